@@ -225,7 +225,7 @@ def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
         return ""
     is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.found) <= array.tolerance for array in arrays]
     if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
-        return f"the gradient is the right one, cut off at {limit:.6g}: if that is meant, check it before it is clipped"
+        return Note("cut_off", limit=limit)
     try:
         nearby = gradient_at(code, code.nearby.start)
     except BadInput:  # code that fails there
@@ -234,7 +234,7 @@ def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
     here, there = (np.sqrt(sum((one**2).sum() for one in each)) for each in (raw, nearby))
     if not abs(here - there) <= 1e-9 * here or all(map(np.array_equal, raw, nearby)):
         return ""
-    return f"the gradient has the norm {here:.6g} here and nearby: if that is meant, check it before it is clipped"
+    return Note("same_norm", norm=here)
 
 
 def _max_absolute(array: Floats) -> float:

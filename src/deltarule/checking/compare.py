@@ -222,7 +222,7 @@ class _Comparison:
         if not self.is_per_sample or any(name[:2] not in _DELTAS and name[0] in "dWb" for name in self.names):
             return None
         deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
-        return f"there is no 1 / N in {deltas}, which is right if dW and db take the mean; give one of them too"
+        return Note("mean_unseen", deltas=deltas)
 
     def _diagnose(self, wrong: _Value, found: Floats) -> tuple[Mistake, ...]:
         """The mistakes, at most two, that explain the first wrong value."""

@@ -42,13 +42,8 @@ _MISTAKES = {
 }
 """By mistake, its code and the end of the sentence "the update is that of Adam …"; the last ones are Adam's alone."""
 _OF_ADAM = ("before_correction", *list(_MISTAKES)[2:])
-_PLACES_OF_EPSILON = {
-    "under_root": "ε is under the root, √(v + ε), as in TensorFlow; others add it to the root, √v + ε",
-    "before_correction": "ε is added before the bias correction, α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε), as in "
-    "TensorFlow; others correct v first",
-}
-"""Conventions that are right too, and what a note says about them."""
-_EPSILON_OF_LOSS = "right but for ε: the loss adds one to predictions in the logarithm, and the gradient has none"
+_PLACES_OF_EPSILON = ("under_root", "before_correction")
+"""Conventions that are right too; a note says which one is used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +139,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     """The report of an update by another optimizer, if one is recognized."""
     names, count = [array.name for array in report.arrays], len(steps.owner)
     candidates = list(_candidates(steps, momentum))
+    of_loss = ["epsilon_of_loss"] if steps.is_but_for_epsilon else []
     errors = [steps.error(moves) for *_, moves in candidates]
     for tolerance in (_FLOAT32_TOLERANCE,) if steps.is_float32 else _TOLERANCES:
         for (optimizer, variant, numbers, _), error in zip(candidates, errors, strict=True):
@@ -156,14 +152,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 entries=report.entries,
                 compared=count,
                 false_pass=0.0 if count == report.entries else 1.0,
-                notes=tuple(
-                    Note("convention", text=text)
-                    for text, is_given in (
-                        (_PLACES_OF_EPSILON.get(variant, ""), variant in _PLACES_OF_EPSILON),
-                        (_EPSILON_OF_LOSS, steps.is_but_for_epsilon),
-                    )
-                    if is_given
-                ),
+                notes=tuple(Note(code) for code in [variant] * (variant in _PLACES_OF_EPSILON) + of_loss),
             )
             if mistake:
                 code, text = _MISTAKES[mistake]
@@ -187,17 +176,14 @@ def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> s
     if 0 < shares.min() and steps.are_made_of(shares[steps.owner] * descent):
         rates = [f"{share * rate:.3g} ({name})" for share, name in zip(shares, names, strict=True)]
         used = rates[0].split()[0] if np.ptp(shares) <= steps.tolerance else join_names(rates)
-        return f"each step is the right one for a learning rate of {used}: if that is meant, check with it"
+        return Note("other_rate", rate=used)
     left, begin = descent - steps.moved, steps.begin
     decayed = np.array([fit_ratio(left[:, one], begin[:, one], begin[:, one]) for one in masks])
     if 0 <= decayed.min() < decayed.max() and steps.are_made_of(descent - decayed[steps.owner] * begin):
         parts = [
             f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share > 1e-9 * rate
         ]
-        return (
-            f"each step is the right one beside a decay of weights, α times {join_names(parts)}: if that is meant, add "
-            "the penalty to the loss to check it"
-        )
+        return Note("other_decay", decay=join_names(parts))
     return None
 
 
@@ -214,18 +200,12 @@ def why_rescaled(steps: Steps) -> str | None:
     if len(steps.owner) < _STEPS or not 0 < shares.min() <= shares.max() <= 1 + tolerance:
         return None
     if np.ptp(shares) > 10 * tolerance * last and steps.are_made_of(shares[:, None] * descent):
-        return (
-            f"the update is {first:.3g} of α g in the first step and {last:.3g} in step {len(shares)}: is the rate in "
-            f"use {first * rate:.3g} at first, or is the gradient clipped?"
-        )
+        return Note("rate_changes", first=first, last=last, step=len(shares), rate=first * rate)
     limit = np.abs(steps.moved).max()
     if (np.abs(descent) > (1 + 10 * tolerance) * limit).any() and steps.are_made_of(np.clip(descent, -limit, limit)):
-        return f"the update is α g, cut off at {limit:.3g}: is the gradient clipped to {limit / rate:.3g}?"
+        return Note("step_cut_off", limit=limit, of_gradient=limit / rate)
     if first < 1 - 10 * tolerance and steps.are_made_of(first * _momentum_moves(steps, 1 - first)):
-        return (
-            f"the update is that of a running mean of gradients: check it with momentum={1 - first:.6g} and "
-            f"learning_rate={first * rate:.3g}"
-        )
+        return Note("running_mean", momentum=1 - first, rate=first * rate)
     return None
 
 

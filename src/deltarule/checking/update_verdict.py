@@ -16,20 +16,7 @@ from deltarule.checking.updates import Update
 from deltarule.checking.verdict import Context, check_code, one_thread
 from deltarule.errors import BadInput
 
-_OLD_VELOCITIES = (
-    "the velocities are not 0 at the first update: an earlier check or update may have left them; reset them to judge "
-    "it"
-)
-_UNRECOGNIZED = (
-    "the update is not recognized as gradient descent, momentum, Nesterov's momentum, AdaGrad, RMSprop, Adam or AdamW "
-    "with usual numbers: "
-)
 _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
-_LIKE_ADAM = "the first step has the same length in all entries, as theirs, but later ones are those of none"
-_OTHER_STATE = (
-    "repeating the step from the same parameters gives another result: it is random (sample order?) or keeps state "
-    "besides the velocity"
-)
 _MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
 _MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
 """What an update shows too whose rate, or decay of weights, is another one than was given; the first in all arrays."""
@@ -83,7 +70,7 @@ def _judge_second_step(first_report: CodeReport, update: Update, context: Contex
             second = third if third.verdict == "WRONG" else second
     first_codes = {mistake.code for mistake in first_report.diagnosis}
     if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
-        return replace(second, ok=False, vacuous=_OLD_VELOCITIES, worst=None)
+        return replace(second, ok=False, vacuous=Note("old_velocities"), worst=None)
     is_factor = second.worst is not None and np.isclose(second.worst.found, (1 + momentum) * second.worst.expected)
     if first_codes == {"nesterov"} and is_factor:  # Nesterov's second step is no multiple of the right one
         names = first_report.diagnosis[0].where
@@ -114,7 +101,7 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
             return replace(report, vacuous=find_other_numbers(first, names, momentum))
     is_adaptive = first is not None and first.is_adaptive
     if why or is_adaptive or (not codes and update.has_other_state()):
-        why = why or _UNRECOGNIZED + (_LIKE_ADAM if is_adaptive else _OTHER_STATE)
+        why = why or Note("like_adam" if is_adaptive else "other_state")
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
         return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
     return report

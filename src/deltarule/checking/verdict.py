@@ -23,11 +23,6 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import quietly
 
-_ADDED_UP = (
-    "the gradient of {names} adds up over calls, and what each call adds is right: if that is meant, set it to 0 in "
-    "the function that is checked"
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Context:
@@ -105,7 +100,7 @@ def _report_unrepeatable(
         before, after = (probes.finite_gradient(code, code.start) for _ in range(2))
         added = [new - old if (new - old).any() else new for old, new in zip(before, after, strict=True)]
         if not any(array.is_wrong for array in compare_arrays(once, added, reference)):
-            named = replace(named, vacuous=_ADDED_UP.format(names=join_names(mistake.where)))
+            named = replace(named, vacuous=Note("added_up", names=join_names(mistake.where)))
     return _with_wrong_arrays(named, mistake, code, context)
 
 
@@ -163,15 +158,11 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
     changes = probes.find_changes(code)
     if changes:
         changed = join_names([f"{name} changes {join_names(arrays)}" for name, arrays in changes.items()])
-        return f"{changed} when it is called; give a function that changes nothing, or a copy"
+        return Note("changes", changed=changed)
     losses = [loss, *(_finite_loss(code) for _ in range(4))]
     if max(losses) - min(losses) <= probes.relative_noise(code) * abs(loss):
         return None
-    same = "input" if context.is_layer else "parameters"
-    return (
-        f"{context.subject} changes between calls with the same {same}: it draws numbers or keeps state; set the seed "
-        "inside, or what it keeps, so that each call gives the same"
-    )
+    return Note("impure", subject=context.subject, same="input" if context.is_layer else "parameters")
 
 
 def _diagnose(point: MeasuredPoint, context: Context) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
@@ -263,22 +254,14 @@ def _why_vacuous(
         return context.constant_note
     zero = [array.name for array in arrays if array.is_zero]
     if len(zero) == len(arrays):
-        return "the gradient is 0 in every entry, as one that was never computed would be; check it at other parameters"
+        return Note("zero_everywhere")
     dead = [name for name in zero if name not in unused]
     if dead:
-        return (
-            f"the gradient of {join_names(dead)} is 0 in every entry: a dead layer, whose units are off or whose "
-            "weights lead to zeros; check it at other parameters"
-        )
+        return Note("dead", names=join_names(dead))
     if not report.compared:
-        return f"there was nothing to compare: {report.kinks} entries at kinks, {report.faint} too faint"
+        return Note("nothing_compared", kinks=report.kinks, faint=report.faint)
     unproved = [array.name for array in arrays if not array.is_zero and array.result.verdict != RIGHT]
-    if not unproved:
-        return None
-    return (
-        f"the largest entry of {join_names(unproved)} could not be measured: it is at a kink, too faint beside "
-        "rounding errors, or next to infinity; check it at other parameters"
-    )
+    return Note("unproved", names=join_names(unproved)) if unproved else None
 
 
 def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:

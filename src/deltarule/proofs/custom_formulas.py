@@ -182,11 +182,7 @@ def register_penalty(
 
 
 def register_optimizer(
-    name: str,
-    update: Callable[..., Any],
-    *,
-    slots: Sequence[str] = (),
-    parameters: Mapping[str, float] | None = None,
+    name: str, update: Callable[..., Any], *, slots: Sequence[str] = (), parameters: Mapping[str, float] | None = None
 ) -> Optimizer:
     """Test a custom optimizer, then register it.
 
@@ -226,11 +222,7 @@ def register_optimizer(
 
 
 def register_schedule(
-    name: str,
-    rate: Callable[..., Any],
-    *,
-    parameters: Mapping[str, float] | None = None,
-    per: str = "step",
+    name: str, rate: Callable[..., Any], *, parameters: Mapping[str, float] | None = None, per: str = "step"
 ) -> Schedule:
     """Test a custom schedule, then register it.
 

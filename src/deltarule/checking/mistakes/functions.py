@@ -169,11 +169,7 @@ def _normalization_rules(
 
     other = -1 if axis == 0 else 0
     both = " and ".join(name for name in (mean, scale) if name)
-    yield (
-        "batch_norm_constants",
-        f"takes {both} as constant",
-        weighted(i, 0, 0),
-    )
+    yield ("batch_norm_constants", f"takes {both} as constant", weighted(i, 0, 0))
     for name, a, b in ((mean, 0, 1), (scale, 1, 0)):
         yield "batch_norm_constants", f"takes the {name} as a constant", weighted(i, a, b)
     for axes in ((other, other), (other, axis), (axis, other)):

@@ -7,13 +7,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.numerics.parameter_lines import (
-    error_beside,
-    gradient_at,
-    loss_at,
-    normal_direction,
-    with_array,
-)
+from deltarule.checking.numerics import parameter_lines as lines
 from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
 from deltarule.checking.user_code.callables import Code
@@ -31,7 +25,7 @@ _ROUNDED_DIGITS = 9
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
-    gradient = [np.array(array) for array in gradient_at(code, values)]
+    gradient = [np.array(array) for array in lines.gradient_at(code, values)]
     return [check_finite(f"the gradient of {name}", array) for name, array in zip(code.names, gradient, strict=True)]
 
 
@@ -72,9 +66,9 @@ def find_stale(code: Code) -> Mistake | None:
     """
     nearby = code.nearby
     try:
-        first = gradient_at(code, code.start)
+        first = lines.gradient_at(code, code.start)
         before = [array.copy() for array in first]
-        raw = gradient_at(nearby, nearby.start)
+        raw = lines.gradient_at(nearby, nearby.start)
         matched = [match_shape(array, start) for array, start in zip(raw, code.start, strict=True)]
         gradient = [np.asarray(array, float) for array, _ in matched]
         if any(mistake for _, mistake in matched) or any(one.dtype != np.float64 for one in (*raw, *code.start)):
@@ -113,7 +107,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
     none = tuple(np.zeros(start.shape) for start in code.start)
     if any(start.dtype != np.float64 for start in code.start):
         return none
-    lines = []
+    fourth_differences = []
     for draw in range(3):
         directions = _normal_arrays(code, draw)
         steps = [
@@ -128,8 +122,10 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
             return none
         matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
         weights = (1.0, -4.0, 6.0, -4.0, 1.0)
-        lines.append([np.abs(np.tensordot(weights, np.stack(points), 1)) for points in zip(*matched, strict=True)])
-    errors = [np.stack(line).max(0) for line in zip(*lines, strict=True)]
+        fourth_differences.append(
+            [np.abs(np.tensordot(weights, np.stack(points), 1)) for points in zip(*matched, strict=True)]
+        )
+    errors = [np.stack(line).max(0) for line in zip(*fourth_differences, strict=True)]
     return tuple(_rounding_of_array(array, error) for array, error in zip(raw, errors, strict=True))
 
 
@@ -151,9 +147,9 @@ def rough_size(code: Code, loss: float) -> list[Floats]:
         for exponent in (10, 20, 30, 40):
             step = 2.0**-exponent * np.maximum(1, np.abs(start))
             try:
-                change = abs(loss_at(code, with_array(code.start, i, start + step)) - loss)
+                change = abs(lines.loss_at(code, lines.with_array(code.start, i, start + step)) - loss)
             except BadInput as error:
-                raise error_beside(error, code.names[i]) from error
+                raise lines.error_beside(error, code.names[i]) from error
             if np.isfinite(change):
                 break
         change = max(change if np.isfinite(change) else 0.0, 1e-6 * abs(loss))
@@ -184,7 +180,7 @@ def depends_on(code: Code, index: int) -> bool:
         around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
         moved = around[index] + (1 + length) * further[index]
         try:
-            before, after = loss_at(code, around), loss_at(code, with_array(around, index, moved))
+            before, after = lines.loss_at(code, around), lines.loss_at(code, lines.with_array(around, index, moved))
         except BadInput:  # code that fails far away depends on the array
             return True
         if np.isfinite(before) and not abs(after - before) <= relative_noise(code) * abs(before):
@@ -194,7 +190,7 @@ def depends_on(code: Code, index: int) -> bool:
 
 def _normal_arrays(code: Code, draw: int) -> list[Floats]:
     streams = enumerate(code.start, _PROBE_STREAM)
-    return [normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
+    return [lines.normal_direction(stream, draw, start.size).reshape(start.shape) for stream, start in streams]
 
 
 def count_kinks(reference: ReferenceGradient) -> int:
@@ -217,6 +213,6 @@ def step_off_kinks(code: Code) -> tuple[Code, str] | None:
 
 
 def depends_on_earlier_calls(code: Code, moved: Code) -> bool:
-    before = [array.copy() for array in gradient_at(code, code.start)]
-    loss_at(moved, moved.start)
-    return not all(map(np.array_equal, before, gradient_at(code, code.start)))
+    before = [array.copy() for array in lines.gradient_at(code, code.start)]
+    lines.loss_at(moved, moved.start)
+    return not all(map(np.array_equal, before, lines.gradient_at(code, code.start)))

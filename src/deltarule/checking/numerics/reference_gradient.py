@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
-from deltarule.checking.numerics.parameter_lines import (
-    ParameterLines,
-    entries_around,
-    normal_direction,
-    sample_lines,
-)
+from deltarule.checking.numerics.parameter_lines import ParameterLines, entries_around, normal_direction, sample_lines
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats

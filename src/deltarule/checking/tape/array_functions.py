@@ -12,51 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from deltarule.checking.tape.backward import (
-    ELEMENTWISE,
-    WITHOUT_GRADIENT,
-    einsum_gradient,
-    sum_gradient,
-)
-from deltarule.checking.tape.traced_array import (
-    FUNCTIONS,
-    GATHERS,
-    PLAIN_FUNCTIONS,
-    Tape,
-    UntraceableError,
-    as_traced,
-    first_traced,
-    is_traced,
-    join_arrays,
-    strip_trace,
-    traced_matmul,
-)
+from deltarule.checking.tape import traced_array as traced
+from deltarule.checking.tape.backward import ELEMENTWISE, WITHOUT_GRADIENT, einsum_gradient, sum_gradient
 
 
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
-    if not np.ndim(strip_trace(a)) or not np.ndim(strip_trace(b)):
+    if not np.ndim(traced.strip_trace(a)) or not np.ndim(traced.strip_trace(b)):
         return a * b
-    if np.ndim(strip_trace(b)) > 2:
+    if np.ndim(traced.strip_trace(b)) > 2:
         return _tensordot(a, b, axes=((-1,), (-2,)))
-    return traced_matmul(first_traced((a, b)).tape, a, b)
+    return traced.traced_matmul(traced.first_traced((a, b)).tape, a, b)
 
 
 def _einsum(subscripts: str, *operands: Any, **options: Any) -> Any:
     """np.einsum with traced arrays; implicit output indices are made explicit."""
-    tape = first_traced(operands).tape
+    tape = traced.first_traced(operands).tape
     subscripts = subscripts.replace(" ", "")
     if "->" not in subscripts:
         names = subscripts.replace(",", "")
         subscripts += "->" + "".join(sorted(name for name in set(names) if names.count(name) == 1))
     if "." in subscripts or builtins.any(len(set(term)) < len(term) for term in subscripts.split("->")[0].split(",")):
-        raise UntraceableError("einsum")
-    value = np.einsum(subscripts, *map(strip_trace, operands))
+        raise traced.UntraceableError("einsum")
+    value = np.einsum(subscripts, *map(traced.strip_trace, operands))
     return tape.add("einsum", value, operands, einsum_gradient(subscripts), subscripts)
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """np.tensordot with traced arrays, recorded as an einsum."""
-    shapes = np.shape(strip_trace(a)), np.shape(strip_trace(b))
+    shapes = np.shape(traced.strip_trace(a)), np.shape(traced.strip_trace(b))
     if isinstance(axes, int):
         axes = (range(len(shapes[0]) - axes, len(shapes[0])), range(axes))
     first, second = ([axes[i]] if isinstance(axes[i], int) else list(axes[i]) for i in (0, 1))
@@ -70,13 +53,13 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def _outer(a: Any, b: Any) -> Any:
-    tape = first_traced((a, b)).tape
-    return _einsum("i,j->ij", as_traced(tape, a).ravel(), as_traced(tape, b).ravel())
+    tape = traced.first_traced((a, b)).tape
+    return _einsum("i,j->ij", traced.as_traced(tape, a).ravel(), traced.as_traced(tape, b).ravel())
 
 
 def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
     keepdims = keepdims is True
-    value = np.sum(strip_trace(a), axis=axis, keepdims=keepdims)
+    value = np.sum(traced.strip_trace(a), axis=axis, keepdims=keepdims)
     return a.tape.add("sum", value, [a], sum_gradient(axis, keepdims=keepdims), axis)
 
 
@@ -97,7 +80,7 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
     """The traced form of np.max or np.min."""
 
     def extreme(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
-        value = strip_trace(a)
+        value = traced.strip_trace(a)
         axes = tuple(np.arange(value.ndim) if axis is None else np.arange(value.ndim)[np.atleast_1d(axis)])
 
         def select(positions: Any) -> Any:
@@ -116,9 +99,9 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
 
 def _where(condition: Any, a: Any = None, b: Any = None) -> Any:
     if a is None:
-        return np.where(strip_trace(condition))
-    chosen = strip_trace(condition)
-    return first_traced((condition, a, b)).tape.gather("where", lambda x, y: np.where(chosen, x, y), a, b)
+        return np.where(traced.strip_trace(condition))
+    chosen = traced.strip_trace(condition)
+    return traced.first_traced((condition, a, b)).tape.gather("where", lambda x, y: np.where(chosen, x, y), a, b)
 
 
 def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options: Any) -> Any:
@@ -129,7 +112,7 @@ def _clip(a: Any, low: Any = None, high: Any = None, out: Any = None, **options:
 
 def _pad(a: Any, pad_width: Any, mode: str = "constant", **options: Any) -> Any:
     if mode != "constant" or options.get("constant_values", 0):
-        raise UntraceableError("pad")
+        raise traced.UntraceableError("pad")
     return a.tape.gather("pad", lambda x: np.pad(x, pad_width), a)
 
 
@@ -139,7 +122,7 @@ def _traced_gather(function: Callable[..., Any], name: str) -> Any:
 
 def _traced_split(function: Callable[..., Any]) -> Any:
     def split(a: Any, *args: Any, **options: Any) -> Any:
-        count = len(function(strip_trace(a), *args, **options))
+        count = len(function(traced.strip_trace(a), *args, **options))
         return [a.tape.gather("getitem", lambda x, i=i: function(x, *args, **options)[i], a) for i in range(count)]
 
     return split
@@ -149,8 +132,13 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 
+def _append(a: Any, b: Any, axis: Any = None) -> Any:
+    return traced.first_traced((a, b)).tape.gather("join", partial(np.append, axis=axis), a, b)
+
+
+_GATHERS = [name for name in traced.GATHERS if hasattr(np, name)]
 _JOINS = (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack)
-FUNCTIONS |= {
+traced.FUNCTIONS |= {
     np.dot: _dot,
     np.vdot: lambda a, b: (a * b).sum(),
     np.inner: lambda a, b: _dot(a, b.T if np.ndim(b) > 1 else b),
@@ -166,7 +154,9 @@ FUNCTIONS |= {
     np.amax: _traced_extreme(np.argmax, "max"),
     np.min: _traced_extreme(np.argmin, "min"),
     np.amin: _traced_extreme(np.argmin, "min"),
-    np.append: lambda a, b, axis=None: first_traced((a, b)).tape.gather("join", partial(np.append, axis=axis), a, b),
+    np.append: lambda a, b, axis=None: traced.first_traced((a, b)).tape.gather(
+        "join", partial(np.append, axis=axis), a, b
+    ),
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,
@@ -174,15 +164,19 @@ FUNCTIONS |= {
     np.array_split: _traced_split(np.array_split),
     np.copy: lambda a, **_: a.copy(),
     np.linalg.norm: _norm,
-    **{getattr(np, name): _traced_gather(getattr(np, name), of) for name, of in GATHERS.items() if hasattr(np, name)},
+    **{
+        getattr(np, name): _traced_gather(getattr(np, name), of)
+        for name, of in traced.GATHERS.items()
+        if hasattr(np, name)
+    },
     sliding_window_view: _traced_gather(sliding_window_view, "getitem"),
-    **{function: partial(join_arrays, function) for function in _JOINS},
+    **{function: partial(traced.join_arrays, function) for function in _JOINS},
 }
 
 _MATHS = ("exp", "log", "tanh", "sqrt", "log1p", "expm1", "sin", "cos", "sinh", "cosh")
 
 _TRACED_NAMES = (
-    {function.__name__ for function in (*FUNCTIONS, *PLAIN_FUNCTIONS)}
+    {function.__name__ for function in (*traced.FUNCTIONS, *traced.PLAIN_FUNCTIONS)}
     | set(ELEMENTWISE)
     | WITHOUT_GRADIENT
     | {"abs", "matmul"}
@@ -204,20 +198,22 @@ class _TracingModule(ModuleType):
 class _TracedJoin:
     """`np.c_` or `np.r_`, which join arrays that stand in brackets."""
 
-    def __init__(self, tape: Tape, original: Any) -> None:
+    def __init__(self, tape: traced.Tape, original: Any) -> None:
         self.tape, self.original = tape, original
 
     def __getitem__(self, parts: Any) -> Any:
-        if not is_traced(list(parts) if isinstance(parts, tuple) else parts):
+        if not traced.is_traced(list(parts) if isinstance(parts, tuple) else parts):
             return self.original[parts]
         parts = parts if isinstance(parts, tuple) else (parts,)
         return self.tape.gather("join", lambda *moved: self.original[moved], *parts)
 
 
-def _tracing_numpy_module(tape: Tape) -> ModuleType:
+def _tracing_numpy_module(tape: traced.Tape) -> ModuleType:
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **options: Any) -> Any:
-            value = original(*strip_trace(args), **{name: strip_trace(option) for name, option in options.items()})
+            value = original(
+                *traced.strip_trace(args), **{name: traced.strip_trace(option) for name, option in options.items()}
+            )
             return value if value.dtype.kind != "f" else tape.add("constant", value, [], None)
 
         return make
@@ -227,17 +223,17 @@ def _tracing_numpy_module(tape: Tape) -> ModuleType:
     for name in _CREATED:
         setattr(module, name, record_creation(getattr(np, name)))
     for name in _CONVERTED:
-        copied = _if_traced(getattr(np, name), lambda value, *args, **options: as_traced(tape, value).copy())
+        copied = _if_traced(getattr(np, name), lambda value, *args, **options: traced.as_traced(tape, value).copy())
         setattr(module, name, copied)
     return module
 
 
 def _if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **options: (function if is_traced(args) else original)(*args, **options)
+    return lambda *args, **options: (function if traced.is_traced(args) else original)(*args, **options)
 
 
 @contextmanager
-def tracing_numpy(tape: Tape) -> Iterator[dict[int, Any]]:
+def tracing_numpy(tape: traced.Tape) -> Iterator[dict[int, Any]]:
     """A context in which `math` and `jax.numpy` accept traced arrays.
 
     It gives replacements for references to NumPy, by the identity of what they replace: the module, and functions that

@@ -3,15 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from deltarule.checking.user_code.arrays import (
-    Arrays,
-    describe_type,
-    is_hyperparameter,
-    is_list_array,
-    named_leaves,
-    split_loss,
-    to_array,
-)
+from deltarule.checking.user_code import arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
@@ -19,7 +11,7 @@ _PREFIXES = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
 _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
 
 
-def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Floats]:
+def gradient_arrays(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
     """Find the arrays of a gradient in a result, in the parameters' order.
 
     The gradient has the parameters' structure, or is a flat list of arrays or a dictionary with names such as "dW1"
@@ -34,25 +26,25 @@ def gradient_arrays(result: Any, params: Arrays, function_name: str) -> list[Flo
             errors.append(error)
     if not aligned:
         raise errors[0]
-    return next((arrays for arrays in aligned if _has_same_sizes(arrays, params)), aligned[0])
+    return next((gradient for gradient in aligned if _has_same_sizes(gradient, params)), aligned[0])
 
 
 def rest_beside_loss(result: Any, function_name: str) -> Any:
     if not isinstance(result, Mapping | tuple | list) or len(result) < 2:
         raise BadInput(f"{function_name} returns no gradient beside the loss; give a function for the gradient, too")
-    _, rest = split_loss(result, function_name)
+    _, rest = arrays.split_loss(result, function_name)
     return rest[0] if len(rest) == 1 else rest
 
 
-def is_gradient(result: Any, params: Arrays) -> bool:
+def is_gradient(result: Any, params: arrays.Arrays) -> bool:
     try:
         return _has_same_sizes(_align(result, params, ""), params)
     except BadInput:
         return False
 
 
-def _has_same_sizes(arrays: Sequence[Floats], params: Arrays) -> bool:
-    return all(array.size == value.size for array, value in zip(arrays, params.values, strict=True))
+def _has_same_sizes(gradient: Sequence[Floats], params: arrays.Arrays) -> bool:
+    return all(array.size == value.size for array, value in zip(gradient, params.values, strict=True))
 
 
 def _candidates(result: Any, count: int) -> Iterator[Any]:
@@ -66,7 +58,7 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
             yield from (result[start : start + count] for start in range(len(result) - count + 1))
 
 
-def _align(result: Any, params: Arrays, function_name: str) -> list[Floats]:
+def _align(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
         found = [by_name[name] for name in params.names]
@@ -83,10 +75,10 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
     """Yield the gradient's leaves in the order of those in `structure`."""
     if structure is None:
         return
-    if is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
+    if arrays.is_list_array(structure, is_inside=is_inside) or not isinstance(structure, Mapping | list | tuple):
         yield result
     elif isinstance(structure, Mapping) and isinstance(result, Mapping):
-        keys = [key for key, item in structure.items() if item is not None and not is_hyperparameter(key, item)]
+        keys = [key for key, item in structure.items() if item is not None and not arrays.is_hyperparameter(key, item)]
         by_name = _match_names(result, keys, function_name)
         for key in keys:
             yield from _pair_leaves(by_name[key], structure[key], function_name, is_inside=True)
@@ -95,7 +87,7 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
         if len(result) == len(items):
             for found, item in zip(result, items, strict=True):
                 yield from _pair_leaves(found, item, function_name, is_inside=True)
-        elif len(result) == len(list(named_leaves(structure))):
+        elif len(result) == len(list(arrays.named_leaves(structure))):
             yield from result
         else:
             raise _other_form(result, structure, function_name)
@@ -104,8 +96,8 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
 
 
 def _other_form(result: Any, structure: Any, function_name: str) -> BadInput:
-    names = ", ".join(name for name, _ in named_leaves(structure))
-    given = describe_type(result)
+    names = ", ".join(name for name, _ in arrays.named_leaves(structure))
+    given = arrays.describe_type(result)
     return BadInput(
         f"{function_name} returns {given} where params holds {names}; give a gradient for each, in this form"
     )
@@ -141,8 +133,8 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:
-    array = to_array(value, f"the gradient of {name}")
+    array = arrays.to_array(value, f"the gradient of {name}")
     if array.dtype.kind not in "fiub" or (isinstance(value, list | tuple) and array.shape != parameter.shape):
-        given = describe_type(value)
+        given = arrays.describe_type(value)
         raise BadInput(f"{function_name} gives {given} as the gradient of {name}; give an array of its shape")
     return array if array.dtype.kind == "f" else array.astype(float)
