@@ -126,3 +126,28 @@ def test_backward_pass_that_reads_gamma_from_outside_is_right() -> None:
     ]
     for back in ways:
         assert check_vjp(batch_norm, back, (X, gamma, beta)).ok
+
+
+class KeepsInputs:
+    """A layer that adds each input to a list, of which its backward pass takes the first ones."""
+
+    def __init__(self, factor: float) -> None:
+        self.inputs: list[Any] = []
+        self.factor = factor
+
+    def forward(self, x: Any) -> Any:
+        self.inputs.append(x)
+        return np.tanh(x)
+
+    def backward(self, upstream: Any) -> Any:
+        for x in self.inputs[:1]:
+            upstream *= self.factor * (1 - np.tanh(x) ** 2)
+        return upstream
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_layer_that_keeps_its_inputs_and_changes_upstream_in_place_is_judged(factor: float) -> None:
+    layer = KeepsInputs(factor)
+    for forward in (layer.forward, lambda x: layer.forward(x)):
+        assert check_vjp(forward, layer.backward, X).ok == (factor == 1.0)
+        assert not layer.inputs

@@ -29,13 +29,22 @@ def code_of_layer(
     forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
 ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
     """A layer as code, for a random upstream gradient, and hypotheses about it."""
+    lengths = {id(kept): len(kept) for kept in _lists_beside(forward)}
     call = find_caller(forward, params, "forward")
     if call.is_in_place:
         raise BadInput("forward takes no arguments; give a function of the layer's input")
     start = tuple(value.astype(np.float64) for value in params.values)
 
+    def forget() -> None:  # a layer that adds each input to a list means one input before each backward pass
+        for kept in _lists_beside(forward):
+            del kept[lengths.get(id(kept), len(kept)) :]
+
+    def run(values: Values) -> Any:
+        forget()
+        return call(values)
+
     def output(values: Values) -> Floats:
-        return to_array(_output_first(call(values))[0], "the output of forward")
+        return to_array(_output_first(run(values))[0], "the output of forward")
 
     first = output(start)
     if first.dtype.kind != "f":
@@ -46,14 +55,11 @@ def code_of_layer(
     upstream = scale * normal_direction(_UPSTREAM_STREAM + draw, 0, first.size).reshape(first.shape)
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
-        result = call(values)
+        result = run(values)
         function = _backward_function(result) if backward is None else backward
         cache = () if backward is None else _output_first(result)[1:]
         cache = cache if len(_required(function)) == 1 + len(cache) else ()
-        argument = u.copy()
-        gradient = call_user_function(function, (argument, *cache), {}, "backward")
-        if not np.array_equal(argument, u):
-            raise BadInput("backward changes its argument, the upstream gradient; let it make a new array")
+        gradient = call_user_function(function, (u.copy(), *cache), {}, "backward")  # it may be changed in place
         return gradient_arrays(gradient, params, "backward")
 
     code = Code(
@@ -62,6 +68,7 @@ def code_of_layer(
         loss=lambda values: (upstream * output(values)).sum(),
         gradient=lambda values: back(upstream, values),
         has_own_forward_pass=True,
+        restore=forget,
         function_names=("forward", "backward"),
         roots=(forward,),
     )
@@ -93,17 +100,28 @@ def _differ(first: Sequence[Floats], second: Sequence[Floats]) -> bool:
 
 def _reads_any_of(function: Callable[..., Any], arrays: Sequence[Floats]) -> bool:
     """Whether a function reads one of these arrays from outside its arguments."""
+    outside = _outside(function)
+    if outside is None:
+        return True
+    found = [one for one in outside if isinstance(one, np.ndarray)]
+    return any(np.array_equal(one, array) for one in found for array in arrays)
+
+
+def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
+    return [one for one in _outside(function) or () if type(one) is list]
+
+
+def _outside(function: Callable[..., Any]) -> list[Any] | None:
+    """What a function refers to beside its arguments, and what is in it; None if that cannot be seen."""
     try:
         names = inspect.getclosurevars(getattr(function, "__func__", function))
     except TypeError:  # no Python function
-        return True
+        return None
     outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
-    inside = [
-        part for one in outside if not isinstance(one, ModuleType) for part in getattr(one, "__dict__", {}).values()
-    ]
-    inside += [part for one in outside if isinstance(one, Mapping) for part in one.values()]
-    found = [one for one in (*outside, *inside) if isinstance(one, np.ndarray)]
-    return any(np.array_equal(one, array) for one in found for array in arrays)
+    for one in [one for one in outside if not isinstance(one, ModuleType)]:
+        held = one if isinstance(one, Mapping) else getattr(one, "__dict__", {})
+        outside += held.values()
+    return outside
 
 
 def _required(function: Callable[..., Any]) -> list[Any]:

@@ -80,8 +80,7 @@ def compare_closely(point: MeasuredPoint) -> MeasuredPoint:
     reference = point.reference
     for index, array in enumerate(point.arrays):
         wrong = np.flatnonzero(array.evidence.wrong)
-        if array.reference.directions and (0 < len(wrong) < 4 or (array.is_wrong_along and not len(wrong))):
+        if array.reference.directions and 0 < len(wrong) < 4:
             gradient = [array.evidence.found for array in point.arrays]
-            entry = int(wrong[0]) if len(wrong) else None
-            reference = measure_around(reference, point.code, gradient, index, entry)
+            reference = measure_around(reference, point.code, gradient, index, int(wrong[0]))
     return replace(point, reference=reference)

@@ -1,5 +1,6 @@
 """Networks that are objects with attributes."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,19 @@ def test_plain_numbers_of_an_object_are_parameters(path: str) -> None:
     report = check_object(line, params=["w", path], grads=["dw", "db"], loss=lambda: line.loss(-1.0))
     assert [array.verdict for array in report.arrays] == ["right", "wrong"]
     assert report.diagnosis[0].code == "sign"
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_nested_lists_of_numbers_are_parameters(factor: float) -> None:
+    """As in networks without NumPy: a list of neurons, each a list of its weights, moved where it stands."""
+    layers = {"hidden": [[0.1, 0.2], [0.3, -0.4]], "output": [0.5, -0.6]}
+    before = copy.deepcopy(layers)
+
+    def both() -> Any:
+        h = [w[0] * 0.5 - w[1] for w in layers["hidden"]]
+        o = layers["output"][0] * h[0] + layers["output"][1] * h[1]
+        slopes = [2 * o * w for w in layers["output"]]
+        return o**2, {"hidden": [[0.5 * s, -factor * s] for s in slopes], "output": [2 * o * one for one in h]}
+
+    assert check_gradient(both, None, layers).ok == (factor == 1.0)
+    assert layers == before

@@ -83,11 +83,11 @@ def find_stale(code: Code) -> Mistake | None:
         is_constant = np.may_share_memory(raw[i], first[i]) and (raw[i] == before[i]).all()
         if _is_clearly_wrong(directions[i], gradient[i]) and not is_constant:
             names.append(name)
-    sentence = (
-        f"the gradient of {join_names(names)} is right at these parameters and wrong near them, as one that uses "
-        "values of an earlier call of the loss"
-    )
-    return make_mistake("stale", names, sentence) if names else None
+    if not names:
+        return None
+    why = ": it uses values of an earlier call" if depends_on_earlier_calls(nearby, code) else ""
+    sentence = f"the gradient of {join_names(names)} is right at these parameters and wrong near them{why}"
+    return make_mistake("stale", names, sentence)
 
 
 def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:

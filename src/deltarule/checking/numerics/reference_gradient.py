@@ -99,11 +99,9 @@ def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) 
 
 
 def measure_around(
-    reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int | None
+    reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int
 ) -> ReferenceGradient:
-    """Add a wrong entry's row and column to a reference; for None it finds the entry."""
-    if entry is None:
-        entry = _find_wrong_entry(reference, code, gradient[index], index)
+    """Add a wrong entry's row and column to a reference."""
     lines = ParameterLines(code, {index: entries_around(entry, code.start[index].shape)}, {})
     old, new = reference.arrays[index], _reference_along(lines, gradient).arrays[index]
     is_new = np.isnan(old.expected)
@@ -122,21 +120,6 @@ def is_right_outside(code: Code, gradient: Floats, index: int, entries: NDArray[
     direction = measure_direction(code, gradient, index, vector)
     allowed = tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum()))
     return abs(direction.error(gradient)) <= allowed + 2 * direction.uncertainty
-
-
-def _find_wrong_entry(reference: ReferenceGradient, code: Code, gradient: Floats, index: int) -> int:
-    """Find a wrong entry of an array's gradient by bisection of a direction."""
-    directions = [direction for direction in reference.arrays[index].directions if not direction.at_kink]
-    largest = max(directions, key=lambda one: abs(one.error(gradient)))
-    entries, whole = np.arange(gradient.size), largest.error(gradient)
-    while len(entries) > 1:
-        half = entries[: len(entries) // 2]
-        vector = np.zeros(gradient.shape)
-        vector.flat[half] = largest.vector.flat[half]
-        gap = measure_direction(code, gradient, index, vector).error(gradient)
-        is_in_half = abs(gap) >= abs(whole - gap)
-        entries, whole = (half, gap) if is_in_half else (entries[len(half) :], whole - gap)
-    return int(entries[0])
 
 
 def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> MeasuredLines:

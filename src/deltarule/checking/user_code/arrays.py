@@ -132,7 +132,7 @@ class ParameterStore:
         for name, leaf in zip(first.names, first.leaves, strict=True):
             if assign is not None and isinstance(leaf, float):
                 continue
-            if not isinstance(leaf, np.ndarray):
+            if not isinstance(leaf, np.ndarray | list):
                 raise BadInput(
                     f"{name} is a {type(leaf).__name__}, which cannot be moved from outside; make it an array"
                 )
@@ -147,6 +147,8 @@ class ParameterStore:
         for name, array, leaf, value in zip(current.names, current.values, current.leaves, values, strict=True):
             if self._assign is not None and isinstance(leaf, float):
                 self._assign(name, float(value))
+            elif isinstance(leaf, list):
+                leaf[:] = value.tolist()
             else:
                 array[...] = value
 

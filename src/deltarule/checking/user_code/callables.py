@@ -76,7 +76,7 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     callers = (call_loss, call_gradient)
     reads_in_place = call_loss.is_in_place or _reads_in_place(call_loss, arrays)
     is_in_place = reads_in_place or call_gradient.is_in_place
-    store = ParameterStore(lambda: arrays) if is_in_place else None
+    store = ParameterStore(lambda: flatten(params, item_names=argument_names(loss))) if is_in_place else None
     for call in callers:
         call.store = store if call.is_in_place or reads_in_place else None
 
@@ -180,7 +180,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
             return False
     except BadInput:  # there is no loss, or none a step away
         return False
-    store = call.store = ParameterStore(lambda: params)
+    store = call.store = ParameterStore(lambda: flatten(params.structure))
     try:
         return bool(loss_of(nearby) != before)
     except BadInput:
