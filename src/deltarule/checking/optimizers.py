@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.catalog import join_names, make_mistake
+from deltarule.checking.catalog import KINDS, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import fit_ratio
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
@@ -27,21 +27,12 @@ _TOLERANCES = (1e-8, 1e-5)
 _FLOAT32_TOLERANCE = 1e-3
 _EQUAL_SHARE = 0.001
 """The first steps of Adam, RMSprop and AdaGrad have the same length to this share; their ε changes less."""
-_MISTAKES = {
-    "square_missing": ("square_missing", "with an average of gradients where that of their squares belongs"),
-    "root_missing": ("root_missing", "divided by the average of squares, not by its root"),
-    "decay_in_gradient": (
-        "decay_in_gradient",
-        "with the decay of weights in the gradient, where it is divided by √v too",
-    ),
-    "uncorrected": ("bias_correction", "without its bias correction: the averages begin at 0"),
-    "late": ("bias_correction", "with the bias correction 1 − βᵗ of the next step: the first one has t = 1"),
-    "constant": ("bias_correction", "with the same bias correction in all steps: 1 − βᵗ has the power t"),
-    "first_mean": ("bias_correction", "with a correction for means that begin at 0, and m begins with the gradient"),
-    "first_means": ("bias_correction", "with a correction for means that begin at 0, and m and v begin with gradients"),
-}
-"""By mistake, its code and the end of the sentence "the update is that of Adam …"; the last ones are Adam's alone."""
-_OF_ADAM = ("before_correction", *list(_MISTAKES)[2:])
+_MISTAKES = (
+    *("square_missing", "root_missing", "decay_in_gradient"),
+    *("uncorrected", "late", "unchanging", "first_mean", "first_means"),
+)
+"""Mistakes with a sentence among the notes; what has no kind of its own is a wrong bias correction of Adam's."""
+_OF_ADAM = ("before_correction", *_MISTAKES[2:])
 _PLACES_OF_EPSILON = ("under_root", "before_correction")
 """Conventions that are right too; a note says which one is used."""
 
@@ -155,9 +146,9 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 notes=tuple(Note(code) for code in [variant] * (variant in _PLACES_OF_EPSILON) + of_loss),
             )
             if mistake:
-                code, text = _MISTAKES[mistake]
+                code = mistake if mistake in KINDS else "bias_correction"
                 wrong = tuple(ArrayResult(name, WRONG) for name in names)
-                diagnosis = (make_mistake(code, names, f"the update is that of {optimizer} {text}"),)
+                diagnosis = (make_mistake(code, names, str(Note(mistake, optimizer=optimizer))),)
                 return replace(found, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
             largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
             right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
@@ -262,7 +253,7 @@ def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float,
         m = g if t == 1 and fault.startswith("first_mean") else beta1 * m + (1 - beta1) * g
         v = beta2 * v + gain * (np.abs(g) if fault == "square_missing" else g * g)
         v = g * g if t == 1 and fault == "first_means" else v
-        power = {"late": t + 1, "constant": 1}.get(fault, t)
+        power = {"late": t + 1, "unchanging": 1}.get(fault, t)
         first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**power
         second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**power
         scale = v / second

@@ -1,9 +1,11 @@
 """Write a recognized or guessed network as a NumPy program; sentences quote its lines."""
 
 import linecache
+import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,30 +23,8 @@ from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.network import Network
 from deltarule.problem.registry import is_built_in
 
-_ACTIVATIONS = {
-    "identity": "{z}",
-    "sigmoid": "1 / (1 + np.exp(-{z}))",
-    "tanh": "np.tanh({z})",
-    "softsign": "{z} / (1 + np.abs({z}))",
-    "relu": "np.maximum({z}, 0)",
-    "leaky_relu": "{z} * np.where({z} > 0, 1, {slope})",
-    "elu": "np.where({z} > 0, {z}, {alpha} * np.expm1(np.minimum({z}, 0)))",
-    "softplus": "np.logaddexp({z}, 0)",
-    "silu": "{z} / (1 + np.exp(-{z}))",
-    "exponential": "np.exp({z})",
-    "softmax": "softmax({z})",
-}
-"""By name of an activation, the expression of its output."""
-_LOSSES = {
-    "squared_error": "(p - y) ** 2",
-    "half_squared_error": "0.5 * (p - y) ** 2",
-    "absolute_error": "np.abs(p - y)",
-    "huber": "np.where(np.abs(p - y) < {delta}, 0.5 * (p - y) ** 2, {delta} * (np.abs(p - y) - 0.5 * {delta}))",
-    "cross_entropy": "-y * np.log(p)",
-    "binary_cross_entropy": "-y * np.log(p) - (1 - y) * np.log(1 - p)",
-    "poisson": "p - y * np.log(p)",
-}
-"""By name of a loss, the expression of it for each sample and output; that of a Poisson law up to a constant."""
+_EXPRESSIONS = tomllib.loads(Path(__file__).with_name("network_expressions.toml").read_text(encoding="utf-8"))
+_ACTIVATIONS, _LOSSES = _EXPRESSIONS["activations"], _EXPRESSIONS["losses"]
 
 
 def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
@@ -100,7 +80,7 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
 
 
 def _expression(activation: Activation, z: str) -> str:
-    return _ACTIVATIONS[activation.name].format(z=z, **activation.parameters)
+    return str(_ACTIVATIONS[activation.name]).format(z=z, **activation.parameters)
 
 
 def _softmax(z: Any) -> Any:
