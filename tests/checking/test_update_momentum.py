@@ -142,16 +142,3 @@ def test_weight_decay_in_update_has_two_names() -> None:
     report = check_update(step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.5)
     assert [mistake.code for mistake in report.diagnosis] == ["penalty_factor", "penalty_not_in_loss"]
     assert all(len(mistake.where) == 4 for mistake in report.diagnosis)
-
-
-@pytest.mark.parametrize("beta", [0.9, 0.75])
-def test_running_mean_is_named(beta: float) -> None:
-    w, v = 0.3 * np.ones(4), np.zeros(4)
-
-    def step() -> None:
-        g = 2 * X.T @ (X @ w) / len(X)
-        v[...] = beta * v - 0.01 * g * (1 - beta)
-        w[...] += v
-
-    report = check_update(step, lambda: ((X @ w) ** 2).sum() / len(X), w, 0.01, momentum=beta)
-    assert [mistake.code for mistake in report.diagnosis] == ["running_mean"]

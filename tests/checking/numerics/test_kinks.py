@@ -57,17 +57,3 @@ def test_gradient_computed_once_is_not_judged_elsewhere() -> None:
     both, params = _relu_network(1)
     _, gradients = both(params)
     assert check_gradient(lambda p: both(p)[0], lambda p: gradients, params).verdict != "WRONG"
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_smooth_float32_code_of_jax_is_proved(seed: int) -> None:
-    jax = pytest.importorskip("jax")
-    generator = np.random.default_rng(seed)
-    x, y = generator.normal(size=(20, 3)), generator.integers(0, 2, 20)
-
-    def loss(p: dict[str, Any]) -> Any:
-        z = x @ p["w"] + p["b"]
-        return jax.numpy.mean(jax.numpy.log1p(jax.numpy.exp(z)) - y * z)
-
-    report = check_gradient(loss, jax.grad(loss), {"w": generator.normal(size=3), "b": np.zeros(())})
-    assert report.ok, str(report)

@@ -46,14 +46,6 @@ def test_float32_loss_is_measured_to_float32_precision() -> None:
         assert [one.code for one in check_gradient(both, None, params).diagnosis] == ["factor_two"]
 
 
-@pytest.mark.parametrize("rounded", [lambda one: np.round(one, 6), lambda one: np.trunc(one * 1e6) / 1e6])
-def test_gradient_rounded_to_decimals_is_wrong(rounded: Any) -> None:
-    def code(params: dict[str, Any]) -> dict[str, Any]:
-        return {name: rounded(one) for name, one in gradient(params).items()}
-
-    assert not check_gradient(loss, code, PARAMS).ok
-
-
 @pytest.mark.slow
 def test_kinks_of_many_samples_do_not_count_as_rounding() -> None:
     generator = np.random.default_rng(0)
