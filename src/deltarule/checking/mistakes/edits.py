@@ -14,17 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.mistakes.rules import (
-    PRODUCTS,
-    Candidate,
-    at_input,
-    correct_gradient,
-    describe_line,
-    is_active,
-    is_mask,
-    parameter_of,
-    with_operand,
-)
+from deltarule.checking.mistakes import rules
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording
 
 MAX_CHANGED_SINGLY = 8
@@ -51,19 +41,19 @@ class Edge:
 
     @property
     def place(self) -> str:
-        return describe_line(self.nodes)
+        return rules.describe_line(self.nodes)
 
     def candidate(
-        self, code: str, text: str, rules: Mapping[int, EdgeRule] | EdgeRule, constants: int = 0
-    ) -> Candidate:
-        if not isinstance(rules, Mapping):
-            rules = dict.fromkeys((node.index for node in self.nodes), rules)
-        return Candidate(code, text, Changes(rules=rules), constants, self.parameter)
+        self, code: str, text: str, edge_rules: Mapping[int, EdgeRule] | EdgeRule, constants: int = 0
+    ) -> rules.Candidate:
+        if not isinstance(edge_rules, Mapping):
+            edge_rules = dict.fromkeys((node.index for node in self.nodes), edge_rules)
+        return rules.Candidate(code, text, Changes(rules=edge_rules), constants, self.parameter)
 
 
 def edit_mistakes(
     recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], gates: AbstractSet[int]
-) -> Iterator[Candidate]:
+) -> Iterator[rules.Candidate]:
     """The generic mistakes at all operations, the most specific first."""
     edges = list(_edges(recording, groups, wrong))
     nearest = cache(partial(_nearest_by_instruction, recording))
@@ -80,10 +70,10 @@ def edit_mistakes(
         for chosen in (*([edge] for edge in uses), uses):
             for kept, which in ((-1, "last"), (0, "first")):
                 lost = [(node, edge.k) for edge in chosen for node in edge.nodes if node is not edge.nodes[kept]]
-                rules = {node.index: at_input(k, lambda g, n: None) for node, k in lost}
-                if rules:
+                edge_rules = {node.index: rules.at_input(k, lambda g, n: None) for node, k in lost}
+                if edge_rules:
                     text = f"has only the part of the {which} of several repetitions of {chosen[0].place}"
-                    yield chosen[0].candidate("gradient_overwritten", text, rules)
+                    yield chosen[0].candidate("gradient_overwritten", text, edge_rules)
 
 
 def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
@@ -93,8 +83,8 @@ def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequen
             if members[0].name == "join" and not any(np.ndim(value) for value in members[0].values):
                 continue  # a list of numbers becomes an array
             for k in range(len(members[0].inputs)):
-                if all(k < len(node.inputs) for node in members) and any(is_active(node, k) for node in members):
-                    parameters = {id(one): one for one in (parameter_of(recording, n.inputs[k]) for n in members)}
+                if all(k < len(node.inputs) for node in members) and any(rules.is_active(node, k) for node in members):
+                    parameters = {id(one): one for one in (rules.parameter_of(recording, n.inputs[k]) for n in members)}
                     parameter = next(iter(parameters.values())) if len(parameters) == 1 else None
                     if parameter is None or parameter in wrong:
                         yield Edge(recording, members, k, members is not group, parameter)
@@ -130,15 +120,15 @@ def _nearest_by_instruction(recording: Recording, node: Node) -> Mapping[Any, No
     return nearest
 
 
-def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Iterator[Candidate]:
+def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Iterator[rules.Candidate]:
     """Mistakes that multiply by a wrong value."""
     nodes, k, first = edge.nodes, edge.k, edge.nodes[0]
-    if len(first.inputs) != 2 or first.name not in PRODUCTS:
+    if len(first.inputs) != 2 or first.name not in rules.PRODUCTS:
         return
 
-    def replaced(code: str, text: str, values: Mapping[int, Array], constants: int = 0) -> Iterator[Candidate]:
-        rules = {n.index: with_operand(k, values[n.index]) for n in nodes if n.index in values}
-        yield edge.candidate(code, f"{text}, at {edge.place}", rules, constants + (len(rules) < len(nodes)))
+    def replaced(code: str, text: str, values: Mapping[int, Array], constants: int = 0) -> Iterator[rules.Candidate]:
+        edge_rules = {n.index: rules.with_operand(k, values[n.index]) for n in nodes if n.index in values}
+        yield edge.candidate(code, f"{text}, at {edge.place}", edge_rules, constants + (len(edge_rules) < len(nodes)))
 
     operands = {node.index: np.asarray(node.values[1 - k]) for node in nodes}
     ndim = operands[first.index].ndim
@@ -147,7 +137,7 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
         if exchanged[first.index].shape == operands[first.index].shape:
             text = "goes back through a matrix that is not transposed"
             yield from replaced("weights_not_transposed", text, exchanged)
-    if edge.parameter is None and parameter_of(edge.recording, first.inputs[1 - k]) is not None:
+    if edge.parameter is None and rules.parameter_of(edge.recording, first.inputs[1 - k]) is not None:
         for axes in ((-1,), (-2, -1), (-2,), (0,), (0, 1))[: max(0, 2 * ndim - 1)]:
             flipped = {index: np.flip(value, axes) for index, value in operands.items()}
             text = "goes back through weights that are flipped, or not flipped"
@@ -170,7 +160,7 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
         if is_same or is_number or not pairs[0][1].value.any():
             continue
         what = "gate" if pairs[0][1].index in gates else "value"
-        text = f"takes the {what} of {describe_line([pairs[0][1]])} for another factor"
+        text = f"takes the {what} of {rules.describe_line([pairs[0][1]])} for another factor"
         if not operands[pairs[0][0].index].any():
             text += ", which is 0 in the first step: does an index of −1 take the last value?"
         code = _code_of_operand(edge, first.inputs[1 - k], pairs[0][1])
@@ -183,20 +173,20 @@ def _as_node(entry: Any) -> Node:
 
 def _code_of_operand(edge: Edge, operand: Any, other: Node) -> str:
     """The code of the mistake that a product takes `other` for its factor `operand`."""
-    if is_mask(_as_node(operand).value) and is_mask(other.value):
+    if rules.is_mask(_as_node(operand).value) and rules.is_mask(other.value):
         return "other_mask"
     if isinstance(operand, Node) and operand.name == "multiply" and any(entry is other for entry in operand.inputs):
         mask = operand.values[0 if operand.inputs[1] is other else 1]
-        if is_mask(mask):
+        if rules.is_mask(mask):
             return "mask_missing" if mask.max() == 1 else "dropout_mask"
-    is_weight = edge.parameter is None and parameter_of(edge.recording, other) is not None
+    is_weight = edge.parameter is None and rules.parameter_of(edge.recording, other) is not None
     return "other_weights" if is_weight else "wrong_input"
 
 
-def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[Candidate]:
+def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[rules.Candidate]:
     """Mistakes that take a wrong upstream gradient."""
     nodes, k, first, place = edge.nodes, edge.k, edge.nodes[0], edge.place
-    is_product = first.name in (*PRODUCTS, "add", "subtract", "divide")
+    is_product = first.name in (*rules.PRODUCTS, "add", "subtract", "divide")
 
     if first.value.ndim > 1 and first.value.shape[-1] == first.value.shape[-2] and first.name == "matmul":
         text = f"goes back without being transposed, at {place}"
@@ -227,15 +217,15 @@ def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[Candidate]:
         names = _names_between(other, node)
         code = "other_delta" if names is None and edge.parameter else "derivative_missing"
         code = "scale_missing" if names is not None and names <= {"multiply", "divide"} else code
-        text = f"lacks the derivative of what follows {place}, up to {describe_line([other])}"
+        text = f"lacks the derivative of what follows {place}, up to {rules.describe_line([other])}"
         if code == "other_delta":
-            text = f"is computed from the gradient of the value of {describe_line([other])}, at {place}"
+            text = f"is computed from the gradient of the value of {rules.describe_line([other])}, at {place}"
         constants = 1 + (len(upstream) < len(nodes) or i >= count_nearby)
-        yield Candidate(code, text, Changes(upstream=upstream), constants, edge.parameter)
+        yield rules.Candidate(code, text, Changes(upstream=upstream), constants, edge.parameter)
 
 
 def _with_upstream(k: int, function: Callable[[Array], Array]) -> EdgeRule:
-    return at_input(k, lambda g, n: correct_gradient(k, function(g), n))
+    return rules.at_input(k, lambda g, n: rules.correct_gradient(k, function(g), n))
 
 
 def _names_between(later: Node, node: Node) -> set[str] | None:
@@ -250,7 +240,7 @@ def _names_between(later: Node, node: Node) -> set[str] | None:
     return names
 
 
-def _sample_edits(edge: Edge) -> Iterator[Candidate]:
+def _sample_edits(edge: Edge) -> Iterator[rules.Candidate]:
     """Mistakes that sum the upstream gradient over samples, or keep that of one."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     for axis in range(min(node.value.ndim for node in nodes)):
@@ -261,7 +251,7 @@ def _sample_edits(edge: Edge) -> Iterator[Candidate]:
                 return np.broadcast_to(g.sum(axis=axis, keepdims=True), g.shape)
 
             text = f"is summed over the samples before it has gone through {place}"
-            yield edge.candidate("summed_early", text, lambda i, g, n: correct_gradient(i, early(g), n))
+            yield edge.candidate("summed_early", text, lambda i, g, n: rules.correct_gradient(i, early(g), n))
             yield edge.candidate("summed_early", text, _with_upstream(k, early))
         for position, which in ((count - 1, "last"), (0, "first")) if edge.parameter is not None else ():
             for share in (1, count):
@@ -274,45 +264,45 @@ def _sample_edits(edge: Edge) -> Iterator[Candidate]:
                 yield edge.candidate("last_sample", text, _with_upstream(k, single), int(share > 1))
 
 
-def _factor_edits(edge: Edge) -> Iterator[Candidate]:
+def _factor_edits(edge: Edge) -> Iterator[rules.Candidate]:
     """Mistakes that transpose, drop, negate, double or halve a gradient."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     is_leaf = edge.parameter is not None
 
     def rule_of(factor: float) -> EdgeRule:
-        return at_input(k, lambda g, n: factor * correct_gradient(k, g, n))
+        return rules.at_input(k, lambda g, n: factor * rules.correct_gradient(k, g, n))
 
     if is_leaf and np.ndim(nodes[0].values[k]) == 2:
-        transposed = at_input(k, lambda g, n: correct_gradient(k, g, n).T)
+        transposed = rules.at_input(k, lambda g, n: rules.correct_gradient(k, g, n).T)
         yield edge.candidate("transposed", f"has the part that comes back through {place} transposed", transposed)
     text = f"lacks what comes back through {place}"
-    yield edge.candidate("path_missing", text, at_input(k, lambda g, n: None), 1 if is_leaf else 2)
+    yield edge.candidate("path_missing", text, rules.at_input(k, lambda g, n: None), 1 if is_leaf else 2)
     code = "loss_derivative_sign" if nodes[0].index > edge.recording.last_parameter_use else "sign_of_part"
     yield edge.candidate(code, f"has the wrong sign in what comes back through {place}", rule_of(-1.0), 1)
     for factor, how in ((2.0, "twice"), (0.5, "half")):
         yield edge.candidate("factor_two", f"has {how} what comes back through {place}", rule_of(factor), 2)
 
 
-def overwritten_gradients(recording: Recording) -> Iterator[Candidate]:
+def overwritten_gradients(recording: Recording) -> Iterator[rules.Candidate]:
     """Mistakes that assign gradients of values which are used several times."""
-    groups = [(group, describe_line(group)) for group in recording.operation_groups()]
+    groups = [(group, rules.describe_line(group)) for group in recording.operation_groups()]
     for is_first in (False, True):
         for nodes, place in ((recording.nodes, "every operation"), *groups):
             text = f"of values that are used several times is overwritten by {place}, not added up"
             writers = frozenset(node.index for node in nodes)
-            yield Candidate("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))
+            yield rules.Candidate("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))
     for group, place in groups:
         if group[0].name == "getitem" and any(len(np.unique(node.data[0])) < node.data[0].size for node in group):
             text = f"of rows that occur several times is overwritten, not added up, at {place}"
             for order in (slice(None), slice(None, None, -1)):
-                rules = {node.index: _assign_to(node.data[0], order) for node in group}
+                edge_rules = {node.index: _assign_to(node.data[0], order) for node in group}
                 for writers, is_first in (
                     (frozenset[int](), False),
-                    (frozenset(rules), False),
-                    (frozenset(rules), True),
+                    (frozenset(edge_rules), False),
+                    (frozenset(edge_rules), True),
                 ):
-                    changes = Changes(rules=rules, writers=writers, is_first=is_first)
-                    yield Candidate("gradient_overwritten", text, changes)
+                    changes = Changes(rules=edge_rules, writers=writers, is_first=is_first)
+                    yield rules.Candidate("gradient_overwritten", text, changes)
 
 
 def _assign_to(source: NDArray[np.int64], order: slice) -> EdgeRule:

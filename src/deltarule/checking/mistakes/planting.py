@@ -13,20 +13,11 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
+from deltarule.checking.mistakes import rules
 from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
-from deltarule.checking.mistakes.rules import (
-    PRODUCTS,
-    VIEWS,
-    Candidate,
-    describe_line,
-    is_active,
-    operation_mistakes,
-    rule_with_values,
-    with_gradient,
-)
 from deltarule.checking.numerics.parameter_lines import loss_at
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
 from deltarule.checking.tape.record import record_loss
@@ -77,7 +68,7 @@ def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
     return bool((error <= parameter.finite_tolerance[known] + 1e-5 * size).all())
 
 
-def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
+def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
     """All mistakes that are tried in the backward pass, most specific first."""
     groups, functions = list(recording.operation_groups()), find_functions(recording)
     gates = {function.output.index for function in functions if function.name == "sigmoid"}
@@ -86,27 +77,27 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[Candidate]
     yield from overwritten_gradients(recording)
     for group in groups:
         for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
-            yield from operation_mistakes(recording, members)
+            yield from rules.operation_mistakes(recording, members)
     yield from _penalties_through_network(recording, evidence)
     pairs = zip(recording.parameters, evidence.parameters, strict=True)
     yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], gates)
 
 
-def _penalties_through_network(recording: Recording, evidence: Evidence) -> Iterator[Candidate]:
+def _penalties_through_network(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
     """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
     for term in evidence.find_penalties() or ():
         for node in recording.nodes:
             gradient = recording.gradients.get(node.index)
             for part in (term.part, term.part.T):
                 if gradient is not None and part.shape == gradient.shape:
-                    text = f"of the value of {describe_line([node])} has a penalty in it"
-                    yield Candidate("penalty_through_network", text, with_gradient(node, gradient + part))
+                    text = f"of the value of {rules.describe_line([node])} has a penalty in it"
+                    yield rules.Candidate("penalty_through_network", text, rules.with_gradient(node, gradient + part))
 
 
 def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[Hypothesis]) -> Iterator[Hypothesis]:
     """Hypotheses of candidates that give the user's gradient, or a multiple of it."""
     codes: set[str] = set()
-    by_code: dict[str, dict[ParameterEvidence, Candidate]] = {}
+    by_code: dict[str, dict[ParameterEvidence, rules.Candidate]] = {}
     is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, evidence), max_candidates):
@@ -136,7 +127,9 @@ def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[
             yield _hypothesis_of_parameters(code, explained, evidence)
 
 
-def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Hypothesis | None:
+def _hypothesis_of_candidate(
+    candidate: rules.Candidate, gradients: Sequence[Array], evidence: Evidence
+) -> Hypothesis | None:
     """The hypothesis of a candidate if its gradients are the user's.
 
     The second is a mistake in a line that only these gradients use, such as where the code computes δ again for them.
@@ -161,7 +154,9 @@ def _hypothesis_of_candidate(candidate: Candidate, gradients: Sequence[Array], e
     return hypothesis
 
 
-def _scaled_hypotheses(candidate: Candidate, gradients: Sequence[Array], evidence: Evidence) -> Iterator[Hypothesis]:
+def _scaled_hypotheses(
+    candidate: rules.Candidate, gradients: Sequence[Array], evidence: Evidence
+) -> Iterator[Hypothesis]:
     """The hypothesis of a multiple of a candidate's gradient, but for penalties."""
     penalties = evidence.penalties
 
@@ -185,7 +180,7 @@ def _scaled_hypotheses(candidate: Candidate, gradients: Sequence[Array], evidenc
 
 
 def _hypothesis_of_parameters(
-    code: str, explained: dict[ParameterEvidence, Candidate], evidence: Evidence
+    code: str, explained: dict[ParameterEvidence, rules.Candidate], evidence: Evidence
 ) -> Hypothesis:
     """The hypothesis that the same mistake is made at each of some parameters."""
     parameters = list(explained)
@@ -212,14 +207,14 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6, 0.0)
         if 0 < rate < 1e6:
             text = f"comes back through weights after their update, with a rate of {rate:.3g}"
-            candidate = Candidate("updated_weights", text, Changes(), int(evidence.learning_rate is None))
+            candidate = rules.Candidate("updated_weights", text, Changes(), int(evidence.learning_rate is None))
             hypothesis = _hypothesis_of_candidate(candidate, with_update(rate), evidence)
             yield from [hypothesis] if hypothesis else []
     logarithms = [node.index for node in recording.nodes if node.name == "log"]
 
     def with_epsilon(epsilon: float) -> list[Array]:
-        rules = dict.fromkeys(logarithms, lambda k, g, n: g / (n.values[0] + epsilon))
-        return parameter_gradients(recording, Changes(rules=rules))
+        edge_rules = dict.fromkeys(logarithms, lambda k, g, n: g / (n.values[0] + epsilon))
+        return parameter_gradients(recording, Changes(rules=edge_rules))
 
     epsilon = _fit_constant(evidence, with_epsilon, 1e-9, 0.0) if logarithms else 0.0
     if 0 < epsilon <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
@@ -233,15 +228,15 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
 
 def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
     """The ε that the loss adds in its logarithms, or 0, and the gradients without it."""
-    found, rules = 0.0, dict[int, EdgeRule]()
+    found, edge_rules = 0.0, dict[int, EdgeRule]()
     for node in recording.nodes:
         sums = node.inputs[0] if node.name == "log" else None
         if isinstance(sums, Node) and sums.name == "add":
-            k = 0 if is_active(sums, 0) else 1
+            k = 0 if rules.is_active(sums, 0) else 1
             epsilon, p = sums.values[1 - k], sums.values[k]
-            if epsilon.size == 1 and 0 < epsilon <= tolerances.FIT.epsilon and not is_active(sums, 1 - k):
-                found, rules[node.index] = float(epsilon.item()), _quotient_by(p)
-    return found, parameter_gradients(recording, Changes(rules=rules))
+            if epsilon.size == 1 and 0 < epsilon <= tolerances.FIT.epsilon and not rules.is_active(sums, 1 - k):
+                found, edge_rules[node.index] = float(epsilon.item()), _quotient_by(p)
+    return found, parameter_gradients(recording, Changes(rules=edge_rules))
 
 
 def _quotient_by(p: Array) -> EdgeRule:
@@ -250,14 +245,14 @@ def _quotient_by(p: Array) -> EdgeRule:
 
 def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
     """Rules, by node index, that make products use other values of parameters."""
-    values, rules = dict(parameters), dict[int, EdgeRule]()
+    values, edge_rules = dict(parameters), dict[int, EdgeRule]()
     for node in recording.nodes:
         inputs = [entry.index for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
-        if inputs and node.name in VIEWS:
+        if inputs and node.name in rules.VIEWS:
             values[node.index] = values[inputs[0]].ravel()[node.data[0]]
-        elif inputs and node.name in PRODUCTS:
-            rules[node.index] = rule_with_values({index: values[index] for index in inputs})
-    return rules
+        elif inputs and node.name in rules.PRODUCTS:
+            edge_rules[node.index] = rules.rule_with_values({index: values[index] for index in inputs})
+    return edge_rules
 
 
 def _fit_constant(
