@@ -188,22 +188,6 @@ def test_trained_saturated_and_unscaled_networks_are_judged_rightly(
         assert check_problem(problem, state, gradient=wrong).wrong
 
 
-def test_members_with_own_rows() -> None:
-    problem = some_problem(
-        seeds=[1, 2, 3],
-        rows=[[0, 1, 2, 3], [5, 4, 3], [1, 1, 0, 2]],
-        data_seeds=[7, 8, 9],
-        batch_size=3,
-        weights=np.random.default_rng(0).uniform(0.1, 1, (3, 6)),
-        dropout=[[0.1, 0.0], [0.5, 0.2], [0.0, 0.0]],
-        strength=[0, 0.1, 1],
-    )
-    state, _ = ReferenceEngine().advance(problem, initial_state(problem), 5)
-    report = check_problem(problem, state)
-    assert report.ok, str(report)
-    assert report.entries == 3 * 53
-
-
 def test_float32_is_checked_as_a_copy_in_float64() -> None:
     report = check_problem(some_problem(dtype="float32"))
     assert report.ok
@@ -348,23 +332,6 @@ def test_formula_without_pytorch() -> None:
     assert report.ok
     assert [check.method for check in report.checks] == [CENTRAL, COMPLEX]
     assert report.notes[0].startswith("no check by PyTorch: your own activation 'sine' does not run on PyTorch tensors")
-
-
-def test_formula_without_complex_step() -> None:
-    softsign = Activation("softsign", lambda z: z / (1 + abs(z)), lambda z, a: 1 / (1 + abs(z)) ** 2)
-    absolute = Loss("mine", lambda p, y: abs(p - y) ** 3, lambda p, y: 3 * (p - y) * abs(p - y))
-    hinge = Penalty("hinge", lambda w: (w + abs(w)) ** 2, lambda w: 4 * (w + abs(w)))
-    for network, loss, penalty in (
-        (Network([2, 3, 1], softsign), "squared_error", None),
-        (Network([2, 3, 1], "tanh"), absolute, None),
-        (Network([2, 3, 1], "tanh"), "squared_error", hinge),
-    ):
-        report = check_problem(
-            create_problem(network, *XOR, loss=loss, penalty=penalty, strength=0.1 if penalty else 0)
-        )
-        assert report.ok
-        assert COMPLEX not in [check.method for check in report.checks]
-        assert "no complex step: the objective does not keep a complex number's imaginary part" in report.notes
 
 
 def test_two_methods_without_pytorch() -> None:

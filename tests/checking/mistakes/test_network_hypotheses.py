@@ -76,16 +76,6 @@ def test_epsilon_in_both_is_right() -> None:
     assert codes(alone) == ["epsilon"] and "predictions plus 0.001" in alone.diagnosis[0].sentence
 
 
-@pytest.mark.parametrize("epsilon", [1e-7, 1e-3])
-def test_epsilon_behind_sigmoid_is_no_mistake(epsilon: float) -> None:
-    def loss(p: Any) -> Any:
-        return -(Y * np.log(p + epsilon) + (1 - Y) * np.log(1 - p + epsilon)).mean()
-
-    like = {**LIKE, "like": Network([D, H, C], "tanh", "sigmoid")}
-    report = checked(loss, lambda p: (p - Y) / Y.size, like, lambda z: 1 / (1 + np.exp(-z)))
-    assert report.ok and any("right but for ε" in note for note in report.notes)
-
-
 def test_other_losses_have_no_epsilon() -> None:
     """The gradient of cross-entropy, and a loss that is not it: label smoothing, and a base of 2."""
     smooth = 0.9 * Y + 0.1 / C

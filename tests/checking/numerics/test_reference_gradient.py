@@ -83,27 +83,6 @@ def test_kinks_are_reported_and_skipped() -> None:
     assert "6 entries at kinks" in (only_kinks.vacuous or "")
 
 
-@pytest.mark.usefixtures("few_entries")
-@pytest.mark.parametrize("wrong", [0, 1])
-def test_smooth_loss_has_no_kinks(wrong: int) -> None:
-    """A network of tanh units has derivatives of all orders, however wrong a gradient is said to be."""
-    generator = np.random.default_rng(1)
-    x = generator.random((50, 150)) * (generator.random((50, 150)) < 0.2)
-    y = np.eye(5)[generator.integers(0, 5, 50)]
-    W1, W2 = generator.normal(size=(150, 30)) / 75**0.5, generator.normal(size=(30, 5)) / 15**0.5
-
-    def both(W1: Any, W2: Any) -> Any:
-        a = np.tanh(x @ W1)
-        powers = np.exp(a @ W2)
-        p = powers / powers.sum(1, keepdims=True)
-        dW1 = x.T @ ((p - y) @ W2.T * (1 - a**2)) / 50
-        dW1[:wrong] = 0
-        return -(y * np.log(p)).sum() / 50, (dW1, a.T @ (p - y) / 50)
-
-    report = check_gradient(both, None, [W1, W2])
-    assert report.kinks == 0 and report.ok == (not wrong)
-
-
 def test_large_entry_at_the_edge_of_the_domain_is_not_proved() -> None:
     """log w at 1e-12 changes within a distance that no step is narrow enough for."""
     w = np.array([1e-12, 1.0, 0.5])

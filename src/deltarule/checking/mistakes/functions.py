@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.rules import Candidate, describe_line, with_gradient
+from deltarule.checking.mistakes.rules import Candidate, describe_line
 from deltarule.checking.tape.backward import Array, Changes, Node, Recording
 
 Rule = Callable[[Array, Array, Array], Array]
@@ -248,9 +248,9 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
                 is_blocked = True
                 yield Function(name, node, output, slope, _RULES[name])
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
-            if u.shape[axis] > 1 and v.min() >= 0 and is_close(_softmax(u, axis), v):
+            if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
-            if u.shape[axis] > 1 and v.max() <= 0 and is_close(_softmax(u, axis), np.exp(v)):
+            if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
                 yield Function("log softmax", node, output, None, tuple(_log_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
@@ -314,43 +314,6 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
             yield Candidate("other_mask", text, Changes(jumps=jumps))
 
 
-def _softmax(z: Array, axis: int) -> Array:
+def softmax(z: Array, axis: int) -> Array:
     powers = np.exp(z - z.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
-
-
-def output_mistakes(recording: Recording) -> Iterator[Candidate]:
-    """Wrong forms of ∂J/∂z = (p − y) / N, with p = softmax(z) or sigmoid(z)."""
-    count_found = 0
-    for node in reversed(recording.nodes):
-        z, gradient = node.value, recording.gradients.get(node.index)
-        if gradient is None or z.ndim not in (1, 2) or z.size < 2:
-            continue
-        for axis in (*(axis for axis in range(z.ndim) if z.shape[axis] > 1), None):
-            p = sigmoid(z) if axis is None else _softmax(z, axis)
-            for N in dict.fromkeys((z.shape[0], z.shape[-1], 1, z.size)):
-                difference = p - N * gradient
-                y = np.round(difference)
-                if not (np.abs(difference - y) < 1e-7).all() or y.min() != 0 or y.max() != 1:
-                    continue
-                for code, text, wrong in _wrong_output_gradients(z, p, y, N, axis):
-                    yield Candidate(code, f"∂J/∂z of the output {text}", with_gradient(node, wrong / N))
-                count_found += 1
-        if count_found > 3:  # z, −z and z without its bias
-            return
-
-
-def _wrong_output_gradients(z: Array, p: Array, y: Array, N: int, axis: int | None) -> Iterator[tuple[str, str, Array]]:
-    """Wrong forms of p − y for softmax over an axis, or for sigmoid."""
-    yield "targets_not_averaged", "divides p by N and not y: p / N − y", p - N * y
-    yield "targets_not_averaged", "divides y by N and not p: p − y / N", N * p - y
-    yield "target_missing", "lacks the targets", p
-    yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) * p * (1 - p)
-    if axis is None:
-        text = "has a wrong sign inside the loss's derivative"
-        yield "loss_derivative_sign", text, -y * (1 - p) - (1 - y) * p
-        return
-    yield "wrong_axis", "has softmax over the samples", _softmax(z, z.ndim - 1 - axis) - y
-    for over in range(y.ndim):
-        text = "has 1 subtracted in the whole columns of all targets"
-        yield "target_indexing", text, p - y.max(axis=over, keepdims=True)
