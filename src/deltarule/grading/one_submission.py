@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.catalog import Mistake, join_names
+from deltarule.checking.catalog import Mistake, join_names
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.checks import Check
 from deltarule.grading.diagnosis import Arrays, name_mistakes
