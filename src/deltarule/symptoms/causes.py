@@ -63,8 +63,9 @@ NOTHING_WON, IDLE_SOONER = 0.1, 3.0
 that of a constant, which no rate leaves quickly."""
 UNMOVED = 0.15
 """Norm of the weights' change, as a share of the initial norm: in networks that learn it is at least a third."""
-GROWN = 20.0
-"""Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold."""
+GROWN, EXPLODED = 20.0, 1000.0
+"""Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold. From the
+second on the rate is too high even if the range test, once it has learned, bears a higher one."""
 
 UNBOUNDED = 1e6
 """Outputs that can be as large count as unbounded."""
@@ -277,8 +278,10 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     if range_test is None:
         return None
     # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
-    marked = _ratio(member.last.length, member.first.length) > GROWN or bool(_died_while_training(member))
+    grown = _ratio(member.last.length, member.first.length)
+    marked = grown > GROWN or bool(_died_while_training(member))
     too_far = member.rate > TOO_HIGH * range_test.best or (marked and member.rate >= range_test.best)
+    too_far = too_far or grown > EXPLODED
     if not member.diverged and not (too_far and _reached_farther(range_test, member, BETTER)):
         return None
     course = (
@@ -392,8 +395,8 @@ CAUSES = (
     Cause("rate_too_low", _rate_too_low),
     Cause("saturated_units", partial(_flat_layer, flat="both", at_first=False), other_fix=_FIX_AT_END),
     Cause("dead_units", partial(_flat_layer, flat="left", at_first=False), other_fix=_FIX_AT_END),
-    Cause("rate_too_low", partial(_rate_too_low, idle=True), last_resort=True),
     Cause("class_never_predicted", _class_never_predicted, ("outputs", "targets"), may_have_learned=True),
+    Cause("rate_too_low", partial(_rate_too_low, idle=True), last_resort=True),
 )
 """Causes before their effects: large inputs saturate units, dead units make the gradient vanish, and a network that
 does not learn for any reason has classes that it never predicts."""
