@@ -64,8 +64,8 @@ that of a constant, which no rate leaves quickly."""
 UNMOVED = 0.15
 """Norm of the weights' change, as a share of the initial norm: in networks that learn it is at least a third."""
 GROWN, EXPLODED = 20.0, 1000.0
-"""Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold. From the
-second on the rate is too high even if the range test, once it has learned, bears a higher one."""
+"""Norm of the weights at the end, as a multiple of the initial one: with small steps they grow at most tenfold. From
+the second on the rate is too high even if the range test, once it has learned, bears a higher one."""
 
 UNBOUNDED = 1e6
 """Outputs that can be as large count as unbounded."""
