@@ -507,22 +507,6 @@ def test_penalty_of_strength_0_is_noted():
     assert any("strength 0" in note for note in train(encoder(penalty="l2"), max_steps=1).notes)
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled"])
-def test_observed_members_equal_shorter_trainings(engine):
-    problem = digits(seeds=range(3), rows=[range(300), range(200), range(100)], dropout=0.2, optimizer="momentum")
-    moments = []
-    given = {"max_steps": [40, 30, 20], "engine": engine}
-    run = train(problem, **given, every=[30, 0, 10, 40, 99], record={"look": moments.append})
-    assert [moment.step for moment in moments] == [0, 10, 30, 40]
-    assert [moment.members.tolist() for moment in moments] == [[0, 1, 2], [0, 1, 2], [0, 1], [0]]
-    for moment in moments:
-        for index, member in enumerate(moment.members.tolist()):
-            alone = train(problem.take(np.array([member])), max_steps=moment.step, engine=engine)
-            for name, array in alone.parameters.items():
-                assert np.array_equal(moment.parameters[name][index], array[0])
-    assert run.steps.tolist() == [40, 30, 20]
-
-
 def test_observing_evaluates_nothing_by_itself(monkeypatch):
     evaluated = []
     monkeypatch.setattr(ReferenceEngine, "outputs", lambda *given: pytest.fail("nobody has asked for outputs"))

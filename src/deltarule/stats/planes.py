@@ -28,13 +28,11 @@ Integers = NDArray[np.int64]
 class DecisionPlane:
     """Outputs on a grid over two inputs; the other inputs are fixed.
 
-    features       the indices of the two inputs
     first, second  their values [G]
     outputs        [G, G, C], indexed by the second, then by the first, as an image's rows and columns
     held           the values of the other inputs by name, as texts
     """
 
-    features: tuple[int, int]
     first: Floats
     second: Floats
     outputs: Floats
@@ -94,7 +92,7 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
     rows[:, features[0]], rows[:, features[1]] = np.tile(first, points), np.repeat(second, points)
     outputs = np.asarray(predict(rows), np.float64)
     held = {f"x{index}": f"{value:.4g}" for index, value in enumerate(medians.tolist()) if index not in features}
-    return DecisionPlane((features[0], features[1]), first, second, outputs.reshape(points, points, -1), held)
+    return DecisionPlane(first, second, outputs.reshape(points, points, -1), held)
 
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
@@ -176,7 +174,7 @@ def model_plane(
         answers = np.asarray(outputs(rows)).reshape(len(pair), -1)
         predicted = predicted_classes(answers)
     described = {columns[index]: _describe_value(values[index]) for index in others}
-    plane = replace(plane, features=(first, second), held=described)
+    plane = replace(plane, held=described)
     kept = pair[complete], _class_numbers(labels, classes)[complete], predicted[complete]
     return kept, plane, [columns[first], columns[second]], [as_text(name) for name in classes]
 

@@ -95,8 +95,8 @@ def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[No
         ) from error
 
 
-def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
-    """Open the store in a folder for reading, by default after a check for damage unless it is large."""
+def open_for_reading(folder: Path) -> sqlite3.Connection:
+    """Open the store in a folder for reading, after a check for damage unless it is large."""
     file = Path(folder) / FILE
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")
@@ -105,7 +105,7 @@ def open_for_reading(folder: Path, *, check: bool = True) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only=ON")
         if not read_notes(connection):
             raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
-        if check and file.stat().st_size <= MAX_CHECKED_BYTES:
+        if file.stat().st_size <= MAX_CHECKED_BYTES:
             check_integrity(connection, file)
     return connection
 

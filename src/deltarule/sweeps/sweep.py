@@ -92,7 +92,7 @@ def run_sweep(
             plans = itertools.chain([first_part], plans)
             parts = ((plan, _write_plan(store, plan, name, run_options)) for plan in plans)
             _train_plans(store, parts, worker_pool, keep, error_advice, progress)
-        result = Sweep(open_for_reading(folder, check=False))
+        result = Sweep(open_for_reading(folder))
         return result.in_memory() if out is None else result
 
 

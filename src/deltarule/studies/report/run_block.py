@@ -178,7 +178,7 @@ def _is_autoencoder(portrait: Portrait) -> bool:
 
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
     """Draw the final decision boundary, with true and predicted classes of rows."""
-    plane = DecisionPlane((0, 1), portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
+    plane = DecisionPlane(portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
     return model_figures.true_and_predicted(
         portrait.x,
         portrait.answers.astype(int),
