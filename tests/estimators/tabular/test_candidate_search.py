@@ -120,7 +120,7 @@ def test_a_limit_of_seconds_stops_the_search_and_makes_the_ensemble_smaller() ->
 
     def search(seconds: float) -> Choice:
         budget = Budget(seconds=seconds, progress=lambda text, share: told.append((text, share)))
-        return choose_candidate(make, x, y, division, 1, 0, lambda model, x, y: (0.0, -len(model.coefs_)), budget)
+        return choose_candidate(make, x, y, division, 1, 0, lambda model, *_: (0.0, -len(model.coefs_)), budget)
 
     assert search(1e-9).candidates == 4 and len(told) == 1
     assert search(math.inf).candidates == 9
