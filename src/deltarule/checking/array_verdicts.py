@@ -134,6 +134,7 @@ def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> Param
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _judge(code: Code, i: int, evidence: ParameterEvidence, whole: ReferenceGradient) -> ArrayVerdict:
     """Judge one array: which entries could be compared, and whether something is wrong."""
     reference, found, tolerance, wrong = whole.arrays[i], evidence.found, evidence.tolerance, evidence.wrong
