@@ -332,7 +332,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
         process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait.return_value = 0
         running = Worker(process, Road("limits"))
-        grading: Any = SubmissionGrading(assignment, SimpleNamespace(), tmp_path, Road("limits"), 0.0)  # type: ignore[arg-type]
+        grading: Any = SubmissionGrading(assignment, SimpleNamespace(cells=()), tmp_path, Road("limits"), 0.0)  # type: ignore[arg-type]
         grading._running = running
         result = grading._grade_check(check)
         assert result.points == 0
