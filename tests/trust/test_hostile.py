@@ -140,7 +140,7 @@ def test_network_larger_than_memory_is_one_sentence(tmp_path: Path, deltarule, l
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     with Store(tmp_path / "s") as written:
-        written.write_notes(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base="b")
+        written.write_notes(name="n", metric="accuracy", ranked="test", notes=[], grid=[], base={})
     return tmp_path / "s"
 
 

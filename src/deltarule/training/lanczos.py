@@ -28,7 +28,7 @@ def largest_eigenvalues(product: Callable[[Floats], Floats], members: int, size:
     steps = min(size, MAX_STEPS)
     basis, T = np.empty((steps, members, size)), np.zeros((members, steps, steps))
     basis[0] = _orthogonal(np.tile(generator.normal(size=size), (members, 1)), basis[:0])
-    is_sound = np.ones(members, bool)
+    is_sound, has_closed = np.ones(members, bool), False
     for step in range(steps):
         q, known = basis[step], basis[: step + 1]
         w = product(q)
@@ -41,10 +41,13 @@ def largest_eigenvalues(product: Callable[[Floats], Floats], members: int, size:
         if is_last or (step + 1) % CHECK_EVERY == 0:
             values, vectors = np.linalg.eigh(T[:, : step + 1, : step + 1])
             error = residual[:, None] * np.abs(vectors[:, -1, -k:])
-            if is_last or (step + 1 >= k and (error <= TOLERANCE * np.abs(values).max(1, keepdims=True)).all()):
+            is_exact = (error <= TOLERANCE * np.abs(values).max(1, keepdims=True)).all()
+            # An eigenvalue that occurs twice has its second vector outside a subspace that has ended.
+            if is_last or (step + 1 >= k and is_exact and not has_closed):
                 return np.where(is_sound[:, None], values[:, : -k - 1 : -1], np.nan)
         # Where an invariant subspace ends, go on in a new direction, which T does not couple to it.
         is_closed = residual <= TOLERANCE**2 * np.abs(T).max((1, 2))
+        has_closed |= bool(is_closed.any())
         fresh = generator.normal(size=size)
         T[:, step, step + 1] = T[:, step + 1, step] = np.where(is_closed, 0, residual)
         basis[step + 1] = _orthogonal(np.where(is_closed[:, None], fresh, w), known)
