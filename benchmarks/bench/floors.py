@@ -1,7 +1,7 @@
 """Lower bounds for the time of contenders: the matrix products alone, and the encoder as a C program.
 
-Both use as many threads as the compiled engine. The products are made by the BLAS that it uses: only a contender with
-faster products, such as tiles, can take less time.
+Both use as many threads as the compiled engine. The products are made by SciPy's BLAS: only a contender with faster
+products, such as tiles, can take less time.
 """
 
 import ctypes
@@ -19,7 +19,6 @@ from bench.contenders import Contender, LeftOut, describe_threads
 from bench.workloads import penalty_strength
 from deltarule import platforms
 from deltarule.engines.compiled.engine import available_processors
-from deltarule.engines.compiled.large_members import gemm_address
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
@@ -40,8 +39,17 @@ def products(problem: Problem) -> Contender:
         """Make the products of n updates."""
         _run_in_parallel(lambda part: part.multiply(n), by_thread)
 
-    about = f"the same BLAS, {describe_threads(threads)} {division}"
+    about = f"SciPy's BLAS, {describe_threads(threads)} {division}"
     return Contender("products alone", about, problem.members, advance)
+
+
+@cache
+def gemm_address(dtype: np.dtype[Any]) -> int:
+    """Return the address of the matrix product of SciPy's BLAS for a dtype."""
+    import scipy.linalg.cython_blas as capsules
+    from numba.extending import get_cython_function_address
+
+    return int(get_cython_function_address(capsules.__name__, "sgemm" if dtype == np.float32 else "dgemm"))
 
 
 class _Products:

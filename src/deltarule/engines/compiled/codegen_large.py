@@ -5,8 +5,6 @@
 All else is `program_sources/large_training.py`: one program serves all sizes.
 """
 
-import sys
-
 from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.codegen_formulas import (
     elementary_source_files,
@@ -36,8 +34,6 @@ def not_fusible(problem: Problem) -> str:
             return f"the activation '{layer.activation.name}', which couples units"
     if problem.optimizer.norms:
         return f"large networks with the optimizer '{problem.optimizer.name}'"
-    if sys.byteorder != "little":
-        return "a big-endian processor"
     try:
         program(problem)
     except NotCompilable as reason:
@@ -48,7 +44,7 @@ def not_fusible(problem: Problem) -> str:
 def program(problem: Problem) -> str:
     """Return the program's source text, without code for what no member uses."""
     formulas, names = Formulas(problem.dtype), ["linking.py", *elementary_source_files(problem.dtype)]
-    names += ["shared_tiles.py", "large_products.py", "large_ops.py", "large_training.py"]
+    names += ["shared_tiles.py", "array_views.py", "large_ops.py", "large_training.py"]
     constants = "\n".join(f"{name} = {value!r}" for name, value in _constants(problem).items())
     parts = [*_activation_functions(problem, formulas), _loss_and_slope(problem, formulas)]
     parts += [_update(problem, formulas), _numbers_of(problem, formulas)]
@@ -91,28 +87,18 @@ def _activation_functions(problem: Problem, formulas: Formulas) -> list[str]:
     # All numbers in one loop, not row by row: the last few of each row would not fill a vector.
     activate = ["@loop", "def activate(kind, z, a, largest, totals):", "    from_z, to_a = flat(z), flat(a)"]
     slope = ["@loop", "def slope(kind, z, a, d):", "    from_z, from_a, to_d = flat(z), flat(a), flat(d)"]
-    single = ["@loop", "def slope_of_single(kind, z, a, of_next, w, d):"]
     for kind, function in enumerate(hidden_activations(problem)):
-        for lines in (activate, slope, single):
+        for lines in (activate, slope):
             lines.append(f"    if kind == {kind}:")
         if function.rowwise:
             activate.append("        softmax_rows(z, a, largest, totals)")
             slope += ["        for i in range(len(a)):", "            softmax_row_back(a, d, i)"]
-            single.append("        return False")
             continue
         value = formulas.call(function.function, "from_z[p]", parameters=function.parameters)
-        flat_slope, row_slope = (
-            formulas.call(function.derivative, z, a, parameters=function.parameters)
-            for z, a in (("from_z[p]", "from_a[p]"), ("z[i, h]", "a[i, h]"))
-        )
+        derivative = formulas.call(function.derivative, "from_z[p]", "from_a[p]", parameters=function.parameters)
         activate += ["        for p in range(len(from_z)):", f"            to_a[p] = {value}"]
-        slope += ["        for p in range(len(to_d)):", f"            to_d[p] *= {flat_slope}"]
-        single += [
-            *("        for i in range(len(z)):", "            q = of_next[i, 0]"),
-            *("            for h in range(z.shape[1]):", f"                d[i, h] = q * w[h] * {row_slope}"),
-        ]
-    single.append("    return True")
-    return ["\n".join(lines) for lines in (activate, slope, single)]
+        slope += ["        for p in range(len(to_d)):", f"            to_d[p] *= {derivative}"]
+    return ["\n".join(lines) for lines in (activate, slope)]
 
 
 def _loss_and_slope(problem: Problem, formulas: Formulas) -> str:

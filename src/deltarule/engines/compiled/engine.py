@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from deltarule import platforms
-from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine, Metrics, Trace
 from deltarule.engines.compiled import evaluation, large_members
 from deltarule.engines.compiled.codegen_lanes import is_tiled
@@ -73,28 +72,22 @@ class CompiledEngine(Engine):
             step=state.step + n,
         )
         if is_large:
-            large_members.gemm_address(problem.dtype)  # loaded before all loaded libraries are held to one thread
-            large_members.tiles_of(problem.dtype)
-        with one_blas_thread():
-            if is_large:
-                large = partial(
-                    Members, structure.large_program(), problem, state, after, n=n, objective=objective, bad=bad
-                )
-                for group in groups(problem, state.members):
-                    self._advance_large(large, group, group_by_rows(problem, state.members, group))
-                return after, Trace(objective, bad)
-            updates = Updates(problem, state, after, n, objective, bad)
-            for parts, work in self._lane_blocks(problem, state.members):
-                # Other threads help from this many members · rows · parameters · updates on, about two
-                # milliseconds of work.
-                threads = self.threads if n * work > 2_000_000 else 1
-                tasks: list[Callable[[], None]] = []
-                for blocks in parts:
-                    program_of_blocks = structure.lane_program(*blocks.key)
-                    tasks += [
-                        partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)
-                    ]
-                self._run_tasks(tasks, use_threads=threads > 1)
+            large_members.tiles_of(problem.dtype, "products")
+            large = partial(
+                Members, structure.large_program(), problem, state, after, n=n, objective=objective, bad=bad
+            )
+            for group in groups(problem, state.members):
+                self._advance_large(large, group, group_by_rows(problem, state.members, group))
+            return after, Trace(objective, bad)
+        updates = Updates(problem, state, after, n, objective, bad)
+        for parts, work in self._lane_blocks(problem, state.members):
+            # Other threads help from this many members · rows · parameters · updates on, about two milliseconds of work.
+            threads = self.threads if n * work > 2_000_000 else 1
+            tasks: list[Callable[[], None]] = []
+            for blocks in parts:
+                program_of_blocks = structure.lane_program(*blocks.key)
+                tasks += [partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)]
+            self._run_tasks(tasks, use_threads=threads > 1)
         return after, Trace(objective, bad)
 
     def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlocks], int]]:
@@ -126,7 +119,7 @@ class CompiledEngine(Engine):
     def _advance_large(
         self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
     ) -> None:
-        threads = min(self.threads, members_at(indices=group).blocks)
+        threads = members_at(indices=group).shared_threads(self.threads)
         is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
         sharing_here = _sharing.setdefault(os.getpid(), Lock())
         if threads > 1 and not is_even and sharing_here.acquire(blocking=False):

@@ -21,8 +21,12 @@ NEAR_BYTES, MIN_MEMBERS_TOGETHER = 400_000, 4
 """The bytes that θ and the optimizer's slots of members that are updated together may take, beside a batch's arrays;
 and the fewest such members for which it is worth gathering the batch's rows again for each group."""
 
-BLOCK_ROWS, MAX_BLOCKS = 128, 8
-"""The fewest rows of a block, so that products stay large, and the most blocks, as each has its own gradient."""
+MIN_SHARED_WORK = 2**20
+"""The products of rows and parameters of an update that each of several threads gets at least: fewer of them take less
+time than the threads would wait for one another."""
+
+CHUNK_PARAMETERS, MAX_CHUNKS = 8192, 48
+"""The fewest parameters of a chunk of θ, in which the penalty is summed, and the most chunks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +46,6 @@ class Members:
     bad: Integers
 
     @property
-    def blocks(self) -> int:
-        """The number of blocks into which a batch is divided.
-
-        It depends on the batch's rows alone, so that a member's bits do not depend on the other members.
-        """
-        if self.problem.network.buffers:
-            return 1
-        rows = self.problem.batch_rows(self.state.members[self.indices[0]])
-        return int(np.clip(rows // BLOCK_ROWS, 1, MAX_BLOCKS))
-
-    @property
     def together(self) -> int:
         """How many members make an update before the next one."""
         near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
@@ -61,10 +54,15 @@ class Members:
     def advance(self) -> None:
         self.thread_functions(1)[0]()
 
+    def shared_threads(self, threads: int) -> int:
+        """Return among how many of these threads each update is divided."""
+        work = self.problem.batch_rows(self.state.members[self.indices[0]]) * self.problem.network.parameters
+        return int(np.clip(work // MIN_SHARED_WORK, 1, threads))
+
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
         """Divide the work into one function a thread; no result depends on their number."""
         shared = {"threads": threads, "barrier": np.zeros(1, np.int64), "yield_address": _yield_address()}
-        run = partial(self.run, **shared, **self._arrays(), **self._spaces())
+        run = partial(self.run, **shared, **self._arrays(), **self._spaces(threads))
         return [partial(run, thread=thread) for thread in range(threads)]
 
     def _arrays(self) -> dict[str, Any]:
@@ -77,7 +75,6 @@ class Members:
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
         return {
-            "backends": (gemm_address(dtype), np.ones((1, 1), dtype)),
             "updates": n,
             "step": state.step,
             "batches": -(-rows // size),
@@ -108,19 +105,20 @@ class Members:
             "bad": self.bad,
         }
 
-    def _spaces(self) -> dict[str, Any]:
+    def _spaces(self, threads: int) -> dict[str, Any]:
         """Return the program's scratch arrays."""
-        problem, blocks, dtype = self.problem, self.blocks, self.problem.dtype
+        problem, dtype, parameters = self.problem, self.problem.dtype, self.problem.network.parameters
+        # By parameters alone, so that the sum of the penalties does not depend on the threads.
+        chunks = int(np.clip(parameters // CHUNK_PARAMETERS, 1, MAX_CHUNKS))
         layers, ranges = problem.network.layers, len(problem.update_ranges)
         size, units = problem.batch_rows(self.state.members[self.indices[0]]), sum(layer.units for layer in layers)
         outputs, normalized = size * layers[-1].units, units if problem.network.buffers else 0
-        transposed = (layer.inputs * layer.units for layer in layers if layer.number > 1 or layer.scaling)
         return {
-            "losses": np.zeros(blocks),
-            "values": np.zeros((ranges, blocks)),
-            "partial_sums": np.empty((blocks, 64)),
-            "nonfinite": np.zeros((ranges, blocks), np.int64),
-            "x_space": np.empty((size, problem.network.inputs), dtype),
+            "row_losses": np.empty(size),
+            "values": np.zeros((ranges, chunks)),
+            "partial_sums": np.empty((threads, 64)),
+            "nonfinite": np.zeros((ranges, chunks), np.int64),
+            "x_space": np.empty(size * problem.network.inputs, dtype),
             **{f"{name}_space": np.empty(size * units, dtype) for name in "zad"},
             "keep_space": np.empty(size * units if problem.drops else 0, dtype),
             "normalized_space": np.empty(size * normalized, dtype),
@@ -128,9 +126,10 @@ class Members:
             "targets_space": np.empty(outputs, dtype),
             "shares_space": np.empty(outputs),
             "losses_space": np.empty(outputs),
-            "zeros": np.zeros((1, max(problem.network.sizes)), dtype),
-            "transposed": np.empty((blocks, max(transposed, default=0)), dtype),
-            "G": np.empty((blocks, problem.network.parameters), dtype),
+            "zeros": np.zeros(max(problem.network.sizes), dtype),
+            "ones": np.ones(1, dtype),
+            "scaled": np.empty(layers[0].inputs * layers[0].units if layers[0].scaling else 0, dtype),
+            "G": np.empty(parameters, dtype),
         }
 
     def _optimizer_numbers(self, members: Integers) -> Floats:
@@ -155,31 +154,23 @@ def _table_of(problem: Problem) -> tuple[Integers, ...]:
 
 
 @cache
-def gemm_address(dtype: np.dtype[Any]) -> int:
-    """Return the address of the matrix product of SciPy's BLAS for a dtype.
-
-    A private copy of OpenBLAS with the widest kernels was measured to be at most 1.1 times as fast.
-    """
-    import scipy.linalg.cython_blas as capsules
-    from numba.extending import get_cython_function_address
-
-    return int(get_cython_function_address(capsules.__name__, "sgemm" if dtype == np.float32 else "dgemm"))
-
-
-@cache
 def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
-    """Return the address of gemm_tiles.py's `tiles` or `lanes`, which programs share."""
+    """Return the address of a function that programs share: `tiles`, `lanes` or `products`."""
     import llvmlite.binding as llvm
 
-    numbers = ", ".join(["a", "a_row", "a_term", "b", "b_row", "c", "c_row", "init", "init_row", "rows", "terms"])
+    sources, pipeline = ["gemm_tiles.py"], "LinkedAsWritten"
+    if name == "products":
+        tiles_of(dtype)
+        sources, pipeline = ["shared_tiles.py", "array_views.py", "panel_products.py"], "LinkedOnce"
+    numbers = ", ".join(f"n{index}" for index in range(12))
     lines = [
         "from numba import cfunc",
-        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True, pipeline_class=LinkedAsWritten)",
-        f"def tiled({numbers}, columns):",
-        f"    {name}(np.{dtype.name}(1), {numbers}, columns)",
+        f"@cfunc(types.void({', '.join(['types.int64'] * 12)}), cache=True, pipeline_class={pipeline})",
+        f"def shared({numbers}):",
+        f"    {name}(np.{dtype.name}(1), {numbers})",
     ]
-    sources = read_program_sources("linking.py", "simd_math.py", "gemm_tiles.py")
-    address = int(load_module("\n".join([*sources, *lines])).tiled.address)
+    texts = read_program_sources("linking.py", "simd_math.py", *sources)
+    address = int(load_module("\n".join([*texts, *lines])).shared.address)
     llvm.add_symbol(f"deltarule_{name}_{dtype.name}", address)
     return address
 

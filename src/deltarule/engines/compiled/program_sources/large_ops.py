@@ -2,19 +2,21 @@
 
 B rows of a batch · H units of a layer        z, a, d [B, H]
 
-This file is never imported by the library: its text follows that of large_products.py in the program.
+This file is never imported by the library: its text follows that of array_views.py in the program.
 
-Threads may share a member, each with blocks of the batch's rows: they wait for one another at a counter of arrivals.
+Threads may share a member: they wait for one another at a counter of arrivals.
 """
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.extending import intrinsic
 
-from deltarule.engines.compiled.program_sources.large_products import flat, in_tiles, loop, suits_tiles
-from deltarule.engines.compiled.program_sources.shared_tiles import WORD
-from deltarule.engines.compiled.program_sources.simd_math import compiled, exp, philox, select, sqrt
+from deltarule.engines.compiled.program_sources.array_views import flat, part
+from deltarule.engines.compiled.program_sources.shared_tiles import WORD, products
+from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select, sqrt
+
+loop = njit(**INNER)
 
 
 @intrinsic
@@ -52,36 +54,45 @@ def yield_processor(context, function):
 
 
 @loop
-def wait(counter, expected_arrivals, yield_address):
-    """Add 1 to a counter, and wait until it reaches `expected_arrivals`.
+def meet(counter, arrivals, threads, yield_address):
+    """Wait until all threads have come here; return the arrivals until then, to be handed to the next call.
 
+    counter : the address of the number of arrivals
     yield_address : the address of the function that yields the processor
     """
-    arrive(counter)
-    turns = 0
-    while load_counter(counter) < expected_arrivals:
-        turns += 1
-        if turns > 2000:  # after microseconds: the missing thread may lack a free processor
-            yield_processor(yield_address)
+    if threads > 1:
+        arrivals += threads
+        arrive(counter)
+        turns = 0
+        while load_counter(counter) < arrivals:
+            turns += 1
+            if turns > 2000:  # after microseconds: the missing thread may lack a free processor
+                yield_processor(yield_address)
+    return arrivals
+
+
+@compiled
+def share_of(count, thread, threads):
+    """Return where a thread's part of `count` things begins, and where it ends."""
+    return thread * count // threads, (thread + 1) * count // threads
+
+
+@compiled
+def product(a, a_row, a_term, b, b_term, b_column, init, out, out_row, rows, terms, columns):
+    """`products` of flat arrays, each of which begins with the first entry that is used."""
+    a_at, b_at, init_at, out_at = a.ctypes.data, b.ctypes.data, init.ctypes.data, out.ctypes.data
+    products(a[0], a_at, a_row, a_term, b_at, b_term, b_column, init_at, out_at, out_row, rows, terms, columns)
 
 
 @loop
 def gather(rows, ids, out):
-    """Copy the rows `ids` [B] of rows [N, D] to out [B, D]."""
+    """Copy the rows `ids` [B] of rows [N, D] to the flat array out [B · D]."""
+    numbers, columns = flat(rows), rows.shape[1]
     for i in range(len(ids)):
-        row = ids[i]
-        for d in range(rows.shape[1]):
-            out[i, d] = rows[row, d]
-
-
-@loop
-def add(G, start, stop):
-    """Add all blocks' gradients G [blocks, P] to G[0], from `start` to `stop` − 1."""
-    whole = G[0, start:stop]
-    for block in range(1, len(G)):
-        part = G[block, start:stop]
-        for p in range(len(whole)):
-            whole[p] += part[p]
+        source = part(numbers, ids[i] * columns, (ids[i] + 1) * columns)
+        target = part(out, i * columns, (i + 1) * columns)
+        for d in range(columns):
+            target[d] = source[d]
 
 
 @loop
@@ -108,23 +119,6 @@ def sum_in_order(values):
 
 
 @loop
-def column_sums(backends, d, zeros, out):
-    """out [1, H] = Σ over the rows of d [B, H], in tiles as ones times d."""
-    units = d.shape[1]
-    if suits_tiles(out.itemsize, units, 0):
-        in_tiles(backends[1], 0, 0, d, zeros, out, 1)
-        return
-    if units == 1:
-        out[0, 0] = sum_of(flat(d))
-        return
-    for h in range(units):
-        out[0, h] = 0.0
-    for i in range(len(d)):
-        for h in range(units):
-            out[0, h] += d[i, h]
-
-
-@loop
 def drop(a, dropped, keep, positions, step, purpose, limit, gain, key0, key1):
     """Dropout: keep = `gain` or 0, dropped = a · keep, all [B, H].
 
@@ -147,54 +141,53 @@ def multiply(values, factors):
 
 
 @loop
-def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running, epsilon, momentum):
-    """Batch norm: z becomes γ ẑ + β, `normalized` ẑ, and sums[2] √(σ² + ε).
+def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running, epsilon, momentum, start, stop):
+    """Batch norm of the units from `start` to `stop` − 1: z becomes γ ẑ + β, `normalized` ẑ, sums[2] √(σ² + ε).
 
     z, normalized [B, H]   sums [3, H]   running [2 · H], the running mean and variance   ids [B], rows of the weights w
     """
     units = z.shape[1]
-    for h in range(units):
+    for h in range(start, stop):
         sums[0, h] = 0.0
         sums[1, h] = 0.0
     for i in range(z.shape[0]):
         share = (w[ids[i]] if weighted else 1.0) / total
-        for h in range(units):
+        for h in range(start, stop):
             sums[0, h] += share * z[i, h]
     for i in range(z.shape[0]):
         share = (w[ids[i]] if weighted else 1.0) / total
-        for h in range(units):
+        for h in range(start, stop):
             normalized[i, h] = z[i, h] - sums[0, h]
             sums[1, h] += share * normalized[i, h] * normalized[i, h]
     unbiased = max(total, 1.0) / max(total - 1, 1.0)
-    for h in range(units):
+    for h in range(start, stop):
         running[h] = (1 - momentum) * running[h] + momentum * sums[0, h]
         running[units + h] = (1 - momentum) * running[units + h] + momentum * (sums[1, h] * unbiased)
         sums[2, h] = sqrt(sums[1, h] + epsilon)
     for i in range(z.shape[0]):
-        for h in range(units):
+        for h in range(start, stop):
             normalized[i, h] /= sums[2, h]
-            z[i, h] = gamma[0, h] * normalized[i, h] + beta[0, h]
+            z[i, h] = gamma[h] * normalized[i, h] + beta[h]
 
 
 @loop
-def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma, to_beta):
-    """Replace ∂J/∂(γ ẑ + β) in d by ∂J/∂z, and store the gradients of γ and β."""
-    units = d.shape[1]
-    for h in range(units):
+def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma, to_beta, start, stop):
+    """Replace ∂J/∂(γ ẑ + β) of some units in d by ∂J/∂z, and store the gradients of γ and β."""
+    for h in range(start, stop):
         sums[0, h] = 0.0
         sums[1, h] = 0.0
     for i in range(d.shape[0]):
-        for h in range(units):
+        for h in range(start, stop):
             sums[0, h] += d[i, h]
             sums[1, h] += d[i, h] * normalized[i, h]
     for i in range(d.shape[0]):
         share = (w[ids[i]] if weighted else 1.0) / total
-        for h in range(units):
+        for h in range(start, stop):
             inner = d[i, h] - share * sums[0, h] - share * normalized[i, h] * sums[1, h]
-            d[i, h] = gamma[0, h] / sums[2, h] * inner
-    for h in range(units):
-        to_gamma[0, h] = sums[1, h]
-        to_beta[0, h] = sums[0, h]
+            d[i, h] = gamma[h] / sums[2, h] * inner
+    for h in range(start, stop):
+        to_gamma[h] = sums[1, h]
+        to_beta[h] = sums[0, h]
 
 
 @loop

@@ -1,7 +1,7 @@
-"""`tiles` and `lanes` of gemm_tiles.py, compiled once for all programs.
+"""`tiles` and `lanes` of gemm_tiles.py and `products`, compiled once for all programs.
 
 This file is never imported by the library: its text takes the place of gemm_tiles.py in a program of which they would
-be most of the compilation. `large_members.tiles_of` compiles them and tells LLVM their addresses.
+be most of the compilation. `shared_functions.address_of` compiles them and tells LLVM their addresses.
 """
 
 from llvmlite import ir
@@ -16,7 +16,7 @@ def shared(name):
     """Return the intrinsic that calls the shared function `name` of a dtype."""
 
     @intrinsic
-    def function(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
+    def function(context, one, n1, n2, n3, n4, n5, n6, n7, n8, n9, n10, n11, n12):
         def generate(context, builder, signature, arguments):
             kind = ir.FunctionType(ir.VoidType(), [WORD] * 12)
             symbol = f"deltarule_{name}_{signature.args[0]}"
@@ -28,4 +28,4 @@ def shared(name):
     return function
 
 
-tiles, lanes = shared("tiles"), shared("lanes")
+tiles, lanes, products = shared("tiles"), shared("lanes"), shared("products")
