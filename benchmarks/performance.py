@@ -4,6 +4,7 @@ python benchmarks/performance.py            measure (about ten minutes, on a com
 python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
 python benchmarks/performance.py --quick    small populations, to see whether it works
 python benchmarks/performance.py --histories    measure only what histories cost (two minutes), for the stored record
+python benchmarks/performance.py --processors   measure only one large network on all processors (half a minute)
 python benchmarks/performance.py --row encoder --row digits    measure some rows and print them; nothing is stored
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from bench.histories import histories
+from bench.processors import on_processors
 from bench.record import bench
 from bench.tables import curve_name, describe_machine, performance_page
 from markers import fill_markers
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--histories", action="store_true")
+    parser.add_argument("--processors", action="store_true")
     parser.add_argument("--row", action="append", metavar="NAME")
     given = parser.parse_args()
     if given.row:
@@ -43,6 +46,8 @@ def main() -> None:
         return
     if given.histories:
         write_json(RECORD, read_json(RECORD) | {"histories": to_jsonable(histories(given.quick, print))})
+    elif given.processors:
+        write_json(RECORD, read_json(RECORD) | {"processors": to_jsonable(on_processors(given.quick, print))})
     elif not given.drawn:
         write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)

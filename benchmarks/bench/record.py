@@ -10,6 +10,7 @@ from bench import process_measurements as running
 from bench.curves import Curve
 from bench.histories import History, histories
 from bench.process_measurements import Memory, Process
+from bench.processors import OnProcessors, on_processors
 from bench.targets import Target, targets
 from bench.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
 from bench.workloads import ROWS, work_of
@@ -26,7 +27,7 @@ class Bench:
     quick        whether populations were small and rounds few: then the times are not reliable
     rounds       the number of turns that each contender had
     compared     the updates after which the losses were compared, and the allowed differences by dtype
-    rows, processes, memory, curves, histories, targets   the measurements; empty if not requested
+    rows, processes, memory, curves, histories, processors, targets   the measurements; empty if not requested
     """
 
     date: str
@@ -41,6 +42,7 @@ class Bench:
     memory: list[Memory]
     curves: list[Curve]
     histories: list[History]
+    processors: list[OnProcessors]
     targets: list[Target]
 
 
@@ -90,5 +92,6 @@ def bench(
         memory=memory,
         curves=curving.curves(quick, report) if with_curves else [],
         histories=[] if rows else histories(quick, report),
+        processors=[] if rows else on_processors(quick, report),
         targets=[bound for bound in bounds if bound.found is not None or not rows],
     )

@@ -108,7 +108,13 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
         ]
         for one in record["histories"]
     ]
+    on_processors = [
+        [network["name"], *(f"{seconds:.4f}" for seconds in network["seconds"].values())]
+        for network in record.get("processors", [])
+    ]
+    measured = next((network["seconds"] for network in record.get("processors", [])), {})
     return [
+        ("processors", ("network, batch, rows: seconds an epoch", *measured), on_processors),
         ("histories", ("compared", "at most", "ratio", "seconds"), histories),
         ("processes", ("fresh processes", "seconds", "least … most"), processes),
         ("memory", ("MB of memory", "needed at least", "updates", "training"), memory),

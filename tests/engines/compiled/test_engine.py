@@ -23,7 +23,6 @@ from deltarule.engines.compiled.codegen_lanes import Shape, is_tiled
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable, program
 from deltarule.engines.compiled.engine import CompiledEngine, group_by_rows
-from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
 from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.files import temporary_folder
@@ -227,18 +226,31 @@ def test_the_program_for_large_networks_serves_small_ones_where_it_is_asked_to(i
 
 
 def wide(members, hidden=(40,), **given):
-    """Networks whose batches are divided into three blocks of rows; the last batch has one row, less than blocks."""
+    """Networks whose last batch has one row, less than threads."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(385, 30)), np.eye(3)[rng.integers(0, 3, 385)]
     settings = {"loss": "cross_entropy", "batch_size": 384, "penalty": "weight_decay", "strength": 0.01, "dropout": 0.3}
-    network = Network([30, *hidden, 3], "tanh", "softmax")
+    layers = {name: given.pop(name) for name in ("batch_norm", "bias", "scaling_layer") if name in given}
+    network = Network([30, *hidden, 3], "tanh", "softmax", **layers)
     return create_problem(network, x, y, **settings, learning_rate=0.1, seeds=range(members), **given)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("members", [1, 3, 5])
-def test_threads_that_share_a_member_change_nothing(members):
-    problem = wide(members, optimizer="adam")
+@pytest.mark.parametrize(
+    ("members", "given"),
+    [
+        (1, {}),
+        (3, {}),
+        (5, {}),
+        (1, {"batch_norm": True, "bias": False}),
+        (1, {"hidden": (361, 367)}),
+        (1, {"scaling_layer": True}),
+    ],
+)
+def test_threads_that_share_a_member_change_nothing(members, given, monkeypatch):
+    monkeypatch.setattr(large_members, "MIN_SHARED_WORK", 1)
+    monkeypatch.setattr(large_members, "CHUNK_PARAMETERS", 100)
+    problem = wide(members, optimizer="adam", **given)
     start = initial_state(problem)
     one, saw = CompiledEngine(threads=1).advance(problem, start, 6)
     for threads in (2, 3, 7):
@@ -303,10 +315,9 @@ def test_trainings_at_the_same_time_do_not_wait_for_each_other():
 
 
 @pytest.mark.slow
-def test_products_by_blas_make_the_reference_step():
+def test_products_in_panels_make_the_reference_step():
     for dtype, near in (("float64", 1e-12), ("float32", 1e-5)):
-        problem = wide(2, hidden=(361, 367), dtype=dtype)  # the weights between them are too many for tiles
-        assert 361 * 367 > MAX_TILED
+        problem = wide(2, hidden=(361, 367), dtype=dtype)
         ours, _ = CompiledEngine().advance(problem, initial_state(problem), 3)
         theirs, _ = ReferenceEngine().advance(problem, initial_state(problem), 3)
         assert np.abs(ours.theta - theirs.theta).max() <= near
@@ -547,7 +558,6 @@ from pathlib import Path
 cache.folder = lambda: Path(sys.argv[1])
 import deltarule.maths.activations as activations
 from dataclasses import replace
-from deltarule.engines.compiled.program_sources.large_products import MAX_TILED
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network

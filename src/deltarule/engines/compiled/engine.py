@@ -81,7 +81,7 @@ class CompiledEngine(Engine):
             return after, Trace(objective, bad)
         updates = Updates(problem, state, after, n, objective, bad)
         for parts, work in self._lane_blocks(problem, state.members):
-            # Other threads help from this many members · rows · parameters · updates on, about two milliseconds of work.
+            # Other threads help from this many members · rows · parameters · updates on, about two milliseconds.
             threads = self.threads if n * work > 2_000_000 else 1
             tasks: list[Callable[[], None]] = []
             for blocks in parts:

@@ -4,7 +4,6 @@ This file is never imported by the library: its text follows that of simd_math.p
 references to the array, which takes longer than a small product.
 """
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic

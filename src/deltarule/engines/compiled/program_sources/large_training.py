@@ -309,3 +309,15 @@ def activate(kind, z, a, largest, totals):
 
 def slope(kind, z, a, d):
     """Replace ∂J/∂a in d by ∂J/∂z = f'(z) ∂J/∂a."""
+
+
+def loss_and_slope(z, a, target, share):
+    """An output's share of the loss and ∂J/∂z, or ∂J/∂a behind softmax."""
+
+
+def update(values, T, g, slots, index, start, stop, strength, numbers, flush):
+    """Update a range of θ; return its penalty, and whether a number is not finite."""
+
+
+def numbers_of(step, rate, hyperparameters):
+    """The numbers of an update that the optimizer takes."""
