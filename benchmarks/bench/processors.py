@@ -42,7 +42,7 @@ def on_processors(quick: bool, report: Callable[[str], None]) -> list[OnProcesso
     for sizes, batch, rows in NETWORKS:
         name = f"{'-'.join(map(str, sizes))}, {batch}, {rows:,}"
         report(name)
-        problem, updates = _problem(sizes, batch, rows), rows // batch // (20 if quick else 1)
+        problem, updates = _problem(sizes, batch, rows), max(1, rows // batch // (20 if quick else 1))
         contenders = _contenders(problem)
         times: dict[str, list[float]] = {contender: [] for contender in contenders}
         for _ in range(ROUNDS + 1):
