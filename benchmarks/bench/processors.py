@@ -77,7 +77,8 @@ def _contenders(problem: Problem) -> dict[str, Callable[[int], object]]:
         contenders[f"products {count}"] = _products(problem, count)
     contenders["JAX"] = peers_jax.scan(problem).advance
     contenders["PyTorch"] = peers_torch.eager(problem).advance
-    contenders["scikit-learn"] = peers_sklearn.classifier(problem).advance
+    if problem.network.outputs > 2:  # two classes are one output there
+        contenders["scikit-learn"] = peers_sklearn.classifier(problem).advance
     return contenders
 
 

@@ -108,11 +108,15 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
         ]
         for one in record["histories"]
     ]
+    networks = record.get("processors", [])
+    measured = list(dict.fromkeys(contender for network in networks for contender in network["seconds"]))
     on_processors = [
-        [network["name"], *(f"{seconds:.4f}" for seconds in network["seconds"].values())]
-        for network in record.get("processors", [])
+        [
+            network["name"],
+            *(f"{network['seconds'][name]:.4f}" if name in network["seconds"] else "–" for name in measured),
+        ]
+        for network in networks
     ]
-    measured = next((network["seconds"] for network in record.get("processors", [])), {})
     return [
         ("processors", ("network, batch, rows: seconds an epoch", *measured), on_processors),
         ("histories", ("compared", "at most", "ratio", "seconds"), histories),
