@@ -49,10 +49,20 @@ def imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
 
 @cache
 def all_imports(module: str) -> set[str]:
-    """Every module of ours that a module imports anywhere. The package itself only names where its names are from."""
+    """Every module of ours that a module loads anywhere, so not those that only type checkers read.
+
+    The package itself only names where its names are from.
+    """
     if module == "deltarule":
         return set()
-    return {name for name, _ in imported(ast.walk(tree(module))) if name in MODULES and name != "deltarule"}
+    for_types = {
+        part
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for part in node.body
+    }
+    nodes = (node for node in ast.walk(tree(module)) if node not in for_types)
+    return {name for name, _ in imported(nodes) if name in MODULES and name != "deltarule"}
 
 
 def top_imports(module: str) -> set[str]:

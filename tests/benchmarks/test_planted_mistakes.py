@@ -18,5 +18,5 @@ def test_no_correct_network_is_accused(planted_mistakes: ModuleType) -> None:
 
 def test_planted_mistakes_are_rejected_and_most_are_named(planted_mistakes: ModuleType) -> None:
     counted = planted_mistakes.count_planted(65, seed=1)
-    assert counted["planted"] == counted["rejected"] == 200
-    assert counted["named"] >= 190
+    assert counted["planted"] == counted["rejected"] == 65
+    assert counted["named"] >= 60
