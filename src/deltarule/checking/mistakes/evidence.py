@@ -173,6 +173,7 @@ class Evidence:
     prefix          begins a sentence about the gradient of a parameter
     is_layer        the first array is the input of a layer, not a parameter
     find_penalties  gives the penalties of the loss; None if they cannot be seen
+    divisor         by which the gradient was divided, without its penalties
     """
 
     parameters: tuple[ParameterEvidence, ...]
@@ -183,6 +184,7 @@ class Evidence:
     prefix: str = "the gradient of"
     is_layer: bool = False
     find_penalties: Callable[[], Sequence[PenaltyTerm] | None] = lambda: None
+    divisor: float = 1.0
 
     @property
     def penalties(self) -> list[Floats]:
@@ -195,7 +197,8 @@ class Evidence:
     def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
         """The evidence with the gradient divided by a factor of some uncertainty."""
         pairs = zip(self.parameters, self.penalties, strict=True)
-        return replace(self, parameters=tuple(one.divided_by(factor, uncertainty, part) for one, part in pairs))
+        divided = tuple(one.divided_by(factor, uncertainty, part) for one, part in pairs)
+        return replace(self, parameters=divided, divisor=factor)
 
     @property
     def wrong(self) -> list[ParameterEvidence]:

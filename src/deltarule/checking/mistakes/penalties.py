@@ -93,6 +93,7 @@ def _meanings(
     own = [term for term in terms if term.index == index]
     for term in own:
         share = parameter.fit_multiple(term.part, (-1.0, 1.0, -0.5), min_informative_entries=3)
+        share = share and share * evidence.divisor  # of what the program itself has
         if share and abs(share + 1) <= tolerances.FIT.constant:
             yield "penalty_missing", "lacks the penalty", 0
         elif share:
