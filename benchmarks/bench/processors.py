@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -62,9 +63,17 @@ def _problem(sizes: list[int], batch: int, rows: int) -> Problem:
     """Random pixels and classes; only whole batches, as other libraries take them."""
     random, rows = np.random.default_rng(0), rows // batch * batch
     x, y = random.random((rows, sizes[0]), np.float32), np.eye(sizes[-1])[random.integers(0, sizes[-1], rows)]
-    settings = {"loss": "cross_entropy", "optimizer": "adam", "learning_rate": 0.001, "batch_size": batch}
-    network = Network(sizes, "relu", "softmax", initializer="he_normal")
-    return create_problem(network, x, y, **settings, seeds=[0], dtype="float32")  # type: ignore[arg-type]
+    return create_problem(
+        Network(sizes, "relu", "softmax", initializer="he_normal"),
+        x,
+        y,
+        loss="cross_entropy",
+        optimizer="adam",
+        learning_rate=0.001,
+        batch_size=batch,
+        seeds=[0],
+        dtype="float32",
+    )
 
 
 def _contenders(problem: Problem) -> dict[str, Callable[[int], object]]:
@@ -72,8 +81,7 @@ def _contenders(problem: Problem) -> dict[str, Callable[[int], object]]:
     state, threads = initial_state(problem), available_processors()
     contenders: dict[str, Callable[[int], object]] = {}
     for count in (1, threads):
-        engine = CompiledEngine(count)
-        contenders[f"ours {count}"] = lambda n, engine=engine: engine.advance(problem, state, n)  # type: ignore[misc]
+        contenders[f"ours {count}"] = partial(CompiledEngine(count).advance, problem, state)
         contenders[f"products {count}"] = _products(problem, count)
     contenders["JAX"] = peers_jax.scan(problem).advance
     contenders["PyTorch"] = peers_torch.eager(problem).advance

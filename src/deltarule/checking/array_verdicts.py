@@ -107,7 +107,7 @@ def _tolerances(raw: Floats, parameter: Floats, whole: ReferenceGradient) -> tol
 
 
 def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ParameterEvidence:
-    """Compare the entries of one array, and its derivatives along directions, with the reference."""
+    """Compare the entries of one array, and slopes along directions, with the reference."""
     parameter, reference = code.start[i], whole.arrays[i]
     share, in_shape = _tolerances(raw, parameter, whole), match_shape(raw, parameter)
     found, expected = np.asarray(in_shape[0], float), reference.expected
@@ -136,7 +136,7 @@ def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> Param
 
 @np.errstate(over="ignore", invalid="ignore")
 def _judge(code: Code, i: int, evidence: ParameterEvidence, whole: ReferenceGradient) -> ArrayVerdict:
-    """Judge one array: which entries could be compared, and whether something is wrong."""
+    """Judge one array: what could be compared, and whether something is wrong."""
     reference, found, tolerance, wrong = whole.arrays[i], evidence.found, evidence.tolerance, evidence.wrong
     share = _tolerances(evidence.raw, evidence.value, whole)
     is_float64 = share is tolerances.FLOAT64

@@ -112,7 +112,7 @@ def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
 
 
 def _outside(function: Callable[..., Any]) -> list[Any] | None:
-    """What a function refers to beside its arguments, and what is in it; None if that cannot be seen."""
+    """What a function refers to beside its arguments; None if that cannot be seen."""
     try:
         names = inspect.getclosurevars(getattr(function, "__func__", function))
     except TypeError:  # no Python function

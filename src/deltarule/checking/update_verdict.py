@@ -1,4 +1,6 @@
-"""Judge an update by its first steps: as gradient descent or momentum, then as another optimizer or with other numbers.
+"""Judge an update by its first steps.
+
+As gradient descent or momentum, and if it is wrong, as another optimizer or with other numbers.
 
 α  the learning rate      g  the gradient      v, β  the velocity and its factor, momentum
 """
@@ -19,7 +21,7 @@ from deltarule.errors import BadInput
 _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
 _MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
 _MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
-"""What an update shows too whose rate, or decay of weights, is another one than was given; the first in all arrays."""
+"""Mistakes that another rate, or decay of weights, than the given one shows too; the first of them in all arrays."""
 _MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
@@ -80,7 +82,7 @@ def _judge_second_step(first_report: CodeReport, update: Update, context: Contex
 
 
 def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport:
-    """Replace the report of a wrong update that is one of another optimizer, of other numbers, or random."""
+    """Explain a wrong update: by another optimizer, other numbers, or chance."""
     names, momentum = update.code.names, context.momentum
     codes = {mistake.code for mistake in report.diagnosis}
     if codes == {"nesterov"} and {*report.diagnosis[0].where} == {*names}:
@@ -108,7 +110,7 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
 
 
 def _may_be_of_other_numbers(report: CodeReport) -> bool:
-    """Whether the mistakes are those that another rate or decay of weights would show too."""
+    """Whether another rate, or decay of weights, would show the same mistakes."""
     codes = {mistake.code for mistake in report.diagnosis}
     codes -= {"penalty_factor"} if "penalty_not_in_loss" in codes else set()
     wrong = {name for mistake in report.diagnosis for name in mistake.where}

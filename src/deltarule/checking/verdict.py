@@ -92,7 +92,7 @@ def _complete_report(code: Code, report: CodeReport, context: Context) -> CodeRe
 def _report_unrepeatable(
     report: CodeReport, code: Code, raw: list[Floats], mistake: Mistake, context: Context
 ) -> CodeReport:
-    """The report of a gradient that differs between calls; one that adds up may be meant."""
+    """The report of a gradient that differs between calls; it may add up by design."""
     once, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
     arrays = compare_closely(MeasuredPoint(once, raw, reference, 0.0)).arrays
     named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))

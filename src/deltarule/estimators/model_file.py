@@ -42,7 +42,7 @@ ESTIMATORS = {
     "TabularClassifier": "deltarule.estimators.tabular.classifier",
     "TabularRegressor": "deltarule.estimators.tabular.regressor",
 }
-"""The modules of the estimators, imported on use: a `TablePredictor` needs none of them."""
+"""Import the estimators' modules, of which a `TablePredictor` needs none."""
 
 Name = bool | int | float | str
 
@@ -194,7 +194,7 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
 
 
 def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of an estimator, each checked on its own; classes and targets as arrays."""
+    """The checked attributes of an estimator; classes and targets as arrays."""
     values = {name: each.validate_python(metadata[name]) for name, each in ATTRIBUTES.items() if name in metadata}
     if "classes_" in values:
         classes = np.array(values["classes_"])

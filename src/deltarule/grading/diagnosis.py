@@ -52,7 +52,7 @@ def _without_solution(mistake: Mistake, names: Arrays) -> Mistake:
 
 
 def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> Mistake:
-    """A factor in three digits, with the counts of rows and columns of which it may be made."""
+    """A factor in three digits, with the counts of which it may be made."""
     if mistake.code != "factor":
         return mistake
     label = list(check.returns)[check.by.index(mistake.where[0])]

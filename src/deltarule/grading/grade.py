@@ -135,7 +135,7 @@ def _copy_files(submission: Submission, folder: Path, left_out: Container[str]) 
 
 
 class _Processes:
-    """Processes that grade, so that a crash costs one submission its diagnosis at most."""
+    """Processes that grade: a crash costs one submission its diagnosis at most."""
 
     def __init__(self, count: int) -> None:
         self._idle: queue.Queue[ProcessPoolExecutor] = queue.Queue()

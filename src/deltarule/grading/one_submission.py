@@ -41,7 +41,7 @@ def missing_result(check: Check, message: str) -> CheckResult:
 
 
 class SubmissionGrading:
-    """The grading of one submission, whose processes are replaced when they end."""
+    """Grade one submission; a process that ended is started again."""
 
     def __init__(
         self, assignment: Assignment, submission: Submission, folder: Path, road: Road, seconds: float

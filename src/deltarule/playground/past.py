@@ -126,7 +126,7 @@ class Past:
             ]
 
     def add_change(self, problem: Problem, state: State, locked: tuple[int, ...]) -> None:
-        """Store a snapshot of a state from which another problem, or with other locks, is trained."""
+        """Store a state from which another problem, or with other locks, is trained."""
         self.changes.append(state.step)
         if self._snapshots[-1].state.step == state.step:  # nothing was trained with the previous settings
             self._snapshots.pop()

@@ -31,7 +31,7 @@ MAX_DRAWN_ROWS = 1_000
 def draw(
     workbench: Workbench, member: int, step: int | None, moment: Present
 ) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """What a page needs to draw a member and those around it, as a header and float32 arrays by name."""
+    """What a page needs to draw a member and those around it: a header and arrays."""
     first = member - member % MAX_MULTIPLES
     members = np.arange(first, min(first + MAX_MULTIPLES, moment.problem.members))
     problem, several = workbench.state_at(step, members, moment)
@@ -104,7 +104,7 @@ def describe_network(network: Network) -> dict[str, Any]:
 
 
 def _formula(activation: Activation) -> dict[str, Any]:
-    """The parameters of a built-in activation, or the traced operations of another, if it can be traced."""
+    """A built-in activation's parameters, or another's traced operations."""
     if activation.name in ACTIVATIONS:
         return dict(activation.parameters)
     try:

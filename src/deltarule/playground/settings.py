@@ -51,11 +51,11 @@ OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLI
 
 _KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
 _NAMED = (*(key for key in _KINDS if key not in ("network.activation", "loss.penalty")), "data.name")
-"""The keys whose values are tables with a name and parameters."""
+"""Keys of formulas: their values are a name with parameters."""
 
 
 def catalog() -> dict[str, Any]:
-    """What does not depend on a recipe: settings with their choices, formulas' parameters, data sets and stories."""
+    """What no recipe changes: choices of settings, parameters, data sets, stories."""
     choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in _KINDS.items()}
     choices["loss.penalty"] = ["none", *choices["loss.penalty"]]
     choices |= {

@@ -88,7 +88,7 @@ class Chart:
         return " ".join(visible(text).split())
 
     def table(self) -> Table | None:
-        """The given numbers, or the cells, the named values or the curves at as many as 101 x values."""
+        """The given numbers, or the cells, the named values, or curves at 101 x values."""
         panel = self.panels[0]
         if panel is None or self.numbers is not None:
             return self.numbers

@@ -64,7 +64,7 @@ class Curves:
 
 
 def objective_curves(run: Run | Curves, metric: str = "objective") -> Chart:
-    """The objective, or an error of the history, against updates, for training and validation rows.
+    """The objective, or an error of the history, against updates.
 
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
     90 % of those that still train. The scale is logarithmic if the values span over two decades.

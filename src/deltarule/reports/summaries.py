@@ -4,7 +4,6 @@ T evaluations · N objects
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -71,15 +70,15 @@ def format_spread(
 
 
 def training_listing(run: "Run", every: int) -> Table:
-    """The objective and the metrics of a run's first member at each evaluation whose step `every` divides."""
+    """The objective and the metrics of a run's first member, every N updates."""
     history = run.history.take(0)
     names = [name for name in history.names if history.series(name).ndim == 2]
     shown = [index for index, step in enumerate(history.steps) if step % every == 0 and step <= run.steps[0]]
     values = [history.series(name)[shown, 0].tolist() for name in names]
-    steps = [f"{history.steps[index]:,}" for index in shown]
-    columns = [Column(name.replace("_", " "), is_text=False, format="{:.6g}".format) for name in ("update", *names)]
-    columns[0] = replace(columns[0], format=str)
-    return table(columns, list(zip(steps, *values, strict=True)))
+    steps = [history.steps[index] for index in shown]
+    columns = [Column(name.replace("_", " "), is_text=False, format="{:.6g}".format) for name in names]
+    update = Column("update", is_text=False, format="{:,}".format)
+    return table([update, *columns], list(zip(steps, *values, strict=True)))
 
 
 def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) -> Table:

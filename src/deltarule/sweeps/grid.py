@@ -73,7 +73,7 @@ def plan_sweep(
     rank_by: str | None = None,
     shard: tuple[int, int] = (1, 1),
 ) -> Iterator[Plan]:
-    """Plan the rows of a sweep's table, and which are trained together, a part at a time.
+    """Plan a sweep's rows, and which are trained together, a part at a time.
 
     `settings` are those of each configuration, instead of all combinations of the grid. Populations are small enough to
     keep all `workers` busy. `rank_by` None means the accuracy, or R² if the targets are numbers. The shard (3, 16) has

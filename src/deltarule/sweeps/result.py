@@ -202,7 +202,7 @@ class Sweep:
         return settings, by_part[part or self.ranked]
 
     def scores_by_part(self) -> tuple[list[dict[str, Any]], dict[str, Floats]]:
-        """The settings as `scores` has them, and the scores [C, B] of each part of the data, from one reading."""
+        """The settings, as `scores` has them, and the scores [C, B] by part of the data."""
         rows = self._rows("")
         ranked = self._ranked_configurations(None, rows)
         blocks = {block: index for index, block in enumerate({(row["fold"], row["seed"]): 0 for row in rows})}

@@ -107,7 +107,10 @@ class Store:
             self._replace_notes(notes)
 
     def _replace_notes(self, notes: Mapping[str, Any]) -> None:
-        """Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these."""
+        """Write notes, united with those of earlier sweeps.
+
+        Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
+        """
         earlier = read_notes(self.connection) or notes
         changed = [
             f"{section}.{key}"
@@ -154,7 +157,7 @@ class Store:
 
     @translate_errors()
     def merge(self, folder: Path) -> None:
-        """Add the rows and networks of another store, all or none; what both have is added once."""
+        """Add the rows and networks of another store, each once, all or none."""
         with contextlib.closing(open_for_reading(folder)) as other:
             notes = read_notes(other)
             query = "SELECT DISTINCT hash, fold, data FROM members JOIN configurations ON configuration = id"

@@ -14,7 +14,7 @@ FILE, LOCK = "sweep.sqlite", "sweep.lock"
 PATIENCE_SECONDS = 60.0
 """How long to wait for a process that has locked the file, such as one that reads rows."""
 MAX_CHECKED_BYTES = 2**26
-"""A larger file is checked when a sweep goes on with it, not at each reading: a gigabyte takes seconds."""
+"""The size up to which each reading checks a file; a larger one, which takes seconds, only a sweep that goes on."""
 APPLICATION = 0x64525357  # "dRSW": the kind of file, in its header
 VERSION = 2
 """The version of the tables below. A file of another version is refused, and not written to."""
@@ -96,7 +96,7 @@ def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[No
 
 
 def open_for_reading(folder: Path) -> sqlite3.Connection:
-    """Open the store in a folder for reading, after a check for damage unless it is large."""
+    """Open the store in a folder; check it for damage unless it is large."""
     file = Path(folder) / FILE
     if not file.is_file():
         raise BadInput(f"{folder} holds no sweep: there is no {FILE} in it; name the folder that --out named")

@@ -136,7 +136,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
 
 
 def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Sweep:
-    """Collect the rows of several stores, such as those of shards, in the store of the folder `out`.
+    """Collect the rows of several stores, such as those of shards, in one.
 
     Raises `BadInput` if their rows cannot be compared.
     """
@@ -154,7 +154,7 @@ def _train_plans(
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
-    """Train the unfinished units of plans, each with its configurations' ids, and commit each once it is done."""
+    """Train the unfinished units of plans, and commit each once it is done."""
     stored, done, rows, planned = store.keys(), set[str](), 0, 0
     ids: dict[str, int] = {}
     started = time.perf_counter()

@@ -280,8 +280,8 @@ def _rate_too_high(member: Observation) -> Evidence | None:
     # Large targets also make weights grow and units flat, even if the best rate is above the run's own.
     grown = _ratio(member.last.length, member.first.length)
     marked = grown > GROWN or bool(_died_while_training(member))
-    too_far = member.rate > TOO_HIGH * range_test.best or (marked and member.rate >= range_test.best)
-    too_far = too_far or grown > EXPLODED
+    is_above = member.rate > TOO_HIGH * range_test.best or (marked and member.rate >= range_test.best)
+    too_far = is_above or grown > EXPLODED
     if not member.diverged and not (too_far and _reached_farther(range_test, member, BETTER)):
         return None
     course = (
@@ -303,7 +303,7 @@ def _died_while_training(member: Observation) -> str:
 
 
 def _rate_too_low(member: Observation, *, idle: bool = False) -> Evidence | None:
-    """Detect a learning rate that is too low: the run has not ended, or, `idle`, has won nothing."""
+    """Detect a rate too low for a run that has not ended, or, `idle`, won nothing."""
     range_test = member.range_test
     if range_test is None or member.diverged or (idle and member.skill >= NOTHING_WON):
         return None

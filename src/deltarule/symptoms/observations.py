@@ -162,7 +162,7 @@ def class_labels(y: Floats) -> Floats | None:
 
 
 def observe_numbers(given: Mapping[str, Floats], weights: Sequence[Floats]) -> Numbers:
-    """Observe outputs, targets and inputs [N, ·], and weights [inputs, units], as far as they are given."""
+    """Observe what is given of outputs, targets, inputs [N, ·] and weights."""
     nothing = np.empty((len(next(iter(given.values()), ())), 0))
     x, y = given.get("inputs", nothing), given.get("targets", nothing)
     batch = Batch(x, y, np.ones((len(y), 1)), np.arange(len(y)))
@@ -312,7 +312,7 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """The relative slope |f'(z)| of each unit of a hidden layer [H], as `Snapshot` has it."""
+    """The relative slopes |f'(z)| of a hidden layer's units [H], as in `Snapshot`."""
     index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
     z, a = tape[index - 1].value[0], tape[index].value[0]
     if activation.rowwise:

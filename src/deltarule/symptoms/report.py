@@ -197,8 +197,8 @@ def _report_numbers(given: dict[str, Any]) -> WhyReport:
     weights = [_finite_numbers("weights", matrix) for matrix in given.pop("weights", ())]
     columns = {name: _finite_numbers(name, values) for name, values in given.items()}
     shapes = [column.shape for column in columns.values()]
-    outputs_shape = columns.get("outputs", columns.get("targets", np.empty(0))).shape
-    if len({rows for rows, _ in shapes}) > 1 or "targets" in columns and columns["targets"].shape != outputs_shape:
+    answers = {columns[name].shape for name in ("outputs", "targets") if name in columns}
+    if len({rows for rows, _ in shapes}) > 1 or len(answers) > 1:
         raise BadInput(
             f"{', '.join(columns)} have the shapes {shapes}; give outputs like targets, and the same rows of each"
         )

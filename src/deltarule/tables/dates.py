@@ -26,7 +26,7 @@ def are_dates(texts: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=4)  # each part is asked for by itself
 def date_parts(texts: tuple[str, ...]) -> dict[str, Floats]:
-    """The parts [N] of dates by name, NaN for what is none; times of a zone become UTC.
+    """The parts [N] of dates by name, NaN for what is none; times in UTC.
 
     >>> {name: float(values[0]) for name, values in date_parts(("1970-01-03 12:30",)).items()}
     {'year': 1970.0, 'month': 1.0, 'weekday': 5.0, 'hour': 12.5, 'days': 2.520833}

@@ -155,7 +155,7 @@ class _Search:
     def explain_parts(
         self, factors_of_all: tuple[Mistake, ...], own_hypotheses: Sequence[Hypothesis]
     ) -> tuple[tuple[Mistake, ...], list[str]]:
-        """Of the explanations of a part, the one that leaves least, and the names of the arrays that it leaves."""
+        """The explanation of a part that leaves least, and the names of what it leaves."""
         parts = [(factors_of_all, list[str]()), self._beside_factor()]
         if all(rest or not mistakes for mistakes, rest in parts):
             parts.append(self._first_layer(own_hypotheses))

@@ -66,7 +66,7 @@ def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
 
 
 def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
-    """Hypotheses that the error of a gradient is a penalty's part that is missing, wrong or of another place."""
+    """Hypotheses that a penalty's part is missing, wrong or of another place."""
     penalized = [parameter for parameter in evidence.wrong_by_size if evidence.may_be_penalized(parameter)]
     terms = evidence.find_penalties() if penalized else None
     groups: dict[tuple[str, int], dict[str, list[ParameterEvidence]]] = {}
@@ -87,7 +87,7 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
 def _meanings(
     evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
 ) -> Iterator[Meaning]:
-    """The mistakes that explain an array's error, where the loss's penalties are known."""
+    """The mistakes that explain an array's error by the loss's known penalties."""
     value, expected, name = parameter.value, parameter.expected, parameter.name
     index = evidence.parameters.index(parameter)
     own = [term for term in terms if term.index == index]
@@ -138,7 +138,7 @@ def _meanings_without_terms(
 
 
 def _fitted_constants(parameter: ParameterEvidence, constants: list[float]) -> Iterator[tuple[float, str]]:
-    """The c of F = E + c V or E + c sign(V); one that another array has needs fewer entries."""
+    """The c of F = E + c V or E + c sign(V); a known one needs fewer entries."""
     # With two signs one constant fits any d and −d, as the two columns of a softmax have them: three are needed.
     kinds = (("times the parameters", parameter.value, 2), ("times their signs", np.sign(parameter.value), 3))
     for what, regressor, needed in kinds:
@@ -151,7 +151,7 @@ def _fitted_constants(parameter: ParameterEvidence, constants: list[float]) -> I
 def _penalties_of_others(
     evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm]
 ) -> Iterator[Hypothesis]:
-    """Hypotheses that a gradient, or that of a third parameter, has the penalty of other weights V'."""
+    """Hypotheses that a gradient has the penalty of other weights V'."""
     name, others = parameter.name, evidence.other_parameters(parameter)
     exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
     own = evidence.penalties[evidence.parameters.index(parameter)]

@@ -155,7 +155,7 @@ def _table_of(problem: Problem) -> tuple[Integers, ...]:
 
 @cache
 def tiles_of(dtype: np.dtype[Any], name: str = "tiles") -> int:
-    """Return the address of a function that programs share: `tiles`, `lanes` or `products`."""
+    """Return the address of a shared function: `tiles`, `lanes` or `products`."""
     import llvmlite.binding as llvm
 
     sources, pipeline = ["gemm_tiles.py"], "LinkedAsWritten"

@@ -69,7 +69,7 @@ def restore_on_error(model: Any) -> Iterator[None]:
 
 
 def share_docstring(base: type, subclass: type) -> None:
-    """Insert the parameters and attributes of a base class into a subclass's docstring."""
+    """Insert a base class's parameters and attributes into a subclass's docstring."""
     if base.__doc__ and subclass.__doc__:  # python -OO drops docstrings
         parameters, *attributes = inspect.cleandoc(base.__doc__).split("----------\n")[1:]
         text = inspect.cleandoc(subclass.__doc__)

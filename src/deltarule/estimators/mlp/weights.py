@@ -94,7 +94,7 @@ class FittedNetwork:
 
 
 def set_network(model: "BaseMLP", fitted: FittedNetwork) -> None:
-    """Give a model a network, whose weights `set_weights` sets."""
+    """Set a model's network, without its weights, which `set_weights` sets."""
     model._fitted, model.out_activation_ = fitted, fitted.architecture.output
     model.n_layers_, model.n_outputs_ = len(fitted.architecture.sizes), fitted.architecture.sizes[-1]
 

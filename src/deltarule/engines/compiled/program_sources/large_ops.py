@@ -55,7 +55,7 @@ def yield_processor(context, function):
 
 @loop
 def meet(counter, arrivals, threads, yield_address):
-    """Wait until all threads have come here; return the arrivals until then, to be handed to the next call.
+    """Wait for all threads; return the arrivals, to be handed to the next call.
 
     counter : the address of the number of arrivals
     yield_address : the address of the function that yields the processor
@@ -79,7 +79,7 @@ def share_of(count, thread, threads):
 
 @compiled
 def product(a, a_row, a_term, b, b_term, b_column, init, out, out_row, rows, terms, columns):
-    """`products` of flat arrays, each of which begins with the first entry that is used."""
+    """`products` of flat arrays, each beginning with the first entry that is used."""
     a_at, b_at, init_at, out_at = a.ctypes.data, b.ctypes.data, init.ctypes.data, out.ctypes.data
     products(a[0], a_at, a_row, a_term, b_at, b_term, b_column, init_at, out_at, out_row, rows, terms, columns)
 
@@ -172,7 +172,7 @@ def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running
 
 @loop
 def normalize_back(d, normalized, ids, w, weighted, total, gamma, sums, to_gamma, to_beta, start, stop):
-    """Replace ∂J/∂(γ ẑ + β) of some units in d by ∂J/∂z, and store the gradients of γ and β."""
+    """Replace ∂J/∂(γ ẑ + β) in d by ∂J/∂z; store the gradients of γ and β."""
     for h in range(start, stop):
         sums[0, h] = 0.0
         sums[1, h] = 0.0

@@ -291,7 +291,7 @@ def scale_rows(scale, weights, scaled, units, start, stop):
 
 @loop
 def scale_back(scale, weights, gradient, scale_gradient, units, start, stop):
-    """Turn the gradient of some inputs' scaled weights into those of W and of the scales."""
+    """Turn the gradient of scaled weights into those of W and of the scales."""
     for d in range(start, stop):
         own_weights = part(weights, (d - start) * units, (d - start + 1) * units)
         own_gradient = part(gradient, (d - start) * units, (d - start + 1) * units)

@@ -37,7 +37,10 @@ def panel_address(context):
 
 @intrinsic
 def copy_square(context, one, source, source_row, target, target_row):
-    """Copy a square as wide as a vector, transposed, between addresses; rows are so many bytes apart."""
+    """Copy a square as wide as a vector, transposed, between two addresses.
+
+    `source_row` and `target_row` are the bytes from one row to the next.
+    """
 
     def generate(context, builder, signature, arguments):
         """Exchange numbers beside the diagonal, then pairs, and so on: each step joins two rows to two others."""
@@ -70,9 +73,9 @@ def copy_square(context, one, source, source_row, target, target_row):
 
 @njit(**INNER)
 def copy_panel(one, b, b_term, b_column, panel, terms, columns):
-    """Copy b, whose entry [s, j] is `b_term` · s + `b_column` · j numbers from its address, to panel [terms, columns].
+    """Copy b to panel [terms, columns].
 
-    One of the two distances is 1.
+    Entry [s, j] of b is `b_term` · s + `b_column` · j numbers from its address; one of the two distances is 1.
     """
     target = numbers_at(one, panel, terms * columns)
     word = target.itemsize
