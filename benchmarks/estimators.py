@@ -1,7 +1,7 @@
 """Compare our estimators with scikit-learn's, store the record and fill the page docs/reference/estimators.md.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables, ideas, tabm
+    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the page from the stored record again
 
@@ -17,8 +17,6 @@ tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
          on twice 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
          LightGBM, CatBoost and RealMLP
-tabm     members that share weights beside those that do not
-ideas    the deep networks of Tabular… without each of their ideas, and with others of RealMLP
 """
 
 import argparse
@@ -33,14 +31,10 @@ from pathlib import Path
 from typing import Any
 
 from against_sklearn import tables
-from against_sklearn.ideas import SETS as IDEA_SETS
-from against_sklearn.ideas import score_variants
 from against_sklearn.page import fill_page
 from against_sklearn.same import SETS, repeat_fits
 from against_sklearn.speed import FITS, PREDICTS, SEARCHES, searchers, time_fits, time_predictions, time_search
 from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, score_contender
-from against_sklearn.tabm import SETS as TABM_SETS
-from against_sklearn.tabm import score_members
 
 from deltarule.doctor import examine
 from deltarule.files import write_whole
@@ -48,7 +42,7 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
-PARTS = ("fit", "predict", "search", "same", "tables", "ideas", "tabm")
+PARTS = ("fit", "predict", "search", "same", "tables")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
@@ -70,8 +64,6 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
             if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
         ],
-        "ideas": [(name, ["score_variants", name]) for name in given.only or IDEA_SETS],
-        "tabm": [(name, ["score_members", name]) for name in given.only or TABM_SETS],
     }
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
@@ -97,8 +89,6 @@ CALLS = {
         time_search,
         repeat_fits,
         score_contender,
-        score_variants,
-        score_members,
     )
 }
 

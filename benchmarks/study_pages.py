@@ -57,7 +57,7 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
         )
     changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:
-        remarks.append(f"- Criteria [changed](index.md#erratum) after there were results: {changed}.")
+        remarks.append(f"- Criteria [changed](errata.md) after there were results: {changed}.")
     return "\n\n".join([table(headers, rows).markdown(), *(["\n".join(remarks)] if remarks else [])])
 
 
@@ -124,17 +124,9 @@ def conventions_of(id: str) -> str:
     return f"; under {counted[0]} of {counted[1]} cost conventions" if counted else ""
 
 
-def front_table() -> str:
-    """One table of all claims, and how many verdicts survive Holm's correction."""
+def counts() -> str:
+    """How many claims have which verdict, and how many verdicts survive Holm's correction."""
     found = all_verdicts()
-    rows = [
-        [
-            f"[{one.id}]({page_of(study)}.md)",
-            one.claim,
-            describe_verdict(to_jsonable(one)) + conventions_of(one.id),
-        ]
-        for study, one in found
-    ]
     survive = surviving_verdicts(one for _, one in found)
     decided = [one.verdict in ("agrees", "disagrees", "some seeds", "mixed") for _, one in found]
     falling = [
@@ -143,19 +135,31 @@ def front_table() -> str:
         if decides and not stands
     ]
     readings = sum(one.p_value is not None for _, verdict in found for one in verdict.readings.values())
-    counts = list_verdicts(one.verdict for _, one in found)
     exceptions = f" (not {', '.join(falling)})" if falling else ""
-    summary = (
-        f"{len(found)} claims: {counts}. {sum(decided)} verdicts decide something. If all {readings:,} readings are "
-        f"corrected together, {sum(survive)} of them stand{exceptions}."
+    return (
+        f"**{len(found)} claims**: {list_verdicts(one.verdict for _, one in found)}. After Holm's correction over all "
+        f"{readings:,} readings, {sum(survive)} of the {sum(decided)} verdicts that decide something stand{exceptions}."
     )
-    return f"{summary}\n\n" + table(["claim", "the report", "verdict"], rows).markdown()
+
+
+def front_table() -> str:
+    """One table of all claims."""
+    rows = [
+        [
+            f"[{one.id}]({page_of(study)}.md)",
+            one.claim,
+            describe_verdict(to_jsonable(one)) + conventions_of(one.id),
+        ]
+        for study, one in all_verdicts()
+    ]
+    return table(["claim", "the report", "verdict"], rows).markdown()
 
 
 def main() -> None:
-    """Write the front page, and the tables of each study's page."""
+    """Write the index of the studies, and the tables of each study's page."""
     index = PAGES / "index.md"
-    index.write_text(replaced(index.read_text(encoding="utf-8"), "claims", front_table()), encoding="utf-8")
+    text = replaced(index.read_text(encoding="utf-8"), "counts", counts())
+    index.write_text(replaced(text, "claims", front_table()), encoding="utf-8")
     for study in STUDIES:
         page, results = PAGES / f"{page_of(study)}.md", stored_results(study)
         block = verdicts_in_markdown(to_jsonable(results)["claims"])

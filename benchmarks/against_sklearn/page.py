@@ -1,6 +1,5 @@
 """Make the tables between the markers of docs/reference/estimators.md from estimators.json."""
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,11 +7,9 @@ from typing import Any
 from bench.tables import describe_machine
 from markers import fill_markers
 
-from against_sklearn.ideas import AS_IT_IS, VARIANTS
 from against_sklearn.same import KINDS
 from against_sklearn.speed import SEARCHERS
 from against_sklearn.tables import BUNDLED, CHOOSING, CONTENDERS, REAL, REAL_CONTENDERS, interval
-from against_sklearn.tabm import KINDS as KINDS_OF_MEMBERS
 from deltarule.reports.table import table
 
 
@@ -43,14 +40,6 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "real tables": (
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
             _real_cells(record["tables"]),
-        ),
-        "ideas": (
-            ["deep networks", "errors, 95 %", "log loss, 95 %"],
-            _idea_cells(record["ideas"]),
-        ),
-        "tabm": (
-            ["networks", "errors beside the ensemble's, 95 %", "seconds beside the ensemble's, 95 %"],
-            _sharing_cells(record["tabm"]),
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
@@ -185,48 +174,3 @@ def _difference_interval(scores: list[float], others: list[float]) -> str:
     """The 95 % interval of the mean difference between paired scores and others, as text."""
     found = interval([one - other for one, other in zip(scores, others, strict=True)])
     return "" if found is None else "{:+.4f} … {:+.4f}".format(*found)
-
-
-def _idea_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each variant, with its errors divided by the baseline's.
-
-    The geometric mean over the sets, with the interval of Student's t distribution over them.
-    """
-    lines = [[AS_IT_IS, "1", "1"]] if found else []
-    for variant in VARIANTS if found else ():
-        if variant != AS_IT_IS:
-            ratios = [_ratios_to_baseline(one, variant) for one in found.values()]
-            means = [_format_geometric_mean(list(filter(None, each))) for each in zip(*ratios, strict=True)]
-            lines.append([variant, *means])
-    return lines
-
-
-def _ratios_to_baseline(one: Mapping[str, Any], variant: str) -> tuple[float | None, float | None]:
-    """The mean error and log loss of a variant on a set, divided by the baseline's; None if there is no log loss."""
-    errors, losses = (
-        statistics.fmean(one[variant][name]) / statistics.fmean(one[AS_IT_IS][name]) if one[variant][name] else None
-        for name in ("errors", "log_loss")
-    )
-    return errors, losses
-
-
-def _format_geometric_mean(ratios: Sequence[float]) -> str:
-    """Format the geometric mean of ratios, with its 95 % interval."""
-    found = interval([math.log(ratio) for ratio in ratios])
-    mean = f"{statistics.geometric_mean(ratios):.3f}"
-    return mean if found is None else f"{mean} ({math.exp(found[0]):.2f}–{math.exp(found[1]):.2f})"
-
-
-def _sharing_cells(found: Mapping[str, Any]) -> list[list[str]]:
-    """A line for each kind of population: errors and seconds of a fit, divided by those of a plain ensemble."""
-    plain, *others = KINDS_OF_MEMBERS
-    lines = [[plain, "1", "1"]] if found else []
-    for kind in others if found else ():
-        errors, seconds = (
-            _format_geometric_mean(
-                [statistics.fmean(one[kind][name]) / statistics.fmean(one[plain][name]) for one in found.values()]
-            )
-            for name in ("errors", "seconds")
-        )
-        lines.append([kind, errors, seconds])
-    return lines

@@ -9,14 +9,13 @@ import pytest
 from scipy import stats
 from scripts import benchmark
 
-from deltarule.estimators.tabular import candidate_search
 from deltarule.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGE = (REFERENCE / "estimators.md").read_text(encoding="utf-8")
 RECORD = read_json(REFERENCE / "estimators.json")
-IDEAS, PAGES, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in ("ideas", "page", "speed", "tables"))
+PAGES, SPEED, TABLES = (benchmark(f"against_sklearn.{name}") for name in ("page", "speed", "tables"))
 
 
 def test_page_is_what_the_record_says() -> None:
@@ -87,34 +86,3 @@ def test_errors_are_compared_in_the_geometric_mean_over_the_tables_that_both_hav
     lines = PAGES._real_cells({**record, "iris, MLP": record["taxis, linear"]})
     assert [line[0] for line in lines[:-1]] == ["abalone*", "mpg*", "taxis"]
     assert lines[-1][1] == "1.000 on 2"  # (0.45 / 0.9) · (0.2 / 0.1)
-
-
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
-def test_each_variant_of_the_deep_networks_learns_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidate_search, "UPDATES", 3)
-    monkeypatch.setattr(candidate_search, "MIN_EPOCHS", 3)
-    random = np.random.default_rng(0)
-    x = random.normal(size=(60, 3)) ** 3
-    answers = {}
-    for name, variant in IDEAS.VARIANTS.items():
-        model = IDEAS.network_of(variant, True, len(x)).fit(variant.inputs(x, x), x[:, 0] > 0)
-        answers[name] = tuple(model.predict_proba(variant.inputs(x, x))[:, 0])
-    assert len(set(answers.values())) == len(IDEAS.VARIANTS)
-
-
-def test_inputs_by_quartiles_are_as_in_the_paper() -> None:
-    training = np.array([[0.0, 0.0, 5.0], [1.0, 1.0, 5.0], [2.0, 0.0, 5.0], [3.0, 0.0, 5.0], [4.0, 1.0, 5.0]])
-    found = IDEAS.robust_inputs(training, np.array([[8.0, 1.0, 5.0]]))
-    assert found[0] == pytest.approx([3 / 2**0.5, 1.0, 5.0])  # (8 − 2) / 2 is 3, of which 3 / √(1 + 1) is left
-
-
-def test_ideas_are_compared_in_the_geometric_mean_over_the_sets() -> None:
-    def found(errors: float, log_loss: list[float]) -> dict[str, dict[str, list[float]]]:
-        own = {name: {"errors": [0.1, 0.3], "log_loss": log_loss} for name in IDEAS.VARIANTS}
-        return own | {"with SELU": {"errors": [errors], "log_loss": [2 * one for one in log_loss]}}
-
-    lines = PAGES._idea_cells({"numbers": found(0.4, []), "classes": found(0.1, [0.2]), "others": found(0.2, [0.3])})
-    low, high = np.exp(stats.ttest_1samp(np.log([2, 0.5, 1]), 0).confidence_interval())
-    cells = next(line for line in lines if line[0] == "with SELU")
-    assert cells[1] == f"1.000 ({low:.2f}–{high:.2f})"
-    assert cells[2:] == ["2.000 (2.00–2.00)"]
