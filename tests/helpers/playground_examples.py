@@ -26,7 +26,7 @@ def recipe_of(**sections: dict[str, object]) -> Recipe:
 
 
 def decode(frame: bytes) -> tuple[dict[str, object], dict[str, np.ndarray]]:
-    """Decode a frame into its header and its arrays by name, as frame.js does."""
+    """Decode a frame into its header and its arrays by name, as source.js does."""
     start = 4 + int.from_bytes(frame[:4], "little")
     header, arrays = json.loads(frame[4:start]), {}
     for name, shape in header.pop("arrays"):

@@ -1,7 +1,7 @@
 // Draws frames of the server, a line each, as the page does.
 import { createInterface } from "node:readline";
 
-const { decodeFrame } = await import(`${process.argv[2]}/frame.js`);
+const { decodeFrame } = await import(`${process.argv[2]}/source.js`);
 const { Picture } = await import(`${process.argv[2]}/picture.js`);
 const { withAxes } = await import(`${process.argv[2]}/view_axes.js`);
 const decoded = (base64) => decodeFrame(Uint8Array.from(Buffer.from(base64, "base64")).buffer);

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from node_process import NodeProcess, needs_node
+from playground_examples import decode
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
-from deltarule.maths.activations import Activation
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
 from deltarule.playground.picture import describe_data, draw, encode
@@ -96,22 +96,17 @@ def test_numbers_of_a_member(opened, drawn):
 
 
 @needs_node
-def test_plane_of_a_registered_activation(opened, drawn):
-    bench = opened()
-    layers = bench.moment.problem.network.layers
-    bent = Activation("bent", lambda z: np.where((z > -1) & (z < 1), np.tanh(z) ** 3, abs(z) / 2), lambda z, a: 0 * z)
-    for activation, is_known in ((bent, True), (replace(bent, function=lambda z: np.sort(z)), False)):
-        network = Network([2, 4, 2], activation, layers[-1].activation)
-        problem = replace(bench.moment.problem, network=network)
-        bench.moment = replace(bench.moment, problem=problem)
-        message = describe_data(bench.moment.dataset, network)
-        _, arrays = drawn(bench)
-        plane = arrays["plane"]
-        assert np.isfinite(plane).all() == is_known and message[0]["network"]["activations"][0]["name"] == "bent"
-        if is_known:
-            outputs = ReferenceEngine().outputs(problem, bench.moment.state.take([0]), arrays["grid"])[1][0]
-            sure = abs(outputs[:, 0] - 0.5) > 1e-4
-            np.testing.assert_array_equal(np.floor(plane)[sure], outputs.argmax(1)[sure])
+def test_plane_of_a_typed_activation(session, page):
+    typed = {"kind": "activation", "function": "max(z, 0) ^ 2 / (1 + abs(z))", "derivative": "1"}
+    session.command("formula", typed)
+    bench = session.workbench
+    moment = bench.moment
+    data = describe_data(moment.dataset, moment.problem.network, typed["function"])
+    _, arrays = ask(page, data, draw(bench, 0, None, moment))
+    outputs = ReferenceEngine().outputs(moment.problem, moment.state.take([0]), arrays["grid"])[1][0]
+    sure = abs(outputs[:, 0] - 0.5) > 1e-4
+    np.testing.assert_array_equal(np.floor(arrays["plane"])[sure], outputs.argmax(1)[sure])
+    assert decode(session.data())[0]["network"]["activations"][0]["function"] == typed["function"]
 
 
 @needs_node

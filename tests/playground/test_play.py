@@ -62,7 +62,7 @@ def test_frame_is_sent_once(session):
     header, arrays = decode(frame)
     np.testing.assert_array_equal(arrays["theta"], session.workbench.moment.state.theta[0].astype(np.float32))
     seen = [header["last_step"], header["version"], 0]
-    assert answer(session, {"id": 2, "name": "frame", "table": {"seen": seen}}) == ({"id": 2, "same": True}, [])
+    assert answer(session, {"id": 2, "name": "frame", "table": {"seen": seen}}) == ({"id": 2, "result": None}, [])
     session.command("step", {})
     assert answer(session, {"id": 3, "name": "frame", "table": {"seen": seen}})[1]
 

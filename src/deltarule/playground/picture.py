@@ -13,9 +13,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import objective_and_gradient
-from deltarule.formulas.tracer import NotTraceable, Operand, Variable, trace
 from deltarule.json_files import to_jsonable
-from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.playground.past import Past, Present, evaluate_members
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
@@ -70,15 +68,17 @@ def draw(
     return header, _as_float32(arrays)
 
 
-def describe_data(dataset: Dataset, network: Network) -> tuple[dict[str, Any], dict[str, Floats]]:
-    """The rows that are drawn, and the shape of the networks."""
+def describe_data(
+    dataset: Dataset, network: Network, typed_activation: str = ""
+) -> tuple[dict[str, Any], dict[str, Floats]]:
+    """The rows that are drawn, and the shape of the networks as the page's engine takes it."""
     arrays = {}
     for part, rows in dataset.parts.items():
         count = min(len(rows), MAX_DRAWN_ROWS)
         drawn = rows.take(np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64)))
         arrays[f"x {part}"] = drawn.x
         arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
-    answers = dataset.train.answers
+    answers, first = dataset.train.answers, network.layers[0]
     header = {
         "name": dataset.name,
         "features": list(dataset.features),
@@ -86,37 +86,18 @@ def describe_data(dataset: Dataset, network: Network) -> tuple[dict[str, Any], d
         "image": dataset.image,
         "range": [0, 1] if dataset.classes else [float(answers[:, 0].min()), float(answers[:, 0].max())],
         "rows": {part: len(rows) for part, rows in dataset.parts.items()},
-        "network": describe_network(network),
+        "network": {
+            "sizes": list(network.sizes),
+            "activations": [
+                {"name": layer.activation.name, **layer.activation.parameters, "function": typed_activation}
+                for layer in network.layers
+            ],
+            "bias": first.bias,
+            "batch_norm": first.batch_norm,
+            "scaling": first.scaling,
+        },
     }
     return header, _as_float32(arrays)
-
-
-def describe_network(network: Network) -> dict[str, Any]:
-    """A network's shape as the page's engine takes it."""
-    first = network.layers[0]
-    return {
-        "sizes": list(network.sizes),
-        "activations": [{"name": layer.activation.name, **_formula(layer.activation)} for layer in network.layers],
-        "bias": first.bias,
-        "batch_norm": first.batch_norm,
-        "scaling": first.scaling,
-    }
-
-
-def _formula(activation: Activation) -> dict[str, Any]:
-    """A built-in activation's parameters, or another's traced operations."""
-    if activation.name in ACTIVATIONS:
-        return dict(activation.parameters)
-    try:
-        program = trace(activation.function, ["z"], "float64", parameters=activation.parameters)
-    except NotTraceable:
-        return {}
-    operations = [[one.result.name, one.name, *map(_told, one.operands)] for one in program.operations]
-    return {"operations": operations, "result": _told(program.results[0])}
-
-
-def _told(operand: Operand) -> str | float:
-    return operand.name if isinstance(operand, Variable) else float(operand.value)
 
 
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:

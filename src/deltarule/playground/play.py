@@ -112,12 +112,12 @@ def play(what: Any = None, target: str | None = None, page: str | Path | None = 
 def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Answer a message of the page with JSON values and at most one frame.
 
-    A frame that the page has already is not drawn again.
+    A frame that the page has already is null.
     """
     name, table = str(message.get("name")), message.get("table") or {}
     reply: dict[str, Any] = {"id": message.get("id")}
     if name == "frame" and table.get("seen") == session.workbench.news:
-        return {**reply, "same": True}, []
+        return {**reply, "result": None}, []
     try:
         answer = session.respond(name, table)
     except BadInput as error:

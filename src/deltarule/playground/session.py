@@ -76,6 +76,7 @@ class Session:
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
         self._folder, self._notes = folder, list(notes)
+        self._typed_activation = ""
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
             "catalog": lambda request: catalog(),
@@ -115,7 +116,7 @@ class Session:
 
     def data(self) -> bytes:
         dataset, network = self.workbench.moment.dataset, self.workbench.moment.problem.network
-        return picture.encode(*picture.describe_data(dataset, network))
+        return picture.encode(*picture.describe_data(dataset, network, self._typed_activation))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
@@ -229,13 +230,15 @@ class Session:
 
     def _formula(self, request: Request) -> dict[str, str]:
         """Use a custom activation or loss and report the check of its derivative."""
-        if request.function is None:
-            self.workbench.use_formula(request.kind, None)
-            return {"verdict": "", "text": ""}
-        formula = read_pair(request.kind, request.function, request.derivative)
-        report = check_pair(formula)
+        formula, verdict, text = None, "", ""
+        if request.function is not None:
+            formula = read_pair(request.kind, request.function, request.derivative)
+            report = check_pair(formula)
+            verdict, text = report.verdict, str(report)
         self.workbench.use_formula(request.kind, formula)
-        return {"verdict": report.verdict, "text": str(report)}
+        if request.kind == "activation":
+            self._typed_activation = request.function or ""
+        return {"verdict": verdict, "text": text}
 
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning

@@ -1,8 +1,8 @@
 // @ts-check
 // Opens the workbench in a page that trains by itself.
 
-import { ownSource } from "./own_source.js";
-import { openWorkbench } from "./workbench.js";
+import { OwnSource } from "./own_source.js";
+import { Workbench } from "./workbench.js";
 
 const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
-openWorkbench(/** @type {HTMLElement} */ (document.getElementById("workbench")), ownSource(JSON.parse(text("experiment")), text("worker")));
+new Workbench(/** @type {HTMLElement} */ (document.getElementById("workbench")), new OwnSource(JSON.parse(text("experiment")), text("worker")));

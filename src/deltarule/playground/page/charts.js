@@ -1,42 +1,20 @@
 // @ts-check
 // Small charts on canvases: curves, which are the slider of time, histograms, the confusion matrix, the hidden space.
 
-import { CLASS_COLORS, classColor, isDark, pixels, signedColor } from "./colors.js";
+import { CLASS_COLORS, circle, faint, ink, isDark, prepare, rowColor, signedColor } from "./colors.js";
 import { element } from "./elements.js";
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Frame} Frame */
 
 const CURVES_LEFT = 54; // room for the numbers beside curves
 const CURVES_RIGHT = 8;
-const ink = () => (isDark() ? "#e8e8e6" : "#212120");
 const quiet = () => (isDark() ? "#b4b4b0" : "#5c5c5c");
-const faint = () => (isDark() ? "#4a4a48" : "#d0d0d0");
-
-/**
- * A canvas with one unit a CSS pixel, cleared.
- * @param {HTMLCanvasElement} canvas
- * @returns {{context: CanvasRenderingContext2D, width: number, height: number}}
- */
-export function prepare(canvas) {
-  const { clientWidth: width, clientHeight: height } = canvas;
-  const scale = pixels.perUnit;
-  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-  }
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height);
-  context.font = "13px Verdana, 'DejaVu Sans', sans-serif";
-  return { context, width, height };
-}
 
 /** @param {number} value */
 export function format(value) {
   if (value === null || !Number.isFinite(value)) return "not finite";
-  if (value === 0) return "0";
   const size = Math.abs(value);
-  return size >= 1e5 || size < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  return size >= 1e5 || (size < 1e-3 && size > 0) ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
 /** Objective and metric over the updates; a click, or an arrow key on the first, goes to an update. */
@@ -50,12 +28,15 @@ export class Curves {
     this.score = score;
     this.step = this.last = 0;
     for (const canvas of [loss, score]) {
+      const stepAt = (/** @type {number} */ left) => {
+        const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
+        return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
+      };
       canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
-        const step = this.stepAt(canvas, offsetX);
-        if (buttons) onChoose(step);
-        onPoint(step);
+        if (buttons) onChoose(stepAt(offsetX));
+        onPoint(stepAt(offsetX));
       });
-      canvas.addEventListener("pointerdown", ({ offsetX }) => onChoose(this.stepAt(canvas, offsetX)));
+      canvas.addEventListener("pointerdown", ({ offsetX }) => onChoose(stepAt(offsetX)));
       canvas.addEventListener("pointerleave", () => onPoint(null));
     }
     loss.addEventListener("keydown", (event) => {
@@ -67,36 +48,31 @@ export class Curves {
     });
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {number} left in pixels of the page */
-  stepAt(canvas, left) {
-    const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
-    return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
-  }
-
   /** @param {Frame} frame */
   draw({ header, arrays }) {
-    const recorded = arrays["curve steps"].data;
-    const quantiles = arrays["curve quantiles"];
     [this.step, this.last] = [header.step, header.last_step];
+    const recorded = arrays["curve steps"].data;
     const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
-    const steps = isAhead ? [...recorded, header.step] : recorded;
-    const curves = (/** @type {string} */ name) => [["", "training", CLASS_COLORS[5], []], ["validation ", "test", CLASS_COLORS[1], [5, 2]]].flatMap(([prefix, title, color, dash]) => {
-      const values = arrays[`curve ${prefix}${name}`]?.data;
-      return values ? [/** @type {any} */ ({ values: isAhead ? [...values, header.values[`${prefix}${name}`]] : values, color, dash, name: title })] : [];
+    const parts = /** @type {const} */ ([["", "training", CLASS_COLORS[5], []], ["validation ", "test", CLASS_COLORS[1], [5, 2]]]);
+    const chart = (/** @type {string} */ name) => ({
+      steps: isAhead ? [...recorded, header.step] : [...recorded], changes: header.changes, at: header.step, last: Math.max(this.last, 1),
+      curves: parts.filter(([prefix]) => arrays[`curve ${prefix}${name}`]).map(([prefix, title, color, dash]) => {
+        const values = [...arrays[`curve ${prefix}${name}`].data, ...(isAhead ? [header.values[`${prefix}${name}`]] : [])];
+        return { values, color, dash: [...dash], name: title };
+      }),
     });
-    const band = quantiles && { low: quantiles.data.subarray(0, recorded.length), high: quantiles.data.subarray(2 * recorded.length) };
-    const shared = { steps, changes: header.changes, at: header.step, last: Math.max(this.last, 1) };
-    drawCurves(this.loss, { ...shared, band, title: "objective", logarithmic: true, curves: curves("objective") });
-    drawCurves(this.score, { ...shared, title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1], curves: curves(header.score) });
+    const quantiles = arrays["curve quantiles"];
+    const band = quantiles && [0, 2].map((row) => quantiles.data.subarray(row * recorded.length, (row + 1) * recorded.length));
+    drawCurves(this.loss, { ...chart("objective"), band, title: "objective", isLogarithmic: true });
+    drawCurves(this.score, { ...chart(header.score), title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1] });
     const now = { "aria-valuemax": this.last, "aria-valuenow": header.step, "aria-valuetext": `update ${header.step}` };
     for (const [name, value] of Object.entries(now)) this.loss.setAttribute(name, String(value));
   }
 
   /** The values of the moment that is shown, or of the recorded point nearest to another one. @param {Frame["header"]} header @param {Frame["arrays"]} arrays @param {number | null} step */
   note(header, arrays, step) {
-    const steps = arrays["curve steps"].data;
-    let nearest = 0;
-    if (step !== null) steps.forEach((one, index) => Math.abs(one - step) < Math.abs(steps[nearest] - step) && (nearest = index));
+    const distances = Array.from(arrays["curve steps"].data, (one) => Math.abs(one - (step ?? 0)));
+    const nearest = distances.indexOf(Math.min(...distances));
     const values = Object.entries(header.values).map(([name, value]) =>
       `${name.replace("validation", "test").replace("r_squared", "R²")} ${format(step === null ? value : arrays[`curve ${name}`]?.data[nearest])}`);
     return (step === null ? "" : `update ${step.toLocaleString("en")}: `) + values.join(" · ");
@@ -106,77 +82,68 @@ export class Curves {
 /**
  * Curves over the updates, with the band of a population behind them.
  * @param {HTMLCanvasElement} canvas
- * @param {{steps: ArrayLike<number>, curves: {values: ArrayLike<number>, color: string, dash: number[], name: string}[],
- *   band?: {low: ArrayLike<number>, high: ArrayLike<number>}, changes: number[], at: number, last: number, title: string,
- *   logarithmic?: boolean, range?: [number, number]}} chart
+ * @param {{steps: number[], curves: {values: number[], color: string, dash: number[], name: string}[], band?: Float32Array[],
+ *   changes: number[], at: number, last: number, title: string, isLogarithmic?: boolean, range?: number[]}} chart
  */
-function drawCurves(canvas, chart) {
-  const ends = chart.curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
-  canvas.setAttribute("aria-label", `${chart.title} over ${chart.steps[chart.steps.length - 1] ?? 0} updates: ${ends.join(", ")}`);
+function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title, isLogarithmic, range }) {
+  const ends = curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
+  canvas.setAttribute("aria-label", `${title} over ${steps[steps.length - 1]} updates: ${ends.join(", ")}`);
   const { context, width, height } = prepare(canvas);
   const box = { left: CURVES_LEFT, right: width - CURVES_RIGHT, top: 16, bottom: height - 16 };
-  const transform = chart.logarithmic ? (/** @type {number} */ v) => Math.log10(Math.max(v, 1e-12)) : (/** @type {number} */ v) => v;
-  let [low, high] = chart.range ?? [Infinity, -Infinity];
-  if (!chart.range) {
-    for (const values of [...chart.curves.map((one) => one.values), ...(chart.band ? [chart.band.low, chart.band.high] : [])]) {
-      for (let i = 0; i < values.length; i++) {
-        const value = transform(values[i]);
-        if (Number.isFinite(value)) [low, high] = [Math.min(low, value), Math.max(high, value)];
-      }
-    }
-    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
-  }
-  const { last } = chart;
+  const transform = (/** @type {number} */ value) => (isLogarithmic ? Math.log10(Math.max(value, 1e-12)) : value);
+  const [low, high] = range ?? finiteRange([...curves.map(({ values }) => values), ...band].map((values) => Array.from(values, transform)));
   const x = (/** @type {number} */ step) => box.left + ((box.right - box.left) * step) / last;
-  const y = (/** @type {number} */ v) => box.bottom - ((box.bottom - box.top) * (transform(v) - low)) / (high - low);
-  context.fillStyle = quiet();
-  context.textBaseline = "middle";
-  context.textAlign = "right";
-  const back = (/** @type {number} */ v) => (chart.logarithmic ? 10 ** v : v);
-  for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
-    if (chart.logarithmic && !Number.isInteger(value)) continue;
-    const level = box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
-    context.fillText(format(back(value)), box.left - 4, level);
-    line(context, [box.left, level], [box.right, level], faint(), [], 0.5);
-  }
-  context.textAlign = "left";
-  context.fillText(chart.title + (chart.logarithmic ? ", log" : ""), box.left, 7);
-  for (const step of ticks(0, last, Math.max((box.right - box.left) / 70, 2)).filter(Number.isInteger)) {
-    context.textAlign = step ? "center" : "left";
-    if (x(step) < box.right - 12 || last === step) context.fillText(step.toLocaleString("en"), Math.min(x(step), box.right - 12), height - 7);
-  }
-  context.strokeStyle = faint();
-  context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
-  for (const step of chart.changes) line(context, [x(step), box.top], [x(step), box.bottom], quiet(), [2, 3]);
-  if (chart.band) {
-    context.fillStyle = isDark() ? "rgba(124,196,242,.22)" : "rgba(2,109,173,.16)";
-    context.beginPath();
-    const count = chart.band.low.length;
-    for (let i = 0; i < count; i++) context.lineTo(x(chart.steps[i]), y(chart.band.high[i]));
-    for (let i = count - 1; i >= 0; i--) context.lineTo(x(chart.steps[i]), y(chart.band.low[i]));
-    context.fill();
-  }
-  let named = box.right;
-  for (const curve of [...chart.curves].reverse()) {
-    context.strokeStyle = context.fillStyle = curve.color;
-    context.setLineDash(curve.dash);
-    context.lineWidth = 1.6;
+  const level = (/** @type {number} */ value) => box.bottom - ((box.bottom - box.top) * (value - low)) / (high - low);
+  const path = (/** @type {[number, number][]} */ points, /** @type {string} */ color, dash = /** @type {number[]} */ ([]), thickness = 1) => {
+    context.strokeStyle = color;
+    context.lineWidth = thickness;
+    context.setLineDash(dash);
     context.beginPath();
     let isDown = false;
-    for (let i = 0; i < chart.steps.length; i++) {
-      if (Number.isFinite(curve.values[i])) {
-        if (isDown) context.lineTo(x(chart.steps[i]), y(curve.values[i]));
-        else context.moveTo(x(chart.steps[i]), y(curve.values[i]));
-        isDown = true;
-      } else isDown = false;
+    for (const point of points) {
+      if (Number.isFinite(point[1])) context[isDown ? "lineTo" : "moveTo"](...point);
+      isDown = Number.isFinite(point[1]);
     }
     context.stroke();
     context.setLineDash([]);
-    context.textAlign = "right";
-    context.fillText(curve.name, named, 7);
-    named -= context.measureText(curve.name).width + 10;
+  };
+  const text = (/** @type {string} */ words, /** @type {number} */ left, /** @type {number} */ middle, /** @type {CanvasTextAlign} */ align, color = quiet()) => {
+    Object.assign(context, { textAlign: align, textBaseline: "middle", fillStyle: color });
+    context.fillText(words, left, middle);
+  };
+  const upright = (/** @type {number} */ step, /** @type {string} */ color, /** @type {number[]} */ dash) => path([[x(step), box.top], [x(step), box.bottom]], color, dash);
+  for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
+    if (isLogarithmic && !Number.isInteger(value)) continue;
+    text(format(isLogarithmic ? 10 ** value : value), box.left - 4, level(value), "right");
+    path([[box.left, level(value)], [box.right, level(value)]], faint(), [], 0.5);
   }
-  line(context, [x(chart.at), box.top], [x(chart.at), box.bottom], ink());
+  text(title + (isLogarithmic ? ", log" : ""), box.left, 7, "left");
+  for (const step of ticks(0, last, Math.max((box.right - box.left) / 70, 2)).filter(Number.isInteger)) {
+    if (x(step) < box.right - 12 || last === step) text(step.toLocaleString("en"), Math.min(x(step), box.right - 12), height - 7, step ? "center" : "left");
+  }
+  context.strokeStyle = faint();
+  context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
+  for (const step of changes) upright(step, quiet(), [2, 3]);
+  context.beginPath();
+  context.fillStyle = isDark() ? "rgba(124,196,242,.22)" : "rgba(2,109,173,.16)";
+  band[1]?.forEach((value, index) => context.lineTo(x(steps[index]), level(transform(value))));
+  band[0]?.toReversed().forEach((value, index) => context.lineTo(x(steps[band[0].length - 1 - index]), level(transform(value))));
+  context.fill();
+  let named = box.right;
+  for (const { values, color, dash, name } of curves.toReversed()) {
+    path(steps.map((step, index) => [x(step), level(transform(values[index]))]), color, dash, 1.6);
+    text(name, named, 7, "right", color);
+    named -= context.measureText(name).width + 10;
+  }
+  upright(at, ink(), []);
+}
+
+/** The smallest and the largest finite number, which differ. @param {number[][]} rows */
+function finiteRange(rows) {
+  const numbers = rows.flat().filter(Number.isFinite);
+  const [low, high] = [Math.min(...numbers), Math.max(...numbers)];
+  if (!numbers.length) return [0, 1];
+  return high > low ? [low, high] : [low - 0.5, low + 0.5];
 }
 
 /** Round numbers of a range, about as many as asked for. @param {number} low @param {number} high @param {number} count */
@@ -188,18 +155,6 @@ function ticks(low, high, count) {
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
 }
 
-/** @param {CanvasRenderingContext2D} context @param {[number, number]} from @param {[number, number]} to @param {string} color @param {number[]} dash @param {number} width */
-function line(context, from, to, color, dash = [], width = 1) {
-  context.strokeStyle = color;
-  context.lineWidth = width;
-  context.setLineDash(dash);
-  context.beginPath();
-  context.moveTo(...from);
-  context.lineTo(...to);
-  context.stroke();
-  context.setLineDash([]);
-}
-
 /**
  * The rows in the space of the last hidden layer.
  * @param {HTMLCanvasElement} canvas @param {Float32Array} points @param {Float32Array} answers @param {boolean} areClasses
@@ -207,23 +162,11 @@ function line(context, from, to, color, dash = [], width = 1) {
  */
 export function drawHiddenSpace(canvas, points, answers, areClasses, range) {
   const { context, width, height } = prepare(canvas);
-  const ends = [Infinity, -Infinity, Infinity, -Infinity];
-  for (let i = 0; i < points.length; i += 2) {
-    ends[0] = Math.min(ends[0], points[i]);
-    ends[1] = Math.max(ends[1], points[i]);
-    ends[2] = Math.min(ends[2], points[i + 1]);
-    ends[3] = Math.max(ends[3], points[i + 1]);
-  }
-  for (let i = 0; i < points.length / 2; i++) {
-    const x = 6 + ((width - 12) * (points[2 * i] - ends[0])) / (ends[1] - ends[0] || 1);
-    const y = height - 6 - ((height - 12) * (points[2 * i + 1] - ends[2])) / (ends[3] - ends[2] || 1);
-    context.fillStyle = areClasses
-      ? classColor(answers[i])
-      : signedColor((2 * (answers[i] - range[0])) / (range[1] - range[0] || 1) - 1);
-    context.beginPath();
-    context.arc(x, y, 2, 0, 7);
-    context.fill();
-  }
+  const ends = [0, 1].map((axis) => finiteRange([[...points].filter((_, place) => place % 2 === axis)]));
+  const share = (/** @type {number} */ place) => (points[place] - ends[place % 2][0]) / (ends[place % 2][1] - ends[place % 2][0]);
+  answers.forEach((answer, row) => {
+    circle(context, 6 + (width - 12) * share(2 * row), height - 6 - (height - 12) * share(2 * row + 1), 2, { fill: rowColor(answer, areClasses, range) });
+  });
 }
 
 /**
@@ -234,73 +177,41 @@ export function drawHistograms(canvas, frame) {
   const { context, width, height } = prepare(canvas);
   const layers = frame.header.layers.length;
   const column = width / layers;
+  context.textBaseline = "top";
   ["activations", "gradients"].forEach((kind, row) => {
     for (let layer = 1; layer <= layers; layer++) {
       const counts = frame.arrays[`${kind} ${layer}`].data;
-      const [low, high] = frame.arrays[`${kind} ${layer} range`].data;
+      const [low, high] = [...frame.arrays[`${kind} ${layer} range`].data].map(format);
       const most = Math.max(...counts, 1);
-      const left = (layer - 1) * column + 3;
-      const bottom = (row + 1) * (height / 2) - 13;
-      const bar = (column - 8) / counts.length;
+      const [left, right, bottom] = [(layer - 1) * column + 3, layer * column - 5, (row + 1) * (height / 2) - 13];
+      const bar = (right - left) / counts.length;
       context.fillStyle = row ? CLASS_COLORS[1] : CLASS_COLORS[5];
       counts.forEach((count, bin) => {
         const size = ((height / 2 - 18) * count) / most;
         context.fillRect(left + bin * bar, bottom - size, Math.max(bar - 0.5, 0.5), size);
       });
       context.fillStyle = quiet();
-      context.textBaseline = "top";
       context.textAlign = "left";
-      const texts = [format(low), format(high)];
-      const hasRoom = context.measureText(texts.join("  ")).width < column - 8;
-      if (hasRoom) context.fillText(texts[0], left, bottom + 1);
+      if (context.measureText(`${low}  ${high}`).width < right - left) context.fillText(low, left, bottom + 1);
       context.textAlign = "right";
-      context.fillText(texts[1], left + column - 8, bottom + 1);
+      context.fillText(high, right, bottom + 1);
     }
   });
 }
 
-/**
- * The confusion matrix as a table.
- * @param {HTMLElement} box @param {{shape: number[], data: Float32Array} | undefined} matrix @param {string[]} classes
- */
+/** The confusion matrix as a table. @param {HTMLElement} box @param {import("./source.js").NumberArray | undefined} matrix @param {string[]} classes */
 export function drawConfusion(box, matrix, classes) {
-  if (!matrix) {
-    box.textContent = "for classes";
-    return;
-  }
-  const size = matrix.shape[0];
-  if (size > 10) {
-    let right = 0;
-    for (let i = 0; i < size; i++) right += matrix.data[i * size + i];
-    const all = matrix.data.reduce((sum, one) => sum + one, 0);
-    box.textContent = `${size} classes: ${right} of ${all} right`;
+  if (!matrix || classes.length > 20) {
+    box.textContent = matrix ? "of at most 20 classes" : "for classes";
     return;
   }
   const most = Math.max(...matrix.data, 1);
-  let table = box.querySelector("table");
-  const names = JSON.stringify(classes);
-  if (!table || table.dataset.names !== names) {
-    table = document.createElement("table");
-    table.dataset.names = names;
-    const head = table.insertRow();
-    head.append(cell("th", "is \\ said"), ...classes.map((name) => cell("th", name)));
-    for (const name of classes) {
-      const row = table.insertRow();
-      row.append(cell("th", name), ...classes.map(() => cell("td", "")));
-    }
-    box.replaceChildren(table);
-  }
-  for (let row = 0; row < size; row++) {
-    for (let column = 0; column < size; column++) {
-      const count = matrix.data[row * size + column];
-      const place = table.rows[row + 1].cells[column + 1];
-      place.textContent = String(count);
-      place.style.background = count ? signedColor(((row === column ? 0.5 : -0.5) * count) / most) : "";
-    }
-  }
-}
-
-/** @param {"th" | "td"} tag @param {string} text */
-function cell(tag, text) {
-  return element(tag, { title: text }, text);
+  const cell = (/** @type {"th" | "td"} */ tag, /** @type {string} */ text) => element(tag, { title: text }, text);
+  const rows = classes.map((name, row) => element("tr", {}, cell("th", name), ...classes.map((_, column) => {
+    const count = matrix.data[row * classes.length + column];
+    const place = cell("td", String(count));
+    if (count) place.style.background = signedColor(((row === column ? 0.5 : -0.5) * count) / most);
+    return place;
+  })));
+  box.replaceChildren(element("table", {}, element("tr", {}, cell("th", "is \\ said"), ...classes.map((name) => cell("th", name))), ...rows));
 }

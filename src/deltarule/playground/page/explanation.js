@@ -4,10 +4,11 @@
 import { format } from "./charts.js";
 import { button, element } from "./elements.js";
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Frame} Frame */
 /** @typedef {{member: number, step: number | null}} View */
 
 const MAX_WEIGHTS = 24;
+const MAX_OUTPUTS = 4;
 
 export class ExplanationPanel {
   /**
@@ -19,8 +20,7 @@ export class ExplanationPanel {
     this.box = box;
     this.explain = explain;
     this.edit = edit;
-    /** @type {HTMLElement | null} */
-    this.opener = null;
+    this.opener = /** @type {HTMLElement | null} */ (null);
     box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
   }
 
@@ -29,30 +29,13 @@ export class ExplanationPanel {
     this.opener?.focus();
   }
 
-  /**
-   * The numbers of a unit for one point: forward, backward, and its weights.
-   * @param {Frame} frame @param {View} view @param {number} layer from 1 @param {number} unit @param {number} sample
-   */
+  /** The numbers of a unit for one point: forward, backward, and its weights. @param {Frame} frame @param {View} view @param {number} layer from 1 @param {number} unit @param {number} sample */
   async showUnit(frame, view, layer, unit, sample) {
     const formulas = await this.ask([`z${layer}`, `a${layer}`, `δ${layer}`].map((quantity) => ({ ...view, sample, quantity, index: [0, unit] })));
     const [rows] = entry(frame, `W${layer}`);
-    const names = Array.from({ length: Math.min(rows, MAX_WEIGHTS) }, (_, row) => this.weight(frame, view, `W${layer}`, row, unit));
-    if (entry(frame, `b${layer}`)) names.push(this.weight(frame, view, `b${layer}`, 0, unit));
-    this.open(`Unit ${unit + 1} of layer ${layer}, point ${sample}`, [...formulas, element("h2", {}, "Its weights, in the next update"), element("ul", {}, ...names)]);
-  }
-
-  /** A weight or bias that can be edited, locked and explained. @param {Frame} frame @param {View} view @param {string} array @param {number} row @param {number} column */
-  weight(frame, view, array, row, column) {
-    const [, columns, start] = entry(frame, array);
-    const place = start + row * columns + column;
-    const name = array.startsWith("W") ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
-    const { theta, gradient } = frame.arrays;
-    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.edit({ place, value: Number(value.value) }) });
-    const lock = element("input", { type: "checkbox", onchange: () => this.edit({ place, locked: lock.checked }) });
-    lock.checked = frame.header.locked.includes(place);
-    const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
-    const why = this.explain && array.startsWith("W") ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
-    return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));
+    const weights = Array.from({ length: Math.min(rows, MAX_WEIGHTS) }, (_, row) => this.weight(frame, view, `W${layer}`, row, unit));
+    if (entry(frame, `b${layer}`)) weights.push(this.weight(frame, view, `b${layer}`, 0, unit));
+    this.open(`Unit ${unit + 1} of layer ${layer}, point ${sample}`, [...formulas, element("h2", {}, "Its weights, in the next update"), element("ul", {}, ...weights)]);
   }
 
   /** @param {Frame} frame @param {View} view @param {number} layer @param {number} row @param {number} column */
@@ -64,20 +47,31 @@ export class ExplanationPanel {
   /** @param {Frame} frame @param {View} view @param {number} sample */
   async showSample(frame, view, sample) {
     if (!this.explain) return;
-    const last = frame.header.layers.length;
-    const outputs = frame.header.layers[last - 1].units;
-    const tables = [{ quantity: "J", index: /** @type {number[]} */ ([]) }];
-    for (let unit = 0; unit < Math.min(outputs, 4); unit++) {
-      tables.push({ quantity: `a${last}`, index: [0, unit] }, { quantity: `δ${last}`, index: [0, unit] });
-    }
-    this.open(`Point ${sample}`, await this.ask(tables.map((one) => ({ ...view, sample, ...one }))));
+    const { layers } = frame.header;
+    const units = Array.from({ length: Math.min(layers[layers.length - 1].units, MAX_OUTPUTS) }, (_, unit) => unit);
+    const outputs = units.flatMap((unit) => ["a", "δ"].map((name) => ({ quantity: name + layers.length, index: [0, unit] })));
+    this.open(`Point ${sample}`, await this.ask([{ quantity: "J", index: [] }, ...outputs].map((one) => ({ ...view, sample, ...one }))));
   }
 
-  /** @param {object[]} tables @returns {Promise<HTMLElement[]>} the formula of each, with names and with numbers */
+  /** A weight or bias that can be edited, locked and explained. @param {Frame} frame @param {View} view @param {string} array @param {number} row @param {number} column */
+  weight(frame, view, array, row, column) {
+    const [, columns, start] = entry(frame, array);
+    const place = start + row * columns + column;
+    const isWeight = array.startsWith("W");
+    const name = isWeight ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
+    const { theta, gradient } = frame.arrays;
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.edit({ place, value: Number(value.value) }) });
+    const lock = element("input", { type: "checkbox", onchange: () => this.edit({ place, locked: lock.checked }) });
+    lock.checked = frame.header.locked.includes(place);
+    const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
+    const why = this.explain && isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
+    return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));
+  }
+
+  /** The formula of each quantity, with names and with numbers. @param {object[]} tables */
   async ask(tables) {
     const { explain } = this;
-    if (!explain) return [];
-    const found = await Promise.all(tables.map((table) => explain(table)));
+    const found = explain ? await Promise.all(tables.map((table) => explain(table))) : [];
     return found.map(({ about, formula, name, numbers }) => element("div", { class: "formula" }, element("p", {}, about), element("code", {}, formula), element("code", {}, `${name} = ${numbers}`)));
   }
 

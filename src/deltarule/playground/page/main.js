@@ -2,6 +2,6 @@
 // Opens the workbench in the page that the server delivered.
 
 import { serverSource } from "./source.js";
-import { openWorkbench } from "./workbench.js";
+import { Workbench } from "./workbench.js";
 
-openWorkbench(/** @type {HTMLElement} */ (document.getElementById("workbench")), serverSource());
+new Workbench(/** @type {HTMLElement} */ (document.getElementById("workbench")), serverSource());

@@ -1,14 +1,14 @@
 // @ts-check
 // The network: a small plane inside every unit, weights as lines; a unit is a button that shows its numbers.
 
-import { activationColors, paintPlane, signedColor } from "./colors.js";
+import { paintPlane, signedColor } from "./colors.js";
 import { button, element } from "./elements.js";
 import { entry } from "./explanation.js";
+import { unitColors } from "./plane.js";
 
-/**
- * @typedef {import("./frame.js").Frame} Frame
- * @typedef {{layer: number, from: number, to: number}} Weight
- */
+/** @typedef {import("./source.js").Frame} Frame */
+/** @typedef {{layer: number, from: number, to: number}} Weight */
+/** @typedef {import("./settings_panel.js").HiddenLayer[]} HiddenLayers */
 
 const MAX_DRAWN = 12;
 const HEAD = 28; // the height of the names of the layers
@@ -18,9 +18,9 @@ export class NetworkView {
   /**
    * @param {HTMLElement} box
    * @param {{onUnit: (layer: number, unit: number) => void, onHover: (unit: [number, number] | null) => void,
-   *   onWeight: (weight: Weight | null) => void, onEdit: (weight: Weight) => void, onUnits: (layer: number, more: number) => void,
-   *   onInsert: (layer: number) => void}} handlers of a unit (from 0) of a layer (from 1), of more or fewer units in a
-   *   hidden layer (from 0), of a hidden layer to be inserted
+   *   onWeight: (weight: Weight | null) => void, onEdit: (weight: Weight) => void,
+   *   onLayers: (edit: (layers: HiddenLayers) => HiddenLayers) => void}} handlers of a unit (from 0) of a layer (from 1),
+   *   of weights, of changed hidden layers
    */
   constructor(box, handlers) {
     this.box = box;
@@ -28,118 +28,99 @@ export class NetworkView {
     this.shape = "";
     /** @type {HTMLCanvasElement[][]} */
     this.planes = [];
-    /** @type {{line: SVGLineElement, layer: number, from: number, to: number}[]} */
+    /** @type {(Weight & {line: SVGLineElement})[]} */
     this.lines = [];
   }
 
   /** @param {Frame} frame @param {string[]} features @param {string[]} classes */
   draw(frame, features, classes) {
     const { layers } = frame.header;
-    const sizes = [layers[0].inputs, ...layers.map((/** @type {any} */ layer) => layer.units)];
-    const { clientWidth: width, clientHeight: height } = /** @type {HTMLElement} */ (this.box.parentElement);
-    const shape = JSON.stringify([sizes, features, classes, width, height]);
-    if (shape !== this.shape) {
-      this.shape = shape;
-      this.build(sizes, layers, features, classes, width, height - HEAD - 6);
-    }
-    this.paintUnits(frame, sizes);
+    const { clientWidth, clientHeight } = /** @type {HTMLElement} */ (this.box.parentElement);
+    const shape = JSON.stringify([layers, features, classes, clientWidth, clientHeight]);
+    if (shape !== this.shape) this.build(layers, features, classes, clientHeight - HEAD - 6);
+    this.shape = shape;
+    this.paintUnits(frame);
     this.paintWeights(frame);
   }
 
-  /** @param {number[]} sizes @param {any[]} layers @param {string[]} features @param {string[]} classes @param {number} width @param {number} height */
-  build(sizes, layers, features, classes, width, height) {
+  /** @param {any[]} layers @param {string[]} features @param {string[]} classes @param {number} height of the units */
+  build(layers, features, classes, height) {
+    const sizes = [layers[0].inputs, ...layers.map((layer) => layer.units)];
     const drawn = sizes.map((size) => Math.min(size, MAX_DRAWN));
-    const gap = 6;
-    const side = Math.max(24, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - gap));
-    const step = Math.max(side + 36, (width - side - 90) / Math.max(sizes.length - 1, 1));
-    const total = Math.max(...drawn) * (side + gap);
-    const x = (/** @type {number} */ layer) => 70 + layer * step;
-    const y = (/** @type {number} */ layer, /** @type {number} */ unit) =>
-      (Math.max(total, height) - drawn[layer] * (side + gap)) / 2 + unit * (side + gap);
-    const captionWidth = Math.min(step - 48, 66);
+    const side = Math.max(24, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - 6));
+    this.box.style.setProperty("--side", `${side}px`);
+    this.box.style.setProperty("--layers", String(layers.length));
     const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
-    this.box.replaceChildren();
-    this.box.style.position = "relative";
-    this.box.style.width = `${x(sizes.length - 1) + side + 16}px`;
-    this.box.style.height = `${Math.max(total, height) + HEAD}px`;
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("aria-hidden", "true");
-    this.box.append(svg);
+    this.box.replaceChildren(svg);
+    const { onLayers } = this.handlers;
+    this.planes = drawn.map((count, layer) => {
+      const isOutput = layer === layers.length;
+      const change = (/** @type {number} */ more) => () => onLayers((all) => {
+        all[layer - 1].units += more;
+        return all.filter(({ units }) => units > 0);
+      });
+      const insert = () => onLayers((all) => all.toSpliced(layer - 1, 0, { ...(all[Math.max(layer - 2, 0)] ?? { units: 4, activation: { name: "tanh" } }) }));
+      const title = (layer ? layers[layer - 1].activation.replaceAll("_", " ") : "inputs") + (sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "");
+      const head = element("div", { class: "head" }, element("span", { class: "layer-name", title }, title));
+      if (layer > 0) this.box.append(edit("+", `insert-${layer - 1}`, `Add a layer before ${isOutput ? "the outputs" : `layer ${layer}`}`, insert));
+      if (layer > 0 && !isOutput) {
+        head.prepend(edit("−", `fewer-${layer - 1}`, sizes[layer] === 1 ? `Remove layer ${layer}` : `One unit less in layer ${layer}`, change(-1)));
+        head.append(edit("+", `more-${layer - 1}`, `One unit more in layer ${layer}`, change(1)));
+      }
+      const names = isOutput ? classes : layer ? [] : features;
+      const units = Array.from({ length: count }, (_, unit) => this.unit(layer, unit, names[unit] ?? ""));
+      this.box.append(element("div", { class: "layer" }, head, ...units));
+      return units.map((unit) => /** @type {HTMLCanvasElement} */ (unit.querySelector("canvas")));
+    });
     this.lines = [];
-    for (let layer = 1; layer < sizes.length; layer++) {
+    for (let layer = 1; layer < drawn.length; layer++) {
       for (let from = 0; from < drawn[layer - 1]; from++) {
-        for (let to = 0; to < drawn[layer]; to++) {
-          const line = document.createElementNS(SVG, "line");
-          line.setAttribute("x1", String(x(layer - 1) + side));
-          line.setAttribute("y1", String(y(layer - 1, from) + side / 2));
-          line.setAttribute("x2", String(x(layer)));
-          line.setAttribute("y2", String(y(layer, to) + side / 2));
-          const target = /** @type {SVGLineElement} */ (line.cloneNode());
-          target.setAttribute("class", "target");
-          target.addEventListener("pointerenter", () => this.handlers.onWeight({ layer, from, to }));
-          target.addEventListener("pointerleave", () => this.handlers.onWeight(null));
-          target.addEventListener("click", () => this.handlers.onEdit({ layer, from, to }));
-          svg.append(line, target);
-          this.lines.push({ line, layer, from, to });
-        }
+        for (let to = 0; to < drawn[layer]; to++) this.addLine(svg, { layer, from, to });
       }
     }
-    this.planes = drawn.map((count, layer) => {
-      const middle = x(layer) + side / 2;
-      const hidden = sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "";
-      const title = (layer === 0 ? "inputs" : layers[layer - 1].activation.replaceAll("_", " ")) + hidden;
-      const caption = element("span", { class: "layer-name", title }, title);
-      Object.assign(caption.style, { left: `${middle - captionWidth / 2}px`, width: `${captionWidth}px` });
-      this.box.append(caption);
-      if (layer > 0) {
-        const isOutput = layer === sizes.length - 1;
-        this.edit("+", `insert-${layer - 1}`, `Add a layer before ${isOutput ? "the outputs" : `layer ${layer}`}`, x(layer) - (step - side) / 2, 28, () => this.handlers.onInsert(layer - 1));
-        if (!isOutput) {
-          const last = sizes[layer] === 1 ? `Remove layer ${layer}` : `One unit less in layer ${layer}`;
-          this.edit("−", `fewer-${layer - 1}`, last, middle - captionWidth / 2 - 12, 0, () => this.handlers.onUnits(layer - 1, -1));
-          this.edit("+", `more-${layer - 1}`, `One unit more in layer ${layer}`, middle + captionWidth / 2 + 12, 0, () => this.handlers.onUnits(layer - 1, 1));
-        }
-      }
-      return Array.from({ length: count }, (_, unit) => {
-        const name = layer === 0 ? features[unit] : layer === sizes.length - 1 ? classes[unit] ?? "" : "";
-        const canvas = element("canvas", { "aria-hidden": "true" });
-        const hover = () => this.handlers.onHover([layer, unit]);
-        const leave = () => this.handlers.onHover(null);
-        const box = layer === 0
-          ? element("div", { class: "unit" }, element("span", { class: "input-name" }, name), canvas)
-          : element("button", {
-            type: "button", class: "unit", "aria-label": `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`,
-            onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onpointerleave: leave, onblur: leave,
-            onfocus: () => box.matches(":focus-visible") && hover(), // not by a click, after which the pointer decides
-          }, canvas);
-        Object.assign(box.style, { left: `${x(layer)}px`, top: `${y(layer, unit) + HEAD}px`, width: `${side}px`, height: `${side}px` });
-        this.box.append(box);
-        return canvas;
-      });
-    });
     if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
   }
 
-  /** A small button that changes the network. @param {string} sign @param {string} key @param {string} label @param {number} middle @param {number} top @param {() => void} action */
-  edit(sign, key, label, middle, top, action) {
-    const small = button(sign, action, { class: "edit", title: label, "aria-label": label, "data-key": key });
-    Object.assign(small.style, { left: `${middle - 12}px`, top: `${top}px` });
-    this.box.append(small);
+  /** A plane that answers to the pointer, but that of an input. @param {number} layer @param {number} unit @param {string} name */
+  unit(layer, unit, name) {
+    const canvas = element("canvas", { "aria-hidden": "true" });
+    if (layer === 0) return element("div", { class: "unit" }, element("span", { class: "input-name" }, name), canvas);
+    const hover = () => this.handlers.onHover([layer, unit]);
+    const leave = () => this.handlers.onHover(null);
+    const box = element("button", {
+      type: "button", class: "unit", "aria-label": `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`,
+      onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onpointerleave: leave, onblur: leave,
+      onfocus: () => box.matches(":focus-visible") && hover(), // not by a click, after which the pointer decides
+    }, canvas);
+    return box;
   }
 
-  /** @param {Frame} frame @param {number[]} sizes */
-  paintUnits(frame, sizes) {
+  /** Join two units by a line, and by a wider one that answers to the pointer. @param {SVGSVGElement} svg @param {Weight} weight */
+  addLine(svg, weight) {
+    const [from, to] = [this.planes[weight.layer - 1][weight.from], this.planes[weight.layer][weight.to]].map((canvas) => /** @type {HTMLElement} */ (canvas.parentElement));
+    const middle = (/** @type {HTMLElement} */ unit) => unit.offsetTop + unit.offsetHeight / 2;
+    const line = document.createElementNS(SVG, "line");
+    const ends = { x1: from.offsetLeft + from.offsetWidth, y1: middle(from), x2: to.offsetLeft, y2: middle(to) };
+    for (const [name, place] of Object.entries(ends)) line.setAttribute(name, String(place));
+    const target = /** @type {SVGLineElement} */ (line.cloneNode());
+    target.setAttribute("class", "target");
+    target.addEventListener("pointerenter", () => this.handlers.onWeight(weight));
+    target.addEventListener("pointerleave", () => this.handlers.onWeight(null));
+    target.addEventListener("click", () => this.handlers.onEdit(weight));
+    svg.append(line, target);
+    this.lines.push({ line, ...weight });
+  }
+
+  /** @param {Frame} frame */
+  paintUnits(frame) {
     this.planes.forEach((canvases, layer) => {
       const { data, shape } = frame.arrays[`units ${layer}`];
-      const area = shape[1];
-      const points = Math.round(Math.sqrt(area));
-      let largest = 0;
-      for (const value of data) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
-      const colors = activationColors(largest);
-      const dead = frame.arrays[`dead ${layer}`]?.data;
+      const colors = unitColors(data);
       canvases.forEach((canvas, unit) => {
-        paintPlane(canvas, data.subarray(unit * area, (unit + 1) * area), points, colors);
-        const isDead = layer > 0 && layer < sizes.length - 1 && dead?.[unit] === 1;
+        paintPlane(canvas, data.subarray(unit * shape[1], (unit + 1) * shape[1]), colors);
+        const isDead = layer > 0 && layer < this.planes.length - 1 && frame.arrays[`dead ${layer}`].data[unit] === 1;
         canvas.parentElement?.classList.toggle("dead", isDead);
       });
     });
@@ -159,4 +140,9 @@ export class NetworkView {
       line.setAttribute("stroke-width", (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2));
     }
   }
+}
+
+/** A small button that changes the network. @param {string} sign @param {string} key @param {string} label @param {() => void} action */
+function edit(sign, key, label, action) {
+  return button(sign, action, { class: "edit", title: label, "aria-label": label, "data-key": key });
 }

@@ -2,9 +2,10 @@
 // What the page shows of networks, computed from their weights: planes, units, hidden space, histograms, confusion.
 
 import { classOf, Network, Pass } from "./engine/network.js";
-import { dot, firstDirections, principalDirections } from "./view_axes.js";
+import { coordinates, mean, principalDirections } from "./view_axes.js";
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Frame} Frame */
+/** @typedef {{theta: Float64Array, buffers: Float64Array}} State */
 
 const PLANE_POINTS = 96; // along each side of the large plane, of a small one, and of the plane in a unit
 const MULTIPLE_POINTS = 24;
@@ -22,12 +23,9 @@ export class Picture {
     this.network = new Network(network);
     this.pass = new Pass(this.network, ROWS_AT_ONCE);
     this.classes = classes.length;
-    /** @type {Record<string, Float64Array>} */
-    this.x = {};
-    for (const part of Object.keys(rows)) this.x[part] = Float64Array.from(data.arrays[`x ${part}`].data);
+    this.x = Object.fromEntries(Object.keys(rows).map((part) => [part, Float64Array.from(data.arrays[`x ${part}`].data)]));
     this.grids = Object.fromEntries([PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, this.grid(points)]));
-    /** @type {Float64Array[]} */
-    this.directions = [];
+    this.directions = /** @type {Float64Array[]} */ ([]); // of the hidden space, kept so that a picture does not jump
     this.multiples = new Float32Array();
     this.shownMembers = "";
     this.turn = 0;
@@ -37,19 +35,16 @@ export class Picture {
   grid(points) {
     const { origin, directions, low, high } = this.data.header;
     const inputs = origin.length;
-    const x = new Float64Array(points * points * inputs);
-    for (let place = 0; place < points * points; place++) {
-      const at = [place % points, Math.floor(place / points)].map((index, axis) => low[axis] + ((high[axis] - low[axis]) * index) / (points - 1));
-      for (let input = 0; input < inputs; input++) {
-        x[place * inputs + input] = origin[input] + at[0] * directions[0][input] + at[1] * directions[1][input];
-      }
-    }
-    return x;
+    const at = (/** @type {number} */ axis, /** @type {number} */ index) => low[axis] + ((high[axis] - low[axis]) * index) / (points - 1);
+    return Float64Array.from({ length: points * points * inputs }, (_, place) => {
+      const [point, input] = [Math.floor(place / inputs), place % inputs];
+      return origin[input] + at(0, point % points) * directions[0][input] + at(1, Math.floor(point / points)) * directions[1][input];
+    });
   }
 
   /** Add to a frame what can be computed from the weights in it. @param {Frame} frame @returns {Frame} */
   add({ header, arrays }) {
-    const [theta, buffers] = ["theta", "buffers"].map((name) => Float64Array.from(arrays[name].data));
+    const state = stateOf(arrays.theta, arrays.buffers);
     const members = header.multiples.length;
     const area = MULTIPLE_POINTS ** 2;
     const isSame = header.playing && String(header.multiples) === this.shownMembers;
@@ -57,148 +52,93 @@ export class Picture {
     [this.shownMembers, this.multiples, this.turn] = [String(header.multiples), multiples, 1 - this.turn];
     for (let member = 0; member < members; member++) {
       if (isSame && member % 2 === this.turn) continue; // while it plays, each picture draws every other small plane anew
-      const [own, running] = ["thetas", "buffers of members"].map((name) => rowOf(arrays[name], member));
-      multiples.set(this.plane(own, running, MULTIPLE_POINTS), member * area);
+      multiples.set(this.plane(stateOf(arrays.thetas, arrays["buffers of members"], member), MULTIPLE_POINTS), member * area);
     }
-    const found = {
-      multiples: { shape: [members, area], data: multiples },
-      plane: flat(this.plane(theta, buffers, PLANE_POINTS)),
-      ...this.units(theta, buffers),
-      ...this.statistics(theta, buffers),
-      ...this.gradients(arrays.gradient.data),
-      ...this.answers(theta, buffers),
-    };
     const { layers, entries } = this.network;
     return {
       header: {
         ...header, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
         entries: entries.map(({ symbol, layer, rows, columns, start }) => [`${symbol}${layer}`, rows, columns, start]),
       },
-      arrays: { ...arrays, ...found },
+      arrays: {
+        ...arrays, multiples: { shape: [members, area], data: multiples }, plane: flat(this.plane(state, PLANE_POINTS)),
+        ...this.units(state), ...this.statistics(state, arrays.gradient.data), ...this.answers(state),
+      },
     };
   }
 
-  /**
-   * Go over rows in blocks.
-   * @param {Float64Array} theta @param {Float64Array} buffers @param {Float64Array} x
-   * @param {(first: number, rows: number) => void} use called after each forward pass
-   */
-  forward(theta, buffers, x, use) {
+  /** The activations of every layer at rows, row by row. @param {State} state @param {Float64Array} x */
+  activations({ theta, buffers }, x) {
     const { inputs } = this.network.layers[0];
-    for (let first = 0; first < x.length / inputs; first += ROWS_AT_ONCE) {
-      const rows = Math.min(ROWS_AT_ONCE, x.length / inputs - first);
+    const count = x.length / inputs;
+    const values = this.network.layers.map(({ units }) => new Float64Array(count * units));
+    for (let first = 0; first < count; first += ROWS_AT_ONCE) {
+      const rows = Math.min(ROWS_AT_ONCE, count - first);
       this.pass.forward(theta, buffers, x.subarray(first * inputs, (first + rows) * inputs), rows);
-      use(first, rows);
+      this.pass.outputs(rows);
+      this.pass.steps.forEach(({ a, units }, layer) => values[layer].set(a.subarray(0, rows * units), first * units));
     }
-  }
-
-  /** The outputs at rows, row by row. @param {Float64Array} theta @param {Float64Array} buffers @param {Float64Array} x */
-  outputs(theta, buffers, x) {
-    const { layers } = this.network;
-    const { units } = layers[layers.length - 1];
-    const outputs = new Float64Array((x.length / layers[0].inputs) * units);
-    this.forward(theta, buffers, x, (first, rows) => outputs.set(this.pass.outputs(rows).subarray(0, rows * units), first * units));
-    return outputs;
-  }
-
-  /** The activations of every layer at rows. @param {Float64Array} theta @param {Float64Array} buffers @param {Float64Array} x */
-  activations(theta, buffers, x) {
-    const rows = x.length / this.network.layers[0].inputs;
-    const values = this.network.layers.map(({ units }) => new Float64Array(rows * units));
-    this.forward(theta, buffers, x, (first, count) => {
-      this.pass.outputs(count);
-      this.pass.steps.forEach(({ a, units }, layer) => values[layer].set(a.subarray(0, count * units), first * units));
-    });
     return values;
   }
 
   /**
    * The prediction at each point of a grid: for classes the number of the predicted one plus its confidence, from 0 (no
    * better than chance) to under 1; for numbers the first output.
-   * @param {Float64Array} theta @param {Float64Array} buffers @param {number} points
+   * @param {State} state @param {number} points
    */
-  plane(theta, buffers, points) {
-    const outputs = this.outputs(theta, buffers, this.grids[points]);
+  plane(state, points) {
+    const outputs = this.activations(state, this.grids[points]).at(-1) ?? new Float64Array();
     const units = outputs.length / points ** 2;
-    const plane = new Float32Array(points ** 2);
-    for (let place = 0; place < plane.length; place++) plane[place] = this.classes ? confidence(outputs, place * units, units) : outputs[place * units];
-    return plane;
+    return Float32Array.from({ length: points ** 2 }, (_, place) => (this.classes ? confidence(outputs, place * units, units) : outputs[place * units]));
   }
 
   /** The activation of one unit over the large plane. @param {Frame} frame @param {number} layer from 1 @param {number} unit */
   unitPlane({ arrays }, layer, unit) {
-    const [theta, buffers] = ["theta", "buffers"].map((name) => Float64Array.from(arrays[name].data));
-    const values = this.activations(theta, buffers, this.grids[PLANE_POINTS])[layer - 1];
-    const { units } = this.network.layers[layer - 1];
-    return Float32Array.from({ length: PLANE_POINTS ** 2 }, (_, place) => values[place * units + unit]);
+    const values = this.activations(stateOf(arrays.theta, arrays.buffers), this.grids[PLANE_POINTS])[layer - 1];
+    return columns(values, this.network.layers[layer - 1].units, [unit]).data;
   }
 
-  /** The activation of each drawn unit over the plane; the weights of units that see an image. @param {Float64Array} theta @param {Float64Array} buffers */
-  units(theta, buffers) {
-    const { layers } = this.network;
+  /** The activation of each drawn unit over the plane; the weights of units that see an image. @param {State} state */
+  units(state) {
+    const { image } = this.data.header;
     const x = this.grids[UNIT_POINTS];
-    const image = this.data.header.image;
-    const found = /** @type {Frame["arrays"]} */ ({});
-    [x, ...this.activations(theta, buffers, x)].forEach((values, layer) => {
-      const units = layer ? layers[layer - 1].units : layers[0].inputs;
-      found[`units ${layer}`] = columns(values, units, Math.min(units, MAX_DRAWN_UNITS));
-    });
-    if (image && layers.length > 1) {
-      const { weights, inputs, units } = layers[0];
-      const { data, shape } = columns(theta.subarray(weights, weights + inputs * units), units, Math.min(units, MAX_DRAWN_UNITS));
-      found["units 1"] = asImages(data, shape[0], image);
-    }
+    const drawn = this.network.sizes.map((units) => [...Array(Math.min(units, MAX_DRAWN_UNITS)).keys()]);
+    const found = Object.fromEntries([x, ...this.activations(state, x)].map((values, layer) => [`units ${layer}`, columns(values, this.network.sizes[layer], drawn[layer])]));
+    const [{ weights, inputs, units }] = this.network.layers;
+    if (image && drawn.length > 2) found["units 1"] = asImages(columns(state.theta.subarray(weights, weights + inputs * units), units, drawn[1]), image);
     return found;
   }
 
-  /** Histograms and dead units of each layer, and the hidden space. @param {Float64Array} theta @param {Float64Array} buffers */
-  statistics(theta, buffers) {
+  /** Histograms and dead units of each layer, and the hidden space. @param {State} state @param {Float32Array} gradient */
+  statistics(state, gradient) {
     const found = /** @type {Frame["arrays"]} */ ({});
-    const values = this.activations(theta, buffers, this.x.train);
-    values.forEach((activations, index) => {
-      const { units } = this.network.layers[index];
+    const values = this.activations(state, this.x.train);
+    this.network.layers.forEach(({ weights, inputs, units }, index) => {
       const dead = new Float32Array(units).fill(1);
-      activations.forEach((value, place) => value !== activations[place % units] && (dead[place % units] = 0));
-      [found[`activations ${index + 1}`], found[`activations ${index + 1} range`]] = histogram(activations);
+      values[index].forEach((value, place) => value !== values[index][place % units] && (dead[place % units] = 0));
       found[`dead ${index + 1}`] = flat(dead);
+      [found[`activations ${index + 1}`], found[`activations ${index + 1} range`]] = histogram(values[index]);
+      [found[`gradients ${index + 1}`], found[`gradients ${index + 1} range`]] = histogram(gradient.subarray(weights, weights + inputs * units));
     });
-    const layer = Math.max(values.length - 2, 0);
-    found["hidden space"] = flat(this.reduce(values[layer], this.network.layers[layer].units));
+    const last = Math.max(values.length - 2, 0);
+    found["hidden space"] = flat(this.reduce(values[last], this.network.layers[last].units));
     return found;
   }
 
   /** Rows in the plane of their largest variance. @param {Float64Array} values @param {number} units */
   reduce(values, units) {
-    const rows = values.length / units;
-    const plane = new Float32Array(rows * 2);
-    const mean = new Float64Array(units);
-    if (units > 2) values.forEach((value, place) => (mean[place % units] += value / rows));
-    const centered = values.map((value, place) => value - mean[place % units]);
-    if (units <= 2 || !centered.every(Number.isFinite)) {
-      for (let row = 0; row < rows; row++) for (let axis = 0; axis < Math.min(units, 2); axis++) plane[2 * row + axis] = values[row * units + axis];
-      return plane;
-    }
-    if (this.directions[0]?.length !== units) this.directions = firstDirections(units);
-    principalDirections(centered, units, this.directions, 20);
-    for (let row = 0; row < rows; row++) this.directions.forEach((direction, axis) => (plane[2 * row + axis] = dot(direction, centered.subarray(row * units, (row + 1) * units))));
-    return plane;
+    const isPlane = units <= 2 || !values.every(Number.isFinite);
+    const center = isPlane ? new Float64Array(units) : mean(values, units);
+    this.directions = isPlane ? [0, 1].map((axis) => Float64Array.from(center, (_, unit) => Number(unit === axis))) : principalDirections(values, center, this.directions, 20);
+    return coordinates(values, center, this.directions);
   }
 
-  /** Histograms of the gradient of each layer's weights. @param {Float32Array} gradient */
-  gradients(gradient) {
-    const found = /** @type {Frame["arrays"]} */ ({});
-    this.network.layers.forEach(({ weights, inputs, units }, layer) => {
-      [found[`gradients ${layer + 1}`], found[`gradients ${layer + 1} range`]] = histogram(gradient.subarray(weights, weights + inputs * units));
-    });
-    return found;
-  }
-
-  /** Confusion matrices, and which rows are wrong. @param {Float64Array} theta @param {Float64Array} buffers */
-  answers(theta, buffers) {
+  /** Confusion matrices, and which rows are wrong. @param {State} state */
+  answers(state) {
     const found = /** @type {Frame["arrays"]} */ ({});
     for (const part of this.classes ? Object.keys(this.x) : []) {
       const labels = this.data.arrays[`answers ${part}`].data;
-      const outputs = this.outputs(theta, buffers, this.x[part]);
+      const outputs = this.activations(state, this.x[part]).at(-1) ?? new Float64Array();
       const units = outputs.length / labels.length;
       const counts = new Float32Array(this.classes ** 2);
       const wrong = new Float32Array(labels.length);
@@ -219,28 +159,31 @@ function flat(data) {
   return { shape: [data.length], data };
 }
 
-/** @param {import("./frame.js").NumberArray} array @param {number} row */
-function rowOf({ data, shape }, row) {
-  return Float64Array.from(data.subarray(row * shape[1], (row + 1) * shape[1]));
-}
-
-/** The first columns of rows, one after another. @param {Float64Array} values @param {number} width @param {number} count */
-function columns(values, width, count) {
-  const rows = values.length / width;
-  const data = new Float32Array(count * rows);
-  for (let column = 0; column < count; column++) for (let row = 0; row < rows; row++) data[column * rows + row] = values[row * width + column];
-  return { shape: [count, rows], data };
-}
-
-/** Images in gray, their lowest row first. @param {Float32Array} data @param {number} count @param {number[]} image channels, height, width */
-function asImages(data, count, [channels, height, width]) {
-  const area = height * width;
-  const gray = new Float32Array(count * area);
-  gray.forEach((_, place) => {
-    const [index, row, column] = [Math.floor(place / area), height - 1 - Math.floor((place % area) / width), place % width];
-    for (let channel = 0; channel < channels; channel++) gray[place] += data[(index * channels + channel) * area + row * width + column] / channels;
+/** @param {import("./source.js").NumberArray} theta @param {import("./source.js").NumberArray} buffers @returns {State} */
+function stateOf(theta, buffers, member = 0) {
+  const [own, running] = [theta, buffers].map(({ data, shape }) => {
+    const size = shape[shape.length - 1];
+    return Float64Array.from(data.subarray(member * size, (member + 1) * size));
   });
-  return { shape: [count, area], data: gray };
+  return { theta: own, buffers: running };
+}
+
+/** Some columns of rows, one after another. @param {Float64Array} values @param {number} width @param {number[]} chosen */
+function columns(values, width, chosen) {
+  const rows = values.length / width;
+  const data = Float32Array.from({ length: chosen.length * rows }, (_, place) => values[(place % rows) * width + chosen[Math.floor(place / rows)]]);
+  return { shape: [chosen.length, rows], data };
+}
+
+/** Images in gray, their lowest row first. @param {import("./source.js").NumberArray} images @param {number[]} size channels, height, width */
+function asImages({ data, shape }, [channels, height, width]) {
+  const area = height * width;
+  const gray = Float32Array.from({ length: shape[0] * area }, (_, place) => {
+    const [first, row, column] = [Math.floor(place / area) * channels, height - 1 - Math.floor((place % area) / width), place % width];
+    const values = Array.from({ length: channels }, (_, channel) => data[(first + channel) * area + row * width + column]);
+    return values.reduce((sum, one) => sum + one, 0) / channels;
+  });
+  return { shape: [shape[0], area], data: gray };
 }
 
 /** @param {Float64Array} outputs @param {number} start @param {number} units */
@@ -257,15 +200,13 @@ function confidence(outputs, start, units) {
   return best + Math.min(Math.max((share - 1 / classes) / (1 - 1 / classes), 0), 0.999);
 }
 
-/** @param {ArrayLike<number>} values @returns {import("./frame.js").NumberArray[]} counts, and their range */
+/** @param {Float32Array | Float64Array} values @returns {import("./source.js").NumberArray[]} counts, and their range */
 function histogram(values) {
-  let [low, high] = [Infinity, -Infinity];
-  for (let i = 0; i < values.length; i++) if (Number.isFinite(values[i])) [low, high] = [Math.min(low, values[i]), Math.max(high, values[i])];
   const counts = new Float32Array(BINS);
-  if (low > high) return [flat(counts), flat(Float32Array.of(0, 1))];
+  const finite = values.filter(Number.isFinite);
+  if (!finite.length) return [flat(counts), flat(Float32Array.of(0, 1))];
+  const [low, high] = [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))];
   const width = high / 2 - low / 2 || 1; // of halves, whose difference is finite
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i])) counts[Math.min(Math.floor(((values[i] / 2 - low / 2) / width) * BINS), BINS - 1)]++;
-  }
+  for (const value of finite) counts[Math.min(Math.floor(((value / 2 - low / 2) / width) * BINS), BINS - 1)]++;
   return [flat(counts), flat(Float32Array.of(low, high))];
 }

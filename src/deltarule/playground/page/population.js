@@ -1,63 +1,63 @@
 // @ts-check
 // The population: small planes of the members around the one that is shown, and all members as dots where they are more.
 
-import { answerColors, isDark, paintPlane, pixels } from "./colors.js";
 import { format } from "./charts.js";
+import { answerColors, faint, ink, isDark, paintPlane, prepare } from "./colors.js";
 import { element } from "./elements.js";
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Frame} Frame */
 
 const COLUMNS = 12;
 const DOT = 9; // the width of a dot, with its gap
 
 export class Population {
-  /** @param {(role: string) => HTMLElement} find @param {(member: number) => void} onChoose */
+  /** @param {(role: string) => any} find @param {(member: number) => void} onChoose */
   constructor(find, onChoose) {
     this.note = find("solved");
     this.box = find("multiples");
-    this.dots = /** @type {HTMLCanvasElement} */ (find("dots"));
+    this.dots = find("dots");
     this.onChoose = onChoose;
-    this.members = 0;
-    this.columns = 1;
-    this.dots.addEventListener("click", ({ offsetX, offsetY }) => {
+    this.members = this.columns = 1;
+    this.member = 0;
+    this.dots.addEventListener("click", (/** @type {PointerEvent} */ { offsetX, offsetY }) => {
       const member = Math.floor(offsetY / DOT) * this.columns + Math.floor(offsetX / DOT);
       if (member < this.members) onChoose(member);
     });
-    this.dots.addEventListener("keydown", (event) => {
+    this.dots.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
       if (!step) return;
       event.preventDefault();
       onChoose(Math.min(Math.max(this.member + step, 0), this.members - 1));
     });
-    this.member = 0;
   }
 
   /** @param {Frame} frame @param {Frame} data */
   show({ header, arrays }, data) {
-    [this.members, this.member] = [header.members, header.member];
+    const { members, member: shown, multiples, varied } = header;
+    [this.members, this.member] = [members, shown];
     const solved = arrays["solved members"].data;
     const count = solved.reduce((sum, one) => sum + one, 0);
-    const [low, high] = shareInterval(count, header.members).map((share) => Math.round(100 * share));
-    this.note.textContent = `${count.toLocaleString("en")} of ${header.members.toLocaleString("en")} have solved it (95 % interval: ${low} to ${high} %)`;
-    const seeds = header.members / Math.max(header.varied.length, 1);
-    const isMatrix = header.varied.length > 0 && seeds > 1 && seeds <= COLUMNS; // a row for each value, a column for each seed
+    const [low, high] = shareInterval(count, members).map((share) => Math.round(100 * share));
+    this.note.textContent = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} have solved it (95 % interval: ${low} to ${high} %)`;
+    const seeds = members / Math.max(varied.length, 1);
+    const isMatrix = varied.length > 0 && seeds > 1 && seeds <= COLUMNS; // a row for each value, a column for each seed
     this.box.style.setProperty("--columns", String(isMatrix ? seeds : COLUMNS));
     const { data: planes, shape } = arrays.multiples;
     const colors = answerColors(data.header.classes.length, data.header.range);
-    while (this.box.children.length > header.multiples.length) this.box.lastElementChild?.remove();
-    header.multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
-      const button = /** @type {HTMLButtonElement} */ (this.box.children[index] ?? this.add());
-      const value = header.varied[Math.floor(member / seeds)] ?? "";
+    while (this.box.children.length > multiples.length) this.box.lastElementChild.remove();
+    multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
+      const button = this.box.children[index] ?? this.add();
+      const value = varied[Math.floor(member / seeds)] ?? "";
       button.dataset.member = String(member);
-      button.setAttribute("aria-pressed", String(member === header.member));
+      button.setAttribute("aria-pressed", String(member === shown));
       button.classList.toggle("solved", solved[member] === 1);
-      /** @type {HTMLElement} */ (button.lastElementChild).textContent = value;
+      button.lastElementChild.textContent = value;
       const state = solved[member] ? "solved" : "not solved";
       button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${state}, objective ${format(arrays["objective of members"].data[member])}`);
-      paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), planes.subarray(index * shape[1], (index + 1) * shape[1]), Math.round(Math.sqrt(shape[1])), colors);
+      paintPlane(button.firstElementChild, planes.subarray(index * shape[1], (index + 1) * shape[1]), colors);
     });
-    this.dots.hidden = header.members <= header.multiples.length;
-    if (!this.dots.hidden) this.drawDots(solved, header.varied.length ? seeds : Infinity);
+    this.dots.hidden = members <= multiples.length;
+    if (!this.dots.hidden) this.drawDots(solved, varied.length ? seeds : Infinity);
   }
 
   add() {
@@ -68,21 +68,19 @@ export class Population {
   /** @param {Float32Array} solved @param {number} seeds members of a row, if they fit */
   drawDots(solved, seeds) {
     const { dots, members } = this;
-    const width = /** @type {HTMLElement} */ (dots.parentElement).clientWidth;
-    this.columns = Math.max(1, Math.min(Math.floor(width / DOT), seeds));
-    const size = [this.columns * DOT, Math.ceil(members / this.columns) * DOT];
-    [dots.width, dots.height] = size.map((one) => one * pixels.perUnit);
-    [dots.style.width, dots.style.height] = size.map((one) => `${one}px`);
+    this.columns = Math.max(1, Math.min(Math.floor(dots.parentElement.clientWidth / DOT), seeds));
+    const size = { clientWidth: this.columns * DOT, clientHeight: Math.ceil(members / this.columns) * DOT };
+    Object.assign(dots.style, { width: `${size.clientWidth}px`, height: `${size.clientHeight}px` });
     dots.setAttribute("aria-label", `All ${members} members as dots, filled where solved; arrow keys choose one`);
-    const context = /** @type {CanvasRenderingContext2D} */ (dots.getContext("2d"));
-    context.scale(pixels.perUnit, pixels.perUnit);
-    for (let member = 0; member < members; member++) {
+    const { context } = prepare(dots, size);
+    const solvedColor = isDark() ? "#7fd6b5" : "#1b6750";
+    context.strokeStyle = ink();
+    solved.forEach((isSolved, member) => {
       const [x, y] = [(member % this.columns) * DOT, Math.floor(member / this.columns) * DOT];
-      context.fillStyle = solved[member] ? (isDark() ? "#7fd6b5" : "#1b6750") : isDark() ? "#4a4a48" : "#d0d0d0";
+      context.fillStyle = isSolved ? solvedColor : faint();
       context.fillRect(x, y, DOT - 2, DOT - 2);
-      context.strokeStyle = isDark() ? "#ffffff" : "#000000";
       if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
-    }
+    });
   }
 }
 

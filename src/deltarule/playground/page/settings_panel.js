@@ -1,9 +1,8 @@
 // @ts-check
 // Settings: data sets as small pictures, a few controls, and all others under "More".
 
-import { classColor, isDark, pixels } from "./colors.js";
+import { circle, classColor, isDark, prepare } from "./colors.js";
 import { button, element } from "./elements.js";
-import { HiddenLayers } from "./layers.js";
 import { THUMBNAILS } from "./thumbnails.js";
 
 /**
@@ -11,38 +10,50 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, equations: Record<string, Record<string, string>>,
  *   formulas: Record<string, Record<string, string[]>>, stories: {name: string, title: string, text: string}[]}} Catalog as settings.py makes it
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, toml?: string, address?: string}} Settings
+ * @typedef {{units: number, activation: any}} HiddenLayer
  */
 
-const VARIED = ["optimizer.learning_rate", "loss.strength", "network.dropout", "network.initial_scale"];
-/** @type {Record<string, number[]>} */
+/** What can vary in a population, beside the optimizer's own numbers, and its usual values. @type {Record<string, number[]>} */
 const USUAL_GRIDS = {
   "optimizer.learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
-  "optimizer.name.momentum": [0, 0.5, 0.9, 0.99],
   "loss.strength": [0, 0.0001, 0.001, 0.01, 0.1],
   "network.dropout": [0, 0.1, 0.2, 0.5],
   "network.initial_scale": [0, 0.01, 0.1, 1, 3, 10],
+  "optimizer.name.momentum": [0, 0.5, 0.9, 0.99],
 };
 const FILES = [["recipe", "Recipe"], ["script", "NumPy script"], ["weights", "Weights"], ["network.svg", "Network (SVG)"], ["network.png", "Network (PNG)"]];
+const THUMBNAIL_SIDE = 48;
+
+/** @param {Record<string, any>} values @returns {HiddenLayer[]} */
+export function hiddenLayers(values) {
+  return values["network.layers"].map((/** @type {number} */ units, /** @type {number} */ layer) => ({ units, activation: values["network.activation"][layer] }));
+}
+
+/** The settings that describe hidden layers. @param {HiddenLayer[]} layers */
+export function layerSettings(layers) {
+  return {
+    "network.layers": ["auto", ...layers.map(({ units }) => units), "auto"],
+    "network.activation": layers.length ? layers.map(({ activation }) => activation) : "tanh",
+    ...(layers.length ? {} : { "network.dropout": 0 }),
+  };
+}
 
 export class SettingsPanel {
   /**
    * @param {HTMLElement} box
-   * @param {{change: (settings: object) => Promise<void>, ownData: (csv: string) => Promise<void>, drawing: (label: number | null) => void,
-   *   axes: (columns: number[] | null) => void, save: (file: string) => any, explain: (title: string, texts: string[]) => void,
-   *   formula: (kind: string, pair: string[] | null) => Promise<{text: string} | undefined>, fail: (sentence: string) => void}} actions
+   * @param {{change: (settings: object) => any, layers: (edit: (layers: HiddenLayer[]) => HiddenLayer[]) => any, ownData: (csv: string) => any,
+   *   drawing: (label: number | null) => void, axes: (columns: number[] | null) => void, save: (file: string) => any, fail: (sentence: string) => void,
+   *   explain: (title: string, texts: string[]) => void, formula: (kind: string, pair: (string | null)[]) => Promise<{text: string} | undefined>}} actions
    */
   constructor(box, actions) {
     this.box = box;
     this.actions = actions;
     this.text = "";
     this.isDrawing = false;
-    this.settings = /** @type {Settings} */ ({ values: {}, grid: {}, notes: [], step: 0 });
-    this.catalog = /** @type {Catalog} */ ({ settings: [], parameters: {}, equations: {}, formulas: {}, stories: [] });
-    this.layers = new HiddenLayers({ "network.layers": [], "network.activation": [] });
-    /** @type {Record<string, string[]>} formulas in use, by kind */
-    this.written = {};
-    /** @type {Record<string, string>} what the check says of them */
-    this.verdicts = {};
+    this.settings = /** @type {Settings} */ ({});
+    this.catalog = /** @type {Catalog} */ ({});
+    this.written = /** @type {Record<string, string[]>} */ ({}); // formulas in use, by kind
+    this.verdicts = /** @type {Record<string, string>} */ ({}); // what the check says of them
     this.open = new Set();
   }
 
@@ -51,7 +62,6 @@ export class SettingsPanel {
     const text = JSON.stringify([settings.values, settings.grid, features, axes, this.isDrawing, isDark()]);
     if (text === this.text) return;
     Object.assign(this, { text, settings, catalog });
-    this.layers = new HiddenLayers(settings.values);
     const focused = document.activeElement?.getAttribute("data-key");
     this.box.replaceChildren(
       this.thumbnails(),
@@ -84,14 +94,8 @@ export class SettingsPanel {
     const chosen = this.settings.values["data.name"]?.name;
     return element("div", { class: "thumbnails", role: "group", "aria-label": "Data sets" }, ...THUMBNAILS.map(([name, points]) => {
       const canvas = element("canvas", { "aria-hidden": "true" });
-      canvas.width = canvas.height = 48 * pixels.perUnit;
-      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-      for (const [x, y, label] of points) {
-        context.fillStyle = classColor(label);
-        context.beginPath();
-        context.arc((0.08 + 0.84 * x) * canvas.width, (0.92 - 0.84 * y) * canvas.width, 1.6 * pixels.perUnit, 0, 7);
-        context.fill();
-      }
+      const { context } = prepare(canvas, { clientWidth: THUMBNAIL_SIDE, clientHeight: THUMBNAIL_SIDE });
+      for (const [x, y, label] of points) circle(context, (0.08 + 0.84 * x) * THUMBNAIL_SIDE, (0.92 - 0.84 * y) * THUMBNAIL_SIDE, 1.6, { fill: classColor(label) });
       return element("button", {
         type: "button", title: name, "aria-label": name, "aria-pressed": String(name === chosen), "data-key": `data-${name}`,
         onclick: () => this.actions.change({ "data.name": { name } }),
@@ -100,14 +104,12 @@ export class SettingsPanel {
   }
 
   drawControls() {
-    const draw = (/** @type {number | null} */ label) => {
+    const draw = (/** @type {string} */ title, /** @type {number | null} */ label, /** @type {string} */ key) => button(title, () => {
       this.isDrawing = label !== null;
       this.actions.drawing(label);
-    };
-    const buttons = this.isDrawing
-      ? [...[0, 1, 2, 3].map((label) => button(`Class ${label}`, () => draw(label), { class: `class-${label}`, "data-key": `draw-${label}` })), button("Done", () => draw(null), { "data-key": "draw-done" })]
-      : [button("Draw points", () => draw(0), { "data-key": "draw" })];
-    return element("div", { class: "row" }, ...buttons);
+    }, { class: key, "data-key": key });
+    const classes = [0, 1, 2, 3].map((label) => draw(`Class ${label}`, label, `draw-${label}`));
+    return element("div", { class: "row" }, ...(this.isDrawing ? [...classes, draw("Done", null, "draw-done")] : [draw("Draw points", 0, "draw")]));
   }
 
   fileControls() {
@@ -157,7 +159,7 @@ export class SettingsPanel {
     const { values } = this.settings;
     const value = values[key];
     const change = (/** @type {any} */ chosen) => this.actions.change({ [key]: chosen });
-    if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.changeLayers(parseNumbers(text)), help)];
+    if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.setUnits(parseNumbers(text)), help)];
     if (key === "network.activation") {
       const names = [...new Set(value.map(nameOf))];
       const shown = names.length > 1 ? ["several", ...(choices ?? [])] : choices ?? [];
@@ -192,18 +194,15 @@ export class SettingsPanel {
   }
 
   /** @param {number[]} units */
-  changeLayers(units) {
-    const { activations } = this.layers;
-    this.layers.units = units;
-    this.layers.activations = units.map((_, layer) => activations[layer] ?? activations.at(-1) ?? { name: "tanh" });
-    return this.actions.change(this.layers.settings());
+  setUnits(units) {
+    return this.actions.layers((layers) => units.map((count, layer) => ({ units: count, activation: (layers[layer] ?? layers.at(-1))?.activation ?? { name: "tanh" } })));
   }
 
   gridControls() {
     const [varied] = Object.keys(this.settings.grid);
     const optimizer = this.settings.values["optimizer.name"];
     const own = Object.keys(optimizer).filter((name) => name !== "name").map((name) => `optimizer.name.${name}`);
-    const keys = [...new Set(["", ...VARIED, ...own, ...(varied ? [varied] : [])])];
+    const keys = [...new Set(["", ...Object.keys(USUAL_GRIDS).slice(0, 4), ...own, ...(varied ? [varied] : [])])];
     const vary = (/** @type {string} */ key, /** @type {number[]} */ values) => this.actions.change({ grid: key ? { [key]: values } : {} });
     const controls = [this.select("Vary", "vary", keys, varied ?? "", (key) => vary(key, USUAL_GRIDS[key] ?? [optimizer[key.split(".")[2]]]))];
     if (varied) controls.push(this.field("Values", "grid", this.settings.grid[varied].join(", "), (text) => vary(varied, parseNumbers(text))));
@@ -222,7 +221,7 @@ export class SettingsPanel {
     const verdict = element("pre", { role: "status" }, this.verdicts[kind] ?? "");
     const inputs = titles.map((_, index) => element("input", { type: "text", value: written[index], "data-key": `${kind}-${index ? "derivative" : "function"}` }));
     const use = async (/** @type {string[] | null} */ pair) => {
-      const found = await this.actions.formula(kind, pair);
+      const found = await this.actions.formula(kind, pair ?? [null, ""]);
       if (!found) return;
       if (pair) this.written[kind] = pair;
       else delete this.written[kind];

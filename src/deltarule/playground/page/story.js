@@ -3,34 +3,28 @@
 
 import { button, element } from "./elements.js";
 
-/** @typedef {{name: string, title: string, text: string}} Story whose text has parts that begin with "Do:", "See:" and "Why:" */
-
 export class StoryStrip {
   /** @param {HTMLElement} box @param {(name: string) => any} onChoose */
   constructor(box, onChoose) {
     this.box = box;
     this.onChoose = onChoose;
-    /** @type {Story[]} */
-    this.stories = [];
-    this.name = "";
+    this.stories = /** @type {import("./settings_panel.js").Catalog["stories"]} */ ([]); // whose texts have parts that begin with "Do:", "See:" and "Why:"
   }
 
   /** Show a story; without one, only the choice of stories. @param {string} name */
   show(name) {
-    this.name = name;
     const index = this.stories.findIndex((story) => story.name === name);
-    const story = this.stories[index];
-    const choice = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => this.onChoose(choice.value) },
+    const choice = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => choice.value && this.onChoose(choice.value) },
       new Option("Stories …", ""), ...this.stories.map(({ name: value, title }) => new Option(title, value)));
     choice.value = name;
-    const next = this.stories[index + 1];
     this.box.replaceChildren(choice);
-    if (!story) return;
-    const steps = story.text.split(/ (?=(?:Do|See|Why): )/).map((part) => {
-      const [, label, text] = part.match(/^(\w+): (.*)$/) ?? ["", "", part];
-      return element("li", {}, element("b", {}, label), ` ${text}`);
+    if (index < 0) return;
+    const steps = this.stories[index].text.split(/ (?=(?:Do|See|Why): )/).map((part) => {
+      const [label, ...text] = part.split(": ");
+      return element("li", {}, element("b", {}, label), ` ${text.join(": ")}`);
     });
     this.box.append(element("ol", {}, ...steps));
+    const next = this.stories[index + 1];
     if (next) this.box.append(button("Next story", () => this.onChoose(next.name), { title: next.title, "data-key": "next-story" }));
     this.box.append(button("Close", () => this.show(""), { "data-key": "close-story" }));
   }

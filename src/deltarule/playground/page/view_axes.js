@@ -1,10 +1,9 @@
 // @ts-check
 // The axes of the plane: two columns, or the principal components of more.
 
-/** @typedef {import("./frame.js").Frame} Frame */
+/** @typedef {import("./source.js").Frame} Frame */
 
 const MARGIN = 0.08; // how far the plane reaches beyond the points, as a share of their range
-const ROUNDS = 100;
 
 /**
  * Add a plane to described data: c₁ and c₂ stand for the inputs `origin` + c₁ `directions`[0] + c₂ `directions`[1], with
@@ -16,70 +15,72 @@ export function withAxes({ header, arrays }, columns) {
   const { features, rows } = header;
   const inputs = features.length;
   const x = arrays["x train"].data;
-  const means = columnMeans(x, inputs);
-  const chosen = columns ?? (inputs <= 2 ? [0, 1].slice(0, inputs) : null);
+  const means = mean(x, inputs);
+  const chosen = columns ?? (inputs <= 2 ? [0, 1] : null);
   const directions = chosen
-    ? [0, 1].map((axis) => Float64Array.from({ length: inputs }, (_, input) => Number(input === chosen[axis])))
-    : principalDirections(Float64Array.from(x, (number, place) => number - means[place % inputs]), inputs);
-  const origin = chosen ? means.map((mean, input) => (chosen.includes(input) ? 0 : mean)) : means;
+    ? chosen.map((column) => Float64Array.from({ length: inputs }, (_, input) => Number(input === column)))
+    : principalDirections(x, means);
+  const origin = means.map((one, input) => (chosen?.includes(input) ? 0 : one));
   const points = Object.fromEntries(Object.keys(rows).map((part) => {
-    const { data, shape } = arrays[`x ${part}`];
-    const coordinates = new Float32Array(2 * shape[0]);
-    data.forEach((number, place) => {
-      const [row, input] = [Math.floor(place / inputs), place % inputs];
-      for (const axis of [0, 1]) coordinates[2 * row + axis] += (number - origin[input]) * directions[axis][input];
-    });
-    return [`points ${part}`, { shape: [shape[0], 2], data: coordinates }];
+    const data = coordinates(arrays[`x ${part}`].data, origin, directions);
+    return [`points ${part}`, { shape: [data.length / 2, 2], data }];
   }));
-  const ends = [0, 1].map((axis) => {
+  const [low, high] = [-1, 1].map((side) => [0, 1].map((axis) => {
     const numbers = points["points train"].data.filter((_, place) => place % 2 === axis);
-    const [low, high] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
-    const margin = high > low ? MARGIN * (high - low) : 0.5;
-    return [low - margin, high + margin];
-  });
-  const axes = chosen ? [0, 1].map((axis) => features[chosen[axis]] ?? "") : ["component 1", "component 2"];
-  return { header: { ...header, axes, origin, directions, low: ends.map(([low]) => low), high: ends.map(([, high]) => high) }, arrays: { ...arrays, ...points } };
+    const [least, most] = [numbers.reduce((a, b) => Math.min(a, b)), numbers.reduce((a, b) => Math.max(a, b))];
+    return (side < 0 ? least : most) + side * (most > least ? MARGIN * (most - least) : 0.5);
+  }));
+  const axes = chosen ? chosen.map((column) => features[column] ?? "") : ["component 1", "component 2"];
+  return { header: { ...header, axes, origin: [...origin], directions, low, high }, arrays: { ...arrays, ...points } };
 }
 
-/** @param {ArrayLike<number>} x @param {number} inputs */
-function columnMeans(x, inputs) {
+/** Rows along two directions from an origin. @param {ArrayLike<number>} x @param {Float64Array} origin @param {Float64Array[]} directions */
+export function coordinates(x, origin, directions) {
+  const inputs = origin.length;
+  const found = new Float32Array((2 * x.length) / inputs);
+  for (let place = 0; place < x.length; place++) {
+    const [row, input] = [Math.floor(place / inputs), place % inputs];
+    for (const axis of [0, 1]) found[2 * row + axis] += (x[place] - origin[input]) * directions[axis][input];
+  }
+  return found;
+}
+
+/** The mean of each column. @param {ArrayLike<number>} x @param {number} inputs */
+export function mean(x, inputs) {
   const means = new Float64Array(inputs);
   for (let place = 0; place < x.length; place++) means[place % inputs] += (x[place] * inputs) / x.length;
   return means;
 }
 
 /**
- * The two directions of largest variance of centered rows, by power iteration.
- * @param {Float64Array} centered @param {number} inputs
- * @param {Float64Array[]} start directions that are improved in place: the last ones, so that a picture does not jump
+ * The two directions of largest variance of rows around their mean, by power iteration.
+ * @param {ArrayLike<number>} x @param {Float64Array} means
+ * @param {Float64Array[]} start directions that are improved, if they fit
  */
-export function principalDirections(centered, inputs, start = firstDirections(inputs), rounds = ROUNDS) {
+export function principalDirections(x, means, start = [], rounds = 100) {
+  const inputs = means.length;
+  const centered = Float64Array.from(x, (number, place) => number - means[place % inputs]);
+  const fits = start[0]?.length === inputs;
+  const directions = [0, 1].map((axis) => (fits ? start[axis] : Float64Array.from(means, (_, input) => (input % 2 === axis ? 1 : 0.1))));
   for (let round = 0; round < rounds; round++) {
-    start.forEach((direction, axis) => {
+    directions.forEach((direction, axis) => {
       const next = new Float64Array(inputs);
       for (let first = 0; first < centered.length; first += inputs) {
         const row = centered.subarray(first, first + inputs);
         const share = dot(direction, row);
         for (let input = 0; input < inputs; input++) next[input] += share * row[input];
       }
-      if (axis) {
-        const shared = dot(next, start[0]);
-        for (let input = 0; input < inputs; input++) next[input] -= shared * start[0][input];
-      }
+      const shared = axis ? dot(next, directions[0]) : 0;
+      for (let input = 0; input < inputs; input++) next[input] -= shared * directions[0][input];
       const length = Math.sqrt(dot(next, next));
       if (length > 0 && Number.isFinite(length)) direction.set(next.map((one) => one / length));
     });
   }
-  return start;
-}
-
-/** @param {number} inputs */
-export function firstDirections(inputs) {
-  return [0, 1].map((axis) => Float64Array.from({ length: inputs }, (_, input) => (input % 2 === axis ? 1 : 0.1)));
+  return directions;
 }
 
 /** @param {Float64Array} a @param {Float64Array} b */
-export function dot(a, b) {
+function dot(a, b) {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;

@@ -2,7 +2,7 @@
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
 import { ACTIVATIONS, LOSSES, PENALTIES } from "./formulas.js";
-import { readFormula, tracedFormula } from "./typed.js";
+import { FORMULA_NAMES, readFormula } from "./typed.js";
 import { BatchNorm, dense, denseBackward, softmax, softmaxBackward, softmaxCrossEntropy } from "./layers.js";
 
 /**
@@ -60,8 +60,7 @@ export function activationOf(named) {
         softmaxBackward(a, da, rows, units),
     };
   }
-  const own = named.function ? typed(named, ["z"], ["z", "a"]) : { value: tracedFormula(named.operations ?? [], named.result ?? NaN), derivative: () => NaN, parameters: {} };
-  const { value, derivative, parameters } = ACTIVATIONS[named.name] ?? own;
+  const { value, derivative, parameters } = formulaOf(named, "activation", ACTIVATIONS);
   const [parameter] = numbersOf(parameters, named);
   return {
     /** @param {Float64Array} z @param {Float64Array} a @param {number} rows @param {number} units */
@@ -75,9 +74,10 @@ export function activationOf(named) {
   };
 }
 
-/** A typed formula and its derivative. @param {Named} named @param {string[]} names @param {string[]} more */
-function typed(named, names, more) {
-  return { value: readFormula(named.function, names), derivative: readFormula(named.derivative, more), parameters: {}, fused: {} };
+/** A typed formula, or one of a table; one that only Python knows gives no number. @param {Named} named @param {string} kind @param {Record<string, any>} table */
+function formulaOf(named, kind, table) {
+  const [value, derivative] = [named.function || "0 / 0", named.derivative || "0"].map((text, index) => readFormula(text, FORMULA_NAMES[kind][index]));
+  return table[named.name] ?? { value, derivative, parameters: {}, fused: {} };
 }
 
 /** The numbers of a formula in their order: its own, or the defaults. @param {Record<string, number>} defaults @param {Record<string, any>} own */
@@ -166,7 +166,7 @@ export class DataTerm {
     this.reduction = reduction;
     const output = pass.network.layers[pass.network.layers.length - 1].activation.name;
     this.isSoftmaxCrossEntropy = output === "softmax" && loss.name === "cross_entropy";
-    const found = loss.function ? typed(loss, ["p", "y"], ["p", "y"]) : LOSSES[loss.name];
+    const found = formulaOf(loss, "loss", LOSSES);
     this.parameter = numbersOf(found.parameters, loss)[0];
     this.fused = found.fused[output];
     this.loss = found;

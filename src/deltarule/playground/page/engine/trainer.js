@@ -17,32 +17,8 @@ const MAX_POINTS = 300;
 const FIRST_POINTS = 60; // where most happens, none is dropped
 const MAX_SNAPSHOT_NUMBERS = 4e6;
 const MAX_MULTIPLES = 24;
-
-/** Objective and metric of networks on rows, without training. */
-class Evaluation {
-  /** @param {Problem} problem @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {string} score */
-  constructor(problem, x, y, score) {
-    this.network = new Network(problem);
-    this.problem = problem;
-    this.x = Float64Array.from(x);
-    this.y = Float64Array.from(y);
-    this.rows = x.length / this.network.layers[0].inputs;
-    this.pass = new Pass(this.network, this.rows);
-    this.term = new DataTerm(this.pass, problem);
-    this.weights = new Float64Array(this.rows).fill(1);
-    this.unused = new Float64Array(this.network.parameters);
-    this.metric = METRICS[score];
-  }
-
-  /** @param {State} state @param {number} strength of the penalty @returns {[number, number]} objective and metric */
-  of({ theta, buffers }, strength) {
-    this.pass.forward(theta, buffers, this.x, this.rows);
-    const total = sum(this.weights, this.rows);
-    const objective = this.term.objective(this.y, this.weights, this.rows) + addPenalty(this.network, this.problem, strength, theta, total, this.unused);
-    const p = this.pass.outputs(this.rows);
-    return [objective, this.metric(p, this.y, this.rows)];
-  }
-}
+const MAX_NOTED_DIVERGENCES = 8;
+const QUANTILES = [0.1, 0.5, 0.9];
 
 export class Trainer {
   /** @param {Setup} setup */
@@ -57,10 +33,8 @@ export class Trainer {
     this.points = [];
     /** @type {{step: number, setup: Setup, states: State[], isChange: boolean}[]} */
     this.snapshots = [];
-    /** @type {number[]} */
-    this.changes = [];
-    /** @type {any[][]} */
-    this.diverged = [];
+    this.changes = /** @type {number[]} */ ([]);
+    this.diverged = /** @type {any[][]} */ ([]);
     this.remember(true);
   }
 
@@ -73,8 +47,8 @@ export class Trainer {
       fresh.play(this.updatesLeft, this.pace.perSecond);
       return fresh;
     }
-    const training = new Training(after);
-    const slots = before.optimizer === after.optimizer ? states : training.states;
+    const empty = new Training(after).states;
+    const slots = before.optimizer === after.optimizer ? states : empty;
     this.training = new Training(after, states.map((state, index) => ({ ...state, slots: slots[index].slots })), step);
     this.setup = setup;
     this.evaluations = evaluations(setup);
@@ -96,10 +70,10 @@ export class Trainer {
     return [this.training.step, this.setup.version, this.updatesLeft > 0 ? 1 : 0];
   }
 
-  /** @param {number} updates @param {number} perSecond */
+  /** @param {number} updates @param {number | null} perSecond null for no limit */
   play(updates, perSecond) {
     this.updatesLeft = updates;
-    this.pace = { perSecond, began: performance.now(), done: 0 };
+    this.pace = { perSecond: perSecond ?? Infinity, began: performance.now(), done: 0 };
   }
 
   /** Make the updates that are due, for some milliseconds; returns how long to wait for the next one. */
@@ -129,9 +103,9 @@ export class Trainer {
     this.snapshots.push({ step, setup: this.setup, states: states.map(copied), isChange });
     const most = Math.max(8, Math.min(MAX_POINTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
     if (this.snapshots.length > most) this.snapshots = this.snapshots.filter((one, index) => one.isChange || index % 2 === 0);
-    const { length } = this.training.network.layers;
     values.objective.forEach((objective, member) => {
-      if (!Number.isFinite(objective) && this.diverged.length < 8 && !this.diverged.some(([one]) => one === member)) this.diverged.push([member, step, length, "loss"]);
+      const isKnown = Number.isFinite(objective) || this.diverged.some(([one]) => one === member);
+      if (!isKnown && this.diverged.length < MAX_NOTED_DIVERGENCES) this.diverged.push([member, step, this.setup.problem.activations.length, "loss"]);
     });
     this.evaluatedAt = performance.now();
     this.evaluationMilliseconds = this.evaluatedAt - began;
@@ -139,68 +113,78 @@ export class Trainer {
 
   /** Objective and metric of members, by name. @param {State[]} states @param {number[]} strengths */
   evaluate(states, strengths) {
-    const { score } = this.setup;
     /** @type {Record<string, number[]>} */
     const values = {};
     for (const [prefix, evaluation] of this.evaluations) {
-      const pairs = states.map((state, index) => evaluation.of(state, strengths[index]));
-      [`${prefix}objective`, `${prefix}${score}`].forEach((name, index) => (values[name] = pairs.map((pair) => pair[index])));
+      const pairs = states.map((state, index) => evaluation(state, strengths[index]));
+      [`${prefix}objective`, `${prefix}${this.setup.score}`].forEach((name, index) => (values[name] = pairs.map((pair) => pair[index])));
     }
     return values;
   }
 
   /** The training of some members as it was after `step` updates. @param {number | null} step @param {number[]} members */
   at(step, members) {
-    const snapshot = this.snapshots.findLast((one) => one.step <= Math.max(step ?? Infinity, 0)) ?? this.snapshots[0];
-    const isNow = step === null || step >= this.training.step;
-    const { setup, states } = isNow ? { setup: this.setup, states: this.training.states } : snapshot;
+    const now = { step: this.training.step, setup: this.setup, states: this.training.states };
+    const isNow = step === null || step >= now.step;
+    const { setup, states, step: start } = isNow ? now : this.snapshots.findLast((one) => one.step <= Math.max(step, 0)) ?? this.snapshots[0];
     const problem = { ...setup.problem, members: members.map((member) => setup.problem.members[member]) };
-    const training = new Training(problem, members.map((member) => copied(states[member])), isNow ? this.training.step : snapshot.step);
-    if (!isNow) training.advance(step - snapshot.step);
+    const training = new Training(problem, members.map((member) => copied(states[member])), start);
+    if (!isNow) training.advance(step - start);
     return training;
   }
 
-  /** What picture.js draws. @param {View} view @returns {import("../frame.js").Frame} */
+  /** What picture.js draws. @param {View} view @returns {import("../source.js").Frame} */
   frame({ member: asked, step }) {
-    const count = this.setup.problem.members.length;
+    const { points, setup: { problem, score, solvedAt, varied, version } } = this;
+    const count = problem.members.length;
     const member = Math.min(asked, count - 1);
     const first = member - (member % MAX_MULTIPLES);
     const members = Array.from({ length: Math.min(MAX_MULTIPLES, count - first) }, (_, index) => first + index);
     const training = this.at(step, [member, ...members]);
     const [shown, ...several] = training.states;
     training.objectiveAndGradient(0);
-    const values = this.evaluate([shown], [this.setup.problem.members[member].strength]);
-    const last = this.points[this.points.length - 1].values;
-    const { score } = this.setup;
-    const solved = last[score].map((value) => value >= this.setup.solvedAt);
-    const points = this.points;
+    const values = this.evaluate([shown], [problem.members[member].strength]);
+    const last = points[points.length - 1].values;
     const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
-    const curve = (/** @type {string} */ name) => Float32Array.from(points, (point) => point.values[name]?.[member] ?? NaN);
-    const bands = points.map((point) => [0.1, 0.5, 0.9].map((share) => quantile(point.values.objective, share)));
+    const sorted = points.map((point) => point.values.objective.toSorted((a, b) => a - b));
     return {
       header: {
-        step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version: this.setup.version,
-        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied: this.setup.varied, failure: "", loading: false, engine: "",
+        step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
+        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied, failure: "", loading: false, engine: "",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
-        locked: this.setup.problem.locked, rate: training.rate(training.problem.members[0]),
-        changes: this.changes, diverged: this.diverged,
+        locked: problem.locked, rate: training.rate(training.problem.members[0]), changes: this.changes, diverged: this.diverged,
       },
       arrays: {
         theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
         thetas: matrix(several.map((state) => state.theta)), "buffers of members": matrix(several.map((state) => state.buffers)),
-        "objective of members": array(last.objective), "solved members": array(solved.map(Number)),
+        "objective of members": array(last.objective), "solved members": array(last[score].map((value) => Number(value >= solvedAt))),
         "curve steps": array(points.map((point) => point.step)),
-        ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(curve(name))])),
-        ...(count > 1 ? { "curve quantiles": matrix([0, 1, 2].map((index) => bands.map((band) => band[index]))) } : {}),
+        ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(points.map((point) => point.values[name]?.[member] ?? NaN))])),
+        ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((share) => sorted.map((one) => quantile(one, share)))) } : {}),
       },
     };
   }
 }
 
-/** On training and on test rows, with what their names begin with. @param {Setup} setup @returns {[string, Evaluation][]} */
+/** Functions of a state and the strength of its penalty that give objective and metric, on training and on test rows, with what their names begin with. @param {Setup} setup */
 function evaluations({ problem, test, score }) {
+  const network = new Network(problem);
+  const unused = new Float64Array(network.parameters);
   const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);
-  return parts.flatMap(([prefix, rows]) => (rows ? [[prefix, new Evaluation(problem, rows.x, rows.y, score)]] : []));
+  return parts.flatMap(([prefix, part]) => {
+    if (!part) return [];
+    const [x, y] = [Float64Array.from(part.x), Float64Array.from(part.y)];
+    const rows = x.length / problem.sizes[0];
+    const pass = new Pass(network, rows);
+    const term = new DataTerm(pass, problem);
+    const weights = new Float64Array(rows).fill(1);
+    const evaluate = (/** @type {State} */ { theta, buffers }, /** @type {number} */ strength) => {
+      pass.forward(theta, buffers, x, rows);
+      const objective = term.objective(y, weights, rows) + addPenalty(network, problem, strength, theta, rows, unused);
+      return [objective, METRICS[score](pass.outputs(rows), y, rows)];
+    };
+    return [/** @type {const} */ ([prefix, evaluate])];
+  });
 }
 
 /** What must be equal for weights to be kept. @param {Problem} problem */
@@ -223,35 +207,33 @@ function matrix(rows) {
   return { shape: [rows.length, rows[0]?.length ?? 0], data: Float32Array.from(rows.flatMap((row) => Array.from(row))) };
 }
 
-/** The share of rows whose largest output is that of their class; a single output is the share of class 1. @param {Float64Array} p @param {Float64Array} y @param {number} rows */
-function accuracy(p, y, rows) {
-  const units = y.length / rows;
+/** The score of outputs at rows. @type {Record<string, (p: Float64Array, y: Float64Array, rows: number) => number>} */
+const METRICS = {
+  /** The share of rows whose largest output is that of their class; a single output is the share of class 1. */
+  accuracy(p, y, rows) {
+    const units = y.length / rows;
+    return shareOf(rows, (row) => classOf(p, row * units, units) === classOf(y, row * units, units));
+  },
+  /** The share of rows with every output on the side of its target. */
+  thresholded(p, y, rows) {
+    const units = y.length / rows;
+    return shareOf(rows, (row) => y.subarray(row * units, (row + 1) * units).every((target, unit) => p[row * units + unit] > 0.5 === target > 0.5));
+  },
+  r_squared(p, y) {
+    const mean = sum(y, y.length) / y.length;
+    return 1 - sum(y.map((target, place) => (p[place] - target) ** 2), y.length) / sum(y.map((target) => (target - mean) ** 2), y.length);
+  },
+};
+
+/** @param {number} rows @param {(row: number) => boolean} isRight */
+function shareOf(rows, isRight) {
   let right = 0;
-  for (let start = 0; start < y.length; start += units) right += Number(classOf(p, start, units) === classOf(y, start, units));
+  for (let row = 0; row < rows; row++) right += Number(isRight(row));
   return right / rows;
 }
 
-/** @param {Float64Array} p @param {Float64Array} y */
-function rSquared(p, y) {
-  const mean = sum(y, y.length) / y.length;
-  let [left, all] = [0, 0];
-  for (let i = 0; i < y.length; i++) [left, all] = [left + (p[i] - y[i]) ** 2, all + (y[i] - mean) ** 2];
-  return 1 - left / all;
-}
-
-/** The share of rows with every output on the side of its target. @param {Float64Array} p @param {Float64Array} y @param {number} rows */
-function thresholded(p, y, rows) {
-  const wrong = new Set();
-  p.subarray(0, y.length).forEach((output, place) => (output > 0.5) !== (y[place] > 0.5) && wrong.add(Math.floor((place * rows) / y.length)));
-  return 1 - wrong.size / rows;
-}
-
-/** @type {Record<string, (p: Float64Array, y: Float64Array, rows: number) => number>} */
-const METRICS = { accuracy, thresholded, r_squared: rSquared };
-
-/** @param {number[]} values @param {number} share */
-function quantile(values, share) {
-  const sorted = [...values].sort((a, b) => a - b);
+/** @param {number[]} sorted @param {number} share */
+function quantile(sorted, share) {
   const at = share * (sorted.length - 1);
   const low = Math.floor(at);
   return sorted[low] + (at - low) * ((sorted[low + 1] ?? sorted[low]) - sorted[low]);

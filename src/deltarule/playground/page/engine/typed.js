@@ -1,8 +1,6 @@
 // @ts-check
 // Typed formulas: read by a grammar of their own, and computed by a tree of functions; nothing that is typed runs as code.
 
-import { erf } from "./formulas.js";
-
 /** @typedef {(values: Record<string, number>) => number} Evaluate */
 
 /** @type {Record<string, (...numbers: number[]) => number>} */
@@ -17,6 +15,8 @@ const OPERATORS = {
   "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "^": (a, b) => a ** b,
   "<": (a, b) => Number(a < b), "<=": (a, b) => Number(a <= b), ">": (a, b) => Number(a > b), ">=": (a, b) => Number(a >= b),
 };
+/** The variables that the function and the derivative of each kind of formula may use. @type {Record<string, string[][]>} */
+export const FORMULA_NAMES = { activation: [["z"], ["z", "a"]], loss: [["p", "y"], ["p", "y"]] };
 const LEVELS = [["<", "<=", ">", ">="], ["+", "-"], ["*", "/"]]; // from the loosest
 
 /**
@@ -82,32 +82,6 @@ export function readFormula(text, names) {
   const formula = binary(0);
   if (at < tokens.length) fail(`"${tokens[at]}" cannot stand there`);
   return (...numbers) => formula(Object.fromEntries(names.map((name, index) => [name, numbers[index]])));
-}
-
-/** What the operations of a traced formula are called, where it is not the name of a function of Math. @type {Record<string, (...numbers: number[]) => number>} */
-const OPERATIONS = {
-  add: OPERATORS["+"], subtract: OPERATORS["-"], multiply: OPERATORS["*"], divide: OPERATORS["/"], power: OPERATORS["^"],
-  less: OPERATORS["<"], less_equal: OPERATORS["<="], greater: OPERATORS[">"], greater_equal: OPERATORS[">="],
-  equal: (a, b) => Number(a === b), not_equal: (a, b) => Number(a !== b), where: (test, a, b) => (test ? a : b), select: (test, a, b) => (test > 0 ? a : b),
-  logical_or: (a, b) => a || b, bitwise_or: (a, b) => a || b, logical_and: (a, b) => a && b, bitwise_and: (a, b) => a && b,
-  invert: (a) => Number(!a), logical_not: (a) => Number(!a), negative: (a) => -a, positive: (a) => a, square: (a) => a * a, reciprocal: (a) => 1 / a,
-  absolute: Math.abs, arctan: Math.atan, maximum: Math.max, minimum: Math.min, cast: (a) => a, erf,
-};
-
-/**
- * A formula of one variable that Python has traced.
- * @param {[string, string, ...(string | number)[]][]} operations each a result, the name of an operation, and its operands: names or numbers
- * @param {string | number} result
- * @returns {(z: number) => number}
- */
-export function tracedFormula(operations, result) {
-  const steps = operations.map(([name, operation, ...operands]) => ({ name, operands, operation: OPERATIONS[operation] ?? /** @type {any} */ (Math)[operation] }));
-  return (z) => {
-    const values = /** @type {Record<string, number>} */ ({ z });
-    const of = (/** @type {string | number} */ operand) => (typeof operand === "string" ? values[operand] : operand);
-    for (const { name, operation, operands } of steps) values[name] = operation(...operands.map(of));
-    return of(result);
-  };
 }
 
 /** @param {(...numbers: number[]) => number} operation @param {Evaluate[]} parts @returns {Evaluate} */

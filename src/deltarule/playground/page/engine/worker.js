@@ -5,8 +5,7 @@ import { Trainer } from "./trainer.js";
 
 const FRAME_WAIT_MILLISECONDS = 2000;
 
-/** @type {Trainer | null} */
-let trainer = null;
+let trainer = /** @type {Trainer} */ (/** @type {unknown} */ (null)); // there since the first message
 let isWorking = false;
 /** @type {{id: number, view: import("./trainer.js").View, until: number}[]} frames that wait for news */
 let waiting = [];
@@ -14,12 +13,12 @@ let waiting = [];
 /** @type {Record<string, (table: any) => void>} */
 const COMMANDS = {
   begin: (setup) => (trainer = new Trainer(setup)),
-  edit: (edit) => trainer?.edit(edit),
-  change: (setup) => (trainer = trainer && trainer.change(setup)),
-  play: ({ updates, perSecond }) => trainer?.play(updates ?? Infinity, perSecond ?? Infinity),
-  toggle: ({ perSecond }) => trainer?.play(trainer.updatesLeft ? 0 : Infinity, perSecond ?? Infinity),
-  speed: ({ perSecond }) => trainer?.play(trainer.updatesLeft, perSecond ?? Infinity),
-  epoch: () => trainer?.play(trainer.training.stepsPerEpoch - (trainer.training.step % trainer.training.stepsPerEpoch), Infinity),
+  edit: (edit) => trainer.edit(edit),
+  change: (setup) => (trainer = trainer.change(setup)),
+  step: ({ updates }) => trainer.play(updates, null),
+  toggle: ({ updates_per_second }) => trainer.play(trainer.updatesLeft ? 0 : Infinity, updates_per_second),
+  speed: ({ updates_per_second }) => trainer.play(trainer.updatesLeft, updates_per_second),
+  epoch: () => trainer.play(trainer.training.stepsPerEpoch - (trainer.training.step % trainer.training.stepsPerEpoch), null),
 };
 
 onmessage = ({ data: { id, name, table } }) => {
@@ -37,15 +36,15 @@ onmessage = ({ data: { id, name, table } }) => {
 };
 
 function work() {
-  const wait = trainer?.work() ?? 0;
+  const wait = trainer.work();
   sendFrames();
-  isWorking = (trainer?.updatesLeft ?? 0) > 0 || waiting.length > 0;
-  if (isWorking) setTimeout(work, trainer?.updatesLeft ? Math.min(wait, 20) : 50);
+  isWorking = trainer.updatesLeft > 0 || waiting.length > 0;
+  if (isWorking) setTimeout(work, trainer.updatesLeft ? Math.min(wait, 20) : 50);
 }
 
 function sendFrames() {
-  const now = performance.now();
-  const due = waiting.filter(({ view, until }) => !view.seen || until < now || String(view.seen) !== String(trainer?.news));
+  const isDue = (/** @type {typeof waiting[0]} */ { view, until }) => !view.seen || until < performance.now() || String(view.seen) !== String(trainer.news);
+  const due = waiting.filter(isDue);
   waiting = waiting.filter((one) => !due.includes(one));
-  for (const { id, view } of due) postMessage({ id, result: trainer?.frame(view) });
+  for (const { id, view } of due) postMessage({ id, result: trainer.frame(view) });
 }
