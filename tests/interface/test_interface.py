@@ -7,6 +7,7 @@ import builtins
 import dis
 import doctest
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -66,3 +67,20 @@ def test_a_docstring_describes_every_parameter_field_and_result(name: str) -> No
 
     complaints = dict(validate(f"deltarule.{name}")["errors"])
     assert {code: complaints[code] for code in ("GL08", "PR01", "PR02", "RT01") if code in complaints} == {}
+
+
+def methods_of(name: str) -> Iterator[Callable[..., object]]:
+    """The methods of ours that a public class has."""
+    for method, _ in inspect.getmembers(getattr(deltarule, name), callable):
+        found = inspect.getattr_static(getattr(deltarule, name), method)
+        found = getattr(found, "__func__", found)
+        if method[0] != "_" and inspect.isfunction(found) and found.__module__.startswith("deltarule"):
+            yield found
+
+
+@pytest.mark.parametrize("name", [name for name in deltarule.__all__ if inspect.isclass(getattr(deltarule, name))])
+def test_a_docstring_of_a_method_names_every_parameter(name: str) -> None:
+    for method in methods_of(name):
+        parameters = set(inspect.signature(method).parameters) - {"self", "cls"}
+        words = set(re.findall(r"\w+", method.__doc__ or ""))
+        assert words and parameters <= words, f"{method.__qualname__}: {parameters - words}"

@@ -67,7 +67,7 @@ class Rows:
         return answers
 
     def take(self, index: np.ndarray) -> "Rows":
-        """The rows with these indices [M], in this order.
+        """The rows with the indices `index` [M], in this order.
 
         >>> import numpy as np
         >>> from deltarule import Rows
@@ -209,8 +209,8 @@ class Dataset:
     def default_outputs(self, output_activation: str) -> int:
         """The default number of outputs of a network for this data set.
 
-        For regression the number of target columns; for classes 1 if there are two and the activation of the last layer
-        is "sigmoid", otherwise their number.
+        For regression the number of target columns; for classes 1 if there are two and `output_activation`, that of the
+        last layer, is "sigmoid", otherwise their number.
         """
         if len(self.classes) == 2 and output_activation == "sigmoid":
             return 1

@@ -140,7 +140,7 @@ class Problem:
         return (UpdateRange(0, self.network.parameters, penalized=False, factors=()),)
 
     def range_numbers(self, part: UpdateRange, numbers: Mapping[str, Floats]) -> dict[str, Floats]:
-        """The optimizer's numbers [K] by name, for a range of arrays."""
+        """The optimizer's numbers [K] by name, for `part`, a range of arrays."""
         scaled = {**numbers}
         for name, factor in zip(self.factors, part.factors, strict=True):
             scaled[name] = scaled[name] * factor
@@ -221,7 +221,7 @@ class Problem:
         return -(-self.row_counts // size)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
-        """Scheduled learning rates [K] at an update, or [n, K] for several, `step` [n]."""
+        """Learning rates [K] of `members` at an update, or [n, K] at `step` [n]."""
         each = np.asarray(step)[..., None]
         counted = each // self.epoch_steps[members] if self.schedule.per == "epoch" else each + 0 * members
         counted = counted.astype(np.float64)

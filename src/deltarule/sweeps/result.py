@@ -131,7 +131,7 @@ class Sweep:
         yield from self._rows("")
 
     def rows_of(self, settings: Mapping[str, Any]) -> list[TableRow]:
-        """The rows of one configuration, by folds, then by seeds."""
+        """The rows of a configuration by its `settings`, by folds, then by seeds."""
         json_settings = settings_to_json(settings)
         with translate_errors():
             notes = read_notes(self._connection)
@@ -226,7 +226,10 @@ class Sweep:
 
     @translate_errors()
     def network(self, key: str) -> StoredNetwork:
-        """The stored network of the row with this key."""
+        """The stored network of the row with this key.
+
+        Raises `BadInput` for an unknown key, weights that were not kept, and a custom formula that is another one now.
+        """
         configuration = self.configuration_of(key)
         query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
         stored = self._connection.execute(query, (key,)).fetchone()

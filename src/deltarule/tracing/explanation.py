@@ -78,7 +78,7 @@ class Quantity:
             yield from ((sample_index, *index) for index in np.ndindex(*self.value.shape[1:]))
 
     def first_nonzero_index(self, sample_index: int | None = None) -> tuple[int, ...]:
-        """The index of the first nonzero entry, or of the first if all are 0."""
+        """The first of `indices(sample_index)` that is not 0, else the first of all."""
         nonzero = (index for index in self.indices(sample_index) if self.value[index] != 0)
         return next(nonzero, next(self.indices(sample_index)))
 
@@ -144,7 +144,7 @@ class Explanation:
     def text(self, sample: int | None = None, layer: int | None = None, width: int = 80) -> str:
         """The trace as text, of the data row `sample` or one layer if given.
 
-        Raises `BadInput` for a row that is not in the batch and for a layer that does not exist.
+        Lines have at most `width` characters. Raises `BadInput` for a row that is not in the batch, or no layer.
         """
         sample_index, chosen = self.place_of(sample), self.of_layer(layer)
         lines = textwrap.wrap(one_line(self.title), width) + textwrap.wrap(header(self), width)

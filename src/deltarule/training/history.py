@@ -109,7 +109,7 @@ class History:
         return self.series("objective")
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
-        """Add the values of some of `total` members at a step."""
+        """Add values `seen` [M] by name, of `members` [M] out of `total`, at a `step`."""
         index = bisect_left(self.steps, step)
         if self.steps[index : index + 1] != [step]:
             self.steps.insert(index, step)

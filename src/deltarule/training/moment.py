@@ -127,7 +127,7 @@ class Moment:
             return {name: np.sqrt((part * part).sum((-2, -1))) for name, part in self.gradients.items()}
 
     def on(self, x: Any, y: Any) -> "Moment":
-        """Return the same members on other rows, inputs [N, D] and targets [N, C]."""
+        """Return the same members on other rows, inputs x [N, D] and targets y [N, C]."""
         problem = self.problem
         x, y = validation.check_rows(x, y, problem.network, problem.loss, problem.dtype.name)
         return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None))
@@ -135,7 +135,7 @@ class Moment:
     def hvp(self, vectors: Mapping[str, Any]) -> dict[str, Floats]:
         """Return the products of each member's Hessian and a vector, by the complex step.
 
-        Vectors and products are arrays by name, "W1" [A, D, H], as the gradient, of which they are the derivatives;
+        `vectors` and products are arrays by name, "W1" [A, D, H], as the gradient, of which they are the derivatives;
         those that are left out count as 0. The step is as exact as the gradient's own formula.
         """
         vector = np.zeros_like(self.state.theta)

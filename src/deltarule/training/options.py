@@ -102,21 +102,21 @@ class StopRules:
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def check_metric(self, functions: Collection[str] = ()) -> None:
-        """Check that there is such a metric, or such a function of `record`."""
+        """Check that the metric exists, or is one of `functions`, those of `record`."""
         if self.base_metric != "objective" and self.metric not in functions:
             metrics.find(self.base_metric)
 
     def more_is_better(self, functions: Collection[str] = ()) -> bool:
-        """Whether more of the metric is better; of the objective and of functions less is."""
+        """Whether more of the metric is better; less is of the objective and `functions`."""
         is_metric = self.base_metric != "objective" and self.metric not in functions
         return is_metric and metrics.find(self.base_metric).more_is_better
 
     def patience_series(self, functions: Collection[str] = ()) -> str:
-        """Return the name of the series that patience follows."""
+        """Return the series that patience follows; `functions` are those of `record`."""
         return self.metric if self.metric in functions else VALIDATION + self.base_metric
 
     def of_members(self, name: str, problem: Problem) -> NDArray[Any]:
-        """Return a number of the rules for each member, [K]."""
+        """Return the rules' number `name` for each member of `problem`, [K]."""
         value = getattr(self, name)
         if isinstance(value, list) and len(value) != problem.members:
             numbers, members = count_of(len(value), "number"), count_of(problem.members, "member")
@@ -130,7 +130,7 @@ class StopRules:
         return StopRules(**rules | lists)
 
     def limits(self, problem: Problem) -> Integers:
-        """Return the last step that each member may reach, [K]."""
+        """Return the last step that each member of `problem` may reach, [K]."""
         steps, epochs = self._limit("max_steps", problem), self._limit("max_epochs", problem)
         sizes = problem.epoch_steps
         return np.minimum(steps, np.where(epochs > NEVER // sizes, NEVER, epochs * sizes))

@@ -291,7 +291,7 @@ class BaseMLP(BaseEstimator):
         return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a file, which `deltarule.load_model` reads."""
+        """Write the model to the file `path`, which `deltarule.load_model` reads."""
         import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 

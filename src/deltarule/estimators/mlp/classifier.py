@@ -162,7 +162,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tuple(probabilities) if return_std else probabilities
 
     def predict_log_proba(self, X: Any) -> Any:
-        """The logarithm of `predict_proba`."""
+        """The logarithm [N, C] of `predict_proba(X)`."""
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 

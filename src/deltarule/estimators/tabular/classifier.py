@@ -96,16 +96,16 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:
-        """Predict the class of each row [N]."""
+        """Predict the class [N] of each row of `X`, a table with the columns of `fit`."""
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
-        """Predict the probability of every class for each row [N, C]."""
+        """Predict the probability [N, C] of every class for each row of `X`."""
         return self._frame_and_predictions(X)[1]
 
     def predict_log_proba(self, X: Any) -> Any:
-        """The logarithm of `predict_proba`."""
+        """The logarithm [N, C] of `predict_proba(X)`."""
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 
@@ -115,7 +115,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return network, calibrate_arrays(arrays, len(network.layers), self.calibration_), rates
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that were not used in training."""
+        """The scores on rows `X` with classes `y` [N] that training has not seen."""
         frame, probabilities = self._frame_and_predictions(X, y)
         names = self._class_names(y)
         return scores_of_classes(names, probabilities, class_names(self.classes_), as_text(self.usual_))
@@ -146,7 +146,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy of the predictions."""
+        """The accuracy on `X` with classes `y` [N], weighted by `sample_weight` [N]."""
         probabilities = self._frame_and_predictions(X, y)[1]
         predictions = class_names(self.classes_)[probabilities.argmax(axis=1)]
         return float(accuracy_score(self._class_names(y), predictions, sample_weight=sample_weight))

@@ -86,7 +86,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return predictions[:, None] + self.errors_[ranks.clip(1, len(self.errors_)) - 1]
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows that were not used in training."""
+        """The scores on rows `X` with numbers `y` [N] that training has not seen."""
         predictions = self._frame_and_predictions(X, y)[1]
         return scores_of_numbers(infer_target(y, "regress").values, predictions, self.usual_)
 

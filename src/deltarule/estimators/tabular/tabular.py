@@ -309,12 +309,12 @@ class BaseTabular(BaseEstimator):
         return dict(zip(names, frame.values(), strict=True))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """As `MLPClassifier.member_parts`, of the network in `model_`."""
+        """As `MLPClassifier.member_parts(member)`, of the network in `model_`."""
         check_is_fitted(self)
         return self.model_.member_parts(member)
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a file, which `deltarule.load_model` reads."""
+        """Write the model to the file `path`, which `deltarule.load_model` reads."""
         import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
