@@ -53,7 +53,7 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
     if waiting:
         remarks.append(
             f"- Not judged yet: {', '.join(waiting)}. `deltarule claims STUDY --only {waiting[0]} --out my-claims`"
-            " judges one, and with `--resume` goes on with it; so with each of the others."
+            " judges the first; with `--resume` it goes on where it was interrupted."
         )
     changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:
