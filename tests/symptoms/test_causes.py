@@ -7,7 +7,7 @@ import pytest
 
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.symptoms import causes
+from deltarule.symptoms import detectors
 from deltarule.symptoms.causes import CAUSES
 from deltarule.symptoms.input_target_dependence import Dependence
 from deltarule.symptoms.observations import observe_members
@@ -43,7 +43,7 @@ def test_learned_network_has_no_cause():
     assert LEARNED.skill > 0.9 and codes(LEARNED) == []
     for odd in ({"x": 4 * X, "learning_rate": 0.02}, {"activation": "relu", "batch_norm": True}, {"dropout": 0.1}):
         observation = seen_of(steps=1500, **odd)
-        assert observation.skill > causes.LEARNED and codes(observation) == []
+        assert observation.skill > detectors.LEARNED and codes(observation) == []
 
 
 def test_zero_weights_are_reported_once():
@@ -110,8 +110,8 @@ def test_vanishing_gradient():
     for hidden in (2, 4, 6, 8):
         observation = seen_of(layers=(2, *[12] * hidden, 1), activation="sigmoid", steps=1, learning_rate=0.0)
         shares.append(observation.first.delta[0] / observation.first.delta.max())
-        assert ("vanishing_gradient" in codes(observation)) == (shares[-1] <= causes.VANISHED)
-    assert shares == sorted(shares, reverse=True) and shares[0] > causes.VANISHED > shares[-1]
+        assert ("vanishing_gradient" in codes(observation)) == (shares[-1] <= detectors.VANISHED)
+    assert shares == sorted(shares, reverse=True) and shares[0] > detectors.VANISHED > shares[-1]
 
 
 def test_dominating_penalty():

@@ -35,7 +35,7 @@ def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
     chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
     x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
     # With fewer rows, or fewer outside the largest class, nothing can be decided.
-    if len(x) < 40 or not x.size or len(x) - _largest_group(y) < 20:
+    if len(x) < 40 or not x.size or len(x) - np.unique(y, axis=0, return_counts=True)[1].max() < 20:
         return None
     y = _standardize(y)
     shuffled = np.random.Generator(np.random.Philox(key=0)).permuted(np.tile(np.arange(len(y)), (SHUFFLES, 1)), axis=1)
@@ -51,10 +51,6 @@ def _standardize(columns: Floats) -> Floats:
     spread = columns.std(0)
     varies = spread > 1e-12 * np.abs(columns).max(0)
     return np.asarray((columns - columns.mean(0))[:, varies] / spread[varies])
-
-
-def _largest_group(y: Floats) -> int:
-    return int(np.unique(y, axis=0, return_counts=True)[1].max())
 
 
 def _neighbor_errors(x: Floats) -> Floats:

@@ -26,9 +26,6 @@ from deltarule.symptoms.rate_tests import RangeTestResult, batch_share, run_rang
 from deltarule.training.run import Run
 
 MAX_ROWS = 1000
-ROUNDING = 1e-12
-"""Relative to the least loss: a constant prediction this close to it makes no error."""
-_DOMAIN_LIMITS = {"unit": (1e-100, 1 - 2.0**-53), "simplex": (1e-100, 1 - 2.0**-53), "positive": (1e-100, np.inf)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,66 +58,17 @@ class Snapshot(Weights):
     slopes: tuple[Floats, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """All measurements of one member of a run.
-
-    skill            1 − loss / loss of the best constant prediction, both minus the least possible loss: 0 for a
-                     constant prediction, NaN if the least is unknown
-    objective        at the end, not finite if the member diverged; at_start: before the first update
-    least            the least possible objective: 0 for built-in losses
-    falling          share of the objective's decrease in the last two fifths of the evaluations
-    moved            norm of the change of all W, as a share of their initial norm
-    rate             the median scheduled learning rate
-    diverged         where the member diverged; "" if it did not
-    outputs [N, C]   at the end, for the rows `batch`
-    course [T, 2]    step and objective of each evaluation
-    validated        whether validation rows were ever predicted better than by a constant
-    """
-
-    problem: Problem
-    batch: Batch
-    first: Snapshot
-    last: Snapshot
-    skill: float
-    at_start: float
-    objective: float
-    least: float
-    falling: float
-    moved: float
-    rate: float
-    steps: int
-    diverged: str
-    outputs: Floats
-    course: Floats
-    range_test: RangeTestResult | None
-    dependence: Dependence | None
-    validated: bool
-
-    def updates_to(self, objective: float) -> float:
-        reached = self.course[self.course[:, 1] <= objective, 0]
-        return float(reached[0]) if len(reached) else float(self.steps)
-
-    @cached_property
-    def labels(self) -> Floats | None:
-        return class_labels(self.batch.y)
-
-    @property
-    def output_range(self) -> tuple[float, float]:
-        """The least and the largest number that the output's activation gives."""
-        output = self.problem.network.output
-        if output.rowwise:
-            return 0.0, 1.0
-        values = output.function(np.array([-1e9, -1.0, 0.0, 1.0, 1e9]), **output.parameters)
-        return float(values.min()), float(values.max())
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Numbers:
     """A network from elsewhere, as far as it is known: parts that are not are empty.
 
-    batch         inputs [N, D] and targets [N, C]            outputs [N, C]
-    first, last   measurements of the given weights, which may be either
+    batch            inputs [N, D] and targets [N, C]
+    outputs [N, C]   for these rows, at the end
+    first, last      measurements of the weights at the beginning and at the end
+    skill            1 − loss / loss of the best constant prediction, both minus the least possible loss: 0 for a
+                     constant prediction, NaN if the least is unknown
+    diverged         where the member diverged; "" if it did not
+    validated        whether validation rows were ever predicted better than by a constant
     """
 
     batch: Batch
@@ -128,18 +76,19 @@ class Numbers:
     dependence: Dependence | None
     first: Weights
     last: Weights
-    validated: bool = False
+    skill: float
     diverged: str = ""
-
-    @cached_property
-    def skill(self) -> float:
-        y = self.batch.y
-        largest = float(((y - y.mean(0)) ** 2).sum()) if self.outputs.size else 0.0
-        return 1 - float(((self.outputs - y) ** 2).sum()) / largest if largest else np.nan
+    validated: bool = False
 
     @cached_property
     def labels(self) -> Floats | None:
-        return class_labels(self.batch.y)
+        """The class of each row [N] for one-hot or 0/1 targets; None otherwise."""
+        y = self.batch.y
+        if not np.isin(y, (0, 1)).all():
+            return None
+        if y.shape[1] == 1:
+            return np.asarray(y[:, 0].astype(int))
+        return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
 
     @property
     def output_range(self) -> tuple[float, float]:
@@ -152,23 +101,55 @@ class Numbers:
         return -np.inf, np.inf
 
 
-def class_labels(y: Floats) -> Floats | None:
-    """The class of each row [N] for one-hot or 0/1 targets; None otherwise."""
-    if not np.isin(y, (0, 1)).all():
-        return None
-    if y.shape[1] == 1:
-        return np.asarray(y[:, 0].astype(int))
-    return np.asarray(y.argmax(1)) if (y.sum(1) == 1).all() else None
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observation(Numbers):
+    """All measurements of one member of a run.
+
+    objective        at the end, not finite if the member diverged; at_start: before the first update
+    least            the least possible objective: 0 for built-in losses
+    falling          share of the objective's decrease in the last two fifths of the evaluations
+    moved            norm of the change of all W, as a share of their initial norm
+    rate             the median scheduled learning rate
+    course [T, 2]    step and objective of each evaluation
+    """
+
+    problem: Problem
+    first: Snapshot
+    last: Snapshot
+    at_start: float
+    objective: float
+    least: float
+    falling: float
+    moved: float
+    rate: float
+    steps: int
+    course: Floats
+    range_test: RangeTestResult | None
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """The least and the largest number that the output's activation gives."""
+        output = self.problem.network.output
+        if output.rowwise:
+            return 0.0, 1.0
+        values = output.function(np.array([-1e9, -1.0, 0.0, 1.0, 1e9]), **output.parameters)
+        return float(values.min()), float(values.max())
 
 
 def observe_numbers(given: Mapping[str, Floats], weights: Sequence[Floats]) -> Numbers:
     """Observe what is given of outputs, targets, inputs [N, ·] and weights."""
     nothing = np.empty((len(next(iter(given.values()), ())), 0))
-    x, y = given.get("inputs", nothing), given.get("targets", nothing)
-    batch = Batch(x, y, np.ones((len(y), 1)), np.arange(len(y)))
-    dependence = measure_dependence(x, y) if x.size and y.size else None
+    x, y, outputs = (given.get(name, nothing) for name in ("inputs", "targets", "outputs"))
+    largest = float(((y - y.mean(0)) ** 2).sum()) if outputs.size else 0.0
     measured = _measure_weights({f"W{number}": matrix for number, matrix in enumerate(weights, 1)})
-    return Numbers(batch, given.get("outputs", nothing), dependence, measured, measured)
+    return Numbers(
+        batch=Batch(x, y, np.ones((len(y), 1)), np.arange(len(y))),
+        outputs=outputs,
+        dependence=measure_dependence(x, y) if x.size and y.size else None,
+        first=measured,
+        last=measured,
+        skill=1 - float(((outputs - y) ** 2).sum()) / largest if largest else np.nan,
+    )
 
 
 def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
@@ -193,31 +174,34 @@ def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: De
     with one_blas_thread(), np.errstate(all="ignore"):
         logits, outputs = (array[0] for array in ReferenceEngine().outputs(problem, run.state, rows.x))
         loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
-        scale = _loss_scale(problem, rows)
+        constant, least = _loss_bounds(problem, rows)
         first, last = _snapshot(problem, start, rows), _snapshot(problem, run.state, rows)
         moved = _norm((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
     course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
     course = course[np.isfinite(course[:, 1])]
     diverged = run.diverged[0].where if run.diverged else ""
+    skill = 1.0 if constant <= least else float(1 - (loss - least) / (constant - least))
+    last_step = max(int(run.steps[0]) - 1, 0)
+    rates = [run.problem.rates(np.array([0]), int(step))[0] for step in np.linspace(0, last_step, 101).astype(int)]
     return Observation(
         problem=problem,
         batch=rows,
         first=first,
         last=last,
-        skill=-np.inf if diverged else scale.skill(float(loss)),
+        skill=-np.inf if diverged else skill,
         at_start=float(course[0, 1]) if len(course) else np.nan,
         objective=np.inf if diverged else float(run.objective[0]),
-        least=_least_objective(problem, rows, scale),
+        least=least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0),
         falling=_late_decrease_share(course[:, 1]),
         moved=moved,
-        rate=_median_rate(run),
+        rate=float(np.median(rates) * run.state.factor[0]),
         steps=int(run.steps[0]),
         diverged=diverged,
         outputs=outputs,
         course=course,
         range_test=range_test,
         dependence=dependence,
-        validated=_beats_constant_on_validation(run, scale),
+        validated=_beats_constant_on_validation(run, constant, least),
     )
 
 
@@ -228,45 +212,26 @@ def _some_rows(problem: Problem) -> Batch:
     return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
 
 
-@dataclass(frozen=True)
-class _LossScale:
-    constant: float
-    least: float
-
-    def skill(self, loss: float) -> float:
-        largest, rounding = self.constant - self.least, ROUNDING * abs(self.least)
-        if not np.isfinite(largest) or largest < -rounding:
-            return np.nan
-        return float(1 - (loss - self.least) / largest) if largest > rounding else 1.0
-
-
-def _loss_scale(problem: Problem, rows: Batch) -> _LossScale:
+def _loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
     """The losses of the best constant, a mean or quantile, and of the targets."""
     loss, is_weighted = problem.loss, rows.w[:, 0] != 0
     y, w = rows.y[is_weighted].astype(np.float64), rows.w[is_weighted].astype(np.float64)
     if not len(y):
-        return _LossScale(np.nan, np.nan)
+        return np.nan, np.nan
     mean = (w * y).sum(0) / w.sum()
     constants, exact = np.stack([mean, *np.quantile(y, np.linspace(0, 1, 33), axis=0)]), y
     if loss.domain == "simplex":
         constants, exact = mean[None] / mean.sum(), y / y.sum(-1, keepdims=True)
 
     def totals(p: Floats) -> Floats:
-        if not is_built_in(loss):  # a custom formula may say 0 log 0
-            p = np.clip(p, *_DOMAIN_LIMITS.get(loss.domain, (-np.inf, np.inf)))
         return np.asarray((w * loss.value(np.broadcast_to(p, y.shape), y, **loss.parameters)).sum(0))
 
     of_constants = np.array([totals(p) for p in constants])
     constant = np.where(np.isfinite(of_constants), of_constants, np.inf).min(0).sum()
+    constant = constant if np.isfinite(constant) else np.nan  # no constant is allowed
     least = 0.0 if is_built_in(loss) else totals(exact).sum()
     parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
-    return _LossScale(float(constant / parts), float(least / parts))
-
-
-def _least_objective(problem: Problem, rows: Batch, scale: _LossScale) -> float:
-    if not np.isfinite(scale.least):
-        return np.nan
-    return scale.least * (problem.row_count(0) / len(rows.w) if problem.reduction == "sum" else 1.0)
+    return float(constant / parts), float(least / parts)
 
 
 def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
@@ -318,16 +283,11 @@ def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Float
     if activation.rowwise:
         slope, largest = a * (1 - a), 0.25  # softmax: ∂aⱼ/∂zⱼ
     else:
-        slope = np.broadcast_to(np.abs(activation.derivative(z, a, **activation.parameters)), z.shape)
-        largest = _largest_slope(activation)
+        p, grid = activation.parameters, np.linspace(-5, 5, 1001)
+        slope = np.broadcast_to(np.abs(activation.derivative(z, a, **p)), z.shape)
+        largest = min(float(np.abs(activation.derivative(grid, activation.function(grid, **p), **p)).max()), 1.2)
     over_rows = np.median if activation.flat == "both" else np.mean
     return np.asarray(over_rows(np.minimum(slope / largest, 1), axis=0))
-
-
-def _largest_slope(activation: Activation) -> float:
-    z = np.linspace(-5, 5, 1001)
-    slope = np.abs(activation.derivative(z, activation.function(z, **activation.parameters), **activation.parameters))
-    return float(min(np.max(slope), 1.2))
 
 
 def _count_twins(parameters: Mapping[str, Floats], number: int) -> int:
@@ -337,22 +297,17 @@ def _count_twins(parameters: Mapping[str, Floats], number: int) -> int:
     return units if units > 1 and all(bool((array == array[:, :1]).all()) for array in arrays) else 0
 
 
-def _median_rate(run: Run) -> float:
-    steps = np.linspace(0, max(int(run.steps[0]) - 1, 0), 101).astype(int)
-    return float(np.median([run.problem.rates(np.array([0]), int(step))[0] for step in steps]) * run.state.factor[0])
-
-
 def _late_decrease_share(objectives: Floats) -> float:
     if len(objectives) < 5 or not objectives[0] > objectives.min():
         return 0.0
     return float((objectives[int(0.6 * len(objectives))] - objectives[-1]) / (objectives[0] - objectives.min()))
 
 
-def _beats_constant_on_validation(run: Run, scale: _LossScale) -> bool:
+def _beats_constant_on_validation(run: Run, constant: float, least: float) -> bool:
     if "validation objective" not in run.history.names:
         return False
     best = np.nanmin(run.history.series("validation objective")[:, 0])
-    return bool(best - scale.least < 0.9 * (scale.constant - scale.least))
+    return bool(best - least < 0.9 * (constant - least))
 
 
 def _norm(vector: Floats) -> float:

@@ -29,7 +29,10 @@ class RangeTestResult:
 def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
     """Run a range test of every member, from far below to far above its learning rate."""
     results: list[RangeTestResult | None] = [None] * problem.members
-    ranges = [_range_around(float(rate)) for rate in problem.numbers["learning_rate"]]
+    ranges = []
+    for rate in problem.numbers["learning_rate"].tolist():
+        decade = math.floor(math.log10(rate)) if rate else 0
+        ranges.append((min(1e-5, 10.0 ** (decade - 1)), max(10.0, 10.0 ** (decade + 2))))
     for lowest, highest in set(ranges):
         members = [member for member, bounds in enumerate(ranges) if bounds == (lowest, highest)]
         updates = round(np.log10(highest / lowest) * UPDATES_PER_DECADE)
@@ -44,11 +47,6 @@ def run_range_tests(problem: Problem) -> list[RangeTestResult | None]:
                 highest=highest,
             )
     return results
-
-
-def _range_around(rate: float) -> tuple[float, float]:
-    decade = math.floor(math.log10(rate)) if rate else 0
-    return min(1e-5, 10.0 ** (decade - 1)), max(10.0, 10.0 ** (decade + 2))
 
 
 def _find_minimum(objective: Floats) -> tuple[int, float]:

@@ -3,7 +3,7 @@
 import itertools
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -12,8 +12,9 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.validation import member_indices
-from deltarule.symptoms.causes import CAUSES, LEARNED, Cause, Evidence
-from deltarule.symptoms.observations import Observation, observe_members, observe_numbers
+from deltarule.symptoms.causes import CAUSES, FIXES, Cause
+from deltarule.symptoms.detectors import LEARNED, Evidence
+from deltarule.symptoms.observations import Numbers, observe_members, observe_numbers
 from deltarule.training.run import Run
 
 MAX_MEMBERS = 32
@@ -171,7 +172,7 @@ def why_not_learning(
     observations = observe_members(run, chosen) if chosen else []
     causes = [_causes_of(observation) for observation in observations]
     firsts = Counter(next(iter(cause)) for cause in causes if cause)
-    codes = sorted({code for cause in causes for code in cause}, key=lambda code: (-firsts[code], _CAUSE_ORDER[code]))
+    codes = sorted((code for code in FIXES if any(code in cause for cause in causes)), key=lambda code: -firsts[code])
     return WhyReport(
         findings=tuple(_combine_finding(code, chosen, causes) for code in codes),
         members=tuple(chosen),
@@ -208,8 +209,8 @@ def _report_numbers(given: dict[str, Any]) -> WhyReport:
             "[units, inputs] as its .T"
         )
     numbers = observe_numbers(columns, weights)
-    causes = [{cause.code: (cause, found) for cause in known if (found := cause.detect(numbers))}]
-    findings = tuple(_combine_finding(code, [0], causes) for code in causes[0])
+    causes = _causes_of(numbers, known)
+    findings = tuple(_combine_finding(code, [0], [causes]) for code in causes)
     return WhyReport(findings, members=(0,), of=1, skill=(numbers.skill,))
 
 
@@ -220,12 +221,9 @@ def _finite_numbers(name: str, values: Any) -> Any:
     return array.reshape(len(array), -1).astype(float)
 
 
-_CAUSE_ORDER = {cause.code: index for index, cause in reversed(list(enumerate(CAUSES)))}
-
-
-def _causes_of(observation: Observation) -> dict[str, tuple[Cause, Evidence]]:
+def _causes_of(observation: Numbers, known: Iterable[Cause] = CAUSES) -> dict[str, tuple[Cause, Evidence]]:
     causes: dict[str, tuple[Cause, Evidence]] = {}
-    for cause in CAUSES:
+    for cause in known:
         evidence = None if causes and cause.last_resort else cause.detect(observation)
         if evidence is not None:
             causes.setdefault(cause.code, (cause, evidence))
