@@ -3,7 +3,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
-from threading import Barrier, local
+from threading import Barrier
 from types import FrameType
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import threadpoolctl
 
-from deltarule import blas_threads, platforms
+from deltarule import blas_threads
 from deltarule.blas_threads import one_blas_thread
 
 assert np.__version__  # NumPy brings the first BLAS
@@ -104,38 +104,3 @@ def test_ctrl_c_restores_every_limit(outside: Any) -> None:
                 assert limits() == held
             assert limits() == before
     assert places > 10
-
-
-class OfEachThread:
-    """An OpenBLAS whose limit is each thread's own, as OpenMP has it; pip's packages bring none."""
-
-    internal_api, threading_layer = "openblas", "openmp"
-
-    def __init__(self) -> None:
-        self.own = local()
-
-    @property
-    def num_threads(self) -> int:
-        return getattr(self.own, "limit", 4)
-
-    def set_num_threads(self, threads: int) -> None:
-        self.own.limit = threads
-
-
-def test_thread_local_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = OfEachThread()
-    monkeypatch.setattr(blas_threads, "_libraries", lambda: [library])
-    monkeypatch.setattr(platforms, "WINDOWS", False)  # where it is the process's
-
-    def inside() -> list[int]:
-        seen = [library.num_threads]
-        with one_blas_thread():
-            with one_blas_thread():
-                seen.append(library.num_threads)
-            seen.append(library.num_threads)
-        return [*seen, library.num_threads]
-
-    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(inside).result() == [4, 1, 1, 4]
-        assert inside() == [1, 1, 1, 1]
-    assert library.num_threads == 4

@@ -14,84 +14,58 @@ from functools import lru_cache
 from threading import RLock
 from typing import Any
 
-from deltarule import platforms
-
-ThreadLimits = list[tuple[Any, int]]
-"""BLAS libraries, each with its number of threads before the limit."""
-
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit BLAS to one thread in a `with` block, for reproducible bits."""
-    holder, own_limits = object(), ThreadLimits()
+    """Limit BLAS to one thread in a `with` block, for reproducible bits.
+
+    The first user of several at once sets the limits, each sets them for its own thread, and the last restores them.
+    """
+    holder = object()
     try:
         try:
             with _lock:
-                libraries = _libraries()
-                _limit_to_one([library for library in libraries if _has_thread_local_limit(library)], own_limits)
-                # The other limits hold for the whole process: the first user sets them, the last one restores them.
-                shared = [library for library in libraries if not _has_thread_local_limit(library)]
-                limited = {library.filepath for library, _ in _process_limits}
-                _limit_to_one([library for library in shared if library.filepath not in limited], _process_limits)
+                known = {library.filepath for library, _ in _limits}
+                for library in _loaded_libraries(len(sys.modules)):
+                    if library.filepath not in known:  # noted before it changes: Ctrl-C may come in between
+                        _limits.append((library, library.num_threads))
+                    _set_limit(library, 1)
                 _holders.add(holder)
             yield
         finally:
-            _release(holder, own_limits)
+            _release(holder)
     except BaseException:
-        _release(holder, own_limits)  # again: Ctrl-C may have interrupted the first call
+        _release(holder)  # again: Ctrl-C may have interrupted the first call
         raise
 
 
 def blas_threads() -> int:
-    return max((library.num_threads for library in _libraries()), default=1)
+    return max((library.num_threads for library in _loaded_libraries(len(sys.modules))), default=1)
 
 
 _lock = RLock()
 _holders: set[object] = set()
-"""Who holds the limits of the whole process, one entry for each `one_blas_thread`."""
-_process_limits = ThreadLimits()
-"""The limits of the whole process to restore."""
+"""Who holds the limits, one entry for each `one_blas_thread`."""
+_limits: list[tuple[Any, int]] = []
+"""BLAS libraries, each with its number of threads before the limit."""
 
 
-def _release(holder: object, own_limits: ThreadLimits) -> None:
-    """Restore the limits that one use of `one_blas_thread` has set."""
+def _release(holder: object) -> None:
     with _lock:
         _holders.discard(holder)
-        _restore(own_limits)
         if not _holders:
-            _restore(_process_limits)
-            _process_limits.clear()
-
-
-def _limit_to_one(libraries: list[Any], limits: ThreadLimits) -> None:
-    for library in libraries:
-        limits.insert(0, (library, library.num_threads))  # before it changes: Ctrl-C may come in between
-        _set_limit(library, 1)
-
-
-def _restore(limits: ThreadLimits) -> None:
-    for library, threads in limits:
-        _set_limit(library, threads)
+            for library, threads in _limits:
+                _set_limit(library, threads)
+            _limits.clear()
 
 
 def _set_limit(library: Any, threads: int) -> None:
     # Since 3.8 threadpoolctl ignores, without a message, every thread but the first that set OpenBLAS's limit, as long
     # as that thread lives. `_holders` counts who holds the limit, so any thread may set it.
-    take_over = getattr(library, "clear_controlling_thread", None) or _do_nothing
+    take_over = getattr(library, "clear_controlling_thread", lambda force: None)
     take_over(force=True)
     library.set_num_threads(threads)
     take_over(force=True)
-
-
-def _do_nothing(force: bool) -> None: ...
-
-
-def _has_thread_local_limit(library: Any) -> bool:
-    return library.internal_api == "openblas" and library.threading_layer == "openmp" and not platforms.WINDOWS
-
-
-def _libraries() -> list[Any]:
-    return _loaded_libraries(len(sys.modules))
 
 
 @lru_cache(maxsize=1)

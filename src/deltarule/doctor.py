@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -61,9 +60,16 @@ def examine() -> Findings:
     from deltarule.data.load import names
     from deltarule.data.published import PUBLISHED
     from deltarule.engines.compiled.cache import folder
+    from deltarule.engines.selection import engine
 
-    engines = {name: _why_not_usable(name) for name in ("reference", "compiled", "autograd")}
-    notes = [f"the engine {name} is not usable: {reason}" for name, reason in engines.items() if reason]
+    engines: dict[str, str | None] = dict.fromkeys(("reference", "compiled", "autograd"))
+    notes = []
+    for name in engines:
+        try:
+            engine(name)
+        except BadInput as error:
+            engines[name] = str(error)
+            notes.append(f"the engine {name} is not usable: {error}")
     data: dict[str, str | None] = dict.fromkeys(PUBLISHED)
     for name, published in PUBLISHED.items():
         try:
@@ -117,18 +123,11 @@ def machine() -> Machine:
 
 
 def processor_name() -> str:
-    """The processor's name as its maker writes it."""
-    try:
-        if platform.system() == "Linux":
-            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-            return names[0] if names else platform.machine()
-        if platform.system() == "Darwin":
-            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
-            return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        pass
-    return platform.processor() or platform.machine()
+    """The processor's name: on Linux as its maker writes it."""
+    about = Path("/proc/cpuinfo")
+    lines = about.read_text(encoding="utf-8", errors="replace").splitlines() if about.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def loaded_blas() -> tuple[Mapping[str, Any], ...]:
@@ -143,13 +142,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _why_not_usable(name: str) -> str | None:
-    from deltarule.engines.selection import engine
-
-    try:
-        engine(name)
-    except BadInput as error:
-        return str(error)
-    return None

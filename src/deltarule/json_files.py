@@ -23,16 +23,19 @@ def to_jsonable(record: Any) -> Any:
         return record
     if isinstance(record, float):
         return float(record) if math.isfinite(record) else None
-    if isinstance(record, np.ndarray):
-        return _array_to_jsonable(record)
-    if isinstance(record, np.generic):
-        return _array_to_jsonable(np.asarray(record))
+    if isinstance(record, np.ndarray | np.generic):
+        plain = record.tolist()
+        # Finite arrays, the common case, are not visited number by number.
+        is_finite = record.dtype.kind in "biu" or (record.dtype.kind == "f" and np.isfinite(record).all())
+        return plain if is_finite else to_jsonable(plain)
     if isinstance(record, Path):
         return str(record)
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         return {field.name: to_jsonable(getattr(record, field.name)) for field in dataclasses.fields(record)}
     if isinstance(record, Mapping):
-        return {_jsonable_key(key): to_jsonable(value) for key, value in record.items()}
+        if not all(isinstance(key, str | int) for key in record):
+            raise TypeError(f"JSON has no form for one of the keys {list(record)}; use texts")
+        return {str(key): to_jsonable(value) for key, value in record.items()}
     if isinstance(record, list | tuple):
         return [to_jsonable(value) for value in record]
     raise TypeError(f"JSON has no form for a {type(record).__name__}; make it numbers, texts, lists or mappings")
@@ -52,20 +55,6 @@ def read_json(path: str | Path) -> Any:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
-
-
-def _array_to_jsonable(array: np.ndarray) -> Any:
-    plain = array.tolist()
-    # Finite arrays, the common case, are not visited number by number.
-    if array.dtype.kind in "biu" or (array.dtype.kind == "f" and np.isfinite(array).all()):
-        return plain
-    return to_jsonable(plain)
-
-
-def _jsonable_key(key: Any) -> str:
-    if not isinstance(key, str | int):
-        raise TypeError(f"JSON has no form for the key {key!r}; use texts")
-    return str(key)
 
 
 def _refuse_constant(text: str) -> None:
