@@ -283,9 +283,3 @@ def test_members_may_have_targets_of_their_own(options: dict[str, Any]) -> None:
         own = {name: [value[member % len(value)]] if name == "rows" else value for name, value in options.items()}
         alone = train(make(y=targets[member], seeds=[member], **given, **own), max_steps=5)
         assert np.array_equal(alone.state.theta[0], together.state.theta[member])
-
-
-def test_targets_of_members_need_as_many_rows() -> None:
-    assert refusal(y=np.zeros((2, 4, 1))) == "there are 3 rows of inputs and 4 of each member's targets; give as many"
-    sentence = "there are targets for 2 members and rows for 3; give as many"
-    assert refusal(y=np.zeros((2, 3, 1)), rows=[[0], [1], [2]]) == sentence

@@ -39,41 +39,38 @@ class Initializer:
 
     def weights(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
         """Draw the weights of a layer for each seed.    seed [K]  →  [K, fan_in, fan_out]"""
-        drawn = self._draw(seed, random.INITIAL_WEIGHTS | layer << 8, fan_in * fan_out, fan_in, fan_out)
-        return self._directed(drawn.reshape(-1, fan_in, fan_out), fan_in, fan_out)
+        return self._draw(seed, random.INITIAL_WEIGHTS | layer << 8, fan_in, fan_in, fan_out)
 
     def bias(self, seed: Array, layer: int, fan_in: int, fan_out: int) -> Array:
         """Biases of a layer for each seed, zero or drawn.    seed [K]  →  [K, 1, fan_out]"""
         if self.biases == "zeros":
             return np.zeros((len(seed), 1, fan_out))
-        drawn = self._draw(seed, random.INITIAL_BIASES | layer << 8, fan_out, fan_in, fan_out)
-        return self._directed(drawn.reshape(-1, 1, fan_out), fan_in, fan_out)
+        return self._draw(seed, random.INITIAL_BIASES | layer << 8, 1, fan_in, fan_out)
 
-    def _directed(self, drawn: Array, fan_in: int, fan_out: int) -> Array:
-        """Make drawn matrices orthonormal along the shorter side, if that is the law.
+    def _draw(self, seed: Array, purpose: int, rows: int, fan_in: int, fan_out: int) -> Array:
+        """Draw a matrix of the distribution for each seed, [K, rows, fan_out].
 
-        Q R = drawn with a positive diagonal of R: then Q is uniform. Source: Mezzadri 2007
+        Orthogonal ones are Q of Q R = normal numbers with a positive diagonal of R: then Q is uniform. Source:
+        Mezzadri 2007
         """
-        if self.law != "orthogonal":
-            return drawn
-        is_wide = drawn.shape[-2] < drawn.shape[-1]
-        q, r = np.linalg.qr(np.swapaxes(drawn, -1, -2) if is_wide else drawn)
-        q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[:, None]
-        return self.spread(fan_in, fan_out, **self.parameters) * (np.swapaxes(q, -1, -2) if is_wide else q)
-
-    def _draw(self, seed: Array, purpose: int, count: int, fan_in: int, fan_out: int) -> Array:
-        """Draw `count` numbers of the distribution for each seed, [K, count]."""
         spread = self.spread(fan_in, fan_out, **self.parameters)
+        shape, count = (len(seed), rows, fan_out), rows * fan_out
         if self.law == "constant":
-            return np.full((len(seed), count), spread)
+            return np.full(shape, spread)
         u = _uniform(tuple(seed.tolist()), purpose, count) if len(seed) == 1 else random.uniform(seed, purpose, count)
+        u = u.reshape(shape)
         if self.law == "uniform":
             return spread * (2 * u - 1)
         if self.law == "positive":
             return spread * u
         from scipy.special import ndtri  # imported on use: `import deltarule` stays light
 
-        return ndtri(u) if self.law == "orthogonal" else spread * ndtri(u)
+        if self.law == "normal":
+            return spread * ndtri(u)
+        is_wide = rows < fan_out
+        q, r = np.linalg.qr(np.swapaxes(ndtri(u), -1, -2) if is_wide else ndtri(u))
+        q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[:, None]
+        return spread * (np.swapaxes(q, -1, -2) if is_wide else q)
 
 
 def glorot_uniform(fan_in: int, fan_out: int) -> float:
@@ -131,20 +128,9 @@ def orthogonal(fan_in: int, fan_out: int, gain: float) -> float:
     return gain
 
 
-def _std(fan_in: int, fan_out: int, std: float) -> float:
-    return std
-
-
-def _range(fan_in: int, fan_out: int, range: float) -> float:
-    return range
-
-
-def _zero(fan_in: int, fan_out: int) -> float:
-    return 0.0
-
-
-def _value(fan_in: int, fan_out: int, value: float) -> float:
-    return value
+def _given(fan_in: int, fan_out: int, **parameter: float) -> float:
+    """The law's only parameter, 0 where it has none."""
+    return sum(parameter.values(), 0.0)
 
 
 INITIALIZERS = {
@@ -158,10 +144,10 @@ INITIALIZERS = {
         Initializer("lecun_normal", "normal", lecun_normal),
         Initializer("torch_uniform", "uniform", torch_uniform),
         Initializer("orthogonal", "orthogonal", orthogonal, Fixed({"gain": 1.0})),
-        Initializer("normal", "normal", _std, Fixed({"std": 0.01})),
-        Initializer("uniform", "uniform", _range, Fixed({"range": 0.5})),
-        Initializer("positive_uniform", "positive", _range, Fixed({"range": 1.0})),
-        Initializer("zeros", "constant", _zero),
-        Initializer("constant", "constant", _value, Fixed({"value": 0.1})),
+        Initializer("normal", "normal", _given, Fixed({"std": 0.01})),
+        Initializer("uniform", "uniform", _given, Fixed({"range": 0.5})),
+        Initializer("positive_uniform", "positive", _given, Fixed({"range": 1.0})),
+        Initializer("zeros", "constant", _given),
+        Initializer("constant", "constant", _given, Fixed({"value": 0.1})),
     )
 }

@@ -76,13 +76,8 @@ class Loss:
 
 def meaningful(loss: Loss, output: Activation) -> bool:
     """Whether the loss is defined for all that the output activation can give."""
-    inside = {
-        "real": {"real", "nonnegative", "positive", "unit", "simplex"},
-        "positive": {"positive", "unit", "simplex"},
-        "unit": {"unit", "simplex"},
-        "simplex": {"simplex"},
-    }
-    return output.range in inside[loss.domain]
+    each_within_the_last = ("real", "nonnegative", "positive", "unit", "simplex")
+    return each_within_the_last.index(output.range) >= each_within_the_last.index(loss.domain)
 
 
 def is_smoothable(loss: Loss) -> bool:

@@ -169,12 +169,9 @@ def _initials(key: str) -> str | None:
 def _check_data(configuration: Configuration) -> None:
     """Check that the recipe names either a data set or a file."""
     data = configuration.data
-    if data.name is None and data.file is None:
-        raise BadInput("neither data.name nor data.file is given; name a data set, or a CSV or npz file")
-    if data.name is not None and data.file is not None:
-        raise BadInput(
-            f"data.name is {shorten_toml(data.name)} and data.file is {shorten_toml(data.file)}; keep one of them"
-        )
+    if (data.name is None) == (data.file is None):
+        given = f"data.name is {shorten_toml(data.name)} and data.file is {shorten_toml(data.file)}"
+        raise BadInput(f"{given}; give one of them, the name of a data set, or a CSV or npz file")
     if data.name is not None and data.target is not None:
         raise BadInput(
             f"data.target is {shorten_toml(data.target)}, but only a file has a choice of targets; leave it out"
@@ -208,28 +205,18 @@ def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:
 
 
 def create_network(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    section = configuration.network
-    return Network(
-        sizes,
-        section.activation,
-        section.output,
-        bias=section.bias,
-        batch_norm=section.batch_norm,
-        scaling_layer=section.scaling_layer,
-        initializer=section.initializer,
-    )
+    return Network(sizes, **configuration.network.model_dump(exclude={"layers", "dropout", "initial_scale"}))
 
 
 def problem_arguments(configuration: Configuration) -> dict[str, Any]:
     """The keyword arguments of `create_problem` that a configuration determines."""
-    loss, optimizer = configuration.loss, configuration.optimizer
+    loss, optimizer = configuration.loss.model_dump(), configuration.optimizer.model_dump()
     return {
-        **loss.model_dump(exclude={"name"}),
-        **optimizer.model_dump(exclude={"name"}),
-        "loss": loss.name,
-        "optimizer": optimizer.name,
-        "dropout": configuration.network.dropout,
-        "initial_scale": configuration.network.initial_scale,
+        "loss": loss.pop("name"),
+        "optimizer": optimizer.pop("name"),
+        **loss,
+        **optimizer,
+        **configuration.network.model_dump(include={"dropout", "initial_scale"}),
         "dtype": configuration.run.dtype,
     }
 

@@ -18,7 +18,11 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.settings import check_combination, check_numbers, quoted
 
-DTYPES = ("float64", "float32")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "dtype": ("float64", "float32"),
+    "reduction": REDUCTIONS,
+    "parametrization": ("standard", "neural_tangent"),
+}
 
 Seeds = int | Sequence[int] | NDArray[np.integer[Any]]
 
@@ -111,7 +115,7 @@ def create_problem(
         raise BadInput(f"the network is {short_repr(network)}; make one with Network([inputs, ..., outputs])")
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
-    _check_options(network, found_loss, reduction, dtype)
+    _check_options(network, found_loss, found_optimizer, dtype, reduction, parametrization)
     if validation.are_of_members(y, x):
         x, y, rows, weights = validation.rows_of_members(x, y, rows, weights)
     x, y = validation.check_rows(x, y, network, found_loss, dtype)
@@ -119,7 +123,11 @@ def create_problem(
     if batch_size is not None:
         batch_size = validation.setting("batch_size", batch_size)
     factors, entry_factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
-    numbers = {"learning_rate": learning_rate, **_parameters(found_optimizer, momentum)}
+    numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
+    if momentum is not None:
+        if "momentum" not in numbers:
+            raise BadInput(f'the optimizer \'{found_optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
+        numbers["momentum"] = momentum
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     checked = {name: check_numbers(name, value) for name, value in varying.items()}
@@ -132,13 +140,16 @@ def create_problem(
     hidden = len(network.layers) - 1
     rates, own_rows = validation.check_dropout(dropout, hidden), validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
-    member_count = _count_members(checked, rates, row_weights, own_rows, entry_factors)
+    arrays = {"dropout": rates, "weights": row_weights, "learning_rate_factors": entry_factors}
+    member_count = _count_members(checked, own_rows, arrays)
     spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
     check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
     own_rows = own_rows * member_count if own_rows is not None and len(own_rows) == 1 else own_rows
     own_rows = _without_zero_weights(own_rows, row_weights, member_count, len(x))
+    is_penalized = {"W"} | ({"b"} if switch("penalize_biases", penalize_biases) else set())
+    mask = [np.full(entry.stop - entry.start, float(entry.symbol in is_penalized)) for entry in network.entries]
     counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
     return Problem(
         network=network,
@@ -147,7 +158,7 @@ def create_problem(
         loss=found_loss,
         reduction=reduction,
         penalty=found_penalty,
-        penalized=_penalty_mask(network, switch("penalize_biases", penalize_biases)),
+        penalized=np.concatenate(mask),
         optimizer=found_optimizer,
         schedule=found_schedule,
         numbers={name: spread[name] for name in numbers},
@@ -165,17 +176,21 @@ def create_problem(
         learning_rate_factors=Fixed(factors),
         entry_factors=entry_factors,
         clip_norm=spread.get("clip_norm"),
-        parametrization=validation.check_parametrization(parametrization, found_optimizer),
+        parametrization=parametrization,
         notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
 
 
-def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> None:
-    """Check the dtype, the reduction, and that the loss fits the output activation."""
-    if not isinstance(dtype, str | np.dtype) or dtype not in DTYPES:
-        raise BadInput(f"the dtype is {short_repr(dtype)}; give {quoted(DTYPES)}")
-    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
-        raise BadInput(f"the reduction is {short_repr(reduction)}; give {quoted(REDUCTIONS)}")
+def _check_options(network: Network, loss: Loss, optimizer: Optimizer, *options: Any) -> None:
+    """Check the values of `OPTIONS`, and that the loss fits the output activation."""
+    for (name, allowed), value in zip(OPTIONS.items(), options, strict=True):
+        if not isinstance(value, str | np.dtype) or value not in allowed:
+            raise BadInput(f"the {name} is {short_repr(value)}; give {quoted(allowed)}")
+    if options[-1] == "neural_tangent" and optimizer.rescaling is None:
+        raise BadInput(
+            f"the optimizer '{optimizer.name}' has no form for the neural-tangent parametrization; use sgd or adam, or "
+            'the parametrization "standard"'
+        )
     if not meaningful(loss, network.output):
         needs, use = {
             "positive": ("predictions above 0", "exponential or softplus"),
@@ -188,28 +203,13 @@ def _check_options(network: Network, loss: Loss, reduction: Any, dtype: Any) -> 
         )
 
 
-def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
-    if momentum is None:
-        return dict(optimizer.parameters)
-    if "momentum" not in optimizer.parameters:
-        raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-    return {**optimizer.parameters, "momentum": momentum}
-
-
-def _count_members(
-    numbers: Mapping[str, Any],
-    dropout: Floats,
-    weights: Floats | None,
-    rows: tuple[Integers, ...] | None,
-    entry_factors: Floats | None,
-) -> int:
-    """K, the common length of all arguments with one value per member."""
+def _count_members(numbers: Mapping[str, Any], rows: Sequence[Any] | None, arrays: Mapping[str, Floats | None]) -> int:
+    """K, the common length of all arguments with one value, list or array per member."""
     lengths = {name: array.size for name, array in numbers.items()}
-    lengths["dropout"] = len(dropout) if dropout.ndim == 2 else 1
-    lengths["weights"] = 1 if weights is None or weights.ndim == 1 else len(weights)
-    lengths["rows"] = 1 if rows is None else len(rows)
-    lengths["learning_rate_factors"] = 1 if entry_factors is None or entry_factors.ndim == 1 else len(entry_factors)
+    lengths |= {name: len(array) for name, array in arrays.items() if array is not None and array.ndim == 2}
     several = {name: length for name, length in lengths.items() if length > 1}
+    if rows is not None and len(rows) > 1:
+        several["rows"] = len(rows)
     if len(set(several.values())) > 1:
         text = ", ".join(f"{length} for {name}" for name, length in several.items())
         raise BadInput(
@@ -234,14 +234,6 @@ def _without_zero_weights(
             )
         weighted.append(indices)
     return tuple(weighted)
-
-
-def _penalty_mask(network: Network, penalize_biases: bool) -> Floats:
-    """A mask [P] of the entries of θ to which the penalty applies."""
-    mask = np.zeros(network.parameters)
-    for entry in network.entries:
-        mask[entry.start : entry.stop] = entry.symbol == "W" or (penalize_biases and entry.symbol == "b")
-    return mask
 
 
 def _notes(

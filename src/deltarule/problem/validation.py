@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike, NDArray
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.network import views
-from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.settings import MAX_SEEDS, NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
@@ -71,13 +70,6 @@ def numeric(name: str, values: Any, dtype: str) -> Floats:
     return converted
 
 
-def check_inputs(x: Any, network: Network, dtype: str) -> Floats:
-    """Convert inputs to a read-only array [N, D] for the network."""
-    array = numeric("the inputs", x, dtype)
-    _check_columns("the inputs", array, network.inputs, "input")
-    return array
-
-
 def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
     """Convert targets to an array [N, C] that fits the network and the loss."""
     array = numeric("the targets", y, dtype)
@@ -95,7 +87,9 @@ def check_targets(y: Any, network: Network, loss: Loss, dtype: str) -> Floats:
 
 def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tuple[Floats, Floats]:
     """Convert inputs and targets of the same rows."""
-    x, y = check_inputs(x, network, dtype), check_targets(y, network, loss, dtype)
+    x = numeric("the inputs", x, dtype)
+    _check_columns("the inputs", x, network.inputs, "input")
+    y = check_targets(y, network, loss, dtype)
     if len(x) != len(y):
         raise BadInput(
             f"there are {len(x)} rows of inputs and {len(y)} of targets; give one target row for each input row"
@@ -115,12 +109,8 @@ def rows_of_members(x: Any, y: Any, rows: Any, weights: Any) -> tuple[Any, Any, 
     """Return a copy of the rows for each member, with the member's targets."""
     x, y = np.asarray(x), np.asarray(y)
     members, count = y.shape[:2]
-    if len(x) != count:
-        raise BadInput(f"there are {len(x)} rows of inputs and {count} of each member's targets; give as many")
-    own = [range(count)] if rows is None else list(rows)
-    if len(own) not in (1, members):
-        raise BadInput(f"there are targets for {members} members and rows for {len(own)}; give as many")
-    own = [np.asarray(own[member % len(own)]) + member * count for member in range(members)]
+    own = [np.arange(count)] if rows is None else [np.asarray(indices) for indices in rows]
+    own = [indices + member * count for member, indices in enumerate(own * members if len(own) == 1 else own)]
     if weights is not None:
         weights = np.broadcast_to(np.asarray(weights), (members, count)).ravel()
     return np.tile(x, (members, 1)), y.reshape(members * count, *y.shape[2:]), own, weights
@@ -206,23 +196,25 @@ def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
     """Convert each member's row indices to an integer array and check them."""
     if rows is None:
         return None
+    checked: dict[int, Integers] = {}  # by id: members of one fold share one list and its memory
     lists = list(rows)  # keeps all of them alive: the id of a freed one would be used again
-    by_id = {id(indices): indices for indices in lists}  # members of one fold share one list and its memory
-    checked = {key: _check_indices(indices, row_count) for key, indices in by_id.items()}
+    for indices in {id(indices): indices for indices in lists}.values():
+        array = to_array(indices)
+        if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
+            raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
+        if array.min() < 0 or array.max() >= row_count:
+            raise BadInput(
+                f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}"
+            )
+        checked[id(indices)] = array.astype(np.int64)
     return tuple(checked[id(indices)] for indices in lists)
 
 
-def _check_indices(indices: Any, row_count: int) -> Integers:
-    array = to_array(indices)
-    if array is None or array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
-        raise BadInput("a member's rows are not a list of whole numbers; give at least one row's index")
-    if array.min() < 0 or array.max() >= row_count:
-        raise BadInput(f"a member's rows go from {array.min()} to {array.max()}; there are rows 0 to {row_count - 1}")
-    return array.astype(np.int64)
-
-
 def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) -> tuple[dict[str, float], Floats | None]:
-    """Check factors by array ("b2") or symbol ("b"), of arrays or single entries."""
+    """Check factors by array ("b2") or symbol ("b"), of arrays or single entries.
+
+    Those of entries are returned as a vector [P] or [K, P], 1 where there is none.
+    """
     known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
     for name in factors:
         if name not in known:
@@ -242,20 +234,13 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
         if not NOT_NEGATIVE.allows(array).all() or not is_finite(array):
             raise BadInput(f"{about} has {array.min():g} to {array.max():g}; give {NOT_NEGATIVE.words}")
         arrays[name] = array
-    return floats, _entries_of_arrays(arrays, network)
-
-
-def _entries_of_arrays(arrays: Mapping[str, Floats], network: Network) -> Floats | None:
-    """Return the entries of arrays as a vector [P] or [K, P], 1 where there is none."""
     if not arrays:
-        return None
-    counts = {len(array) for array in arrays.values() if array.ndim == 3}
-    if len(counts) > 1:
-        raise BadInput(f"the learning-rate factors are for {' and for '.join(map(str, sorted(counts)))} members")
-    vector = np.ones((*counts, network.parameters))
+        return floats, None
+    members = max((array.shape[:-2] for array in arrays.values()), key=len)
+    vector = np.ones((*members, network.parameters))
     for name, array in arrays.items():
         views(vector, network.entries)[name][...] = array
-    return vector
+    return floats, vector
 
 
 def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, Any]) -> None:
@@ -275,17 +260,6 @@ def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, A
             target[...] = array
         if not is_finite(target):
             raise BadInput(f"{what} has {name} with numbers that are not finite in {target.dtype}; give others")
-
-
-def check_parametrization(name: str, optimizer: Optimizer) -> str:
-    if name not in ("standard", "neural_tangent"):
-        raise BadInput(f"the parametrization is {short_repr(name)}; give one of standard, neural_tangent")
-    if name == "neural_tangent" and optimizer.rescaling is None:
-        raise BadInput(
-            f"the optimizer '{optimizer.name}' has no form for the neural-tangent parametrization; use sgd or adam, or "
-            'the parametrization "standard"'
-        )
-    return name
 
 
 def check_member_seeds(members: Any, seeds: Any) -> NDArray[np.uint64]:
