@@ -70,27 +70,29 @@ def batch(problem: Problem, members: Integers, step: int) -> Batch:
 
 def positions_of(problem: Problem, members: Integers, step: int) -> Integers:
     """Positions within each member's rows that an update uses, [B] or [K, B]."""
-    rows, size = problem.row_count(members[0]), problem.batch_rows(members[0])
-    epoch, batch_index = divmod(step, problem.steps_per_epoch(members[0]))
-    in_batch = slice(batch_index * size, (batch_index + 1) * size)
+    size = problem.batch_rows(members[0])
+    epoch, index = divmod(step, problem.steps_per_epoch(members[0]))
+    in_batch = slice(index * size, (index + 1) * size)
+    positions = _positions(problem, members, range(epoch, epoch + 1), in_batch)[0]
+    return positions[0] if len(positions) == 1 else positions
+
+
+def _positions(problem: Problem, members: Integers, epochs: range, columns: slice) -> Integers:
+    """Some columns of the row orders of epochs, [epochs, K, columns], or [epochs, 1, columns] if all are equal."""
+    count = problem.row_count(members[0])
     if problem.row_order is not None:
-        positions = _given_order(problem, members)[:, in_batch]
-        return positions[0] if len(positions) == 1 else positions
-    if size == rows:
-        return np.arange(rows)
+        order = np.atleast_2d(problem.row_order)
+        order = order[members] if len(order) > 1 else order
+        order = order[:1] if (order == order[0]).all() else order
+        return np.tile(order[:, columns], (len(epochs), 1, 1))
+    if problem.steps_per_epoch(members[0]) == 1:
+        return np.arange(count)[None, None]
     seeds = problem.data_seeds[members]
     if len(seeds) == 1:  # the common case, without a search for equal seeds
-        return orders((int(seeds[0]),), epoch, rows)[0, in_batch]
+        return orders_of_epochs((int(seeds[0]),), epochs, count)[:, :, columns]
     unique, inverse = np.unique(seeds, return_inverse=True)
-    positions = orders(tuple(unique.tolist()), epoch, rows)[:, in_batch][inverse]
-    return positions[0] if len(unique) == 1 else positions
-
-
-def _given_order(problem: Problem, members: Integers) -> Integers:
-    assert problem.row_order is not None
-    order = np.atleast_2d(problem.row_order)
-    order = order[members] if len(order) > 1 else order
-    return order[:1] if (order == order[0]).all() else order
+    positions = orders_of_epochs(tuple(unique.tolist()), epochs, count)[:, :, columns]
+    return positions if len(unique) == 1 else positions.take(inverse, axis=1)
 
 
 def all_rows(problem: Problem, members: Integers) -> Batch:
@@ -140,12 +142,9 @@ def orders_of_epochs(seeds: tuple[int, ...], epochs: range, row_count: int) -> I
 
 
 def _draw_orders(seeds: tuple[int, ...], epochs: range, row_count: int) -> Integers:
-    return _make_read_only(random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], row_count))
-
-
-def _make_read_only(orders: Integers) -> Integers:
-    orders.setflags(write=False)
-    return orders
+    drawn: Integers = random.permutation(np.array(seeds, np.uint64), np.array(epochs)[:, None], row_count)
+    drawn.setflags(write=False)
+    return drawn
 
 
 _cached_orders: dict[tuple[int, int, int], tuple[int, NDArray[np.int32]]] = {}
@@ -164,7 +163,9 @@ def _long_order(seed: int, epoch: int, row_count: int) -> NDArray[np.int32]:
 @lru_cache(maxsize=2)  # this epoch and the next, for calls at every update
 def _long_orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
     """The row orders [1, seeds, rows] of a long epoch."""
-    return _make_read_only(np.stack([_long_order(seed, epoch, row_count) for seed in seeds], dtype=np.int64)[None])
+    stacked = np.stack([_long_order(seed, epoch, row_count) for seed in seeds], dtype=np.int64)[None]
+    stacked.setflags(write=False)
+    return stacked
 
 
 _short_orders = lru_cache(maxsize=16)(_draw_orders)  # for up to 16 lengths of folds, or chunks of a training run
@@ -186,18 +187,13 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
     """
     count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
     epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1) if batches > 1 else range(1)
-    if problem.row_order is not None:
-        positions = np.tile(_given_order(problem, members), (len(epochs), 1, 1))
-    elif batches == 1:
-        positions = np.arange(count)[None, None]
-    else:
-        seeds, inverse = np.unique(problem.data_seeds[members], return_inverse=True)
-        positions = orders_of_epochs(tuple(seeds.tolist()), epochs, count)
-        # A copy, because programs are compiled for writable arrays.
-        positions = positions.copy() if len(seeds) == 1 else positions.take(inverse, axis=1)
+    positions = _positions(problem, members, epochs, slice(None))
+    if not positions.flags.writeable:  # programs are compiled for writable arrays
+        positions = positions.copy()
     if problem.rows is None:
         return positions, positions
     labels = problem.row_kinds[members]
-    rows = np.stack([problem.rows[member] for member in (members[:1] if (labels == labels[0]).all() else members)])
+    chosen = members[:1] if (labels == labels[0]).all() else members
+    rows = np.stack([problem.rows[member] for member in chosen])
     rows_of_epochs = np.broadcast_to(rows, (len(positions), max(len(rows), positions.shape[1]), count))
     return np.take_along_axis(rows_of_epochs, np.broadcast_to(positions, rows_of_epochs.shape), axis=2), positions

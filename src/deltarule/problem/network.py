@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,12 @@ class Network:
         initializer: Named | Initializer | Sequence[Named | Initializer] = "glorot_uniform",
     ) -> None:
         checked, bias, batch_norm = _check_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
-        hidden = len(checked) - 2
+        hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
         activations = (*_of_layers("activation", activation, hidden, "hidden layer"), registry.activation(output))
-        scaling = switch("scaling_layer", scaling_layer)
+        shapes = zip(pairwise(checked), activations, strict=True)
         layers = tuple(
-            Layer(
-                n + 1, checked[n], checked[n + 1], activations[n], bias, batch_norm and n < hidden, scaling and n == 0
-            )
-            for n in range(hidden + 1)
+            Layer(n, *sizes, activation, bias, batch_norm=batch_norm and n <= hidden, scaling=scaling and n == 1)
+            for n, (sizes, activation) in enumerate(shapes, 1)
         )
         for name, value in (
             ("sizes", checked),
@@ -103,16 +102,10 @@ class Network:
         return self.layers[-1].activation
 
     def __repr__(self) -> str:
-        shape = "-".join(map(str, self.sizes))
-        extras = "".join(
-            [
-                "" if self.layers[0].bias else ", no biases",
-                ", batch norm" if self.layers[0].batch_norm else "",
-                ", scaling layer" if self.layers[0].scaling else "",
-            ]
-        )
-        activations = ", ".join(layer.activation.name for layer in self.layers)
-        return f"Network {shape} ({activations}{extras}), {self.parameters:,} parameters"
+        first = self.layers[0]
+        extras = {"no biases": not first.bias, "batch norm": first.batch_norm, "scaling layer": first.scaling}
+        parts = [*(layer.activation.name for layer in self.layers), *(name for name, is_so in extras.items() if is_so)]
+        return f"Network {'-'.join(map(str, self.sizes))} ({', '.join(parts)}), {self.parameters:,} parameters"
 
 
 def switch(name: str, value: Any) -> bool:

@@ -5,7 +5,7 @@ K members · N rows of data · D inputs · C outputs · P parameters
 x [N, D]   y [N, C]   weights, row_order [N] or [K, N]   every number of an optimizer, schedule or penalty: [K]
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -163,12 +163,8 @@ class Problem:
     @property
     def varying(self) -> dict[str, Floats]:
         """The numbers [K] that differ between members, by name (dropout by layer)."""
-        numbers = {
-            "strength": self.strength,
-            "initial_scale": self.initial_scale,
-            **self.numbers,
-            **self.schedule_numbers,
-        }
+        numbers = {"strength": self.strength, "initial_scale": self.initial_scale}
+        numbers |= {**self.numbers, **self.schedule_numbers}
         numbers |= {f"dropout {layer}": rates for layer, rates in enumerate(self.dropout.T, 1)}
         return {name: values for name, values in numbers.items() if (values != values[0]).any()}
 
@@ -253,7 +249,7 @@ class Problem:
 
     def take(self, chosen: Integers) -> "Problem":
         """The problem of the members with the indices `chosen`."""
-        parts = {name: _take(getattr(self, name), chosen) for name in _PER_MEMBER}
+        parts = {name: _for_each(lambda array: array[chosen], getattr(self, name)) for name in _PER_MEMBER}
         arrays = {name: getattr(self, name) for name in _PERHAPS_PER_MEMBER}
         parts |= {name: array[chosen] for name, array in arrays.items() if np.ndim(array) == 2}
         if self.rows is not None:
@@ -274,11 +270,14 @@ class Problem:
         for problem, key in zip(problems, row_keys, strict=True):
             rows += [np.arange(len(problem.x)) + starts[key]] * problem.members
 
+        def join(*arrays: Floats) -> Floats:
+            return np.concatenate(arrays)
+
         rows_of = {name: [getattr(part, name) for part in distinct.values()] for name in ("x", "y", "weights")}
         return replace(
             problems[0],
-            **{name: _join(parts) for name, parts in rows_of.items()},
-            **{name: _join([getattr(problem, name) for problem in problems]) for name in _PER_MEMBER},
+            **{name: _for_each(join, *parts) for name, parts in rows_of.items()},
+            **{name: _for_each(join, *(getattr(problem, name) for problem in problems)) for name in _PER_MEMBER},
             rows=tuple(rows) if len(distinct) > 1 else None,
             penalty=next((problem.penalty for problem in problems if problem.penalty is not None), None),
             notes=(),
@@ -300,13 +299,8 @@ _PERHAPS_PER_MEMBER = ("weights", "row_order", "entry_factors")
 """Fields with an entry for each member, and arrays that may be shared by all."""
 
 
-def _take(value: Any, chosen: Integers) -> Any:
-    if isinstance(value, Mapping):
-        return {name: array[chosen] for name, array in value.items()}
-    return None if value is None else value[chosen]
-
-
-def _join(values: Sequence[Any]) -> Any:
+def _for_each(change: Callable[..., Floats], *values: Any) -> Any:
+    """Call a function with arrays, or with those of each name in mappings; None stays."""
     if isinstance(values[0], Mapping):
-        return {name: np.concatenate([value[name] for value in values]) for name in values[0]}
-    return None if values[0] is None else np.concatenate(values)
+        return {name: change(*(value[name] for value in values)) for name in values[0]}
+    return None if values[0] is None else change(*values)

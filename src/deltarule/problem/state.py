@@ -50,19 +50,11 @@ class State:
     @classmethod
     def concatenate(cls, states: Sequence["State"]) -> "State":
         """The state of the members of several states at one step, numbered anew."""
-
-        def join(name: str) -> Floats:
-            return np.concatenate([getattr(state, name) for state in states])
-
+        arrays = {
+            name: np.concatenate([getattr(state, name) for state in states]) for name in ("theta", "buffers", "factor")
+        }
         slots = {name: np.concatenate([state.slots[name] for state in states]) for name in states[0].slots}
-        return cls(
-            theta=join("theta"),
-            slots=slots,
-            buffers=join("buffers"),
-            factor=join("factor"),
-            members=np.arange(sum(len(state.members) for state in states)),
-            step=states[0].step,
-        )
+        return cls(slots=slots, members=np.arange(len(arrays["theta"])), step=states[0].step, **arrays)
 
     def put(self, chosen: NDArray[Any], part: "State") -> "State":
         """A copy with the arrays of `part` for the members `chosen`, at its step."""

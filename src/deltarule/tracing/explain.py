@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss
-from deltarule.maths.network import Entry, flatten
+from deltarule.maths.network import Entry, flatten, views
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
@@ -17,6 +17,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import fill_arrays
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.forward import add_inputs, forward, objective
@@ -115,10 +116,6 @@ def explain_update(
 
 def _state(problem: Problem, theta: Floats, user_state: Mapping[str, Any]) -> State:
     """The state with a user's parameters, slots and step."""
-    if not isinstance(user_state, Mapping):
-        raise BadInput(
-            f"state is {type(user_state).__name__}; give the optimizer's arrays and the step by name, as {{'step': 3}}"
-        )
     state, slots = initial_state(problem, theta[None]), dict(user_state)
     step = int(slots.pop("step", 0))
     for name, value in slots.items():
@@ -133,17 +130,14 @@ def _state(problem: Problem, theta: Floats, user_state: Mapping[str, Any]) -> St
 
 def _flat_vector(what: str, value: Any, entries: Sequence[Entry]) -> Floats:
     """Convert parameters or slots, by name or flat, to a vector [P]."""
+    length = entries[-1].stop
     if not isinstance(value, Mapping):
-        vector, length = np.asarray(value, np.float64), entries[-1].stop
+        vector = np.asarray(value, np.float64)
         if vector.shape != (length,):
             raise BadInput(f"{what} has the shape {list(vector.shape)}; give {length} numbers, or arrays by name")
         return vector
-    names = [entry.name for entry in entries]
-    if set(value) != set(names):
-        raise BadInput(f"{what} hold {', '.join(value)}; give exactly {', '.join(names)}")
-    arrays = {name: np.atleast_2d(np.asarray(array, np.float64)) for name, array in value.items()}
-    for entry in entries:
-        shape = arrays[entry.name].shape
-        if shape != entry.shape:
-            raise BadInput(f"{entry.name} of {what} has the shape {list(shape)}; give the shape {list(entry.shape)}")
-    return flatten(arrays, entries)
+    arrays = views(np.zeros((1, length)), entries)
+    if set(value) != set(arrays):
+        raise BadInput(f"{what} hold {', '.join(value)}; give exactly {', '.join(arrays)}")
+    fill_arrays(what, arrays, value)
+    return flatten(arrays, entries)[0]
