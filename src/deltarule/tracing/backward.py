@@ -38,16 +38,13 @@ def _add_derivative(
 
 def _add_output_derivatives(trace: TraceBuilder) -> Array:
     """Add the derivatives at the output layer and return ∂J/∂z."""
-    problem, n, layer = trace.problem, trace.last, trace.network.layers[-1]
-    loss, output, outputs, rows = problem.loss, trace.network.output, trace.network.outputs, trace.rows
-    share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), outputs)
-    logits = trace.tape[f"z{n}"].value
+    problem, n, rows = trace.problem, trace.last, trace.rows
+    loss, output, logits = problem.loss, trace.network.output, trace.tape[f"z{n}"].value
+    share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), trace.network.outputs)
     delta = loss.forward(output, logits, rows.y)[1](share)
-    numbers = trace.add_parameters("loss", loss)
 
     def slope(i: Index, j: Index) -> Expression | None:
-        z, p, y = (trace.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
-        _, found = formulas.loss_formulas(loss, output, z, p, y, j, outputs, numbers)
+        _, found = trace.loss_formulas(i, j)
         return None if found is None else trace.objective_weight(i) * found
 
     if loss.fused_with(output):
@@ -55,7 +52,7 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
     _add_derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _activation(trace, layer, delta)
+    _activation(trace, trace.network.layers[-1], delta)
     return delta
 
 

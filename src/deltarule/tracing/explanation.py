@@ -185,22 +185,18 @@ def explanation_record(explanation: Explanation, sample: int | None, layer: int 
 
 
 def _quantity_record(quantity: Quantity, sample_index: int | None) -> dict[str, Any]:
-    formula, value = quantity.formula, quantity.value
+    formula, value, rule = quantity.formula, quantity.value, quantity.rule
     is_narrowed = sample_index is not None and quantity.axes[:1] == (SAMPLES,)
-    indices = islice(quantity.indices(sample_index), MAX_WORKED) if quantity.rule else ()
+    worked = [
+        {"index": index, "numbers": with_numbers(rule(*index), 17), "value": float(value[index])}
+        for index in islice(quantity.indices(sample_index), MAX_WORKED)
+        if rule is not None
+    ]
     return {
-        "name": quantity.name,
-        "section": quantity.section,
-        "layer": quantity.layer,
-        "about": quantity.about,
-        "axes": quantity.axes,
+        **{key: getattr(quantity, key) for key in ("name", "section", "layer", "about", "axes")},
         "formula": None if formula is None else with_names(formula),
         "value": value[sample_index] if is_narrowed else value,
-        "worked": [
-            {"index": index, "numbers": with_numbers(quantity.rule(*index), 17), "value": float(value[index])}
-            for index in indices
-            if quantity.rule
-        ],
+        "worked": worked,
     }
 
 
@@ -211,7 +207,7 @@ def header(explanation: Explanation) -> str:
 
 def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) -> list[str]:
     """The values of a quantity, its formula, and one entry worked out."""
-    name, value, formula = quantity.name, quantity.value, quantity.formula
+    name, value, formula, rule = quantity.name, quantity.value, quantity.formula, quantity.rule
     if quantity.axes:
         size = " × ".join(f"{length:,}" for length in value.shape)
         lines = ["", *_wrap(f"{name} [{', '.join(quantity.axes)}], {size}: {quantity.about}", width)]
@@ -220,13 +216,14 @@ def _quantity_lines(quantity: Quantity, sample_index: int | None, width: int) ->
         lines = _wrap(f"{name}: {quantity.about}", width)
     else:
         lines = _wrap(f"{name} = {format_significant(float(value), 8)}   {quantity.about}", width)
-    if formula is not None and quantity.rule is not None:
-        lines += _wrap(f"{format_index(name, quantity.axes)} = {with_names(formula)}", width, "  ")
+    if formula is not None and rule is not None:
         index = quantity.first_nonzero_index(sample_index)
-        worked = with_numbers(quantity.rule(*index), sample_index=sample_index)
-        lines += _wrap(
-            f"{format_index(name, index)} = {worked} = {format_significant(float(value[index]), 8)}", width, "  "
+        worked, result = (
+            with_numbers(rule(*index), sample_index=sample_index),
+            format_significant(float(value[index]), 8),
         )
+        lines += _wrap(f"{format_index(name, quantity.axes)} = {with_names(formula)}", width, "  ")
+        lines += _wrap(f"{format_index(name, index)} = {worked} = {result}", width, "  ")
     return lines
 
 

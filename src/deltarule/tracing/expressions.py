@@ -231,11 +231,7 @@ def _value(tree: Expression) -> Any:
 
 def replace_parts(tree: Any, replacements: Sequence[tuple[Expression, Expression]]) -> Any:
     """A formula in which parts, known by identity, are replaced by other formulas."""
-
-    def replacement(part: Any) -> Any:
-        return next((new for old, new in replacements if part is old), None)
-
-    return _mapped(tree, replacement)
+    return _mapped(tree, lambda part: next((new for old, new in replacements if part is old), None))
 
 
 def _known(tree: Any, condition: Comparison, holds: bool) -> Any:

@@ -85,10 +85,7 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
 def _activation(trace: TraceBuilder, layer: Layer) -> None:
     n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
     numbers = trace.add_parameters("activation", activation, n)
-    if n == trace.last:
-        value, what = activation.forward(trace.tape[source].value)[0], "predictions"
-    else:
-        value, what = trace.tape[f"a{n}"].value, "activations"
+    value, what = activation.forward(trace.tape[source].value)[0], "predictions" if n == trace.last else "activations"
 
     def a(i: Index, j: Index) -> Expression | None:
         return formulas.activation_value(activation, trace.row(source, i), j, layer.units, numbers)
@@ -129,16 +126,10 @@ def objective(trace: TraceBuilder) -> None:
 
 def _add_loss(trace: TraceBuilder) -> None:
     """Add the unweighted loss of each output [B, C] and the loss's parameters."""
-    loss, output, n = trace.problem.loss, trace.network.output, trace.last
-    numbers = trace.add_parameters("loss", loss)
-
-    def loss_term(i: Index, j: Index) -> Expression | None:
-        z, p, y = (trace.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
-        return formulas.loss_formulas(loss, output, z, p, y, j, trace.network.outputs, numbers)[0]
-
-    value, _ = loss.forward(output, trace.tape[f"z{n}"].value, trace.rows.y)
-    fused = ", computed from the logits" if loss.fused_with(output) else ""
-    trace.add("loss", "loss", value, "ij", f"{loss.name} of each output{fused}", loss_term)
+    loss, output = trace.problem.loss, trace.network.output
+    value, _ = loss.forward(output, trace.tape[f"z{trace.last}"].value, trace.rows.y)
+    about = f"{loss.name} of each output" + (", computed from the logits" if loss.fused_with(output) else "")
+    trace.add("loss", "loss", value, "ij", about, lambda i, j: trace.loss_formulas(i, j)[0])
 
 
 def _add_sample_weight(trace: TraceBuilder) -> None:

@@ -16,6 +16,7 @@ from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
+from deltarule.tracing import formulas
 from deltarule.tracing.explanation import Quantity
 from deltarule.tracing.expressions import ONE, SAMPLES, Expression, Index, Ref, Series
 from deltarule.tracing.formulas import Row
@@ -110,6 +111,13 @@ class TraceBuilder:
     def activation_argument(self, layer: Layer) -> str:
         """The name of the array to which a layer's activation is applied."""
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
+
+    def loss_formulas(self, i: Index, j: Index) -> tuple[Expression | None, Expression | None]:
+        """The formulas of the loss of an output of a sample, and of its slope."""
+        loss, n = self.problem.loss, self.last
+        z, p, y = (self.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
+        numbers = self.add_parameters("loss", loss)
+        return formulas.loss_formulas(loss, self.network.output, z, p, y, j, self.network.outputs, numbers)
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
         return Series((SAMPLES,), (len(self.w),), term)
