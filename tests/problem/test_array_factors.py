@@ -65,7 +65,7 @@ def test_decay_keeps_its_strength_where_the_rate_has_a_factor_of_the_parametriza
         ({"learning_rate_factors": {"b": -1}}, "the learning-rate factor of b is -1; give a number of 0 or more"),
         ({"learning_rate_factors": {"b": np.inf}}, "the learning-rate factor of b is inf; give a number of 0 or more"),
         ({"learning_rate_factors": {"b": True}}, "the learning-rate factor of b is True; give a number of 0 or more"),
-        ({"parametrization": "mup"}, "the parametrization is 'mup'; give \"standard\" or \"neural_tangent\""),
+        ({"parametrization": "mup"}, 'the parametrization is \'mup\'; give "standard" or "neural_tangent"'),
         (
             {"parametrization": "neural_tangent", "optimizer": Optimizer("own", sgd)},
             "the optimizer 'own' has no form for the neural-tangent parametrization; use sgd or adam, or the",
