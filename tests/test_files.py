@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from deltarule import platforms
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import (
-    ABANDONED_SECONDS,
     check_can_write,
     check_is_file,
     make_folder,
@@ -104,16 +102,6 @@ def test_file_in_the_way_of_a_folder_is_refused(path: Path) -> None:
         with pytest.raises(BadInput, match=r"file.* cannot be written: .*; choose a folder"):
             make_folder(wanted)
     assert path.read_text(encoding="utf-8") == "mine"
-
-
-def test_partial_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
-    old, new, other = (tmp_path / name for name in (".deltarule-1.part", ".deltarule-2.part", "mine.part"))
-    for path in (old, new, other):
-        path.write_bytes(b"half")
-    for path in (old, other):
-        os.utime(path, (time.time() - ABANDONED_SECONDS - 60,) * 2)
-    make_folder(tmp_path)
-    assert sorted(tmp_path.iterdir()) == [new, other]
 
 
 if sys.platform != "win32":

@@ -46,13 +46,7 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         arrays = safetensors.numpy.load(content)  # checks header, sizes and offsets against the file
     except (SafetensorError, KeyError, ValueError) as error:
         raise BadInput(f"{path} is damaged or no safetensors file of plain arrays ({error}); write it again") from error
-    return dict(sorted(arrays.items())), _metadata(Path(path), content)
-
-
-def _metadata(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON metadata from the header of a safetensors file."""
-    header_size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + header_size])
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     try:
         metadata = json.loads(header["__metadata__"][METADATA_KEY])
     except (KeyError, TypeError, ValueError, RecursionError):
@@ -61,4 +55,4 @@ def _metadata(path: Path, content: bytes) -> dict[str, Any]:
         raise BadInput(
             f"{path} was not written by deltarule: its metadata are missing; use a file that deltarule wrote"
         )
-    return metadata
+    return dict(sorted(arrays.items())), metadata

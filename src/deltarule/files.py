@@ -6,17 +6,11 @@ import os
 import secrets
 import shutil
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
 
 from deltarule import platforms
 from deltarule.errors import DISK_TROUBLE, FREE_SPACE, BadInput, RunFailed
-
-PART = ".deltarule-*.part"
-"""Pattern of the names of partial files, which are renamed once they are complete."""
-ABANDONED_SECONDS = 3600.0
-"""A partial file that was not written to for this long was left by a killed process."""
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:
@@ -28,7 +22,7 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
     """
     target = _destination(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    part = target.parent / PART.replace("*", secrets.token_hex(8))
+    part = target.parent / f".deltarule-{secrets.token_hex(8)}.part"
     try:
         with part.open("xb") as file:
             if target.exists():
@@ -58,16 +52,12 @@ def check_can_write(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> Path:
-    """Create a writable output folder and remove killed processes' partial files."""
+    """Create a writable output folder."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
-        for part in path.glob(PART):
-            with contextlib.suppress(OSError):  # another process was quicker
-                if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-                    part.unlink()
     except OSError as error:
         raise _cannot_write(path, error) from error
     return path

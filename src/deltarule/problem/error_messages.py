@@ -77,11 +77,8 @@ def as_toml(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_format_key(key)} = {as_toml(one)}" for key, one in value.items()) + "}"
+        bare = {key: key if re.fullmatch("[A-Za-z0-9_-]+", key) else as_toml(key) for key in value}
+        return "{" + ", ".join(f"{bare[key]} = {as_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(as_toml(one) for one in value) + "]"
     return repr(value) if isinstance(value, float) else str(value)
-
-
-def _format_key(key: str) -> str:
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else as_toml(key)

@@ -249,13 +249,10 @@ def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, A
         if name not in targets:
             raise BadInput(f"{what} has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
         target, array = targets[name], to_float64(given)
-        if array is None:
-            raise BadInput(f"{what} has {short_repr(given)} as {name}; give an array of numbers")
         each = target.shape[1:]
-        if array.shape not in (target.shape, each, each[1:] if each[0] == 1 else each):
-            raise BadInput(
-                f"{what} has {name} of the shape {array.shape}; give {each} for all members or {target.shape} for each"
-            )
+        if array is None or array.shape not in (target.shape, each, each[1:] if each[0] == 1 else each):
+            found = short_repr(given) if array is None else f"the shape {array.shape}"
+            raise BadInput(f"{what} has {name} as {found}; give {each} for all members or {target.shape} for each")
         with np.errstate(over="ignore"):  # reported below
             target[...] = array
         if not is_finite(target):

@@ -40,8 +40,6 @@ def symbol(name: str) -> str:
         return f"<msup><mrow>{symbol(name[:-4])}</mrow><mtext>new</mtext></msup>"
     if name.startswith("norm_"):
         return f"<mrow><mo>‖</mo>{symbol('∂J/∂' + name[5:])}<mo>‖</mo></mrow>"
-    if name.startswith("running_"):
-        return f"<mrow><mtext>running&#xA0;</mtext>{symbol(name[8:])}</mrow>"
     if "_" in name:
         above, below = name.split("_", 1)
         if above in ("weight", "warm"):  # words of their own

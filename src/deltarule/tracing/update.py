@@ -6,7 +6,7 @@ import numpy as np
 from numpy import sqrt
 
 from deltarule.engines.reference import apply_optimizer, array_norms
-from deltarule.maths.network import BATCH_NORM_MOMENTUM, Entry, views
+from deltarule.maths.network import Entry, views
 from deltarule.maths.optimizers import HYPERPARAMETERS, LEARNING_RATE
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
@@ -14,7 +14,6 @@ from deltarule.tracing import formulas
 from deltarule.tracing.expressions import (
     ZERO,
     Expression,
-    Function,
     Index,
     Number,
     Ref,
@@ -31,8 +30,6 @@ def update(trace: TraceBuilder) -> None:
     theta, slots = apply_optimizer(trace.problem, trace.state, trace.forward_pass.gradient)
     for entry in trace.network.entries:
         _add_updated_array(trace, entry, shared, theta, slots)
-    for entry in trace.network.buffers:
-        _add_running_statistic(trace, entry)
 
 
 def _add_updated_array(
@@ -139,22 +136,6 @@ def _add_learning_rate(trace: TraceBuilder) -> Ref:
         tree = tree * trace.add_setting("cut", factor, "factor by which training cut the rate when the loss stalled")
     value = problem.rates(members, step) * trace.state.factor
     return trace.add_setting(symbol, value, f"{about} of this update, by the schedule {schedule.name}", tree)
-
-
-def _add_running_statistic(trace: TraceBuilder, entry: Entry) -> None:
-    at, n, kind = trace.at, layer_number(entry.name), entry.name.rstrip("0123456789")
-    before, after = _array_of(trace.state.buffers, entry), _array_of(trace.forward_pass.buffers, entry)
-    name, count = f"running_{entry.name}", at["N"]()
-
-    def rule(j: Index) -> Expression:
-        new: Expression = at[entry.name](j)
-        if kind == "variance":
-            new = new * (Function("max", (count, Number(1)), max) / Function("max", (count - 1, Number(1)), max))
-        return (1 - BATCH_NORM_MOMENTUM) * at[name](j) + BATCH_NORM_MOMENTUM * new
-
-    trace.add(name, "update", before, "j", f"running {kind} of z{n} before the update")
-    about = f"running {kind} of z{n} after it: a tenth of the way to the batch's own"
-    trace.add(f"{name}_new", "update", after, "j", about, rule)
 
 
 def _array_of(vector: Floats, entry: Entry) -> Floats:
