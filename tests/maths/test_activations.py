@@ -186,15 +186,6 @@ def test_slopes_go_to_0_where_the_activation_says_so(activation: Activation) -> 
     assert [slope < 1e-9 for slope in slopes] == [activation.flat in ("left", "both"), activation.flat == "both"]
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda a: a.name)
-def test_arguments_are_not_changed(activation: Activation) -> None:
-    z, da = np.array([[-1.0, 0.0, 2.0]]), np.array([[1.0, 2.0, 3.0]])
-    z.flags.writeable = da.flags.writeable = False
-    a, backward = activation.forward(z)
-    backward(da)
-    assert a is not z or activation.name == "identity"
-
-
 @pytest.mark.parametrize("activation", ELEMENTWISE, ids=lambda a: a.name)
 def test_kinks_are_where_the_slope_jumps(activation: Activation) -> None:
     activation = replace(activation, parameters=dict.fromkeys(activation.parameters, 0.5))

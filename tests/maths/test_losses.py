@@ -222,30 +222,6 @@ def test_dtype_stays_and_a_population_is_its_members(loss: Loss, data: st.DataOb
                 assert np.array_equal(of_all[k], alone)
 
 
-@given(data=st.data())
-def test_pytorch_computes_the_same(data: st.DataObject) -> None:
-    functional = torch.nn.functional
-    z, y = (data.draw(arrays(np.float64, (4, 3), elements=st.floats(0.01, 20))) for _ in range(2))
-    soft = y / y.sum(-1, keepdims=True)
-    tz, ty, tsoft = map(torch.tensor, (z, y, soft))
-    for value, expected in (
-        (LOSSES["huber"].value(z, y, delta=1.5), functional.huber_loss(tz, ty, delta=1.5, reduction="sum")),
-        (
-            CROSS_ENTROPY.forward(SOFTMAX, z, soft)[0],
-            functional.cross_entropy(tz, tsoft, reduction="sum"),
-        ),
-        (
-            BINARY_CROSS_ENTROPY.forward(SIGMOID, z, soft)[0],
-            functional.binary_cross_entropy_with_logits(tz, tsoft, reduction="sum"),
-        ),
-        (  # PyTorch leaves out what does not depend on the prediction
-            LOSSES["poisson"].forward(ACTIVATIONS["exponential"], z, y)[0] + y - y * np.log(y),
-            functional.poisson_nll_loss(tz, ty, log_input=True, reduction="sum"),
-        ),
-    ):
-        assert value.sum() == pytest.approx(float(expected), rel=1e-12)
-
-
 SMOOTHING = st.floats(0, 0.9)
 
 
@@ -268,14 +244,6 @@ def test_a_smoothed_single_output_is_the_softmax_of_two(z: np.ndarray, y: np.nda
     logits = np.concatenate([0 * z, z], -1)
     double, _ = CROSS_ENTROPY.forward(SOFTMAX, logits, smooth_labels(CROSS_ENTROPY, pair, smoothing))
     assert np.allclose(single[:, 0], double.sum(-1), rtol=1e-12, atol=1e-12)
-
-
-@given(y=arrays(np.float64, (3, 4), elements=st.floats(0, 1)), smoothing=SMOOTHING)
-def test_smoothing_keeps_sums_and_the_order_of_classes(y: np.ndarray, smoothing: float) -> None:
-    mixed = smooth_labels(CROSS_ENTROPY, y, smoothing)
-    assert np.allclose(mixed.sum(-1), y.sum(-1), rtol=1e-12, atol=1e-12)
-    assert (np.diff(np.take_along_axis(mixed, y.argsort(-1), -1), axis=-1) >= -1e-15).all()
-    assert np.array_equal(smooth_labels(CROSS_ENTROPY, y, 0.0), y)
 
 
 @BY_NAME

@@ -7,7 +7,7 @@ import pytest
 from sklearn import neural_network
 
 import deltarule
-from deltarule import MLPRegressor, from_sklearn
+from deltarule import from_sklearn
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -116,15 +116,6 @@ def test_a_fit_that_goes_on_from_better_weights_comes_back_to_them(kind: str, hi
     np.testing.assert_array_equal(kept[1], kept[0])
 
 
-def test_a_fit_that_goes_on_with_other_targets_learns_them() -> None:
-    x = np.random.default_rng(0).normal(size=(200, 2))
-    model = MLPRegressor(
-        hidden_layer_sizes=(8,), early_stopping=True, warm_start=True, learning_rate_init=0.01, random_state=0
-    )
-    assert model.fit(x, x[:, 0]).score(x, x[:, 0]) > 0.9
-    assert model.fit(x, -x[:, 0]).score(x, -x[:, 0]) > 0.9
-
-
 @pytest.mark.parametrize(
     ("solver", "learning_rate"), [("sgd", "constant"), ("sgd", "invscaling"), ("adam", "constant")]
 )
@@ -157,11 +148,6 @@ def test_what_they_have_in_common_has_the_same_default() -> None:
     for name in ("MLPClassifier", "MLPRegressor"):
         theirs, ours = getattr(neural_network, name)().get_params(), getattr(deltarule, name)().get_params()
         assert {key: ours[key] for key in theirs} == theirs
-
-
-def test_regressor_takes_the_loss_first_and_the_classifier_the_layers() -> None:
-    assert deltarule.MLPRegressor("poisson", (5,), "tanh").get_params()["hidden_layer_sizes"] == (5,)
-    assert deltarule.MLPClassifier((5,), "tanh").activation == "tanh"
 
 
 WRONG: list[dict[str, Any]] = [

@@ -119,9 +119,6 @@ def test_inconsistent_safetensors_header_is_refused(tmp_path: Path, header: dict
         assert_refused(lambda: load_model(tmp_path / "m.safetensors"), "m.safetensors")
 
 
-# --- tables ----------------------------------------------------------------------------------------------------------
-
-
 # --- recipes and JSON ------------------------------------------------------------------------------------------------
 
 
