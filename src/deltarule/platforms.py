@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from deltarule.errors import RunFailed
+
 WINDOWS = os.name == "nt"
 
 RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -85,11 +87,12 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     Yields a function that returns whether Ctrl-C was pressed. Training calls it between chunks, and once more after the
     last one, because Ctrl-C may come during that chunk.
     """
-    is_requested = False
+    is_requested = is_immediate = False
 
     def handle_signal(number: int, frame: Any) -> None:
-        nonlocal is_requested
+        nonlocal is_requested, is_immediate
         if is_requested:
+            is_immediate = True
             signal.signal(signal.SIGINT, before)  # now: the exception may cut the `finally` short
             raise KeyboardInterrupt
         is_requested = True
@@ -101,6 +104,11 @@ def interrupts() -> Iterator[Callable[[], bool]]:
     before = signal.signal(signal.SIGINT, handle_signal)
     try:
         yield lambda: is_requested
+    except (RuntimeError, SystemError) as error:
+        # Python could not raise it, for instance in a callback of a compiler, which failed with another error.
+        if is_immediate and not isinstance(error, RunFailed):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

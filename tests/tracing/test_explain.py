@@ -148,7 +148,7 @@ def test_a_bias_does_not_decay_and_a_penalty_counts_what_it_says():
     ("params", "options", "sentence"),
     [
         ({"W1": [[0.5, -1.0]], "W2": [[1.0], [2.0]]}, {}, "params hold W1, W2; give exactly W1, b1, W2, b2"),
-        ({**PARAMS, "W1": [[1.0], [2.0]]}, {}, "params has W1 of the shape (2, 1); give (1, 2)"),
+        ({**PARAMS, "W1": [[1.0], [2.0]]}, {}, "params has an array of the shape (2, 1) as W1; give (1, 2)"),
         ([1.0, 2.0], {}, "params has the shape [2]; give 7 numbers, or arrays by name"),
         (PARAMS, {"learning_rate": [0.1, 0.2], "optimizer": "sgd"}, "describe 2 networks"),
         (PARAMS, {"optimizer": "momentum", "state": {"m": [0.0]}}, "'momentum' does not have; it has step, v"),

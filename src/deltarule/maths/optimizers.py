@@ -157,9 +157,11 @@ def adamw(
     return adam(theta - shrink * theta, g, m, v, rate, beta1, beta2, gain1, gain2, epsilon)
 
 
-def adamw_once_a_step(t: Array, learning_rate: Array, weight_decay: Array, **means: Array) -> dict[str, Array]:
+def adamw_once_a_step(
+    t: Array, learning_rate: Array, weight_decay: Array, beta1: Array, beta2: Array, epsilon: Array
+) -> dict[str, Array]:
     """α λ, and Adam's numbers"""
-    return {"shrink": learning_rate * weight_decay, **adam_once_a_step(t, learning_rate, **means)}
+    return {"shrink": learning_rate * weight_decay, **adam_once_a_step(t, learning_rate, beta1, beta2, epsilon)}
 
 
 def rprop(

@@ -251,8 +251,8 @@ def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, A
         target, array = targets[name], to_float64(given)
         each = target.shape[1:]
         if array is None or array.shape not in (target.shape, each, each[1:] if each[0] == 1 else each):
-            found = short_repr(given) if array is None else f"the shape {array.shape}"
-            raise BadInput(f"{what} has {name} as {found}; give {each} for all members or {target.shape} for each")
+            found = short_repr(given) if array is None else f"an array of the shape {array.shape}"
+            raise BadInput(f"{what} has {found} as {name}; give {each} for all members or {target.shape} for each")
         with np.errstate(over="ignore"):  # reported below
             target[...] = array
         if not is_finite(target):
