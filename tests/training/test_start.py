@@ -202,8 +202,8 @@ def test_arrays_of_a_run_start_what_it_was():
     [
         (3, "start is 3; give a run, a moment, or arrays by name"),
         ({"W9": 1.0}, "start has 'W9', which the network lacks; its arrays: W1, b1, W2, b2"),
-        ({"W1": np.ones((4, 2))}, r"start has W1 of the shape \(4, 2\); give \(2, 4\) for all members"),
-        ({"W1": [["x"]]}, "as W1; give an array of numbers"),
+        ({"W1": np.ones((4, 2))}, r"start has an array of the shape \(4, 2\) as W1; give \(2, 4\) for all members"),
+        ({"W1": [["x"]]}, "as W1; give .2, 4. for all members"),
         ({"W1": np.full((2, 4), np.nan)}, "start has W1 with numbers that are not finite in float64"),
     ],
 )
