@@ -59,6 +59,13 @@ def test_combinations_are_valid_settings(combination):
     assert with_changes(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
 
 
+@pytest.mark.parametrize(("steps", "control", "expected"), [(3000, False, 4), (4000, False, 0), (4000, True, 4)])
+def test_cifar_1_and_its_control_ask_for_three_figures(steps, control, expected):
+    figures = {"train": 0.67, "validation": 0.56, "test": 0.53}
+    study = networks(parts={(200, steps, 256, 1e-3, 1e-3): figures})
+    assert np.sum(all_conditions(CLAIMS["cifar-1"].evidence(study, control=control))) == expected
+
+
 @pytest.mark.parametrize(
     ("small", "large", "low", "expected"),
     [(0.45, 0.49, 0.3, 4), (0.495, 0.49, 0.3, 0), (0.45, 0.47, 0.3, 0), (0.45, 0.49, 0.495, 0), (0.45, 0.51, 0.3, 0)],

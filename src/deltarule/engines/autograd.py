@@ -18,7 +18,7 @@ from deltarule.errors import BadInput, is_out_of_memory, not_installed
 from deltarule.maths import random
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
-from deltarule.problem.batches import Batch, batch, groups
+from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
@@ -38,15 +38,16 @@ class Rows(NamedTuple):
 
 
 class AutogradEngine(Engine):
-    """Trains with PyTorch's autograd, on a device such as "cpu" or "cuda:1".
+    """Trains with PyTorch's autograd, on a device such as "cpu" or "cuda:1"; None is PyTorch's default.
 
     PyTorch sums in another order: results agree with the reference engine's to rounding, not to the bit.
     """
 
     name = "autograd"
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str | None = None) -> None:
         self._torch, self._formulas = _torch()
+        self._data: tuple[Floats | None, Tensor, Tensor] = None, None, None
         try:
             self._device = self._torch.empty(0, device=device).device
         except (RuntimeError, AssertionError):  # PyTorch asserts where it was built without CUDA
@@ -94,7 +95,7 @@ class AutogradEngine(Engine):
         is_sound = torch.empty((n, len(members)), dtype=torch.bool, device=self._device)
         for i in range(n):
             now = replace(state, step=state.step + i)
-            rows = self._rows(problem, members, now.step, batch(problem, members, now.step))
+            rows = self._rows(problem, members, now.step, self._batch(problem, members, now.step))
             objective[i], g, statistics = self._pass(problem, members, theta, rows, published_gradient=True)
             buffers = self._running_statistics(problem, buffers, statistics, rows.w)
             moved, *slots = self._update(problem, now, theta, self._clipped(problem, members, g), slots)
@@ -258,6 +259,15 @@ class AutogradEngine(Engine):
         observed = self._torch.cat([arrays[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
         return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
 
+    def _batch(self, problem: Problem, members: Integers, step: int) -> Batch:
+        """Gather a batch on the device, where the data of a problem stay."""
+        if self._data[0] is not problem.x:
+            self._data = problem.x, self._tensor(problem.x), self._tensor(problem.y)
+        positions = positions_of(problem, members, step)
+        rows = rows_at(problem, members, positions)
+        x, y = (tensor[self._tensor(rows)] for tensor in self._data[1:])
+        return Batch(x, y, weights_at(problem, members, rows), positions)
+
     def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
         keep, rate = {}, {}
         if problem.drops:
@@ -271,8 +281,8 @@ class AutogradEngine(Engine):
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
 
-    def _tensor(self, array: Floats) -> Tensor:
-        return self._torch.tensor(array, device=self._device)
+    def _tensor(self, array: Any) -> Tensor:
+        return array if self._torch.is_tensor(array) else self._torch.tensor(array, device=self._device)
 
 
 def _witness(formulas: Mapping[str, Callable[..., Any]], formula: Any) -> Callable[..., Any] | None:

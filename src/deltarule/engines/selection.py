@@ -45,7 +45,7 @@ def engine(name: str, device: str | None = None) -> Engine:
     if name == "autograd":
         from deltarule.engines.autograd import AutogradEngine
 
-        return AutogradEngine(device or "cpu")
+        return AutogradEngine(device)
     if name == "compiled":
         from deltarule.engines.compiled.engine import CompiledEngine
 

@@ -103,14 +103,9 @@ def all_rows(problem: Problem, members: Integers) -> Batch:
 def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
     """Build the batch of the rows at `positions`, [B] or [K, B]."""
     rows = rows_at(problem, members, positions)
-    if problem.weights is None:
-        w = np.ones((*rows.shape, 1), problem.dtype)
-    elif problem.weights.ndim == 1:
-        w = problem.weights.take(rows)[..., None]
-    else:
-        w = problem.weights[members[:, None], np.atleast_2d(rows)][..., None]
     # `take` needs a third of the time of indexing.
-    return Batch(problem.x.take(rows, axis=0), problem.y.take(rows, axis=0), w, positions)
+    x, y = problem.x.take(rows, axis=0), problem.y.take(rows, axis=0)
+    return Batch(x, y, weights_at(problem, members, rows), positions)
 
 
 def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integers:
@@ -120,6 +115,15 @@ def rows_at(problem: Problem, members: Integers, positions: Integers) -> Integer
     rows = problem.row_table[members[:, None], np.atleast_2d(positions)]
     # A single copy of the data if all members use the same rows.
     return rows[0] if (rows == rows[0]).all() else rows
+
+
+def weights_at(problem: Problem, members: Integers, rows: Integers) -> Floats:
+    """The weights [B, 1] or [K, B, 1] of rows, by their indices into the data."""
+    if problem.weights is None:
+        return np.ones((*rows.shape, 1), problem.dtype)
+    if problem.weights.ndim == 1:
+        return np.asarray(problem.weights.take(rows)[..., None])
+    return np.asarray(problem.weights[members[:, None], np.atleast_2d(rows)][..., None])
 
 
 def orders(seeds: tuple[int, ...], epoch: int, row_count: int) -> Integers:
