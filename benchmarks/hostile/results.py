@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -81,29 +80,6 @@ def _run_folder() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix != ".svg"} | more
 
 
-def _run_recipe() -> list[bytes]:
-    return [_run_folder()["recipe.json"]]
-
-
-def _run_arrays() -> list[bytes]:
-    return [_run_folder()["arrays.safetensors"]]
-
-
-def _read_run_of(name: str) -> Callable[[bytes], None]:
-    """A function that reads the folder of a run in which the file of this name has other content."""
-
-    def read(content: bytes) -> None:
-        from deltarule.studies.run_records import read_run
-
-        for other, kept in _run_folder().items():
-            if other in ("run.json", "recipe.json", "arrays.safetensors"):
-                write_scratch(f"run/{other}", content if other == name else kept)
-        stored = read_run(scratch() / "run")
-        stored.losses(0)
-
-    return read
-
-
 REPORTED = ("run.json", "recipe.json", "arrays.safetensors", "portrait.safetensors", "claims.json", "lr_range.json")
 
 
@@ -137,7 +113,5 @@ def _read_report(content: bytes) -> None:
 
 TARGETS = (
     Target("store", _stores, _read_store, 2, change_store),
-    Target("run-recipe", _run_recipe, _read_run_of("recipe.json"), 1, change_json),
-    Target("run-arrays", _run_arrays, _read_run_of("arrays.safetensors"), 1, change_description),
     Target("report", _reported, _read_report, 0, _change_reported),
 )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 # Without "report": an input takes almost a second; tests/studies/report/test_page.py tests it.
 TARGETS = (
     *("arrays", "model", "recipe", "recipe-tree", "setting", "json", "archive", "csv", "frame"),
-    *("npz", "parquet", "store", "checkpoint", "run-recipe", "run-arrays"),
+    *("npz", "parquet", "store", "checkpoint"),
 )
 
 
@@ -120,8 +120,6 @@ FOUND: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("checkpoint", in_description(lambda words: words.update(reasons=["", "done"]))),
     ("checkpoint", lambda content: content.replace(b"history objective", b"history objectivf")),
     ("checkpoint", lambda content: content.replace(b"state theta", b"state thetb")),
-    ("run-arrays", lambda content: content.replace(b"history objective", b"history objectivf")),
-    ("run-recipe", in_json(lambda tree: tree["keys"].update(network="wide"))),
     ("store", in_store("UPDATE about SET value = ''")),
     ("store", in_store("UPDATE about SET value = x'80'")),
     ("store", in_store("UPDATE configurations SET settings = '{'")),

@@ -160,6 +160,7 @@ def _evaluation_lines(
 # --- export -----------------------------------------------------------------------------------------------------------
 
 FILE_ENDINGS = {"script": ".py", "onnx": ".onnx", "safetensors": ".weights.safetensors", "torch": ".torch.py"}
+MAX_PRINTED_LOSSES = 12
 
 Exported = Annotated[Path, argument("RUN|MODEL", "Folder of `deltarule run --out` or file of `deltarule train --out`.")]
 Form = Literal["script", "onnx", "safetensors", "torch"]
@@ -199,26 +200,31 @@ def _export_model(source: Path, to: Form, member: int, out: Path | None) -> Path
 
 def _export_run(run: Path, to: Form, member: int, out: Path | None, data: Path | None) -> Path:
     """Write one network of a run as a NumPy script and return its path."""
+    import numpy as np
+
     from deltarule.data.pipeline import data_file
     from deltarule.export.training_script import training_script
+    from deltarule.reports.chart import select_evenly
     from deltarule.studies.run_records import read_run
 
     if to != "script":
         raise BadInput(f'there is no form "{to}" to export a run to; give --to script')
-    stored = read_run(run, data)
-    members = stored.problem.members
+    recipe, dataset, trained = read_run(run, data)
+    members = trained.problem.members
     if not 0 <= member < members:
         raise BadInput(f"there is no member {member}; the run has the members 0 to {members - 1}")
-    name = stored.recipe.name
-    study = f"{name}, {stored.recipe.experiment}" if stored.recipe.experiment else name
+    ended, objective = int(trained.steps[member]), trained.history.objective[:, member].tolist()
+    losses = {step: loss for step, loss in zip(trained.history.steps, objective, strict=True) if step <= ended}
+    shown = select_evenly(np.array([step for step, loss in losses.items() if np.isfinite(loss)]), MAX_PRINTED_LOSSES)
+    study = f"{recipe.name}, {recipe.experiment}" if recipe.experiment else recipe.name
     script = training_script(
-        stored.problem,
+        trained.problem,
         member=member,
-        steps=int(stored.arrays["steps"][member]),
-        losses=stored.losses(member),
-        title=f"{study} on {stored.dataset.name}, member {member} (seed {stored.problem.seeds[member]})",
+        steps=ended,
+        losses={step: losses[step] for step in shown.tolist()},
+        title=f"{study} on {dataset.name}, member {member} (seed {trained.problem.seeds[member]})",
     )
     path = run / "script.py" if out is None else out
-    check_output(path, "script", data=data_file(stored.recipe.configuration.data, run, data))
+    check_output(path, "script", data=data_file(recipe.configuration.data, run, data))
     write_whole(path, script)
     return path
