@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
+from deltarule.reports.cell_figures import activation_cells, weight_cells
 from deltarule.reports.formatting import format_signed
 from deltarule.reports.marks import Cells
 
@@ -76,14 +76,6 @@ def test_weights_are_the_record_on_one_scale_of_signs():
 def test_a_weight_of_any_size_has_room_in_its_cell(value):
     text = format_signed(value)
     assert len(text) <= 7 and (float(text) == 0) == (value == 0)
-
-
-def test_signs_that_differ_are_marked_and_counted():
-    chart = sign_agreement([[0.0, 1.0], [-np.inf, 2.0]], [[0.0, -1.0], [5.0, -3.0]])
-    assert cells(chart).texts == [["0 0", "+ +"], ["− −", "+ −"]]
-    assert np.asarray(cells(chart).bold).tolist() == [[False, False], [False, True]]
-    assert chart.title.endswith(": 3 of 4 agree") and chart.sentences == ["They differ between 2 and h2."]
-    assert sign_agreement([[1.0]], [[2.0]]).sentences == ["They differ nowhere."]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import numpy as np
-from figure_reading import marks_of, named, points_of
+from figure_reading import marks_of, named
 
-from deltarule.reports.comparison_figures import shares_with_needed, spreads, success_rates
-from deltarule.reports.marks import Dots, Line, Segments
+from deltarule.reports.comparison_figures import shares_with_needed, spreads
+from deltarule.reports.marks import Dots, Segments
 
 
 def test_spreads_show_every_seed_and_the_median():
@@ -22,13 +22,6 @@ def test_seeds_are_joined_only_if_they_are_few_and_the_same():
     few, many = [1.0, 2.0], np.arange(1.0, 20.0)
     for series, count in (({"a": few, "b": few}, 3), ({"a": few, "b": few[:1]}, 2), ({"a": many, "b": many}, 2)):
         assert len(marks_of(spreads(series, option="o", quantity="q"), Segments)) == count  # two are the medians
-
-
-def test_success_rates_are_in_the_order_of_the_values():
-    intervals = [[0.1, 0.3], [0.4, 0.6], [0.8, 1.0]]
-    chart = success_rates([0.1, 1, 0.01], [0.2, 0.5, 0.9], intervals, parameter="learning rate")
-    assert points_of(marks_of(chart, Line)[0]) == ([0.01, 0.1, 1], [0.9, 0.2, 0.5])
-    assert chart.table().cells[0] == ["0.01", "90 %", "80 %", "100 %"] and chart.panels[0].x.scale == "log"
 
 
 def test_claims_stand_beside_the_share_that_they_need():

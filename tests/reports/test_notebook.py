@@ -76,4 +76,4 @@ def test_another_training_begins_another_plot(capsys):
     live = LivePlot()
     for step in (10, 20, 5):
         live(Progress(step, 100, 1, 0, 0, 1.0, 0, 0.5))
-    assert live.history.steps == [5]
+    assert live.steps == [5]

@@ -82,7 +82,6 @@ MADE = {
     ),
     "activations": lambda: cell_figures.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
     "weights": lambda: cell_figures.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
-    "signs": lambda: cell_figures.sign_agreement(*WEIGHTS),
     "weight-images": lambda: network_figures.weight_images(
         IMAGES, np.outer(np.linspace(-1, 1, 64), np.arange(9)), (8, 8)
     ),
@@ -103,9 +102,6 @@ MADE = {
     "confusion": lambda: model_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
     "spreads": lambda: comparison_figures.spreads(
         {"none": np.linspace(400, 900, 9), "0.9": np.linspace(40, 90, 9)}, option="momentum", quantity="epochs"
-    ),
-    "success": lambda: comparison_figures.success_rates(
-        [0.1, 1, 10], [0.2, 0.9, 1.0], [[0.1, 0.3], [0.8, 0.95], [0.9, 1.0]], parameter="learning rate"
     ),
     "claims": lambda: comparison_figures.shares_with_needed(
         ["encoder-1", "encoder-2"], [1.0, 0.2], [[0.96, 1.0], [0.1, 0.3]], [0.9, 0.5], confidence=0.875

@@ -1,19 +1,17 @@
-"""Summaries of records for a terminal, and sparklines."""
+"""Summaries of records for a terminal."""
 
 import io
 import re
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
 from deltarule.reports.cell_figures import activation_cells
-from deltarule.reports.progress import BARS, sparkline
-from deltarule.reports.summaries import ENDED, object_convergence, run_facts
+from deltarule.reports.summaries import BARS, ENDED, object_convergence, run_facts
 from deltarule.reports.table import Pairs
 from deltarule.training.options import REASONS
 
@@ -40,20 +38,6 @@ def test_object_is_right_from_where_it_stays_above_one_half(data, count, looks):
         holding = [look for look in range(looks) if (column[look:] > 0.5).all()]
         assert since == (f"{steps[holding[0]]:,}" if holding else "not right") and end == f"{column[-1]:.2f}"
         assert bars[-1] == (" " if np.isnan(column[-1]) else BARS[min(int(8 * column[-1]), 7)])
-
-
-@given(st.lists(st.floats(), max_size=9))
-@example([5e-324, 0.0])
-@example([-1.0, 0.0, 99.0])
-def test_sparkline_rises_with_its_values(series):
-    line = sparkline(series, 9)
-    assert len(line) == len(series)
-    heights = {value: BARS.index(bar) for value, bar in zip(series, line, strict=True) if np.isfinite(value)}
-    assert all(bar == " " for value, bar in zip(series, line, strict=True) if not np.isfinite(value))
-    for (one, height), (other, above) in pairwise(sorted(heights.items())):
-        assert height <= above and one < other
-    if len(heights) > 1:
-        assert (heights[min(heights)], heights[max(heights)]) == (0, len(BARS) - 1)
 
 
 RUN = {

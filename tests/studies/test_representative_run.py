@@ -4,9 +4,7 @@ import pytest
 from deltarule.maths.network import forward, views
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
-from deltarule.studies.report.sweep_block import images_of_sweep
 from deltarule.studies.representative_run import portrait_of, read_portrait, write_portrait
-from deltarule.studies.sweep_study import sweep
 from deltarule.training.train import train
 
 
@@ -92,40 +90,3 @@ def test_it_is_read_as_it_was_written(tmp_path):
 def test_components_of_images_are_no_images():
     dataset, run = trained("digits", **{"stopping.max_epochs": 1, "data.components": 64})
     assert portrait_of(dataset, run).images == {}
-    assert images_of_sweep(swept({}, **{"data.components": 64})) == []
-
-
-RATES = [{}, {"optimizer.learning_rate": 1e-3}, {"loss.penalty": "l2", "loss.strength": 1.0}]
-
-
-def swept(*changes, keep=True, study="digits", **settings):
-    recipe = with_settings(load_recipe(study), {"stopping.max_epochs": 1, "run.seeds": [3, 7], **settings})
-    return sweep(recipe, list(changes), keep=keep)
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.25])
-def test_images_of_a_sweep_began_as_their_training_did(scale):
-    settings = {"network.initial_scale": scale}
-    table = swept(*RATES, **settings)
-    [found] = images_of_sweep(table)
-    dataset, run = trained("digits", **{"stopping.max_epochs": 1, "run.seeds": [3, 7], **settings})
-    assert run.problem.dtype == np.float32
-    began = portrait_of(dataset, run).images
-    assert np.array_equal(found.initial, began["initial"])
-    assert len(found.final) == 3
-    for weights, changes in zip(found.final.values(), RATES, strict=True):
-        key = table.rows_of(changes)[0]["key"]
-        assert np.array_equal(weights, table.network(key).parameters["W1"])
-    names = list(found.final)
-    assert names[1].startswith("learning rate 0.001") and "penalty l2, strength 1" in names[2]
-
-
-def test_of_many_configurations_the_best_and_the_last_are_shown():
-    rates = [{"optimizer.learning_rate": float(rate)} for rate in np.geomspace(1e-5, 1e-2, 11)]
-    table = swept(*rates)
-    [found] = images_of_sweep(table)
-    firsts = [table.rows_of(one)[0] for one in rates]
-    scores = sorted(row[f"{table.ranked}_{table.metric}"] for row in firsts)
-    shown = [row for row in firsts if any(f"{row['optimizer.learning_rate']:g}" in name for name in found.final)]
-    assert len(shown) == 8
-    assert sorted(row[f"{table.ranked}_{table.metric}"] for row in shown) == scores[:4] + scores[-4:]

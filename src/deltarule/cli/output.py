@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from deltarule.sweeps.sweep import SweepProgress
     from deltarule.training import train as training
 
-SPARKLINE_CHARACTERS = 16
-
 IS_QUIET = ContextVar("IS_QUIET", default=False)
 """Whether a command was given `--quiet`: no progress and no remarks, and of its result the last line."""
 
@@ -118,10 +116,9 @@ def is_watched(screen: "Console") -> bool:
 @contextmanager
 def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
     """Show the progress of a training or a sweep as a line on stderr."""
-    from deltarule.reports.progress import ProgressHistory, describe_progress, sparkline
+    from deltarule.reports.summaries import describe_progress
     from deltarule.training.train import Progress as TrainingProgress
 
-    losses = ProgressHistory()
     with show_shares(name) as show_share:
         if show_share is None:
             yield None
@@ -132,9 +129,7 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
                 share = (progress.done + progress.under_way) / max(progress.rows, 1)
                 show_share(f"{progress.done:,} of {progress.rows:,} rows", share)
                 return
-            losses.add(progress.step, progress.objective)
-            text = f"{describe_progress(progress)} {sparkline(losses.objectives, SPARKLINE_CHARACTERS)}"
-            show_share(text, progress.step / progress.limit)
+            show_share(describe_progress(progress), progress.step / max(progress.limit, 1))
 
         yield update
 

@@ -1,4 +1,4 @@
-"""Charts with colored cells: hidden activations, weights, and agreement of signs."""
+"""Charts with colored cells: hidden activations and weights."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -105,36 +105,6 @@ def weight_cells(
         ratios=(None, [len(values) for values in shown.values()]),
         notes=["A row of W: from one unit."],
         sentences=[f"{name}: {describe_signs(values)}." for name, values in shown.items()],
-    )
-
-
-def sign_agreement(first: Any, second: Any, names: Sequence[str] = ()) -> Chart:
-    """For each input and hidden unit, whether W1 and W2 have the same sign.
-
-    Parameters
-    ----------
-    first : [D, H], the weights W1.
-    second : [H, D], the weights W2.
-    names : of the D inputs, by default numbers from 1.
-
-    >>> sign_agreement([[1.0, -2.0]], [[3.0], [4.0]]).title
-    'Signs of W1 and W2: 1 of 2 agree'
-    """
-    first, second = np.asarray(first), np.asarray(second).T
-    differ = np.sign(first) != np.sign(second)
-    signs = [np.select([one > 0, one < 0, one == 0], ["+", "−", "0"], "?") for one in (first, second)]
-    texts = [[" ".join(pair) for pair in zip(*rows, strict=True)] for rows in zip(*signs, strict=True)]
-    units, rows = _labels((), first.shape[1], "h"), _labels(names, len(first))
-    differing = [f"{rows[row]} and {units[column]}" for row, column in np.argwhere(differ)[:8]]
-    cells = Cells(differ.astype(float), texts, (0.0, 2.0), differ)
-    panel = cell_panel(cells, Axis("hidden unit", names=units), Axis("input", names=rows))
-    width, height = _figure_size(len(first), first.shape[1] + 3)
-    return Chart(
-        f"Signs of W1 and W2: {(~differ).sum()} of {differ.size} agree",
-        [panel],
-        size=(max(width, 4.6), height),
-        notes=["Left the sign of W1, right that of W2. Bold, blue: they differ."],
-        sentences=[f"They differ between {', '.join(differing)}." if differing else "They differ nowhere."],
     )
 
 

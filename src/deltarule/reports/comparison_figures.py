@@ -1,4 +1,4 @@
-"""Charts that compare configurations: spreads, success rates, claims."""
+"""Charts that compare configurations: spreads, claims."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
-from deltarule.reports.marks import Axis, Dots, Line, Mark, Panel, Segments
+from deltarule.reports.marks import Axis, Dots, Mark, Panel, Segments
 
 NAMES_POINTS = 340
 """Width in points that the names of all options share."""
@@ -58,31 +58,6 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     panel = Panel(marks, x, Axis(quantity, spread_scale(known)))
     title = f"{capitalize(quantity)} by {option}"
     return Chart(title, [panel], size=(7.0, 3.8), notes=notes, sentences=sentences)
-
-
-def success_rates(
-    values: Sequence[float], shares: Any, intervals: Any, *, parameter: str, success: str = "solved"
-) -> Chart:
-    """The share of seeds that succeed against a parameter, with intervals.
-
-    Parameters
-    ----------
-    values : [T], of the parameter.
-    shares : [T], from 0 to 1.
-    intervals : [T, 2], of the shares, as `deltarule.stats.intervals.share_interval` returns them.
-    parameter : its name, with its unit if it has one.
-    success : what counts as success.
-
-    >>> success_rates([0.1, 1], [0.2, 0.9], [[0.1, 0.3], [0.8, 0.95]], parameter="learning rate").table().cells
-    [['0.1', '20 %', '10 %', '30 %'], ['1', '90 %', '80 %', '95 %']]
-    """
-    order = np.argsort(values, kind="stable")
-    x, shares, intervals = (np.asarray(array, np.float64)[order] for array in (values, shares, intervals))
-    marks = [Line(x, shares, marks="none"), Dots(x, shares, intervals=intervals, are_upright=True)]
-    panel = Panel(
-        marks, Axis(parameter, spread_scale(x)), Axis(f"share of seeds {success}, with its interval", "share")
-    )
-    return Chart(f"Share of seeds {success} by {parameter}", [panel])
 
 
 def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed: Any, *, confidence: float) -> Chart:

@@ -13,13 +13,14 @@ from deltarule.errors import count_of
 from deltarule.reports.chart import Chart, objective_axis
 from deltarule.reports.formatting import load_template
 from deltarule.reports.marks import Axis, Line, Panel
-from deltarule.reports.progress import ProgressHistory, describe_progress
-from deltarule.reports.summaries import ENDED, format_spread
+from deltarule.reports.summaries import ENDED, describe_progress, format_spread
 from deltarule.reports.svg_embed import figure_html as figure_html
 from deltarule.reports.table import Table, table
 
 MIN_TRAINING_PER_DRAWING = 9
 """Minimum training time between two drawings, as a multiple of the drawing time."""
+MAX_VALUES = 512
+"""Maximum number of recorded values; beyond it every second one is dropped."""
 
 
 def register(shell: Any) -> None:
@@ -91,13 +92,19 @@ class LivePlot:
 
     def __init__(self, every: float = 1.0) -> None:
         self.every = every
-        self.history = ProgressHistory()
+        self.steps: list[int] = []
+        self.objectives: list[float] = []
         self._due = float("-inf")
         self._shown: Any = None
 
     def __call__(self, progress: Any) -> None:
         """Record the progress of a training, and redraw the plot now and then."""
-        self.history.add(progress.step, progress.objective)
+        if self.steps and progress.step <= self.steps[-1]:  # another training
+            self.steps, self.objectives = [], []
+        self.steps.append(progress.step)
+        self.objectives.append(progress.objective)
+        if len(self.steps) > MAX_VALUES:
+            del self.steps[1::2], self.objectives[1::2]
         started = time.perf_counter()
         if started < self._due and progress.training:
             return
@@ -110,7 +117,7 @@ class LivePlot:
 
     def chart(self) -> Chart:
         """The objectives so far."""
-        marks = [Line(self.history.steps, self.history.objectives)]
+        marks = [Line(self.steps, self.objectives)]
         axis, notes = objective_axis("median objective on the last batch", marks)
         return Chart("Objective while it trains", [Panel(marks, Axis("updates", "updates"), axis)], notes=notes)
 

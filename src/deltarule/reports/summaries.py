@@ -3,6 +3,7 @@
 T evaluations · N objects
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import count_of
+from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import format_score, percent
-from deltarule.reports.progress import probability_bars
 from deltarule.reports.table import Column, Pairs, Table, table
 from deltarule.reports.verdicts import list_verdicts
 from deltarule.stats.effects import format_value
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from deltarule.training.run import Run
 
-BAR_CHARACTERS = 32
+BARS, BAR_CHARACTERS = "▁▂▃▄▅▆▇█", 32
 ENDED = {
     "max_steps": "at the limit of updates",
     "threshold": "at the threshold",
@@ -69,6 +70,26 @@ def format_spread(
     return middle if low == high else f"median {middle}, from {low} to {high}"
 
 
+def describe_progress(progress: Any) -> str:
+    """Describe the progress of a population in a few words.
+
+    >>> from deltarule.training.train import Progress
+    >>> progress = Progress(
+    ...     step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25
+    ... )
+    >>> describe_progress(progress)
+    '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
+    """
+    counts = {
+        "solved": progress.solved,
+        "stopped": progress.stopped - progress.solved,
+        "diverged": progress.diverged,
+    }
+    ended = [f"{count:,} {word}" for word, count in counts.items() if count]
+    objective = [] if math.isnan(progress.objective) else [f"{progress.objective:.3g}"]
+    return ", ".join([*objective, f"step {progress.step:,}", f"{progress.training:,} training", *ended])
+
+
 def training_listing(run: "Run", every: int) -> Table:
     """The objective and the metrics of a run's first member, every N updates."""
     history = run.history.take(0)
@@ -99,6 +120,17 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
         right_from = f"{steps[since]:,}" if since < len(values) else "not right"
         rows.append([label, probability_bars(values, BAR_CHARACTERS), f"{values[-1]:.2f}", right_from])
     return table(columns, rows)
+
+
+def probability_bars(values: Floats, width: int) -> str:
+    """Draw values from 0 to 1 [T] as `width` bar characters.
+
+    >>> probability_bars(np.array([0.0, 0.5, 1.0]), 6)
+    '▁▁▅▅██'
+    """
+    indices = np.linspace(0, len(values) - 1, width).round().astype(int)
+    heights = np.nan_to_num(np.floor(values[indices] * len(BARS)).clip(0, len(BARS) - 1), nan=-1)
+    return "".join(f"{BARS} "[int(height)] for height in heights)
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":

@@ -1,21 +1,18 @@
-"""The blocks of a report for judged claims and for a range test."""
+"""The block of a report for judged claims."""
 
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deltarule.errors import count_of
 from deltarule.json_files import read_json
 from deltarule.problem.error_messages import as_toml
-from deltarule.reports import comparison_figures, figures
+from deltarule.reports import comparison_figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.report import Block
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE
-from deltarule.training.range_test import RangeTest
 
 StudyBlock = tuple[str, Block]
 """A study's name, and a block of its section in the report."""
@@ -91,30 +88,3 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
         notes=[f"{note}." for note in results.get("notes", ())],
     )
     return study, block
-
-
-def range_block(folder: Path, id: str) -> StudyBlock:
-    """Draw the block of `lr_range.json` in a folder, with its study's name."""
-    record = read_json(folder / "lr_range.json")
-    numbers = {name: np.array(record[name], np.float64) for name in ("rates", "objective", "suggested_by_member")}
-    accuracy = None if record["accuracy"] is None else np.array(record["accuracy"], np.float64)
-    tested = RangeTest(numbers["rates"], numbers["objective"], accuracy, numbers["suggested_by_member"])
-    suggested = "none: at no rate does the objective fall"
-    if record["suggested"] is not None:
-        suggested = f"{record['suggested']:.3g}"
-    facts = [("data", str(record["data"])), ("networks", f"{record['members']:,}"), ("suggested rate", suggested)]
-    commands = [_range_command(record, tested)] if "settings" in record else []
-    return str(record["study"]), Block(
-        id,
-        f"Learning-rate range test of {record['study']}",
-        facts=facts,
-        commands=commands,
-        figures=[figures.range_test_curves(tested)],
-    )
-
-
-def _range_command(record: Mapping[str, Any], tested: RangeTest) -> str:
-    arguments = ["lr-range", *study_arguments(record), *set_arguments(record["settings"])]
-    arguments += ["--from", f"{tested.rates[0]:g}", "--to", f"{tested.rates[-1]:g}", "--steps", str(len(tested.rates))]
-    is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
-    return shlex.join(["deltarule", *arguments, *(["--linear"] if is_linear else [])])

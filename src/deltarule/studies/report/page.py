@@ -9,7 +9,7 @@ from deltarule.files import write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, Section, report_page
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.report.claims_block import StudyBlock, claims_block, range_block
+from deltarule.studies.report.claims_block import StudyBlock, claims_block
 from deltarule.studies.report.run_block import run_block
 from deltarule.studies.report.sweep_block import sweep_block
 from deltarule.studies.report.variants_block import variants_block
@@ -25,7 +25,7 @@ BlockMaker = Callable[[Path, str], StudyBlock | None]
 def write_report(folder: str | Path) -> Path:
     """Draw the report of a folder into its `report.html`, and return its path.
 
-    The folder is what `deltarule run`, `claims` or `lr-range` wrote with `--out`, or a folder of such folders. What is
+    The folder is what `deltarule run`, `claims` or `sweep` wrote with `--out`, or a folder of such folders. What is
     unfinished or cannot be read is named on it.
     Raises `BadInput` for a folder that is not there; otherwise as `write_whole`.
     """
@@ -146,7 +146,6 @@ def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
 RECORDS: dict[str, BlockMaker] = {
     "claims.json": claims_block,
     "run.json": run_block,
-    "lr_range.json": range_block,
     "sweep.sqlite": sweep_block,
     VARIANTS: _stored_variants_block,
 }

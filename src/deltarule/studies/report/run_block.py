@@ -127,8 +127,6 @@ def _portrait_figures(
     }
     if weights:
         yield cell_figures.weight_cells(weights, *_table_names(portrait, labels))
-    if layers == 2 and _is_autoencoder(portrait) and {"W1", "W2"} <= set(weights):
-        yield cell_figures.sign_agreement(last["W1"], last["W2"], portrait.features)
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         yield network_figures.network_drawing(matrices, units[0], units[-1])
@@ -167,13 +165,6 @@ def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTab
 
 def _nonempty(labels: LabelsByTable) -> LabelsByTable:
     return {table: names for table, names in labels.items() if names}
-
-
-def _is_autoencoder(portrait: Portrait) -> bool:
-    targets = portrait.answers
-    if targets.ndim == 1 and portrait.sizes[-1] == len(portrait.classes) > 0:
-        targets = np.eye(portrait.sizes[-1])[targets.astype(int)]
-    return np.array_equal(portrait.x, targets)
 
 
 def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:

@@ -10,7 +10,6 @@ from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
 from deltarule.reports.table import Table, table
-from deltarule.stats.intervals import share_interval
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
 
@@ -36,20 +35,10 @@ def _comparison_figures(compared: Comparison) -> Iterator[Chart]:
         }
         if len(curves) > 1:
             yield figures.comparison_curves(curves, parameter=name, quantity="median objective")
-    has_converged = [np.isfinite(variant.converged) for variant in variants.values()]
-    if any(mask.any() for mask in has_converged):
+    if any(np.isfinite(variant.converged).any() for variant in variants.values()):
         limit = max(int(variant.steps.max()) for variant in variants.values())
         updates = {value: variant.converged for value, variant in variants.items()}
         yield comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit)
-        if all(compared.key in variant.numbers for variant in variants.values()):
-            counts = [(int(mask.sum()), len(mask)) for mask in has_converged]
-            yield comparison_figures.success_rates(
-                [variant.numbers[compared.key] for variant in variants.values()],
-                [count / total for count, total in counts],
-                [share_interval(count, total) for count, total in counts],
-                parameter=name,
-                success="converged",
-            )
 
 
 def _variant_table(variants: Sequence[Variant]) -> Table:
