@@ -48,24 +48,6 @@ def test_few_values_give_their_ends():
     assert median_interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
 
 
-@pytest.mark.parametrize("interval", [share_interval, exact_share_interval])
-@pytest.mark.parametrize(("count", "of"), [(1, 0), (-1, 5), (6, 5), (1.5, 2)])
-def test_no_share_gets_a_sentence(interval, count, of):
-    with pytest.raises(BadInput, match=f"{count} of {of} is no share; give a count from 0 .*, both whole"):
-        interval(count, of)
-
-
-@pytest.mark.parametrize("confidence", [95, 1, 0, -0.5, np.nan])
-def test_a_confidence_that_is_none_gets_a_sentence(confidence):
-    found = re.escape(f"the confidence is {confidence!r}; give a number above 0 and below 1")
-    for interval in (share_interval, exact_share_interval):
-        with pytest.raises(BadInput, match=found):
-            interval(50, 100, confidence)
-    for of_values in (mean_interval, median_interval):
-        with pytest.raises(BadInput, match=found):
-            of_values([1.0, 2.0, 3.0, 4.0], confidence)
-
-
 @pytest.mark.parametrize("interval", [mean_interval, median_interval])
 def test_values_are_one_row_and_of_what_is_unknown_nothing_is_known(interval):
     with pytest.raises(BadInput, match=r"the values have the shape \(2, 3\); give one row of numbers"):

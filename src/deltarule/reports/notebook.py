@@ -1,4 +1,4 @@
-"""Show networks, runs, sweeps and gradient checks as HTML in notebooks.
+"""Show runs, sweeps and charts as HTML in notebooks.
 
 `import deltarule` registers these in IPython; elsewhere this module is not loaded.
 """
@@ -27,16 +27,6 @@ def register(shell: Any) -> None:
     html = shell.display_formatter.formatters["text/html"]
     for module, name, function in HTML_FUNCTIONS:
         html.for_type_by_name(f"deltarule.{module}", name, function)
-
-
-def network_html(network: Any) -> str:
-    rows = []
-    for layer in network.layers:
-        entries = (entry for entry in network.entries if entry.name.endswith(str(layer.number)))
-        parameters = sum(entry.stop - entry.start for entry in entries)
-        name = layer.activation.name.replace("_", " ") + (", batch norm" if layer.batch_norm else "")
-        rows.append([layer.number, f"{layer.inputs:,}", f"{layer.units:,}", name, f"{parameters:,}"])
-    return _record_html(repr(network), table(["layer", "inputs", "units", "activation", "parameters"], rows))
 
 
 def run_html(run: Any) -> str:
@@ -72,7 +62,6 @@ def sweep_html(sweep: Any) -> str:
 
 
 HTML_FUNCTIONS: Sequence[tuple[str, str, Callable[[Any], str]]] = (
-    ("problem.network", "Network", network_html),
     ("training.run", "Run", run_html),
     ("sweeps.result", "Sweep", sweep_html),
     ("reports.chart", "Chart", figure_html),
@@ -99,6 +88,8 @@ class LivePlot:
 
     def __call__(self, progress: Any) -> None:
         """Record the progress of a training, and redraw the plot now and then."""
+        from IPython.display import HTML, display
+
         if self.steps and progress.step <= self.steps[-1]:  # another training
             self.steps, self.objectives = [], []
         self.steps.append(progress.step)
@@ -109,7 +100,10 @@ class LivePlot:
         if started < self._due and progress.training:
             return
         page = _record_html(describe_progress(progress), figure=figure_html(self.chart()))
-        self._display(page)
+        if self._shown is None:
+            self._shown = display(HTML(page), display_id=True)
+        else:
+            self._shown.update(HTML(page))
         if not progress.training:
             self._shown = None  # another training gets another plot
         drawn = time.perf_counter()
@@ -120,15 +114,6 @@ class LivePlot:
         marks = [Line(self.steps, self.objectives)]
         axis, notes = objective_axis("median objective on the last batch", marks)
         return Chart("Objective while it trains", [Panel(marks, Axis("updates", "updates"), axis)], notes=notes)
-
-    def _display(self, html: str) -> None:
-        """Show HTML in place of this training's earlier one."""
-        from IPython.display import HTML, display
-
-        if self._shown is None:
-            self._shown = display(HTML(html), display_id=True)
-        else:
-            self._shown.update(HTML(html))
 
 
 def _record_html(title: str, rows: Table | None = None, figure: str = "") -> str:

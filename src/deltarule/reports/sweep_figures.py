@@ -152,6 +152,7 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"
     notes = [f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first."]
+    notes.append("Effects are fitted as a sum, a number for each value; of a full grid they are differences of means.")
     if effects.blocks < 2:
         notes.append("One row each: nothing is known of the noise, and there are no intervals.")
     else:

@@ -25,7 +25,6 @@ diverged network is NaN, unless with the same other values several values were t
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +91,6 @@ class Effects:
     pairwise    the effects of each pair, in the order of the parameters
     blocks      the number of blocks in which all were trained and something has a score
     left_out    keys of parameters with too many values that are not numbers
-    is_full     whether every combination of values occurs equally often, with all scores
     """
 
     overall: float
@@ -101,7 +99,6 @@ class Effects:
     pairwise: tuple[Effect, ...]
     blocks: int
     left_out: tuple[str, ...] = ()
-    is_full: bool = True
 
     @property
     def sentences(self) -> list[str]:
@@ -227,7 +224,6 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         tuple(effect(*pair) for pair in pairs),
         scores.shape[1],
         left_out,
-        _is_full(scores, parameters),
     )
 
 
@@ -269,14 +265,6 @@ def _bin_values(key: str, values: Floats) -> Parameter:
     ends = [values[index == group].max() for group in range(len(starts))]
     words = tuple(f"{start:.3g} to {end:.3g}" for start, end in zip(starts.tolist(), ends, strict=True))
     return Parameter(key, words, index)
-
-
-def _is_full(scores: Floats, parameters: Sequence[Parameter]) -> bool:
-    if np.isnan(scores).any():
-        return False
-    counts = Counter(zip(*(parameter.index.tolist() for parameter in parameters), strict=True)).values()
-    combinations = math.prod(len(parameter.values) for parameter in parameters)
-    return not parameters or (len(counts) == combinations and len(set(counts)) == 1)
 
 
 def _diverged_alone(diverged: Any, has_value: Any, others: Sequence[Parameter]) -> Any:

@@ -12,10 +12,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
-INTEGER_TYPES = (int, np.integer)
 ROW = "one row of numbers"
-NORMAL_QUANTILE = 1.959963984540054
-"""At 95 %, rounded as SciPy rounds it: published intervals have its last digit."""
 
 
 class Interval(NamedTuple):
@@ -33,8 +30,7 @@ def share_interval(count: int, trials: int, confidence: float = 0.95) -> Interva
     >>> share_interval(93, 100)
     Interval(low=0.86, high=0.97)
     """
-    _check_share(count, trials)
-    z = NORMAL_QUANTILE if confidence == 0.95 else NormalDist().inv_cdf(0.5 + _check_confidence(confidence) / 2)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     share = count / trials
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / (1 + z * z / trials)
@@ -55,8 +51,6 @@ def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> I
     """
     from scipy.special import betaincinv  # imported on use: `import deltarule` stays light
 
-    _check_share(count, trials)
-    confidence = _check_confidence(confidence)
     risk = (1 - confidence) / 2
     low = float(betaincinv(count, trials - count + 1, risk)) if count else 0.0
     return Interval(low, float(betaincinv(count + 1, trials - count, 1 - risk)) if count < trials else 1.0)
@@ -73,7 +67,6 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.stats import binom  # imported on use: `import deltarule` stays light
 
-    confidence = _check_confidence(confidence)
     ordered = np.sort(float_array("the values", values, 1, ROW))
     if not len(ordered):
         raise BadInput("there are no values; a median needs at least one")
@@ -98,7 +91,6 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     """
     from scipy.special import stdtrit  # imported on use: `import deltarule` stays light
 
-    confidence = _check_confidence(confidence)
     row = float_array("the values", values, 1, ROW)
     if len(row) < 2:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
@@ -112,20 +104,6 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         return Interval(-np.inf, np.inf)
     half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5
     return Interval(mean - half, mean + half)
-
-
-def _check_share(count: int, trials: int) -> None:
-    are_whole = isinstance(count, INTEGER_TYPES) and isinstance(trials, INTEGER_TYPES)
-    if not (are_whole and 0 <= count <= trials and trials > 0):
-        raise BadInput(
-            f"{count} of {trials} is no share; give a count from 0 to the number of tries, 1 or more, both whole"
-        )
-
-
-def _check_confidence(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise BadInput(f"the confidence is {confidence!r}; give a number above 0 and below 1, such as 0.95")
-    return float(confidence)
 
 
 def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:

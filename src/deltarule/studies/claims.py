@@ -118,7 +118,7 @@ def claim(id: str, **described: Any) -> Callable[[Judge], Claim]:
 
 
 STUDIES = ("boundary-linear", "boundary-xor", "encoder", "encoder-relu", "mnist", "cifar")
-"""The bundled studies that repeat a report."""
+"""The bundled studies that repeat a report, which `reproduce` reproduces."""
 
 
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:

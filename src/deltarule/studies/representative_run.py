@@ -15,7 +15,6 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.state import State, initial_state
 from deltarule.stats.planes import decision_plane, predicted_classes
-from deltarule.training.moment import Moment
 from deltarule.training.run import Run
 
 MAX_PARAMETERS, MAX_ROWS = 2_000, 400
@@ -28,7 +27,7 @@ class Portrait:
 
     steps [S]           the updates before each snapshot, from 0 to the member's end
     arrays              of small networks, by name, at each snapshot: "W1" [S, D, H], "b1" [S, 1, H] …, the activations
-                        of each row "a1" [S, N, H] …, and the norms "norm gradient W1" [S], "norm a1" [S] …
+                        of each row "a1" [S, N, H] …
     x [N, D]            those rows, and `answers` [N] or [N, C], their targets
     plane               for two inputs: their values "first" and "second" [G], and "outputs" [S, G, G, C]
     images              for images: "initial" and "final" [D, H], first-layer weights in the order of `image_shape`
@@ -80,35 +79,26 @@ def portrait_of(dataset: Dataset, run: Run) -> Portrait:
         )
 
 
+DESCRIBED, ROWS = ("sizes", "features", "classes", "image_shape"), ("steps", "x", "answers")
+GROUPS = {"array": "arrays", "plane": "plane", "image": "images", "rows": "confusion"}
+"""In the file, the first word of the names of a field's arrays."""
+
+
 def write_portrait(path: Path, portrait: Portrait) -> None:
-    groups = {"array": portrait.arrays, "plane": portrait.plane, "image": portrait.images, "rows": portrait.confusion}
-    arrays = {f"{group} {name}": values for group, named in groups.items() for name, values in named.items()}
-    about = {name: list(getattr(portrait, name)) for name in ("sizes", "features", "classes", "image_shape")}
-    rows = {"steps": portrait.steps, "x": portrait.x, "answers": portrait.answers}
-    save_arrays(path, rows | arrays, about)
+    arrays = {name: getattr(portrait, name) for name in ROWS}
+    for group, field in GROUPS.items():
+        arrays |= {f"{group} {name}": values for name, values in getattr(portrait, field).items()}
+    save_arrays(path, arrays, {name: list(getattr(portrait, name)) for name in DESCRIBED})
 
 
 def read_portrait(path: Path) -> Portrait:
     """Read a portrait that `write_portrait` wrote."""
     arrays, about = load_arrays(path)
-
-    def group(name: str) -> dict[str, Any]:
-        named = {key.removeprefix(f"{name} "): values for key, values in arrays.items() if key.startswith(f"{name} ")}
-        return {key: named[key] for key in sorted(named, key=_layer_order)}
-
-    return Portrait(
-        tuple(about["sizes"]),
-        tuple(about["features"]),
-        tuple(about["classes"]),
-        tuple(about["image_shape"]),
-        arrays["steps"],
-        group("array"),
-        arrays["x"],
-        arrays["answers"],
-        group("plane"),
-        group("image"),
-        group("rows"),
-    )
+    parts: dict[str, Any] = {name: tuple(about[name]) for name in DESCRIBED} | {name: arrays[name] for name in ROWS}
+    for group, field in GROUPS.items():
+        names = [key.removeprefix(f"{group} ") for key in arrays if key.startswith(f"{group} ")]
+        parts[field] = {name: arrays[f"{group} {name}"] for name in sorted(names, key=_layer_order)}
+    return Portrait(**parts)
 
 
 def _layer_order(name: str) -> tuple[bool, str, str]:
@@ -130,17 +120,13 @@ def _snapshots(run: Run) -> list[State]:
 
 
 def _snapshot_arrays(run: Run, states: list[State], rows: Rows) -> dict[str, Floats]:
-    """Parameters, activations and norms by name, with an axis [S] of states."""
+    """Parameters and activations by name, with an axis [S] of states."""
     snapshots: dict[str, list[Floats]] = {}
     for state in states:
         at_state = replace(run, state=state)
-        activations = {name: a[0] for name, a in at_state.activations(rows.x).items() if name.startswith("a")}
-        norms = {f"norm {name}": np.sqrt((a * a).mean()) for name, a in activations.items()}
-        lengths = Moment(run.problem, run.engine, state).gradient_norms
-        norms |= {f"norm gradient {name}": length[0] for name, length in lengths.items()}
-        parameters = {name: array[0] for name, array in at_state.parameters.items()}
-        for name, values in (parameters | activations | norms).items():
-            snapshots.setdefault(name, []).append(values)
+        activations = {name: a for name, a in at_state.activations(rows.x).items() if name.startswith("a")}
+        for name, values in (at_state.parameters | activations).items():
+            snapshots.setdefault(name, []).append(values[0])
     return {name: np.stack(values).astype(np.float64) for name, values in snapshots.items()}
 
 

@@ -13,9 +13,9 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
 from deltarule.studies.claim_results import StudyResults, judge_study, results_in
-from deltarule.studies.claims import Claim, claims_of_study
+from deltarule.studies.claims import STUDIES, Claim, claims_of_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
-from deltarule.studies.recipes import Recipe, bundled_studies, load_recipe, with_settings
+from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
 from deltarule.studies.run_records import SUMMARY, write_records, write_summary
 from deltarule.studies.runner import outcome_of, population_of, run_population
@@ -64,14 +64,14 @@ class Reproduction:
     """
 
     out: str | None
-    report: str | None
     quick: bool
     seeds: int | None
     engine: str | None
-    seconds: float
-    studies: tuple[StudyReproduced, ...]
-    left_out: tuple[str, ...]
     missing: tuple[str, ...]
+    report: str | None = None
+    seconds: float = 0.0
+    studies: tuple[StudyReproduced, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def reproduce(
@@ -124,22 +124,12 @@ def reproduce(
         raise BadInput(f"seeds is {seeds}; give a whole number of 1 or more")
     if engine not in (None, "auto"):
         engine_of_name(engine)  # raises if it is unknown, or its library is missing
-    recipes = [load_recipe(study) for study in studies or studies_with_reports()]
+    recipes = [load_recipe(study) for study in studies or STUDIES]
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
         raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
     folder = None if out is None else make_folder(out)
-    done = Reproduction(
-        out=None if out is None else str(out),
-        report=None,
-        quick=quick,
-        seeds=seeds,
-        engine=engine,
-        seconds=0.0,
-        studies=(),
-        left_out=(),
-        missing=tuple(names),
-    )
+    done = Reproduction(None if out is None else str(out), quick, seeds, engine, missing=tuple(names))
     _check_same_options(done, folder)
     _write(done, folder)
     started = time.perf_counter()
@@ -160,11 +150,6 @@ def reproduce(
         done = replace(done, report=str(write_report(folder)))
         _write(done, folder)
     return done
-
-
-def studies_with_reports() -> tuple[str, ...]:
-    """The bundled studies that repeat a published report."""
-    return tuple(name for name, _, _ in bundled_studies() if load_recipe(name).configuration.study.report)
 
 
 def _write(reproduction: Reproduction, folder: Path | None) -> None:

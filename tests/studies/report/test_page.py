@@ -25,7 +25,7 @@ from deltarule.studies.recipes import (
     with_settings,
 )
 from deltarule.studies.report.page import report_of, write_report
-from deltarule.studies.report.sweep_block import _effect_notes, _effect_table, _ranking_table
+from deltarule.studies.report.sweep_block import _effect_table, _ranking_table
 from deltarule.studies.run_records import write_records, write_summary
 from deltarule.studies.runner import outcome_of
 from deltarule.studies.sweep_study import sweep
@@ -205,7 +205,7 @@ def test_diverged_configurations_have_no_mean(missing):
     found = effects(settings, scores)
     table = _effect_table(found)
     assert names_of(table)[-1] == "diverged" and table.cells[2][1:] == ["10", "not estimated", "2 of 4"]
-    assert _effect_notes(found)[1].endswith(": rate 10 (2 of 4 diverged).")
+    assert found.without_effect.endswith(": rate 10 (2 of 4 diverged).")
 
 
 @pytest.mark.slow
@@ -271,13 +271,6 @@ def test_page_of_a_reproduction(encoder):
 def test_page_of_empty_folder(tmp_path):
     page = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Unfinished." in page and "there are no records here yet" in page
-
-
-def test_unfinished_run_is_named(encoder):
-    (encoder / "encoder" / "run.json").unlink()
-    report = report_of(encoder)
-    assert report.sections == []
-    assert report.unfinished == ["in encoder a run has begun, and no run.json says that it ended"]
 
 
 @pytest.mark.parametrize("name", ["run.json", "recipe.json", "arrays.safetensors", "portrait.safetensors"])

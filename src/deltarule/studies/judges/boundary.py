@@ -229,22 +229,18 @@ def needs_fewer_epochs(
     runs = [train(experiments, *names, epochs=_limit(names, frozen), every=10) for names in (first, second)]
     fast, slow = (epochs_needed(run, np.inf) if until == "stop" else epochs_until_right(run) for run in runs)
     if of_five and len(fast) >= RUNS:
-        means = [_means_of_five(np.minimum(epochs, MAX_EPOCHS)) for epochs in (fast, slow)]
+        whole = len(fast) // RUNS * RUNS
+        means = [np.minimum(epochs[:whole], MAX_EPOCHS).reshape(-1, RUNS).mean(1) for epochs in (fast, slow)]
         counted = means[0] / means[1]
         figures = {"mean epochs of five": means[0], "of the other": means[1], "ratio": counted}
         return Evidence((ratio[0] <= counted) & (counted < ratio[1]), figures, runs=RUNS)
     counted = np.minimum(fast, MAX_EPOCHS) / np.minimum(slow, MAX_EPOCHS)
     holds = np.isfinite(fast) & (ratio[0] <= counted) & (counted < ratio[1])
-    figures = {
-        "epochs": fast,
-        "of the other": slow,
-        "ratio (0 where only the first stops)": _censored_ratio(fast, slow),
-    }
+    with np.errstate(invalid="ignore"):
+        quotient = fast / slow
+    known = np.where(np.isnan(quotient), 1.0, quotient)  # nothing is known where neither training stops
+    figures = {"epochs": fast, "of the other": slow, "ratio (0 where only the first stops)": known}
     return _of_those_that_tell(holds, figures, np.maximum(fast, slow) > parted, parted)
-
-
-def _means_of_five(values: Any) -> Any:
-    return values[: len(values) // RUNS * RUNS].reshape(-1, RUNS).mean(1)
 
 
 def step_fits_best(experiments: Experiments, names: Names, step: int, other: int) -> Evidence:
@@ -302,9 +298,3 @@ def prints_the_loss_of_its_predictions(
 
 def _limit(names: Names, frozen: int) -> int:
     return MAX_EPOCHS if SCHEDULE_OFF in names else min(MAX_EPOCHS, frozen)
-
-
-def _censored_ratio(fast: Any, slow: Any) -> Any:
-    with np.errstate(invalid="ignore"):
-        ratio = fast / slow
-    return np.where(np.isnan(ratio), 1.0, ratio)  # nothing is known where neither training stops

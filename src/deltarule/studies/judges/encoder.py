@@ -78,14 +78,6 @@ def correlations(first: Floats, second: Floats) -> Floats:
         return np.asarray((a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1)))
 
 
-def final_cost_of_other_weights(experiments: Experiments, name: str) -> Floats:
-    """The final costs [K] with other initial weights or biases, drawn from seeds of their own."""
-    first = experiments.seed_numbers.start + (1 + OTHER_WEIGHTS.index(name)) * experiments.seeds
-    seeds = list(range(first, first + experiments.seeds))
-    run = experiments.run({"run.seeds": seeds}, experiment=name, history_every=10, record=(PLOTTED,))
-    return plotted_cost(run)[-1]
-
-
 def right_since(run: Any) -> Any:
     """The first iteration [K] from which all objects stay right, perhaps infinite."""
     return _unending(holding_since(run, share_right(run) == 1))
@@ -98,11 +90,6 @@ def _unending(steps: Any) -> Any:
 # --- the judges ------------------------------------------------------------------------------------------------------
 
 
-def is_right_at_3000(experiments: Experiments) -> Evidence:
-    """Judge whether all objects are right at iteration 3,000: what the cost convention was chosen by."""
-    return Evidence(share_right(train(experiments))[-1] == 1)
-
-
 def encoder_1(experiments: Experiments, until: str) -> Evidence:
     """Judge whether training has converged from about iteration 3,000 on."""
     if until == "right":
@@ -111,16 +98,13 @@ def encoder_1(experiments: Experiments, until: str) -> Evidence:
         run = experiments.run(
             {"stopping.max_steps": 5000}, history_every=10, record=["accuracy", "thresholded", "outputs"]
         )
-        since = _unending(holding_since(run, _are_as_printed(run.history.series("outputs"))))
+        outputs = run.history.series("outputs")  # [T, K, 8, 8]; figure 5 prints two decimals
+        are_high = (outputs[..., np.eye(8) == 1] >= 0.965).all(-1)
+        since = _unending(holding_since(run, are_high & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)))
     else:
         run = train(experiments, every=100, changes={"stopping.max_steps": 50_000})
         since = _unending(holding_since(run, is_about(plotted_cost(run) / plotted_cost(run)[-1], 1.0)))
     return Evidence(is_as_far_out(since, 3000), {"converged from iteration": since})
-
-
-def _are_as_printed(outputs: Floats) -> Any:
-    """Whether outputs [T, K, 8, 8] are as good as figure 5's, to its two decimals."""
-    return (outputs[..., np.eye(8) == 1] >= 0.965).all(-1) & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)
 
 
 def encoder_2(experiments: Experiments, changes: Mapping[str, Any] | None = None) -> Evidence:
@@ -221,7 +205,10 @@ def encoder_9(experiments: Experiments, changes: Mapping[str, Any] | None = None
 
 def encoder_10(experiments: Experiments, other: str) -> Evidence:
     """Judge whether other initial weights or biases end no lower."""
-    final, cost = plotted_cost(train(experiments))[-1], final_cost_of_other_weights(experiments, other)
+    first = experiments.seed_numbers.start + (1 + OTHER_WEIGHTS.index(other)) * experiments.seeds
+    seeds = list(range(first, first + experiments.seeds))  # of their own
+    run = experiments.run({"run.seeds": seeds}, experiment=other, history_every=10, record=(PLOTTED,))
+    final, cost = plotted_cost(train(experiments))[-1], plotted_cost(run)[-1]
     return Evidence(~(cost < final), {"final cost": final, "of the other": cost})
 
 

@@ -99,16 +99,6 @@ def grid_scores(
     return settings, scores.reshape(len(settings), FOLDS, -1).mean(1)
 
 
-def best_single_layer(experiments: Experiments) -> tuple[Floats, Floats]:
-    """Training and test accuracies [S] of the best single layer from zeros."""
-    values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
-    searched = experiments.sweep("single-layer-grid", values, experiment="single-layer", folds=FOLDS, seeds=1)
-    settings = dict(searched.configurations(1)[0].settings)
-    rows = experiments.rows_of(experiments.sweep("single-layer", [settings], experiment="single-layer"), settings)
-    train, test = (np.array([row[f"{part}_accuracy"] or 0.0 for row in rows]) for part in ("train", "test"))
-    return train, test
-
-
 def weight_distances(experiments: Experiments, model: str, weights: str) -> tuple[Floats, Floats]:
     """How far [S] a model's final weights are from zero, and from the first ones."""
     settings = settings_of(experiments, model, weights)
@@ -155,7 +145,11 @@ def mnist_3(experiments: Experiments, weights: str, reduction: str = "sum") -> E
 
 def mnist_4(experiments: Experiments, weights: str) -> Evidence:
     """Judge whether the single layer matches the report, and no hidden layer beats it."""
-    train, test = best_single_layer(experiments)
+    values = {key: experiments.recipe.configuration.grid[key] for key in REPORTED if key != "network.dropout"}
+    searched = experiments.sweep("single-layer-grid", values, experiment="single-layer", folds=FOLDS, seeds=1)
+    settings = dict(searched.configurations(1)[0].settings)  # of the best single layer from zeros
+    rows = experiments.rows_of(experiments.sweep("single-layer", [settings], experiment="single-layer"), settings)
+    train, test = (np.array([row[f"{part}_accuracy"] or 0.0 for row in rows]) for part in ("train", "test"))
     highest = np.max([accuracy(experiments, model, weights) for model in HIDDEN], axis=0)
     conditions = {
         "training accuracy": abs(train - 0.9725) <= 0.01,

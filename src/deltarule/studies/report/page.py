@@ -1,7 +1,6 @@
 """Draw the report of a folder as one page, from all records in it."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from deltarule.errors import BadInput, count_of
@@ -13,6 +12,7 @@ from deltarule.studies.report.claims_block import StudyBlock, claims_block
 from deltarule.studies.report.run_block import run_block
 from deltarule.studies.report.sweep_block import sweep_block
 from deltarule.studies.report.variants_block import variants_block
+from deltarule.studies.runner import CHECKPOINT
 from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
 
@@ -47,17 +47,12 @@ def report_of(folder: str | Path) -> Report:
             study = _add_block(make_block, subfolder / file, folder, study_blocks, unfinished)
             if study is not None and file == "run.json":
                 runs.setdefault(study, []).append(subfolder)
-        # These files are written before `run.json` is.
-        if not (subfolder / "run.json").is_file() and any(
-            (subfolder / name).is_file()
-            for name in ("checkpoint.safetensors", "arrays.safetensors", "recipe.json", "portrait.safetensors")
-        ):
-            unfinished.append(
-                f"in {_display_name(subfolder, folder)} a run has begun, and no run.json says that it ended"
-            )
+        if (subfolder / CHECKPOINT).is_file() and not (subfolder / "run.json").is_file():
+            unfinished.append(f"in {_display_name(subfolder, folder)} a run has begun; --resume goes on with it")
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
-            _add_block(partial(_compare_runs, study, subfolders), folder / "run.json", folder, study_blocks, unfinished)
+            variants = [variant_in(subfolder) for subfolder in subfolders]
+            study_blocks.append((study, variants_block(study, variants, f"part-{len(study_blocks) + 1}")))
     notes = _reproduction_notes(folder, unfinished)
     if not study_blocks and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
@@ -90,10 +85,6 @@ def _add_block(
     if block.unfinished:
         unfinished.append(f"{block.title}: {block.unfinished}")
     return study
-
-
-def _compare_runs(study: str, folders: list[Path], _: Path, id: str) -> StudyBlock:
-    return study, variants_block(study, [variant_in(folder) for folder in folders], id)
 
 
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from deltarule.reports.summaries import run_facts
 from deltarule.reports.table import Table, table
 from deltarule.stats.planes import DecisionPlane, predicted_classes
 from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
-from deltarule.studies.representative_run import MAX_ROWS, Portrait, read_portrait
+from deltarule.studies.representative_run import Portrait, read_portrait
 from deltarule.training.history import History
 
 MAX_NORM_GROWTH = 1e12
@@ -98,10 +98,13 @@ def _curve_figures(curves: figures.Curves) -> Iterator[Chart]:
         elif metric == "half_mean_squared_error":  # a report's own cost
             yield figures.objective_curves(curves, metric)
     gradients = {
-        name.removeprefix("gradient "): curves.history.series(name) for name in names if name.startswith("gradient ")
+        name.removeprefix("gradient "): (curves.history.steps, curves.history.series(name))
+        for name in names
+        if name.startswith("gradient ")
     }
     if gradients:
-        yield _norm_curves(curves.history.steps, gradients, "length of the gradient")
+        quantity = "length of the gradient"
+        yield figures.comparison_curves(gradients, parameter="layer", quantity=quantity, max_growth=MAX_NORM_GROWTH)
 
 
 def _portrait_figures(
@@ -141,7 +144,6 @@ def _portrait_figures(
             rows = "training rows" if part_name == "train" else f"{part_name} rows"
             predictions = f"predictions of {network_name} for {rows}"
             yield model_figures.confusion_matrix(counts, portrait.classes, predictions=predictions)
-    yield from _norm_figures(portrait)
 
 
 def _row_names(portrait: Portrait) -> list[str]:
@@ -192,23 +194,6 @@ def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
         outputs_as_text = [f"{value:.4g}" if abs(value) >= 1e6 else f"{value:.4f}" for value in output]
         rows.append([*(f"{value:.4g}" for value in x), *classes, *outputs_as_text])
     return table([*portrait.features, "true", "predicted", *output_names], rows)
-
-
-def _norm_figures(portrait: Portrait) -> Iterator[Chart]:
-    norms = {name.removeprefix("norm "): values for name, values in portrait.arrays.items() if name.startswith("norm ")}
-    gradients = {name.removeprefix("gradient "): norm for name, norm in norms.items() if name.startswith("gradient W")}
-    activations = {name: values for name, values in norms.items() if not name.startswith("gradient ")}
-    if len(portrait.steps) > 2 and len(norms) <= MAX_ROWS:
-        for norms_by_name, quantity in (
-            (gradients, "length of the gradient"),
-            (activations, "activation (root of the mean square)"),
-        ):
-            yield _norm_curves(portrait.steps, norms_by_name, quantity)
-
-
-def _norm_curves(steps: Any, norms: Mapping[str, Any], quantity: str) -> Chart:
-    series = {name: (steps, values) for name, values in norms.items()}
-    return figures.comparison_curves(series, parameter="layer", quantity=quantity, max_growth=MAX_NORM_GROWTH)
 
 
 def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
-from deltarule.json_files import read_json
 from deltarule.reports import sweep_figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import format_score
@@ -18,7 +16,6 @@ from deltarule.reports.report import Block
 from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, last_key, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
-from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import set_arguments, study_arguments
 from deltarule.sweeps.result import load_sweep
 
@@ -46,24 +43,20 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         found = effects(settings, scores)
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         drawn += _sweep_figures(settings, scores, found, quantity, means)
-        notes += _effect_notes(found)
+        notes += filter(None, [found.without_effect])
     block = Block(
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,
-        commands=_commands(study, folder, sweep.runs),
+        commands=_commands(study, sweep.runs),
         figures=drawn,
         notes=notes,
     )
     return study, block
 
 
-def _commands(study: str, folder: Path, runs: Iterable[Mapping[str, Any]]) -> list[str]:
+def _commands(study: str, runs: Iterable[Mapping[str, Any]]) -> list[str]:
     """The commands that have filled a sweep."""
-    if study in {name for name, _, _ in bundled_studies()}:
-        with contextlib.suppress(BadInput, LookupError, TypeError):  # unreadable claims are reported by their own block
-            seeds = read_json(folder.parent / "claims.json")["seeds"]
-            return [shlex.join(["deltarule", "claims", study, "--seeds", str(seeds)])]
     commands = []
     for run in runs:  # a sweep of a grid from Python has none
         named = {"study": study, "experiment": run["experiment"]}
@@ -103,14 +96,6 @@ def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means:
         for place in listed
     ]
     return table(columns, rows).without_empty_columns()
-
-
-def _effect_notes(sweep_effects: Effects) -> list[str]:
-    """Notes on how effects are estimated if a grid is not full."""
-    if sweep_effects.is_full:
-        return []
-    text = "The grid is not full, or lacks scores: what its parameters are worth is fitted as a sum, a number for each"
-    return [f"{text} value.", *filter(None, [sweep_effects.without_effect])]
 
 
 def _effect_table(sweep_effects: Effects) -> Table:

@@ -9,7 +9,7 @@ from deltarule.reports import comparison_figures, figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
-from deltarule.reports.table import Table, table
+from deltarule.reports.table import table
 from deltarule.studies.variants import Comparison, Variant, comparisons
 
 
@@ -20,11 +20,15 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     drawn = [chart for one in compared for chart in _comparison_figures(one)]
     count = count_of(len(variants), "variant")
     text = f"{count}, each over its seeds; figures compare those that differ in one setting alone."
-    return Block(id, f"Variants of {study} beside one another", text, table=_variant_table(variants), figures=drawn)
+    columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
+    listed = table(columns, [[variant.name, *_result_cells(variant)] for variant in variants])
+    listed = listed.without_empty_columns()  # sweeps store no accuracy, for example
+    return Block(id, f"Variants of {study} beside one another", text, table=listed, figures=drawn)
 
 
 def _comparison_figures(compared: Comparison) -> Iterator[Chart]:
-    name = _describe_key(compared.key)
+    section, _, last = compared.key.partition(".")
+    name = section if last == "name" else last.replace("_", " ")
     variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
     # The values of these keys change what the objective measures.
     if compared.key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
@@ -41,12 +45,6 @@ def _comparison_figures(compared: Comparison) -> Iterator[Chart]:
         yield comparison_figures.spreads(updates, option=name, quantity="updates to converge", limit=limit)
 
 
-def _variant_table(variants: Sequence[Variant]) -> Table:
-    columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
-    rows = [[variant.name, *_result_cells(variant)] for variant in variants]
-    return table(columns, rows).without_empty_columns()  # sweeps store no accuracy, for example
-
-
 def _result_cells(variant: Variant) -> list[str]:
     """The cells of a variant's results, in the order of the table's columns."""
     converged = np.isfinite(variant.converged)
@@ -61,8 +59,3 @@ def _result_cells(variant: Variant) -> list[str]:
         f"{np.median(accuracy):.4f}" if len(accuracy) else "",
         f"{variant.seconds:.3g}",
     ]
-
-
-def _describe_key(key: str) -> str:
-    section, _, name = key.partition(".")
-    return section if name == "name" else name.replace("_", " ")
