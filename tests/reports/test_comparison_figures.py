@@ -9,19 +9,13 @@ def test_spreads_show_every_seed_and_the_median():
     series = {"none": [100.0, 300.0, np.nan], "0.9": [10.0, 20.0, 3.0], "1": [np.nan] * 3}
     chart = spreads(series, option="momentum", quantity="epochs to converge", limit=1000)
     assert [dots.y.tolist() for dots in marks_of(chart, Dots)] == [[100, 300], [10, 20, 3], []]
-    assert [bar.paths[0][0][1] for bar in marks_of(chart, Segments)[1:]] == [200, 10]
+    assert [bar.paths[0][0][1] for bar in marks_of(chart, Segments)] == [200, 10]
     assert chart.sentences == [
         "none: median 200, from 100 to 300, of 2 of 3 seeds.",
         "0.9: median 10, from 3 to 20, of 3 of 3 seeds.",
         "1: no value.",
     ]
     assert chart.notes[0] == "4 of 9 seeds have no value within 1,000." and chart.panels[0].y.scale == "log"
-
-
-def test_seeds_are_joined_only_if_they_are_few_and_the_same():
-    few, many = [1.0, 2.0], np.arange(1.0, 20.0)
-    for series, count in (({"a": few, "b": few}, 3), ({"a": few, "b": few[:1]}, 2), ({"a": many, "b": many}, 2)):
-        assert len(marks_of(spreads(series, option="o", quantity="q"), Segments)) == count  # two are the medians
 
 
 def test_claims_stand_beside_the_share_that_they_need():

@@ -44,11 +44,6 @@ def test_sweep_scores_equal_run(few):
     assert [row["train_objective"] for row in rows] == [one for run in runs for one in run.objective.tolist()]
 
 
-def test_options_that_are_no_history_are_refused(few):
-    with pytest.raises(BadInput, match="^an experiment has no option 'observer'; give record, every or history_every"):
-        few.each([{}], observer=print)
-
-
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
     with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):

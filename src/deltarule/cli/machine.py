@@ -3,6 +3,7 @@
 import time
 import webbrowser
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -76,10 +77,6 @@ def doctor(json: Json = False) -> Result:
 Studies = Annotated[list[str] | None, argument("STUDY", "Names, as `deltarule list` shows them, or recipes (TOML).")]
 
 
-class _FirstUpdatesMade(Exception):
-    """Raised to end a training as soon as its programs are compiled."""
-
-
 def warm(studies: Studies = None) -> Result:
     """Compile ahead of time what the estimators' defaults and studies need.
 
@@ -95,6 +92,11 @@ def _compile(studies: list[str]) -> Iterator[str]:
     from deltarule.estimators.mlp.classifier import MLPClassifier
     from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
     from deltarule.estimators.mlp.regressor import MLPRegressor
+    from deltarule.studies.recipes import dataset_of
+    from deltarule.studies.runner import population_of, run_population
+
+    def stop(progress: Any) -> None:
+        raise StopIteration  # the first updates are made, and so the programs are compiled
 
     x = np.random.default_rng(0).normal(size=(300, 100))
     models: dict[str, tuple[Any, Any]] = {
@@ -109,24 +111,11 @@ def _compile(studies: list[str]) -> Iterator[str]:
             with suppress_fit_warnings():
                 model(engine="compiled", max_iter=1).fit(x, y)
         else:
-            _train_first_updates(name)
+            recipe = chosen_recipe(name)
+            population = population_of(recipe, dataset_of(recipe))
+            with suppress(StopIteration):
+                run_population(population, progress=stop)
         yield f"{name}: ready after {time.perf_counter() - began:.1f} s"
-
-
-def _train_first_updates(study: str) -> None:
-    """Train a study with all its seeds, and stop after the first updates."""
-    from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.runner import population_of, run_population
-
-    recipe = chosen_recipe(study)
-
-    def stop(progress: Any) -> None:
-        raise _FirstUpdatesMade
-
-    try:
-        run_population(population_of(recipe, dataset_of(recipe)), progress=stop)
-    except _FirstUpdatesMade:
-        pass
 
 
 # --- play -------------------------------------------------------------------------------------------------------------

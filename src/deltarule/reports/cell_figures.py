@@ -117,10 +117,7 @@ def cell_panel(cells: Cells, x: Axis, y: Axis) -> Panel:
     """A panel of cells; refuses a table with more rows or columns than can be read."""
     rows, columns = cells.values.shape
     if rows > MAX_ROWS or columns > MAX_COLUMNS:
-        raise BadInput(
-            f"the table has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read: choose some of "
-            "the rows and units"
-        )
+        raise BadInput(f"the table has {rows} × {columns} cells; at most {MAX_ROWS} × {MAX_COLUMNS} can be read")
     return Panel([cells], x, y, is_bare=True)
 
 

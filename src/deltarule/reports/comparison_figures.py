@@ -13,8 +13,6 @@ from deltarule.reports.marks import Axis, Dots, Mark, Panel, Segments
 
 NAMES_POINTS = 340
 """Width in points that the names of all options share."""
-MAX_JOINED_SEEDS = 12
-"""Seeds whose values under neighboring options are joined; more lines hide each other."""
 
 
 def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: float | None = None) -> Chart:
@@ -32,11 +30,6 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     """
     values = {name: np.asarray(value, np.float64) for name, value in series.items()}
     marks, sentences = list[Mark](), []
-    counts = {len(value) for value in values.values()}
-    if len(counts) == 1 and max(counts) <= MAX_JOINED_SEEDS:
-        places = np.arange(len(values))[:, None] + _sideways_offsets(max(counts))
-        paths = np.stack([places, np.stack(list(values.values()))], -1).transpose(1, 0, 2)
-        marks.append(Segments(list(paths), style.PALE))
     for index, (name, value) in enumerate(values.items()):
         finite = value[np.isfinite(value)]
         places = index + _sideways_offsets(len(value))[np.isfinite(value)]

@@ -194,19 +194,15 @@ def describe_computer(findings: Mapping[str, Any]) -> Pairs:
     """The findings of `deltarule doctor`, the JSON object of `--json`, as lines."""
     machine = findings["machine"]
     versions = {**findings["versions"], **findings["optional"]}
+    blas = "{internal_api} {version}, {architecture} kernels, threads: {num_threads}, {filepath}"
     engines = [name + (" (not usable)" if reason else "") for name, reason in findings["engines"].items()]
     rows = [
         ("processor", f"{machine['processor']}, {machine['processors']} to use; {' '.join(machine['features'])}"),
         ("versions", ", ".join(f"{name} {number or '(not installed)'}" for name, number in versions.items())),
         ("engines", ", ".join(engines)),
-        *(("BLAS", _describe_blas(library)) for library in findings["blas"]),
+        *(("BLAS", blas.format(**{"architecture": "unknown"} | library)) for library in findings["blas"]),
         ("data", ", ".join(f"{name}: {place or 'not here yet'}" for name, place in findings["data"].items())),
         ("", f"DELTARULE_DATA: {findings['data_folder'] or 'not set'}; bundled: {', '.join(findings['bundled'])}"),
     ]
     caches = [(f"cache: {content}", folder) for content, folder in findings["caches"].items()]
     return Pairs([*rows, *caches, *(("note", note) for note in findings["notes"])])
-
-
-def _describe_blas(library: Mapping[str, Any]) -> str:
-    kernels, threads = library.get("architecture", "unknown"), count_of(library["num_threads"], "thread")
-    return f"{library['internal_api']} {library['version']}, {kernels} kernels, {threads}: {library['filepath']}"

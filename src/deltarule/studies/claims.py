@@ -88,9 +88,7 @@ class Claim:
 
     def __post_init__(self) -> None:
         if not 0 < self.needed <= 1:
-            raise BadInput(
-                f"the claim '{self.id}' needs the share {self.needed} of the seeds; give a number above 0, up to 1"
-            )
+            raise BadInput(f"the claim '{self.id}' needs {self.needed} of the seeds; give a share above 0, up to 1")
 
     def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
         """Call the judge with the settings of a reading, or with those of the control.

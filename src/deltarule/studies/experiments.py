@@ -135,8 +135,6 @@ class Experiments:
         prepare : changes each problem before it is trained, as a recipe cannot: to give each member its own rows.
         history : options of `train` for the history, as in `run`.
         """
-        if unknown := sorted(history.keys() - {"record", "every", "history_every"}):
-            raise BadInput(f"an experiment has no option '{unknown[0]}'; give record, every or history_every")
         prepared = prepare and f"{prepare.__module__}.{prepare.__qualname__}"
         complete = [{"run.seeds": self._own_seeds(), **setting} for setting in settings]
         keys = [json.dumps([setting, history, prepared], sort_keys=True, default=list) for setting in complete]
@@ -195,9 +193,7 @@ class Experiments:
         asked = json.dumps([name, grid_or_settings, chosen], sort_keys=True, default=list)
         if asked not in self._sweeps:
             if not isinstance(self.engine, str):
-                raise BadInput(
-                    f"claims of '{self.recipe.name}' need sweeps, which take an engine by name; name it alone"
-                )
+                raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name alone")
             recipe = self.recipe if experiment is None else with_experiment(self.recipe, experiment)
             table = sweep(
                 with_settings(recipe, set or {}),

@@ -245,14 +245,11 @@ def _bundled_folders() -> dict[str, Path]:
 def _read_recipe_text(study: str | Path, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise BadInput(f"{study} is not text in UTF-8; save it as TOML in UTF-8") from None
     except (OSError, ValueError) as error:
         is_there = isinstance(error, IsADirectoryError | PermissionError)
         if isinstance(study, str) and not path.suffix and path.name == study and not is_there:
-            raise BadInput(
-                f"there is no study '{study}'; {_suggest(study, _bundled_folders())} (or give the path of a TOML file)"
-            ) from None
+            hint = f"{_suggest(study, _bundled_folders())} (or give the path of a TOML file)"
+            raise BadInput(f"there is no study '{study}'; {hint}") from None
         why = getattr(error, "strerror", None) or error
         raise BadInput(f"{study} cannot be read as a recipe: {why}; give a study's name or a TOML file") from None
 
@@ -270,9 +267,7 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
         is_there = any(getattr(stopping, rule) or f"stopping.{rule}" in configuration.grid for rule in rules)
         if f"stopping.{key}" in settings and value != StoppingSection.model_fields[key].default and not is_there:
             names = " or ".join(f"stopping.{rule}" for rule in rules)
-            raise BadInput(
-                f"stopping.{key} is {shorten_toml(value)} without a {names}, and so of no use; set {names} too"
-            )
+            raise BadInput(f"stopping.{key} is {shorten_toml(value)} without a {names}; set {names} too")
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:

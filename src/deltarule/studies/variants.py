@@ -31,7 +31,7 @@ ARRAYS = ("steps", "objective", "accuracy", "converged", "looks", "curve")
 class Variant:
     """A summary of a study's training over seeds, under some settings.
 
-    name                    the experiment's, or its changed settings
+    name                    its changed settings
     keys                    every key in which variants may differ, dotted, with its value as text
     numbers                 those of them that are numbers
     steps [K]               updates that each network made
@@ -143,13 +143,15 @@ def _variant(
 ) -> Variant:
     """Summarize a training from its explained recipe, history and final states."""
     keys = _flatten_keys(explained["keys"]) | ({"data.rows": rows_name} if rows_name else {})
+    settings = explained["settings"].items()
+    changed = [f"{last_key(key)} {format_value(value)}" for key, value in settings if not key.startswith("run.")]
     # Evaluations that the stored curve has.
     looks = np.unique(np.linspace(0, len(history.steps) - 1, 60).round().astype(int))
     updates = np.array(history.steps)[looks]
     # Networks that stop early are those that learned: without them the curve would show only the others.
     reached = np.where(updates[:, None] > steps, objective, history.objective[looks])
     return Variant(
-        _variant_name(explained),
+        ", ".join(changed) or "as it is",
         {key: format_value(value) for key, value in keys.items()},
         {key: float(value) for key, value in keys.items() if type(value) in (int, float)},
         np.asarray(steps),
@@ -172,33 +174,6 @@ def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
     }
     keys.pop("optimizer.momentum", None)  # also among the parameters of the optimizer's name
     return keys
-
-
-def _variant_name(explained: Mapping[str, Any]) -> str:
-    """The largest experiment that the settings include, and the other changes."""
-    chosen = _settings_as_json(explained["settings"])
-    included = [
-        experiment
-        for experiment in explained["experiments"]
-        if _settings_as_json(experiment["set"]).items() <= chosen.items()
-    ]
-    nothing: dict[str, Any] = {"name": "", "set": {}}
-    largest = max(included, key=lambda experiment: len(experiment["set"]), default=nothing)
-    of_experiment = _settings_as_json(largest["set"])
-    texts = [
-        f"{last_key(key)} {format_value(value)}"
-        for key, value in explained["settings"].items()
-        if key in chosen.keys() - of_experiment
-    ]
-    return ", ".join([*([str(largest["name"])] if of_experiment else []), *texts]) or "as it is"
-
-
-def _settings_as_json(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        key: json.dumps(value, sort_keys=True, default=list)
-        for key, value in settings.items()
-        if not key.startswith("run.")
-    }
 
 
 def _convergence_steps(

@@ -237,8 +237,8 @@ def test_runs_are_compared(encoder):
     *_, block = report_of(encoder).sections[0].blocks
     assert block.title == "Variants of encoder beside one another"
     assert [row[:2] for row in block.table.rows] == [
-        ["rate-1, max steps 200", "2"],
-        ["rate-0.1, max steps 200", "2"],
+        ["learning rate 1, max steps 200", "2"],
+        ["learning rate 0.1, max steps 200", "2"],
     ]
     assert "Median objective by learning rate" in titles(block)
 

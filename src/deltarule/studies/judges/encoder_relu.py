@@ -40,28 +40,8 @@ CONVENTIONS: dict[str, tuple[str, ...]] = {
 }
 """The recipe's experiments for each reading of what the report leaves open; all else is as in the first convention."""
 
-COMPARED = ("hidden 3, sum", "hidden 3, mean", "hidden 8, sum")
-"""The conventions that are trained with all four rates."""
-
-WITHOUT_BIASES = (*COMPARED, "normal weights", "positive weights")
-"""The conventions that are trained without biases too."""
-
 RATES = {0.01: ("rate-0.01",), 0.001: (), 0.0001: ("rate-0.0001",), 0.00001: ("rate-0.00001",)}
 HISTORY_OPTIONS: dict[str, Any] = {"record": ("correct_output", "largest_output", "gradients")}
-
-Variant = tuple[str, float, bool]
-"""A convention, a learning rate, and whether there are biases."""
-
-VARIANTS: tuple[Variant, ...] = (
-    *((convention, rate, True) for convention in CONVENTIONS for rate in (0.01, 0.001)),
-    *(
-        (convention, rate, biases)
-        for convention in WITHOUT_BIASES
-        for rate in (0.001, 0.0001, 0.00001)
-        for biases in (True, False)
-        if biases is False or rate < 0.001
-    ),
-)
 
 # --- the trainings ---------------------------------------------------------------------------------------------------
 
@@ -73,19 +53,12 @@ def train(
     biases: bool = True,
     changes: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Train under a convention at one of the report's rates.
-
-    The first call trains all variants of all conventions for 50,000 steps, those that differ only in rate at once.
-    """
-    if changes:
-        chosen = {**_variant_settings(experiments, (convention, rate, biases)), **changes}
-        return experiments.each([chosen], **HISTORY_OPTIONS)[0]
-    runs = experiments.each([_variant_settings(experiments, variant) for variant in VARIANTS], **HISTORY_OPTIONS)
-    return runs[VARIANTS.index((convention, rate, biases))]
+    """Train under a convention at one of the report's rates for 50,000 steps."""
+    chosen = {**variant_settings(experiments, convention, rate, biases), **(changes or {})}
+    return experiments.each([chosen], **HISTORY_OPTIONS)[0]
 
 
-def _variant_settings(experiments: Experiments, variant: Variant) -> dict[str, Any]:
-    convention, rate, biases = variant
+def variant_settings(experiments: Experiments, convention: str, rate: float, biases: bool = True) -> dict[str, Any]:
     without = () if biases else ("without-biases",)
     return experiments.settings_of(*CONVENTIONS[convention], *RATES[rate], *without)
 
@@ -159,7 +132,7 @@ def encoder_relu_2(
     each_step : the loss is what each step returns, of its own vector, and not that over all eight.
     """
     if each_step:
-        settings = {**_variant_settings(experiments, (convention, rate, True)), **(changes or {})}
+        settings = {**variant_settings(experiments, convention, rate), **(changes or {})}
         rise = largest_rise(experiments.advance_all(settings, 50_000)[-1])
     else:
         rise = largest_rise(loss(train(experiments, convention, rate, changes=changes)))

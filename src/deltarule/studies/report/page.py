@@ -90,27 +90,18 @@ def _add_block(
 def _reproduction_notes(folder: Path, unfinished: list[str]) -> list[str]:
     if not (folder / "reproduce.json").is_file():
         return []
-    try:
-        record = read_json(folder / "reproduce.json")
-        if record["missing"]:
-            unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
-        seconds = sum(study["seconds"] for study in record["studies"])  # of earlier calls, too
-        took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
-        return [f"Reproduced in {took}.", *(f"Left out by --quick: {text}." for text in record["left_out"])]
-    except (LookupError, TypeError, ValueError) as error:
-        text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it"
-        unfinished.append(f"reproduce.json cannot be read: {text}")
-        return []
+    record = read_json(folder / "reproduce.json")
+    if record["missing"]:
+        unfinished.append(f"not reproduced yet: {', '.join(record['missing'])}")
+    seconds = sum(study["seconds"] for study in record["studies"])  # of earlier calls, too
+    took = f"{seconds / 60:,.1f} minutes" if round(seconds) >= 60 else count_of(round(seconds), "second")
+    return [f"Reproduced in {took}.", *(f"Left out by --quick: {text}." for text in record["left_out"])]
 
 
 def _folders(folder: Path, depth: int) -> Iterator[Path]:
     yield folder
     if depth:
-        try:
-            inside = sorted(folder.iterdir())
-        except OSError as error:
-            raise BadInput(f"{folder} cannot be read: {error.strerror}; name a folder that you may read") from error
-        for inner in inside:
+        for inner in sorted(folder.iterdir()):
             if inner.is_dir() and not inner.is_symlink():
                 yield from _folders(inner, depth - 1)
 
