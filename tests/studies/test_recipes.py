@@ -356,7 +356,7 @@ def test_population_members_equal_own_problems(settings: list[dict[str, Any]]) -
     for place, one in enumerate(settings):
         alone = problem_of(with_settings(recipe, one), dataset)
         own, _ = engine.advance(alone, initial_state(alone), 3)
-        members = population.members_of(place)
+        members = np.flatnonzero(population.settings == place)
         assert population.problem.seeds[members].tolist() == alone.seeds.tolist()
         np.testing.assert_array_equal(together.theta[members], own.theta)
 

@@ -3,9 +3,10 @@ import pytest
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
+from deltarule.json_files import write_json
 from deltarule.studies import run_records
 from deltarule.studies.recipes import dataset_of, load_recipe, with_settings
-from deltarule.studies.run_records import load_run, write_records, write_summary
+from deltarule.studies.run_records import SUMMARY, load_run, write_records
 from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.checkpoint import problem_digest
 from deltarule.training.train import train
@@ -18,7 +19,7 @@ def written(folder, study="encoder", **settings):
     population = population_of(recipe, dataset)
     run = run_population(population, folder=make_folder(folder))
     write_records(folder, population, run)
-    write_summary(folder, outcome_of(recipe, dataset, run))
+    write_json(folder / SUMMARY, outcome_of(recipe, dataset, run))
     return run
 
 

@@ -39,9 +39,10 @@ def run(
 
     With --out, records, figures and a report are written to a folder.
     """
+    from deltarule.json_files import write_json
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report.page import write_report
-    from deltarule.studies.run_records import write_records, write_summary
+    from deltarule.studies.run_records import SUMMARY, write_records
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     options.check_resume(resume, out)
@@ -60,7 +61,7 @@ def run(
         report = why_not_learning(done)
     outcome = outcome_of(recipe, population.dataset, done, folder, report)
     if folder is not None:
-        write_summary(folder, outcome)
+        write_json(folder / SUMMARY, outcome)
         _draw_figures(folder, population, done)
         write_report(folder)
     if outcome.interrupted:

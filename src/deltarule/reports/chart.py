@@ -255,15 +255,11 @@ def _describe(panel: Panel) -> str:
         parts = [f"{name} {value}" + (f" ({low} to {high})" if low else "") for _, name, value, low, high in estimates]
         x, y = (x, y) if panel.y.names is None else (y, x)
     else:
-        parts = [_describe_ends(curve) for curve in curves_of(panel)]
+        ends = [(curve.name, *np.stack(curve.points())[:, [0, -1]]) for curve in curves_of(panel)]
+        parts = [f"{name} from {y[0]:.4g} at {x[0]:,.6g} to {y[1]:.4g} at {x[1]:,.6g}".strip() for name, x, y in ends]
     if len(parts) > MAX_LINES:
         parts[MAX_LINES:] = [f"and {len(parts) - MAX_LINES:,} more"]
     return f"{capitalize(y)} against {x}{': ' if parts else ''}{'; '.join(parts)}."
-
-
-def _describe_ends(curve: Line) -> str:
-    x, y = curve.points()
-    return f"{curve.name} from {y[0]:.4g} at {x[0]:,.6g} to {y[-1]:.4g} at {x[-1]:,.6g}".strip()
 
 
 def capitalize(text: str) -> str:

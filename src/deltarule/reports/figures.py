@@ -193,7 +193,10 @@ def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
         for index, part in enumerate(parts):
             text = f"{rows[index]} median" if len(parts) > 1 else "median"
             marks += median_band(curves.history.steps, curves.history.series(part), text, index)
-        return marks, [_describe_band(curves, name)]
+        counts = (~np.isnan(curves.history.series(name))).sum(1)
+        note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
+        note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
+        return marks, [note + (f" {len(curves.diverged)} diverged." if curves.diverged else "")]
     are_several = len(curves.steps) > 1
     for index, part in enumerate(parts):
         for member in range(len(curves.steps)):
@@ -215,13 +218,6 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):
         steps, values = np.append(steps, curves.steps[member]), np.append(values, curves.objective[member])
     return steps, values
-
-
-def _describe_band(curves: Curves, name: str) -> str:
-    counts = (~np.isnan(curves.history.series(name))).sum(1)
-    text = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
-    text += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
-    return text + (f" {len(curves.diverged)} diverged." if curves.diverged else "")
 
 
 def _describe_problem(problem: Problem) -> str:

@@ -43,9 +43,6 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
         penalty = problem.penalty.name.replace("_", " ")
         notes.append(f"J holds the penalty {penalty} too; its part goes straight to the weights.")
 
-    def describe_size(name: str) -> str:
-        return " × ".join(f"{length:,}" for length in explanation[name].shape)
-
     def describe_largest(name: str) -> str:
         value = explanation[name]
         largest = format_significant(float(np.abs(value).max()))
@@ -55,7 +52,7 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     return template.render(
         title=f"Computational graph of {problem.network!r}",
         nodes=nodes,
-        size=describe_size,
+        size=lambda name: " × ".join(f"{length:,}" for length in explanation[name].shape),
         largest=describe_largest,
         objective=format_significant(float(explanation["J"]), 6),
         notes=notes,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.reports import style
-from deltarule.reports.marks import Axis, Line, Panel
+from deltarule.reports.marks import Axis, Panel
 from deltarule.reports.style import fit_text, text_width, wrap_text
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
 NOTE_CHARACTERS_PER_INCH = 15.5
 NAMES_WIDTH = 0.7
 """Part of a figure's width that names below its axes share; names that need more stand upright."""
-MAX_DIRECT_LABELS, LABEL_POINTS, AXES_HEIGHT = 4, 11, 0.7
-"""Curves that get a label at their end in place of a legend, its height, and the part of a figure that is its axes."""
 
 
 def render(chart: Any) -> "Figure":
@@ -41,8 +39,6 @@ def render(chart: Any) -> "Figure":
                 axes.remove()
             else:
                 entries = draw_panel(axes, panel, chart.columns) | entries
-        if len(chart.panels) == 1 and _label_ends(grid.flat[0], chart.panels[0], chart.inches[1]):
-            entries = {}
         room = 72 * figure.get_figwidth() - (_draw_legend(figure, entries, chart.legend) if entries else 0)
         across = max(int(room / TITLE_CHARACTER_POINTS), 12)
         figure.suptitle(wrap_text(chart.title, across), x=0.01, ha="left", fontsize=11, fontweight="bold")
@@ -70,27 +66,6 @@ def _draw_legend(figure: "Figure", entries: dict[str, Any], title: str) -> float
     figure.legend(entries.values(), names, loc="outside right upper", title=title or None, alignment="left")
     widest = max(text_width(line, 8.5) for name in names for line in name.splitlines())
     return LEGEND_MARGIN_POINTS + widest
-
-
-def _label_ends(axes: "Axes", panel: Panel, height: float) -> bool:
-    """Write the names of a few curves beside their ends, if these are far apart."""
-    named = [mark for mark in panel.marks if mark.name]
-    curves = [mark for mark in named if isinstance(mark, Line) and len(mark.points()[0])]
-    if not 1 < len(curves) == len(named) <= MAX_DIRECT_LABELS:
-        return False
-    ends = np.array([[values[-1] for values in curve.points()] for curve in curves])
-    axes.autoscale_view()
-    heights = np.sort((axes.transData + axes.transAxes.inverted()).transform(ends)[:, 1])
-    are_apart = np.diff(heights).min() * 72 * AXES_HEIGHT * height > LABEL_POINTS
-    are_shown = heights[0] >= 0 and heights[-1] <= 1.05
-    if not are_apart or not are_shown or np.ptp(ends[:, 0]):
-        return False
-    options: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 8.5}
-    for curve, end in zip(curves, ends, strict=True):
-        color = style.line(curve.index)["color"] if curve.is_data else style.GRAY
-        name = wrap_text(curve.name, LEGEND_CHARACTERS, 1)
-        axes.annotate(name, end, (7, 0), color=color, annotation_clip=False, **options)
-    return True
 
 
 def draw_panel(axes: "Axes", panel: Panel, columns: int = 1) -> dict[str, Any]:

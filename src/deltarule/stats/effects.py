@@ -13,9 +13,8 @@ Effects. An effect is the change of the score when one value changes and all els
 least squares as a sum with one term for each value of each parameter (Searle 1987, Linear Models for Unbalanced Data);
 in a full grid that gives differences of means. Effects that the table does not determine are NaN.
 
-The best. It is chosen by the same scores by which it is compared: of many equal ones one is lucky. Any of them may be
-that one, so the intervals of all C (C − 1) / 2 pairs hold simultaneously (Bonferroni: no tables, and noise may
-differ between configurations). Multiple comparisons with the best are sharper (Hsu 1996, chapter 4).
+The best is chosen by the same scores by which it is compared, so the intervals of all C (C − 1) / 2 pairs hold
+simultaneously (Bonferroni). Multiple comparisons with the best are sharper (Hsu 1996, chapter 4).
 
 Missing and diverged. NaN marks what was not trained; only blocks in which every configuration was trained are compared.
 If there are fewer than two, all blocks are, but effects only have configurations with a score in each of them.
@@ -120,16 +119,11 @@ class Effects:
         """A sentence on the values without an effect; empty if there are none.
 
         >>> effects([{"rate": rate} for rate in (0.1, 1, 10)], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]]).without_effect
-        'Without an effect, as networks diverged or too few scores compare: rate 10 (1 of 2 diverged).'
+        'Without an effect, as networks diverged or too few scores compare: rate 10.'
         """
         texts = []
         for parameter, effect in zip(self.parameters, self.marginal, strict=True):
-            rows = zip(parameter.values, effect.mean, effect.diverged, effect.rows, strict=True)
-            values = [
-                f"{value} ({fell:,} of {of:,} diverged)" if fell else value
-                for value, mean, fell, of in rows
-                if np.isnan(mean)
-            ]
+            values = [value for value, mean in zip(parameter.values, effect.mean, strict=True) if np.isnan(mean)]
             texts += [f"{parameter.name} {', '.join(values)}"] if values else []
         reason = "as networks diverged or too few scores compare"
         return f"Without an effect, {reason}: {'; '.join(texts)}." if texts else ""
@@ -214,7 +208,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         return Effect(tuple(parameter.key for parameter in chosen), mean, half, diverged, rows)
 
     marginal = [effect(parameter) for parameter in parameters]
-    order = sorted(range(len(parameters)), key=lambda index: -_effect_range(marginal[index]))
+    order = sorted(range(len(parameters)), key=lambda index: -np.ptp(np.nan_to_num(marginal[index].mean)))
     ordered = tuple(parameters[index] for index in order)
     pairs = [(first, second) for index, first in enumerate(ordered) for second in ordered[index + 1 :]]
     return Effects(
@@ -268,11 +262,7 @@ def _bin_values(key: str, values: Floats) -> Parameter:
 
 
 def _diverged_alone(diverged: Any, has_value: Any, others: Sequence[Parameter]) -> Any:
-    """Mask [V] of values that alone diverged with the same other settings.
-
-    If several values were trained with the same other settings, such as too high a rate, and all of them diverged, that
-    says nothing about them.    diverged [C]      has_value [C, V]
-    """
+    """Mask [V] of values that alone diverged with the same other settings; if all did, that says nothing of them."""
     settings = np.column_stack([np.zeros(len(diverged), int), *(other.index for other in others)])
     same_others = np.unique(settings, axis=0, return_inverse=True)[1].ravel()
     is_group = np.arange(same_others.max() + 1)[:, None] == same_others  # [G, C]
@@ -300,11 +290,6 @@ def _fitted_effects(design: Floats, scores: Floats, counts: Integers) -> Floats:
     if group.sum() < 2:
         return np.full_like(terms, np.nan)
     return np.where(group[:, None], terms - np.average(terms[group], axis=0, weights=counts[group]), np.nan)
-
-
-def _effect_range(effect: Effect) -> float:
-    means = effect.mean[~np.isnan(effect.mean)]
-    return float(np.ptp(means)) if len(means) else 0.0
 
 
 def mean_unless_diverged(scores: Any) -> Floats:

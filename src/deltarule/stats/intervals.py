@@ -1,6 +1,6 @@
 """Confidence intervals of shares, medians and means over seeds.
 
-The confidence is between 0 and 1. Values are one row of numbers; if one of them is NaN, both ends are NaN.
+The confidence is between 0 and 1. Values are one row of numbers.
 """
 
 import reprlib
@@ -81,8 +81,8 @@ def median_interval(values: Any, confidence: float = 0.95) -> Interval:
 def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     """The confidence interval of the mean of two or more values (Student 1908).
 
-    Equal values give an interval of width 0. Infinite values, such as those of diverged runs, and values whose
-    squares overflow give an unbounded one.
+    Equal values give an interval of width 0. Values that are not finite, such as those of diverged runs, and values
+    whose squares overflow give an unbounded one.
 
     >>> mean_interval([1.0, 2.0, 3.0])
     Interval(low=-0.48, high=4.48)
@@ -94,8 +94,6 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
     row = float_array("the values", values, 1, ROW)
     if len(row) < 2:
         raise BadInput(f"there are {len(row)} values; the interval of a mean needs at least two")
-    if np.isnan(row).any():
-        return Interval(np.nan, np.nan)
     if (row == row[0]).all() and np.isfinite(row[0]):
         return Interval(float(row[0]), float(row[0]))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -97,8 +97,6 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
 
 def outputs_of(model: Any) -> Callable[[Any], Any]:
     """The function from rows [M, D] to outputs of a run, estimator or function."""
-    if isinstance(getattr(model, "classes_", None), list):
-        raise BadInput(f"{type(model).__name__} has classes of several targets; give a classifier of one target")
     if hasattr(model, "predict_proba"):
         return model.predict_proba
     if hasattr(model, "predict"):
@@ -173,7 +171,8 @@ def model_plane(
     else:
         answers = np.asarray(outputs(rows)).reshape(len(pair), -1)
         predicted = predicted_classes(answers)
-    described = {columns[index]: _describe_value(values[index]) for index in others}
+    shown = [f"{value:.4g}" if isinstance(value, float) else value or "missing" for value in values]
+    described = {columns[index]: shown[index] for index in others}
     plane = replace(plane, held=described)
     kept = pair[complete], _class_numbers(labels, classes)[complete], predicted[complete]
     return kept, plane, [columns[first], columns[second]], [as_text(name) for name in classes]
@@ -234,7 +233,3 @@ def _like_data(x: Any, columns: Sequence[Any]) -> Any:
     if isinstance(x, Mapping):
         return dict(zip(x, columns, strict=True))
     return type(x)(dict(zip(x.columns, columns, strict=True))) if _has_columns(x) else np.stack(columns, 1)
-
-
-def _describe_value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else value or "missing"

@@ -41,8 +41,7 @@ class StudyResults:
     sequential  whether each reading was judged at the first look that decided it
     engine      names of the engines that trained
     seconds     of all trainings
-    notes       remarks, such as that other rows replace the study's data, that claims were left out, or that there are
-                too few seeds
+    notes       remarks, such as that other rows replace the study's data, or that there are too few seeds
     """
 
     study: str

@@ -194,11 +194,13 @@ class Experiments:
         if asked not in self._sweeps:
             if not isinstance(self.engine, str):
                 raise BadInput(f"claims of '{self.recipe.name}' need sweeps, which take an engine by name alone")
+            if self.folder is None and not self._scratch:
+                self._scratch.append(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             recipe = self.recipe if experiment is None else with_experiment(self.recipe, experiment)
             table = sweep(
                 with_settings(recipe, set or {}),
                 grid_or_settings,
-                out=self._sweeps_folder() / name,
+                out=(self.folder or Path(self._scratch[0].name)) / name,
                 resume=True,
                 folds=folds,
                 seeds=chosen,
@@ -210,13 +212,6 @@ class Experiments:
             self.engines.update(table.engines)
             self._sweeps[asked] = table
         return self._sweeps[asked]
-
-    def _sweeps_folder(self) -> Path:
-        if self.folder is not None:
-            return self.folder
-        if not self._scratch:
-            self._scratch.append(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
-        return Path(self._scratch[0].name)
 
     def rows_of(self, table: Sweep, settings: Settings) -> list[dict[str, Any]]:
         """The rows of one configuration in a sweep, by folds, then by seeds."""
@@ -258,7 +253,7 @@ class Experiments:
             raise KeyboardInterrupt
         self.engines.add(run.engine.name)
         for index in np.unique(population.settings).tolist():
-            part = run.take(population.members_of(index))
+            part = run.take(np.flatnonzero(population.settings == index))
             share = int(part.steps.sum()) / max(int(run.steps.sum()), 1)  # of the updates, and so of the time
             self._runs[keys[index]] = replace(part, seconds=float(run.seconds * share))
 

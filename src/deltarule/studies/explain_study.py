@@ -33,8 +33,6 @@ def explain_study(
     problem = problem_of(recipe, dataset)
     if not 0 <= member < problem.members:
         raise BadInput(f"there is no member {member}; {recipe.name} has the members 0 to {problem.members - 1}")
-    if step < 0:
-        raise BadInput(f"the step is {step}; give the number of updates made before, 0 or more")
     alone = problem.take(np.array([member]))
     state, notes = _train_to_step(recipe, dataset, alone, step, progress)
     study = f"{recipe.name}, {recipe.experiment}," if recipe.experiment else recipe.name
@@ -55,7 +53,7 @@ def _train_to_step(
     rules = training_of(recipe, dataset, problem)
     stop_rules = StopRules(**{field.name: rules[field.name] for field in fields(StopRules)})
     limit = int(stop_rules.limits(problem)[0])
-    if step > limit:
+    if not 0 <= step <= limit:
         raise BadInput(f"the training ends after {count_of(limit, 'update')}; give a step from 0 to {limit}")
     # Rules that use the history need the evaluations of the whole training.
     rules["max_steps"] = step

@@ -62,9 +62,6 @@ class Population:
     problem: Problem
     settings: Integers
 
-    def members_of(self, index: int) -> Integers:
-        return np.flatnonzero(self.settings == index)
-
 
 # --- finding and changing recipes ------------------------------------------------------------------------------------
 

@@ -145,19 +145,16 @@ def _image_shape(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _first_layer_images(run: Run, shape: tuple[int, ...]) -> dict[str, Floats]:
+    """First-layer weights [D, H] before and after training, with the colors last."""
     if not shape:
         return {}
     before = replace(run, state=initial_state(run.problem))
-    weights = {"initial": before.parameters["W1"][0], "final": run.parameters["W1"][0]}
-    return {name: in_image_order(values, shape) for name, values in weights.items()}
-
-
-def in_image_order(weights: Any, shape: tuple[int, ...]) -> Floats:
-    """Reorder first-layer weights [D, H] for images, with the colors last."""
-    if len(shape) == 3:
+    order = np.arange(np.prod(shape))
+    if len(shape) == 3:  # the data set has one color after the other
         rows, columns, colors = shape
-        weights = weights[np.arange(rows * columns * colors).reshape(colors, rows, columns).transpose(1, 2, 0).ravel()]
-    return np.asarray(weights, np.float64)
+        order = order.reshape(colors, rows, columns).transpose(1, 2, 0).ravel()
+    weights = {"initial": before.parameters["W1"][0], "final": run.parameters["W1"][0]}
+    return {name: np.asarray(values[order], np.float64) for name, values in weights.items()}
 
 
 def _confusions(dataset: Dataset, run: Run) -> dict[str, Integers]:

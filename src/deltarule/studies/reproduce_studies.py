@@ -17,7 +17,7 @@ from deltarule.studies.claims import STUDIES, Claim, claims_of_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
-from deltarule.studies.run_records import SUMMARY, write_records, write_summary
+from deltarule.studies.run_records import SUMMARY, write_records
 from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.populations import seeds_of
 
@@ -251,7 +251,7 @@ def _run_record(
     outcome = outcome_of(recipe, population.dataset, run, folder)
     if folder is not None:
         write_records(folder, population, run)
-        write_summary(folder, outcome)
+        write_json(folder / SUMMARY, outcome)
     return vars(outcome)
 
 

@@ -16,11 +16,12 @@ from deltarule.problem.configuration import SETTABLE, parse
 from deltarule.reports.figures import Curves
 from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe
 from deltarule.studies.representative_run import portrait_of, write_portrait
-from deltarule.studies.runner import CHECKPOINT, Outcome, population_of, run_population
+from deltarule.studies.runner import CHECKPOINT, population_of, run_population
 from deltarule.training.run import Run
 
 FORMAT = "deltarule run 1"
 SUMMARY = "run.json"
+"""The summary of a run, its `Outcome`, which marks the records as finished: it is written last."""
 
 
 def write_records(folder: Path, population: Population, run: Run) -> None:
@@ -54,11 +55,6 @@ def write_records(folder: Path, population: Population, run: Run) -> None:
         "ended_at_best": curves.ended_at_best,
     }
     save_arrays(folder / "arrays.safetensors", arrays, header)
-
-
-def write_summary(folder: Path, outcome: Outcome) -> None:
-    """Write `run.json`, which marks the records of a run as finished."""
-    write_json(folder / SUMMARY, outcome)
 
 
 def load_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:

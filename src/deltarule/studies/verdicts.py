@@ -12,7 +12,6 @@ from deltarule.studies.claims import Claim, Evidence, all_conditions
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
 
-VERDICTS = ("agrees", "disagrees", "some seeds", "mixed", "undecided", "tie", "no verdict", "not testable here")
 CONFIDENCE = 0.95
 """Confidence of the exact interval by which each reading is judged."""
 FIRST_LOOK_ERROR = 0.032
@@ -162,19 +161,9 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
             control_only=int((after & ~before).sum()),
             flipped=result.verdict == "agrees" and readings[of].verdict in ("disagrees", "some seeds"),
         )
-    return Verdict(
-        id=claim.id,
-        claim=claim.says,
-        report=claim.report,
-        criterion=claim.criterion,
-        needed=claim.needed,
-        verdict=verdict,
-        readings=readings,
-        control=control,
-        contradicts_itself=claim.contradicts_itself,
-        changed=claim.changed,
-        remark=remark,
-    )
+    copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed")
+    described: dict[str, Any] = {name: getattr(claim, name) for name in copied}
+    return Verdict(claim=claim.says, verdict=verdict, readings=readings, control=control, remark=remark, **described)
 
 
 def _first_decided(

@@ -2,8 +2,8 @@
 
 A claim about what a setting does must hold for 9 in 10 seeds, a usual result or a comparison for more than half. A
 figure read from one run must lie in the central 90 % of ours: at least 5 % are as far out. Means of five runs are
-compared with means of five. Every seed has weights and linear points of
-its own. A reading differs from the recipe, the report's final program, in the experiments that it names.
+compared with means of five. Every seed has weights and linear points of its own. A reading differs from the recipe, the
+report's final program, in the experiments that it names.
 
 The report's settings are its text, its listings and what it prints above a run. Its gradient is of the mean. It prints
 plain descent for sizes of layers, and a rate that is never squared for rates of 0.001 and 10; where it names no

@@ -87,13 +87,9 @@ def train_without_stop(
 # --- reading records -------------------------------------------------------------------------------------------------
 
 
-def has_stopped(run: Run) -> Any:
-    return np.array([reason == "threshold" for reason in run.reasons])
-
-
 def epochs_needed(run: Run, otherwise: float) -> Floats:
     """Epochs until the early stop, [K]; `otherwise` for members without one."""
-    return np.where(has_stopped(run), run.steps, otherwise)
+    return np.where(np.array(run.reasons) == "threshold", run.steps, otherwise)
 
 
 def epochs_until_right(run: Run) -> Floats:

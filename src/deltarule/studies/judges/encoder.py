@@ -98,7 +98,7 @@ def encoder_1(experiments: Experiments, until: str) -> Evidence:
         run = experiments.run(
             {"stopping.max_steps": 5000}, history_every=10, record=["accuracy", "thresholded", "outputs"]
         )
-        outputs = run.history.series("outputs")  # [T, K, 8, 8]; figure 5 prints two decimals
+        outputs: Any = run.history.series("outputs")  # [T, K, 8, 8]; figure 5 prints two decimals
         are_high = (outputs[..., np.eye(8) == 1] >= 0.965).all(-1)
         since = _unending(holding_since(run, are_high & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)))
     else:

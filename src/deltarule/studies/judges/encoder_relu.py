@@ -4,10 +4,8 @@ A claim about what a setting does must hold for 9 in 10 seeds. A figure read fro
 settings, must hold for more than half.
 
 The report leaves open the hidden size, whether the loss is a sum or a mean, how many vectors are in a step, and the
-initial weights. The full product is too dear: batches and weights are varied around 3 hidden units and a sum, and
-comparisons of four rates are judged with a sum, a mean, and 8 hidden units and a sum; claims about biases also with
-other weights, at each of the three rates that it trains at. What a convention's name does not say is one vector at a
-time, and Glorot weights.
+initial weights; batches and weights are varied around 3 hidden units and a sum. What a convention's name does not say
+is one vector at a time, and Glorot weights.
 
 K members · T evaluations in the history
 """

@@ -13,7 +13,7 @@ from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.reports import cell_figures, figures, model_figures, network_figures
-from deltarule.reports.chart import Chart
+from deltarule.reports.chart import Chart, capitalize
 from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.summaries import run_facts
@@ -43,6 +43,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         tuple(one["member"] for one in run["diverged"]),
         about["ended_at_best"],
     )
+    fixes = [f"{capitalize(one['sentence'])}. Fix: {one['fix']}." for one in (run.get("why") or {}).get("findings", ())]
     seed = arrays["seeds"].astype(np.uint64)[0]
     network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
     experiment = f", {run['experiment']}" if run["experiment"] else ""
@@ -60,18 +61,10 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         ],
         figures=[*_curve_figures(curves), *_portrait_figures(portrait, curves, recipe, network_name)],
         through=_training_slider(portrait, f"{id}-through"),
-        notes=[f"{note}." for note in run["notes"]] + _describe_findings(run),
+        notes=[*(f"{note}." for note in run["notes"]), *fixes],
         unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
     )
     return str(run["study"]), block
-
-
-def _describe_findings(run: Mapping[str, Any]) -> list[str]:
-    text = "{0}{1}. Fix: {2}."
-    return [
-        text.format(finding["sentence"][:1].upper(), finding["sentence"][1:], finding["fix"])
-        for finding in (run.get("why") or {}).get("findings", ())
-    ]
 
 
 def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
@@ -135,7 +128,15 @@ def _portrait_figures(
         yield network_figures.network_drawing(matrices, units[0], units[-1])
     if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = last[f"a{layers}"]
-        boundary = _boundary_figure(portrait, outputs, network_name)
+        boundary = model_figures.true_and_predicted(
+            portrait.x,
+            portrait.answers.astype(int),
+            predicted_classes(outputs),
+            plane=DecisionPlane(portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1]),
+            features=portrait.features,
+            classes=portrait.classes,
+            predictions=f"predictions of {network_name} for training rows",
+        )
         yield replace(boundary, numbers=_prediction_table(portrait, outputs))
     if portrait.images:
         yield network_figures.weight_images(portrait.images["initial"], portrait.images["final"], portrait.image_shape)
@@ -162,25 +163,7 @@ def _table_names(portrait: Portrait, labels: Sequence[str]) -> tuple[LabelsByTab
     rows = {f"W{layer}": names for layer, names in enumerate(units[:-1], 1)}
     rows |= {f"a{layer}": labels for layer in range(1, len(units))}
     columns = {f"{letter}{layer}": names for letter in "Wba" for layer, names in enumerate(units)}
-    return _nonempty(rows), _nonempty(columns)
-
-
-def _nonempty(labels: LabelsByTable) -> LabelsByTable:
-    return {table: names for table, names in labels.items() if names}
-
-
-def _boundary_figure(portrait: Portrait, outputs: Any, network_name: str) -> Chart:
-    """Draw the final decision boundary, with true and predicted classes of rows."""
-    plane = DecisionPlane(portrait.plane["first"], portrait.plane["second"], portrait.plane["outputs"][-1])
-    return model_figures.true_and_predicted(
-        portrait.x,
-        portrait.answers.astype(int),
-        predicted_classes(outputs),
-        plane=plane,
-        features=portrait.features,
-        classes=portrait.classes,
-        predictions=f"predictions of {network_name} for training rows",
-    )
+    return rows, columns
 
 
 def _prediction_table(portrait: Portrait, outputs: Any) -> Table:
