@@ -13,7 +13,7 @@ from lanes import examples
 
 from deltarule.errors import BadInput
 from deltarule.reports import style
-from deltarule.reports.cell_figures import activation_cells, sign_agreement, weight_cells
+from deltarule.reports.cell_figures import activation_cells, weight_cells
 from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import shares_with_needed, spreads
 from deltarule.reports.figures import object_curves
@@ -45,7 +45,6 @@ def test_texts_never_overlap_whatever_the_names(names):
         object_curves(range(5), np.linspace(0.1, 0.9, 40).reshape(5, 8), names),
         activation_cells(names, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8), classes=names),
         weight_cells({"W1": WEIGHTS[0], "W2": WEIGHTS[1]}, {"W1": names}, {"W2": names}),
-        sign_agreement(*WEIGHTS, names),
         network_drawing(WEIGHTS, names, names),
         weight_images(RANDOM.normal(size=(64, 9)), RANDOM.normal(size=(64, 9)), (8, 8)),
         confusion_matrix(COUNTS, names),
