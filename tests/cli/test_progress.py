@@ -1,6 +1,5 @@
 """The line that moves while something trains: what it says, how wide it is, and where it is not there."""
 
-import io
 import os
 import re
 import subprocess
@@ -61,12 +60,6 @@ def test_no_color(shown, monkeypatch):
 def test_sweep(shown):
     lines, _ = shown([SweepProgress(50, 1200, 1.0)])
     assert "50 of 1,200 rows" in lines[-1]
-
-
-def test_no_terminal(monkeypatch):
-    monkeypatch.setattr(output, "console", lambda to_errors: Console(file=io.StringIO()))
-    with output.show_progress("encoder") as progress:
-        assert progress is None
 
 
 def test_forced_colors_are_no_terminal() -> None:

@@ -49,7 +49,7 @@ class StudyReproduced:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproduction:
     """The results of a reproduction, as `deltarule reproduce --json` prints them.
 
@@ -64,14 +64,14 @@ class Reproduction:
     """
 
     out: str | None
+    report: str | None = None
     quick: bool
     seeds: int | None
     engine: str | None
-    missing: tuple[str, ...]
-    report: str | None = None
     seconds: float = 0.0
     studies: tuple[StudyReproduced, ...] = ()
     left_out: tuple[str, ...] = ()
+    missing: tuple[str, ...]
 
 
 def reproduce(
@@ -129,7 +129,8 @@ def reproduce(
     if len(set(names)) < len(names):
         raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
     folder = None if out is None else make_folder(out)
-    done = Reproduction(None if out is None else str(out), quick, seeds, engine, missing=tuple(names))
+    to = None if out is None else str(out)
+    done = Reproduction(out=to, quick=quick, seeds=seeds, engine=engine, missing=tuple(names))
     _check_same_options(done, folder)
     _write(done, folder)
     started = time.perf_counter()

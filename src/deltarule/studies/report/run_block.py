@@ -18,6 +18,7 @@ from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
 from deltarule.reports.summaries import run_facts
 from deltarule.reports.table import Table, table
+from deltarule.stats.metrics import METRICS
 from deltarule.stats.planes import DecisionPlane, predicted_classes
 from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
 from deltarule.studies.representative_run import Portrait, read_portrait
@@ -82,14 +83,11 @@ def _run_command(run: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
 
 
 def _curve_figures(curves: figures.Curves) -> Iterator[Chart]:
-    """The curves of objective, accuracies and gradients."""
+    """The curves of objective, recorded metrics and gradients."""
     names = curves.history.names
     yield figures.objective_curves(curves)
-    for metric in names:
-        if metric in ("accuracy", "thresholded", "correct_output", "error_rate"):  # shares of rows
-            yield figures.accuracy_curves(curves, metric)
-        elif metric == "half_mean_squared_error":  # a report's own cost
-            yield figures.objective_curves(curves, metric)
+    for metric in (METRICS[name] for name in names if name in METRICS):
+        yield (figures.accuracy_curves if metric.is_share else figures.objective_curves)(curves, metric.name)
     gradients = {
         name.removeprefix("gradient "): (curves.history.steps, curves.history.series(name))
         for name in names
