@@ -432,7 +432,7 @@ def test_a_metric_of_ones_own_is_recorded_and_stops() -> None:
         run = train(problem, max_steps=200, metric="furthest", threshold=0.1, history_every=1)
         assert run.reasons == ("threshold", "threshold")
         assert np.allclose(run.history.series("furthest")[-1], np.abs(run.outputs(x) - x).max((1, 2)))
-        with pytest.raises(BadInput, match="^the name of the metric is 'furthest'; give a new one"):
+        with pytest.raises(BadInput, match="^the metric 'furthest' exists already; choose another name"):
             register_metric("furthest", np.sum, more_is_better=True)
     finally:
         unregister("metric", "furthest")

@@ -6,7 +6,7 @@ plus a rounding error of the array's size. `tolerances.py` holds the shares.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.numerics.parameter_lines import chance_to_pass, gradient_at
-from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, is_right_outside
+from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient
 from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
@@ -38,7 +38,6 @@ class ArrayVerdict:
     is_largest_judged    the largest entry is none of these
     is_zero              the reference is 0 in every entry, and so is the code's gradient
     tolerances_along     of each direction, the error allowed in the derivative
-    is_wrong_along       the derivative along some direction is wrong
     """
 
     evidence: ParameterEvidence
@@ -48,7 +47,6 @@ class ArrayVerdict:
     is_largest_judged: bool
     is_zero: bool
     tolerances_along: tuple[float, ...]
-    is_wrong_along: bool
 
     @property
     def name(self) -> str:
@@ -98,28 +96,22 @@ class ArrayVerdict:
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
-    return [_judge(code, i, _compare(code, i, raw, reference), reference) for i, raw in enumerate(gradient)]
+    return [_compare(code, i, raw, reference) for i, raw in enumerate(gradient)]
 
 
-def _tolerances(raw: Floats, parameter: Floats, whole: ReferenceGradient) -> tolerances.EntryTolerances:
-    is_float64 = raw.dtype == parameter.dtype == np.float64 and not whole.is_float32
-    return tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
-
-
-def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ParameterEvidence:
+@np.errstate(over="ignore", invalid="ignore")
+def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ArrayVerdict:
     """Compare the entries of one array, and slopes along directions, with the reference."""
     parameter, reference = code.start[i], whole.arrays[i]
-    share, in_shape = _tolerances(raw, parameter, whole), match_shape(raw, parameter)
-    found, expected = np.asarray(in_shape[0], float), reference.expected
-    rounded = share.array * _max_absolute(expected) + share.gradient * whole.largest
-    uncertainty = 2 * reference.uncertainty + rounded
-    tolerance = (
-        share.relative * np.fmax(np.abs(found), np.abs(expected))
-        + uncertainty
-        + (code.rounding[i] if code.rounding else 0.0)
-    )
+    is_float64 = raw.dtype == parameter.dtype == np.float64 and not whole.is_float32
+    share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
+    in_shape, shape_mistake = match_shape(raw, parameter)
+    found, expected = np.asarray(in_shape, float), reference.expected
+    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
+    uncertainty = 2 * reference.uncertainty + share.array * largest_here + share.gradient * whole.largest
+    tolerance = share.relative * size + uncertainty + (code.rounding[i] if code.rounding else 0.0)
     known = np.isfinite(expected) & ~reference.at_kink
-    return ParameterEvidence(
+    evidence = ParameterEvidence(
         name=code.names[i],
         value=parameter,
         raw=raw,
@@ -128,21 +120,10 @@ def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> Param
         tolerance=np.where(known, tolerance, np.inf),
         uncertainty=uncertainty,
         is_wrong=False,
-        shape_mistake=in_shape[1],
+        shape_mistake=shape_mistake,
         at_kink=reference.at_kink,
-        is_right_outside=partial(is_right_outside, code, found, i),
     )
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _judge(code: Code, i: int, evidence: ParameterEvidence, whole: ReferenceGradient) -> ArrayVerdict:
-    """Judge one array: what could be compared, and whether something is wrong."""
-    reference, found, tolerance, wrong = whole.arrays[i], evidence.found, evidence.tolerance, evidence.wrong
-    share = _tolerances(evidence.raw, evidence.value, whole)
-    is_float64 = share is tolerances.FLOAT64
-    expected = reference.expected
-    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
-    known = np.isfinite(evidence.expected)
+    tolerance, wrong = evidence.tolerance, evidence.wrong
     exact = tolerances.REFERENCE.exact if is_float64 else share.relative
     agrees_exactly = whole.is_exact & (np.abs(found - expected) <= exact * size)
     is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * whole.largest))
@@ -157,17 +138,8 @@ def _judge(code: Code, i: int, evidence: ParameterEvidence, whole: ReferenceGrad
     along = tuple(allowed + 2 * direction.uncertainty for direction in reference.directions)
     pairs = zip(reference.directions, along, strict=True)
     is_wrong_along = any(not one.at_kink and not abs(one.error(found)) <= tolerance for one, tolerance in pairs)
-    is_wrong = bool(wrong.any() or evidence.shape_mistake or is_wrong_along)
-    return ArrayVerdict(
-        replace(evidence, is_wrong=is_wrong),
-        reference,
-        judged,
-        not_judged,
-        bool(is_largest_judged),
-        is_zero,
-        along,
-        is_wrong_along,
-    )
+    evidence = replace(evidence, is_wrong=bool(wrong.any() or shape_mistake or is_wrong_along))
+    return ArrayVerdict(evidence, reference, judged, not_judged, bool(is_largest_judged), is_zero, along)
 
 
 def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats, Floats, Floats, Floats]]:

@@ -4,7 +4,7 @@ u  an upstream gradient: normal numbers, of the shape of the layer's output
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -56,8 +56,11 @@ def code_of_layer(
 
     def back(u: Floats, values: Values = start) -> list[Floats]:
         result = run(values)
-        function = _backward_function(result) if backward is None else backward
-        cache = () if backward is None else _output_first(result)[1:]
+        parts = _output_first(result)[1:]
+        function = backward or next(filter(callable, parts), None)
+        if function is None:
+            raise BadInput("forward returns no backward function; give backward")
+        cache = () if backward is None else parts
         cache = cache if len(_required(function)) == 1 + len(cache) else ()
         gradient = call_user_function(function, (u.copy(), *cache), {}, "backward")  # it may be changed in place
         return gradient_arrays(gradient, params, "backward")
@@ -87,24 +90,13 @@ def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[
     moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
     if not constant or backward is None:
         return moved, list(constant)
-    takes_cache = len(_required(backward)) > 1
-    gradients = (gradient_at(one, one.start) for one in (code, moved))
-    if _reads_any_of(backward, list(constant.values())) or not (takes_cache or _differ(*gradients)):
-        return code, []
-    return moved, list(constant)
-
-
-def _differ(first: Sequence[Floats], second: Sequence[Floats]) -> bool:
-    return not all(map(np.array_equal, first, second))
-
-
-def _reads_any_of(function: Callable[..., Any], arrays: Sequence[Floats]) -> bool:
-    """Whether a function reads one of these arrays from outside its arguments."""
-    outside = _outside(function)
-    if outside is None:
-        return True
-    found = [one for one in outside if isinstance(one, np.ndarray)]
-    return any(np.array_equal(one, array) for one in found for array in arrays)
+    outside = _outside(backward)
+    arrays = [one for one in outside or () if isinstance(one, np.ndarray)]
+    may_read_one = outside is None or any(np.array_equal(one, own) for one in arrays for own in constant.values())
+    is_moved = len(_required(backward)) > 1 or not all(
+        map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
+    )
+    return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
 
 
 def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
@@ -131,14 +123,6 @@ def _required(function: Callable[..., Any]) -> list[Any]:
 def _output_first(result: Any) -> tuple[Any, ...]:
     is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
     return (result,) if is_output else tuple(result)
-
-
-def _backward_function(result: Any) -> Callable[..., Any]:
-    functions = [item for item in result if callable(item)] if isinstance(result, tuple | list) else []
-    if not functions:
-        raise BadInput("forward returns no backward function; give backward")
-    function: Callable[..., Any] = functions[0]
-    return function
 
 
 def _layer_hypotheses(

@@ -10,7 +10,7 @@ from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays
 from deltarule.checking.catalog import join_names
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at
-from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_around, measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.report import Note
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -74,13 +74,7 @@ def move_off_kinks(point: MeasuredPoint) -> MeasuredPoint:
 
 
 def compare_closely(point: MeasuredPoint) -> MeasuredPoint:
-    """Compare a gradient with its reference, measuring more if it seems wrong."""
-    if point.code.is_repeatable and any(array.is_wrong_along or array.has_wrong_entry for array in point.arrays):
+    """Compare a gradient with its reference, and measure its rounding errors if it seems wrong."""
+    if point.code.is_repeatable and any(array.is_wrong for array in point.arrays):
         point = replace(point, code=replace(point.code, rounding=probes.estimate_rounding(point.code, point.raw)))
-    reference = point.reference
-    for index, array in enumerate(point.arrays):
-        wrong = np.flatnonzero(array.evidence.wrong)
-        if array.reference.directions and 0 < len(wrong) < 4:
-            gradient = [array.evidence.found for array in point.arrays]
-            reference = measure_around(reference, point.code, gradient, index, int(wrong[0]))
-    return replace(point, reference=reference)
+    return point

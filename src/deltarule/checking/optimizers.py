@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
-from deltarule.checking.catalog import KINDS, join_names, make_mistake
+from deltarule.checking.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import fit_ratio
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
@@ -21,18 +21,14 @@ from deltarule.problem.problem import Floats, Integers
 
 _STEPS = 4
 _BETAS1, _BETAS2, _EPSILONS = (0.9, 0.95, 0.8, 0.5), (0.999, 0.99, 0.9, 0.95), (1e-8, 1e-7, 1e-6, 1e-10, 1e-12, 1e-5)
-_DECAYS = (0.01, 0.1, 0.001, 1e-4, 5e-4, 0.05, 0.5)
 _TOLERANCES = (1e-8, 1e-5)
 """Shares of a step's largest entry. With measured gradients rounded to 1e-9 the smaller one tells where ε is."""
 _FLOAT32_TOLERANCE = 1e-3
 _EQUAL_SHARE = 0.001
 """The first steps of Adam, RMSprop and AdaGrad have the same length to this share; their ε changes less."""
-_MISTAKES = (
-    *("square_missing", "root_missing", "decay_in_gradient"),
-    *("uncorrected", "late", "unchanging", "first_mean", "first_means"),
-)
-"""Mistakes with a sentence among the notes; what has no kind of its own is a wrong bias correction of Adam's."""
-_OF_ADAM = ("before_correction", *_MISTAKES[2:])
+_MISTAKES = ("root_missing", "uncorrected", "late", "unchanging", "first_mean", "first_means")
+"""Mistakes with a sentence among the notes; all but the first are a wrong bias correction of Adam's."""
+_OF_ADAM = ("before_correction", *_MISTAKES[1:])
 _PLACES_OF_EPSILON = ("under_root", "before_correction")
 """Conventions that are right too; a note says which one is used."""
 
@@ -146,7 +142,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 notes=tuple(Note(code) for code in [variant] * (variant in _PLACES_OF_EPSILON) + of_loss),
             )
             if mistake:
-                code = mistake if mistake in KINDS else "bias_correction"
+                code = mistake if mistake == "root_missing" else "bias_correction"
                 wrong = tuple(ArrayResult(name, WRONG) for name in names)
                 diagnosis = (make_mistake(code, names, str(Note(mistake, optimizer=optimizer))),)
                 return replace(found, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
@@ -216,21 +212,13 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
             for rho, epsilon in product(_BETAS2, _EPSILONS):
                 yield "RMSprop", variant, f"ρ {rho:g}, ε {epsilon:g}", _moves(steps, variant, 0.0, rho, epsilon)
         for numbers in product(_BETAS1, _BETAS2, _EPSILONS):
-            yield from _adam_candidates(steps, variant, *numbers)
-
-
-def _adam_candidates(steps: Steps, variant: str, beta1: float, beta2: float, epsilon: float) -> Iterator[Candidate]:
-    if variant == "decay_in_gradient":
-        for decay in _DECAYS:
-            yield "AdamW", variant, "", _moves(steps, variant, beta1, beta2, epsilon, decay=decay)
-        return
-    begin, numbers = steps.learning_rate * steps.begin, f"β₁ {beta1:g}, β₂ {beta2:g}, ε {epsilon:g}"
-    for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
-        moves = _moves(steps, fault, beta1, beta2, epsilon)
-        yield "Adam", variant, numbers, moves
-        decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())  # AdamW's step is Adam's − α λ θ
-        decay = float(f"{decay:.6g}") if decay > 0 else 0.0
-        yield "AdamW", variant, f"{numbers}, λ {decay:g}", moves - decay * begin
+            for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
+                moves, words = _moves(steps, fault, *numbers), "β₁ {:g}, β₂ {:g}, ε {:g}".format(*numbers)
+                yield "Adam", variant, words, moves
+                begin = steps.learning_rate * steps.begin  # AdamW's step is Adam's − α λ θ
+                decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())
+                decay = float(f"{decay:.6g}") if decay > 0 else 0.0
+                yield "AdamW", variant, f"{words}, λ {decay:g}", moves - decay * begin
 
 
 def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Floats:
@@ -241,17 +229,16 @@ def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Flo
     return np.array(moves)
 
 
-def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float, decay: float = 0.0) -> Floats:
+def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float) -> Floats:
     """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
 
     fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"; or a place of ε
     """
     m, v, gain = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0]), 1 - beta2 or 1.0
     moves = []
-    for t, (theta, gradient) in enumerate(zip(steps.begin, steps.gradient, strict=True), 1):
-        g = gradient + decay * theta
+    for t, g in enumerate(steps.gradient, 1):
         m = g if t == 1 and fault.startswith("first_mean") else beta1 * m + (1 - beta1) * g
-        v = beta2 * v + gain * (np.abs(g) if fault == "square_missing" else g * g)
+        v = beta2 * v + gain * g * g
         v = g * g if t == 1 and fault == "first_means" else v
         power = {"late": t + 1, "unchanging": 1}.get(fault, t)
         first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**power

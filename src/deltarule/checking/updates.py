@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
@@ -69,7 +69,12 @@ class Update:
         code = self._code_from(self.code, end, velocity)
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
-            yield from _velocity_hypotheses([one / self._learning_rate for one in velocity], momentum, evidence)
+            velocities = [one / self._learning_rate for one in velocity]
+            pairs = zip(evidence.parameters, velocities, strict=True)
+            without = [one for one, v in pairs if one.is_wrong and one.fits(one.expected + v)]
+            if without:
+                sentence = f"the update of {join_names([one.name for one in without])} lacks the velocity"
+                yield one_mistake("velocity_missing", without, sentence)
             yield from _nesterov_hypothesis(code, velocity, evidence)
 
         return code, hypotheses
@@ -169,28 +174,6 @@ def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, l
     eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
-
-
-def _velocity_hypotheses(velocities: list[Floats], beta: float, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield hypotheses that the velocity (β v / α) is missing or has a wrong factor."""
-    velocity_of = dict(zip(evidence.parameters, velocities, strict=True))
-    without = [one for one in evidence.wrong if one.fits(one.expected + velocity_of[one])]
-    if without:
-        names = join_names([parameter.name for parameter in without])
-        yield one_mistake("velocity_missing", without, f"the update of {names} lacks the velocity")
-    shares: dict[ParameterEvidence, float] = {}
-    for parameter in evidence.wrong_by_size:
-        share = parameter.fit_multiple(velocity_of[parameter], known_constants=tuple(shares.values()))
-        if share is not None:
-            shares[parameter] = share
-    if shares:
-        names_by_beta: dict[str, list[str]] = {}
-        fitted = [parameter for parameter in evidence.parameters if parameter in shares]
-        for parameter in fitted:
-            fitted_beta = round(beta * (1 - shares[parameter]), 4) + 0.0
-            names_by_beta.setdefault(f"{fitted_beta:g}", []).append(parameter.name)
-        factors = join_names([f"by {factor} in {join_names(names)}" for factor, names in names_by_beta.items()])
-        yield one_mistake("momentum_factor", fitted, f"the velocity is multiplied {factors}, not by {beta:g}", 1)
 
 
 def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:

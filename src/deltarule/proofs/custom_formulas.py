@@ -1,14 +1,12 @@
 """Register custom formulas, from activations to metrics."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from math import isfinite
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
-from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import LAWS, Initializer
 from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
@@ -17,18 +15,11 @@ from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
-from deltarule.proofs.formula_calls import call_formula, check_descent, check_elementwise, check_update
+from deltarule.proofs import formula_calls as calls
 from deltarule.proofs.formula_proofs import prove_formula
 from deltarule.stats import metrics
 
 _RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
-_DOMAINS = ("real", "positive", "unit", "simplex")
-_TARGETS = ("real", "nonnegative", "unit")
-_RESERVED_PARAMETERS = {
-    "optimizer": ("learning_rate", "strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),
-    "schedule": ("per",),
-}
-"""Names that no parameter may have, besides "name": recipes and problems use them."""
 
 
 def register_activation(
@@ -60,8 +51,7 @@ def register_activation(
     Raises
     ------
     RunFailed
-        Where the derivative is not that of the function, with the worst point, also at other values of its
-        parameters.
+        Where the derivative is not that of the function, with the worst point.
     BadInput
         Where a function cannot be used as it is, and for a name that means something else already.
 
@@ -74,11 +64,11 @@ def register_activation(
     Network 2-4-1 (cube, identity), 17 parameters
     >>> unregister("activation", "cube")
     """
-    _check_new("activation", name, function, derivative)
-    _check_choice("range", range, _RANGES)
-    _check_choice("flat", flat, ("", "left", "both"))
-    numbers = _check_parameters("activation", name, parameters)
-    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=_as_tuple(kinks))
+    calls.check_new("activation", name, function, derivative)
+    calls.check_choice("range", range, _RANGES)
+    calls.check_choice("flat", flat, ("", "left", "both"))
+    numbers = calls.check_parameters("activation", name, parameters)
+    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=calls.as_numbers(kinks))
     a = prove_formula(f"the activation '{name}'", activation)
     if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
         raise BadInput(
@@ -118,8 +108,7 @@ def register_loss(
     Raises
     ------
     RunFailed
-        Where the derivative is not that of the value, with the worst point, also at other values of its
-        parameters.
+        Where the derivative is not that of the value, with the worst point.
     BadInput
         Where a function cannot be used as it is.
 
@@ -130,11 +119,11 @@ def register_loss(
     >>> found = register_loss("log_cosh", lambda p, y: np.log(np.cosh(p - y)), lambda p, y: np.tanh(p - y))
     >>> unregister("loss", "log_cosh")
     """
-    _check_new("loss", name, value, derivative)
-    _check_choice("domain", domain, _DOMAINS)
-    _check_choice("targets", targets, _TARGETS)
-    numbers = _check_parameters("loss", name, parameters)
-    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=_as_tuple(kinks))
+    calls.check_new("loss", name, value, derivative)
+    calls.check_choice("domain", domain, ("real", "positive", "unit", "simplex"))
+    calls.check_choice("targets", targets, ("real", "nonnegative", "unit"))
+    numbers = calls.check_parameters("loss", name, parameters)
+    loss = Loss(name, value, derivative, domain, targets, parameters=numbers, kinks=calls.as_numbers(kinks))
     prove_formula(f"the loss '{name}'", loss)
     registry.add("loss", loss)
     return loss
@@ -174,8 +163,8 @@ def register_penalty(
     >>> found = register_penalty("quartic", lambda w: w**4 / 4, lambda w: w**3)
     >>> unregister("penalty", "quartic")
     """
-    _check_new("penalty", name, value, derivative)
-    penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), _as_tuple(kinks))
+    calls.check_new("penalty", name, value, derivative)
+    penalty = Penalty(name, value, derivative, switch("per_sample", per_sample), calls.as_numbers(kinks))
     prove_formula(f"the penalty '{name}'", penalty)
     registry.add("penalty", penalty)
     return penalty
@@ -191,8 +180,7 @@ def register_optimizer(
     name : what it is called in `create_problem` and in recipes.
     update : `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
     slots : names of the arrays that it keeps for each parameter; 0 at the start.
-    parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as
-        learning_rate is: one number per member.
+    parameters : names and default values of its numbers, which are arrays as learning_rate is: one number per member.
 
     Returns
     -------
@@ -212,11 +200,10 @@ def register_optimizer(
     >>> found = register_optimizer("signs", lambda theta, g, learning_rate: (theta - learning_rate * np.sign(g),))
     >>> unregister("optimizer", "signs")
     """
-    _check_new("optimizer", name, update)
-    numbers = _check_parameters("optimizer", name, parameters)
-    optimizer = Optimizer(name, update, tuple(slots), numbers)
-    check_update(optimizer)
-    check_descent(optimizer)
+    calls.check_new("optimizer", name, update)
+    optimizer = Optimizer(name, update, tuple(slots), calls.check_parameters("optimizer", name, parameters))
+    calls.check_update(optimizer)
+    calls.check_descent(optimizer)
     registry.add("optimizer", optimizer)
     return optimizer
 
@@ -230,8 +217,7 @@ def register_schedule(
     ----------
     name : what it is called in `create_problem` and in recipes.
     rate : `rate(t, learning_rate, **parameters)` gives the rate of update t, which is 0 for the first.
-    parameters : names and default values of its numbers; a member may have its own, so they are arrays, too, as t and
-        learning_rate are: one number per member.
+    parameters : names and default values of its numbers, which are arrays as t and learning_rate are.
     per : what t counts, "step" (updates) or "epoch".
 
     Returns
@@ -249,19 +235,18 @@ def register_schedule(
     >>> found = register_schedule("halving", lambda t, learning_rate: learning_rate * 0.5**t)
     >>> unregister("schedule", "halving")
     """
-    _check_new("schedule", name, rate)
-    _check_choice("per", per, ("step", "epoch"))
-    schedule = Schedule(name, rate, _check_parameters("schedule", name, parameters), per)
+    calls.check_new("schedule", name, rate)
+    calls.check_choice("per", per, ("step", "epoch"))
+    schedule = Schedule(name, rate, calls.check_parameters("schedule", name, parameters), per)
     t = np.array([0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 99.0, 200.0, 500.0, 1e3, 3e3, 1e4, 1e5])
-    numbers = [np.full(len(t), float(value)) for value in schedule.parameters.values()]
-    inputs = [t, np.linspace(0.1, 0.8, len(t)), *numbers]
+    numbers = {key: np.full(len(t), float(value)) for key, value in schedule.parameters.items()}
 
-    def rates_of(t: Floats, learning_rate: Floats, *numbers: Floats) -> Any:
-        return rate(t, learning_rate, **dict(zip(schedule.parameters, numbers, strict=True)))
+    def rates_of(t: Floats, learning_rate: Floats, *values: Floats) -> Any:
+        return rate(t, learning_rate, **dict(zip(numbers, values, strict=True)))
 
+    inputs = [t, np.linspace(0.1, 0.8, len(t)), *numbers.values()]
     hint = "; parameters are arrays, too, one number per member" if numbers else ""
-    call_formula(f"the schedule '{name}'", rates_of, inputs, hint)
-    rates = check_elementwise(f"the schedule '{name}'", rates_of, inputs, in_float32=False)
+    rates = calls.check_elementwise(f"the schedule '{name}'", rates_of, inputs, in_float32=False, hint=hint)
     if rates.min() < 0:
         raise BadInput(
             f"the schedule '{name}' gives the rate {rates.min():g} at t = {t[rates.argmin()]:g}; give 0 or more"
@@ -297,9 +282,9 @@ def register_initializer(
     >>> found = register_initializer("mean_field", lambda fan_in, fan_out: 1 / fan_in)
     >>> unregister("initializer", "mean_field")
     """
-    _check_new("initializer", name, spread)
-    _check_choice("law", law, LAWS)
-    initializer = Initializer(name, law, spread, _check_parameters("initializer", name, parameters))
+    calls.check_new("initializer", name, spread)
+    calls.check_choice("law", law, LAWS)
+    initializer = Initializer(name, law, spread, calls.check_parameters("initializer", name, parameters))
     for fans in ((1, 1), (3, 5), (784, 10)):
         value = spread(*fans, **initializer.parameters)
         if not isinstance(value, int | float | np.number) or not np.isfinite(value):
@@ -333,18 +318,15 @@ def register_metric(name: str, value: Callable[..., Any], *, more_is_better: boo
     >>> found = register_metric("bias", lambda a, y, w: (w * (a - y)).mean((-2, -1)), more_is_better=False)
     >>> unregister("metric", "bias")
     """
-    if not isinstance(name, str) or not name.isidentifier() or name in (*metrics.METRICS, "objective"):
-        raise BadInput(f"the name of the metric is {name!r}; give a new one of letters, digits and underscores")
-    if not callable(value):
-        raise BadInput(f"the metric '{name}' is given {value!r}; give a function")
+    calls.check_new("metric", name, value)
+    if name in (*metrics.METRICS, "objective"):
+        raise BadInput(f"the metric '{name}' exists already; choose another name")
     given = np.linspace(0.1, 0.9, 30).reshape(3, 5, 2)
     for y, w in ((given[0], np.ones((5, 1))), (given[::-1], np.ones((3, 5, 1)))):
         found = np.asarray(value(given, y, w))
         if found.shape != (3,) or found.dtype.kind not in "biuf":
             raise BadInput(f"the metric '{name}' gives the shape {found.shape} for 3 members; give a number for each")
-    metric = metrics.Metric(name, value, switch("more_is_better", more_is_better))
-    metrics.METRICS[name] = metric
-    return metric
+    return metrics.METRICS.setdefault(name, metrics.Metric(name, value, switch("more_is_better", more_is_better)))
 
 
 def unregister(kind: str, name: str) -> None:
@@ -360,44 +342,10 @@ def unregister(kind: str, name: str) -> None:
     BadInput
         For a name that is no custom formula of this kind.
     """
+    calls.check_choice(
+        "kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule", "initializer", "metric")
+    )
     if kind == "metric":
         metrics.remove(name)
-        return
-    _check_choice("kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule", "initializer", "metric"))
-    registry.remove(kind, name)
-
-
-def _check_new(kind: str, name: Any, function: Any, *derivative: Any) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
-    if name in registry.names(kind) and registry.custom_formula(kind, name) is None:  # else the proof might fail first
-        raise BadInput(f"the {kind} '{name}' exists already; choose another name")
-    for given in (function, *derivative):
-        if not callable(given):
-            raise BadInput(
-                f"the {kind} '{name}' is given a {type(given).__name__} that cannot be called; give a function"
-            )
-
-
-def _check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
-    if value not in allowed:
-        raise BadInput(f"{name} is {value!r}; give one of {', '.join(allowed)}")
-
-
-def _check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
-    """Check the parameters of a formula and convert them to Python numbers."""
-    numbers = {}
-    for key, value in (parameters or {}).items():
-        number = value.item() if isinstance(value, np.generic) else value
-        if key in ("name", *_RESERVED_PARAMETERS.get(kind, ())):
-            raise BadInput(
-                f"the {kind} '{name}' has a parameter '{key}', which is the name of something else; choose another name"
-            )
-        if not isinstance(number, int | float) or isinstance(number, bool) or not isfinite(number):
-            raise BadInput(f"the parameter '{key}' has the default {value!r}; give a finite number")
-        numbers[key] = number
-    return Fixed(numbers)
-
-
-def _as_tuple(kinks: float | Sequence[float]) -> tuple[float, ...]:
-    return tuple(np.atleast_1d(np.asarray(kinks, float)).tolist())
+    else:
+        registry.remove(kind, name)

@@ -3,15 +3,17 @@
 z, p, y, w  arrays [n]       θ, g, slots  arrays [n], or [K, n] with numbers [K, 1], one a member
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput, RunFailed
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.optimizers import Optimizer
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats
+from deltarule.problem.registry import check_parameter
 
 _SAME_RESULT = 1e-9
 """Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
@@ -20,14 +22,51 @@ _ENTRIES_BEHIND = 32
 """Entries behind the first one, from whose result np.vectorize takes its dtype."""
 
 
+_RESERVED_PARAMETERS = {
+    "optimizer": ("learning_rate", "strength", "initial_scale", "seeds", "data_seeds", "dropout_seeds"),
+    "schedule": ("per",),
+}
+"""Names that no parameter may have, besides "name": recipes and problems use them."""
+
+
+def check_new(kind: str, name: Any, *functions: Any) -> None:
+    """Check the name and the functions of a custom formula."""
+    if not isinstance(name, str) or not name.isidentifier():
+        raise BadInput(f"the name of the {kind} is {name!r}; give letters, digits and underscores, not a digit first")
+    for given in functions:
+        if not callable(given):
+            raise BadInput(
+                f"the {kind} '{name}' is given a {type(given).__name__} that cannot be called; give a function"
+            )
+
+
+def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        raise BadInput(f"{name} is {value!r}; give one of {', '.join(allowed)}")
+
+
+def as_numbers(kinks: float | Sequence[float]) -> tuple[float, ...]:
+    return tuple(np.atleast_1d(np.asarray(kinks, float)).tolist())
+
+
+def check_parameters(kind: str, name: str, parameters: Mapping[str, float] | None) -> Mapping[str, float]:
+    """Check the parameters of a formula and convert them to Python numbers."""
+    for key in parameters or {}:
+        if key in ("name", *_RESERVED_PARAMETERS.get(kind, ())):
+            raise BadInput(
+                f"the {kind} '{name}' has a parameter '{key}', which is the name of something else; choose another name"
+            )
+    return Fixed({key: check_parameter(kind, name, key, value) for key, value in (parameters or {}).items()})
+
+
 def check_elementwise(
-    what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True
+    what: str, function: Callable[..., Any], inputs: Sequence[Floats], in_float32: bool = True, hint: str = ""
 ) -> Floats:
     """Check that a function is elementwise and return its float64 results [n].
 
     They must be finite, equal at every call, of the inputs' shape and dtype, and independent of neighboring entries.
     """
-    result = call_formula(what, function, inputs)
+    result = call_formula(what, function, inputs, hint)
     if not np.isfinite(result).all():
         worst = int(np.flatnonzero(~np.isfinite(result))[0])
         at = ", ".join(f"{values[worst]:g}" for values in inputs)
@@ -35,7 +74,9 @@ def check_elementwise(
     if not np.array_equal(result, call_formula(what, function, inputs)):
         raise BadInput(f"{what} is different from call to call; it may depend on nothing but what it is given")
     least = _SAME_RESULT * min(1.0, np.abs(result).max())
-    for order in _orders(len(inputs[0])):
+    count = len(result)
+    for first in range(count):  # index arrays [.., 1, 1] with each entry first and some others behind it
+        order = (first + np.arange(0, count, max(2, count // _ENTRIES_BEHIND)))[:, None, None] % count
         again = call_formula(what, function, [values[order] for values in inputs])
         if not np.allclose(again, result[order], rtol=_SAME_RESULT, atol=least):
             raise BadInput(
@@ -46,12 +87,6 @@ def check_elementwise(
         with np.errstate(over="ignore"):
             call_formula(what, function, [values.astype(np.float32) for values in inputs])
     return result
-
-
-def _orders(count: int) -> Iterator[Integers]:
-    """Yield index arrays [.., 1, 1] with each entry first and some others behind it."""
-    for first in range(count):
-        yield (first + np.arange(0, count, max(2, count // _ENTRIES_BEHIND)))[:, None, None] % count
 
 
 def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str = "") -> Floats:

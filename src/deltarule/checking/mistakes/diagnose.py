@@ -67,7 +67,6 @@ def _first_two_mistakes(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]
 
 _WRONG_LOSSES = {
     "broadcast": "the loss compares every prediction with every target: (N, 1) and (N,) make a table of N × N",
-    "wrong_axis": "the output's activation is normalized over the samples in the loss, and not over the outputs",
     "activation_twice": "the loss applies the output's activation to values that have been through it already",
 }
 """By code of a mistake in the loss, its sentence."""

@@ -36,7 +36,6 @@ class ParameterEvidence:
     expected           the reference gradient; NaN where it was not measured, or does not exist
     tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
     shape_mistake      code of the mistake that the shape shows, or ""
-    is_right_outside   whether the gradient is correct outside some entries (a mask), by a random direction
     """
 
     name: str
@@ -49,7 +48,6 @@ class ParameterEvidence:
     is_wrong: bool
     shape_mistake: str = ""
     at_kink: NDArray[np.bool_] | np.bool_ = np.False_
-    is_right_outside: Callable[[NDArray[np.bool_]], bool] = lambda entries: True
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
@@ -65,7 +63,6 @@ class ParameterEvidence:
             raw=(self.raw - kept) / factor + kept,
             found=(self.found - kept) / factor + kept,
             tolerance=self.tolerance * max(1.0, 1 / abs(factor)) + uncertainty * np.abs(self.found / factor),
-            is_right_outside=lambda entries: False,
         )
         return replace(divided, is_wrong=bool(divided.wrong.any() or self.shape_mistake))
 

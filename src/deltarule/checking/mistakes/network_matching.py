@@ -111,7 +111,7 @@ def match_network(
     """
     readings = list(readings_of(evidence.names, evidence.values, like))
     network = like.network
-    for kinds in (("",), ("broadcast", "activation_twice", "wrong_axis")):
+    for kinds in (("",), ("broadcast", "activation_twice")):
         for layout, x, y in readings:
             parameters, share = layout.to_ours(evidence.values, network), np.full((len(x), 1), 1 / len(x))
             tape, _ = forward(network.layers, parameters, x, share=share)
@@ -244,7 +244,7 @@ def _fit_objective(
 def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
     """Every meaningful loss for the network's output, correct or mistaken.
 
-    The mistakes: a table of all predictions and targets, the output's activation twice, softmax over the wrong axis.
+    The mistakes: a table of all predictions and targets, the output's activation twice.
     """
     output, ones = network.output, np.ones((len(z), 1))
     with np.errstate(all="ignore"):
@@ -263,7 +263,3 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
                 a, through = output.forward(z)
                 each, slope = loss.forward(output, a, y)
                 yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
-            if output.rowwise and len(y) > 1:
-                a, through = output.forward(z.T)
-                each, slopes = (function(a.T, y, **loss.parameters) for function in (loss.value, loss.derivative))
-                yield Objective(loss, "wrong_axis", float(each.sum()), through(slopes.T).T)

@@ -37,11 +37,17 @@ _MIN_INFORMATIVE_ENTRIES = 3
 @np.errstate(all="ignore")
 def record_reference(code: Code, evidence: Evidence) -> Recording | None:
     """The recorded loss, if its backward pass gives the reference gradient."""
-    recording = record_loss(code, may_have_gaps=True)
+    recording = record_loss(code)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
-    if recording is None or not all(map(_is_reference, parameter_gradients(recording), evidence.parameters)):
+    if recording is None:
         return None
+    for gradient, parameter in zip(parameter_gradients(recording), evidence.parameters, strict=True):
+        known = np.isfinite(parameter.expected)
+        error = np.abs(gradient - parameter.expected)[known]
+        size = np.abs(parameter.expected[known]).max(initial=0)
+        if not (error <= parameter.finite_tolerance[known] + 1e-5 * size).all():
+            return None
     return recording
 
 
@@ -60,13 +66,6 @@ def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothe
         replace(one, constants=min(one.constants, rank)) if one.mistakes[0].code == "path_missing" else one
         for one in hypotheses
     ]
-
-
-def _is_reference(gradient: Array, parameter: ParameterEvidence) -> bool:
-    known = np.isfinite(parameter.expected)
-    error = np.abs(gradient - parameter.expected)[known]
-    size = np.abs(parameter.expected[known]).max(initial=0)
-    return bool((error <= parameter.finite_tolerance[known] + 1e-5 * size).all())
 
 
 def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:

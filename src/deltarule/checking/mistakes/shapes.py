@@ -99,13 +99,15 @@ def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
-    """The hypothesis that only one entry, row or column is wrong.
+    """The hypothesis that only one entry, row or column of an array measured as a whole is wrong.
 
     It says so only if the right gradient is not 0 elsewhere: if it is, any mistake shows in that place alone.
     """
-    if len(evidence.wrong) != 1:
+    if len(evidence.wrong) != 1 or evidence.divisor != 1:
         return
     (parameter,) = evidence.wrong
+    if not (np.isfinite(parameter.expected) | parameter.at_kink).all():
+        return
     shape, name = parameter.expected.shape, parameter.name
     indices = np.argwhere(parameter.wrong)
     lines = [("single_row", "row", (0,)), ("single_row", "column", (1,))] if len(shape) == 2 else []
@@ -116,8 +118,7 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
         part = tuple(indices[0, axis] if axis in axes else slice(None) for axis in range(len(shape)))
         whole = np.zeros(shape, bool)
         whole[part] = True
-        is_zero_elsewhere = not (np.abs(parameter.expected) > parameter.tolerance)[~whole].any()
-        if not is_zero_elsewhere and parameter.is_right_outside(whole):
+        if (np.abs(parameter.expected) > parameter.tolerance)[~whole].any():
             entries = ", ".join(":" if isinstance(index, slice) else str(index) for index in part)
             sentence = f"only the {what} {name}[{entries}] of the gradient is wrong"
             yield one_mistake(code, [parameter], sentence, _ENTRY_CONSTANTS)

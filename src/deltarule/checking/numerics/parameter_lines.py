@@ -123,15 +123,6 @@ def _sample_entries(i: int, shape: tuple[int, ...], quota: int) -> Integers:
     return np.unique(drawn)
 
 
-def entries_around(entry: int, shape: tuple[int, ...]) -> Integers:
-    """The flat indices of a matrix entry and of others in its row and column."""
-    if len(shape) != 2:
-        return np.array([entry])
-    row, column = divmod(entry, shape[1])
-    columns, rows = (np.unique(np.linspace(0, n - 1, 50).astype(int)) for n in (shape[1], shape[0]))
-    return np.unique(np.concatenate([[entry], row * shape[1] + columns, rows * shape[1] + column]))
-
-
 def normal_direction(i: int, d: int, size: int) -> Floats:
     """Reproducible standard normal direction of array i (Box & Muller 1958)."""
     words = random.words(0, random.DIRECTIONS, np.arange(size, dtype=np.uint32), np.uint32(i + 1), np.uint32(2 + d))

@@ -20,8 +20,6 @@ _STEP_OF_FLOAT32 = 2.0**-23
 """A step in which numbers of float32 still change, and which hardly meets a kink even of 10⁵ samples."""
 _ROUNDED = 1e-10, 1e-5
 """Rounding leaves an error between these shares of the largest entry: below is float64, above a mistake."""
-_ROUNDED_DIGITS = 9
-"""A gradient of at most this number of decimal digits was rounded at the end, and not on the way."""
 
 
 def finite_gradient(code: Code, values: Sequence[Floats]) -> list[Floats]:
@@ -133,8 +131,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:
     """The rounding errors of an array by entry, or 0 if implausible."""
     size = float(np.abs(raw).max())
-    is_decimal = (np.round(raw, _ROUNDED_DIGITS - int(np.log10(max(size, 1e-290)))) == raw).all()
-    if is_decimal or not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
+    if not _ROUNDED[0] * size < error.max() < _ROUNDED[1] * size:
         return np.zeros(error.shape)
     if error.ndim < 2:
         return 2 * error

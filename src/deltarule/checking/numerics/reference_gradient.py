@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
-from deltarule.checking.numerics.parameter_lines import ParameterLines, entries_around, normal_direction, sample_lines
+from deltarule.checking.numerics.parameter_lines import ParameterLines, normal_direction, sample_lines
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.proofs import differences
-from deltarule.proofs.differences import DIRECTIONS, Slopes
+from deltarule.proofs.differences import Slopes
 
 Mask = NDArray[np.bool_] | np.bool_
 MAX_ENTRIES = 2000
@@ -91,35 +91,6 @@ def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int = 
 def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
     vectors = {i: [normal_direction(i, 0, start.size)] for i, start in enumerate(code.start)}
     return [array.directions[0] for array in _reference_along(ParameterLines(code, {}, vectors), gradient).arrays]
-
-
-def measure_direction(code: Code, gradient: Floats, index: int, vector: Floats) -> Direction:
-    gradients = [*code.start[:index], gradient, *code.start[index + 1 :]]
-    return _reference_along(ParameterLines(code, {}, {index: [vector]}), gradients).arrays[index].directions[0]
-
-
-def measure_around(
-    reference: ReferenceGradient, code: Code, gradient: Sequence[Floats], index: int, entry: int
-) -> ReferenceGradient:
-    """Add a wrong entry's row and column to a reference."""
-    lines = ParameterLines(code, {index: entries_around(entry, code.start[index].shape)}, {})
-    old, new = reference.arrays[index], _reference_along(lines, gradient).arrays[index]
-    is_new = np.isnan(old.expected)
-    merged = ReferenceArray(
-        np.where(is_new, new.expected, old.expected),
-        np.where(is_new, new.uncertainty, old.uncertainty),
-        np.where(is_new, new.at_kink, old.at_kink),
-        old.at_edge | new.at_edge,
-        old.directions,
-    )
-    return replace(reference, arrays=(*reference.arrays[:index], merged, *reference.arrays[index + 1 :]))
-
-
-def is_right_outside(code: Code, gradient: Floats, index: int, entries: NDArray[np.bool_]) -> bool:
-    vector = np.where(entries, 0.0, normal_direction(index, DIRECTIONS, gradient.size).reshape(gradient.shape))
-    direction = measure_direction(code, gradient, index, vector)
-    allowed = tolerances.REFERENCE.along * float(np.sqrt(((gradient * vector) ** 2).sum()))
-    return abs(direction.error(gradient)) <= allowed + 2 * direction.uncertainty
 
 
 def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> MeasuredLines:

@@ -19,8 +19,6 @@ from deltarule.checking.tape.backward import ELEMENTWISE, WITHOUT_GRADIENT, eins
 def _dot(a: Any, b: Any, out: Any = None) -> Any:
     if not np.ndim(traced.strip_trace(a)) or not np.ndim(traced.strip_trace(b)):
         return a * b
-    if np.ndim(traced.strip_trace(b)) > 2:
-        return _tensordot(a, b, axes=((-1,), (-2,)))
     return traced.traced_matmul(traced.first_traced((a, b)).tape, a, b)
 
 
@@ -50,11 +48,6 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     shared = {names[0][i] for i in first}
     remaining = [name for name in names[0] + names[1] if name not in shared]
     return _einsum(f"{''.join(names[0])},{''.join(names[1])}->{''.join(remaining)}", a, b)
-
-
-def _outer(a: Any, b: Any) -> Any:
-    tape = traced.first_traced((a, b)).tape
-    return _einsum("i,j->ij", traced.as_traced(tape, a).ravel(), traced.as_traced(tape, b).ravel())
 
 
 def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, **_: Any) -> Any:
@@ -136,13 +129,12 @@ def _append(a: Any, b: Any, axis: Any = None) -> Any:
     return traced.first_traced((a, b)).tape.gather("join", partial(np.append, axis=axis), a, b)
 
 
-_GATHERS = [name for name in traced.GATHERS if hasattr(np, name)]
 _JOINS = (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack)
 traced.FUNCTIONS |= {
     np.dot: _dot,
     np.vdot: lambda a, b: (a * b).sum(),
     np.inner: lambda a, b: _dot(a, b.T if np.ndim(b) > 1 else b),
-    np.outer: _outer,
+    np.outer: lambda a, b: _einsum("i,j->ij", np.ravel(a), np.ravel(b)),
     np.einsum: _einsum,
     np.tensordot: _tensordot,
     np.sum: _sum,
@@ -154,9 +146,7 @@ traced.FUNCTIONS |= {
     np.amax: _traced_extreme(np.argmax, "max"),
     np.min: _traced_extreme(np.argmin, "min"),
     np.amin: _traced_extreme(np.argmin, "min"),
-    np.append: lambda a, b, axis=None: traced.first_traced((a, b)).tape.gather(
-        "join", partial(np.append, axis=axis), a, b
-    ),
+    np.append: _append,
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,
@@ -167,7 +157,7 @@ traced.FUNCTIONS |= {
     **{
         getattr(np, name): _traced_gather(getattr(np, name), of)
         for name, of in traced.GATHERS.items()
-        if hasattr(np, name)
+        if name != "flatten"
     },
     sliding_window_view: _traced_gather(sliding_window_view, "getitem"),
     **{function: partial(traced.join_arrays, function) for function in _JOINS},
@@ -186,13 +176,6 @@ _TRACED_NAMES = (
 
 _CREATED = ("zeros", "empty", "ones", "full", "eye", "zeros_like", "empty_like", "ones_like", "full_like")
 _CONVERTED = ("array", "asarray", "ascontiguousarray")
-
-
-class _TracingModule(ModuleType):
-    """NumPy for user code alone: C code takes what the real one returns for arrays."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
 
 
 class _TracedJoin:
@@ -218,7 +201,8 @@ def _tracing_numpy_module(tape: traced.Tape) -> ModuleType:
 
         return make
 
-    module = _TracingModule("numpy")
+    module = ModuleType("numpy")  # for user code alone: C code takes what the real one returns for arrays
+    module.__getattr__ = partial(getattr, np)  # type: ignore[method-assign]
     module.c_, module.r_ = _TracedJoin(tape, np.c_), _TracedJoin(tape, np.r_)  # type: ignore[attr-defined]
     for name in _CREATED:
         setattr(module, name, record_creation(getattr(np, name)))

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.checking.tape.array_functions import tracing_numpy
 from deltarule.checking.tape.backward import NO_LINE, Array, Line, Node, Recording
-from deltarule.checking.tape.traced_array import Tape, TracedArray, TracedFloat, UntraceableError
+from deltarule.checking.tape.traced_array import Tape, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.user_functions import quietly
 
@@ -22,10 +22,10 @@ _MAX_ITEMS = 200
 """Items of one dictionary or list that are searched for arrays."""
 
 
-def record_loss(code: Code, *, may_have_gaps: bool = False) -> Recording | None:
+def record_loss(code: Code) -> Recording | None:
     """Record the loss of user code at its starting parameters.
 
-    With gaps its gradient may not be that of the loss.
+    Its gradient may not be that of the loss, where user code makes a plain array of a traced one.
     """
     tape = Tape()
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
@@ -40,26 +40,9 @@ def record_loss(code: Code, *, may_have_gaps: bool = False) -> Recording | None:
                 by_id |= {id(array): replacement for array, replacement in zip(arrays.leaves, traced, strict=True)}
                 with _replaced_references(tape, by_id, arrays.leaves, code.roots):
                     result = quietly(lambda: loss_in_place(arrays))
-        loss = None if tape.has_gaps and not may_have_gaps else _find_loss(tape, result)
-        return _select_active(tape, parameters, loss) if loss is not None else None
+        return _select_active(tape, parameters, result.node)
     except Exception:  # user code may do anything with objects that only resemble arrays
         return None
-
-
-def _find_loss(tape: Tape, result: Any) -> Node | None:
-    if type(result) is TracedArray:
-        return result.node
-    value, converted = float(result), tape.conversions
-    for node in reversed(converted):
-        if float(node.value) == value:
-            return node
-    for share in (1, len(converted)):
-        if converted and np.isclose(sum(float(node.value) for node in converted) / share, value, rtol=1e-12):
-            total = TracedArray(tape, converted[0])
-            for node in converted[1:]:
-                total = total + TracedArray(tape, node)
-            return (total / share).node
-    return None
 
 
 def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recording:

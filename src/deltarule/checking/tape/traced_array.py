@@ -37,8 +37,6 @@ class Tape:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self.conversions: list[Node] = []
-        self.has_gaps = False
 
     def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
         """Append an operation and return its value, traced."""
@@ -83,17 +81,6 @@ def _line_of(frame: FrameType | None) -> Line:
     return NO_LINE if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
 
 
-class PlainOperand(np.ndarray[Any, Any]):
-    """An untraced array, such as a mask, whose product with a traced array is traced."""
-
-    def dot(self, b: Any, out: Any = None) -> Any:
-        return np.dot(self.view(np.ndarray), b)
-
-
-def as_operand(value: Any) -> Any:
-    return value.view(PlainOperand) if isinstance(value, np.ndarray) else value
-
-
 def strip_trace(value: Any) -> Any:
     if isinstance(value, TracedArray):
         return value.node.value
@@ -127,7 +114,6 @@ class TracedArray(NDArrayOperatorsMixin):
     T = property(lambda self: self.transpose())
 
     def __array__(self, *args: Any, **options: Any) -> Any:
-        self.tape.has_gaps = True  # as by np.c_, mostly in the backward pass
         return np.array(self.node.value, *args[:1])
 
     def __len__(self) -> int:
@@ -143,11 +129,10 @@ class TracedArray(NDArrayOperatorsMixin):
         return self.node.value.__index__()
 
     def __float__(self) -> float:
-        self.tape.conversions.append(self.node)
         return float(self.node.value)
 
-    def item(self) -> float:
-        return float(self)
+    def item(self) -> Any:
+        return self.reshape(())
 
     def __format__(self, spec: str) -> str:
         return format(self.node.value[()], spec)
@@ -183,7 +168,7 @@ class TracedArray(NDArrayOperatorsMixin):
         if method != "__call__":
             raise UntraceableError(f"{name}.{method}")
         if name in WITHOUT_GRADIENT:
-            return as_operand(ufunc(*map(strip_trace, inputs)))
+            return ufunc(*map(strip_trace, inputs))
         if name == "matmul":
             result = traced_matmul(self.tape, *inputs)
         elif name in ELEMENTWISE:

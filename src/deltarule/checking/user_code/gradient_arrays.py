@@ -104,11 +104,7 @@ def _other_form(result: Any, structure: Any, function_name: str) -> BadInput:
 
 
 def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name: str) -> dict[Any, Any]:
-    """The items of a gradient by parameter name, such as "dW1" for "W1".
-
-    Marked names that match no parameter, such as "dz1", are ignored: they are other gradients. Unmarked ones are
-    ignored too, unless a parameter's gradient has its plain name: then "z1" beside "W1" may be a mistake.
-    """
+    """The items of a gradient by parameter name, such as "dW1" for "W1"; others, such as "dz1", are ignored."""
     keys = {}
     for name in names:
         marks = [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
@@ -122,12 +118,6 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
         beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
         raise BadInput(
             f"{function_name} lacks the gradient of {', '.join(missing)}{beside}; give one for every parameter"
-        )
-    unmarked = [key for key in extra if not (key.startswith(_PREFIXES) or key.endswith(_SUFFIXES))]
-    if unmarked and any(key == name for name, key in keys.items()):
-        known = ", ".join(map(str, names))
-        raise BadInput(
-            f"{function_name} has a gradient '{unmarked[0]}', and there is no such parameter; there are: {known}"
         )
     return {name: result[key] for name, key in keys.items()}
 
