@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.mistakes.functions import value_mistakes
 from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
 from deltarule.checking.user_code.arrays import Arrays, to_array
 from deltarule.checking.user_code.callables import Code, Values, find_caller, positional_parameters
@@ -75,7 +74,7 @@ def code_of_layer(
         function_names=("forward", "backward"),
         roots=(forward,),
     )
-    return code, lambda evidence: _layer_hypotheses(evidence, upstream, back, np.asarray(first, float))
+    return code, lambda evidence: _layer_hypotheses(evidence, upstream, back)
 
 
 def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[Code, list[str]]:
@@ -125,9 +124,7 @@ def _output_first(result: Any) -> tuple[Any, ...]:
     return (result,) if is_output else tuple(result)
 
 
-def _layer_hypotheses(
-    evidence: Evidence, u: Floats, back: Callable[[Floats], list[Floats]], output: Floats
-) -> Iterator[Hypothesis]:
+def _layer_hypotheses(evidence: Evidence, u: Floats, back: Callable[[Floats], list[Floats]]) -> Iterator[Hypothesis]:
     """Yield hypotheses about a wrong backward pass of a layer."""
     if all(map(np.array_equal, back(u), back(2 * u))):
         sentence = "the backward pass gives the same for any upstream gradient"
@@ -135,7 +132,6 @@ def _layer_hypotheses(
     parameter, *others = evidence.parameters
     if others or parameter.value.shape != u.shape:
         return
-    missing = ("derivative_missing", "the backward pass returns the upstream gradient, without the derivative", u)
-    for code, sentence, prediction in (missing, *value_mistakes(u, parameter.value, output)):
-        if parameter.fits(prediction):
-            yield one_mistake(code, evidence.wrong, sentence, where=evidence.names)
+    if parameter.fits(u):
+        sentence = "the backward pass returns the upstream gradient, without the derivative"
+        yield one_mistake("derivative_missing", evidence.wrong, sentence, where=evidence.names)

@@ -16,7 +16,7 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
+from deltarule.checking.numerics.reference_gradient import measure_gradient
 from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -117,17 +117,31 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     clipped = why_clipped(point.code, [array.evidence for array in arrays]) if may_be_clipped else ""
     if clipped:
         return replace(report, vacuous=clipped, notes=without_notes(notes_on_mistakes, UNEXPLAINED))
-    report = _with_comparison(report, judged.reference, arrays, mistakes)
+    is_any_wrong = any(array.is_wrong for array in arrays)
+    # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
+    is_elsewhere = (is_any_wrong or mistakes) and not any(array.has_wrong_entry for array in arrays)
+    report = replace(
+        report,
+        compared=sum(int(array.judged.sum()) for array in arrays),
+        kinks=sum(int(array.reference.at_kink.sum()) for array in arrays),
+        faint=sum(array.faint for array in arrays),
+        methods=("central differences", "the complex step")[: 1 + judged.reference.is_exact],
+        false_pass=max((array.chance_to_pass for array in arrays), default=0.0),
+        worst=None if is_elsewhere else worst_entry(scaled_errors(arrays)),
+        diagnosis=mistakes,
+    )
     report = _with_arrays(report, [array.result for array in arrays], point.code, context)
     notes = [point.note] if point.note else []
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
-    if any(array.is_wrong for array in arrays) or mistakes:
+    if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
     else:
         report, further = _confirm(report, judged.code, arrays, context)
         notes += further
-    if judged.code is not point.code:
-        notes += _rounding_notes(judged.code, point.raw)
+    if judged.code.rounding and judged.code is not point.code:
+        pairs = zip(judged.code.rounding, point.raw, strict=True)
+        share = max(one.max(initial=0) / np.abs(array).max(initial=1e-300) for one, array in pairs)
+        notes += [Note("rounded", share=share)] if share else []
     is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in report.arrays)
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
 
@@ -142,8 +156,14 @@ def _notes_on_zeros(point: MeasuredPoint, arrays: Sequence[ArrayVerdict], contex
     ]
     if unused and len(unused) < len(arrays):
         yield Note("unused", subject=context.subject, names=join_names(unused))
-    if not context.is_layer and all(zero):
-        yield from _constant_loss_notes(point.code, point.loss, context)
+    if context.is_layer or not all(zero):
+        return
+    code, indices = point.code, range(len(arrays))
+    near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
+    if not any(probes.depends_on(code, i) for i in indices):
+        yield context.constant_note
+    elif max(abs(one - point.loss) for one in near) <= probes.relative_noise(code) * abs(point.loss):
+        yield Note("flat")
 
 
 def _finite_loss(code: Code) -> float:
@@ -183,25 +203,6 @@ def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
     arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
     return _with_arrays(report, arrays, code, context)
-
-
-def _with_comparison(
-    report: CodeReport, reference: ReferenceGradient, arrays: Sequence[ArrayVerdict], mistakes: tuple[Mistake, ...]
-) -> CodeReport:
-    """Add the comparison, the worst entry and the mistakes to a report."""
-    has_wrong_entry = any(array.has_wrong_entry for array in arrays)
-    # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
-    is_elsewhere = (any(array.is_wrong for array in arrays) or bool(mistakes)) and not has_wrong_entry
-    return replace(
-        report,
-        compared=sum(int(array.judged.sum()) for array in arrays),
-        kinks=sum(int(array.reference.at_kink.sum()) for array in arrays),
-        faint=sum(array.faint for array in arrays),
-        methods=("central differences", "the complex step") if reference.is_exact else ("central differences",),
-        false_pass=max((array.chance_to_pass for array in arrays), default=0.0),
-        worst=None if is_elsewhere else worst_entry(scaled_errors(arrays)),
-        diagnosis=mistakes,
-    )
 
 
 def _confirm(
@@ -262,22 +263,3 @@ def _why_vacuous(
         return Note("nothing_compared", kinks=report.kinks, faint=report.faint)
     unproved = [array.name for array in arrays if not array.is_zero and array.result.verdict != RIGHT]
     return Note("unproved", names=join_names(unproved)) if unproved else None
-
-
-def _constant_loss_notes(code: Code, loss: float, context: Context) -> Iterator[Note]:
-    indices = range(len(code.names))
-    near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
-    if not any(probes.depends_on(code, i) for i in indices):
-        yield context.constant_note
-    elif max(abs(one - loss) for one in near) <= probes.relative_noise(code) * abs(loss):
-        yield Note("flat")
-
-
-def _rounding_notes(code: Code, raw: Sequence[Floats]) -> Iterator[Note]:
-    assert code.rounding is not None
-    shares = [
-        float(rounding.max(initial=0)) / np.abs(array).max(initial=1e-300)
-        for rounding, array in zip(code.rounding, raw, strict=True)
-    ]
-    if max(shares):
-        yield Note("rounded", share=max(shares))

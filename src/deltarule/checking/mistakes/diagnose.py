@@ -113,7 +113,15 @@ def _are_factors(mistakes: Sequence[Mistake]) -> bool:
 
 
 def _notes_about(match: NetworkMatch | None) -> tuple[Note, ...]:
-    return () if match is None else (Note("loss_recognized", loss=_describe_loss(match)),)
+    """A note on the recognized loss, as "the mean over 7 samples of cross entropy"."""
+    if match is None:
+        return ()
+    samples, outputs = match.y.shape
+    factor = "" if match.divisor else f"{match.factor:.6g} times "
+    kind = "sum" if match.divisor in (1, None) else "mean"
+    and_outputs = f" and {outputs} outputs" if match.divisor == samples * outputs > samples else ""
+    loss = f"{factor}the {kind} over {samples} samples{and_outputs} of {match.loss_name}"
+    return (Note("loss_recognized", loss=loss),)
 
 
 class _Search:
@@ -139,8 +147,7 @@ class _Search:
 
     def explain(self, evidence: Evidence, own_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
         """The mistakes that explain all wrong gradients of the evidence."""
-        of_loss = [] if self.match is None else list(_loss_hypotheses(evidence, self.match))
-        from_numbers = diagnose(evidence, [*own_hypotheses, *of_loss])
+        from_numbers = diagnose(evidence, [*own_hypotheses, *self._loss_hypotheses(evidence)])
         if not all(mistake.kind.describes_numbers for mistake in from_numbers):
             return from_numbers
         for recording in self.recordings:
@@ -150,6 +157,13 @@ class _Search:
             if mistakes:
                 return (*mistakes, *from_numbers)[:2]
         return from_numbers
+
+    def _loss_hypotheses(self, evidence: Evidence) -> Iterator[Hypothesis]:
+        match = self.match
+        of_gradient = match and match_network(evidence, evidence.gradients, None, match.like)
+        if match and of_gradient and of_gradient.objective.loss is not match.objective.loss:
+            sentence = f"the gradient is that of {of_gradient.loss_name}, the loss is {match.loss_name}"
+            yield one_mistake("loss_wrong", evidence.parameters, sentence)
 
     def explain_parts(
         self, factors_of_all: tuple[Mistake, ...], own_hypotheses: Sequence[Hypothesis]
@@ -200,19 +214,3 @@ class _Search:
             rest = [one.name for one in evidence.wrong if one not in alike]
             first = first if first[0] else (factors.mistakes_of_factor(evidence, factor, alike), rest)
         return first
-
-
-def _describe_loss(match: NetworkMatch) -> str:
-    """Describe the recognized loss, as "the mean over 7 samples of cross entropy"."""
-    samples, outputs = match.y.shape
-    factor = "" if match.divisor else f"{match.factor:.6g} times "
-    kind = "sum" if match.divisor in (1, None) else "mean"
-    and_outputs = f" and {outputs} outputs" if match.divisor == samples * outputs > samples else ""
-    return f"{factor}the {kind} over {samples} samples{and_outputs} of {match.loss_name}"
-
-
-def _loss_hypotheses(evidence: Evidence, match: NetworkMatch) -> Iterator[Hypothesis]:
-    of_gradient = match_network(evidence, evidence.gradients, None, match.like)
-    if of_gradient and of_gradient.objective.loss is not match.objective.loss:
-        sentence = f"the gradient is that of {of_gradient.loss_name}, the loss is {match.loss_name}"
-        yield one_mistake("loss_wrong", evidence.parameters, sentence)

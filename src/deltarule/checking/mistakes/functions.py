@@ -213,17 +213,6 @@ def find_functions(recording: Recording) -> list[Function]:
     return functions
 
 
-def value_mistakes(g: Array, u: Array, v: Array) -> Iterator[tuple[str, str, Array]]:
-    """The mistakes in the gradient ∂/∂u of a recognized layer v = f(u)."""
-    if u.shape != v.shape or not np.isfinite(v).all():
-        return
-    source = Node(0, "input", u, is_active=True)
-    with np.errstate(all="ignore"):
-        for function in _functions_of(Node(1, "where", v, (source,), is_active=True), set()):
-            for code, text, rule in function.wrong:
-                yield code, f"the derivative of {function.name} {text}", rule(g, u, v)
-
-
 def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Function]:
     """The functions that may have computed a node's value, nearest first.
 

@@ -7,6 +7,7 @@ single one; the changed pass gives the gradients of a program with that mistake.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -204,7 +205,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
                 gradients = result if len(chosen) == len(result) else gradients
             return result
 
-        rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6, 0.0)
+        rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6)
         if 0 < rate < 1e6:
             text = f"comes back through weights after their update, with a rate of {rate:.3g}"
             candidate = rules.Candidate("updated_weights", text, Changes(), int(evidence.learning_rate is None))
@@ -216,7 +217,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         edge_rules = dict.fromkeys(logarithms, lambda k, g, n: g / (n.values[0] + epsilon))
         return parameter_gradients(recording, Changes(rules=edge_rules))
 
-    epsilon = _fit_constant(evidence, with_epsilon, 1e-9, 0.0) if logarithms else 0.0
+    epsilon = _fit_constant(evidence, with_epsilon, 1e-9) if logarithms else 0.0
     if 0 < epsilon <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
         sentence = f"the gradient divides by predictions plus {epsilon:.3g}, and the loss has no such ε"
         yield one_mistake("epsilon", evidence.parameters, sentence, 0, [one.name for one in evidence.wrong])
@@ -235,12 +236,8 @@ def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
             k = 0 if rules.is_active(sums, 0) else 1
             epsilon, p = sums.values[1 - k], sums.values[k]
             if epsilon.size == 1 and 0 < epsilon <= tolerances.FIT.epsilon and not rules.is_active(sums, 1 - k):
-                found, edge_rules[node.index] = float(epsilon.item()), _quotient_by(p)
+                found, edge_rules[node.index] = float(epsilon.item()), partial(lambda p, k, g, n: g / p, p)
     return found, parameter_gradients(recording, Changes(rules=edge_rules))
-
-
-def _quotient_by(p: Array) -> EdgeRule:
-    return lambda k, g, n: g / p
 
 
 def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
@@ -255,9 +252,7 @@ def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) ->
     return edge_rules
 
 
-def _fit_constant(
-    evidence: Evidence, gradients_at: Callable[[float], list[Array]], nudge: float, lowest: float
-) -> float:
+def _fit_constant(evidence: Evidence, gradients_at: Callable[[float], list[Array]], nudge: float) -> float:
     """Fit the constant of `gradients_at` to the user's gradients by Gauss–Newton."""
 
     def error(constant: float) -> Array:
@@ -270,6 +265,6 @@ def _fit_constant(
         slope = (error(constant + step) - here) / step
         change = float(slope @ here) / (float(slope @ slope) or 1.0)
         constant -= change
-        if not lowest < constant < 1e6 or abs(change) <= 1e-9 * abs(constant):
+        if not 0 < constant < 1e6 or abs(change) <= 1e-9 * abs(constant):
             break
     return constant

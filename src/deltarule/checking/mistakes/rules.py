@@ -3,6 +3,9 @@
 g   the gradient of a node's output      k   the index of one of its inputs
 """
 
+# mypy: disable-error-code="misc"
+# mypy does not infer lambdas with defaults, which bind the variable of a loop.
+
 import linecache
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,20 +125,17 @@ Row = tuple[str, str, EdgeRule]
 """A mistake's code, the end of the sentence "the gradient …", and the wrong rule; it may raise ValueError."""
 
 
-def _spread(share_of: Callable[[Array, Array], Any]) -> EdgeRule:
-    """A rule that gives a window's entries share_of(entries, maximum) of the gradient."""
+def _spread(share_of: Callable[[Array, Array, Array], Any]) -> EdgeRule:
+    """A rule that gives a window's entries share_of(entries, maximum, minimum) of the gradient."""
 
     def rule(k: int, g: Array, node: Node) -> Array:
         _, axes, keepdims = node.data
-        value, sign = node.values[0], 1 if node.name == "max" else -1
-        top, wide = (array if keepdims else np.expand_dims(array, axes) for array in (node.value, g))
-        return np.array(np.broadcast_to(wide * share_of(sign * value, sign * top), value.shape))
+        value = node.values[0] if node.name == "max" else -node.values[0]
+        wide = g if keepdims else np.expand_dims(g, axes)
+        shares = share_of(value, value.max(axis=axes, keepdims=True), value.min(axis=axes, keepdims=True))
+        return np.array(np.broadcast_to(wide * shares, value.shape))
 
     return rule
-
-
-def _to_lowest(k: int, g: Array, node: Node) -> Array | None:
-    return _spread(lambda value, top: value == value.min(axis=node.data[1], keepdims=True))(k, g, node)
 
 
 def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
@@ -143,16 +143,6 @@ def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
     if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
         raise ValueError("the window is no square")
     return np.swapaxes(result, *axes[-2:])
-
-
-def _without_padding(is_at_end: bool) -> EdgeRule:
-    """A rule that cuts all of the padding off one side."""
-
-    def rule(k: int, g: Array, node: Node) -> Array:
-        kept = [slice(n) if is_at_end else slice(-n, None) for n in node.values[0].shape]
-        return g[tuple(kept)]
-
-    return rule
 
 
 def _one_margin(is_everywhere: bool) -> EdgeRule:
@@ -168,20 +158,12 @@ def _one_margin(is_everywhere: bool) -> EdgeRule:
     return at_input(1, gradient)
 
 
-def _of_branch(branch: int) -> EdgeRule:
-    return lambda k, g, node: pass_through(k, g, node) if k == branch else None
-
-
 _MAXIMUM: list[Row] = [
     ("pool_routing", "of a maximum goes to the entry with row and column exchanged", _to_exchanged_axes),
-    ("pool_routing", "of a maximum goes to every entry that ties with it", _spread(lambda value, top: value == top)),
-    ("pool_routing", "of a maximum goes to the smallest entry", _to_lowest),
-    ("pool_routing", "of a maximum goes to all entries", _spread(lambda value, top: 1)),
-    ("pool_routing", "of a maximum is averaged over all entries", _spread(lambda value, top: top.size / value.size)),
-]
-_DIVISOR: list[Row] = [
-    ("power_rule", "of the divisor has the wrong sign", at_input(1, lambda g, n: -correct_gradient(1, g, n))),
-    ("power_rule", "of the divisor is divided by it, not by its square", at_input(1, lambda g, n: -g * n.value)),
+    ("pool_routing", "of a maximum goes to every entry that ties with it", _spread(lambda v, high, low: v == high)),
+    ("pool_routing", "of a maximum goes to the smallest entry", _spread(lambda v, high, low: v == low)),
+    ("pool_routing", "of a maximum goes to all entries", _spread(lambda v, high, low: 1)),
+    ("pool_routing", "of a maximum is averaged over all entries", _spread(lambda v, high, low: high.size / v.size)),
 ]
 RULES: dict[str, list[Row]] = {
     "power": [
@@ -193,16 +175,26 @@ RULES: dict[str, list[Row]] = {
         ),
         ("derivative_missing", "lacks the derivative of a power", pass_through),
     ],
-    "divide": _DIVISOR,
+    "divide": [
+        ("power_rule", "of the divisor has the wrong sign", at_input(1, lambda g, n: -correct_gradient(1, g, n))),
+        ("power_rule", "of the divisor is divided by it, not by its square", at_input(1, lambda g, n: -g * n.value)),
+    ],
     "max": _MAXIMUM,
     "min": _MAXIMUM,
     "pad": [
-        ("padding", "has the padding cut off on one side only", _without_padding(is_at_end=True)),
-        ("padding", "has the padding cut off on one side only", _without_padding(is_at_end=False)),
+        (
+            "padding",
+            "has the padding cut off at the end only",
+            lambda k, g, n: g[tuple(map(slice, np.shape(n.values[0])))],
+        ),
     ],
     "where": [
-        ("branch_missing", "is that of the first branch everywhere", _of_branch(0)),
-        ("branch_missing", "is that of the second branch everywhere", _of_branch(1)),
+        (
+            "branch_missing",
+            f"is that of the {which} branch everywhere",
+            lambda k, g, n, branch=branch: pass_through(k, g, n) if k == branch else None,
+        )
+        for branch, which in enumerate(("first", "second"))
     ],
     **dict.fromkeys(("add", "subtract", "multiply", "matmul", "einsum", "maximum", "minimum", "join", "sum"), []),
     **dict.fromkeys(("getitem", "negative", "positive", "reshape", "transpose", "repeat", "setitem"), []),

@@ -37,7 +37,12 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses for shapes that cannot be broadcast to the parameter's."""
     if not evidence.prefix:  # a comparison reports shapes itself
         return
-    over_units = [parameter for parameter in evidence.parameters if _is_summed_over_units(parameter)]
+    over_units = []
+    for one in evidence.parameters:
+        may_be = one.is_vector and one.shape_mistake in (OTHER_SHAPE, "not_summed")
+        total, allowed = np.nansum(one.expected), 10 * tolerances.FIT.residual * np.nansum(np.abs(one.expected))
+        if may_be and one.raw.size == max(one.raw.shape, default=1) and abs(one.raw.sum() - total) <= allowed:
+            over_units.append(one)
     incompatible = [one for one in evidence.parameters if one.shape_mistake == OTHER_SHAPE or one.is_repeated]
     if any(parameter in incompatible for parameter in over_units):
         first = over_units[0]
@@ -50,14 +55,6 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
             if parameter.raw.shape == parameter.value.shape:
                 shapes = "is the same in every entry, as a number is that a subtraction repeats"
             yield one_mistake("wrong_shape", [parameter], f"{evidence.describe([parameter])} {shapes}", 3)
-
-
-def _is_summed_over_units(parameter: ParameterEvidence) -> bool:
-    raw, expected = parameter.raw, parameter.expected
-    if parameter.shape_mistake not in (OTHER_SHAPE, "not_summed") or raw.size != max(raw.shape, default=1):
-        return False
-    allowed = tolerances.FIT.residual * np.nansum(np.abs(expected)) * 10
-    return parameter.is_vector and bool(abs(raw.sum() - np.nansum(expected)) <= allowed)
 
 
 def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
