@@ -6,7 +6,8 @@ The backward pass visits layers from the last to the first: the first wrong arra
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
+from math import prod
 
 from deltarule.checking.catalog import join_names
 
@@ -126,9 +127,6 @@ def _are_dense_layers(shapes: Sequence[tuple[int, ...]]) -> bool:
     weights, biases = shapes[::2], shapes[1::2]
     if len(weights) < 2 or len(weights) != len(biases) or any(len(shape) != 2 for shape in weights):
         return False
-    for inputs, outputs in ((0, 1), (1, 0)):  # inputs × outputs, or outputs × inputs
-        is_chain = all(first[outputs] == second[inputs] for first, second in pairwise(weights))
-        lengths = [[n for n in shape if n > 1] for shape in biases]
-        if is_chain and lengths == [[shape[outputs]] if shape[outputs] > 1 else [] for shape in weights]:
-            return True
-    return False
+    lengths = [max(shape, default=1) for shape in biases]
+    pairs = [*zip(weights, lengths, strict=True), *zip(weights[1:], lengths, strict=False)]
+    return all(length in shape for shape, length in pairs) and all(max(one) == prod(one) for one in biases if one)

@@ -15,7 +15,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
-from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, PenaltyTerm, fit_ratio
+from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
@@ -137,17 +137,12 @@ def _standard_name(key: str, layer_count: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Value:
-    """A correct intermediate value and its formula.
-
-    parameter  for a gradient, the values of its parameter
-    penalty    the penalty's part of a parameter's gradient
-    """
+    """A correct intermediate value and its formula; for a gradient, also the values of its parameter."""
 
     name: str
     correct: Floats
     formula: Callable[[], str]
     parameter: Floats | None = None
-    penalty: Floats | None = None
 
     def judge(self, found: Floats) -> ArrayResult:
         if found.shape != self.correct.shape:
@@ -172,7 +167,10 @@ class _Comparison:
             if name not in known:
                 raise BadInput(f"mine has {name}, which this network does not have; it has {', '.join(known)}")
         given = [value for value in values if value.name in mine]
-        self.compared = [(value, _match_short_axes(mine[value.name], value.correct)) for value in given]
+        self.compared = [(value, mine[value.name]) for value in given]
+        for i, (value, own) in enumerate(self.compared):  # a bias may be a row or a column
+            if [n for n in own.shape if n > 1] == [n for n in value.correct.shape if n > 1]:
+                self.compared[i] = value, own.reshape(value.correct.shape)
         self.names = [value.name for value in given]
         self.results = [value.judge(own) for value, own in self.compared]
         self.first = next((i for i, result in enumerate(self.results) if result.verdict == WRONG), None)
@@ -233,7 +231,6 @@ class _Comparison:
             sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [wrong.name], sentence),)
         parameters: list[ParameterEvidence] = []
-        penalties: list[PenaltyTerm] = []
         for value in self.values:
             raw = found if value is wrong else value.correct
             in_shape, shape_mistake = match_shape(raw, value.correct)
@@ -250,24 +247,14 @@ class _Comparison:
                     shape_mistake=shape_mistake,
                 )
             )
-            if value.parameter is not None and value.penalty is not None:
-                is_sign = np.ptp(np.abs(value.penalty)) == 0 < np.ptp(np.abs(value.parameter))
-                c = fit_ratio(value.penalty, np.sign(value.parameter) if is_sign else value.parameter, value.correct)
-                penalties.append(PenaltyTerm(len(parameters) - 1, c, bool(is_sign), value.penalty))
         samples, outputs = len(self.problem.x), self.problem.network.outputs
-        evidence = Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
-        return diagnose(replace(evidence, find_penalties=lambda: penalties))
+        return diagnose(Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix=""))
 
 
 def _are_equal(found: Floats, correct: Floats) -> bool:
     share = 1e-7 if found.dtype == np.float64 else 1e-3
     tolerance = share * np.abs(correct) + 1e-2 * share * float(np.abs(correct).max())
     return found.shape == correct.shape and bool((np.abs(found - correct) <= tolerance).all())
-
-
-def _match_short_axes(array: Floats, correct: Floats) -> Floats:
-    is_same = [n for n in array.shape if n > 1] == [n for n in correct.shape if n > 1]
-    return array.reshape(correct.shape) if is_same else array
 
 
 def _correct_values(
@@ -292,8 +279,7 @@ def _correct_values(
             yield _Value(name, value.T if layout.columns else value, formula(quantity.name))
         elif re.fullmatch(r"d[Wb]\d+", name):
             index = layout.index[name[1:]]
-            penalty = _penalty_part(problem, name[1:], params[index], samples)
-            yield _Value(name, gradients[index], formula(quantity.name), params[index], penalty)
+            yield _Value(name, gradients[index], formula(quantity.name), params[index])
         elif quantity.name == "J":
             yield _Value("loss", quantity.value, formula("J|L|R|loss"))
             if f"∂J/∂a{last}" not in trace.quantities:  # a loss fused with its output does not compute it
@@ -307,15 +293,6 @@ def _correct_values(
     updated = layout.to_theirs({name: trace[f"{name}_new"] for name in layout.index})
     for name, index in layout.index.items():
         yield _Value(name, updated[index], formula(rf"(\w+_)?{name}_new"))
-
-
-def _penalty_part(problem: Problem, name: str, value: Floats, samples: float) -> Floats | None:
-    """The penalty's part of a parameter's gradient, or None."""
-    entries = [entry for entry in problem.network.entries if entry.name == name]
-    if problem.penalty is None or not any(problem.penalized[entry.start] for entry in entries):
-        return None
-    part = np.asarray(problem.strength[0] * problem.penalty.derivative(value))
-    return part / samples if problem.penalty.per_sample else part
 
 
 def _formula(trace: Explanation, pattern: str, layout: Layout, is_per_sample: bool) -> str:

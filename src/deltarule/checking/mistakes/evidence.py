@@ -129,29 +129,18 @@ class ParameterEvidence:
         return not ((np.abs(self.found - gradient) > tolerance) & ~self.at_kink).any()
 
     def fit_multiple(
-        self,
-        regressor: Floats,
-        known_constants: Sequence[float] = (),
-        min_informative_entries: int = 2,
-        base: Floats | None = None,
+        self, regressor: Floats, known_constants: Sequence[float] = (), min_informative_entries: int = 2
     ) -> float | None:
-        """Fit c in found = base + c · regressor.
+        """Fit c in found = expected + c · regressor.
 
-        known_constants   c must be one of these if fewer than `min_informative_entries` determine it
-        base              None for the correct gradient
+        It must be a known constant if fewer than `min_informative_entries` determine it.
         """
-        base = self.expected if base is None else base
-        c = fit_ratio(self.found - base, regressor, self.expected)
-        is_informative = np.isfinite(base) & (np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance)
-        if not c or not self.fits(base + c * regressor):
+        c = fit_ratio(self.found - self.expected, regressor, self.expected)
+        if not c or not self.fits(self.expected + c * regressor):
             return None
-        if is_informative.sum() >= min_informative_entries:
-            return c
-        return c if any(is_same_constant(known, c) for known in known_constants) else None
-
-
-def is_same_constant(value: float, constant: float) -> bool:
-    return abs(value - constant) <= 10 * tolerances.FIT.constant * abs(constant)
+        is_informative = np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance
+        is_sure = is_informative.sum() >= min_informative_entries
+        return c if is_sure or np.isclose(c, known_constants, rtol=10 * tolerances.FIT.constant, atol=0).any() else None
 
 
 def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
