@@ -15,7 +15,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
-from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence
+from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, PenaltyTerm, fit_ratio
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
@@ -137,12 +137,13 @@ def _standard_name(key: str, layer_count: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Value:
-    """A correct intermediate value and its formula; for a gradient, also the values of its parameter."""
+    """A correct intermediate value and its formula; for a gradient, its parameter's values and the penalty's part."""
 
     name: str
     correct: Floats
     formula: Callable[[], str]
     parameter: Floats | None = None
+    penalty: Floats | None = None
 
     def judge(self, found: Floats) -> ArrayResult:
         if found.shape != self.correct.shape:
@@ -231,6 +232,7 @@ class _Comparison:
             sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [wrong.name], sentence),)
         parameters: list[ParameterEvidence] = []
+        penalties: list[PenaltyTerm] = []
         for value in self.values:
             raw = found if value is wrong else value.correct
             in_shape, shape_mistake = match_shape(raw, value.correct)
@@ -247,8 +249,13 @@ class _Comparison:
                     shape_mistake=shape_mistake,
                 )
             )
+            if value.parameter is not None and value.penalty is not None:
+                is_sign = np.ptp(np.abs(value.penalty)) == 0 < np.ptp(np.abs(value.parameter))
+                c = fit_ratio(value.penalty, np.sign(value.parameter) if is_sign else value.parameter, value.correct)
+                penalties.append(PenaltyTerm(len(parameters) - 1, c, bool(is_sign), value.penalty))
         samples, outputs = len(self.problem.x), self.problem.network.outputs
-        return diagnose(Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix=""))
+        evidence = Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
+        return diagnose(replace(evidence, find_penalties=lambda: penalties))
 
 
 def _are_equal(found: Floats, correct: Floats) -> bool:
@@ -268,6 +275,7 @@ def _correct_values(
     samples, last = float(trace["N"]), len(network.layers)
     scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
     gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
+    penalized = [f"d{entry.name}" for entry in network.entries if problem.penalized[entry.start]]
 
     def formula(pattern: str, begin: str = "") -> Callable[[], str]:
         return lambda: begin + _formula(trace, pattern, layout, is_per_sample)
@@ -279,7 +287,11 @@ def _correct_values(
             yield _Value(name, value.T if layout.columns else value, formula(quantity.name))
         elif re.fullmatch(r"d[Wb]\d+", name):
             index = layout.index[name[1:]]
-            yield _Value(name, gradients[index], formula(quantity.name), params[index])
+            penalty = None
+            if problem.penalty is not None and name in penalized:
+                penalty = np.asarray(problem.strength[0] * problem.penalty.derivative(params[index]))
+                penalty = penalty / samples if problem.penalty.per_sample else penalty
+            yield _Value(name, gradients[index], formula(quantity.name), params[index], penalty)
         elif quantity.name == "J":
             yield _Value("loss", quantity.value, formula("J|L|R|loss"))
             if f"∂J/∂a{last}" not in trace.quantities:  # a loss fused with its output does not compute it

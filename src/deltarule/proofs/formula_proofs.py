@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.maths.activations import Activation
@@ -36,8 +35,6 @@ _FAR = np.array([35.3, 37.1, 39.7, 57.3, 93.7, 131.1])
 _POSITIVE = np.concatenate([_SIZES, _SPREAD])
 _REAL = np.concatenate([[0.0], _POSITIVE, -_POSITIVE])
 _UNIT = np.concatenate([[1e-6, 1e-3, 0.1, 0.3, 0.5, 0.8, 0.99, 1 - 2.0**-20], _BETWEEN])
-_SMALLER = 2.0**-9
-"""Factor between the steps of two measurements, so that a fast oscillation is not taken for a slow one."""
 _PREDICTIONS = {"real": _REAL, "positive": _POSITIVE, "unit": _UNIT, "simplex": _UNIT}
 _TARGETS = {
     "real": np.array([-20.0, -1.2, -0.3, 0.0, 0.4, 1.0, 17.0]),
@@ -123,7 +120,7 @@ def _prove(what: str, formula: Any, curve: Curve, inputs: Sequence[Floats], *, i
         # A derivative that is wrong at a single point differs from both sides there, but the sides agree.
         before, across = [v - NUDGE * np.abs(v) for v in inputs], [2 * v for v in inputs]
         scale = np.minimum(scale, rounding_of_result(derivative, before, across, distance == 0))
-    central = central_slopes(curve, 1e-7 * np.maximum(scale, _MIN_SLOPE), slope)
+    central = central_slopes(curve, 1e-7 * np.maximum(scale, _MIN_SLOPE))
     around = (np.abs(location) <= 1) & (distance > _NEAR_KINK) & ~central.kink
     baseline = np.median(np.abs(central.value[around])) if around.any() else 0.0
     scale = np.maximum(scale, _MIN_SLOPE * max(1.0, baseline))
@@ -175,42 +172,16 @@ def _curve_of_loss(loss: Loss) -> Curve:
     return Curve(partial(loss.value, **loss.parameters), {"p": p, "y": y}, room)
 
 
-def central_slopes(curve: Curve, max_doubt: Floats, derivative: Floats) -> Slopes:
-    """The derivative of a curve by central differences, to confirm `derivative` [n].
-
-    Where the two differ, it is measured again with much smaller steps: larger ones may miss a fast oscillation.
-    """
+def central_slopes(curve: Curve, max_doubt: Floats) -> Slopes:
+    """The derivative of a curve by central differences."""
     lines = np.arange(len(curve.room))
-    size = np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)
-    unit = 2.0 ** np.floor(np.log2(size))
-    slopes = _measure_slopes(curve, lines, unit, max_doubt)
-    again = np.flatnonzero(slopes.kink | ~_agree(slopes, derivative))
-    if not len(again):
-        return slopes
-    near = _measure_slopes(curve, again, unit[again] * _SMALLER, max_doubt[again])
-    better = ~near.kink & _agree(near, derivative[again]) & (near.doubt <= 10 * max_doubt[again])
-    for array, measured in ((slopes.value, near.value), (slopes.doubt, near.doubt), (slopes.kink, near.kink)):
-        array[again[better]] = measured[better]
-    return slopes
-
-
-def _measure_slopes(curve: Curve, lines: Integers, unit: Floats, max_doubt: Floats) -> Slopes:
-    """Measure the derivative of a curve at some of its points [m]."""
-
-    def along(chosen: Integers, t: Floats) -> Floats:
-        return curve.along(lines[chosen], t)
-
-    every = np.arange(len(lines))
+    unit = 2.0 ** np.floor(np.log2(np.minimum(np.maximum(1, np.abs(curve.inputs[0])), curve.room)) - 3)
     # One third difference may be small by chance: the rounding error is the root mean square of three.
-    squares = [rounding_error(along, every, unit * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
+    squares = [rounding_error(curve.along, lines, unit * factor) ** 2 for factor in (1.0, 0.7, 0.4)]
     # If 1 is added on the way, as in 1 + erf z, small values change in stairs, and small differences show no rounding.
-    least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0][lines]))
+    least = np.finfo(float).eps * np.maximum(1, np.abs(curve.inputs[0]))
     noise = np.maximum(np.sqrt(np.mean(squares, axis=0)), least)
-    return central(along, along(every, np.zeros(len(lines))), unit, max_doubt, noise)
-
-
-def _agree(slopes: Slopes, derivative: Floats) -> NDArray[np.bool_]:
-    return np.asarray(np.abs(derivative - slopes.value) <= 1e-6 * np.abs(derivative) + 2 * slopes.doubt)
+    return central(curve.along, curve.along(lines, np.zeros(len(lines))), unit, max_doubt, noise)
 
 
 def complex_slopes(curve: Curve) -> Floats | None:
@@ -219,7 +190,7 @@ def complex_slopes(curve: Curve) -> Floats | None:
         found = complex_step(curve.along, len(curve.room))
     except Exception:  # a user's function may raise anything for complex numbers
         return None
-    return found if keeps_imaginary_part(found, central_slopes(curve, 1e-6 * np.abs(found), found)) else None
+    return found if keeps_imaginary_part(found, central_slopes(curve, 1e-6 * np.abs(found))) else None
 
 
 def rounding_of_result(
