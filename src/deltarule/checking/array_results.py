@@ -52,10 +52,8 @@ def describe_location(
     if len(wrong) == len(arrays):
         everything = "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
         return f"{everything} is wrong{_all_wrong_hint(layers)}"
-    if not right:
-        return f"{subject} {_list_names(wrong)} is wrong, the rest was not measured"
     sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
-    if len(wrong) == 1 or len(right) > MAX_LISTED_NAMES:
+    if len(wrong) == 1 or not 0 < len(right) <= MAX_LISTED_NAMES:
         sentence = f"only {subject} {_list_names(wrong)} is wrong"
     return sentence + _layer_hint(layers)
 
@@ -91,8 +89,6 @@ def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
     label = layers[first][0]
     if RIGHT in states[first] and WRONG not in later:
         return f": the mistake is in the line that computes it, as what comes back to {label} is right"
-    if RIGHT in later and RIGHT not in states[first]:
-        return f": the mistake is in {label} alone, as layers before it are right"
     if RIGHT in states[first] or first == 0:
         return f": the first wrong one on the backward pass is that of {join_names(wrong)}"
     return f": the mistake is between {layers[first - 1][0]} and {label}"

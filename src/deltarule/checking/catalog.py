@@ -1,4 +1,4 @@
-"""The kinds of mistakes that the checker can name; as a program it prints the table of docs/reference/mistakes.md."""
+"""The kinds of mistakes that the checker can name."""
 
 import tomllib
 from collections.abc import Sequence
@@ -42,11 +42,6 @@ class Mistake:
         return KINDS[self.code]
 
 
-def table_of_kinds() -> str:
-    rows = [f"| `{code}` | {kind.meaning}{kind.needs and f' Needs `{kind.needs}`.'} |" for code, kind in KINDS.items()]
-    return "\n".join(["| code | what is wrong |", "| --- | --- |", *rows])
-
-
 def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
     return Mistake(code, tuple(where), sentence, KINDS[code].fix)
 
@@ -58,7 +53,3 @@ def join_names(names: Sequence[str]) -> str:
     ('W1, b1 and W2', 'W1')
     """
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
-
-
-if __name__ == "__main__":
-    print(table_of_kinds())

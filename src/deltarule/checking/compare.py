@@ -196,21 +196,21 @@ class _Comparison:
         if self.first is None:
             vacuous = self._why_vacuous()
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
-        (wrong, found), compared = self.compared[self.first], sum(sizes[: self.first])
+        wrong, found = self.compared[self.first]
+        is_other_shape = found.shape != wrong.correct.shape
         if self.first:
             notes.append(Note("right_before", names=join_names(self.names[: self.first])))
-        if found.shape != wrong.correct.shape:
+        if is_other_shape:
             notes.insert(0, Note("value_shape", name=wrong.name, found=found.shape, expected=wrong.correct.shape))
             worst: Worst | None = Worst(wrong.name, (), float("nan"), float("nan"), float("inf"))
         else:
             error = np.abs(found - wrong.correct)
             error = error / np.where(error > 0, np.maximum(np.abs(found), np.abs(wrong.correct)), 1)
             worst = worst_entry([(wrong.name, found, wrong.correct, error, error)])
-            compared += wrong.correct.size
         return replace(
             report,
             worst=worst,
-            compared=compared,
+            compared=sum(sizes[: self.first + (not is_other_shape)]),
             formula=wrong.formula(),
             diagnosis=self._diagnose(wrong, found),
             notes=tuple(notes),

@@ -79,7 +79,10 @@ def check_problem(
     notes = []
     if problem.dtype != np.float64:
         notes.append(f"checked as a copy in float64: {problem.dtype} has too few digits for it")
-        problem, state = _in_float64(problem, state)
+        arrays = {"x": problem.x, "y": problem.y, "weights": problem.weights}
+        wide: dict[str, Any] = {name: None if one is None else one.astype(float) for name, one in arrays.items()}
+        problem = replace(problem, **wide, dtype=np.dtype(np.float64))
+        state = replace(state, theta=state.theta.astype(float), buffers=state.buffers.astype(float))
     count = len(state.members)
     given: list[Floats | None] = [None] * count if gradient is None else list(np.asarray(gradient, np.float64))
     with one_blas_thread(), np.errstate(all="ignore"):
@@ -193,7 +196,8 @@ def _check_by_pytorch(
     found = np.concatenate([one.ravel() for one in checked])
     is_excused = np.zeros(len(found), bool)
     # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
-    if problem.network.buffers or not _is_built_in(problem):
+    formulas = [problem.loss, problem.penalty, *(layer.activation for layer in problem.network.layers)]
+    if problem.network.buffers or not all(one is None or is_built_in(one) for one in formulas):
         is_at_kink = np.array([place in kinks for place in zip(array.tolist(), entry.tolist(), strict=True)])
         is_excused = is_at_kink & (np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * magnitude)
     every = _Derivatives(code, int(state.members[0]), array, entry, found)
@@ -232,14 +236,12 @@ class _Derivatives(NamedTuple):
         is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
         known = ~kinks & (doubt <= tolerance * scale) & is_visible & np.isfinite(errors)
         counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
-        if not known.any():
-            return Check(method, False, 0.0, tolerance, "nothing", (), self.member, 0.0, 0.0, **counts)
-        worst = int(np.where(known, errors, -1).argmax())
+        worst, errors = int(np.where(known, errors, -1).argmax()), np.where(known, errors, 0.0)
         name, entry = self.code.names[self.array[worst]], self.entry[worst]
         index = np.unravel_index(entry, self.code.start[self.array[worst]].shape) if entry >= 0 else ()
         return Check(
             method,
-            ok=bool(errors[worst] <= tolerance),
+            ok=bool(known.any() and errors[worst] <= tolerance),
             error=float(errors[worst]),
             tolerance=tolerance,
             name=name if entry >= 0 else f"a direction of {name}",
@@ -274,19 +276,6 @@ def _why_vacuous(checks: Sequence[Check], *, is_zero: bool) -> str | None:
     return None
 
 
-def _is_built_in(problem: Problem) -> bool:
-    formulas = [problem.loss, *(layer.activation for layer in problem.network.layers)]
-    return all(map(is_built_in, formulas if problem.penalty is None else [*formulas, problem.penalty]))
-
-
 def _split(network: Network, flat: Floats) -> list[Floats]:
     arrays = [(entry, flat[entry.start : entry.stop]) for entry in network.entries]
     return [array.reshape(entry.shape) if entry.name.startswith("W") else array for entry, array in arrays]
-
-
-def _in_float64(problem: Problem, state: State) -> tuple[Problem, State]:
-    arrays = {"x": problem.x, "y": problem.y, "weights": problem.weights}
-    wide: dict[str, Any] = {name: None if array is None else array.astype(np.float64) for name, array in arrays.items()}
-    return replace(problem, **wide, dtype=np.dtype(np.float64)), replace(
-        state, theta=state.theta.astype(np.float64), buffers=state.buffers.astype(np.float64)
-    )

@@ -4,6 +4,7 @@ With momentum, v ← β v − α g and θ ← θ + v, the second of two updates 
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -67,6 +68,7 @@ class Update:
             raise BadInput("the step changes the shape of a parameter; let it keep its shape")
         velocity = tuple(momentum * (after - before) for after, before in zip(end, begin, strict=True))
         code = self._code_from(self.code, end, velocity)
+        ahead = replace(code, start=tuple(start + step for start, step in zip(end, velocity, strict=True)))
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
             velocities = [one / self._learning_rate for one in velocity]
@@ -75,7 +77,12 @@ class Update:
             if without:
                 sentence = f"the update of {join_names([one.name for one in without])} lacks the velocity"
                 yield one_mistake("velocity_missing", without, sentence)
-            yield from _nesterov_hypothesis(code, velocity, evidence)
+            with suppress(BadInput):  # there is no loss
+                reference = measure_gradient(ahead, evidence.gradients, max_entries=200)
+                if evidence.is_found([array.expected for array in reference.arrays]):
+                    names = join_names(evidence.names)
+                    sentence = f"the update of {names} takes the gradient at θ + β v, as Nesterov's momentum does"
+                    yield one_mistake("nesterov", evidence.parameters, sentence)
 
         return code, hypotheses
 
@@ -174,16 +181,3 @@ def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, l
     eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
     last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
     return np.asarray(4 * last_digit / learning_rate)
-
-
-def _nesterov_hypothesis(code: Code, velocity: Values, evidence: Evidence) -> Iterator[Hypothesis]:
-    """Yield the hypothesis of a gradient at θ + β v, Nesterov's."""
-    ahead = replace(code, start=tuple(start + step for start, step in zip(code.start, velocity, strict=True)))
-    try:
-        reference = measure_gradient(ahead, evidence.gradients, max_entries=200)
-    except BadInput:  # there is no loss
-        return
-    if evidence.is_found([array.expected for array in reference.arrays]):
-        names = join_names(evidence.names)
-        sentence = f"the update of {names} takes the gradient at θ + β v, as Nesterov's momentum does"
-        yield one_mistake("nesterov", evidence.parameters, sentence)

@@ -191,10 +191,6 @@ class Evidence:
         return [parameter for parameter in self.parameters if parameter.is_wrong]
 
     @property
-    def wrong_by_size(self) -> list[ParameterEvidence]:
-        return sorted(self.wrong, key=lambda parameter: -parameter.value.size)
-
-    @property
     def names(self) -> list[str]:
         return [parameter.name for parameter in self.parameters]
 

@@ -67,7 +67,8 @@ def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
 
 def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
     """Hypotheses that a penalty's part is missing, wrong or of another place."""
-    penalized = [parameter for parameter in evidence.wrong_by_size if evidence.may_be_penalized(parameter)]
+    by_size = sorted(evidence.wrong, key=lambda parameter: -parameter.value.size)
+    penalized = [parameter for parameter in by_size if evidence.may_be_penalized(parameter)]
     terms = evidence.find_penalties() if penalized else None
     groups: dict[tuple[str, int], dict[str, list[ParameterEvidence]]] = {}
     constants: list[float] = []

@@ -8,7 +8,7 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.numerics import parameter_lines as lines
-from deltarule.checking.numerics.reference_gradient import Direction, ReferenceGradient, measure_one_direction
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -79,7 +79,9 @@ def find_stale(code: Code) -> Mistake | None:
     names = []
     for i, name in enumerate(code.names):
         is_constant = np.may_share_memory(raw[i], first[i]) and (raw[i] == before[i]).all()
-        if _is_clearly_wrong(directions[i], gradient[i]) and not is_constant:
+        one, size = directions[i], max(float(np.sqrt((gradient[i] ** 2).sum())), abs(directions[i].value))
+        allowed = max(tolerances.REFERENCE.stale * size, 10 * one.uncertainty)
+        if not one.at_kink and abs(one.error(gradient[i])) > allowed and not is_constant:
             names.append(name)
     if not names:
         return None
@@ -87,12 +89,6 @@ def find_stale(code: Code) -> Mistake | None:
     why = ": it uses values of an earlier call" if is_kept else ""
     sentence = f"the gradient of {join_names(names)} is right at these parameters and wrong near them{why}"
     return make_mistake("stale", names, sentence)
-
-
-def _is_clearly_wrong(direction: Direction, gradient: Floats) -> bool:
-    error = abs(direction.error(gradient))
-    size = max(float(np.sqrt((gradient**2).sum())), abs(direction.value))
-    return not direction.at_kink and error > max(tolerances.REFERENCE.stale * size, 10 * direction.uncertainty)
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -125,10 +125,6 @@ def _norm(a: Any, *args: Any, **options: Any) -> Any:
     return np.sqrt((a * a).sum(*args[1:], **options))
 
 
-def _append(a: Any, b: Any, axis: Any = None) -> Any:
-    return traced.first_traced((a, b)).tape.gather("join", partial(np.append, axis=axis), a, b)
-
-
 _JOINS = (np.stack, np.concatenate, np.vstack, np.hstack, np.column_stack)
 traced.FUNCTIONS |= {
     np.dot: _dot,
@@ -146,7 +142,7 @@ traced.FUNCTIONS |= {
     np.amax: _traced_extreme(np.argmax, "max"),
     np.min: _traced_extreme(np.argmin, "min"),
     np.amin: _traced_extreme(np.argmin, "min"),
-    np.append: _append,
+    np.append: lambda a, b, axis=None: traced.join_arrays(lambda parts: np.append(parts[0], parts[1], axis), (a, b)),
     np.where: _where,
     np.clip: _clip,
     np.pad: _pad,

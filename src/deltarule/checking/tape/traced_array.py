@@ -155,16 +155,8 @@ class TracedArray(NDArrayOperatorsMixin):
         self.node = self.tape.gather("setitem", assign, self, as_traced(self.tape, value)).node
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
-        """Record a ufunc, or its reduction or outer product."""
+        """Record a ufunc."""
         name = {"true_divide": "divide", "abs": "absolute"}.get(ufunc.__name__, ufunc.__name__)
-        if method == "reduce" and name in ("add", "maximum", "minimum"):
-            options.pop("initial", None)
-            options.pop("where", None)
-            reduce = {"add": np.sum, "maximum": np.max, "minimum": np.min}[name]
-            return FUNCTIONS[reduce](inputs[0], **({"axis": 0} | options))
-        if method == "outer" and name in ELEMENTWISE:
-            first = as_traced(self.tape, inputs[0])
-            return ufunc(first.reshape((*first.shape, *(1,) * np.ndim(inputs[1]))), inputs[1])
         if method != "__call__":
             raise UntraceableError(f"{name}.{method}")
         if name in WITHOUT_GRADIENT:

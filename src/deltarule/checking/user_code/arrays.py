@@ -46,7 +46,12 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
         raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
     alone = item_names[0] if len(item_names) == 1 else what
     names, leaves = tuple(name or alone for name, _ in found), tuple(as_numpy(leaf) for _, leaf in found)
-    return Arrays(structure, names, tuple(map(_check_leaf, names, leaves)), leaves)
+    values = tuple(map(np.asarray, leaves))
+    for name, array in zip(names, values, strict=True):
+        if array.dtype.kind != "f":
+            raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
+        check_finite(name, array)
+    return Arrays(structure, names, values, leaves)
 
 
 def named_leaves(
@@ -81,13 +86,6 @@ def is_list_array(structure: Any, *, is_inside: bool) -> bool:
 
 def _is_row(row: Any) -> bool:
     return isinstance(row, list) and bool(row) and all(isinstance(item, int | float) for item in row)
-
-
-def _check_leaf(name: str, leaf: Any) -> Floats:
-    array = np.asarray(leaf)
-    if array.dtype.kind != "f":
-        raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
-    return check_finite(name, array)
 
 
 def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> Any:

@@ -112,13 +112,9 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
         # A marked name comes first: beside it the plain one is the parameter itself.
         if marked or name in result:
             keys[name] = marked[-1] if marked else name
-    extra = [str(key) for key in result if key not in keys.values() and key not in names]
     missing = [str(name) for name in names if name not in keys]
     if missing:
-        beside = f", and has '{extra[0]}', which is that of no parameter" if extra else ""
-        raise BadInput(
-            f"{function_name} lacks the gradient of {', '.join(missing)}{beside}; give one for every parameter"
-        )
+        raise BadInput(f"{function_name} lacks the gradient of {', '.join(missing)}; give one for every parameter")
     return {name: result[key] for name, key in keys.items()}
 
 

@@ -42,14 +42,15 @@ def read_script_step(path: Path, first: int, last: int, loss: str, names: Sequen
         raise BadInput(f"{error.filename}, line {error.lineno}: {error.msg}") from error
     before, lines = _split(tree.body, first, last)
     variables: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
-    _run(_compile(before, path), variables, f"{path.name} before line {first}")
+    call_user_function(exec, (_compile(before, path), variables), {}, f"{path.name} before line {first}")
     missing = [name for name in names if name not in variables]
     if missing:
         raise BadInput(f"{path.name} has no {missing[0]} before line {first}; name parameters that it has there")
     code, changed = _compile(lines, path), _names_changed(lines)
 
     def value() -> Any:
-        saved = {name: variables[name] for name in changed if name in variables and not _is_code(variables[name])}
+        found = {name: variables[name] for name in changed & set(variables)}
+        saved = {name: one for name, one in found.items() if not isinstance(one, ModuleType | FunctionType | type)}
         try:
             for name, old in saved.items():
                 variables[name] = old.copy() if isinstance(old, np.ndarray) else copy.deepcopy(old)
@@ -100,13 +101,5 @@ def _names_changed(lines: Sequence[ast.stmt]) -> set[str]:
     return changed
 
 
-def _is_code(value: Any) -> bool:
-    return isinstance(value, ModuleType | FunctionType | type)
-
-
 def _compile(statements: Sequence[ast.stmt], path: Path) -> Any:
     return compile(ast.fix_missing_locations(ast.Module([*statements], [])), str(path), "exec")
-
-
-def _run(code: Any, variables: dict[str, Any], what: str) -> None:
-    call_user_function(exec, (code, variables), {}, what)
