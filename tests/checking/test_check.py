@@ -26,7 +26,6 @@ def _like(**given: Any) -> Any:
     ("call", "words"),
     [
         (lambda: check_gradient(loss, lambda p: {"W": p["W"]}, PARAMS), "lacks the gradient of b"),
-        (lambda: check_gradient(loss, lambda p: {**gradient(p), "c": 1.0}, PARAMS), "a gradient 'c', and there is no"),
         (lambda: check_gradient(loss, lambda p: {**gradient(p), "b": None}, PARAMS), "a NoneType as the gradient of b"),
         (lambda: check_gradient(loss, lambda p: gradient(p)["W"], PARAMS), "where params holds W, b"),
         (
@@ -64,13 +63,12 @@ def _like(**given: Any) -> Any:
         (lambda: check_object(object(), params=["W"], grads=[], loss=lambda: 1.0), "a gradient for each parameter"),
         (lambda: check_vjp(np.tanh, None, X), "no backward function"),
         (lambda: check_vjp(lambda: X**2, lambda g: 2 * X * g, X), "forward takes no arguments; give a function of the"),
-        (lambda: check_vjp(np.fft.fft, lambda g: g, X), "an array of complex128; give a layer with floating-point"),
         (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
         (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a float, which cannot be moved"),
         (
             lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-12])),
-            r"loss raised ValueError: .*, when w\[0\] was moved a little; check at parameters around which",
+            r"loss raised ValueError: .*, when w was moved a little; check at parameters around which",
         ),
     ],
 )

@@ -231,11 +231,10 @@ def test_wrong_descent_remains_wrong(way: str, beta: float) -> None:
         assert check(descend(factors, beta), way, beta).verdict == "WRONG"
 
 
-@pytest.mark.parametrize(("factors", "rates"), [((1 / 9, 1 / 9), "0.00111:"), ((1, 2), r"0.01 (W) and 0.02 (b)")])
 @pytest.mark.parametrize("beta", [0.0, BETA])
-def test_other_rates_may_be_meant(factors: tuple[float, float], rates: str, beta: float) -> None:
-    report = check(descend(dict(zip("Wb", factors, strict=True)), beta), "returned", beta)
-    assert report.verdict == "not proved" and rates in str(report.vacuous)
+def test_other_rate_may_be_meant(beta: float) -> None:
+    report = check(descend({"W": 1 / 9, "b": 1 / 9}, beta), "returned", beta)
+    assert report.verdict == "not proved" and "0.00111:" in str(report.vacuous)
     assert report.diagnosis  # if they are not meant
 
 

@@ -105,9 +105,8 @@ def test_missing_velocity_is_not_named_penalty(without: tuple[str, ...]) -> None
 @pytest.mark.parametrize(
     ("beta", "decay", "codes"),
     [
-        ({"W": 0.9, "b": 0.5}, 0.0, ["momentum_factor"]),
-        ({"W": 0.8, "b": 0.8}, 0.0, ["momentum_factor"]),
-        ({"W": 0.9, "b": 0.0}, 0.1, []),
+        ({"W": 0.9, "b": 0.5}, 0.0, []),
+        ({"W": 0.8, "b": 0.8}, 0.0, []),
         ({"W": 0.9, "b": 0.9}, 0.1, ["penalty_not_in_loss"]),
     ],
 )

@@ -4,9 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from lanes import examples
 
 from deltarule import check_update
 from deltarule.checking.report import CodeReport
@@ -28,40 +25,6 @@ class Line:
     def gradients(self) -> tuple[Any, Any]:
         error = (self.x @ self.W + self.b - self.y) / N
         return self.x.T @ error, error.sum(0)
-
-
-def stepped(seed: int, beta: dict[str, float], momentum: float) -> CodeReport:
-    """A check of updates that multiply the velocities by numbers of their own."""
-    line = Line(seed)
-    velocity = {"W": np.zeros((D, C)), "b": np.zeros(C)}
-
-    def step() -> None:
-        for name, gradient in zip("Wb", line.gradients(), strict=True):
-            velocity[name] = beta[name] * velocity[name] - RATE * gradient
-            getattr(line, name)[...] += velocity[name]
-
-    return check_update(step, line.loss, {"W": line.W, "b": line.b}, RATE, momentum=momentum)
-
-
-BETAS = st.sampled_from([-0.9, -0.5, -0.1, 0.1, 0.5, 0.8, 0.95, 0.99, 1.0])
-
-
-@pytest.mark.slow
-@settings(max_examples=examples(25), deadline=None)
-@given(st.integers(0, 10**6), BETAS, st.sampled_from([0.9, 0.6]))
-def test_other_beta_is_named(seed: int, own: float, momentum: float) -> None:
-    report = stepped(seed, {"W": own, "b": own}, momentum)
-    [mistake] = report.diagnosis
-    assert (mistake.code, mistake.where) == ("momentum_factor", ("W", "b"))
-    assert mistake.sentence == f"the velocity is multiplied by {own:g} in W and b, not by {momentum:g}"
-    assert stepped(seed, {"W": momentum, "b": momentum}, momentum).ok
-
-
-def test_beta_by_array() -> None:
-    [mistake] = stepped(0, {"W": 0.5, "b": -0.9}, 0.9).diagnosis
-    assert mistake.sentence == "the velocity is multiplied by 0.5 in W and by -0.9 in b, not by 0.9"
-    [one] = stepped(0, {"W": 0.9, "b": -0.9}, 0.9).diagnosis
-    assert one.sentence == "the velocity is multiplied by -0.9 in b, not by 0.9"
 
 
 @pytest.mark.parametrize("factor", [1, -1])

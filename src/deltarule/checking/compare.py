@@ -159,6 +159,7 @@ class _Comparison:
     is_per_sample  whether dz and da are taken for those of single samples
     compared       the correct values of which there is one of the user's, with that one
     first          index of the first wrong value among `compared`; None if all are right
+    right_deltas   the number of right dz and da: they are those of samples, or of a mean
     """
 
     def __init__(self, problem: Problem, values: list[_Value], mine: Mapping[str, Floats], is_per_sample: bool) -> None:
@@ -175,11 +176,7 @@ class _Comparison:
         self.names = [value.name for value in given]
         self.results = [value.judge(own) for value, own in self.compared]
         self.first = next((i for i, result in enumerate(self.results) if result.verdict == WRONG), None)
-
-    @property
-    def right_deltas(self) -> int:
-        """The number of right dz and da: they are those of samples, or of a mean."""
-        return sum(result.verdict == RIGHT for result in self.results if result.name[:2] in _DELTAS)
+        self.right_deltas = sum(one.verdict == RIGHT for one in self.results if one.name[:2] in _DELTAS)
 
     def report(self) -> CodeReport:
         """Report the first wrong value with its formula and mistakes, if any."""

@@ -46,8 +46,6 @@ def code_of_layer(
         return to_array(_output_first(run(values))[0], "the output of forward")
 
     first = output(start)
-    if first.dtype.kind != "f":
-        raise BadInput(f"forward gives an array of {first.dtype}; give a layer with floating-point outputs")
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
     # A separate random stream: numbers of a common seed may be those of the input, which the gradient then resembles.

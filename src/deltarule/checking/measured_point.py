@@ -53,13 +53,10 @@ def move_off_kinks(point: MeasuredPoint) -> MeasuredPoint:
     or one that uses values of an earlier call.
     """
     kinks, zeros = probes.count_kinks(point.reference), point.zeros
-    step = probes.step_off_kinks(point.code) if kinks and point.verdicts != {RIGHT} else None
-    if step is not None:
-        code, note = step[0], Note("moved", names=step[1])
-    elif zeros and WRONG not in point.verdicts:
-        code, note = point.code.nearby, Note("symmetric", names=join_names(zeros))
-    else:
+    is_at_kink = bool(kinks) and point.verdicts != {RIGHT}
+    if not is_at_kink and (not zeros or WRONG in point.verdicts):
         return point
+    code, note = point.code.nearby, Note("moved") if is_at_kink else Note("symmetric", names=join_names(zeros))
     try:
         raw, loss = probes.finite_gradient(code, code.start), loss_at(code, code.start)
         if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function
@@ -68,7 +65,7 @@ def move_off_kinks(point: MeasuredPoint) -> MeasuredPoint:
         is_function = not probes.depends_on_earlier_calls(code, point.code)
     except BadInput:  # code that fails there
         return point
-    is_less_hidden = len(moved.zeros) < len(zeros) if step is None else probes.count_kinks(moved.reference) < kinks
+    is_less_hidden = probes.count_kinks(moved.reference) < kinks if is_at_kink else len(moved.zeros) < len(zeros)
     is_safe = is_function or WRONG in point.verdicts or WRONG not in moved.verdicts
     return moved if is_less_hidden and is_safe else point
 

@@ -156,15 +156,12 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
 def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
     """The other rates, or decay of weights, with which all steps are right."""
     rate, descent = steps.learning_rate, _momentum_moves(steps, momentum)
-    masks = [steps.owner == i for i in range(len(names))]
-    shares = np.array([fit_ratio(steps.moved[:, one], descent[:, one], descent[:, one]) for one in masks])
     if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
         return None
-    if 0 < shares.min() and steps.are_made_of(shares[steps.owner] * descent):
-        rates = [f"{share * rate:.3g} ({name})" for share, name in zip(shares, names, strict=True)]
-        used = rates[0].split()[0] if np.ptp(shares) <= steps.tolerance else join_names(rates)
-        return Note("other_rate", rate=used)
-    left, begin = descent - steps.moved, steps.begin
+    share = fit_ratio(steps.moved, descent, descent)
+    if share > 0 and steps.are_made_of(share * descent):
+        return Note("other_rate", rate=f"{share * rate:.3g}")
+    left, begin, masks = descent - steps.moved, steps.begin, [steps.owner == i for i in range(len(names))]
     decayed = np.array([fit_ratio(left[:, one], begin[:, one], begin[:, one]) for one in masks])
     if 0 <= decayed.min() < decayed.max() and steps.are_made_of(descent - decayed[steps.owner] * begin):
         parts = [

@@ -5,6 +5,7 @@ As gradient descent or momentum, and if it is wrong, as another optimizer or wit
 α  the learning rate      g  the gradient      v, β  the velocity and its factor, momentum
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -52,13 +53,22 @@ def _judge_second_step(first_report: CodeReport, update: Update, context: Contex
 
     Only the first depends on velocities left from before, which look the same as a wrong first update.
     """
-    try:
+
+    def check_next() -> CodeReport:
         code, velocity_hypotheses = update.next_step(context.momentum)
-        second = check_code(code, "update with momentum", replace(context, own_hypotheses=velocity_hypotheses))
+        return check_code(code, "update with momentum", replace(context, own_hypotheses=velocity_hypotheses))
+
+    try:
+        second = check_next()
     except BadInput:
         if first_report.ok:
             raise
         return first_report  # after a wrong update the code may fail
+    if any(mistake.code.startswith("penalty") for mistake in second.diagnosis):
+        # A parameter that began at 0 is a multiple of its velocity now, so that a wrong velocity looks like a penalty.
+        with suppress(BadInput):
+            third = check_next()
+            second = third if third.verdict == "WRONG" else second
     first_codes = {mistake.code for mistake in first_report.diagnosis}
     if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
         return replace(second, ok=False, vacuous=Note("old_velocities"), worst=None)

@@ -151,24 +151,6 @@ def test_large_arrays_are_sampled_with_stated_probability() -> None:
 
     assert not check_gradient(value, one_row, w).ok
 
-    def changed(*place: Any) -> Any:
-        def wrong(w: Any) -> Any:
-            found = slope(w)
-            found[place] *= 1.5
-            return found
-
-        return check_gradient(value, wrong, w)
-
-    # The row and the column of an entry that the sample shows wrong are measured too.
-    for place, code, where in (
-        ((17,), "single_row", "row w[17, :]"),
-        ((slice(None), 5), "single_row", "column w[:, 5]"),
-    ):
-        report = changed(*place)
-        assert [mistake.code for mistake in report.diagnosis] == [code]
-        assert where in report.diagnosis[0].sentence
-    assert changed(slice(100, 102)).diagnosis == ()
-
     square = np.random.default_rng(1).normal(size=(60, 60)) / 8
     x = x[:, :60]
     turned = check_gradient(value, lambda w: slope(w).T, square)

@@ -51,7 +51,7 @@ def _convolved(k: Any) -> Any:
 
 def _masked(w: Any) -> Any:
     z = X @ w
-    return ((z > 0).astype(float).dot(w) ** 2).sum() + np.eye(3)[LABELS].dot(w).sum()
+    return ((z > 0) * z**2).sum() + np.eye(3)[LABELS].dot(w).sum()
 
 
 def _scalars(w: Any) -> Any:
@@ -113,8 +113,6 @@ NUMPY_CODE: dict[str, Callable[[Any], Any]] = {
     "whole number": lambda w: w[int(w[1, 1] * 0), 0] ** 2,
     "index": lambda w: (w * [1, 2, 3][(w[0] * 0).astype(int)[0]]).sum(),
     "item": lambda w: (w @ w)[0, 1].item(),
-    "reduce": lambda w: np.add.reduce(w**2).sum() + np.maximum.reduce(w).sum() + np.minimum.reduce(w, axis=1).sum(),
-    "outer": lambda w: (np.multiply.outer(w[0], w[1]) ** 2).sum(),
     "into an array": lambda w: np.multiply(w, w, out=w + 1).sum(),
     "into zeros": lambda w: np.add(w, w**2, out=np.zeros((3, 3))).sum(),
     "ravel": lambda w: (w.ravel() * np.arange(9)).sum() + (w.flatten() ** 2).sum(),

@@ -13,9 +13,6 @@ from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.problem.problem import Floats
 
-MAX_TOLERANCE = 1e300
-"""In place of infinity, which would make NaN."""
-
 
 @dataclass(frozen=True, eq=False)
 class PenaltyTerm:
@@ -73,7 +70,7 @@ class ParameterEvidence:
 
     @property
     def finite_tolerance(self) -> Floats:
-        return np.minimum(self.tolerance, MAX_TOLERANCE)
+        return np.minimum(self.tolerance, 1e300)  # infinity would make NaN
 
     @property
     def is_faint(self) -> bool:

@@ -106,11 +106,8 @@ def _meanings_of_size(
     evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]
 ) -> Iterator[CodeAndSentence]:
     """The mistakes that may cause a factor of this absolute value."""
-    names, beta, rate = (
-        join_names([parameter.name for parameter in parameters]),
-        evidence.momentum,
-        evidence.learning_rate,
-    )
+    names = join_names([parameter.name for parameter in parameters])
+    beta, rate = evidence.momentum, evidence.learning_rate
     if size.is_near(2) or size.is_near(0.5):
         yield "factor_two", f"{evidence.describe(parameters)} is {'twice' if size.value > 1 else 'half'} the right one"
     if beta and size.is_near(1 - beta):

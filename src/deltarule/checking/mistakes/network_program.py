@@ -116,7 +116,7 @@ def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
     contents = {id(value): value for value in container_contents(code.roots)}
     for value in contents.values():
         if hasattr(value, "shape") and hasattr(value, "dtype"):
-            with suppress(BadInput, TypeError, ValueError, UntraceableError):
+            with suppress(RuntimeError, TypeError, ValueError, UntraceableError):
                 array = np.asarray(as_numpy(value))
                 is_data = array.ndim in (1, 2) and array.size > 2 and array.dtype.kind in "fiub"
                 if is_data and array.shape not in shapes:

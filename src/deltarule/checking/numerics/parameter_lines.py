@@ -14,7 +14,6 @@ from deltarule.errors import BadInput
 from deltarule.maths import random
 from deltarule.problem.problem import Floats, Integers
 from deltarule.proofs.differences import DIRECTIONS, share_entries
-from deltarule.tracing.expression_text import format_index
 from deltarule.user_functions import quietly
 
 
@@ -60,9 +59,8 @@ class ParameterLines:
         try:
             return self.code.loss(self._values_on_line(line, t))
         except BadInput as error:
-            i, e = self.lines[line]
-            entry = () if e < 0 else tuple(int(n) for n in np.unravel_index(e, self.code.start[i].shape))
-            raise error_beside(error, format_index(self.code.names[i], entry)) from error
+            name, hint = self.code.names[self.array[line]], "check at parameters around which the loss is defined"
+            raise BadInput(f"{error}, when {name} was moved a little; {hint}") from error
 
     def project(self, arrays: Sequence[Floats]) -> Floats:
         """The component of a gradient, given as arrays, along each line."""
@@ -89,10 +87,6 @@ def with_array(values: Sequence[Floats], index: int, value: Floats) -> list[Floa
 def move(start: Floats, step: Any) -> Floats:
     """An array moved in its own dtype, or by an imaginary step."""
     return np.asarray(start + step if np.iscomplexobj(step) else (start + step).astype(start.dtype))
-
-
-def error_beside(error: BadInput, moved: str) -> BadInput:
-    return BadInput(f"{error}, when {moved} was moved a little; check at parameters around which the loss is defined")
 
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:

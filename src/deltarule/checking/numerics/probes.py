@@ -1,7 +1,6 @@
 """Probe user code at other parameters for properties of its loss and gradient."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -140,10 +139,7 @@ def rough_size(code: Code, loss: float) -> list[Floats]:
     for i, start in enumerate(code.start):
         for exponent in (10, 20, 30, 40):
             step = 2.0**-exponent * np.maximum(1, np.abs(start))
-            try:
-                change = abs(lines.loss_at(code, lines.with_array(code.start, i, start + step)) - loss)
-            except BadInput as error:
-                raise lines.error_beside(error, code.names[i]) from error
+            change = abs(lines.loss_at(code, lines.with_array(code.start, i, start + step)) - loss)
             if np.isfinite(change):
                 break
         change = max(change if np.isfinite(change) else 0.0, 1e-6 * abs(loss))
@@ -190,20 +186,6 @@ def _normal_arrays(code: Code, draw: int) -> list[Floats]:
 def count_kinks(reference: ReferenceGradient) -> int:
     directions = sum(direction.at_kink for array in reference.arrays for direction in array.directions)
     return directions + sum(int(array.at_kink.sum()) for array in reference.arrays)
-
-
-def step_off_kinks(code: Code) -> tuple[Code, str] | None:
-    """The code with its biases moved off kinks, and the names of these.
-
-    With biases of 0, a sample for which all ReLU units of a layer are off makes the next pre-activations exactly 0.
-    """
-    indices = [i for i, start in enumerate(code.start) if max(start.shape, default=1) == start.size]
-    if not indices:
-        return None
-    nearby = code.nearby.start
-    start = tuple(nearby[i] if i in indices else value for i, value in enumerate(code.start))
-    names = [code.names[i] for i in indices]
-    return replace(code, start=start), join_names(names) if len(names) < len(code.names) else "all parameters"
 
 
 def depends_on_earlier_calls(code: Code, moved: Code) -> bool:

@@ -125,9 +125,6 @@ class TracedArray(NDArrayOperatorsMixin):
     def __int__(self) -> int:
         return int(self.node.value)
 
-    def __index__(self) -> int:
-        return self.node.value.__index__()
-
     def __float__(self) -> float:
         return float(self.node.value)
 

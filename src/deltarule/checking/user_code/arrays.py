@@ -194,12 +194,9 @@ def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
 def as_numpy(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value
-    try:
-        if hasattr(value, "detach") and hasattr(value, "numpy"):
-            return value.detach().numpy()
-        return np.asarray(value) if hasattr(value, "__array__") else value
-    except (TypeError, RuntimeError) as error:
-        raise BadInput(f"a tensor cannot be read as an array: {error}; give one of floats on the CPU") from error
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return value.detach().numpy()
+    return np.asarray(value) if hasattr(value, "__array__") else value
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:
