@@ -16,6 +16,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 Index = int | str
 """An index along an axis, or the letter for all indices."""
@@ -24,57 +25,33 @@ SAMPLES = "i"
 """The letter of the axis along which the samples of a batch lie."""
 
 
-class Expression:
+class Expression(NDArrayOperatorsMixin):
     """A node of an expression tree, built with operators and NumPy's functions."""
 
-    def __add__(self, other: "Operand") -> "Expression":
-        return _sum(self, other)
-
-    def __radd__(self, other: "Operand") -> "Expression":
-        return _sum(_tree(other), self)
-
-    def __sub__(self, other: "Operand") -> "Expression":
-        return self if other == ZERO else Operation("-", (self, _tree(other)))
-
-    def __rsub__(self, other: "Operand") -> "Expression":
-        return Operation("-", (_tree(other), self))
-
-    def __mul__(self, other: "Operand") -> "Expression":
-        if self == ZERO or other == 0:
-            return ZERO
-        if self == ONE:
-            return _tree(other)
-        *factors, last = _parts(self, "·")
-        if last != other:
-            return Operation("·", (*factors, last, _tree(other)))
-        return Operation("·", (*factors, last**2)) if factors else last**2
-
-    def __rmul__(self, other: "Operand") -> "Expression":
-        return ZERO if other == 0 else Operation("·", (_tree(other), *_parts(self, "·")))
-
-    def __truediv__(self, other: "Operand") -> "Expression":
-        return Operation("/", (self, _tree(other)))
-
-    def __rtruediv__(self, other: "Operand") -> "Expression":
-        return Operation("/", (_tree(other), self))
-
-    def __pow__(self, exponent: "Operand") -> "Expression":
-        return Operation("^", (self, _tree(exponent)))
-
-    def __rpow__(self, base: "Operand") -> "Expression":
-        return Operation("^", (_tree(base), self))
-
-    def __neg__(self) -> "Expression":
-        return Negative(self)
+    # Nodes are compared, by identity or as dataclasses by their parts: operators alone are the mixin's.
+    __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: "Operand") -> "Expression":
-        """Apply one of NumPy's or SciPy's elementwise functions of one number."""
-        [x] = map(_tree, inputs)
-        match function.__name__:
-            case "log1p":
-                return np.log(1 + x)
-            case "expm1":
-                return np.exp(x) - 1
+        """Apply an operator, or one of NumPy's or SciPy's elementwise functions of one number."""
+        parts = tuple(map(_tree, inputs))
+        match function.__name__, parts:
+            case "add", (left, right):
+                return _sum(left, right)
+            case "subtract", (left, right):
+                return left if right == ZERO else Operation("-", parts)
+            case "multiply", (left, right):
+                return _product(left, right)
+            case "divide", _:
+                return Operation("/", parts)
+            case "power", _:
+                return Operation("^", parts)
+            case "negative", (negated,):
+                return Negative(negated)
+            case "log1p", (x,):
+                return _tree(np.log(1 + x))
+            case "expm1", (x,):
+                return _tree(np.exp(x) - 1)
+        [x] = parts
         return Function(function.__name__, (x,), function)
 
     def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
@@ -263,10 +240,22 @@ def _mapped(tree: Any, change: Callable[[Any], Any]) -> Any:
     return tuple(mapped) if isinstance(tree, tuple) else type(tree)(*mapped)
 
 
-def _sum(left: Expression, right: Operand) -> Expression:
+def _sum(left: Expression, right: Expression) -> Expression:
     if left == ZERO:  # `maths` adds 0 · x for the shape of x
-        return _tree(right)
-    return left if right == ZERO else Operation("+", (*_parts(left, "+"), _tree(right)))
+        return right
+    return left if right == ZERO else Operation("+", (*_parts(left, "+"), right))
+
+
+def _product(left: Expression, right: Expression) -> Expression:
+    if ZERO in (left, right):
+        return ZERO
+    if isinstance(left, Number):
+        return right if left == ONE else Operation("·", (left, *_parts(right, "·")))
+    *factors, last = _parts(left, "·")
+    if last != right:
+        return Operation("·", (*factors, last, right))
+    square = Operation("^", (last, Number(2)))
+    return Operation("·", (*factors, square)) if factors else square
 
 
 def _parts(tree: Expression, sign: str) -> tuple[Expression, ...]:
