@@ -123,12 +123,7 @@ SCHEDULES = {
         Schedule("step", step, Fixed({"every": 1000, "factor": 0.5})),
         Schedule("exponential", exponential, Fixed({"factor": 0.999})),
         Schedule("inverse_scaling", inverse_scaling, Fixed({"power": 0.5})),
-        Schedule(
-            "adaptive",
-            adaptive,
-            Fixed({"divide": 5.0, "tolerance": 1e-4, "patience": 10}),
-            adaptive=True,
-        ),
+        Schedule("adaptive", adaptive, Fixed({"divide": 5.0, "tolerance": 1e-4, "patience": 10}), adaptive=True),
         Schedule("squaring", squaring, Fixed({"every": 500, "at_start": 0})),
         Schedule("cosine", cosine, Fixed({"steps": 1000, "lowest": 0.0, "warm_up": 0})),
         Schedule("coslog4", coslog4, Fixed({"steps": 1000})),

@@ -10,18 +10,9 @@ from typing import Any
 from numpy import exp, log, tanh
 
 from deltarule.maths.activations import Activation
-from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.registry import is_built_in
-from deltarule.tracing.expressions import (
-    Expression,
-    Function,
-    Index,
-    Number,
-    Ref,
-    Series,
-    replace_parts,
-)
+from deltarule.tracing.expressions import Expression, Function, Index, Number, Ref, Series, replace_parts
 
 E = Expression
 Row = Callable[[Index], Expression]
@@ -89,30 +80,6 @@ def activation_backward(activation: Activation, z: Row, a: Row, da: Row, j: Inde
     else:
         slope = run(f"{activation.name}′", activation.derivative, z(j), a(j), **p)
     return slope * da(j)
-
-
-# --- losses ----------------------------------------------------------------------------------------------------------
-
-
-def loss_formulas(
-    loss: Loss, output: Activation, z: Row, p: Row, y: Row, j: Index, outputs: int, numbers: Numbers
-) -> tuple[E | None, E | None]:
-    """The formulas of the loss ℓ[j] and of its slope, from a sample's z, p and y.
-
-    The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
-    """
-    match loss.fused_with(output) and loss.name:
-        case None:
-            slope = run(f"{loss.name}′", loss.derivative, p(j), y(j), **numbers)
-            return run(loss.name, loss.value, p(j), y(j), **numbers), slope
-        case "poisson":
-            return loss.fused[output.name].value(z(j), y(j)), p(j) - y(j)
-        case "binary_cross_entropy":
-            return (1 - y(j)) * log(1 + exp(z(j))) + y(j) * log(1 + exp(-z(j))), p(j) - y(j)
-        case "cross_entropy":
-            value = y(j) * (log(Series(("k",), (outputs,), lambda k: exp(z(k)))) - z(j))
-            return value, p(j) * Series(("k",), (outputs,), y) - y(j)
-    return None, None
 
 
 # --- optimizers ------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import exp, log
 
 from deltarule.engines.reference import Pass, dropout_masks, objective_and_gradient
 from deltarule.maths.network import Layer, views
@@ -113,11 +114,26 @@ class TraceBuilder:
         return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
 
     def loss_formulas(self, i: Index, j: Index) -> tuple[Expression | None, Expression | None]:
-        """The formulas of the loss of an output of a sample, and of its slope."""
-        loss, n = self.problem.loss, self.last
+        """The formulas of the loss ℓ[j] of a sample and of its slope.
+
+        The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
+        """
+        loss, output, n = self.problem.loss, self.network.output, self.last
         z, p, y = (self.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
         numbers = self.add_parameters("loss", loss)
-        return formulas.loss_formulas(loss, self.network.output, z, p, y, j, self.network.outputs, numbers)
+        match loss.fused_with(output) and loss.name:
+            case None:
+                slope = formulas.run(f"{loss.name}′", loss.derivative, p(j), y(j), **numbers)
+                return formulas.run(loss.name, loss.value, p(j), y(j), **numbers), slope
+            case "poisson":
+                return loss.fused[output.name].value(z(j), y(j)), p(j) - y(j)
+            case "binary_cross_entropy":
+                return (1 - y(j)) * log(1 + exp(z(j))) + y(j) * log(1 + exp(-z(j))), p(j) - y(j)
+            case "cross_entropy":
+                units = self.network.outputs
+                value = y(j) * (log(Series(("k",), (units,), lambda k: exp(z(k)))) - z(j))
+                return value, p(j) * Series(("k",), (units,), y) - y(j)
+        return None, None
 
     def sum_over_samples(self, term: Callable[[Index], Expression]) -> Series:
         return Series((SAMPLES,), (len(self.w),), term)

@@ -11,16 +11,7 @@ from deltarule.maths.optimizers import HYPERPARAMETERS, LEARNING_RATE
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import (
-    ZERO,
-    Expression,
-    Index,
-    Number,
-    Ref,
-    Series,
-    evaluate,
-    replace_parts,
-)
+from deltarule.tracing.expressions import ZERO, Expression, Index, Number, Ref, Series, evaluate, replace_parts
 from deltarule.tracing.trace_builder import TraceBuilder, layer_number
 
 
