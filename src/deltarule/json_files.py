@@ -49,11 +49,10 @@ def write_json(path: str | Path, record: Any) -> None:
 
 def read_json(path: str | Path) -> Any:
     """Read a file of strict JSON."""
+    content = read_bytes(path)
     try:
-        return json.loads(read_bytes(path).decode("utf-8-sig"), parse_constant=_refuse_constant)
+        return json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, BadInput):
-            raise
         raise BadInput(f"{path} is not JSON ({error}); correct it or write it again") from error
 
 

@@ -216,13 +216,12 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
     Those of entries are returned as a vector [P] or [K, P], 1 where there is none.
     """
     known = dict.fromkeys([*(entry.symbol for entry in network.entries), *(entry.name for entry in network.entries)])
-    for name in factors:
+    floats, arrays = {}, {}
+    for name, factor in factors.items():
         if name not in known:
             raise BadInput(
                 f"learning_rate_factors has {short_repr(name)}, which the network lacks; its arrays: {', '.join(known)}"
             )
-    floats, arrays = {}, {}
-    for name, factor in factors.items():
         about, array = f"the learning-rate factor of {name}", to_float64(factor)
         if array is None or array.ndim == 0:
             floats[name] = float(NOT_NEGATIVE.check(about, factor))

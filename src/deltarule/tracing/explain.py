@@ -69,9 +69,8 @@ def explain(
     >>> explained["z1"], explained["δ1"].round(4)
     (array([[-0.5]]), array([[-0.6225]]))
     """
-    if not isinstance(network, Network):
-        raise BadInput(f"the network is {network!r}; make one with Network([inputs, ..., outputs])")
-    if np.shape(x) == (network.inputs,) and np.size(y) == network.outputs:  # one sample
+    is_one_sample = isinstance(network, Network) and np.shape(x) == (network.inputs,)
+    if is_one_sample and np.size(y) == network.outputs:
         x, y = np.reshape(x, (1, -1)), np.reshape(y, (1, -1))
     problem = create_problem(network, x, y, loss=loss, optimizer=optimizer or "sgd", **options)
     if problem.members != 1:
