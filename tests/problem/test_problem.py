@@ -130,8 +130,3 @@ def test_a_problem_with_replaced_numbers_is_one_created_with_them(rate: Any, mom
 def test_numbers_that_cannot_be_replaced_are_refused(numbers: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         make(members=2).replace(**numbers)
-
-
-def test_replaced_numbers_are_those_that_a_formula_allows() -> None:
-    with pytest.raises(BadInput, match="cannot rise from 0; give a learning_rate above 0"):
-        make(schedule="exponential_ramp").replace(learning_rate=0.0)
