@@ -60,7 +60,7 @@ def test_numbers_to_predict_are_scaled_and_the_note_says_how(read):
 
 def test_rows_without_a_target_are_left_out_and_counted(read):
     table = read("x,y\n1,a\n2,\n3,b\n")
-    assert table.rows == 2 and table.notes == ["1 row without a value of 'y' is left out"]
+    assert table.rows == 2 and table.notes == ["left out: 1 row without a value of 'y'"]
 
 
 def test_huge_tables_are_refused_by_their_size(read):

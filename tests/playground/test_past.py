@@ -50,6 +50,6 @@ def test_points_are_thinned():
 def test_snapshot_memory(monkeypatch):
     monkeypatch.setattr(past_module, "MAX_SNAPSHOT_BYTES", 5_000)
     past, states = played([700])
-    assert sum(one.bytes for one in past._snapshots) <= 2 * 5_000
+    assert sum(one.state.theta.nbytes for one in past._snapshots) <= 2 * 5_000
     step = sorted(states)[-2]
     np.testing.assert_array_equal(past.at(step, np.arange(3), ENGINE)[1].theta, states[step].theta)

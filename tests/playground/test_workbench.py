@@ -210,11 +210,11 @@ def test_test_rows_are_set_apart_while_it_trains(opened):
     assert np.isfinite(curves["objective"]).all() and bench.is_playing
 
 
-@pytest.mark.parametrize("broken", ["evaluate_members", "engine_for"])
+@pytest.mark.parametrize("broken", ["Present.evaluate", "engine_for"])
 def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     bench = opened()
     with monkeypatch.context() as patched:
-        patched.setattr(workbench, broken, lambda *given: 1 / 0)
+        patched.setattr(f"{workbench.__name__}.{broken}", lambda *given: 1 / 0)
         bench._given_engine, bench._is_loaded = None, False
         bench.play()
         wait_until(lambda: bench.failure)

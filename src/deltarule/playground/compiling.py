@@ -15,7 +15,7 @@ from deltarule.engines.base import Engine
 from deltarule.engines.compiled.structure_cache import structure_key
 from deltarule.engines.selection import engine
 from deltarule.playground.exports import recipe_toml
-from deltarule.playground.past import Past, Present, evaluate_members
+from deltarule.playground.past import Past, Present
 from deltarule.playground.population import population_of
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.problem import Problem
@@ -46,7 +46,7 @@ def start_compiler(engine: Engine, recipe: Recipe) -> Compiler:
 
 def load_programs(engine: Engine, moment: Present) -> None:
     """Compile a moment's programs, or load them from the cache."""
-    evaluate_members(moment.dataset, moment.problem, moment.state, moment.score, engine)
+    moment.evaluate(engine)
     engine.advance(moment.problem, moment.state, 1)
     _loaded.add(_program_key(moment.problem))
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from deltarule.data.numeric_tables import read_table
 from deltarule.errors import BadInput, collect_warnings, count_of
 from deltarule.tables.cell_parsing import as_text
 from deltarule.tables.column_encoder import NUMBER, UNUSED, encode_columns, fit_columns, texts_of
@@ -59,9 +58,9 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
 
     The target "" stands for the last column. Rows without a target are left out.
     """
-    if path.suffix.lower() == ".npz":
-        return _read_arrays(path, target, folder)
     notes: list[str] = []
+    if path.suffix.lower() == ".npz":
+        return OwnTable(path, target or None, 0, notes)
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} has {path.stat().st_size / 2**20:.0f} MB; choose fewer rows, or use `deltarule train`")
     frame = _read(path, notes)
@@ -74,51 +73,26 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
     if not is_known.any():
         raise BadInput(f"no row of {path} has a value of {target!r}; choose another target")
     if not is_known.all():
-        missing = int((~is_known).sum())
-        verb = "is" if missing == 1 else "are"
-        notes.append(f"{count_of(missing, 'row')} without a value of {target!r} {verb} left out")
+        notes.append(f"left out: {count_of(int((~is_known).sum()), 'row')} without a value of {target!r}")
     y = y[is_known]
     answers = infer_target(y, name=f"{path}: the target {target!r}")
-    are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
-    if is_known.all() and answers.is_classes and are_numbers and not notes:
-        return OwnTable(path, target, len(y), notes)
     features = {name: column[is_known] for name, column in frame.items()}
     # A column that counts the rows is a time here, to be learned from.
     numbers = {name: NUMBER for name, column in features.items() if column.dtype.kind == "f" and len(set(column)) > 1}
     columns = fit_columns(features, infer_column_types(features, numbers).values())
     notes += render_diagnostics(columns_of_kind(columns, UNUSED, "unused"))
     names = [name for column in columns for name in column.inputs]
-    if answers.is_classes:
-        outputs = texts_of(y)
-    else:
-        outputs = _standardize(answers.values, repr(target), notes).tolist()
+    outputs = texts_of(y)
+    if not answers.is_classes:
+        mean, deviation = answers.values.mean(), answers.values.std() or 1.0
+        outputs = ((answers.values - mean) / deviation).tolist()
+        notes.append(f"{target!r} is scaled: what is learned is ({target!r} − {mean:.4g}) / {deviation:.4g}")
     _require_few_cells(path, len(y) * len(names))
     copy = folder / f"{path.stem} encoded.csv"
+    rows = zip(encode_columns(columns, features).tolist(), outputs, strict=True)
     with copy.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*names, target])
-        rows = encode_columns(columns, features).tolist()
-        writer.writerows([*row, output] for row, output in zip(rows, outputs, strict=True))
+        csv.writer(file).writerows([[*names, target], *([*row, output] for row, output in rows)])
     return OwnTable(copy, target, len(y), notes)
-
-
-def _read_arrays(path: Path, target: str | None, folder: Path) -> OwnTable:
-    """An npz file, or a copy with standardized targets."""
-    dataset = read_table(path, target or None)
-    if dataset.classes:
-        return OwnTable(path, target or None, len(dataset.train), [])
-    notes: list[str] = []
-    copy = folder / f"{path.stem} scaled.npz"
-    np.savez(copy, x=dataset.train.x, y=_standardize(dataset.train.answers, "the target", notes))
-    return OwnTable(copy, None, len(dataset.train), notes)
-
-
-def _standardize(targets: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
-    mean, deviation = targets.mean(0), targets.std(0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    if np.ndim(mean) == 0:
-        notes.append(f"{name} is scaled: what is learned is ({name} − {mean:.4g}) / {deviation:.4g}")
-    return np.asarray((targets - mean) / deviation)
 
 
 def _require_few_cells(path: Path, cells: int) -> None:
@@ -133,24 +107,21 @@ def _read(path: Path, notes: list[str]) -> Frame:
     """The columns of a table, also without a header or with decimal commas."""
     with collect_warnings(notes):
         frame = read_frame(path)
-    options: dict[str, Any] = {}
     texts = [[text for text in column if text] for column in frame.values() if column.dtype.kind == "O"]
     have_points = any((column % 1 > 0).any() for column in frame.values() if column.dtype.kind == "f")
-    if not have_points and any(column and parse_numbers(column, ",") for column in texts):
-        options["text_format"] = TextFormat(decimal=",")
-        notes.append("commas are read as decimal points")
-    if _lacks_header(frame):
-        options["has_header"] = False
-        notes.append("the first line holds numbers and is read as a row; the columns are called column 1, column 2, …")
-    with collect_warnings(notes):
-        frame = read_frame(path, **options) if options else frame
+    has_commas = not have_points and any(column and parse_numbers(column, ",") for column in texts)
+    # the columns of numbers, and they alone, have numbers as names, but not pandas' own
+    are_numbers = [has_number_form(name) for name in frame]
+    lacks_header = (
+        any(are_numbers)
+        and list(frame) != [str(number) for number in range(len(frame))]
+        and are_numbers == [has_number_form(as_text(column[0])) for column in frame.values()]
+    )
+    if has_commas or lacks_header:
+        notes += ["commas are read as decimal points"] * has_commas
+        notes += ["the first line is read as a row; the columns are called column 1, column 2, …"] * lacks_header
+        with collect_warnings(notes):
+            text_format = TextFormat(decimal="," if has_commas else None)
+            frame = read_frame(path, text_format=text_format, has_header=not lacks_header)
     notes[:] = [note.replace(str(path), path.name) for note in notes]
     return frame
-
-
-def _lacks_header(frame: Frame) -> bool:
-    """Whether just the columns of numbers have numbers as names, but not pandas' own."""
-    if list(frame) == [str(number) for number in range(len(frame))]:
-        return False
-    are_numbers = [has_number_form(name) for name in frame]
-    return any(are_numbers) and are_numbers == [has_number_form(as_text(column[0])) for column in frame.values()]

@@ -5,7 +5,6 @@ Of too many points or snapshots every other one is dropped: an hour of training 
 T points · K members
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
@@ -61,10 +60,6 @@ class Snapshot:
     is_change: bool = False
     locked: tuple[int, ...] = ()
 
-    @property
-    def bytes(self) -> int:
-        return sum(array.nbytes for array in (self.state.theta, self.state.buffers, *self.state.slots.values()))
-
 
 @dataclass(frozen=True, eq=False)
 class Point:
@@ -94,12 +89,9 @@ class Past:
         A curve is NaN where it has no value: what is measured changes when test rows are set apart.
         """
         points = list(self.points)
-        unknown = np.full(len(members), np.nan)
+        unknown = np.full(points[0].values["objective"].shape, np.nan)
         names = dict.fromkeys(name for point in points for name in point.values)
-        curves = {
-            name: np.stack([point.values[name][members] if name in point.values else unknown for point in points])
-            for name in names
-        }
+        curves = {name: np.stack([point.values.get(name, unknown)[members] for point in points]) for name in names}
         return [point.step for point in points], curves, np.stack([point.band for point in points])
 
     def next_point(self, step: int) -> int:
@@ -118,8 +110,8 @@ class Past:
         if state.step % self._snapshot_interval or self._snapshots[-1].state.step == state.step:
             return
         self._snapshots.append(Snapshot(problem, state, locked=self._snapshots[-1].locked))
-        count = len(self._snapshots)
-        if count > MAX_POINTS or sum(snapshot.bytes for snapshot in self._snapshots) > MAX_SNAPSHOT_BYTES and count > 8:
+        size = sum(array.nbytes for array in (state.theta, state.buffers, *state.slots.values()))
+        if len(self._snapshots) > max(8, min(MAX_POINTS, MAX_SNAPSHOT_BYTES / max(size, 1))):
             self._snapshot_interval *= 2
             self._snapshots = [
                 one for one in self._snapshots if one.is_change or one.state.step % self._snapshot_interval == 0
@@ -142,13 +134,11 @@ class Past:
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
         """Recompute the problem and the state of some members after `step` updates."""
-        snapshots = list(self._snapshots)
-        index = bisect_right([one.state.step for one in snapshots], step) - 1
-        snapshot = snapshots[max(index, 0)]
-        state = snapshot.state.take(members)
+        before = [one for one in list(self._snapshots) if one.state.step <= max(step, 0)]
+        problem, state, locked = before[-1].problem, before[-1].state.take(members), before[-1].locked
         if step > state.step:
-            state, _ = LockedEngine(engine, snapshot.locked).advance(snapshot.problem, state, step - state.step)
-        return snapshot.problem, state
+            state, _ = LockedEngine(engine, locked).advance(problem, state, step - state.step)
+        return problem, state
 
 
 SOLVED_AT = 0.95
@@ -177,21 +167,29 @@ class Present:
 
     def catch_up(self, moment: "Present", engine: Engine) -> "Present":
         """Train to the step of a moment, with the same points of the curves."""
-        state, values = self.state, self.values
-        points = {point.step for point in list(moment.past.points) if point.step > state.step}
+        again = self
+        points = {point.step for point in list(moment.past.points) if point.step > self.state.step}
         for step in sorted(points | {moment.state.step}):
-            state, _ = LockedEngine(engine, self.locked).advance(self.problem, state, step - state.step)
-            values = evaluate_members(self.dataset, self.problem, state, self.score, engine)
-            self.past.add_snapshot(self.problem, state)
+            count = step - again.state.step
+            again = replace(again, state=LockedEngine(engine, self.locked).advance(self.problem, again.state, count)[0])
+            again = replace(again, values=again.evaluate(engine))
+            self.past.add_snapshot(self.problem, again.state)
             if step in points:
-                self.past.add_point(step, values)
+                self.past.add_point(step, again.values)
         self.past.interval = moment.past.interval
-        return replace(self, state=state, values=values)
+        return again
+
+    def evaluate(self, engine: Engine | None = None) -> dict[str, Floats]:
+        """Objective and metric of each member, {name: [K]}, by NumPy without an engine."""
+        held_out = self.dataset.test or self.dataset.validation
+        rows = None if held_out is None else (held_out.x, self.dataset.encode(held_out, self.problem.network.outputs))
+        return evaluate(self.problem, engine or ReferenceEngine(), self.state, Recorded((self.score,)), rows)
 
     @property
     def score(self) -> str:
         """The name of the metric by which members are judged."""
-        return score_of(self.recipe, self.dataset)
+        criterion = self.recipe.configuration.study.criterion
+        return metrics_of(self.dataset)[0] if criterion is None else criterion.name
 
     @property
     def is_solved(self) -> NDArray[np.bool_]:
@@ -201,17 +199,3 @@ class Present:
             return np.asarray(self.values[self.score] >= SOLVED_AT)
         name = self.score if criterion.part == "train" else f"validation {self.score}"
         return np.asarray(criterion.is_met(self.values[name]))
-
-
-def score_of(recipe: Recipe, dataset: Dataset) -> str:
-    criterion = recipe.configuration.study.criterion
-    return metrics_of(dataset)[0] if criterion is None else criterion.name
-
-
-def evaluate_members(
-    dataset: Dataset, problem: Problem, state: State, metric: str, engine: Engine | None = None
-) -> dict[str, Floats]:
-    """Objective and metric of each member, {name: [K]}, by NumPy without an engine."""
-    held_out = dataset.test or dataset.validation
-    rows = None if held_out is None else (held_out.x, dataset.encode(held_out, problem.network.outputs))
-    return evaluate(problem, engine or ReferenceEngine(), state, Recorded((metric,)), rows)

@@ -6,6 +6,7 @@ K members · M small multiples · N rows · P parameters · Q running statistics
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,11 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.json_files import to_jsonable
-from deltarule.playground.past import Past, Present, evaluate_members
+from deltarule.playground.past import Present
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats, Problem
-from deltarule.problem.state import State
+from deltarule.problem.problem import Floats
 
 MAX_MULTIPLES = 24
 MAX_DRAWN_ROWS = 1_000
@@ -33,22 +33,25 @@ def draw(
     first = member - member % MAX_MULTIPLES
     members = np.arange(first, min(first + MAX_MULTIPLES, moment.problem.members))
     problem, several = workbench.state_at(step, members, moment)
-    state = chosen = several.take(np.array([member - first]))
-    values = evaluate_members(moment.dataset, problem, chosen, moment.score)
+    chosen = several.take(np.array([member - first]))
+    viewed = replace(moment, problem=problem, state=chosen)
+    with one_blas_thread(), np.errstate(all="ignore"):  # the gradient of the next update
+        gradient = objective_and_gradient(problem, chosen, batch(problem, chosen.members, chosen.step)).gradient
+    steps, curves, bands = moment.past.curves(np.array([member]))
     header = {
-        "step": state.step,
+        "step": chosen.step,
         "last_step": moment.state.step,
-        "epoch": state.step / problem.steps_per_epoch(member),
+        "epoch": chosen.step / problem.steps_per_epoch(member),
         "version": moment.version,
         "playing": workbench.is_playing,
         "members": problem.members,
         "member": member,
         "multiples": members.tolist(),
         "score": moment.score,
-        "values": {name: float(value[0]) for name, value in values.items()},
+        "values": {name: float(value[0]) for name, value in viewed.evaluate().items()},
         "varied": [str(value) for values in moment.recipe.configuration.grid.values() for value in values],
         "locked": list(moment.locked),
-        "rate": float(problem.rates(np.array([member]), state.step)[0] * chosen.factor[0]),
+        "rate": float(problem.rates(np.array([member]), chosen.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
@@ -58,12 +61,14 @@ def draw(
     arrays = {
         "theta": chosen.theta[0],
         "buffers": chosen.buffers[0],
-        "gradient": _gradient(problem, chosen),
+        "gradient": gradient[0],
         "thetas": several.theta,
         "buffers of members": several.buffers,
         "objective of members": moment.values["objective"],
         "solved members": moment.is_solved,
-        **_curves(moment.past, member, moment.problem.members),
+        "curve steps": np.array(steps),
+        **{f"curve {name}": values[:, 0] for name, values in curves.items()},
+        **({"curve quantiles": bands.T} if problem.members > 1 else {}),
     }
     return header, _as_float32(arrays)
 
@@ -103,19 +108,6 @@ def describe_data(
 def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
     with np.errstate(over="ignore"):  # numbers that are too large become infinite
         return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-
-
-def _gradient(problem: Problem, state: State) -> Floats:
-    """The gradient of the next update, [P]."""
-    with one_blas_thread(), np.errstate(all="ignore"):
-        result = objective_and_gradient(problem, state, batch(problem, state.members, state.step))
-    return np.asarray(result.gradient[0])
-
-
-def _curves(past: Past, member: int, members: int) -> dict[str, Floats]:
-    steps, curves, bands = past.curves(np.array([member]))
-    arrays = {"curve steps": np.array(steps), **{f"curve {name}": values[:, 0] for name, values in curves.items()}}
-    return arrays | ({"curve quantiles": bands.T} if members > 1 else {})
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:

@@ -63,10 +63,7 @@ class PlayServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def write_launch_file(self, folder: Path) -> Path:
-        """A file that leads to the page: others can read what a command line holds.
-
-        It is deleted when the page is first asked for, or the server closed.
-        """
+        """A file that leads to the page, for others can read a command line; deleted once it has done so."""
         descriptor, name = tempfile.mkstemp(".html", "play-", make_folder(folder))  # readable for this user alone
         with os.fdopen(descriptor, "w") as file:
             file.write(f'<meta http-equiv="refresh" content="0; url={self.url}">')
@@ -82,14 +79,10 @@ class PlayServer(ThreadingHTTPServer):
         self.delete_launch_file()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._free_connections.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
+        if self._free_connections.acquire(blocking=False):
             super().process_request(request, client_address)
-        except RuntimeError:  # no thread can be started
-            self._free_connections.release()
-            raise
+        else:
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:

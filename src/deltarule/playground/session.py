@@ -22,7 +22,7 @@ from deltarule.playground.population import require_few_members
 from deltarule.playground.settings import catalog, values_of
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
-from deltarule.problem.error_messages import as_toml, explain_error
+from deltarule.problem.error_messages import explain_error
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
@@ -61,14 +61,6 @@ class Request(BaseModel):
     function: str | None = Field(None, description="a formula")
     derivative: str = Field("", description="a formula")
 
-    @classmethod
-    def read(cls, table: Mapping[str, Any]) -> "Request":
-        """Read what a page has sent; raises `BadInput` with what is allowed."""
-        try:
-            return cls.model_validate(table)
-        except ValidationError as error:
-            raise BadInput(explain_error(error, cls)) from None
-
 
 class Session:
     """A workbench, and the user's data with notes on them."""
@@ -84,13 +76,13 @@ class Session:
             "play": lambda request: workbench.play(request.updates_per_second or np.inf),
             "pause": lambda request: workbench.pause(),
             "speed": lambda request: workbench.set_speed(request.updates_per_second or np.inf),
-            "toggle": self._toggle,
+            "toggle": lambda request: self._commands["pause" if workbench.is_playing else "play"](request),
             "step": lambda request: workbench.advance(request.updates),
             "epoch": lambda request: workbench.advance_epoch(),
             "reset": lambda request: workbench.reset(),
             "change": self._change,
             "story": self._tell,
-            "edit": self._edit,
+            "edit": lambda request: workbench.edit(self._member(request), request.place, request.value, request.locked),
             "recipe": lambda request: self._use_recipe(request.recipe),
             "own-data": self._use_own_data,
             "explain": self._explain,
@@ -104,7 +96,7 @@ class Session:
         self._folder.cleanup()
 
     def frame(self, table: Mapping[str, Any], timeout: float = 0.0) -> bytes:
-        request = Request.read(table)
+        request = _read_request(table)
         if request.hidden and timeout:
             time.sleep(timeout)  # nobody sees the page: it only says that it is still there
         elif request.seen is not None and timeout:
@@ -121,11 +113,10 @@ class Session:
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
         notes = self._notes if moment.recipe.configuration.data.file is not None else []
-        configuration = moment.recipe.configuration
         return {
             "values": values_of(moment.recipe),
-            "grid": {key: list(values) for key, values in configuration.grid.items()},
-            "toml": exports.recipe_toml(configuration),
+            "grid": moment.recipe.configuration.grid,
+            "toml": exports.recipe_toml(moment.recipe.configuration),
             "notes": notes,
             "step": moment.state.step,
         }
@@ -136,7 +127,7 @@ class Session:
         Raises `BadInput` with what the page shows, also for an error that should not happen; then training pauses.
         """
         if timeout:  # a notebook's page asks for nothing while its kernel computes
-            self.workbench.note_page()
+            self.workbench.page_asked = time.monotonic()
         try:
             if name == "frame":
                 return self.frame(table, timeout)
@@ -150,17 +141,11 @@ class Session:
     def command(self, name: str, table: Mapping[str, Any]) -> Any:
         """Execute a command; one that fails raises `BadInput` and changes nothing."""
         try:
-            return to_jsonable(self._commands[name](Request.read(table)))
+            return to_jsonable(self._commands[name](_read_request(table)))
         except BadInput as error:
             raise BadInput(str(error).replace(self._folder.name + os.sep, "")) from None
 
     # --- the commands -------------------------------------------------------------------------------------------------
-
-    def _toggle(self, request: Request) -> None:
-        if self.workbench.is_playing:  # the page may not know yet
-            self.workbench.pause()
-        else:
-            self._commands["play"](request)
 
     def _change(self, request: Request) -> None:
         """Change settings; a "grid" restarts with members for each value of one key."""
@@ -172,9 +157,7 @@ class Session:
             self.workbench.change(settings)
         if grid is not None:
             configuration = self.workbench.moment.recipe.configuration
-            toml = exports.recipe_toml(configuration.model_copy(update={"grid": {}}))
-            lines = [f'"{key}" = {as_toml(values)}' for key, values in grid.items()]
-            self._use_recipe("\n".join([toml, "[grid]", *lines, ""]))
+            self._use_recipe(exports.recipe_toml(configuration.model_copy(update={"grid": grid})))
 
     def _tell(self, request: Request) -> None:
         """Play a story."""
@@ -182,9 +165,6 @@ class Session:
         if request.name not in recipes:
             raise BadInput(f"there is no story {request.name!r}; choose one of {', '.join(recipes)}")
         self._use_recipe(recipes[request.name])
-
-    def _edit(self, request: Request) -> None:
-        self.workbench.edit(self._member(request), request.place, request.value, request.locked)
 
     def _use_recipe(self, toml: str) -> None:
         require_few_members(toml)
@@ -266,6 +246,13 @@ class Session:
         problem, state = self._viewed(request)
         name, text = exports.export(request.kind, moment.recipe, moment.dataset, problem, state)
         return {"name": name, "text": text}
+
+
+def _read_request(table: Mapping[str, Any]) -> Request:
+    try:
+        return Request.model_validate(table)
+    except ValidationError as error:
+        raise BadInput(explain_error(error, Request)) from None
 
 
 def _problem_of_sample(problem: Problem, sample: int | None) -> Problem:

@@ -24,7 +24,7 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
-from deltarule.playground.past import LockedEngine, Past, Present, evaluate_members
+from deltarule.playground.past import LockedEngine, Past, Present
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import TrainingPace
@@ -34,7 +34,7 @@ from deltarule.studies.recipes import Recipe, dataset_of, with_settings
 from deltarule.training.run import Divergence
 
 MAX_NOTED_DIVERGENCES = 8
-"""The number of diverged members whose first nonfinite layer is found; each needs a training up to that step."""
+"""Diverged members whose first nonfinite layer is found, by a training up to that step."""
 PAGE_PATIENCE_SECONDS = 60
 """How long training continues after the last request of a page."""
 EXPECTED_UPDATES = 20_000
@@ -61,14 +61,14 @@ class Workbench:
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
         self._is_closed = False
-        self._page_asked: float | None = None
+        self.page_asked: float | None = None
+        """When a page last asked for something: after a minute without, training pauses."""
         self._formulas: Formulas = {}
         self.failure = ""
         self.version = 0
         self.moment: Present
         self.divergences: dict[int, Divergence] = {}
-        with self._changed:
-            self._begin(recipe, dataset_of(recipe))
+        self._begin(recipe, dataset_of(recipe))
         self._thread = threading.Thread(target=self._train_until_closed, name="deltarule play", daemon=True)
         self._thread.start()
 
@@ -106,46 +106,34 @@ class Workbench:
                 )
                 self._loader.start()
 
-    def play(self, updates_per_second: float = np.inf) -> None:
-        """Train until `pause`, at most at the given speed."""
-        self._set_updates_left(np.inf, updates_per_second)
-
-    def pause(self) -> None:
-        self._set_updates_left(0)
-
-    def set_speed(self, updates_per_second: float) -> None:
-        with self._changed:
-            self._updates_per_second = updates_per_second
-            self._changed.notify_all()
-
-    def note_page(self) -> None:
-        """Note that a page asked for something: after a minute without, training pauses."""
-        self._page_asked = time.monotonic()
-
-    def _set_updates_left(self, updates: float, updates_per_second: float = np.inf) -> None:
+    def play(self, updates_per_second: float = np.inf, updates: float = np.inf) -> None:
+        """Train until `pause` or for a number of updates, at most at the given speed."""
         with self._changed:
             self._updates_left, self._updates_per_second = updates, updates_per_second
             self._changed.notify_all()
 
+    def pause(self) -> None:
+        self.play(updates=0)
+
+    def set_speed(self, updates_per_second: float) -> None:
+        self.play(updates_per_second, self._updates_left)
+
     def advance(self, updates: int) -> None:
         """Make this number of updates, wait for them, and pause."""
         with self._changed:
-            target = self.moment.state.step + updates
-            version = self.version
-            self._set_updates_left(updates)
+            target, version = self.moment.state.step + updates, self.version
+            self.play(updates=updates)
             self._changed.wait_for(
                 lambda: self.version != version or self.moment.state.step >= target or not self.is_playing
             )
 
     def advance_epoch(self) -> None:
-        problem, step = self.moment.problem, self.moment.state.step
-        epoch = problem.steps_per_epoch(0)
-        self.advance(epoch - step % epoch)
+        epoch = self.moment.problem.steps_per_epoch(0)
+        self.advance(epoch - self.moment.state.step % epoch)
 
     def reset(self) -> None:
-        with self._changed:
-            self._updates_left = 0
-            self._begin(self.moment.recipe, self.moment.dataset)
+        self.pause()
+        self._begin(self.moment.recipe, self.moment.dataset)
 
     def change(self, settings: Mapping[str, Any]) -> None:
         """Change keys of the recipe and continue or restart training.
@@ -174,14 +162,14 @@ class Workbench:
                 state = replace(state, theta=theta)
             others = tuple(one for one in moment.locked if one != place)
             locks = moment.locked if locked is None else (*others, place) if locked else others
-            self._go_on(moment.recipe, moment.dataset, moment.problem, state, locks)
+            self._go_on(replace(moment, state=state, locked=locks))
 
     def use_recipe(self, recipe: Recipe) -> None:
+        """Train another recipe from its start, once it is played."""
         require_affordable(recipe)
         dataset = dataset_of(recipe)
-        with self._changed:
-            self._updates_left = 0
-            self._begin(recipe, dataset)
+        self.pause()
+        self._begin(recipe, dataset)
 
     @property
     def news(self) -> list[int]:
@@ -214,35 +202,32 @@ class Workbench:
         moment = moment or self.moment
         if step is None or step >= moment.state.step:
             return moment.problem, moment.state.take(members)
-        return moment.past.at(max(step, 0), members, self.engine)
+        return moment.past.at(step, members, self.engine)
 
     # --- the population -----------------------------------------------------------------------------------------------
 
-    def _problem_of(self, recipe: Recipe, dataset: Dataset) -> Problem:
-        return with_formulas(population_of(recipe, dataset), self._formulas)
-
     def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
-        problem = self._problem_of(recipe, dataset)
-        state = initial_state(problem)
-        self.divergences = {}
-        self._publish(Present(recipe, dataset, problem, state, {}, Past(problem, state), self.version))
+        with self._changed:
+            problem = with_formulas(population_of(recipe, dataset), self._formulas)
+            state = initial_state(problem)
+            self.divergences = {}
+            self._publish(Present(recipe, dataset, problem, state, {}, Past(problem, state), self.version))
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset) -> None:
         """Train a changed recipe, from the current state where possible."""
-        moment = self.moment
-        problem = self._problem_of(recipe, dataset)
-        state = carry_over(moment.problem, moment.state, problem)
+        problem = with_formulas(population_of(recipe, dataset), self._formulas)
+        state = carry_over(self.moment.problem, self.moment.state, problem)
         if state is None:
             self._begin(recipe, dataset)
-            return
-        self._go_on(recipe, dataset, problem, state, moment.locked)
+        else:
+            self._go_on(replace(self.moment, recipe=recipe, dataset=dataset, problem=problem, state=state))
 
-    def _go_on(self, recipe: Recipe, dataset: Dataset, problem: Problem, state: State, locked: tuple[int, ...]) -> None:
-        self.moment.past.add_change(problem, state, locked)
-        self._publish(Present(recipe, dataset, problem, state, {}, self.moment.past, self.version, locked))
+    def _go_on(self, moment: Present) -> None:
+        moment.past.add_change(moment.problem, moment.state, moment.locked)
+        self._publish(moment)
 
     def _publish(self, moment: Present) -> None:
-        values = evaluate_members(moment.dataset, moment.problem, moment.state, moment.score)
+        values = moment.evaluate()
         if moment.state.step == 0:
             moment.past.points.clear()
             moment.past.add_point(0, values)
@@ -314,12 +299,9 @@ class Workbench:
             if not self.is_playing:
                 self._changed.wait_for(lambda: self._is_closed or self.is_playing)
                 pace.restart()
-            if self._is_closed:
-                return
-            if self._page_asked is not None and time.monotonic() - self._page_asked > PAGE_PATIENCE_SECONDS:
-                self._updates_left = 0
-                self._changed.notify_all()
-            if not self.is_playing:
+            if self.page_asked is not None and time.monotonic() - self.page_asked > PAGE_PATIENCE_SECONDS:
+                self.pause()
+            if self._is_closed or not self.is_playing:
                 return
             if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
                 self._changed.wait(seconds)
@@ -335,9 +317,8 @@ class Workbench:
         is_point = state.step == past.next_point(moment.state.step)
         if is_point or count == self._updates_left:
             began = time.perf_counter()
-            values = evaluate_members(moment.dataset, moment.problem, state, moment.score, engine)
+            after = replace(after, values=after.evaluate(engine))
             pace.add_evaluation(began)
-            after = replace(after, values=values)
         with self._changed:
             if self.version != version or self.engine is not engine:
                 return  # settings or engine changed meanwhile: the chunk used the previous ones
