@@ -3,7 +3,7 @@ import pytest
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground.picture import draw
 from deltarule.playground.play import recipe_to_play
-from deltarule.playground.playable import list_stories
+from deltarule.playground.settings import list_stories
 from deltarule.playground.workbench import Workbench
 
 

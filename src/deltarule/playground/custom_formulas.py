@@ -97,19 +97,8 @@ def _apply(function: Callable[..., Array], arguments: Sequence[ast.expr], names:
 NAMES = {"activation": (("z",), ("z", "a")), "loss": (("p", "y"), ("p", "y"))}
 """The variables that the function and the derivative of each kind of formula may use."""
 PRESETS = {
-    "activation": {
-        "sigmoid": ("1 / (1 + exp(-z))", "a * (1 - a)"),
-        "tanh": ("tanh(z)", "1 - a^2"),
-        "relu": ("max(z, 0)", "z > 0"),
-        "softplus": ("log(1 + exp(z))", "1 - exp(-a)"),
-        "identity": ("z", "1"),
-    },
-    "loss": {
-        "squared_error": ("(p - y)^2", "2 * (p - y)"),
-        "half_squared_error": ("(p - y)^2 / 2", "p - y"),
-        "cross_entropy": ("-y * log(p)", "-y / p"),
-        "binary_cross_entropy": ("-y * log(p) - (1 - y) * log(1 - p)", "(p - y) / (p * (1 - p))"),
-    },
+    "activation": {"tanh": ("tanh(z)", "1 - a^2"), "relu": ("max(z, 0)", "z > 0")},
+    "loss": {"cross_entropy": ("-y * log(p)", "-y / p"), "squared_error": ("(p - y)^2", "2 * (p - y)")},
 }
 """Examples of formulas to start from, (function, derivative) by kind and name."""
 

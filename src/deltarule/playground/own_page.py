@@ -22,8 +22,7 @@ from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
 from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.past import SOLVED_AT
-from deltarule.playground.playable import list_stories
-from deltarule.playground.settings import catalog, values_of
+from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.problem.configuration import SETTABLE, parse_toml
 from deltarule.studies.recipes import Recipe
 

@@ -11,14 +11,11 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.playground.own_page import write_page
 from deltarule.playground.own_table import read_own_table, test_split
 from deltarule.playground.page_bundle import bundle, page_file
-from deltarule.playground.playable import list_stories, recipe_of_problem
 from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
-from deltarule.playground.settings import fitting_settings
+from deltarule.playground.settings import fitting_settings, list_stories
 from deltarule.problem.configuration import parse_toml
-from deltarule.problem.problem import Problem
 from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
-from deltarule.training.run import Run
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet", ".npz")
 
@@ -37,13 +34,10 @@ def recipe_to_play(what: str | Path | None = None) -> Recipe:
     raise BadInput(f"there is nothing called {name!r} to play with; give a table or a recipe, or one of {known}")
 
 
-def open_session(what: Any = None, target: str | None = None) -> Session:
+def open_session(what: str | Path | None = None, target: str | None = None) -> Session:
     """Open a session; `target` is the column of a table that is predicted."""
-    problem = what.problem if isinstance(what, Run) else what
     folder = tempfile.TemporaryDirectory(prefix="deltarule-play-", ignore_cleanup_errors=True)
     try:
-        if isinstance(problem, Problem):
-            return Session(recipe_of_problem(problem, Path(folder.name)), folder)
         if what is not None and Path(what).suffix.lower() in TABLE_ENDINGS:
             file = Path(what).absolute()
             table = read_own_table(file, target, Path(folder.name))
@@ -56,14 +50,13 @@ def open_session(what: Any = None, target: str | None = None) -> Session:
         raise
 
 
-def play(what: Any = None, target: str | None = None, page: str | Path | None = None) -> Any:
+def play(what: str | Path | None = None, target: str | None = None, page: str | Path | None = None) -> Any:
     """Watch networks learn, live, in a notebook: the view of `deltarule play`.
 
     Parameters
     ----------
-    what : str, Path, Problem or Run, optional
-        The name of a study, a data set or a story, the path of a recipe or a table, or what was made in Python: then
-        its training is played from its first weights. Two spirals by default.
+    what : str or Path, optional
+        The name of a study, a data set or a story, or the path of a recipe or a table. Two spirals by default.
     target : str, optional
         The column of a table that is predicted.
     page : str or Path, optional

@@ -10,7 +10,6 @@ from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, count_of
-from deltarule.maths.network import Entry
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import StudySection
 from deltarule.problem.state import State, initial_state
@@ -73,23 +72,17 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
 
 
 def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
-    """The state from which a changed problem continues training, or None.
-
-    If the optimizer has changed, its slots are empty.
-    """
+    """The state from which a changed problem continues training, or None; another optimizer has empty slots."""
 
     def parameter_identity(problem: Problem) -> tuple[Any, ...]:
-        entries: tuple[tuple[Entry, ...], ...] = (problem.network.entries, problem.network.buffers)
-        seeds, scale = problem.seeds.tolist(), problem.initial_scale.tolist()
-        return entries, problem.network.initializers, problem.dtype, seeds, scale
+        network, numbers = problem.network, (problem.seeds.tolist(), problem.initial_scale.tolist())
+        return network.entries, network.buffers, network.initializers, problem.dtype, numbers
 
     if parameter_identity(before) != parameter_identity(problem):
         return None
-    fresh = initial_state(problem, state.theta)
-    is_same_optimizer = before.optimizer == problem.optimizer
-    return replace(
-        fresh, buffers=state.buffers, slots=state.slots if is_same_optimizer else fresh.slots, step=state.step
-    )
+    if before.optimizer == problem.optimizer:
+        return state
+    return replace(initial_state(problem, state.theta), buffers=state.buffers, step=state.step)
 
 
 def without_study(recipe: Recipe) -> Recipe:

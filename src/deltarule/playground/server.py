@@ -134,8 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
         """The name that a valid request asks for."""
         hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
         origin = self.headers.get("Origin")
-        is_foreign = origin is not None and origin.removeprefix("http://") not in hosts
-        if self.headers.get("Host") not in hosts or is_foreign:
+        if self.headers.get("Host") not in hosts or (
+            origin is not None and origin.removeprefix("http://") not in hosts
+        ):
             raise _Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
         _, token, *rest = self.path.partition("?")[0].split("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()) or not rest:
@@ -162,23 +163,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Callable[[str], tuple[bytes, str]]) -> None:
         """Send an answer to the request with the security headers."""
+        headers = dict(HEADERS)
         try:
-            status, (content, content_type) = HTTPStatus.OK, answer(self._name())
+            status, (content, headers["Content-Type"]) = HTTPStatus.OK, answer(self._name())
         except _Refusal as refusal:
-            self.close_connection = True  # an unread body must not be taken for the next request
             status, message = refusal.args
-            content, content_type = message.encode(), "text/plain; charset=utf-8"
-        headers = HEADERS | {"Content-Type": content_type, "Content-Length": str(len(content))}
-        try:
+            content, headers["Content-Type"] = message.encode(), "text/plain; charset=utf-8"
+            headers["Connection"] = "close"  # an unread body must not be taken for the next request
+        with contextlib.suppress(ConnectionError):  # the page was closed meanwhile
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
-            if self.close_connection:
-                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(content)
-        except ConnectionError:  # the page was closed meanwhile
-            self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:
         """Suppress the line that the base class prints for each request."""

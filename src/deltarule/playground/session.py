@@ -17,9 +17,8 @@ from deltarule.playground import exports, picture
 from deltarule.playground.custom_formulas import check_pair, read_pair
 from deltarule.playground.own_table import read_own_table
 from deltarule.playground.past import Present
-from deltarule.playground.playable import list_stories
 from deltarule.playground.population import require_few_members
-from deltarule.playground.settings import catalog, values_of
+from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import explain_error
@@ -196,10 +195,10 @@ class Session:
         explanation = explain_update(_problem_of_sample(problem, request.sample), state)
         quantity, index = explanation.quantities[request.quantity], tuple(request.index)
         assert quantity.rule is not None  # the page asks for numbers that have a formula
-        formula, value = quantity.formula, float(quantity.value[index])
-        text = "" if formula is None else f"{format_index(quantity.name, quantity.axes)} = {with_names(formula)}"
+        formula, value, name = quantity.formula, float(quantity.value[index]), quantity.name
+        text = "" if formula is None else f"{format_index(name, quantity.axes)} = {with_names(formula)}"
         return {
-            "name": format_index(quantity.name, index),
+            "name": format_index(name, index),
             "about": quantity.about,
             "formula": text,
             "numbers": f"{with_numbers(quantity.rule(*index))} = {format_significant(value, 6)}",
@@ -223,18 +222,17 @@ class Session:
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning
 
-        workbench, moment = self.workbench, self.workbench.moment
-        members = moment.problem.members
+        moment, members = self.workbench.moment, self.workbench.moment.problem.members
         steps, curves, _ = moment.past.curves(np.arange(members))
         run = Run(
             problem=moment.problem,
-            engine=workbench.engine,
+            engine=self.workbench.engine,
             state=moment.state,
             steps=np.full(members, moment.state.step),
             reasons=("interrupted",) * members,
             objective=moment.values["objective"],
             history=History(steps, {name: list(rows) for name, rows in curves.items()}),
-            diverged=tuple(workbench.divergences.values()),
+            diverged=tuple(self.workbench.divergences.values()),
             seconds=0.0,
         )
         report = why_not_learning(run, [self._member(request)])

@@ -1,16 +1,17 @@
-"""The settings of the page: a table that both of its hosts read, and their values in a recipe."""
+"""The settings of the page, their values in a recipe, and the stories: what both of its hosts read."""
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
-from deltarule.playground.playable import list_stories
 from deltarule.problem import registry
-from deltarule.problem.configuration import FORMULAS
+from deltarule.problem.configuration import FORMULAS, parse_toml
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
@@ -50,8 +51,21 @@ DATA_OPTIONS = {
 OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]
 
 _KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
-_NAMED = (*(key for key in _KINDS if key not in ("network.activation", "loss.penalty")), "data.name")
-"""Keys of formulas: their values are a name with parameters."""
+_NAMED = [key for key in _KINDS if key not in ("network.activation", "loss.penalty")]
+"""Keys of formulas: their values are a name with parameters, as is that of "data.name"."""
+
+
+@cache
+def list_stories() -> tuple[dict[str, str], ...]:
+    """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML)."""
+    stories = []
+    for file in sorted((resources.files("deltarule.playground") / "gallery").iterdir(), key=lambda one: one.name):
+        text = file.read_text(encoding="utf-8")
+        study = parse_toml(text, file.name).study
+        stories.append(
+            {"name": file.name.removesuffix(".toml"), "title": study.title, "text": study.summary, "recipe": text}
+        )
+    return tuple(stories)
 
 
 def catalog() -> dict[str, Any]:
@@ -69,14 +83,12 @@ def catalog() -> dict[str, Any]:
             for key, group, title, sentence in SHOWN
         ],
         "parameters": {
-            **{key: {name: _parameters(_KINDS[key], name) for name in choices[key]} for key in _NAMED[:-1]},
+            **{key: {name: _parameters(_KINDS[key], name) for name in choices[key]} for key in _NAMED},
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "equations": {
-            "optimizer.name": {name: _equation(registry.optimizer(name).update) for name in choices["optimizer.name"]},
-            "optimizer.schedule": {
-                name: _equation(registry.schedule(name).rate) for name in choices["optimizer.schedule"]
-            },
+            key: {name: _equation(getattr(registry.find(_KINDS[key], name), function)) for name in choices[key]}
+            for key, function in (("optimizer.name", "update"), ("optimizer.schedule", "rate"))
         },
         "formulas": PRESETS,
         "stories": [{key: story[key] for key in ("name", "title", "text")} for story in list_stories()],
@@ -91,7 +103,7 @@ def values_of(recipe: Recipe) -> dict[str, Any]:
     activations = activation if isinstance(activation, list) else [activation] * len(hidden)
     return {
         **values,
-        **{key: _named(values[key]) for key in _NAMED},
+        **{key: _named(values[key]) for key in (*_NAMED, "data.name")},
         "network.layers": hidden,
         "network.activation": [_named(one) for one in activations],
         "data.split.test": values["data.split"]["test"],
@@ -100,11 +112,10 @@ def values_of(recipe: Recipe) -> dict[str, Any]:
 
 def fitting_settings(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     """The settings that adapt a recipe's network to other data."""
-    network, has_classes = recipe.configuration.network, bool(dataset.classes)
+    network = recipe.configuration.network
     settings: dict[str, Any] = {"network.layers": ["auto", *network.layers[1:-1], "auto"]}
-    gives_shares = registry.activation(network.output).range in ("unit", "simplex")
-    if has_classes != gives_shares:
-        output, loss = ("softmax", "cross_entropy") if has_classes else ("identity", "squared_error")
+    if bool(dataset.classes) != (registry.activation(network.output).range in ("unit", "simplex")):
+        output, loss = ("softmax", "cross_entropy") if dataset.classes else ("identity", "squared_error")
         settings |= {"network.output": output, "loss.name": loss}
     return settings
 
@@ -115,11 +126,9 @@ def _named(formula: Any) -> dict[str, Any] | None:
 
 def _parameters(kind: str, name: str) -> dict[str, tuple[float, str]]:
     """The default of each parameter of a formula, and a sentence about it."""
+    about = f"A parameter of {name}: "
     return {
-        parameter: (
-            default,
-            f"A parameter of {name}: {registry.allowed_parameter(name, parameter)}; {default:g} unless given.",
-        )
+        parameter: (default, f"{about}{registry.allowed_parameter(name, parameter)}; {default:g} unless given.")
         for parameter, default in registry.find(kind, name).parameters.items()
     }
 
