@@ -18,9 +18,9 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
 
     Returns the file's name and text. `state` is that of the member alone.
     """
-    steps = max(state.step, 1)
     if kind == "recipe":
-        stopping = recipe.configuration.stopping.model_copy(update={"max_steps": steps, "max_epochs": None})
+        steps = {"max_steps": max(state.step, 1), "max_epochs": None}
+        stopping = recipe.configuration.stopping.model_copy(update=steps)
         return "recipe.toml", recipe_toml(recipe.configuration.model_copy(update={"stopping": stopping}))
     if kind == "script":
         from deltarule.export.training_script import training_script  # imported on use
@@ -43,13 +43,11 @@ def recipe_toml(configuration: Configuration) -> str:
     >>> recipe_toml(recipe).splitlines()[:2], parse_toml(recipe_toml(recipe)) == recipe
     (['[data]', 'name = "xor"'], True)
     """
+    tables = {section: getattr(configuration, section).model_dump(exclude_defaults=True) for section in SETTABLE}
+    tables["grid"] = {f'"{key}"': list(values) for key, values in configuration.grid.items()}
     blocks = []
-    for section in SETTABLE:
-        table = getattr(configuration, section).model_dump(exclude_defaults=True)
+    for section, table in tables.items():
         lines = [f"{key} = {as_toml(value)}" for key, value in table.items() if value is not None]
         if lines:
             blocks.append("\n".join([f"[{section}]", *lines, ""]))
-    if configuration.grid:
-        lines = [f'"{key}" = {as_toml(list(values))}' for key, values in configuration.grid.items()]
-        blocks.append("\n".join(["[grid]", *lines, ""]))
     return "\n".join(blocks)

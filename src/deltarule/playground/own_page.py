@@ -70,18 +70,12 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
         with contextlib.suppress(BadInput):  # it needs Python
             recipes[story["name"]] = _chosen(told, data)
     table = catalog()
-    stories = [story for story in table["stories"] if story["name"] in recipes]
-    return {
-        **_chosen(recipe, data),
-        "catalog": {**table, "stories": stories},
-        "data": data,
-        "recipes": recipes,
-    }
+    table["stories"] = [story for story in table["stories"] if story["name"] in recipes]
+    return {**_chosen(recipe, data), "catalog": table, "data": data, "recipes": recipes}
 
 
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The values and the grid of a recipe, whose points are added to the data."""
-    grid = {key: list(values) for key, values in recipe.configuration.grid.items()}
     criterion = recipe.configuration.study.criterion
     solved_at, score = SOLVED_AT, "accuracy"
     if criterion is not None and criterion.name in ("accuracy", "thresholded"):
@@ -91,7 +85,7 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
             if f"{section}.{key}" not in KNOWN:
                 raise BadInput(f"a page that trains by itself has no {section}.{key}; leave out {value!r}")
     values = {**values_of(recipe), "data.name": _add_data(recipe, data)}
-    return {"values": values, "grid": grid, "solved_at": solved_at, "score": score}
+    return {"values": values, "grid": recipe.configuration.grid, "solved_at": solved_at, "score": score}
 
 
 def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:

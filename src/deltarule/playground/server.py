@@ -132,11 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _name(self) -> str:
         """The name that a valid request asks for."""
-        hosts = {f"127.0.0.1:{self.server.server_port}", f"localhost:{self.server.server_port}"}
-        origin = self.headers.get("Origin")
-        if self.headers.get("Host") not in hosts or (
-            origin is not None and origin.removeprefix("http://") not in hosts
-        ):
+        hosts = {f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")}
+        host = self.headers.get("Host", "")
+        if not {host, self.headers.get("Origin", host).removeprefix("http://")} <= hosts:
             raise _Refusal(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
         _, token, *rest = self.path.partition("?")[0].split("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()) or not rest:

@@ -11,9 +11,7 @@ MAX_LATE_SECONDS = 0.2
 FREE_EVALUATION_SECONDS = 0.5
 """The time of evaluations that is not counted, so that curves have many points at the beginning."""
 MAX_EVALUATION_SHARE = 0.05
-"""The share of the time that evaluations for the curves may take at full speed."""
-MAX_EVALUATION_SHARE_AT_LIMITED_SPEED = 0.25
-"""The same where training waits for the next update anyway."""
+"""The share of the time that evaluations for the curves may take; at limited speed, where training waits, a fourth."""
 
 
 class TrainingPace:
@@ -32,7 +30,7 @@ class TrainingPace:
         self._started, self._done = time.perf_counter(), 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
-        limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else MAX_EVALUATION_SHARE_AT_LIMITED_SPEED
+        limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else 0.25
         is_over = self._evaluating_seconds > FREE_EVALUATION_SECONDS + limit * self._training_seconds
         return is_over and self._last_share > limit
 
