@@ -60,11 +60,8 @@ export function answerColors(classes, range, isDiscrete = false) {
   };
 }
 
-/**
- * A canvas with one unit a CSS pixel, cleared.
- * @param {HTMLCanvasElement} canvas
- */
-export function prepare(canvas, { clientWidth: width, clientHeight: height } = canvas) {
+/** A canvas with one unit a CSS pixel, cleared. @param {HTMLCanvasElement} canvas */
+export function prepare(canvas, width = canvas.clientWidth, height = canvas.clientHeight) {
   const scale = window.devicePixelRatio || 1;
   const size = [Math.round(width * scale), Math.round(height * scale)];
   if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;

@@ -34,7 +34,9 @@ export class OwnSource {
     const decoded = (/** @type {any} */ one) => ({ ...one, x: decodeNumbers(one.x), noise: decodeNumbers(one.noise) });
     this.points = Object.fromEntries(Object.entries(experiment.data).map(([name, one]) => [name, /** @type {OwnData} */ (decoded(one))]));
     this.typed = /** @type {Record<string, string[]>} */ ({}); // typed formulas by kind
-    this.version = 0;
+    this.version = this.solvedAt = 0;
+    this.values = this.grid = this.rows = this.setup = /** @type {any} */ ({});
+    this.score = "";
     const worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
     this.worker = new Questions((message) => worker.postMessage(message));
     worker.onmessage = ({ data }) => this.worker.answer(data);
@@ -131,7 +133,7 @@ export class OwnSource {
     const encode = (/** @type {number[]} */ answers) => !data.classes.length || isSingle ? answers : answers.flatMap((label) => Array.from({ length: outputs }, (_, one) => Number(one === label)));
     const [key, variants] = Object.entries(this.grid)[0] ?? ["", [null]];
     const seeds = Array.isArray(values["run.seeds"]) ? values["run.seeds"] : [...Array(values["run.seeds"]).keys()];
-    const members = variants.flatMap((variant) => seeds.map((seed) => this.member(seed, { ...values, [key]: variant })));
+    const members = variants.flatMap((/** @type {any} */ variant) => seeds.map((/** @type {number} */ seed) => this.member(seed, { ...values, [key]: variant })));
     if (members.length > MAX_MEMBERS) throw new Error(`There are ${members.length} networks; without Python the page trains at most ${MAX_MEMBERS}.`);
     const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1] } : usual;
     this.rows = { train, test };
@@ -167,7 +169,7 @@ export class OwnSource {
   describeData() {
     const { name, features, classes } = this.data();
     const { sizes, activations, bias, batch_norm, scaling } = this.setup.problem;
-    const parts = Object.entries(this.rows).filter(([, rows]) => rows);
+    const parts = /** @type {[string, import("./own_data.js").Rows][]} */ (Object.entries(this.rows).filter(([, rows]) => rows));
     const { answers } = this.rows.train;
     const header = {
       name, features, classes, image: null, rows: Object.fromEntries(parts.map(([part, rows]) => [part, rows.answers.length])),

@@ -200,10 +200,10 @@ function confidence(outputs, start, units) {
   return best + Math.min(Math.max((share - 1 / classes) / (1 - 1 / classes), 0), 0.999);
 }
 
-/** @param {Float32Array | Float64Array} values @returns {import("./source.js").NumberArray[]} counts, and their range */
+/** @param {ArrayLike<number>} values @returns {import("./source.js").NumberArray[]} counts, and their range */
 function histogram(values) {
   const counts = new Float32Array(BINS);
-  const finite = values.filter(Number.isFinite);
+  const finite = Float64Array.from(values).filter(Number.isFinite);
   if (!finite.length) return [flat(counts), flat(Float32Array.of(0, 1))];
   const [low, high] = [finite.reduce((a, b) => Math.min(a, b)), finite.reduce((a, b) => Math.max(a, b))];
   const width = high / 2 - low / 2 || 1; // of halves, whose difference is finite

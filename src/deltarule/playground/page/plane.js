@@ -26,8 +26,8 @@ export class Plane {
     for (const [kind, listener] of Object.entries(listeners)) canvas.addEventListener(kind, listener);
     this.frame = /** @type {import("./source.js").Frame | null} */ (null);
     this.data = /** @type {import("./source.js").Frame | null} */ (null);
-    this.sample = null; // the training point that is marked
-    this.unit = null; // the activation of a unit, shown in place of the answer
+    this.sample = /** @type {number | null} */ (null); // the training point that is marked
+    this.unit = /** @type {Float32Array | null} */ (null); // the activation of a unit, shown in place of the answer
     this.drawn = /** @type {DrawnPoint[] | null} */ (null); // points of a person's own, while they are drawn
   }
 

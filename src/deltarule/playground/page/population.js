@@ -69,10 +69,10 @@ export class Population {
   drawDots(solved, seeds) {
     const { dots, members } = this;
     this.columns = Math.max(1, Math.min(Math.floor(dots.parentElement.clientWidth / DOT), seeds));
-    const size = { clientWidth: this.columns * DOT, clientHeight: Math.ceil(members / this.columns) * DOT };
-    Object.assign(dots.style, { width: `${size.clientWidth}px`, height: `${size.clientHeight}px` });
+    const [width, height] = [this.columns * DOT, Math.ceil(members / this.columns) * DOT];
+    Object.assign(dots.style, { width: `${width}px`, height: `${height}px` });
     dots.setAttribute("aria-label", `All ${members} members as dots, filled where solved; arrow keys choose one`);
-    const { context } = prepare(dots, size);
+    const { context } = prepare(dots, width, height);
     const solvedColor = isDark() ? "#7fd6b5" : "#1b6750";
     context.strokeStyle = ink();
     solved.forEach((isSolved, member) => {

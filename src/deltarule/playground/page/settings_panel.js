@@ -94,7 +94,7 @@ export class SettingsPanel {
     const chosen = this.settings.values["data.name"]?.name;
     return element("div", { class: "thumbnails", role: "group", "aria-label": "Data sets" }, ...THUMBNAILS.map(([name, points]) => {
       const canvas = element("canvas", { "aria-hidden": "true" });
-      const { context } = prepare(canvas, { clientWidth: THUMBNAIL_SIDE, clientHeight: THUMBNAIL_SIDE });
+      const { context } = prepare(canvas, THUMBNAIL_SIDE, THUMBNAIL_SIDE);
       for (const [x, y, label] of points) circle(context, (0.08 + 0.84 * x) * THUMBNAIL_SIDE, (0.92 - 0.84 * y) * THUMBNAIL_SIDE, 1.6, { fill: classColor(label) });
       return element("button", {
         type: "button", title: name, "aria-label": name, "aria-pressed": String(name === chosen), "data-key": `data-${name}`,

@@ -29,21 +29,21 @@ export class Workbench {
     root.classList.add("workbench");
     root.classList.toggle("alone", !source.hasPython);
     this.view = { member: 0, step: /** @type {number | null} */ (null) };
-    this.frame = null;
-    this.rows = null; // as they are described, and `data` with the axes of the plane
-    this.data = null;
-    this.columns = null; // those that are chosen as axes
-    this.picture = null;
+    this.frame = /** @type {Frame | any} */ (null);
+    this.rows = /** @type {Frame | any} */ (null); // as they are described, and `data` with the axes of the plane
+    this.data = /** @type {Frame | any} */ (null);
+    this.columns = /** @type {number[] | null} */ (null); // those that are chosen as axes
+    this.picture = /** @type {Picture | any} */ (null);
     this.dataVersion = -1;
-    this.seen = null; // what the source said last of step, version and playing
-    this.drawnView = null;
-    this.catalog = this.settings = null;
+    this.seen = /** @type {number[] | null} */ (null); // what the source said last of step, version and playing
+    this.drawnView = /** @type {object | null} */ (null);
+    this.catalog = this.settings = /** @type {any} */ (null);
     this.isStopped = this.saidTrouble = false;
-    this.waiting = null;
-    this.asked = null; // a question that waits for its answer
+    this.waiting = /** @type {AbortController | null} */ (null);
+    this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
     this.edited = Promise.resolve(); // layers are changed one after another
-    this.pointer = { unit: null, weight: null, step: null }; // what is under it
-    const point = (/** @type {Partial<Workbench["pointer"]>} */ change) => {
+    this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
+    const point = (/** @type {object} */ change) => {
       Object.assign(this.pointer, change);
       this.redraw();
     };
@@ -75,6 +75,7 @@ export class Workbench {
       formula: (kind, [formula, derivative]) => this.send("formula", { kind, function: formula, derivative }),
       fail: (sentence) => this.say(sentence),
     });
+    this.toggled = Promise.resolve();
     this.connect();
     this.start();
   }
@@ -89,17 +90,22 @@ export class Workbench {
     return this.find(role);
   }
 
+  pace() {
+    const { value } = this.find("speed");
+    return { updates_per_second: value ? Number(value) : null };
+  }
+
+  toggle() {
+    this.toggled = this.send("toggle", this.pace());
+  }
+
   connect() {
-    const speed = this.find("speed");
-    const pace = () => ({ updates_per_second: speed.value ? Number(speed.value) : null });
-    let toggled = Promise.resolve();
-    this.toggle = () => (toggled = this.send("toggle", pace()));
-    speed.addEventListener("change", async () => {
-      await toggled; // the speed that is chosen last counts
-      await this.attempt(() => this.source.ask("speed", pace()));
+    this.find("speed").addEventListener("change", async () => {
+      await this.toggled; // the speed that is chosen last counts
+      await this.attempt(() => this.source.ask("speed", this.pace()));
     });
     const actions = /** @type {Record<string, () => any>} */ ({
-      play: this.toggle,
+      play: () => this.toggle(),
       step: () => this.send("step", { updates: 1 }),
       epoch: () => this.send("epoch"),
       reset: () => this.send("reset"),
@@ -328,7 +334,7 @@ export class Workbench {
     const play = this.find("play");
     play.textContent = header.playing ? "❚❚ Pause" : "▶ Play";
     play.setAttribute("aria-pressed", String(header.playing));
-    const isSolved = arrays["solved members"].data.every((one) => one === 1);
+    const isSolved = arrays["solved members"].data.every((/** @type {number} */ one) => one === 1);
     if (header.playing && isSolved && this.find("stop").checked) this.toggle();
     this.showTexts(frame);
     this.plane.isDiscrete = this.find("discrete").checked;
@@ -355,7 +361,7 @@ export class Workbench {
     write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, engine]);
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
-    const right = wrong && `${wrong.filter((one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
+    const right = wrong && `${wrong.filter((/** @type {number} */ one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
     write("plane-note", unit ? [`unit ${unit[1] + 1} of layer ${unit[0]}`] : [right, `over ${axes.filter(Boolean).join(" and ")}`], ", ");
     write("confusion-note", [arrays["confusion test"] ? "test" : "training"]);
     write("curves-note", [this.curves.note(header, arrays, step)]);
