@@ -19,11 +19,8 @@ export function format(value) {
 
 /** Objective and metric over the updates; a click, or an arrow key on the first, goes to an update. */
 export class Curves {
-  /**
-   * @param {HTMLCanvasElement} loss @param {HTMLCanvasElement} score
-   * @param {{onPoint: (step: number | null) => void, onChoose: (step: number) => void}} handlers of the update under the pointer, and of a chosen one
-   */
-  constructor(loss, score, { onPoint, onChoose }) {
+  /** @param {HTMLCanvasElement} loss @param {HTMLCanvasElement} score @param {import("./workbench.js").Workbench} workbench */
+  constructor(loss, score, workbench) {
     this.loss = loss;
     this.score = score;
     this.step = this.last = 0;
@@ -33,18 +30,18 @@ export class Curves {
         return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
       };
       canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
-        if (buttons) onChoose(stepAt(offsetX));
-        onPoint(stepAt(offsetX));
+        if (buttons) workbench.lookAt(stepAt(offsetX));
+        workbench.point({ step: stepAt(offsetX) });
       });
-      canvas.addEventListener("pointerdown", ({ offsetX }) => onChoose(stepAt(offsetX)));
-      canvas.addEventListener("pointerleave", () => onPoint(null));
+      canvas.addEventListener("pointerdown", ({ offsetX }) => workbench.lookAt(stepAt(offsetX)));
+      canvas.addEventListener("pointerleave", () => workbench.point({ step: null }));
     }
     loss.addEventListener("keydown", (event) => {
       const more = Math.max(1, Math.round(this.last / 100));
       const step = { ArrowLeft: this.step - more, ArrowRight: this.step + more, Home: 0, End: this.last }[event.key];
       if (step === undefined) return;
       event.preventDefault();
-      onChoose(Math.min(Math.max(step, 0), this.last));
+      workbench.lookAt(Math.min(Math.max(step, 0), this.last));
     });
   }
 

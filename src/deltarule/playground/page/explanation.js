@@ -11,15 +11,11 @@ const MAX_WEIGHTS = 24;
 const MAX_OUTPUTS = 4;
 
 export class ExplanationPanel {
-  /**
-   * @param {HTMLElement} box
-   * @param {((table: object) => Promise<any>) | null} explain null where there is no Python
-   * @param {(edit: {place: number, value?: number, locked?: boolean}) => any} edit
-   */
-  constructor(box, explain, edit) {
+  /** @param {HTMLElement} box @param {import("./workbench.js").Workbench} workbench */
+  constructor(box, workbench) {
     this.box = box;
-    this.explain = explain;
-    this.edit = edit;
+    this.workbench = workbench;
+    this.hasFormulas = workbench.source.hasPython;
     this.opener = /** @type {HTMLElement | null} */ (null);
     box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
   }
@@ -46,7 +42,7 @@ export class ExplanationPanel {
 
   /** @param {Frame} frame @param {View} view @param {number} sample */
   async showSample(frame, view, sample) {
-    if (!this.explain) return;
+    if (!this.hasFormulas) return;
     const { layers } = frame.header;
     const units = Array.from({ length: Math.min(layers[layers.length - 1].units, MAX_OUTPUTS) }, (_, unit) => unit);
     const outputs = units.flatMap((unit) => ["a", "δ"].map((name) => ({ quantity: name + layers.length, index: [0, unit] })));
@@ -60,18 +56,17 @@ export class ExplanationPanel {
     const isWeight = array.startsWith("W");
     const name = isWeight ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
     const { theta, gradient } = frame.arrays;
-    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.edit({ place, value: Number(value.value) }) });
-    const lock = element("input", { type: "checkbox", onchange: () => this.edit({ place, locked: lock.checked }) });
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", { ...view, place, value: Number(value.value) }) });
+    const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", { ...view, place, locked: lock.checked }) });
     lock.checked = frame.header.locked.includes(place);
     const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
-    const why = this.explain && isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
+    const why = this.hasFormulas && isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
     return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));
   }
 
   /** The formula of each quantity, with names and with numbers. @param {object[]} tables */
   async ask(tables) {
-    const { explain } = this;
-    const found = explain ? await Promise.all(tables.map((table) => explain(table))) : [];
+    const found = this.hasFormulas ? await Promise.all(tables.map((table) => this.workbench.source.ask("explain", table))) : [];
     return found.map(({ about, formula, name, numbers }) => element("div", { class: "formula" }, element("p", {}, about), element("code", {}, formula), element("code", {}, `${name} = ${numbers}`)));
   }
 

@@ -8,23 +8,16 @@ import { unitColors } from "./plane.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
 /** @typedef {{layer: number, from: number, to: number}} Weight */
-/** @typedef {import("./settings_panel.js").HiddenLayer[]} HiddenLayers */
 
 const MAX_DRAWN = 12;
 const HEAD = 28; // the height of the names of the layers
 const SVG = "http://www.w3.org/2000/svg";
 
 export class NetworkView {
-  /**
-   * @param {HTMLElement} box
-   * @param {{onUnit: (layer: number, unit: number) => void, onHover: (unit: [number, number] | null) => void,
-   *   onWeight: (weight: Weight | null) => void, onEdit: (weight: Weight) => void,
-   *   onLayers: (edit: (layers: HiddenLayers) => HiddenLayers) => void}} handlers of a unit (from 0) of a layer (from 1),
-   *   of weights, of changed hidden layers
-   */
-  constructor(box, handlers) {
+  /** @param {HTMLElement} box @param {import("./workbench.js").Workbench} workbench */
+  constructor(box, workbench) {
     this.box = box;
-    this.handlers = handlers;
+    this.workbench = workbench;
     this.shape = "";
     /** @type {HTMLCanvasElement[][]} */
     this.planes = [];
@@ -54,14 +47,13 @@ export class NetworkView {
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("aria-hidden", "true");
     this.box.replaceChildren(svg);
-    const { onLayers } = this.handlers;
     this.planes = drawn.map((count, layer) => {
       const isOutput = layer === layers.length;
-      const change = (/** @type {number} */ more) => () => onLayers((all) => {
+      const change = (/** @type {number} */ more) => () => this.workbench.changeLayers((all) => {
         all[layer - 1].units += more;
         return all.filter(({ units }) => units > 0);
       });
-      const insert = () => onLayers((all) => all.toSpliced(layer - 1, 0, { ...(all[Math.max(layer - 2, 0)] ?? { units: 4, activation: { name: "tanh" } }) }));
+      const insert = () => this.workbench.changeLayers((all) => all.toSpliced(layer - 1, 0, { ...(all[Math.max(layer - 2, 0)] ?? { units: 4, activation: { name: "tanh" } }) }));
       const title = (layer ? layers[layer - 1].activation.replaceAll("_", " ") : "inputs") + (sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "");
       const head = element("div", { class: "head" }, element("span", { class: "layer-name", title }, title));
       if (layer > 0) this.box.append(edit("+", `insert-${layer - 1}`, `Add a layer before ${isOutput ? "the outputs" : `layer ${layer}`}`, insert));
@@ -87,11 +79,11 @@ export class NetworkView {
   unit(layer, unit, name) {
     const canvas = element("canvas", { "aria-hidden": "true" });
     if (layer === 0) return element("div", { class: "unit" }, element("span", { class: "input-name" }, name), canvas);
-    const hover = () => this.handlers.onHover([layer, unit]);
-    const leave = () => this.handlers.onHover(null);
+    const hover = () => this.workbench.point({ unit: [layer, unit] });
+    const leave = () => this.workbench.point({ unit: null });
     const box = element("button", {
       type: "button", class: "unit", "aria-label": `Unit ${unit + 1} of layer ${layer}${name ? `, ${name}` : ""}: its numbers`,
-      onclick: () => this.handlers.onUnit(layer, unit), onpointerenter: hover, onpointerleave: leave, onblur: leave,
+      onclick: () => this.workbench.explain("showUnit", layer, unit), onpointerenter: hover, onpointerleave: leave, onblur: leave,
       onfocus: () => box.matches(":focus-visible") && hover(), // not by a click, after which the pointer decides
     }, canvas);
     return box;
@@ -106,9 +98,9 @@ export class NetworkView {
     for (const [name, place] of Object.entries(ends)) line.setAttribute(name, String(place));
     const target = /** @type {SVGLineElement} */ (line.cloneNode());
     target.setAttribute("class", "target");
-    target.addEventListener("pointerenter", () => this.handlers.onWeight(weight));
-    target.addEventListener("pointerleave", () => this.handlers.onWeight(null));
-    target.addEventListener("click", () => this.handlers.onEdit(weight));
+    target.addEventListener("pointerenter", () => this.workbench.point({ weight }));
+    target.addEventListener("pointerleave", () => this.workbench.point({ weight: null }));
+    target.addEventListener("click", () => this.workbench.explain("showWeight", weight.layer, weight.from, weight.to));
     svg.append(line, target);
     this.lines.push({ line, ...weight });
   }

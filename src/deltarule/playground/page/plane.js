@@ -8,10 +8,7 @@ import { answerColors, circle, classColor, ink, paintPlane, paper, prepare, rowC
 const STEP = 0.04; // of an arrow key, in a plane from −1 to 1
 
 export class Plane {
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {{onSample: (row: number) => void, onDrawn: (points: DrawnPoint[]) => void}} handlers
-   */
+  /** @param {HTMLCanvasElement} canvas @param {{onSample: (row: number) => void, onDrawn: (points: DrawnPoint[]) => void}} handlers */
   constructor(canvas, handlers) {
     this.canvas = canvas;
     this.handlers = handlers;

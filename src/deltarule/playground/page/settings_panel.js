@@ -39,15 +39,10 @@ export function layerSettings(layers) {
 }
 
 export class SettingsPanel {
-  /**
-   * @param {HTMLElement} box
-   * @param {{change: (settings: object) => any, layers: (edit: (layers: HiddenLayer[]) => HiddenLayer[]) => any, ownData: (csv: string) => any,
-   *   drawing: (label: number | null) => void, axes: (columns: number[] | null) => void, save: (file: string) => any, fail: (sentence: string) => void,
-   *   explain: (title: string, texts: string[]) => void, formula: (kind: string, pair: (string | null)[]) => Promise<{text: string} | undefined>}} actions
-   */
-  constructor(box, actions) {
+  /** @param {HTMLElement} box @param {import("./workbench.js").Workbench} workbench */
+  constructor(box, workbench) {
     this.box = box;
-    this.actions = actions;
+    this.workbench = workbench;
     this.text = "";
     this.isDrawing = false;
     this.settings = /** @type {Settings} */ ({});
@@ -81,6 +76,11 @@ export class SettingsPanel {
     if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
   }
 
+  /** @param {object} settings */
+  change(settings) {
+    return this.workbench.change("change", { settings });
+  }
+
   /** @param {string} title @param {Node[]} controls */
   group(title, controls) {
     const toggle = () => (group.open ? this.open.add(title) : this.open.delete(title));
@@ -98,7 +98,7 @@ export class SettingsPanel {
       for (const [x, y, label] of points) circle(context, (0.08 + 0.84 * x) * THUMBNAIL_SIDE, (0.92 - 0.84 * y) * THUMBNAIL_SIDE, 1.6, { fill: classColor(label) });
       return element("button", {
         type: "button", title: name, "aria-label": name, "aria-pressed": String(name === chosen), "data-key": `data-${name}`,
-        onclick: () => this.actions.change({ "data.name": { name } }),
+        onclick: () => this.change({ "data.name": { name } }),
       }, canvas);
     }));
   }
@@ -106,7 +106,7 @@ export class SettingsPanel {
   drawControls() {
     const draw = (/** @type {string} */ title, /** @type {number | null} */ label, /** @type {string} */ key) => button(title, () => {
       this.isDrawing = label !== null;
-      this.actions.drawing(label);
+      this.workbench.setDrawing(label);
     }, { class: key, "data-key": key });
     const classes = [0, 1, 2, 3].map((label) => draw(`Class ${label}`, label, `draw-${label}`));
     return element("div", { class: "row" }, ...(this.isDrawing ? [...classes, draw("Done", null, "draw-done")] : [draw("Draw points", 0, "draw")]));
@@ -124,14 +124,14 @@ export class SettingsPanel {
 
   /** @param {File} file */
   async readFile(file) {
-    if (file.size > 30e6) this.actions.fail(`${file.name} has ${Math.round(file.size / 1e6)} MB; the page takes tables of at most 30 MB.`);
-    else await this.actions.ownData(await file.text());
+    if (file.size > 30e6) this.workbench.say(`${file.name} has ${Math.round(file.size / 1e6)} MB; the page takes tables of at most 30 MB.`);
+    else await this.workbench.change("own-data", { csv: await file.text() });
   }
 
   /** @param {HTMLElement} row */
   paste(row) {
     const area = element("textarea", { "aria-label": "Rows of a table, from a file or a spreadsheet, with the target in the last column", placeholder: "x,y,class\n0,0,a\n0,1,b" });
-    row.replaceChildren(area, button("Use these rows", () => this.actions.ownData(area.value), { "data-key": "use-rows" }));
+    row.replaceChildren(area, button("Use these rows", () => this.workbench.change("own-data", { csv: area.value }), { "data-key": "use-rows" }));
     area.focus();
   }
 
@@ -142,9 +142,9 @@ export class SettingsPanel {
     const [first, second] = axes.map((name) => features.indexOf(name));
     const across = this.select("Horizontal axis", "axis", [components, ...features], first < 0 ? components : axes[0], (name) => {
       const column = features.indexOf(name);
-      this.actions.axes(column < 0 ? null : [column, second < 0 || second === column ? (column + 1) % features.length : second]);
+      this.workbench.useAxes(column < 0 ? null : [column, second < 0 || second === column ? (column + 1) % features.length : second]);
     });
-    return first < 0 ? [across] : [across, this.select("Vertical axis", "axis2", features, axes[1], (name) => this.actions.axes([first, features.indexOf(name)]))];
+    return first < 0 ? [across] : [across, this.select("Vertical axis", "axis2", features, axes[1], (name) => this.workbench.useAxes([first, features.indexOf(name)]))];
   }
 
   // --- rows of the table of settings ----------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ export class SettingsPanel {
   controls({ key, title, help, choices }) {
     const { values } = this.settings;
     const value = values[key];
-    const change = (/** @type {any} */ chosen) => this.actions.change({ [key]: chosen });
+    const change = (/** @type {any} */ chosen) => this.change({ [key]: chosen });
     if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.setUnits(parseNumbers(text)), help)];
     if (key === "network.activation") {
       const names = [...new Set(value.map(nameOf))];
@@ -166,7 +166,7 @@ export class SettingsPanel {
       return [this.select(title, key, shown, names.length > 1 ? "several" : names[0] ?? "tanh", (name) => change(value.map(() => ({ name }))), help)];
     }
     if (key === "loss.penalty") {
-      const set = (/** @type {string} */ name) => this.actions.change({ [key]: name, "loss.strength": name === "none" ? 0 : values["loss.strength"] || 0.001 });
+      const set = (/** @type {string} */ name) => this.change({ [key]: name, "loss.strength": name === "none" ? 0 : values["loss.strength"] || 0.001 });
       return [this.select(title, key, choices ?? [], value ?? "none", set, help)];
     }
     if (key === "loss.strength" && !values["loss.penalty"]) return [];
@@ -190,12 +190,12 @@ export class SettingsPanel {
     const record = this.settings.values[key];
     const known = this.catalog.parameters[key]?.[record?.name] ?? {};
     return Object.entries(known).filter(([name]) => isShown(name)).map(([name, [usual, help]]) =>
-      this.number(`${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`, `${key}.${name}`, record[name] ?? usual, (number) => this.actions.change({ [key]: { ...record, [name]: number ?? usual } }), help));
+      this.number(`${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`, `${key}.${name}`, record[name] ?? usual, (number) => this.change({ [key]: { ...record, [name]: number ?? usual } }), help));
   }
 
   /** @param {number[]} units */
   setUnits(units) {
-    return this.actions.layers((layers) => units.map((count, layer) => ({ units: count, activation: (layers[layer] ?? layers.at(-1))?.activation ?? { name: "tanh" } })));
+    return this.workbench.changeLayers((layers) => units.map((count, layer) => ({ units: count, activation: (layers[layer] ?? layers.at(-1))?.activation ?? { name: "tanh" } })));
   }
 
   gridControls() {
@@ -203,7 +203,7 @@ export class SettingsPanel {
     const optimizer = this.settings.values["optimizer.name"];
     const own = Object.keys(optimizer).filter((name) => name !== "name").map((name) => `optimizer.name.${name}`);
     const keys = [...new Set(["", ...Object.keys(USUAL_GRIDS).slice(0, 4), ...own, ...(varied ? [varied] : [])])];
-    const vary = (/** @type {string} */ key, /** @type {number[]} */ values) => this.actions.change({ grid: key ? { [key]: values } : {} });
+    const vary = (/** @type {string} */ key, /** @type {number[]} */ values) => this.change({ grid: key ? { [key]: values } : {} });
     const controls = [this.select("Vary", "vary", keys, varied ?? "", (key) => vary(key, USUAL_GRIDS[key] ?? [optimizer[key.split(".")[2]]]))];
     if (varied) controls.push(this.field("Values", "grid", this.settings.grid[varied].join(", "), (text) => vary(varied, parseNumbers(text))));
     return controls;
@@ -221,7 +221,8 @@ export class SettingsPanel {
     const verdict = element("pre", { role: "status" }, this.verdicts[kind] ?? "");
     const inputs = titles.map((_, index) => element("input", { type: "text", value: written[index], "data-key": `${kind}-${index ? "derivative" : "function"}` }));
     const use = async (/** @type {string[] | null} */ pair) => {
-      const found = await this.actions.formula(kind, pair ?? [null, ""]);
+      const [formula, derivative] = pair ?? [null, ""];
+      const found = await this.workbench.send("formula", { kind, function: formula, derivative });
       if (!found) return;
       if (pair) this.written[kind] = pair;
       else delete this.written[kind];
@@ -236,7 +237,7 @@ export class SettingsPanel {
 
   fileButtons() {
     return element("div", { class: "row" }, ...FILES.map(([file, title]) =>
-      button(title, () => this.actions.save(file), { "data-key": `take-${file}`, class: file.includes(".") ? undefined : "python" })));
+      button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file.includes(".") ? undefined : "python" })));
   }
 
   // --- controls -------------------------------------------------------------------------------------------------------
@@ -251,7 +252,7 @@ export class SettingsPanel {
     if (!help) return element("div", { class: "setting" }, element("span", {}, title), control);
     const holder = Object.keys(this.catalog.equations).find((one) => key.startsWith(one)) ?? "";
     const equation = this.catalog.equations[holder]?.[nameOf(this.settings.values[holder])] ?? "";
-    const about = button(title, () => this.actions.explain(title, [help, equation, `In a recipe: ${key}.`]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
+    const about = button(title, () => this.workbench.explanation.showTexts(title, [help, equation, `In a recipe: ${key}.`]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
     return element("div", { class: "setting", title: help }, about, control);
   }
 
@@ -276,7 +277,7 @@ export class SettingsPanel {
    */
   number(title, key, value, action, help) {
     const row = this.field(title, key, value === null ? "" : String(value), (text) => {
-      if (text && Number.isNaN(Number(text))) this.actions.fail(`${title} is "${text}"; give a number.`);
+      if (text && Number.isNaN(Number(text))) this.workbench.say(`${title} is "${text}"; give a number.`);
       else action(text ? Number(text) : null);
     }, help);
     row.lastElementChild?.setAttribute("inputmode", "decimal");

@@ -43,38 +43,13 @@ export class Workbench {
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
     this.edited = Promise.resolve(); // layers are changed one after another
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
-    const point = (/** @type {object} */ change) => {
-      Object.assign(this.pointer, change);
-      this.redraw();
-    };
-    const explain = (/** @type {() => any} */ show) => this.frame && this.attempt(show);
-    this.plane = new Plane(this.canvas("plane"), {
-      onSample: (row) => explain(() => this.explanation.showSample(this.frame, this.view, row)),
-      onDrawn: (points) => this.useDrawn(points),
-    });
-    this.network = new NetworkView(this.find("network"), {
-      onUnit: (layer, unit) => explain(() => this.explanation.showUnit(this.frame, this.view, layer, unit, this.plane.sample ?? 0)),
-      onEdit: ({ layer, from, to }) => explain(() => this.explanation.showWeight(this.frame, this.view, layer, from, to)),
-      onHover: (unit) => point({ unit }),
-      onWeight: (weight) => point({ weight }),
-      onLayers: (edit) => this.changeLayers(edit),
-    });
+    this.plane = new Plane(this.canvas("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
+    this.network = new NetworkView(this.find("network"), this);
     this.population = new Population((role) => this.find(role), (member) => this.look({ member }));
-    this.curves = new Curves(this.canvas("loss"), this.canvas("score"), { onPoint: (step) => point({ step }), onChoose: (step) => this.lookAt(step) });
-    this.explanation = new ExplanationPanel(this.find("explanation"), source.hasPython ? (table) => source.ask("explain", table) : null,
-      (edit) => this.change("edit", { ...edit, member: this.view.member }));
+    this.curves = new Curves(this.canvas("loss"), this.canvas("score"), this);
+    this.explanation = new ExplanationPanel(this.find("explanation"), this);
     this.story = new StoryStrip(this.find("story"), (name) => this.tell(name));
-    this.panel = new SettingsPanel(this.find("settings"), {
-      change: (settings) => this.change("change", { settings }),
-      layers: (edit) => this.changeLayers(edit),
-      ownData: (csv) => this.change("own-data", { csv }),
-      drawing: (label) => this.setDrawing(label),
-      axes: (columns) => this.useAxes(columns),
-      save: (file) => this.save(file),
-      explain: (title, texts) => this.explanation.showTexts(title, texts),
-      formula: (kind, [formula, derivative]) => this.send("formula", { kind, function: formula, derivative }),
-      fail: (sentence) => this.say(sentence),
-    });
+    this.panel = new SettingsPanel(this.find("settings"), this);
     this.toggled = Promise.resolve();
     this.connect();
     this.start();
@@ -88,6 +63,19 @@ export class Workbench {
   /** @param {string} role @returns {HTMLCanvasElement} */
   canvas(role) {
     return this.find(role);
+  }
+
+  /** What is under the pointer now. @param {object} change */
+  point(change) {
+    Object.assign(this.pointer, change);
+    this.redraw();
+  }
+
+  /** Show numbers of the picture. @param {"showUnit" | "showWeight" | "showSample"} what @param {number[]} place */
+  explain(what, ...place) {
+    if (!this.frame) return;
+    if (what === "showUnit") place.push(this.plane.sample ?? 0);
+    this.attempt(() => /** @type {any} */ (this.explanation)[what](this.frame, this.view, ...place));
   }
 
   pace() {
