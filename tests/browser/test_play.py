@@ -200,7 +200,7 @@ def test_settings_change_the_training(played):
     set_number(page, "optimizer.name.momentum", 0.4)
     wait_until(page, lambda: session.workbench.moment.problem.numbers.get("momentum", np.zeros(1))[0] == 0.4)
     page.get_by_role("button", name="About: Momentum").click()
-    page.get_by_role("complementary").get_by_text("θ ← θ + v").wait_for()
+    page.get_by_role("complementary").get_by_text("optimizer.name.momentum").wait_for()
     page.keyboard.press("Escape")
     control(page, "optimizer.schedule").select_option("step")
     set_number(page, "optimizer.schedule.every", 7)

@@ -3,7 +3,6 @@ import tempfile
 import pytest
 from playground_examples import recipe_of
 
-from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground.session import Session
 from deltarule.playground.workbench import Workbench
 
@@ -14,7 +13,7 @@ def opened():
     benches = []
 
     def open_workbench(**sections):
-        benches.append(Workbench(recipe_of(**sections), ReferenceEngine()))
+        benches.append(Workbench(recipe_of(**{**sections, "run": {"engine": "reference", **sections.get("run", {})}})))
         return benches[-1]
 
     yield open_workbench

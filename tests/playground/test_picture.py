@@ -18,6 +18,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
+from deltarule.studies.recipes import with_settings
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +118,7 @@ def test_dead_units(opened, drawn):
 
 @needs_node
 def test_images(drawn):
-    bench = Workbench(recipe_to_play("digits"), ReferenceEngine())
+    bench = Workbench(with_settings(recipe_to_play("digits"), {"run.engine": "reference"}))
     bench.advance(3)
     bench.close()
     moment = bench.moment

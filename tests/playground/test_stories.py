@@ -1,14 +1,14 @@
 import pytest
 
-from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground.picture import draw
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.settings import list_stories
 from deltarule.playground.workbench import Workbench
+from deltarule.studies.recipes import with_settings
 
 
-def played(story, updates, engine=None, **changes):
-    bench = Workbench(recipe_to_play(story), engine)
+def played(story, updates, engine="auto", **changes):
+    bench = Workbench(with_settings(recipe_to_play(story), {"run.engine": engine}))
     bench.change(changes)
     bench.advance(updates)
     bench.close()
@@ -17,7 +17,7 @@ def played(story, updates, engine=None, **changes):
 
 @pytest.mark.parametrize("story", [story["name"].partition("-")[2] for story in list_stories()])
 def test_story_is_drawn(story):
-    bench = played(story, 5, ReferenceEngine())
+    bench = played(story, 5, "reference")
     header, _ = draw(bench, 0, None, bench.moment)
     assert header["step"] == 5 and header["members"] > 1
 

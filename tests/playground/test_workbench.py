@@ -12,6 +12,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import with_settings
 from deltarule.training.train import train
 
 
@@ -215,7 +216,7 @@ def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     bench = opened()
     with monkeypatch.context() as patched:
         patched.setattr(f"{workbench.__name__}.{broken}", lambda *given: 1 / 0)
-        bench._given_engine, bench._is_loaded = None, False
+        bench._is_loaded = False
         bench.play()
         wait_until(lambda: bench.failure)
         assert bench.failure == "the training failed: division by zero; change a setting, or reset it"
@@ -226,7 +227,7 @@ def test_no_error_ends_the_thread(opened, monkeypatch, broken):
 
 
 def test_criterion_of_a_study():
-    bench = Workbench(recipe_to_play("encoder"), ReferenceEngine())
+    bench = Workbench(with_settings(recipe_to_play("encoder"), {"run.engine": "reference"}))
     bench.advance(200)
     bench.close()
     moment = bench.moment

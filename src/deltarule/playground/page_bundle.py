@@ -3,9 +3,9 @@
 import posixpath
 import re
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
+PAGE = Path(__file__).with_name("page")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:(?!\*/).)*(?:\*/)?|\* .*|\*/)\n", re.MULTILINE)
 """A line that is nothing but a comment."""
@@ -14,18 +14,11 @@ _COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:(?!\*/).)*(?:\*/)?|\* .*|\*/)\n", re.
 @cache
 def page_files() -> frozenset[str]:
     """The names of all files of the page, with "/" below its folders."""
-
-    def names(folder: Traversable, prefix: str = "") -> list[str]:
-        found = []
-        for file in folder.iterdir():
-            found += names(file, f"{prefix}{file.name}/") if file.is_dir() else [f"{prefix}{file.name}"]
-        return found
-
-    return frozenset(names(resources.files("deltarule.playground") / "page"))
+    return frozenset(file.relative_to(PAGE).as_posix() for file in PAGE.rglob("*") if file.is_file())
 
 
 def page_file(name: str) -> str:
-    return (resources.files("deltarule.playground") / "page" / name).read_text(encoding="utf-8")
+    return (PAGE / name).read_text(encoding="utf-8")
 
 
 def bundle(name: str) -> str:

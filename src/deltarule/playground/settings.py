@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from deltarule.data.dataset import Dataset
@@ -59,7 +59,7 @@ _NAMED = [key for key in _KINDS if key not in ("network.activation", "loss.penal
 def list_stories() -> tuple[dict[str, str], ...]:
     """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML)."""
     stories = []
-    for file in sorted((resources.files("deltarule.playground") / "gallery").iterdir(), key=lambda one: one.name):
+    for file in sorted(Path(__file__).with_name("gallery").glob("*.toml")):
         text = file.read_text(encoding="utf-8")
         study = parse_toml(text, file.name).study
         stories.append(
@@ -85,10 +85,6 @@ def catalog() -> dict[str, Any]:
         "parameters": {
             **{key: {name: _parameters(_KINDS[key], name) for name in choices[key]} for key in _NAMED},
             "data.name": {name: _data_options(name) for name in OFFERED},
-        },
-        "equations": {
-            key: {name: _equation(getattr(registry.find(_KINDS[key], name), function)) for name in choices[key]}
-            for key, function in (("optimizer.name", "update"), ("optimizer.schedule", "rate"))
         },
         "formulas": PRESETS,
         "stories": [{key: story[key] for key in ("name", "title", "text")} for story in list_stories()],
@@ -140,7 +136,3 @@ def _data_options(name: str) -> dict[str, tuple[float, str]]:
         for option, meaning in DATA_OPTIONS.items()
         if option in parameters
     }
-
-
-def _equation(function: Any) -> str:
-    return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())

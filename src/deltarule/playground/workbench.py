@@ -46,13 +46,11 @@ MAX_UPDATES_BEHIND = 50
 class Workbench:
     """A training run that can be played, paused, changed and rewound.
 
-    If the recipe's grid has a key, there are separate members for each of the key's values. An engine may be given in
-    place of that of the recipe.
+    If the recipe's grid has a key, there are separate members for each of the key's values.
     """
 
-    def __init__(self, recipe: Recipe, engine: Engine | None = None) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         self._changed = threading.Condition()
-        self._given_engine = engine
         self.engine: Engine = ReferenceEngine()
         self._loading: object | None = None  # another one for each engine that is loaded
         self._loader: threading.Thread | None = None
@@ -236,7 +234,7 @@ class Workbench:
         self.failure = ""
         was_loaded = self._is_loaded or self.is_loading
         self._stop_loading()
-        self.engine, self._is_loaded = self._given_engine or ReferenceEngine(), self._given_engine is not None
+        self.engine, self._is_loaded = ReferenceEngine(), False
         if was_loaded:
             self.load_engine()
         self._changed.notify_all()

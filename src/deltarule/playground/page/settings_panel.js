@@ -7,7 +7,7 @@ import { THUMBNAILS } from "./thumbnails.js";
 
 /**
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
- * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, equations: Record<string, Record<string, string>>,
+ * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
  *   formulas: Record<string, Record<string, string[]>>, stories: {name: string, title: string, text: string}[]}} Catalog as settings.py makes it
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, toml?: string, address?: string}} Settings
  * @typedef {{units: number, activation: any}} HiddenLayer
@@ -250,9 +250,7 @@ export class SettingsPanel {
     control.setAttribute("data-key", key);
     control.setAttribute("aria-label", title);
     if (!help) return element("div", { class: "setting" }, element("span", {}, title), control);
-    const holder = Object.keys(this.catalog.equations).find((one) => key.startsWith(one)) ?? "";
-    const equation = this.catalog.equations[holder]?.[nameOf(this.settings.values[holder])] ?? "";
-    const about = button(title, () => this.workbench.explanation.showTexts(title, [help, equation, `In a recipe: ${key}.`]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
+    const about = button(title, () => this.workbench.explanation.showTexts(title, [help, `In a recipe: ${key}.`]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
     return element("div", { class: "setting", title: help }, about, control);
   }
 
