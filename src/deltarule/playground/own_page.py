@@ -49,9 +49,9 @@ def write_page(recipe: Recipe, file: Path) -> Path:
     page = Template(page_file("alone.html")).substitute(
         title=f"deltarule: {recipe.name}".replace("<", ""),
         style=style,
-        style_digest=_digest(style),
+        style_digest=_base64(hashlib.sha256(style.encode()).digest()),
         script=script,
-        script_digest=_digest(script),
+        script_digest=_base64(hashlib.sha256(script.encode()).digest()),
         worker=bundle("engine/worker.js"),
         experiment=json.dumps(to_jsonable(_experiment(recipe))).replace("<", "\\u003c"),
     )
@@ -125,8 +125,8 @@ def _described(dataset: Dataset, name: str) -> dict[str, Any]:
 
 
 def _encoded(numbers: np.ndarray) -> str:
-    return base64.b64encode(np.ascontiguousarray(numbers, "<f8").tobytes()).decode()
+    return _base64(np.ascontiguousarray(numbers, "<f8").tobytes())
 
 
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -8,12 +8,13 @@ T points · K members
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.data.dataset import Dataset
-from deltarule.engines.base import Engine, Trace
+from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -30,25 +31,20 @@ MAX_SNAPSHOT_BYTES = 128 * 2**20
 """Memory of the snapshots; with more, every other one is dropped, and going back computes more updates again."""
 
 
-@dataclass(frozen=True)
-class LockedEngine:
-    """An engine that trains all but some entries of θ."""
-
-    engine: Engine
-    locked: tuple[int, ...]
-
-    def advance(self, problem: Problem, state: State, count: int) -> tuple[State, Trace]:
-        if not self.locked:
-            return self.engine.advance(problem, state, count)
-        places = np.array(self.locked)
-        diverged = np.full(len(state.members), -1)
-        for _ in range(count):
-            after, trace = self.engine.advance(problem, state, 1)
-            theta = after.theta.copy()
-            theta[:, places] = state.theta[:, places]
-            state = replace(after, theta=theta)
-            diverged = np.where(diverged < 0, trace.bad, diverged)
-        return state, replace(trace, bad=diverged)
+def advance(
+    engine: Engine, problem: Problem, state: State, count: int, locked: tuple[int, ...]
+) -> tuple[State, Integers]:
+    """Train all but some entries of θ; returns also the step at which each member diverged, or −1."""
+    if not locked:
+        state, trace = engine.advance(problem, state, count)
+        return state, trace.bad
+    places, diverged = np.array(locked), np.full(len(state.members), -1)
+    for _ in range(count):
+        after, trace = engine.advance(problem, state, 1)
+        theta = after.theta.copy()
+        theta[:, places] = state.theta[:, places]
+        state, diverged = replace(after, theta=theta), np.where(diverged < 0, trace.bad, diverged)
+    return state, diverged
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +57,7 @@ class Snapshot:
     locked: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Point:
+class Point(NamedTuple):
     """A point of the curves: values {name: [K]} and quantiles of the objective."""
 
     step: int
@@ -137,7 +132,7 @@ class Past:
         before = [one for one in list(self._snapshots) if one.state.step <= max(step, 0)]
         problem, state, locked = before[-1].problem, before[-1].state.take(members), before[-1].locked
         if step > state.step:
-            state, _ = LockedEngine(engine, locked).advance(problem, state, step - state.step)
+            state, _ = advance(engine, problem, state, step - state.step, locked)
         return problem, state
 
 
@@ -171,7 +166,8 @@ class Present:
         points = {point.step for point in list(moment.past.points) if point.step > self.state.step}
         for step in sorted(points | {moment.state.step}):
             count = step - again.state.step
-            again = replace(again, state=LockedEngine(engine, self.locked).advance(self.problem, again.state, count)[0])
+            state, _ = advance(engine, self.problem, again.state, count, self.locked)
+            again = replace(again, state=state)
             again = replace(again, values=again.evaluate(engine))
             self.past.add_snapshot(self.problem, again.state)
             if step in points:

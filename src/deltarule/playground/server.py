@@ -37,7 +37,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 
 
 class PlayServer(ThreadingHTTPServer):

@@ -40,9 +40,6 @@ class TrainingPace:
             self.restart()  # after a stall, updates are not made up for at once
         return min(-late, CHUNK_SECONDS)
 
-    def updates_allowed(self, updates_per_second: float) -> float:
-        return min(self.updates, max(1, CHUNK_SECONDS * updates_per_second))
-
     def add_chunk(self, count: int, began: float) -> None:
         """Count a chunk that ends now, and set the size of the next one."""
         seconds = time.perf_counter() - began

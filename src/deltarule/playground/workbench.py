@@ -24,10 +24,10 @@ from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
-from deltarule.playground.past import LockedEngine, Past, Present
+from deltarule.playground.past import Past, Present, advance
 from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
 from deltarule.playground.settings import fitting_settings
-from deltarule.playground.training_pace import TrainingPace
+from deltarule.playground.training_pace import CHUNK_SECONDS, TrainingPace
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
@@ -306,10 +306,11 @@ class Workbench:
                 return
             self.load_engine()
             engine, moment, version, past = self.engine, self.moment, self.version, self.moment.past
-            limit = min(self._updates_left, pace.updates_allowed(self._updates_per_second))
-            count = int(min(limit, past.next_point(moment.state.step) - moment.state.step))
+            due = max(1, CHUNK_SECONDS * self._updates_per_second)
+            until_point = past.next_point(moment.state.step) - moment.state.step
+            count = int(min(self._updates_left, pace.updates, due, until_point))
         began = time.perf_counter()
-        state, trace = LockedEngine(engine, moment.locked).advance(moment.problem, moment.state, count)
+        state, diverged_steps = advance(engine, moment.problem, moment.state, count, moment.locked)
         pace.add_chunk(count, began)
         after = replace(moment, state=state)
         is_point = state.step == past.next_point(moment.state.step)
@@ -321,7 +322,7 @@ class Workbench:
             if self.version != version or self.engine is not engine:
                 return  # settings or engine changed meanwhile: the chunk used the previous ones
             self.moment = after
-            self._note_divergences(trace.bad)
+            self._note_divergences(diverged_steps)
             past.add_snapshot(moment.problem, state)
             if is_point:
                 past.add_point(state.step, after.values)
