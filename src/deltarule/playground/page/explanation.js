@@ -56,8 +56,8 @@ export class ExplanationPanel {
     const isWeight = array.startsWith("W");
     const name = isWeight ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
     const { theta, gradient } = frame.arrays;
-    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", { ...view, place, value: Number(value.value) }) });
-    const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", { ...view, place, locked: lock.checked }) });
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", () => ({ ...view, place, value: Number(value.value) })) });
+    const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", () => ({ ...view, place, locked: lock.checked })) });
     lock.checked = frame.header.locked.includes(place);
     const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
     const why = this.hasFormulas && isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;

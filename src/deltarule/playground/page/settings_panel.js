@@ -78,7 +78,7 @@ export class SettingsPanel {
 
   /** @param {object} settings */
   change(settings) {
-    return this.workbench.change("change", { settings });
+    return this.workbench.change("change", () => ({ settings }));
   }
 
   /** @param {string} title @param {Node[]} controls */
@@ -122,16 +122,21 @@ export class SettingsPanel {
     return row;
   }
 
+  /** @param {string} csv */
+  useRows(csv) {
+    return this.workbench.change("own-data", () => ({ csv }));
+  }
+
   /** @param {File} file */
   async readFile(file) {
     if (file.size > 30e6) this.workbench.say(`${file.name} has ${Math.round(file.size / 1e6)} MB; the page takes tables of at most 30 MB.`);
-    else await this.workbench.change("own-data", { csv: await file.text() });
+    else await this.useRows(await file.text());
   }
 
   /** @param {HTMLElement} row */
   paste(row) {
     const area = element("textarea", { "aria-label": "Rows of a table, from a file or a spreadsheet, with the target in the last column", placeholder: "x,y,class\n0,0,a\n0,1,b" });
-    row.replaceChildren(area, button("Use these rows", () => this.workbench.change("own-data", { csv: area.value }), { "data-key": "use-rows" }));
+    row.replaceChildren(area, button("Use these rows", () => this.useRows(area.value), { "data-key": "use-rows" }));
     area.focus();
   }
 

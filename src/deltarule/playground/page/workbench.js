@@ -41,7 +41,7 @@ export class Workbench {
     this.isStopped = this.saidTrouble = false;
     this.waiting = /** @type {AbortController | null} */ (null);
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
-    this.edited = Promise.resolve(); // layers are changed one after another
+    this.changed = Promise.resolve(); // settings change one after another: each click counts
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
     this.plane = new Plane(this.canvas("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
     this.network = new NetworkView(this.find("network"), this);
@@ -97,7 +97,7 @@ export class Workbench {
       step: () => this.send("step", { updates: 1 }),
       epoch: () => this.send("epoch"),
       reset: () => this.send("reset"),
-      reseed: () => this.change("change", { settings: { "run.seeds": nextSeeds(this.settings.values["run.seeds"]) } }),
+      reseed: () => this.change("change", () => ({ settings: { "run.seeds": nextSeeds(this.settings.values["run.seeds"]) } })),
       now: () => this.lookAt(null),
       discrete: () => this.redraw(),
       "network-tab": () => this.showTab("network"),
@@ -225,20 +225,24 @@ export class Workbench {
     return this.attempt(() => this.source.ask(name, table));
   }
 
-  /** Change settings, and show them, also as they were if it is refused. @param {string} name @param {Record<string, any>} table */
-  async change(name, table) {
-    if (table.csv || table.settings?.["data.name"]) this.story.show(""); // it tells of other points
-    this.lookAt(null);
-    const trouble = await this.source.ask(name, table).then(() => "", (error) => error.message);
-    this.settings = await this.source.ask("settings").catch(() => this.settings);
-    if (trouble) this.panel.text = ""; // what was refused is shown as it still is
-    this.showSettings();
-    this.say(trouble);
+  /** Change settings, and show them, also as they were if it is refused. @param {string} name @param {() => Record<string, any>} tableOf made once those before it are answered */
+  change(name, tableOf) {
+    this.changed = this.changed.then(async () => {
+      const table = tableOf();
+      if (table.csv || table.settings?.["data.name"]) this.story.show(""); // it tells of other points
+      this.lookAt(null);
+      const trouble = await this.source.ask(name, table).then(() => "", (error) => error.message);
+      this.settings = await this.source.ask("settings").catch(() => this.settings);
+      if (trouble) this.panel.text = ""; // what was refused is shown as it still is
+      this.showSettings();
+      this.say(trouble);
+    });
+    return this.changed;
   }
 
-  /** Each click counts, also before the answer to the one before it. @param {(layers: import("./settings_panel.js").HiddenLayer[]) => import("./settings_panel.js").HiddenLayer[]} edit */
+  /** @param {(layers: import("./settings_panel.js").HiddenLayer[]) => import("./settings_panel.js").HiddenLayer[]} edit */
   changeLayers(edit) {
-    this.edited = this.edited.then(() => this.change("change", { settings: layerSettings(edit(hiddenLayers(this.settings.values))) }));
+    return this.change("change", () => ({ settings: layerSettings(edit(hiddenLayers(this.settings.values))) }));
   }
 
   /** @param {number | null} step */
@@ -256,7 +260,7 @@ export class Workbench {
 
   /** @param {string} name */
   async tell(name) {
-    await this.change("story", { name });
+    await this.change("story", () => ({ name }));
     this.story.show(name);
   }
 
@@ -274,7 +278,7 @@ export class Workbench {
   useDrawn(points) {
     if (new Set(points.map((one) => one.label)).size < 2) return;
     const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
-    this.change("own-data", { csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } });
+    this.change("own-data", () => ({ csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } }));
   }
 
   /** @param {string} file */
@@ -304,7 +308,7 @@ export class Workbench {
       `This address is of another experiment, and one is being trained, at update ${this.settings.step.toLocaleString("en")}. `,
       answer("Keep training", () => this.say("")),
       " ",
-      answer("End it, and open the address", () => this.change("recipe", { recipe })),
+      answer("End it, and open the address", () => this.change("recipe", () => ({ recipe }))),
     ];
   }
 
