@@ -25,7 +25,6 @@ from deltarule.studies.recipes import Recipe, dataset_of
 Compiler = subprocess.Popen[bytes]
 
 _loaded: set[Any] = set()
-"""The programs that this process has loaded."""
 
 
 def is_loaded(engine: Engine, problem: Problem) -> bool:
@@ -34,7 +33,6 @@ def is_loaded(engine: Engine, problem: Problem) -> bool:
 
 
 def start_compiler(engine: Engine, recipe: Recipe) -> Compiler:
-    """Start a process that compiles the programs of a recipe."""
     told = [engine.name, recipe.name, str(recipe.folder), recipe_toml(recipe.configuration)]
     command = [sys.executable, "-m", "deltarule.playground.compiling"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -45,7 +43,6 @@ def start_compiler(engine: Engine, recipe: Recipe) -> Compiler:
 
 
 def load_programs(engine: Engine, moment: Present) -> None:
-    """Compile a moment's programs, or load them from the cache."""
     moment.evaluate(engine)
     engine.advance(moment.problem, moment.state, 1)
     _loaded.add(_program_key(moment.problem))

@@ -25,7 +25,7 @@ MIN_ROWS_TO_SPLIT = 100
 """If there are fewer rows, all are used for training."""
 MAX_BYTES = 32 * 2**20
 MAX_CELLS = 500_000
-"""Cells of a table, as it is and encoded, that a page can wait for: some seconds."""
+"""Cells of a table that a page can wait for: some seconds."""
 
 
 class OwnTable(NamedTuple):

@@ -66,10 +66,7 @@ class Point(NamedTuple):
 
 
 class Past:
-    """The curves and snapshots of one training, from its initial state.
-
-    `points` are those of the curves, `interval` the updates from one to the next; `changes`, the step of each change.
-    """
+    """The curves, with a point every `interval` updates, and snapshots of one training; the steps of its `changes`."""
 
     def __init__(self, problem: Problem, state: State) -> None:
         self.interval = 1

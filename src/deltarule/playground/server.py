@@ -41,10 +41,7 @@ CONTENT_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"
 
 
 class PlayServer(ThreadingHTTPServer):
-    """A server on 127.0.0.1 for one session.
-
-    Without a port it takes any free one; a port that is taken raises `RunFailed`.
-    """
+    """A server on 127.0.0.1 for one session, at any free port or the given one; `RunFailed` if that is taken."""
 
     daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
@@ -123,7 +120,6 @@ class _Handler(BaseHTTPRequestHandler):
         return page_file(name).encode(), f"{CONTENT_TYPES[name.rpartition('.')[2]]}; charset=utf-8"
 
     def _reply(self, name: str) -> tuple[bytes, str]:
-        """What a session answers to the JSON object of a request, and its type."""
         try:
             answer = self.server.session.respond(name, self._body(), FRAME_WAIT_SECONDS)
         except BadInput as error:
@@ -143,7 +139,6 @@ class _Handler(BaseHTTPRequestHandler):
         return "/".join(rest)
 
     def _body(self) -> dict[str, Any]:
-        """The JSON object in the body of a valid request."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             raise _Refusal(HTTPStatus.LENGTH_REQUIRED, "the request has no length")
@@ -160,7 +155,6 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, answer: Callable[[str], tuple[bytes, str]]) -> None:
-        """Send an answer to the request with the security headers."""
         headers = dict(HEADERS)
         try:
             status, (content, headers["Content-Type"]) = HTTPStatus.OK, answer(self._name())
