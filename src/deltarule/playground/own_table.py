@@ -76,6 +76,9 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
         notes.append(f"left out: {count_of(int((~is_known).sum()), 'row')} without a value of {target!r}")
     y = y[is_known]
     answers = infer_target(y, name=f"{path}: the target {target!r}")
+    are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
+    if answers.is_classes and are_numbers and not notes:
+        return OwnTable(path, target, len(y), notes)
     features = {name: column[is_known] for name, column in frame.items()}
     # A column that counts the rows is a time here, to be learned from.
     numbers = {name: NUMBER for name, column in features.items() if column.dtype.kind == "f" and len(set(column)) > 1}
