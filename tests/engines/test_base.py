@@ -78,12 +78,3 @@ def test_a_member_without_a_penalty_is_what_it_is_where_nobody_has_one(
     assert found.bad.tolist() == [-1, *[0] * (members - 1)]
     np.testing.assert_array_equal(found.objective[:, 0], wanted.objective[:, 0])
     np.testing.assert_array_equal(among.theta[0], alone.theta[0])
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=NAMES)
-@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
-def test_logits_are_those_that_stand_beside_the_outputs(engine: Engine, output: str) -> None:
-    x = np.linspace(-2, 2, 12).reshape(6, 2)
-    problem = create_problem(Network([2, 3, 2], "tanh", output), x, np.eye(2)[[0, 1] * 3], seeds=range(4))
-    state = initial_state(problem)
-    assert engine.logits(problem, state, x).tobytes() == engine.outputs(problem, state, x)[0].tobytes()

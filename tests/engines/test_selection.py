@@ -118,8 +118,8 @@ def test_a_variable_that_numba_refuses_is_named_and_auto_goes_without(number: st
     words, environment = [sys.executable, "-c", NUMBA_REFUSES], os.environ | {"NUMBA_NUM_THREADS": number}
     done = subprocess.run(words, env=environment, capture_output=True, encoding="utf-8", check=False)
     told = (
-        'the engine "compiled" needs Numba, which cannot be loaded (Number of threads specified must be > 0); correct'
-        ' or unset NUMBA_NUM_THREADS, or use "reference"'
+        'the engine "compiled" needs Numba, which cannot be loaded (Number of threads specified must be > 0); install'
+        ' it, correct its variables (NUMBA_…) of the environment, or use "reference"'
     )
     assert done.stdout.splitlines() == ["reference", told, told], done
 

@@ -68,17 +68,6 @@ def test_task_that_kills_its_workers_is_given_up():
         list(run_all(given, eval, iter([(DIES,)])))
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows holds no signals back")
-def test_workers_ignore_ctrl_c():
-    """A terminal sends it to all: one that loads its libraries would print where it was."""
-    sleeps = "__import__('time').sleep(0.2) or __import__('os').getpid()"
-    asked = f"({sleeps}, __import__('signal').pthread_sigmask(__import__('signal').SIG_BLOCK, ()))"
-    with pool(2) as given:
-        held = dict(answer for _, answer in run_all(given, eval, iter([(asked,)] * 8)))
-    assert all(signal.SIGINT in mask for mask in held.values())  # of one worker, or both
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-
 def test_workers_print_nothing(capfd):
     """Where memory ends, Python and its libraries would; what fails comes back to be told."""
     prints = "print('out') or print('err', file=__import__('sys').stderr) or __import__('warnings').warn('of it') or 3"

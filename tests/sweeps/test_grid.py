@@ -11,7 +11,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
 from deltarule.sweeps import plan as plans
-from deltarule.sweeps.grid import limit_of, plan_sweep, with_grid
+from deltarule.sweeps.grid import limit_of, plan_sweep
 from deltarule.sweeps.plan import Row, Source, data_of
 from deltarule.sweeps.worker import train_unit
 
@@ -202,13 +202,6 @@ def test_memory_bounds_a_population(monkeypatch):
     monkeypatch.setattr(grid, "MAX_BYTES", 100_000)
     made = plan({"optimizer.learning_rate": list(np.linspace(0.1, 1, 50))})
     assert len(made.units) > 1 and sum(len(unit.members) for unit in made.units) == 100
-
-
-def test_grid_from_python_is_checked():
-    with pytest.raises(BadInput, match=r"optimizer.learning_rate is -1"):
-        with_grid(parse(TABLE), {"optimizer.learning_rate": np.array([-1.0])})
-    grid = {"network.layers": ([2, 1], [2, 2, 1])}
-    assert with_grid(parse(TABLE), grid).grid == grid
 
 
 def test_changed_data_are_refused():

@@ -46,7 +46,7 @@ def matrices(moment):
 
 def by_torch(moment):
     problem, state, engine = moment.problem, moment.state, AutogradEngine()
-    rows = engine._rows(problem, state.members, state.step, all_rows(problem, state.members))
+    rows = engine._rows(problem, state, all_rows(problem, state.members))
 
     def total(theta):
         logits, _ = engine._forward(problem, engine._views(theta, problem.network.entries), rows, None)

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -33,23 +31,3 @@ def test_members_of_equal_rows_are_looked_at_together(monkeypatch: pytest.Monkey
     )
     evaluate(problem, ReferenceEngine(), initial_state(problem), Recorded(), None)
     assert seen == [[0, 2, 4], [1, 3]]
-
-
-@pytest.mark.parametrize("metrics", [(), ("accuracy",)])
-def test_outputs_are_computed_only_for_what_needs_them(
-    metrics: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    x = np.eye(3)
-    problem = create_problem(Network([3, 2, 3], "tanh", "softmax"), x, x, loss="cross_entropy", seeds=range(3))
-    state, calls = initial_state(problem), []
-    expected = evaluate(problem, ReferenceEngine(), state, Recorded(("thresholded",)), (x, x))
-
-    class Counting(ReferenceEngine):
-        def outputs(self, *given: Any) -> Any:
-            calls.append(given)
-            return super().outputs(*given)
-
-    values = evaluate(problem, Counting(), state, Recorded(metrics), (x, x))
-    assert bool(calls) == bool(metrics)
-    for name in ("objective", "validation objective"):
-        assert values[name].tobytes() == expected[name].tobytes()

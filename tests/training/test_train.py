@@ -414,7 +414,6 @@ def test_progress_counts_solved_and_diverged_members():
         ({"patience": 3}, "no validation rows"),
         ({"record": ("acuracy",)}, "no metric 'acuracy'"),
         ({"record": "accuracy"}, "^record is 'accuracy'; give a list of names, or functions by name"),
-        ({"record": {"dead": 3}}, "^record has 3; give the name of a metric, or a function by its name"),
         ({"record": {"accuracy": print}}, "^record has a function named 'accuracy', which is a series already"),
         ({"record": {"validation objective": print}}, "^record has a function named 'validation objective', which"),
         ({"record": {"one": lambda moment: 1}}, "^'one' of record gives 1 for 1 member; return a number or an array"),

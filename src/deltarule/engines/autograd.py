@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
-from deltarule.errors import BadInput, is_out_of_memory, not_installed
-from deltarule.maths import random
+from deltarule.engines.reference import dropout_masks
+from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
 from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
@@ -64,9 +64,6 @@ class AutogradEngine(Engine):
                 state = replace(state.put(group, part), step=state.step)
         return replace(state, step=state.step + n), Trace(objective, bad)
 
-    def notes(self, problem: Problem) -> tuple[str, ...]:
-        return ()
-
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
@@ -80,9 +77,9 @@ class AutogradEngine(Engine):
         """Return the objective [K] of a training batch and its gradient [K, P].
 
         For a loss that is not `exact`, False for `published_gradient` gives the gradient of the loss's value, which
-        training does not follow. Raises `NoWitness` for a custom formula that PyTorch cannot run or differentiate.
+        training does not follow. Raises `BadInput` for a custom formula that PyTorch cannot run or differentiate.
         """
-        tensors = self._rows(problem, state.members, state.step, rows)
+        tensors = self._rows(problem, state, rows)
         J, g, _ = self._pass(problem, state.members, self._tensor(state.theta), tensors, published_gradient)
         return _to_numpy(J), _to_numpy(g)
 
@@ -95,11 +92,10 @@ class AutogradEngine(Engine):
         is_sound = torch.empty((n, len(members)), dtype=torch.bool, device=self._device)
         for i in range(n):
             now = replace(state, step=state.step + i)
-            rows = self._rows(problem, members, now.step, self._batch(problem, members, now.step))
+            rows = self._rows(problem, now, self._batch(problem, members, now.step))
             objective[i], g, statistics = self._pass(problem, members, theta, rows, published_gradient=True)
             buffers = self._running_statistics(problem, buffers, statistics, rows.w)
-            moved, *slots = self._update(problem, now, theta, self._clipped(problem, members, g), slots)
-            theta = self._scaled_step(problem, members, theta, moved)
+            theta, *slots = self._update(problem, now, theta, g, slots)
             if (now.step + 1) % FLUSH_EVERY == 0:
                 tiny = torch.finfo(theta.dtype).tiny
                 theta, *slots = (torch.where(vector.abs() < tiny, 0, vector) for vector in (theta, *slots))
@@ -119,16 +115,21 @@ class AutogradEngine(Engine):
         """Return a batch's objective [K], its gradient [K, P], and batch norm's (μ, σ²)."""
         theta = theta.detach().requires_grad_()
         parameters = self._views(theta, problem.network.entries)
-        logits, statistics = self._forward(problem, parameters, rows, None)
-        J = self._objective(problem, members, theta, logits, rows, published_gradient)
-        # No member's objective depends on another's θ: the gradient of the sum holds that of each member.
         try:
+            logits, statistics = self._forward(problem, parameters, rows, None)
+            J = self._objective(problem, members, theta, logits, rows, published_gradient)
+            # No member's objective depends on another's θ: the gradient of the sum holds that of each member.
             (g,) = self._torch.autograd.grad(J.sum(), theta)
-        except Exception as error:  # a custom formula's derivative may raise anything
-            own = _custom_formulas(problem)
+        except Exception as error:  # a custom formula may raise anything when it gets a tensor
+            formulas: list[tuple[str, Any]] = [("activation", layer.activation) for layer in problem.network.layers]
+            formulas += [("loss", problem.loss), ("penalty", problem.penalty)]
+            own = dict.fromkeys(f"{kind} '{one.name}'" for kind, one in formulas if one and not is_built_in(one))
             if not own or is_out_of_memory(error):
                 raise
-            raise self._formulas.not_differentiable(own, error) from None
+            raise BadInput(
+                f"PyTorch cannot compute or differentiate your own {' and '.join(own)} ({type(error).__name__}: "
+                f"{one_line(str(error))}); write it with operators that PyTorch has, or use the reference engine"
+            ) from None
         return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
 
     def _forward(
@@ -161,9 +162,7 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
-        formula = _witness(self._formulas.ACTIVATIONS, activation)
-        if formula is None:
-            return self._formulas.user_formula("activation", activation, activation.function, z)
+        formula = _witness(self._formulas.ACTIVATIONS, activation) or activation.function
         return formula(z, **activation.parameters)
 
     def _objective(
@@ -180,7 +179,8 @@ class AutogradEngine(Engine):
             strength = strength / total[..., 0, 0]
         chosen = self._tensor(problem.penalized.astype(problem.dtype))
         (counted,) = self._torch.where(strength != 0)  # an infinite penalty of strength 0 adds nothing
-        values = (chosen * self._penalties(problem, theta[counted])).sum(-1)
+        formula = _witness(self._formulas.PENALTIES, problem.penalty) or problem.penalty.value
+        values = (chosen * formula(theta[counted])).sum(-1)
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
@@ -189,20 +189,15 @@ class AutogradEngine(Engine):
             return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
         p = self._activation(output, logits)
         formula = (published_gradient and _witness(formulas.PUBLISHED, loss)) or _witness(formulas.LOSSES, loss)
-        if formula is None:
-            return self._formulas.user_formula("loss", loss, loss.value, p, y)
-        return formula(p, y, **loss.parameters)
-
-    def _penalties(self, problem: Problem, theta: Tensor) -> Tensor:
-        assert problem.penalty is not None
-        formula = _witness(self._formulas.PENALTIES, problem.penalty)
-        if formula is None:
-            return self._formulas.user_formula("penalty", problem.penalty, problem.penalty.value, theta)
-        return formula(theta)
+        return (formula or loss.value)(p, y, **loss.parameters)
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """Return [θ, *slots] after an update with the gradient g."""
-        optimizer, members = problem.optimizer, state.members
+        optimizer, members, entry_factors = problem.optimizer, state.members, problem.entry_factors
+        if problem.clip_norm is not None:
+            length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
+            limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))
+            g = self._torch.where(length > limit, g * (limit / length), g)
         numbers = {name: self._torch.as_tensor(value[members, None]) for name, value in problem.numbers.items()}
         rates = problem.rates(members, state.step) * state.factor
         numbers["learning_rate"] = self._torch.as_tensor(rates[:, None])
@@ -216,35 +211,21 @@ class AutogradEngine(Engine):
             numbers = numbers_at_step(state.step + 1, **numbers)
         numbers = {name: value.to(dtype=theta.dtype).to(self._device) for name, value in numbers.items()}
         if optimizer.norms:
-            numbers["norm"] = self._array_norms(problem.network.entries, g)
+            parts = [g[:, entry.start : entry.stop] for entry in problem.network.entries]
+            norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
+            numbers["norm"] = self._torch.cat(norms, -1)
         formula = _witness(self._formulas.OPTIMIZERS, optimizer)
         if formula:
-            return list(formula(theta, g, *slots, **numbers))
-        # The update of a custom optimizer is not differentiated: it can run on arrays, as it was written.
-        arrays = {name: _to_numpy(value) for name, value in numbers.items()}
-        return [self._tensor(new) for new in optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays)]
-
-    def _clipped(self, problem: Problem, members: Integers, g: Tensor) -> Tensor:
-        """Return the gradients, none longer than the problem's `clip_norm`."""
-        if problem.clip_norm is None:
-            return g
-        length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
-        limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))
-        return self._torch.where(length > limit, g * (limit / length), g)
-
-    def _scaled_step(self, problem: Problem, members: Integers, theta: Tensor, moved: Tensor) -> Tensor:
-        """Return θ after a step to `moved`, with the problem's `entry_factors`."""
-        factors = problem.entry_factors
-        if factors is None:
-            return moved
-        each = self._tensor((factors if factors.ndim == 1 else factors[members]).astype(problem.dtype))
-        stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
-        return self._torch.where(each == 0, theta, stepped)
-
-    def _array_norms(self, entries: Sequence[Entry], g: Tensor) -> Tensor:
-        parts = [g[:, entry.start : entry.stop] for entry in entries]
-        norms = [self._torch.linalg.vector_norm(part, dim=-1, keepdim=True).expand_as(part) for part in parts]
-        return self._torch.cat(norms, -1)
+            moved, *slots = formula(theta, g, *slots, **numbers)
+        else:  # the update of a custom optimizer is not differentiated: it can run on arrays, as it was written
+            arrays = {name: _to_numpy(value) for name, value in numbers.items()}
+            moved, *slots = map(self._tensor, optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays))
+        if entry_factors is not None:
+            each = entry_factors if entry_factors.ndim == 1 else entry_factors[members]
+            each = self._tensor(each.astype(problem.dtype))
+            stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
+            moved = self._torch.where(each == 0, theta, stepped)
+        return [moved, *slots]
 
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
@@ -268,15 +249,10 @@ class AutogradEngine(Engine):
         x, y = (tensor[self._tensor(rows)] for tensor in self._data[1:])
         return Batch(x, y, weights_at(problem, members, rows), positions)
 
-    def _rows(self, problem: Problem, members: Integers, step: int, rows: Batch) -> Rows:
-        keep, rate = {}, {}
-        if problem.drops:
-            for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
-                n, seeds = layer.number, problem.dropout_seeds[members]
-                drawn = random.keep_mask(seeds, n, step, rows.positions, layer.units, rates)
-                keep[n] = self._tensor(drawn.astype(problem.dtype))
-                rate[n] = self._tensor(rates[:, None, None].astype(problem.dtype))
-        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), keep, rate)
+    def _rows(self, problem: Problem, state: State, rows: Batch) -> Rows:
+        keep, rate = dropout_masks(problem, state, rows)
+        masks = [{n: self._tensor(mask) for n, mask in (each or {}).items()} for each in (keep, rate)]
+        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), *masks)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
@@ -287,14 +263,6 @@ class AutogradEngine(Engine):
 
 def _witness(formulas: Mapping[str, Callable[..., Any]], formula: Any) -> Callable[..., Any] | None:
     return formulas.get(formula.name) if is_built_in(formula) else None
-
-
-def _custom_formulas(problem: Problem) -> list[str]:
-    """Return the kinds and names of the custom formulas of an objective."""
-    formulas: list[tuple[str, Any]] = [("activation", layer.activation) for layer in problem.network.layers]
-    formulas += [("loss", problem.loss), ("penalty", problem.penalty)]
-    named = [f"{kind} '{one.name}'" for kind, one in formulas if one is not None and not is_built_in(one)]
-    return list(dict.fromkeys(named))
 
 
 def _to_numpy(tensor: Tensor) -> Floats:

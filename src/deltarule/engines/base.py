@@ -63,10 +63,6 @@ class Engine(Protocol):
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         """Evaluation-mode logits and outputs.   x [B, D] or [K, B, D]  →  z, a [K, B, C]."""
 
-    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        """Evaluation-mode logits.   x [B, D] or [K, B, D]  →  z [K, B, C]."""
-        return self.outputs(problem, state, x)[0]
-
     def evaluate(
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
@@ -91,6 +87,7 @@ class Engine(Protocol):
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         """Return notes for the user on how this problem is advanced."""
+        return ()
 
     def __repr__(self) -> str:
         return f"Engine '{self.name}'"
@@ -108,7 +105,10 @@ def row_parts(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> I
         yield np.arange(len(state.members)), Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))
         return
     for group in groups(problem, state.members):
-        for indices in _split_by_rows(problem, state.members, group):
+        # Few inputs are copied, to evaluate members with different rows together.
+        numbers = len(group) * problem.row_count(int(state.members[group[0]])) * problem.network.inputs
+        is_one = problem.rows is None or numbers <= MAX_COPIED_NUMBERS
+        for indices in [group] if is_one else split_by_kind(group, problem.row_kinds[state.members[group]]):
             yield indices, all_rows(problem, state.members[indices])
 
 
@@ -128,22 +128,14 @@ def map_blocks(
         yield from platforms.thread_pool(platforms.processor_count(), "look").map(function, blocks)
 
 
-def _split_by_rows(problem: Problem, members: Integers, group: Integers) -> list[Integers]:
-    rows = problem.row_count(int(members[group[0]]))
-    if problem.rows is None or len(group) * rows * problem.network.inputs <= MAX_COPIED_NUMBERS:
-        return [group]
-    return split_by_kind(group, problem.row_kinds[members[group]])
-
-
 def split_rows(x: Floats) -> list[Floats]:
     starts = range(0, x.shape[-2], MAX_ROWS_PER_PASS)
     return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
 
 
 def _values(engine: Engine, problem: Problem, state: State, rows: Batch, metrics: Metrics) -> dict[str, Floats]:
-    parts = [(engine.outputs if metrics else engine.logits)(problem, state, x) for x in split_rows(rows.x)]
-    pairs = parts if metrics else [(part, part) for part in parts]
-    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*pairs, strict=True))
+    parts = [engine.outputs(problem, state, x) for x in split_rows(rows.x)]
+    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
     values = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         return values | {name: metric(outputs, rows.y, rows.w) for name, metric in metrics.items()}

@@ -66,16 +66,12 @@ class ReferenceEngine(Engine):
         return (f"the compiled engine has no program for {self.reason}: the reference engine trains this",)
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        network = problem.network
+        parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
         with one_blas_thread(), np.errstate(all="ignore"):
-            logits = self.logits(problem, state, x)
-            return logits, np.asarray(problem.network.output.forward(logits)[0])
-
-    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        with one_blas_thread(), np.errstate(all="ignore"):
-            network = problem.network
-            parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
             tape, _ = forward(network.layers, parameters, np.asarray(x, problem.dtype), buffers=buffers)
-            return np.asarray(tape[-1].value)
+            logits = np.asarray(tape[-1].value)
+            return logits, np.asarray(network.output.forward(logits)[0])
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:
@@ -122,13 +118,17 @@ def forward_pass(
         slope = 0.0 if penalty_gradient is None else penalty_gradient()
         return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
-    return J, gradient, tape, _updated_buffers(problem, state, statistics, total)
+    buffers = state.buffers
+    if statistics:
+        observed = updated_buffers(views(buffers, network.buffers), statistics, total)
+        buffers = np.asarray(flatten(observed, network.buffers))
+    return J, gradient, tape, buffers
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
     """Return the objective [K] over all training rows, in evaluation mode."""
     rows = all_rows(problem, state.members)
-    logits = ReferenceEngine().logits(problem, state, rows.x)
+    logits, _ = ReferenceEngine().outputs(problem, state, rows.x)
     return objective_of_logits(problem, state, logits, rows)
 
 
@@ -210,16 +210,6 @@ def find_finite(state: State, objective: Floats) -> Floats:
     for slot in state.slots.values():
         is_sound &= np.isfinite(slot).all(-1)
     return np.asarray(is_sound)
-
-
-def _updated_buffers(
-    problem: Problem, state: State, statistics: dict[str, tuple[Floats, Floats]], total: Floats
-) -> Floats:
-    if not statistics:
-        return state.buffers
-    entries = problem.network.buffers
-    updated = updated_buffers(views(state.buffers, entries), statistics, total)
-    return np.asarray(flatten(updated, entries))
 
 
 def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:

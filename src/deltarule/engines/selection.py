@@ -6,7 +6,7 @@ The expected time is that of the updates, and of compiling. With these few round
 long on average as with the right choice, and at most 1.7 times, in 1,008 measured cases (`benchmarks/costs.py`).
 """
 
-import os
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -49,9 +49,8 @@ def engine(name: str, device: str | None = None) -> Engine:
     if name == "compiled":
         from deltarule.engines.compiled.engine import CompiledEngine
 
-        compiled = CompiledEngine()
         _load_numba()
-        return compiled
+        return CompiledEngine()
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
@@ -73,13 +72,12 @@ def engine_for(
     # For a small training, inspecting its formulas would take as long as several updates.
     if reference_seconds <= startup_seconds("products", False, layers, shapes):
         return ReferenceEngine()
+    if find_spec("numba") is None:
+        return ReferenceEngine()
     from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine
     from deltarule.engines.compiled.structure_cache import structure_of
 
-    try:
-        compiled = [CompiledEngine()]
-    except BadInput:  # Numba is not installed, or switched off
-        return ReferenceEngine()
+    compiled = [CompiledEngine()]
     if reason := structure_of(problem).reason_against:
         return ReferenceEngine(reason)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
@@ -103,10 +101,10 @@ def _load_numba() -> None:
     try:
         import numba  # noqa: F401
     except Exception as error:
-        variables = sorted(name for name in os.environ if name.startswith("NUMBA_"))
-        cure = f"correct or unset {', '.join(variables)}" if variables else "install it anew"
-        text = f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")})'
-        raise BadInput(f'{text}; {cure}, or use "reference"') from error
+        raise BadInput(
+            f'the engine "compiled" needs Numba, which cannot be loaded ({str(error).rstrip(".")}); install it, '
+            'correct its variables (NUMBA_…) of the environment, or use "reference"'
+        ) from error
 
 
 def expected_seconds(form: str, problem: Problem, steps: int) -> float:

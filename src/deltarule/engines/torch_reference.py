@@ -9,29 +9,13 @@ approximate. At a kink, and for a NaN, each formula does what `maths` says it do
 `autograd` imports it, when its engine is created.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
-
-from deltarule.errors import BadInput
+from torch.nn import functional
 
 Tensor = torch.Tensor
 Formula = Callable[..., Tensor]
-
-
-class NoWitness(BadInput):
-    """Raised if PyTorch cannot run or differentiate a custom formula."""
-
-
-def leaky_relu(z: Tensor, slope: float) -> Tensor:
-    """z if z > 0, else slope · z."""
-    return torch.where(z > 0, z, slope * z)
-
-
-def elu(z: Tensor, alpha: float) -> Tensor:
-    """z if z > 0, else α (eᶻ − 1), finite for autograd in both branches."""
-    return torch.where(z > 0, z, alpha * torch.expm1(torch.where(z > 0, 0.0, z)))
 
 
 def softplus(z: Tensor) -> Tensor:
@@ -42,28 +26,6 @@ def softplus(z: Tensor) -> Tensor:
 def mish(z: Tensor) -> Tensor:
     """z tanh(softplus z)."""
     return z * torch.tanh(softplus(z))
-
-
-def gelu(z: Tensor) -> Tensor:
-    """z Φ(z)."""
-    return z * (0.5 + 0.5 * torch.erf(z * 0.5**0.5))
-
-
-def log_softmax(z: Tensor) -> Tensor:
-    """zᵢ − log Σ e^zⱼ, with the maximum of each row subtracted."""
-    shifted = z - z.detach().amax(-1, keepdim=True)
-    return shifted - torch.logsumexp(shifted, -1, keepdim=True)
-
-
-def softmax(z: Tensor) -> Tensor:
-    """e^(zᵢ − log Σ e^zⱼ)."""
-    return torch.exp(log_softmax(z))
-
-
-def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
-    """½ e² if |e| ≤ δ, else δ |e| − ½ δ², with e = p − y."""
-    e = torch.abs(p - y)
-    return torch.where(e > delta, delta * e - 0.5 * delta**2, 0.5 * e * e)
 
 
 def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
@@ -99,7 +61,7 @@ def binary_cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
 
 def cross_entropy_from_logits(z: Tensor, y: Tensor) -> Tensor:
     """yᵢ (log Σ e^zⱼ − zᵢ): the cross-entropy of p = softmax(z)."""
-    return -y * log_softmax(z)
+    return -y * torch.log_softmax(z, -1)
 
 
 def naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -> Tensor:
@@ -117,24 +79,24 @@ ACTIVATIONS: Mapping[str, Formula] = {
     "identity": lambda z: z,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
-    "softsign": torch.nn.functional.softsign,
+    "softsign": functional.softsign,
     "relu": torch.relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
+    "leaky_relu": lambda z, slope: functional.leaky_relu(z, slope),
+    "elu": functional.elu,
     "selu": torch.selu,
     "softplus": softplus,
     "silu": lambda z: z * torch.sigmoid(z),
     "mish": mish,
-    "gelu": gelu,
+    "gelu": functional.gelu,
     "exponential": torch.exp,
-    "softmax": softmax,
+    "softmax": lambda z: torch.softmax(z, -1),
 }
 
 LOSSES: Mapping[str, Formula] = {
     "squared_error": lambda p, y: torch.square(p - y),
     "half_squared_error": lambda p, y: 0.5 * torch.square(p - y),
     "absolute_error": lambda p, y: torch.abs(p - y),
-    "huber": huber,
+    "huber": lambda p, y, delta: functional.huber_loss(p, y, reduction="none", delta=delta),
     "quantile": quantile,
     "poisson": poisson,
     "binary_cross_entropy": binary_cross_entropy,
@@ -160,34 +122,6 @@ PENALTIES: Mapping[str, Formula] = {
     )
     for ending in ("", "_per_sample")
 }
-
-
-def user_formula(kind: str, formula: Any, function: Callable[..., Any], *inputs: Tensor) -> Tensor:
-    """Return a custom formula's `function` of tensors, or raise `NoWitness`."""
-    fails = f"your own {kind} '{formula.name}' does not run on PyTorch tensors"
-    try:
-        result = function(*inputs, **getattr(formula, "parameters", {}))
-    except Exception as error:  # a custom function may raise anything when it gets a tensor
-        raise NoWitness(_no_witness(fails, _error_message(error), "operators alone")) from None
-    z = inputs[0]
-    if not isinstance(result, Tensor) or result.shape != z.shape or result.requires_grad != z.requires_grad:
-        raise NoWitness(_no_witness(fails, "what it returns is no tensor that autograd can follow", "operators alone"))
-    return result
-
-
-def not_differentiable(formulas: Sequence[str], error: Exception) -> NoWitness:
-    fails = f"PyTorch cannot differentiate your own {' and '.join(formulas)}"
-    return NoWitness(_no_witness(fails, _error_message(error), "operations that it can differentiate"))
-
-
-def _no_witness(fails: str, why: str, instead: str) -> str:
-    return (
-        f"{fails} ({why}), so there is no PyTorch witness for it; write it with {instead}, or use the reference engine"
-    )
-
-
-def _error_message(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def sgd(theta: Tensor, g: Tensor, learning_rate: Tensor) -> tuple[Tensor, ...]:

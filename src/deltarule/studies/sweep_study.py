@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.problem.configuration import check_beside_grid
+from deltarule.problem.configuration import check_beside_grid, parse
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
-from deltarule.sweeps.grid import as_python, with_grid
+from deltarule.sweeps.grid import as_python, settings_to_json
 from deltarule.sweeps.plan import Source
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_sweep
@@ -125,7 +125,7 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
         recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration
     if isinstance(grid, Mapping):
-        configuration = with_grid(configuration, grid)
+        configuration = parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
     check_beside_grid(configuration, recipe.settings)
     return recipe, configuration
 

@@ -22,7 +22,7 @@ from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.configuration import parse, with_changes
+from deltarule.problem.configuration import with_changes
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
@@ -42,15 +42,7 @@ MAX_BYTES = 2**28
 faster, and would report their progress less often."""
 
 
-def with_grid(configuration: Configuration, grid: Mapping[str, Sequence[Any]]) -> Configuration:
-    return parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
-
-
 def settings_to_json(settings: Any) -> dict[str, Any]:
-    if not hasattr(type(settings), "keys"):
-        raise BadInput(
-            f"a configuration is {settings!r}; give a table of what it sets, as {{'optimizer.learning_rate': 0.1}}"
-        )
     return {str(key): as_python(value) for key, value in dict(settings).items()}
 
 
@@ -137,7 +129,7 @@ def _plan_units(
         rankings[metric, "validation" if source.folds or data.dataset.validation is not None else "train"] = None
         StopRules(**first.stopping.model_dump()).check_metric()  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
-        problem_of_members([first], row, np.array([0]), [0])  # raises if the network does not fit the data
+        problem_of_members([first], row, [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
         members = _members(configurations, seeds, source, group, data)
         max_members = max_population_size(first, data.dataset)
@@ -185,7 +177,10 @@ def _group_configurations(
     for digest, configuration in configurations.items():
         per_limit = _needs_training_per_limit(configuration)
         per_fold = source.folds and is_fitted_to_rows(configuration)
-        shape, training = configuration_key(configuration, limits=per_limit), _training_key(configuration, per_limit)
+        shape, training = configuration_key(configuration, limits=per_limit), digest
+        if not per_limit:
+            unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
+            training = configuration_hash(configuration.model_copy(update={"stopping": unlimited}))
         for fold in range(source.folds) if source.folds else (-1,):
             # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
             name = fold if per_fold else -1, shape, fold if per_limit else -1
@@ -215,12 +210,9 @@ def _choose_engine(
 
 
 def population_problem(members: Sequence[Member], data: Data) -> Problem:
-    by_id = {id(member.configuration): member.configuration for member in members}
-    indices = {key: index for index, key in enumerate(by_id)}
     return problem_of_members(
-        list(by_id.values()),
+        [member.configuration for member in members],
         data.dataset,
-        np.array([indices[id(member.configuration)] for member in members]),
         [member.seed for member in members],
         [data.folds[member.fold][0] for member in members] if data.folds else None,
     )
@@ -235,13 +227,6 @@ def _needs_training_per_limit(configuration: Configuration) -> bool:
     stopping = configuration.stopping
     by_metric = stopping.threshold is not None and stopping.metric != "objective"
     return stopping.patience is not None or by_metric
-
-
-def _training_key(configuration: Configuration, per_limit: bool) -> str:
-    if per_limit:
-        return configuration_hash(configuration)
-    unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
-    return configuration_hash(configuration.model_copy(update={"stopping": unlimited}))
 
 
 def max_population_size(configuration: Configuration, dataset: Dataset) -> int:

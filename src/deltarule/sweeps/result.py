@@ -284,14 +284,6 @@ class Sweep:
         """Close the store's file, which some systems cannot delete while it is open."""
         self._connection.close()
 
-    @translate_errors()
-    def in_memory(self) -> "Sweep":
-        """Return a copy of the table in memory, and close this one's file."""
-        copy = sqlite3.connect(":memory:")
-        self._connection.backup(copy)
-        self._connection.close()
-        return Sweep(copy)
-
     def _columns(self, part: str | None) -> tuple[str, str]:
         if part is not None and part not in PARTS:
             raise BadInput(f"there is no part {part!r} of the data; choose one of {', '.join(PARTS)}")

@@ -53,8 +53,6 @@ class Store:
             raise RunFailed(
                 f"another process is at work on the sweep in {folder}; wait for it, or name another folder"
             ) from None
-        except OSError as error:  # a full disk
-            raise RunFailed(f"{folder / LOCK} cannot be locked: {error.strerror}; name another folder") from error
         try:
             with translate_errors(self.folder / FILE):
                 self.connection = connect(self.folder / FILE, "rwc")
@@ -102,15 +100,8 @@ class Store:
         return dict(self.connection.execute(f"SELECT hash, id FROM configurations WHERE {AMONG}", [hashes]).fetchall())
 
     def write_notes(self, **notes: Any) -> None:
-        """Write what is known of a sweep, beside what the store has of earlier ones."""
-        with self.transaction():
-            self._replace_notes(notes)
-
-    def _replace_notes(self, notes: Mapping[str, Any]) -> None:
-        """Write notes, united with those of earlier sweeps.
-
-        Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
-        """
+        """Write what is known of a sweep, united with what the store has of earlier ones."""
+        # Rows of another recipe are distinguished by the keys in which it differs, as if a grid had set these.
         earlier = read_notes(self.connection) or notes
         changed = [
             f"{section}.{key}"
@@ -126,7 +117,8 @@ class Store:
             "runs": _united(earlier.get("runs", ()), notes.get("runs", ())),
         }
         texts = [(name, json.dumps(value)) for name, value in merged.items()]
-        self.connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", texts)
+        with self.transaction():
+            self.connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", texts)
 
     def add_rows(
         self,
@@ -141,9 +133,10 @@ class Store:
         stored = []
         for row in rows:
             status = "diverged" if row["reason"] == "diverged" else "done"
+            seed = row["seed"] if row["seed"] < 2**63 else str(row["seed"])  # SQLite's integers are smaller
             scores = [name for name in row if name.endswith(("objective", "score"))]
             lacking = dict.fromkeys([name for name in scores if not math.isfinite(row[name])])
-            stored.append({**row, "status": status, "seed": seed_value(row["seed"]), **lacking})
+            stored.append({**row, "status": status, "seed": seed, **lacking})
         columns = list(stored[0])
         names, marks = ", ".join(f'"{name}"' for name in columns), ", ".join(f":{name}" for name in columns)
         sizes = json.dumps(list(layer_sizes))
@@ -165,6 +158,7 @@ class Store:
             digests = {(configuration, fold): digest for configuration, fold, digest in rows}
         compared = {name: notes[name] for name in ("folds", "metric", "ranked")}
         self.check_rows(digests, compared, notes.get("formulas", {}))
+        self.write_notes(**notes)
         columns = [name for _, name, *_ in self.connection.execute("PRAGMA table_info(members)")]
         chosen = ", ".join("mine.id" if name == "configuration" else f'added."{name}"' for name in columns)
         self.connection.execute("ATTACH DATABASE ? AS other", [str(Path(folder) / FILE)])
@@ -179,7 +173,6 @@ class Store:
                 "JOIN main.configurations AS mine ON theirs.hash = mine.hash ORDER BY added.rowid"
             )
             self.connection.execute("INSERT OR IGNORE INTO networks SELECT * FROM other.networks")
-            self._replace_notes(notes)
         self.connection.execute("DETACH DATABASE other")
 
     @contextlib.contextmanager
@@ -240,11 +233,6 @@ def _united(*lists: Iterable[Any]) -> list[Any]:
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
     return [name for name, digest in current.items() if stored.get(name, digest) != digest]
-
-
-def seed_value(seed: int) -> int | str:
-    """A seed as SQLite can store it."""
-    return seed if seed < 2**63 else str(seed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,15 +57,7 @@ CREATE TABLE networks (
     buffers BLOB NOT NULL
 );
 """
-DAMAGE = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    sqlite3.DatabaseError,
-)
+DAMAGE = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, sqlite3.DatabaseError
 """The exceptions that unexpected values in a store raise."""
 
 

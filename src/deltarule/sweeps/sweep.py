@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sqlite3
 import sys
 import tempfile
 import time
@@ -92,8 +93,12 @@ def run_sweep(
             plans = itertools.chain([first_part], plans)
             parts = ((plan, _write_plan(store, plan, name, run_options)) for plan in plans)
             _train_plans(store, parts, worker_pool, keep, error_advice, progress)
-        result = Sweep(open_for_reading(folder))
-        return result.in_memory() if out is None else result
+        connection = open_for_reading(folder)
+        if out is None:  # whose folder ends here
+            stored, connection = connection, sqlite3.connect(":memory:")
+            with contextlib.closing(stored):
+                stored.backup(connection)
+        return Sweep(connection)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,6 @@ from deltarule.training.options import StopRules
 from deltarule.training.recorder import Recorder
 
 FORMAT = "deltarule checkpoint 4"
-STEP = " step"
 CHECKPOINT_INTERVAL_SECONDS = 10.0
 MAX_CHECKPOINT_TIME_SHARE = 0.05
 """Checkpoints of large populations take seconds to write; they become rarer, to take at most this share of the time."""
@@ -34,7 +33,12 @@ class Checkpoint:
 
     def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> None:
         self.file, self.loop, self.recorder, self.stop = file, loop, recorder, stop
-        self.identity = _identity(loop, recorder)  # once, because it hashes all the data
+        # What a training must share with the one that it resumes; computed once, because it hashes all the data.
+        self.identity = {
+            "problem": problem_digest(loop.problem),
+            "engine": loop.engine.name,
+            "validation rows": recorder.validation and _digest(recorder.validation),
+        }
         self.due = time.perf_counter() + CHECKPOINT_INTERVAL_SECONDS
 
     def write_if_due(self) -> None:
@@ -48,7 +52,7 @@ class Checkpoint:
         """Write the file atomically: a reader finds this checkpoint or the one before."""
         now = self.recorder.continuation(self.loop, self.stop)
         arrays = {
-            **state_arrays("state", now.state),
+            **_state_arrays(now.state),
             **now.memory,
             **self.recorder.history.arrays(),
             "steps": now.steps,
@@ -78,43 +82,38 @@ class Checkpoint:
         self.recorder.history = history
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
-        loop, members = self.loop, self.loop.problem.members
-        state, history = checked_state("state", arrays, loop.active), History.from_arrays(arrays)
-        lengths = {(len(rows), len(row)) for rows in history.values.values() for row in rows}
-        if lengths - {(len(history.steps), members)}:
+        loop, history = self.loop, History.from_arrays(arrays)
+        start, size = loop.active, (len(history.steps), loop.problem.members)
+        if any((len(rows), len(row)) != size for rows in history.values.values() for row in rows):
             raise ValueError("its history does not fit its steps and members")
-        known = {name: array for rule in loop.rules for name, array in rule.memory().items()}
-        known |= {"steps": loop.updates, "reasons": loop.reasons}
-        memory = {name: arrays[name] for name in known if name in arrays}
-        for name, array in memory.items():
-            if array.shape != known[name].shape or array.dtype != known[name].dtype:
+        memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
+        known = {**_state_arrays(start), "steps": loop.updates, "reasons": loop.reasons, **memory}
+        # A compiled program checks no bounds: a state of another form must not reach it.
+        for name in known.keys() & arrays.keys():
+            if (arrays[name].shape, arrays[name].dtype) != (known[name].shape, known[name].dtype):
                 raise ValueError(f"its {name} do not fit the training")
-        steps, reasons = memory.pop("steps"), memory.pop("reasons")
-        if len(state.members) != members or steps.min() < 0 or not np.isin(reasons, list(Reason)).all():
-            raise ValueError("its steps and reasons do not fit its members")
+        steps, reasons, step = arrays["steps"], arrays["reasons"], int(arrays["state step"][0])
+        if not np.array_equal(arrays["state members"], start.members) or not np.isin(reasons, list(Reason)).all():
+            raise ValueError("its members do not fit the training")
+        if min(step, steps.min()) < 0:
+            raise ValueError("its steps are negative")
+        state = State(
+            theta=arrays["state theta"],
+            slots={name: arrays[f"state slot {name}"] for name in start.slots},
+            buffers=arrays["state buffers"],
+            factor=arrays["state factor"],
+            members=start.members,
+            step=step,
+        )
+        memory = {name: arrays[name] for name in memory if name in arrays}
         stop = StopRules(**contents["stop rules"])
         return Continuation(state, steps, reasons, memory, stop, self.recorder.validation), history
-
-
-def _identity(loop: TrainingLoop, recorder: Recorder) -> dict[str, Any]:
-    """Return what a training must share with the one that it resumes."""
-    validation = recorder.validation
-    return {
-        "problem": problem_digest(loop.problem),
-        "engine": loop.engine.name,
-        "validation rows": validation and _digest(validation),
-    }
 
 
 def checkpoint_engine(file: Path) -> str | None:
     """Return the name of the engine of a checkpoint, with which "auto" resumes."""
     name = load_arrays(file)[1].get("engine")
     return name if isinstance(name, str) else None
-
-
-def is_same(one: Problem, other: Problem) -> bool:
-    """Return whether two problems give the same results."""
-    return one is other or problem_digest(one) == problem_digest(other)
 
 
 def problem_digest(problem: Problem) -> str:
@@ -150,34 +149,7 @@ def _add_to_digest(sha: Any, value: Any) -> None:
         _add_to_digest(sha, part)
 
 
-def state_arrays(name: str, state: State) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state, with keys that begin with `name`."""
+def _state_arrays(state: State) -> dict[str, NDArray[Any]]:
     named = {field: getattr(state, field) for field in ("theta", "buffers", "factor", "members")}
     named |= {f"slot {slot}": value for slot, value in state.slots.items()}
-    return {f"{name} {field}": value for field, value in named.items()} | {f"{name}{STEP}": np.array([state.step])}
-
-
-def checked_state(name: str, arrays: Mapping[str, NDArray[Any]], reference: State) -> State:
-    """Return the state stored under `name`, with arrays and members like `reference`.
-
-    A compiled program checks no bounds, so that a state of another form must not reach it.
-    """
-    slots, members = f"{name} slot ", arrays[f"{name} members"]
-    state = State(
-        theta=arrays[f"{name} theta"],
-        slots={key.removeprefix(slots): value for key, value in arrays.items() if key.startswith(slots)},
-        buffers=arrays[f"{name} buffers"],
-        factor=arrays[f"{name} factor"],
-        members=members,
-        step=int(arrays[f"{name}{STEP}"][0]),
-    )
-    stored, expected = state_arrays("", state), state_arrays("", reference)
-    has_form = stored.keys() == expected.keys() and all(
-        stored[key].dtype == array.dtype and stored[key].shape[1:] == array.shape[1:] for key, array in expected.items()
-    )
-    is_known = members.shape == (len(members),) and np.isin(members, reference.members).all()
-    is_ascending = is_known and (np.diff(members) > 0).all()
-    has_all_members = all(len(array) == len(members) for key, array in stored.items() if key != STEP)
-    if not (has_form and is_ascending and has_all_members and len(stored[STEP]) == 1 and state.step >= 0):
-        raise ValueError(f"the arrays named {name!r} do not fit the training")
-    return state
+    return {f"state {field}": value for field, value in named.items()} | {"state step": np.array([state.step])}

@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
-from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.state import State, initial_state
-from deltarule.problem.validation import fill_arrays
+from deltarule.problem.state import State
 from deltarule.training.loop import Reason, TrainingLoop
 from deltarule.training.options import StopRules
 
@@ -110,14 +108,6 @@ def check_fit(start: Problem, problem: Problem) -> None:
             f"{each.members:,} × {each.network!r} by {each.optimizer.name} in {each.dtype}" for each in (start, problem)
         )
         raise BadInput(f"start has {had} and the problem {has}; make them equal, or give arrays by name")
-
-
-def state_from_arrays(problem: Problem, arrays: Mapping[str, Any]) -> State:
-    """The state before the first update, with given arrays [D, H] or [K, D, H]."""
-    state, network = initial_state(problem), problem.network
-    targets = views(state.theta, network.entries) | views(state.buffers, network.buffers)
-    fill_arrays("start", targets, arrays)
-    return state
 
 
 def renumbered(state: State) -> State:

@@ -45,7 +45,11 @@ class EpochMeans(Rule):
                 stop = min(n, start + size - step % size)
                 self._add_batches(members[indices], step, objective[start:stop, indices])
                 if (first_step + stop) % size == 0:
-                    self.completed.append(EpochMean(first_step + stop, indices, self._end_epoch(members[indices])))
+                    ended = members[indices]
+                    with np.errstate(all="ignore"):
+                        means = self.totals[ended] / (1.0 if self.problem.reduction == "sum" else self.weights[ended])
+                    self.totals[ended] = self.weights[ended] = 0.0
+                    self.completed.append(EpochMean(first_step + stop, indices, means))
                 start = stop
 
     def _add_batches(self, members: Integers, step: int, objective: Floats) -> None:
@@ -58,13 +62,6 @@ class EpochMeans(Rule):
                 values = values * weights
                 self.weights[members] = continue_sum(self.weights[members], weights)
             self.totals[members] = continue_sum(self.totals[members], values)
-
-    def _end_epoch(self, members: Integers) -> Floats:
-        divisors = 1.0 if self.problem.reduction == "sum" else self.weights[members]
-        with np.errstate(all="ignore"):
-            means = self.totals[members] / divisors
-        self.totals[members] = self.weights[members] = 0.0
-        return means
 
 
 def continue_sum(total: Floats, values: Floats) -> Floats:

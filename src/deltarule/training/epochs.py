@@ -270,28 +270,16 @@ def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | 
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, state.step + updates, others_follow=True)
-    traces = _Traces(problem)
+    objectives, is_diverged = [], np.zeros(problem.members, bool)
     with forget_orders_at_exit():
         for part, end in _parts_in_order(problem, state.step, order):
-            loop = TrainingLoop(part, chosen, state, [traces, Limit(np.full(problem.members, end))])
-            loop.run(should_stop=lambda: False)
-            state = loop.state()
+            state, trace = chosen.advance(part, state, end - state.step)
+            objectives.append(trace.objective)
+            is_diverged |= trace.bad >= 0
     sizes = batch_sizes(problem, np.array([0]), 0, updates)
-    losses = continue_sum(np.zeros(problem.members), np.concatenate(traces.objectives).astype(np.float64) * sizes)
-    reasons = reason_texts(np.where(traces.is_diverged, Reason.DIVERGED, Reason.MAX_EPOCHS))
+    losses = continue_sum(np.zeros(problem.members), np.concatenate(objectives).astype(np.float64) * sizes)
+    reasons = reason_texts(np.where(is_diverged, Reason.DIVERGED, Reason.MAX_EPOCHS))
     return EpochRun(state, np.ones(problem.members, np.int64), reasons, (losses / sizes.sum())[None])
-
-
-class _Traces(Rule):
-    """Keeps the objectives of all chunks, and which members diverged."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.objectives: list[Floats] = []
-        self.is_diverged = np.zeros(problem.members, bool)
-
-    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        self.objectives.append(chunk.trace.objective)
-        self.is_diverged |= chunk.trace.bad >= 0
 
 
 def _parts_in_order(problem: Problem, first_step: int, order: Integers) -> Iterator[tuple[Problem, int]]:

@@ -1,9 +1,7 @@
 """The options of `train`: its stop rules, and checks and defaults of the others."""
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,10 +109,6 @@ class StopRules:
         is_metric = self.base_metric != "objective" and self.metric not in functions
         return is_metric and metrics.find(self.base_metric).more_is_better
 
-    def patience_series(self, functions: Collection[str] = ()) -> str:
-        """Return the series that patience follows; `functions` are those of `record`."""
-        return self.metric if self.metric in functions else VALIDATION + self.base_metric
-
     def of_members(self, name: str, problem: Problem) -> NDArray[Any]:
         """Return the rules' number `name` for each member of `problem`, [K]."""
         value = getattr(self, name)
@@ -151,9 +145,6 @@ def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorde
     for name in functions:
         if not isinstance(name, str) or name.removeprefix(VALIDATION) in ("objective", *EXTRA, *metrics.METRICS):
             raise BadInput(f"record has a function named {name!r}, which is a series already; give it another name")
-    for name in names:
-        if not isinstance(name, str):
-            raise BadInput(f"record has {short_repr(name)}; give the name of a metric, or a function by its name")
     of_rows = [metrics.find(name).name for name in names if name not in EXTRA]
     rules.check_metric(functions)
     is_watched = rules.needs_history and rules.metric not in functions and rules.base_metric != "objective"
@@ -166,14 +157,6 @@ def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorde
         )
     extra = {name: EXTRA[name] for name in names if name in EXTRA}
     return Recorded(tuple(dict.fromkeys(of_rows)), extra | functions)
-
-
-def checkpoint_file(checkpoint: Any, resume: bool) -> Path | None:
-    if not isinstance(checkpoint, str | os.PathLike | None):
-        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
-    if resume and checkpoint is None:
-        raise BadInput("resume is True without a checkpoint; name the file to resume from")
-    return None if checkpoint is None else Path(checkpoint)
 
 
 def evaluation_points(name: str, every: Any, problem: Problem) -> Points:
@@ -212,10 +195,9 @@ def check_validation_rows(
 ) -> tuple[Floats, Floats] | None:
     """Return validation inputs [M, D] and targets [M, C], or None."""
     if validation is None:
-        if rules.patience is not None and rules.metric not in functions:
-            raise BadInput("patience follows a validation score, and there are no validation rows; give some")
-        if rules.metric.startswith(VALIDATION) and rules.metric not in functions:
-            raise BadInput(f"the metric is {rules.metric!r}, and there are no validation rows; give some")
+        needs_rows = rules.patience is not None or rules.metric.startswith(VALIDATION)
+        if needs_rows and rules.metric not in functions:
+            raise BadInput("patience or the metric needs validation rows, and there are none; give some")
         return None
     try:
         inputs, targets = validation

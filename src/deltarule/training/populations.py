@@ -81,31 +81,31 @@ def seeds_of(configuration: Configuration) -> tuple[int, ...]:
 
 
 def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) -> Problem:
-    seeds = [seed for configuration in configurations for seed in seeds_of(configuration)]
-    counts = [len(seeds_of(configuration)) for configuration in configurations]
-    return problem_of_members(configurations, dataset, np.repeat(np.arange(len(counts)), counts), seeds)
+    members = [(configuration, seed) for configuration in configurations for seed in seeds_of(configuration)]
+    return problem_of_members([configuration for configuration, _ in members], dataset, [seed for _, seed in members])
 
 
 def problem_of_members(
     configurations: Sequence[Configuration],
     dataset: Dataset,
-    configuration_indices: Integers,
     seeds: Sequence[int],
     rows: Sequence[Any] | None = None,
 ) -> Problem:
-    """Create the problem of K members, each with its seed and configuration.
+    """Create the problem of K members, each with its configuration and seed.
 
     All `configurations` have the same `configuration_key`; `rows` are the indices of each member's training rows.
     """
-    first = configurations[0]
+    first, runs = configurations[0], [configuration.run for configuration in configurations]
     network = network_of(first, dataset)
-    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in configurations]
-    runs = [configurations[index].run for index in configuration_indices.tolist()]
+    distinct = {id(configuration): configuration for configuration in configurations}
+    positions = {key: index for index, key in enumerate(distinct)}
+    indices = np.array([positions[id(configuration)] for configuration in configurations])
+    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in distinct.values()]
     problem = create_problem(
         network,
         dataset.train.x,
         dataset.encode(dataset.train, network.outputs),
-        **problem_arguments(first) | _of_members(numbers, configuration_indices),
+        **problem_arguments(first) | _of_members(numbers, indices),
         rows=rows,
         seeds=list(seeds),
         data_seeds=[run.data_seed for run in runs],

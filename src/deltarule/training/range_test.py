@@ -107,7 +107,10 @@ def range_test(
         schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
     )
     chosen = engine_for(engine, ramped, steps)
-    state, objectives, accuracies, sampled = initial_state(ramped), [], [], _with_sampled_rows(ramped)
+    state, objectives, accuracies = initial_state(ramped), [], []
+    member_rows = ramped.rows or (np.arange(len(ramped.x)),) * members
+    some = {id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in member_rows}
+    sampled = replace(ramped, rows=tuple(some[id(rows)] for rows in member_rows))
     for _ in range(steps if accuracy else 1):
         if accuracy:
             accuracies.append(evaluate(sampled, chosen, state, Recorded(("accuracy",)), None)["accuracy"])
@@ -119,14 +122,6 @@ def range_test(
     return RangeTest(rates, objective, np.stack(accuracies) if accuracy else None, suggested)
 
 
-def _with_sampled_rows(problem: Problem) -> Problem:
-    member_rows = problem.rows or (np.arange(len(problem.x)),) * problem.members
-    sampled = {
-        id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in member_rows
-    }
-    return replace(problem, rows=tuple(sampled[id(rows)] for rows in member_rows))
-
-
 def suggestion(rates: Floats, objective: Floats) -> float:
     """Return the rate at which the smoothed objective falls fastest, or NaN.
 
@@ -135,7 +130,9 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     width = 2 * (len(objective) // 20) + 1
     padded = np.pad(np.asarray(objective, np.float64), width // 2, mode="edge")
     smoothed = np.convolve(padded, np.full(width, 1 / width), mode="valid")
-    usable = np.isfinite(smoothed) & (smoothed <= _divergence_limit(smoothed))
+    # Diverged is what lies four times as high as the start above the lowest value so far, or 0 if none is negative.
+    height = smoothed[0] - np.minimum.accumulate(np.fmin(smoothed, 0))
+    usable = np.isfinite(smoothed) & (smoothed <= smoothed[0] + 3 * height)
     end = len(rates) if usable.all() else int(usable.argmin())
     if end < 3:
         return float("nan")
@@ -143,14 +140,3 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     slope = np.gradient(smoothed[:length], np.log(rates[:length]))
     steepest = int(slope.argmin())
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
-
-
-def _divergence_limit(objective: Floats) -> Floats:
-    """Return the objective [n] above which each update counts as diverged.
-
-    >>> _divergence_limit(np.array([5.0, 1.0])), _divergence_limit(np.array([-2.0, -6.0, 40.0, -99.0]))
-    (array([20., 20.]), array([ -2.,  10.,  10., 289.]))
-    """
-    lowest = np.minimum.accumulate(np.fmin(objective, 0))  # so far, or 0 where nothing is negative
-    height = objective[0] - lowest
-    return np.asarray(objective[0] + 3 * height)

@@ -17,7 +17,7 @@ from deltarule.training.continuation import Continuation
 from deltarule.training.history import History, Points, Recorded, call_functions, evaluate
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.moment import Moment
-from deltarule.training.options import StopRules
+from deltarule.training.options import VALIDATION, StopRules
 from deltarule.training.rules import Patience
 from deltarule.training.run import Divergence, Progress, Run
 
@@ -144,6 +144,10 @@ class Recorder(Rule):
             part = state if len(unknown) == self.problem.members else state.take(unknown)
             values = evaluate(self.problem, loop.engine, part, Recorded(), None)
             self.objective[unknown] = values["objective"]
+        # A note on steps that were asked for, and that no member may reach.
+        listed = [points.steps for points in (self.points, self.function_points) if points.steps is not None]
+        last, limit = max((int(steps.max(initial=0)) for steps in listed), default=0), int(self.limits.max())
+        notes = (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
         return Run(
             problem=self.problem,
             engine=loop.engine,
@@ -156,16 +160,9 @@ class Recorder(Rule):
             seconds=seconds,
             best_steps=best_steps,
             interrupted=is_interrupted,
-            notes=self.problem.notes + loop.engine.notes(self.problem) + self._notes(),
+            notes=self.problem.notes + loop.engine.notes(self.problem) + notes,
             continuation=continuation,
         )
-
-    def _notes(self) -> tuple[str, ...]:
-        """A note on steps that were asked for, and that no member may reach."""
-        listed = [points.steps for points in (self.points, self.function_points) if points.steps is not None]
-        last = max((int(steps[-1]) for steps in listed if len(steps)), default=0)
-        limit = int(self.limits.max())
-        return (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
         diverged = np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist()
@@ -214,7 +211,7 @@ class BestScore(Patience):
     def __init__(self, recorder: Recorder, stop: StopRules, patience: Integers, start: State) -> None:
         super().__init__(recorder.problem, patience, None, replace(start, slots={}))
         functions = recorder.recorded.functions
-        self.recorder, self.name = recorder, stop.patience_series(functions)
+        self.recorder, self.name = recorder, stop.metric if stop.metric in functions else VALIDATION + stop.base_metric
         self.sign = -1 if stop.more_is_better(functions) else 1
         assert self.best is not None
         self.theta, self.buffers = self.best.theta, self.best.buffers

@@ -1,5 +1,6 @@
 """Train every member of a problem until its stop rules end it."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,16 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, short_repr
+from deltarule.maths.network import views
 from deltarule.platforms import interrupts
 from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.problem.validation import fill_arrays
 from deltarule.problem.validation import problem as checked_problem
-from deltarule.training.checkpoint import Checkpoint, checkpoint_engine, is_same
-from deltarule.training.continuation import check_fit, check_limits, renumbered, state_from_arrays
+from deltarule.training.checkpoint import Checkpoint, checkpoint_engine, problem_digest
+from deltarule.training.continuation import check_fit, check_limits, renumbered
 from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import Rule, TrainingLoop
@@ -31,7 +34,6 @@ from deltarule.training.options import (
     StopRules,
     check_engine,
     check_validation_rows,
-    checkpoint_file,
     evaluation_points,
     history_intervals,
     what_is_recorded,
@@ -141,10 +143,16 @@ def train(
     if recorded.functions and not function_points:
         what = next(iter(recorded.functions))
         raise BadInput(f"record has {what!r} and every says no step; give a number of updates, or a list of steps")
-    file = checkpoint_file(checkpoint, resume)
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
+    if resume and checkpoint is None:
+        raise BadInput("resume is True without a checkpoint; name the file to resume from")
+    file = None if checkpoint is None else Path(checkpoint)
     is_resumed = file is not None and resume and file.exists()
     continuation = start.continuation if isinstance(start, Run) else None
-    is_same_problem = isinstance(start, Run | Moment) and is_same(start.problem, problem)
+    is_same_problem = isinstance(start, Run | Moment) and (
+        start.problem is problem or problem_digest(start.problem) == problem_digest(problem)
+    )
     if engine == "auto":
         if file is not None and is_resumed:
             engine = checkpoint_engine(file) or engine
@@ -152,7 +160,15 @@ def train(
             engine = start.engine
     chosen = engine_for(engine, problem, int(limits.max()))
     recorder = Recorder(problem, recorded, points, function_points, limits, validation)
-    first = _first_state(problem, start)
+    if isinstance(start, Run | Moment):
+        check_fit(start.problem, problem)
+        first = start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
+    elif start is None or isinstance(start, Mapping):
+        first = initial_state(problem)
+        targets = views(first.theta, problem.network.entries) | views(first.buffers, problem.network.buffers)
+        fill_arrays("start", targets, start or {})
+    else:
+        raise BadInput(f"start is {short_repr(start)}; give a run, a moment, or arrays by name, such as {{'W1': …}}")
     loop = TrainingLoop(problem, chosen, first, [*_rules(problem, stop, recorder, first), Limit(limits)])
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
@@ -192,16 +208,6 @@ def _history_points(
         limit = stop.limits(problem).max()
         intervals = np.maximum(intervals, np.clip(limit // EVALUATED_POINTS, *EVALUATED_INTERVALS))
     return Points(intervals)
-
-
-def _first_state(problem: Problem, start: Any) -> State:
-    """Return the state of a start: of a run or a moment, or before the first update."""
-    if isinstance(start, Run | Moment):
-        check_fit(start.problem, problem)
-        return start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
-    if start is not None and not isinstance(start, Mapping):
-        raise BadInput(f"start is {short_repr(start)}; give a run, a moment, or arrays by name, such as {{'W1': …}}")
-    return initial_state(problem) if start is None else state_from_arrays(problem, start)
 
 
 def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> list[Rule]:

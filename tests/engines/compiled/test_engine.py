@@ -395,7 +395,6 @@ def test_members_with_the_same_rows_share_products_and_keep_their_bits(network, 
     assert np.allclose(saw.objective, expected.objective, rtol=tolerance)
     # Without tiles, in lanes that find their rows each for itself or all the same, the bits are these, too.
     monkeypatch.setattr(codegen_lanes, "MIN_TILED", 10_000)
-    monkeypatch.setattr(codegen_lanes, "MIN_TILED_ALONE", 10_000)
     monkeypatch.setattr("deltarule.engines.compiled.structure_cache._structure_cache", {})
     for chosen in (mixed, np.arange(6)):
         some, of_these = CompiledEngine().advance(problem, start.take(chosen), 5)
@@ -530,24 +529,6 @@ def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them(own_shap
     assert np.allclose(seen.objective, expected.objective, rtol=1e-11)
 
 
-def test_numba_that_is_switched_off_is_as_one_that_is_not_installed():
-    text = """
-import deltarule
-from deltarule.engines.selection import engine_for
-problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0]], [0.0], seeds=range(99))
-print(engine_for("auto", problem, 10**9).name)
-try:
-    deltarule.train(problem, engine="compiled", max_steps=1)
-except deltarule.BadInput as error:
-    print(error)
-"""
-    told = subprocess.run(
-        [sys.executable, "-c", text], env=os.environ | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True
-    )
-    refused = 'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
-    assert told.stdout.splitlines() == ["reference", refused], told
-
-
 # --- programs on disk ------------------------------------------------------------------------------------------------
 
 TRAINED = """
@@ -598,28 +579,6 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
     assert trained(tmp_path) == first
 
 
-FULL = """
-import resource
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
-def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch):
-    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
-    for folder in (programs, temporary):
-        folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    found = trained(programs, FULL)  # the text fits, what Numba makes of it does not
-    (text,) = programs.glob("*.py")
-    assert not list(programs.rglob("*.nbc"))
-    text.unlink()
-    text.mkdir()  # so that nothing can be written there
-    assert trained(programs) == found
-    assert not list(temporary.iterdir()), "a temporary folder goes with its process"
-
-
 def test_programs_need_no_home(monkeypatch):
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -658,7 +617,7 @@ def vector(tmp_path_factory):
         return njit(error_model="numpy")(lambda *numbers: inner(*numbers))
 
     elementary_names = ("exp", "expm1", "log", "log1p", "tanh")
-    names = (*elementary_names, *(f"{name}_single" for name in elementary_names), "raised", "floor")
+    names = (*elementary_names, *(f"{name}_single" for name in elementary_names), "raised")
     return SimpleNamespace(**{name: callable_from_python(getattr(module, name)) for name in names})
 
 
@@ -737,13 +696,6 @@ def test_what_overflows_is_infinite_and_what_is_not_a_number_says_so(vector):
     )
     for base, power in ((1.0, np.inf), (1.0, -np.inf), (0.5, np.inf), (2.0, np.inf), (1.0, np.nan), (np.nan, 2.0)):
         assert np.array_equal(vector.raised(base, power), math.pow(base, power), equal_nan=True)
-
-
-@pytest.mark.parametrize("x", [1e19, -1e19, 2.0**63, -1e300, np.inf, -np.inf, np.nan, -0.5, -0.0, 2.5])
-def test_a_floor_is_one_however_large_the_number(vector, x):
-    expected = float(math.floor(x)) if math.isfinite(x) else x
-    found = vector.floor(x)
-    assert isinstance(found, float) and np.array_equal(found, expected, equal_nan=True)
 
 
 # --- numbers of Python's in float32 -----------------------------------------------------------------------------------

@@ -14,9 +14,8 @@ from traceable_formulas import EXACT, formulas
 
 from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_formulas import read_program_sources
-from deltarule.engines.compiled.codegen_lanes import Shape
 from deltarule.engines.compiled.codegen_large import not_fusible
-from deltarule.engines.compiled.codegen_small import not_compilable, program
+from deltarule.engines.compiled.codegen_small import not_compilable
 from deltarule.engines.compiled.formula_printer import Formulas, NotCompilable
 from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine
@@ -214,18 +213,6 @@ def test_a_branch_on_a_number_is_named_with_its_line() -> None:
 def test_an_optimizer_without_a_program_is_refused_with_its_reason(optimizer: Optimizer, reason: str) -> None:
     problem = problem_with(np.tanh, optimizer=optimizer)
     assert reason in structure_of(problem).reason_against
-
-
-def tanh(z: Any) -> Any:
-    return SCALE * np.tanh(z)
-
-
-def test_a_global_number_that_has_changed_is_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem, shape = problem_with(tanh), Shape(1, False, "none", (False,))
-    before = structure_of(problem)
-    assert before.computed is structure_of(problem).computed and "1.5 * t0" in program(problem, shape)
-    monkeypatch.setitem(globals(), "SCALE", 2.5)
-    assert before.computed is not structure_of(problem).computed and "2.5 * t0" in program(problem, shape)
 
 
 def test_equal_closures_share_a_structure_and_others_do_not() -> None:

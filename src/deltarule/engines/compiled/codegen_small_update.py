@@ -41,7 +41,7 @@ class UpdateWriter(LaneWriter):
             self.out.lanes(f"{norm} = 0.0")
             square = f"gradient[p * {self.L} + l] * gradient[p * {self.L} + l]"
             self.out.lanes(f"{norm} += {square}", over=f"p in range({entry.start}, {entry.stop})")
-            self.out.lanes(f"{norm} = sqrt({norm})")
+            self.out.lanes(f"{norm} = math.sqrt({norm})")
 
     def update(self) -> None:
         """Write the optimizer's update of each range of θ with the same numbers."""

@@ -3,8 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, partial
-from importlib.util import find_spec
+from functools import partial
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,11 +15,10 @@ from deltarule.engines.base import Engine, Metrics, Trace
 from deltarule.engines.compiled import evaluation, large_members
 from deltarule.engines.compiled.codegen_lanes import is_tiled
 from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
-from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates, lane_shape
+from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates
 from deltarule.engines.compiled.large_members import Members
-from deltarule.engines.compiled.structure_cache import Structure, structure_of
+from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import BadInput
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -31,11 +29,6 @@ MAX_MEMBERS_ALONE = 5
 MAX_EVALUATED_WEIGHTS, MIN_EVALUATED_PRODUCTS = 2**17, 10**8
 """Large networks are evaluated by a program if no layer has more weights, as for tiles in updates, and if rows times
 parameters are at least as many, which take NumPy about three milliseconds."""
-
-
-@cache
-def _is_installed(package: str) -> bool:
-    return find_spec(package) is not None
 
 
 class CompiledEngine(Engine):
@@ -49,12 +42,6 @@ class CompiledEngine(Engine):
     name = "compiled"
 
     def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
-        if not _is_installed("numba"):
-            raise BadInput('the engine "compiled" needs Numba, which is not installed; use "reference"')
-        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-            raise BadInput(
-                'the engine "compiled" needs Numba, which NUMBA_DISABLE_JIT switches off; unset it, or use "reference"'
-            )
         self.threads, self.own_shape = threads or available_processors(), own_shape
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
@@ -62,7 +49,7 @@ class CompiledEngine(Engine):
         if structure.reason_against:
             return ReferenceEngine().advance(problem, state, n)
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
-        is_large = self._takes_products(structure)
+        is_large = self.takes_products(problem)
         copied = np.copy if is_large else np.empty_like  # blocks of lanes write all of their members
         after = replace(
             state,
@@ -71,21 +58,18 @@ class CompiledEngine(Engine):
             buffers=state.buffers.copy(),
             step=state.step + n,
         )
+        updates = Updates(problem, state, after, n, objective, bad)
         if is_large:
             large_members.tiles_of(problem.dtype, "products")
-            large = partial(
-                Members, structure.large_program(), problem, state, after, n=n, objective=objective, bad=bad
-            )
             for group in groups(problem, state.members):
-                self._advance_large(large, group, group_by_rows(problem, state.members, group))
+                self._advance_large(partial(Members, structure.large_program(), updates), group)
             return after, Trace(objective, bad)
-        updates = Updates(problem, state, after, n, objective, bad)
         for parts, work in self._lane_blocks(problem, state.members):
             # Other threads help from this many members · rows · parameters · updates on, about two milliseconds.
             threads = self.threads if n * work > 2_000_000 else 1
             tasks: list[Callable[[], None]] = []
             for blocks in parts:
-                program_of_blocks = structure.lane_program(*blocks.key)
+                program_of_blocks = structure.lane_program(blocks.shape)
                 tasks += [partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)]
             self._run_tasks(tasks, use_threads=threads > 1)
         return after, Trace(objective, bad)
@@ -102,8 +86,7 @@ class CompiledEngine(Engine):
                 parts = []
                 for indices, own_rows in group_by_rows(problem, members, group):
                     blocks, lanes = count_blocks(problem, len(indices), self.threads, own_rows)
-                    shape = lane_shape(problem, lanes, own_rows)
-                    parts.append(LaneBlocks(problem, members, indices, blocks, shape, own_rows))
+                    parts.append(LaneBlocks(problem, members, indices, blocks, lanes, own_rows))
                 rows = len(group) * problem.batch_rows(members[group[0]])
                 group_entries.append((parts, rows * problem.network.parameters))
             cached = _lane_block_cache[problem] = self.threads, members.copy(), group_entries
@@ -111,29 +94,22 @@ class CompiledEngine(Engine):
 
     def takes_products(self, problem: Problem) -> bool:
         """Whether the program for large networks advances a problem."""
-        return self._takes_products(structure_of(problem))
-
-    def _takes_products(self, structure: Structure) -> bool:
+        structure = structure_of(problem)
         return bool(structure.not_compilable) or not (self.own_shape or structure.not_fusible)
 
-    def _advance_large(
-        self, members_at: Callable[..., Members], group: Integers, parts_by_rows: "list[tuple[Integers, bool]]"
-    ) -> None:
-        threads = members_at(indices=group).shared_threads(self.threads)
+    def _advance_large(self, members_at: Callable[[Integers], Members], group: Integers) -> None:
+        together = members_at(group)
+        threads = together.shared_threads(self.threads)
         is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
-        sharing_here = _sharing.setdefault(os.getpid(), Lock())
-        if threads > 1 and not is_even and sharing_here.acquire(blocking=False):
+        if threads > 1 and not is_even and _sharing.acquire(blocking=False):
             try:
-                self._run_together(members_at(indices=group).thread_functions(threads))
+                self._run_together(together.thread_functions(threads))
             finally:
-                sharing_here.release()
+                _sharing.release()
         else:
-            parts = [
-                part
-                for indices, _ in parts_by_rows
-                for part in np.array_split(indices, min(self.threads, len(indices)))
-            ]
-            self._run_tasks([members_at(indices=part).advance for part in parts])
+            by_rows = group_by_rows(together.updates.problem, together.updates.state.members, group)
+            parts = [np.array_split(indices, min(self.threads, len(indices))) for indices, _ in by_rows]
+            self._run_tasks([members_at(part).thread_functions(1)[0] for of_rows in parts for part in of_rows])
 
     def _run_tasks(self, tasks: list[Callable[[], None]], use_threads: bool = True) -> None:
         if len(tasks) == 1 or self.threads == 1 or not use_threads:
@@ -155,8 +131,8 @@ class CompiledEngine(Engine):
             future.result()
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        x, structure = np.asarray(x, problem.dtype), structure_of(problem)
-        if not self._has_evaluation(structure, x.shape[-2]):
+        x = np.asarray(x, problem.dtype)
+        if not self._has_evaluation(problem, x.shape[-2]):
             return ReferenceEngine().outputs(problem, state, x)
         members, row_count = len(state.members), x.shape[-2]
         shape = members, row_count, problem.network.outputs
@@ -164,56 +140,43 @@ class CompiledEngine(Engine):
         rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
         sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
         sums = np.empty((evaluation.FIRST_METRIC, members))
-        self._evaluate(structure, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
+        self._evaluate(problem, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
         return logits, outputs
-
-    def logits(self, problem: Problem, state: State, x: Floats) -> Floats:
-        if self._has_evaluation(structure_of(problem), np.shape(x)[-2]):
-            return self.outputs(problem, state, x)[0]
-        return ReferenceEngine().logits(problem, state, x)
 
     def evaluate(
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
         """Return objective and metrics, those that are sums by a compiled program."""
-        in_numpy, structure = super().evaluate, structure_of(problem)
+        in_numpy = super().evaluate
         row_count = len(rows[0]) if rows is not None else int(problem.row_counts.min())
-        if not len(state.members) or not self._has_evaluation(structure, row_count):
+        if not len(state.members) or not self._has_evaluation(problem, row_count):
             return in_numpy(problem, state, rows, metrics)
         asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
         sums = np.empty((evaluation.FIRST_METRIC + len(asked), len(state.members)))
         for row_sets in sets_of_rows(problem, state, rows):
-            self._evaluate(structure, state, row_sets, asked, sums)
+            self._evaluate(problem, state, row_sets, asked, sums)
         values = values_of(problem, state.members, sums, asked, metrics)
         others = {name: metric for name, metric in metrics.items() if name not in values}
         return values | (in_numpy(problem, state, rows, others) | values if others else {})
 
-    def _has_evaluation(self, structure: Structure, row_count: int) -> bool:
+    def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
         """Whether a program evaluates so many rows, whatever the number of members."""
-        if not row_count or structure.reason_against:
+        if not row_count or structure_of(problem).reason_against:
             return False
-        if not self._takes_products(structure):
+        if not self.takes_products(problem):
             return True
-        problem = structure.problem
         weights = max(layer.inputs * layer.units for layer in problem.network.layers)
         return weights <= MAX_EVALUATED_WEIGHTS and row_count * problem.network.parameters >= MIN_EVALUATED_PRODUCTS
 
     def _evaluate(
-        self,
-        structure: Structure,
-        state: State,
-        rows: RowSets,
-        asked: tuple[str, ...],
-        sums: Floats,
-        *stored: Floats,
+        self, problem: Problem, state: State, rows: RowSets, asked: tuple[str, ...], sums: Floats, *stored: Floats
     ) -> None:
         """Run an evaluation program, which writes sums, or logits and outputs."""
-        problem = structure.problem
-        is_alone = self._takes_products(structure) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
+        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
         lanes = 1 if is_alone else evaluation.LANES
         for name in ("tiles", "lanes"):
             large_members.tiles_of(problem.dtype, name)
-        run = structure.evaluation_program(lanes, asked)
+        run = structure_of(problem).evaluation_program(lanes, asked)
         work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
         threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
         self._run_tasks(evaluation.tasks(run, problem, state, rows, lanes, threads, sums, *stored))
@@ -269,6 +232,6 @@ _lane_block_cache: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[l
 )
 """By problem: a number of threads, members, and the blocks into which these are divided for that many threads."""
 
-_sharing: dict[int, Lock] = {}
-"""A lock for each process, held while threads share members: these wait for one another, and those of two trainings
-could take each other's threads. A forked process does not inherit the lock of a training in its parent."""
+_sharing = Lock()
+"""Held while threads share members: these wait for one another, and those of two trainings could take each other's
+threads."""

@@ -28,7 +28,6 @@ from deltarule.problem.batches import groups, rows_at, split_by_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
-LARGEST = "largest_output"
 IS_RIGHT, MEAN = "one if row[lane] == zero else zero", "row[lane] / units"
 SCORES = {
     "accuracy": (None, IS_RIGHT),
@@ -42,9 +41,9 @@ from their sum. The sum of accuracy depends on all outputs of a row, see `count_
 DERIVED: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
     "error_rate": ("accuracy", lambda mean: 1 - mean),
     "half_mean_squared_error": ("mean_squared_error", lambda mean: mean / 2),
-    **{name: (name, lambda mean: mean) for name in (*SCORES, LARGEST)},
+    **{name: (name, lambda mean: mean) for name in SCORES},
 }
-"""Metrics by name: the one of which a program has the sum, and what follows from its mean; not R², which needs more."""
+"""Metrics by name: the one of which a program has the sum, and what follows from its mean."""
 
 OUTPUTS = "outputs"
 """What a program is asked for that stores logits and outputs, and computes nothing from them."""
@@ -77,7 +76,7 @@ def program(problem: Problem, lanes: int, asked: tuple[str, ...]) -> str:
     sources = ["linking.py", *elementary_source_files(problem.dtype), "shared_tiles.py", "block_ops.py"]
     return "\n\n\n".join(
         [
-            *read_program_sources(*sources, "lane_copies.py", "evaluation.py", lanes=lanes),
+            *read_program_sources(*sources, "evaluation.py", lanes=lanes),
             "\n".join(f"{name} = {value}" for name, value in constants.items()),
             *formulas.texts,
             *parts,
@@ -111,8 +110,6 @@ def _emit_scores(problem: Problem, asked: tuple[str, ...]) -> str:
 def _score_lines(name: str, index: int, units: int) -> list[str]:
     """Generate the lines that add the rows' values of a metric to the sum `index`."""
     parts = f"weight[i * LANES : (i + 1) * LANES], totals[{index} * LANES : {index + 1} * LANES]"
-    if name == LARGEST:
-        return ["for i in range(count):", f"    keep_largest(a, i * units * LANES, units, {parts})"]
     value, number = SCORES["thresholded" if name == "accuracy" and units == 1 else name]
     lines, add = [], "count_wrong(a, targets, i * units * LANES, units, row)"
     if value:
@@ -168,8 +165,7 @@ def values_of(
         for name in metrics:
             if name in DERIVED:
                 summed, follow = DERIVED[name]
-                total = sums[FIRST_METRIC + asked.index(summed)]
-                values[name] = total if summed == LARGEST else follow(total / sums[WEIGHT])
+                values[name] = follow(sums[FIRST_METRIC + asked.index(summed)] / sums[WEIGHT])
     return {name: value.astype(problem.dtype) for name, value in values.items()}
 
 

@@ -36,8 +36,10 @@ _TEXTS = {
     "select": "select({}, {}, {})",
     "maximum": "maximum({}, {})",
     "minimum": "minimum({}, {})",
-    **{name: f"{name}({{}})" for name in (*IN_FLOAT32, *"erf sqrt sin cos sinh cosh arctan floor".split())},
-    **{name: f"np.{name}({{}})" for name in ("ceil", "sign", "trunc")},
+    "arctan": "math.atan({})",
+    **{name: f"{name}({{}})" for name in IN_FLOAT32},
+    **{name: f"math.{name}({{}})" for name in ("erf", "sqrt", "sin", "cos", "sinh", "cosh")},
+    **{name: f"np.{name}({{}})" for name in ("ceil", "floor", "sign", "trunc")},
 }
 _OF_WHOLE_NUMBERS = (*OPERATORS, *"equal not_equal absolute where select maximum minimum".split())
 _MAX_UNROLLED_POWER = 64

@@ -24,7 +24,7 @@ CALLS_A_THREAD = 4
 
 @dataclass(frozen=True, eq=False)
 class Updates:
-    """n updates of `state`, and the arrays to which blocks write their results."""
+    """n updates of `state`, and where programs write: `after`, `objective` [n, K] and `bad` [K]."""
 
     problem: Problem
     state: State
@@ -34,29 +34,23 @@ class Updates:
     bad: Integers
 
 
-def lane_shape(problem: Problem, lanes: int, own_rows: bool) -> Shape:
-    weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
-    drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
-    return Shape(lanes, own_rows and lanes > 1, weights, drops)
-
-
 class LaneBlocks:
     """The members at `indices` of a state in blocks, one in each lane."""
 
     def __init__(
-        self, problem: Problem, members: Integers, indices: Integers, blocks: int, shape: Shape, own_rows: bool
+        self, problem: Problem, members: Integers, indices: Integers, blocks: int, lanes: int, own_rows: bool
     ) -> None:
-        self.shape, self.lanes = shape, shape.lanes
+        weights = "none" if problem.weights is None else ("shared" if problem.weights.ndim == 1 else "own")
+        drops = tuple(bool(rates.any()) for rates in problem.dropout.T)
+        self.shape, self.lanes = Shape(lanes, own_rows and lanes > 1, weights, drops), lanes
         self.own_rows = own_rows  # whether members differ; in `shape`, whether the lanes of one block do
         starts = np.arange(blocks + 1) * len(indices) // blocks
         self.counts = np.diff(starts)
         # Lanes without a member repeat the last one; their results are ignored.
-        lanes = np.minimum(np.arange(self.lanes), self.counts[:, None] - 1)
-        self.filled = indices[starts[:-1, None] + lanes]
+        self.filled = indices[starts[:-1, None] + np.minimum(np.arange(lanes), self.counts[:, None] - 1)]
         self.members = members[self.filled]
         first = self.members[0, 0]
         self.batch_rows, self.row_count = problem.batch_rows(first), problem.row_count(first)
-        self.key = shape, self.batch_rows
         # The hyperparameters that members may differ in, [blocks, numbers · L].
         numbers = member_numbers(problem).values()
         self.numbers: Floats = np.concatenate([number[self.members] for number in numbers], axis=1)

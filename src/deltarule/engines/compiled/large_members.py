@@ -12,10 +12,10 @@ import numpy as np
 from deltarule.engines.compiled.cache import load_module
 from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_large import hidden_activations
+from deltarule.engines.compiled.lane_blocks import Updates
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
-from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.state import State
+from deltarule.problem.problem import Integers, Problem
 
 NEAR_BYTES, MIN_MEMBERS_TOGETHER = 400_000, 4
 """The bytes that θ and the optimizer's slots of members that are updated together may take, beside a batch's arrays;
@@ -31,32 +31,23 @@ CHUNK_PARAMETERS, MAX_CHUNKS = 8192, 48
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Some members of a state that a compiled program advances by n updates.
-
-    It writes into `after`, and into the trace's `objective` [n, K] and `bad` [K].
-    """
+    """The members at `indices` of a state, which the program `run` advances."""
 
     run: Callable[..., None]
-    problem: Problem
-    state: State
-    after: State
+    updates: Updates
     indices: Integers
-    n: int
-    objective: Floats
-    bad: Integers
 
     @property
     def together(self) -> int:
         """How many members make an update before the next one."""
-        near = NEAR_BYTES // sum(vector[0].nbytes for vector in (self.after.theta, *self.after.slots.values()))
+        after = self.updates.after
+        near = NEAR_BYTES // sum(vector[0].nbytes for vector in (after.theta, *after.slots.values()))
         return near if near >= MIN_MEMBERS_TOGETHER else len(self.indices)
-
-    def advance(self) -> None:
-        self.thread_functions(1)[0]()
 
     def shared_threads(self, threads: int) -> int:
         """Return among how many of these threads each update is divided."""
-        work = self.problem.batch_rows(self.state.members[self.indices[0]]) * self.problem.network.parameters
+        problem = self.updates.problem
+        work = problem.batch_rows(self.updates.state.members[self.indices[0]]) * problem.network.parameters
         return int(np.clip(work // MIN_SHARED_WORK, 1, threads))
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
@@ -67,13 +58,17 @@ class Members:
 
     def _arrays(self) -> dict[str, Any]:
         """Return what the program reads, and what it writes for the caller."""
-        problem, state, n, dtype = self.problem, self.state, self.n, self.problem.dtype
-        members = state.members[self.indices]
+        problem, state, n, dtype = self.updates.problem, self.updates.state, self.updates.n, self.updates.problem.dtype
+        after, members = self.updates.after, state.members[self.indices]
         size, rows = problem.batch_rows(members[0]), problem.row_count(members[0])
         ids, positions = row_orders(problem, members, state.step, n)
         dropout = problem.dropout[members]
         weights = np.ones((1, 1), dtype) if problem.weights is None else np.atleast_2d(problem.weights)
         rates = problem.rates(members, np.arange(state.step, state.step + n)) * state.factor[self.indices]
+        # The hyperparameters [K, ranges, numbers], with a factor in place of the learning rate.
+        numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
+        numbers["learning_rate"] = np.ones(len(members))
+        by_range = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
         return {
             "updates": n,
             "step": state.step,
@@ -86,11 +81,11 @@ class Members:
             "penalized": np.array([part.penalized for part in problem.update_ranges]),
             "group_size": self.together,
             "indices": self.indices,
-            "theta": self.after.theta,
-            "slots": tuple(self.after.slots[name] for name in problem.optimizer.slots),
-            "buffers": self.after.buffers,
+            "theta": after.theta,
+            "slots": tuple(after.slots[name] for name in problem.optimizer.slots),
+            "buffers": after.buffers,
             "rates": rates,
-            "hyperparameters": self._optimizer_numbers(members),
+            "hyperparameters": np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1)),
             "strengths": problem.strength[members],
             "dropout": dropout,
             "limits": drop_threshold(dropout),
@@ -101,17 +96,19 @@ class Members:
             "weighted": problem.weights is not None,
             "ids": ids,
             "positions": positions,
-            "objective": self.objective,
-            "bad": self.bad,
+            "objective": self.updates.objective,
+            "bad": self.updates.bad,
         }
 
     def _spaces(self, threads: int) -> dict[str, Any]:
         """Return the program's scratch arrays."""
-        problem, dtype, parameters = self.problem, self.problem.dtype, self.problem.network.parameters
+        problem = self.updates.problem
+        dtype, parameters = problem.dtype, problem.network.parameters
         # By parameters alone, so that the sum of the penalties does not depend on the threads.
         chunks = int(np.clip(parameters // CHUNK_PARAMETERS, 1, MAX_CHUNKS))
         layers, ranges = problem.network.layers, len(problem.update_ranges)
-        size, units = problem.batch_rows(self.state.members[self.indices[0]]), sum(layer.units for layer in layers)
+        size = problem.batch_rows(self.updates.state.members[self.indices[0]])
+        units = sum(layer.units for layer in layers)
         outputs, normalized = size * layers[-1].units, units if problem.network.buffers else 0
         return {
             "row_losses": np.empty(size),
@@ -131,14 +128,6 @@ class Members:
             "scaled": np.empty(layers[0].inputs * layers[0].units if layers[0].scaling else 0, dtype),
             "G": np.empty(parameters, dtype),
         }
-
-    def _optimizer_numbers(self, members: Integers) -> Floats:
-        """Return the hyperparameters [K, ranges, numbers], with a factor for the rate."""
-        problem = self.problem
-        numbers = {name: problem.numbers[name][members] for name in ("learning_rate", *problem.optimizer.parameters)}
-        numbers["learning_rate"] = np.ones(len(members))
-        by_range = [list(problem.range_numbers(part, numbers).values()) for part in problem.update_ranges]
-        return np.ascontiguousarray(np.array(by_range).transpose(2, 0, 1))
 
 
 def _table_of(problem: Problem) -> tuple[Integers, ...]:

@@ -3,13 +3,14 @@
 A structure is everything on which a program depends: sizes, formulas, and which parts of a problem are in use.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-import numpy as np
+from numpy.typing import DTypeLike
 
 from deltarule.engines.compiled import codegen_large, codegen_small, evaluation
 from deltarule.engines.compiled.cache import load
@@ -17,8 +18,9 @@ from deltarule.engines.compiled.codegen_formulas import update_numbers
 from deltarule.engines.compiled.codegen_lanes import Shape, Space
 from deltarule.engines.compiled.formula_printer import NotCompilable, is_library_function
 from deltarule.formulas.tracer import NotTraceable, trace
-from deltarule.maths.elementary import Fixed
 from deltarule.problem.problem import Problem
+
+Result = TypeVar("Result")
 
 _structure_cache: dict[Any, dict[Any, Any]] = {}
 """What was computed for problems of one structure, by `structure_key`."""
@@ -31,40 +33,39 @@ class Structure:
     problem: Problem
     computed: dict[Any, Any]
 
-    def cached(self, purpose: Any, compute: Callable[[], Any]) -> Any:
+    def cached(self, purpose: Any, compute: Callable[[], Result]) -> Result:
         if purpose not in self.computed:
             self.computed[purpose] = compute()
-        return self.computed[purpose]
+        value: Result = self.computed[purpose]
+        return value
 
     @property
     def not_compilable(self) -> str:
         """What the program for small networks lacks, or ""."""
-        return str(self.cached("lanes", lambda: codegen_small.not_compilable(self.problem)))
+        return self.cached("lanes", lambda: codegen_small.not_compilable(self.problem))
 
     @property
     def not_fusible(self) -> str:
         """What the program for large networks lacks, or ""."""
-        return str(self.cached("fused", lambda: codegen_large.not_fusible(self.problem)))
+        return self.cached("fused", lambda: codegen_large.not_fusible(self.problem))
 
     @property
     def reason_against(self) -> str:
         """Why there is no program of either form, or ""."""
         return self.problem.unusual_update or (self.not_compilable and self.not_fusible)
 
-    def lane_program(self, shape: Shape, batch_size: int) -> tuple[Callable[..., Any], dict[str, Space]]:
+    def lane_program(self, shape: Shape) -> tuple[Callable[..., Any], dict[str, Space]]:
         """Return the program for small networks, and its scratch arrays."""
-        run = self.cached(shape, lambda: load(codegen_small.program(self.problem, shape)))
-        return run, self.cached((shape, batch_size), lambda: codegen_small.scratch(self.problem, shape, batch_size))
+        problem = self.problem
+        return self.cached(
+            shape, lambda: (load(codegen_small.program(problem, shape)), codegen_small.scratch(problem, shape))
+        )
 
     def large_program(self) -> Callable[..., Any]:
-        run: Callable[..., Any] = self.cached("large", lambda: load(codegen_large.program(self.problem)))
-        return run
+        return self.cached("large", lambda: load(codegen_large.program(self.problem)))
 
     def evaluation_program(self, lanes: int, asked: tuple[str, ...]) -> Callable[..., Any]:
-        run: Callable[..., Any] = self.cached(
-            (lanes, asked), lambda: load(evaluation.program(self.problem, lanes, asked))
-        )
-        return run
+        return self.cached((lanes, asked), lambda: load(evaluation.program(self.problem, lanes, asked)))
 
 
 def structure_of(problem: Problem) -> Structure:
@@ -72,59 +73,49 @@ def structure_of(problem: Problem) -> Structure:
 
 
 def structure_key(problem: Problem) -> Any:
-    """Return what problems of one structure share, with custom formulas traced anew."""
-    if problem not in _structures:
-        formulas = list(_formulas(problem))
-        functions = [formula.function if is_library_function(formula.function) else None for formula in formulas]
-        custom = [formula for formula in formulas if not is_library_function(formula.function)]
-        _structures[problem] = (*functions, *_described(problem)), custom
-    described, custom = _structures[problem]
-    return described, *(_traced(formula, problem.dtype) for formula in custom)
+    """Return what problems of one structure share."""
+    if problem not in _keys:
+        _keys[problem] = (*_formulas(problem), *_described(problem))
+    return _keys[problem]
 
 
-class _Formula(NamedTuple):
-    """A formula's function, its count of positional arguments, and named ones."""
-
-    function: Callable[..., Any]
-    positional: int
-    named: tuple[str, ...] = ()
-    parameters: Mapping[str, Any] = Fixed()
-    is_of_step: bool = False  # computed once a step, in float64
+_keys: "WeakKeyDictionary[Problem, Any]" = WeakKeyDictionary()
 
 
-_structures: "WeakKeyDictionary[Problem, tuple[Any, list[_Formula]]]" = WeakKeyDictionary()
-"""By problem: what is `_described` with its built-in functions, and its custom formulas."""
+def _formulas(problem: Problem) -> Iterator[Any]:
+    """Yield what identifies each formula: itself if it is ours, else what it computes."""
 
+    def identity(
+        function: Callable[..., Any],
+        arguments: int,
+        named: Sequence[str] = (),
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+        dtype: DTypeLike = problem.dtype,
+    ) -> Any:
+        if is_library_function(function):
+            return function
+        try:
+            return str(trace(function, [f"x{index}" for index in range(arguments)], dtype, named, parameters))
+        except NotTraceable as reason:
+            return str(reason)
 
-def _traced(formula: _Formula, dtype: "np.dtype[Any]") -> str:
-    names, dtype = (
-        [f"x{index}" for index in range(formula.positional)],
-        np.dtype(float) if formula.is_of_step else dtype,
-    )
-    try:
-        return str(trace(formula.function, names, dtype, formula.named, formula.parameters))
-    except NotTraceable as reason:
-        return str(reason)
-
-
-def _formulas(problem: Problem) -> Iterator[_Formula]:
     for layer in problem.network.layers:
         activation = layer.activation
-        yield _Formula(activation.function, 1, parameters=activation.parameters)
-        yield _Formula(activation.derivative, 2, parameters=activation.parameters)
+        yield identity(activation.function, 1, parameters=activation.parameters)
+        yield identity(activation.derivative, 2, parameters=activation.parameters)
     for loss in (problem.loss, problem.loss.fused_with(problem.network.output)):
         if loss is not None:
-            yield _Formula(loss.value, 2, parameters=problem.loss.parameters)
-            yield _Formula(loss.derivative, 2, parameters=problem.loss.parameters)
+            yield identity(loss.value, 2, parameters=problem.loss.parameters)
+            yield identity(loss.derivative, 2, parameters=problem.loss.parameters)
     if problem.penalty is not None:
-        yield _Formula(problem.penalty.value, 1)
-        yield _Formula(problem.penalty.derivative, 1)
+        yield identity(problem.penalty.value, 1)
+        yield identity(problem.penalty.derivative, 1)
     optimizer, schedule = problem.optimizer, problem.schedule
     if optimizer.once_a_step is not None:
-        yield _Formula(optimizer.once_a_step, 1, ("learning_rate", *optimizer.parameters), is_of_step=True)
-    with suppress(NotCompilable):  # the reason of a custom `once_a_step` is traced above
-        yield _Formula(optimizer.update, 2 + len(optimizer.slots), update_numbers(optimizer))
-    yield _Formula(schedule.rate, 2, tuple(problem.schedule_numbers), is_of_step=True)
+        yield identity(optimizer.once_a_step, 1, ("learning_rate", *optimizer.parameters), dtype=float)
+    with suppress(NotCompilable):  # the reason of a custom `once_a_step` is yielded above
+        yield identity(optimizer.update, 2 + len(optimizer.slots), update_numbers(optimizer))
+    yield identity(schedule.rate, 2, tuple(problem.schedule_numbers), dtype=float)
 
 
 def _described(problem: Problem) -> tuple[Any, ...]:

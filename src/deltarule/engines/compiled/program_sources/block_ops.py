@@ -16,6 +16,8 @@ from numba import njit
 from deltarule.engines.compiled.program_sources.gemm_tiles import lanes, tiles
 from deltarule.engines.compiled.program_sources.simd_math import INNER
 
+LANES = 16
+
 separate = njit(**INNER)
 
 
@@ -81,3 +83,19 @@ def add_gradient_lanes(a, d, G, count, inputs, units, L):
     for h in range(units):
         own = G_at + h * one
         lanes(G[0], a_at, one, inputs * one, d_at + h * one, row, own, row, own, row, inputs, count, L)
+
+
+@separate
+def gather_lanes(rows, members, vector):
+    """Copy the rows of a block's members, one into each lane."""
+    for lane in range(LANES):
+        for p in range(rows.shape[1]):
+            vector[p * LANES + lane] = rows[members[lane], p]
+
+
+@separate
+def scatter_lanes(vector, members, count, rows):
+    """Copy the first `count` lanes to the rows of their members."""
+    for lane in range(count):
+        for p in range(rows.shape[1]):
+            rows[members[lane], p] = vector[p * LANES + lane]

@@ -3,7 +3,7 @@
 B rows that go through the layers together · H units · C outputs · L lanes, `LANES` in the program
 theta [K, P]   z, a [B·H·L]   targets [B·C·L]   row, weight [L]   totals [sums · L], float64
 
-This file is never imported by the library: its text follows that of lane_copies.py in the program. Sizes are known at
+This file is never imported by the library: its text follows that of block_ops.py in the program. Sizes are known at
 run time alone, so one program serves all of them, however many layers; the lanes are a constant, so that loops over
 them become vectors. A member's sums run over its rows in their order, and in float64: they have the same bits for any
 number of lanes. Numbers in capitals get a problem's values; Numba drops branches on them before it compiles. The
@@ -13,8 +13,7 @@ functions at the end are replaced by those of a problem's formulas.
 import numpy as np
 from numba import njit
 
-from deltarule.engines.compiled.program_sources.block_ops import gather, multiply, multiply_lanes
-from deltarule.engines.compiled.program_sources.lane_copies import LANES, gather_lanes
+from deltarule.engines.compiled.program_sources.block_ops import LANES, gather, gather_lanes, multiply, multiply_lanes
 from deltarule.engines.compiled.program_sources.linking import entry
 from deltarule.engines.compiled.program_sources.simd_math import INNER, exp, log, select
 
@@ -186,16 +185,6 @@ def count_wrong(a, targets, first, units, row):
             for lane in range(LANES):
                 value = a[at + np.uint64(lane)]
                 row[lane] += (one if value > a[of_class + np.uint64(lane)] else zero) + (value - value)
-
-
-@separate
-def keep_largest(a, first, units, weight, total):
-    """Raise a total to the largest |a| of a row unless its weight is 0; NaN stays."""
-    for h in range(units):
-        for lane in range(LANES):
-            value, largest = abs(a[first + h * LANES + lane]) * 1.0, total[lane]
-            is_larger = (value > largest) | (value != value)
-            total[lane] = value if is_larger & (weight[lane] > 0) else largest
 
 
 @separate

@@ -192,26 +192,24 @@ def write_tile_loops(builder, number, arguments, by_lane):
         largest = min(2, wide)  # of columns that are fewer than a vector
 
 
-@intrinsic
-def tiles(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, j] = init[i, j] + Σ a[i, s] b[s, j], one s after another, in `one`'s dtype.
+def products_in_tiles(by_lane):
+    """Return an intrinsic: c = init + a b in `one`'s dtype, one term after another.
 
     a, b, c and init are addresses; a_row, a_term … are the bytes to the next row or term; columns are contiguous.
     """
 
-    def generate(context, builder, signature, arguments):
-        write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=False)
-        return context.get_dummy_value()
+    @intrinsic
+    def function(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
+        def generate(context, builder, signature, arguments):
+            write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane)
+            return context.get_dummy_value()
 
-    return types.void(one, *[types.int64] * 12), generate
+        return types.void(one, *[types.int64] * 12), generate
+
+    return function
 
 
-@intrinsic
-def lanes(context, one, a, a_row, a_term, b, b_term, c, c_row, init, init_row, rows, terms, columns):
-    """c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l], as in `tiles` with lanes l."""
-
-    def generate(context, builder, signature, arguments):
-        write_tile_loops(builder, arguments[0].type, arguments[1:], by_lane=True)
-        return context.get_dummy_value()
-
-    return types.void(one, *[types.int64] * 12), generate
+tiles = products_in_tiles(by_lane=False)
+"""c[i, j] = init[i, j] + Σ a[i, s] b[s, j]."""
+lanes = products_in_tiles(by_lane=True)
+"""c[i, l] = init[i, l] + Σ a[i, s, l] b[s, l], with lanes l."""

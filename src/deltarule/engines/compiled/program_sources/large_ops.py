@@ -7,6 +7,8 @@ This file is never imported by the library: its text follows that of array_views
 Threads may share a member: they wait for one another at a counter of arrivals.
 """
 
+import math
+
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
@@ -14,7 +16,7 @@ from numba.extending import intrinsic
 
 from deltarule.engines.compiled.program_sources.array_views import flat, part
 from deltarule.engines.compiled.program_sources.shared_tiles import WORD, products
-from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select, sqrt
+from deltarule.engines.compiled.program_sources.simd_math import INNER, compiled, exp, philox, select
 
 loop = njit(**INNER)
 
@@ -163,7 +165,7 @@ def normalize(z, normalized, ids, w, weighted, total, gamma, beta, sums, running
     for h in range(start, stop):
         running[h] = (1 - momentum) * running[h] + momentum * sums[0, h]
         running[units + h] = (1 - momentum) * running[units + h] + momentum * (sums[1, h] * unbiased)
-        sums[2, h] = sqrt(sums[1, h] + epsilon)
+        sums[2, h] = math.sqrt(sums[1, h] + epsilon)
     for i in range(z.shape[0]):
         for h in range(start, stop):
             normalized[i, h] /= sums[2, h]

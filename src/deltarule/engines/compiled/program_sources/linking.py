@@ -10,8 +10,9 @@ What it buys: the program for large networks compiles in two thirds of the time,
 Numba's private classes: with a version that it was not tried with, its last line leaves compiling to Numba.
 """
 
+import gc
 from contextlib import contextmanager
-from gc import disable, enable, isenabled
+from types import SimpleNamespace
 
 import llvmlite.binding as llvm
 import numba
@@ -31,7 +32,7 @@ class LinkedOnce(Compiler):
         state.library = EntryLibrary(codegen, state.func_id.func_qualname)
         state.library.is_optimized = self.is_optimized
         state.library.enable_object_caching()
-        with inner_libraries(codegen), no_garbage_collection():
+        with inner_libraries(codegen):
             return super()._compile_core()
 
 
@@ -44,24 +45,15 @@ class LinkedAsWritten(LinkedOnce):
 @contextmanager
 def inner_libraries(codegen):
     """Compile the functions of this context into `InnerLibrary`, under Numba's lock."""
-    before = codegen._library_class
+    before, was_enabled = codegen._library_class, gc.isenabled()
     codegen._library_class = InnerLibrary
+    gc.disable()  # a compiler makes millions of lasting objects
     try:
         yield
     finally:
         codegen._library_class = before
-
-
-@contextmanager
-def no_garbage_collection():
-    """Pause garbage collection: a compiler makes millions of lasting objects."""
-    was_enabled = isenabled()
-    disable()
-    try:
-        yield
-    finally:
         if was_enabled:
-            enable()
+            gc.enable()
 
 
 class Library(JITCodeLibrary):
@@ -92,13 +84,6 @@ class EntryLibrary(Library):
 
     is_optimized = True
 
-    def _optimize_functions(self, module):
-        """Leave a module as it is if the whole is optimized later, else simplify it."""
-        if self.is_optimized:
-            super()._optimize_functions(module)
-        else:
-            JITCodeLibrary._optimize_functions(self, module)
-
     def finalize(self):
         """Link all functions, optimize them as a whole, and compile them."""
         self._raise_if_finalized()
@@ -106,6 +91,7 @@ class EntryLibrary(Library):
         if self.is_optimized:
             manager, builder = self._codegen._module_pass_manager()
         else:
+            JITCodeLibrary._optimize_functions(self, self._final_module)
             manager, builder = self._codegen._module_pass_manager(loop_vectorize=False, opt=0, cost="cheap")
         manager.run(self._final_module, builder)
         self._final_module.verify()
@@ -142,14 +128,7 @@ class InnerLibrary(Library):
     @property
     def codegen(self):
         """What Numba asks to register an environment, which this code never needs."""
-        return NoEnvironments()
-
-
-class NoEnvironments:
-    """A stand-in for a library's code generator that registers no environments."""
-
-    def set_env(self, name, environment):
-        """Do nothing."""
+        return SimpleNamespace(set_env=lambda name, environment: None)
 
 
 if tuple(map(int, numba.__version__.split(".")[:2])) > (0, 68):

@@ -68,11 +68,6 @@ def select(test, yes, no):
 
 
 @compiled
-def sqrt(x):
-    return math.sqrt(x)
-
-
-@compiled
 def maximum(x, y):
     return select(x - y, x, y) if x == x else x
 
@@ -80,41 +75,6 @@ def maximum(x, y):
 @compiled
 def minimum(x, y):
     return select(y - x, x, y) if x == x else x
-
-
-@compiled
-def floor(x):
-    return np.floor(x)
-
-
-@compiled
-def sin(x):
-    return math.sin(x)
-
-
-@compiled
-def cos(x):
-    return math.cos(x)
-
-
-@compiled
-def sinh(x):
-    return math.sinh(x)
-
-
-@compiled
-def cosh(x):
-    return math.cosh(x)
-
-
-@compiled
-def arctan(x):
-    return math.atan(x)
-
-
-@compiled
-def erf(x):
-    return math.erf(x)
 
 
 @compiled

@@ -90,26 +90,27 @@ def short_exp_single(r):
 
 
 @compiled
-def exp_single(x):
-    """e^x = 2^k e^r with k whole and |r| up to ln 2 / 2."""
+def reduced_single(x):
+    """Return r and 2^(k − 1) of e^x = 2^k e^r with k whole and |r| up to ln 2 / 2."""
     x = LARGEST_EXPONENT if x > LARGEST_EXPONENT else x
     x = SMALLEST_EXPONENT if x < SMALLEST_EXPONENT else x
     shifted = fma(x, SINGLE_LOG2_E, SINGLE_ROUND)
     k = shifted - SINGLE_ROUND
-    r = fma(-k, SINGLE_LN2_LOW, fma(-k, SINGLE_LN2_HIGH, x))
+    return fma(-k, SINGLE_LN2_LOW, fma(-k, SINGLE_LN2_HIGH, x)), power_of_two(shifted)
+
+
+@compiled
+def exp_single(x):
+    """e^x = 2^k e^r."""
+    r, half_power = reduced_single(x)
     p = ONE + short_exp_single(r)
-    return (p + p) * power_of_two(shifted)
+    return (p + p) * half_power
 
 
 @compiled
 def expm1_single(x):
-    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1), with k and r as in `exp_single`."""
-    x = LARGEST_EXPONENT if x > LARGEST_EXPONENT else x
-    bounded = SMALLEST_EXPONENT if x < SMALLEST_EXPONENT else x
-    shifted = fma(bounded, SINGLE_LOG2_E, SINGLE_ROUND)
-    k = shifted - SINGLE_ROUND
-    r = fma(-k, SINGLE_LN2_LOW, fma(-k, SINGLE_LN2_HIGH, bounded))
-    half_power = power_of_two(shifted)
+    """e^x − 1 = 2^k (e^r − 1) + (2^k − 1), with k and r as in `reduced_single`."""
+    r, half_power = reduced_single(x)
     half = fma(half_power, short_exp_single(r), half_power - HALF)
     return half + half
 
