@@ -28,6 +28,12 @@ def mish(z: Tensor) -> Tensor:
     return z * torch.tanh(softplus(z))
 
 
+def huber(p: Tensor, y: Tensor, delta: float) -> Tensor:
+    """½ e² if |e| ≤ δ, else δ |e| − ½ δ², with e = p − y."""
+    e = torch.abs(p - y)
+    return torch.where(e > delta, delta * e - 0.5 * delta**2, 0.5 * e * e)
+
+
 def quantile(p: Tensor, y: Tensor, quantile: float) -> Tensor:
     """(1 − q) max(p − y, 0) + q max(y − p, 0)."""
     return (1 - quantile) * torch.relu(p - y) + quantile * torch.relu(y - p)
@@ -96,7 +102,7 @@ LOSSES: Mapping[str, Formula] = {
     "squared_error": lambda p, y: torch.square(p - y),
     "half_squared_error": lambda p, y: 0.5 * torch.square(p - y),
     "absolute_error": lambda p, y: torch.abs(p - y),
-    "huber": lambda p, y, delta: functional.huber_loss(p, y, reduction="none", delta=delta),
+    "huber": huber,
     "quantile": quantile,
     "poisson": poisson,
     "binary_cross_entropy": binary_cross_entropy,
