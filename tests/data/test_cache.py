@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import http.server
 import socket
+import tarfile
 import threading
 from dataclasses import replace
 
@@ -74,6 +75,22 @@ def test_the_first_mirror_that_sends_the_published_files_counts(digits, mirror, 
     place = find(published, cache=tmp_path / "cache")
     assert len(read_images(published, place).train) == 3
     fetch(replace(published, mirrors=(mirror(missing),)), cache)  # nothing is left to download
+
+
+def test_a_downloaded_archive_is_unpacked(photos, mirror, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    [name], folder = photos.published.downloads, tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    for file, content in photos.contents.items():
+        (folder / file).write_bytes(content)
+    with tarfile.open(tmp_path / name, "w:gz") as archive:
+        archive.add(folder, folder.name)
+    digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+    address = mirror(functools.partial(Quiet, directory=tmp_path))
+    published = replace(photos.published, downloads={name: digest}, mirrors=(address,))
+    fetch(published, tmp_path / "cache" / "cifar10")
+    assert len(read_images(published, find(published, cache=tmp_path / "cache")).train) == 10
 
 
 @pytest.mark.parametrize("kind", ["missing", "cut off", "wrong", "nobody"])

@@ -6,9 +6,7 @@ N images · D pixels, 0 to 255, kept as bytes.    x [N, D]    labels [N]
 import gzip
 import hashlib
 import lzma
-import tarfile
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,10 +39,10 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
 
 
 def read_images(published: Published, place: Place) -> Dataset:
-    contents = {
-        name: parse_published_file(published, name, *content) for name, content in _read_contents(published, place)
-    }
-    parts = _idx_parts(contents) if published.archive is None else _cifar_parts(contents)
+    with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
+        read = threads.map(lambda name: read_published_file(published, name, place.files[name]), place.files)
+        arrays = dict(zip(place.files, read, strict=True))
+    parts = _cifar_parts(arrays) if "test_batch.bin" in arrays else _idx_parts(arrays)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
     return Dataset(
         name=published.name,
@@ -57,35 +55,25 @@ def read_images(published: Published, place: Place) -> Dataset:
     )
 
 
-def parse_published_file(published: Published, name: str, content: bytes, where: str) -> np.ndarray:
-    """Parse a file of MNIST or CIFAR-10 into images, labels or records.
+def read_published_file(published: Published, name: str, path: Path) -> np.ndarray:
+    """Read a file of MNIST or CIFAR-10 as images, labels or records.
 
     Sources: LeCun, Cortes & Burges, The MNIST database, 1998; Krizhevsky, Learning multiple layers of features from
     tiny images, 2009.
     """
+    content = _read_decompressed(path)
     digest = hashlib.sha256(content).hexdigest()
     if digest not in published.files[name]:
         known = " or ".join(allowed[:12] + "…" for allowed in published.files[name])
         raise BadInput(
-            f"{where} is not the published {name} of {published.name}: its content has the SHA-256 {digest[:12]}…, not "
+            f"{path} is not the published {name} of {published.name}: its content has the SHA-256 {digest[:12]}…, not "
             f"{known}; get it again"
         )
-    if published.archive is not None:  # a label, then 32 × 32 pixels, red, then green, then blue
+    if name.endswith(".bin"):  # a label, then 32 × 32 pixels, red, then green, then blue
         return np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     dimensions = content[3]  # after two zero bytes and the type of the numbers; then the sizes follow
     sizes = np.frombuffer(content, ">u4", dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(sizes)
-
-
-def _read_contents(published: Published, place: Place) -> Iterator[tuple[str, tuple[bytes, str]]]:
-    """Yield the content of each file of a data set, and its name for errors."""
-    if place.archive is not None:
-        yield from _read_archive(published, place.archive)
-    else:
-        paths = [place.files[name] for name in published.files]
-        with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
-            contents = threads.map(_read_decompressed, paths)
-            yield from zip(published.files, zip(contents, map(str, paths), strict=True), strict=True)
 
 
 def _read_decompressed(path: Path) -> bytes:
@@ -99,23 +87,6 @@ def _read_decompressed(path: Path) -> bytes:
         raise BadInput(
             f"{path} cannot be read ({str(error).rstrip('.')}): it is cut off or damaged; get it again"
         ) from error
-
-
-def _read_archive(published: Published, path: Path) -> Iterator[tuple[str, tuple[bytes, str]]]:
-    """Read the files of a data set from a tar archive in one pass."""
-    missing = set(published.files)
-    try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                name = Path(member.name).name
-                content = archive.extractfile(member) if name in missing and member.isfile() else None
-                if content is not None:
-                    missing.remove(name)
-                    yield name, (content.read(MAX_FILE_BYTES), f"{path}, {member.name}")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise BadInput(f"{path} is no whole archive ({str(error).rstrip('.')}); get it again") from error
-    if missing:
-        raise BadInput(f"{path} lacks {', '.join(sorted(missing))}; get it again")
 
 
 def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:

@@ -13,10 +13,9 @@ class Published:
     files      the SHA-256 of each allowed content, by the name without the ending of a compression; CIFAR-10's
                `test_batch.bin` may be whole, or its first 1,000 images
     folders    possible names of the folder that holds them
-    downloads  the files that a mirror serves, with their SHA-256
+    downloads  the files that a mirror serves, with their SHA-256; archives are unpacked
     mirrors    addresses to which a file's name is appended
     image      (channels, rows, columns) of a row
-    archive    name of a tar file that may hold the files
     """
 
     name: str
@@ -28,7 +27,6 @@ class Published:
     classes: tuple[str, ...]
     features: tuple[str, ...]
     image: tuple[int, int, int]
-    archive: str | None = None
 
 
 _GRAY = tuple(f"pixel {row},{column}" for row in range(28) for column in range(28))
@@ -103,7 +101,6 @@ CIFAR10 = Published(
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     features=tuple(f"{color} {row},{column}" for color in COLORS for row in range(32) for column in range(32)),
     image=(3, 32, 32),
-    archive="cifar-10-binary.tar.gz",
 )
 
 PUBLISHED = {published.name: published for published in (MNIST, FASHION_MNIST, CIFAR10)}
