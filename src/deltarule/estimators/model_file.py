@@ -186,7 +186,7 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
     predictor = _decode_predictor(metadata, arrays)
     model.model_ = _decode(kind.replace("Tabular", "MLP"), metadata["model_"], arrays)
     if predictor.classes is None:
-        model.errors_ = np.array(getattr(model, "errors_", ()))  # none in files of earlier versions
+        model.errors_ = np.array(model.errors_)
     else:
         model.classes_, model.calibration_ = predictor.classes, predictor.calibration
         model.usual_ = model.classes_[model.classes_.tolist().index(model.usual_)]
@@ -255,24 +255,20 @@ def _complete_network(model: Any, arrays: dict[str, np.ndarray]) -> None:
 def _encode_parameters(model: Any) -> dict[str, Any]:
     """The parameters of an estimator, with class weights as pairs: JSON has text keys."""
     parameters: dict[str, Any] = model.get_params(deep=False)
-    if parameters.get("types") is not None:
-        parameters["types"] = {str(name): kind for name, kind in model.types.items()}
     if "callbacks" in parameters:
         parameters["callbacks"] = None
-    weights = parameters.get("class_weight")
-    if isinstance(weights, Mapping):
-        parameters["class_weight"] = list(weights.items())
-    elif isinstance(weights, list):
-        parameters["class_weight"] = [list(each.items()) for each in weights]
+    if parameters.get("types") is not None:
+        parameters["types"] = {str(name): kind for name, kind in model.types.items()}
+    if isinstance(parameters.get("class_weight"), Mapping):
+        parameters["class_weight"] = list(model.class_weight.items())
     return parameters
 
 
 def _decode_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """The inverse of `_encode_parameters`; tuples become lists, except those of sizes."""
-    decoded, weights = dict(parameters), parameters.get("class_weight")
-    if isinstance(weights, list):
-        are_of_labels = weights and isinstance(weights[0][0], list)
-        decoded["class_weight"] = [dict(each) for each in weights] if are_of_labels else dict(weights)
+    decoded = dict(parameters)
+    if isinstance(parameters.get("class_weight"), list):
+        decoded["class_weight"] = dict(parameters["class_weight"])
     if isinstance(parameters.get("hidden_layer_sizes"), list):
         decoded["hidden_layer_sizes"] = tuple(parameters["hidden_layer_sizes"])
     if parameters.get("n_iter_no_change") == "Infinity":

@@ -112,31 +112,12 @@ def test_class_weight_of_absent_classes() -> None:
         MLPClassifier((4,), class_weight={7: 2.0}).partial_fit(X, y, classes=[0, 1, 2])
 
 
-@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
-def test_class_weight_of_absent_labels(kind: Any) -> None:
-    labels = (X[:, :2] > 0).astype(int)
-    labels[:20, 0] = 0
-    by_row = np.array([1.0, 3.0])[labels[:, 0]] * np.array([0.5, 2.0])[labels[:, 1]]
-    weighted = MLPClassifier((4,), class_weight=[{1: 3.0}, {0: 0.5, 1: 2.0}], random_state=0, max_iter=3)
-    other = MLPClassifier((4,), random_state=0, max_iter=3)
-    few = slice(0, 20)
-    for _ in range(2):
-        weighted.partial_fit(X[few], kind(labels[few]), classes=[0, 1]).partial_fit(X, kind(labels))
-        other.partial_fit(X[few], labels[few], by_row[few], classes=[0, 1]).partial_fit(X, labels, by_row)
-        np.testing.assert_array_equal(weighted.coefs_[0], other.coefs_[0])
-    weighted.fit(X[few], kind(labels[few]))
-    np.testing.assert_array_equal(weighted.coefs_[0], other.fit(X[few], labels[few], by_row[few]).coefs_[0])
-
-
 @pytest.mark.parametrize(
     ("of_labels", "class_weight", "words"),
     [
-        (True, [{7: 2.0}, {1: 2.0}], "are not in class_weight"),
-        (True, [{1: 2.0}] * 3, "must be a list, with one for each label"),
-        (True, {1: 2.0}, "must be a list, with one for each label"),
+        (True, {1: 2.0}, "class_weight is for classes, and `y` has several labels; give sample_weight"),
         (False, {1: -5.0}, "must be weights of 0 or more"),
         (False, {1: float("nan")}, "must be weights of 0 or more"),
-        (False, [1, 2], "only for these"),
     ],
     ids=str,
 )

@@ -63,7 +63,7 @@ def test_a_row_without_a_group_is_one_of_its_own() -> None:
         (lambda: group_indices(["a", "b", "a"], 3), "the rows are of 2 groups; give three or more"),
         (lambda: group_indices(["a"], 3), "groups has 1 values for 3 rows"),
         (lambda: time_numbers([1, 2], 3), "time has 2 values for 3 rows"),
-        (lambda: time_numbers(["soon", "later", "now"], 3), "time holds values that are neither numbers nor dates"),
+        (lambda: time_numbers(["soon", "later", "now"], 3), "missing in some rows, is neither numbers nor dates"),
         (lambda: time_numbers([1, 1, None], 3), "time is missing in some rows"),
     ],
 )

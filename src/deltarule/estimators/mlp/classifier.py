@@ -22,9 +22,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     Parameters
     ----------
     SHARED_PARAMETERS
-    class_weight : "balanced", dict, list or None, default=None
-        Weight of the rows of each class; a list has one for each label. "balanced" gives every class the same total
-        weight.
+    class_weight : "balanced", dict or None, default=None
+        Weight of the rows of each class; "balanced" gives every class the same total weight. Not for several labels.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
-    _kind_constraints = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
+    _kind_constraints = {"class_weight": [dict, StrOptions({"balanced"}), None]}
 
     def __init__(
         self,
@@ -173,7 +172,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Set `classes_` in the first `partial_fit`, and check them in later ones."""
-        if "balanced" in (self.class_weight if isinstance(self.class_weight, list) else [self.class_weight]):
+        if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
                 "give the weights by class."
@@ -239,16 +238,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """The products [N] of sample weights and class weights, or None."""
         if self.class_weight is None:
             return sample_weight
-        columns = (y.toarray() if sparse.issparse(y) else np.asarray(y)).reshape(y.shape[0], -1).T
-        is_list = isinstance(self.class_weight, list)
-        each = self.class_weight if is_list else [self.class_weight] * len(columns)
-        if len(each) != len(columns) or (not isinstance(self.class_weight, str) and is_list != (y.ndim == 2)):
-            raise ValueError(
-                "class_weight must be a list, with one for each label, for labels [N, C] and only for these."
-            )
-        known = (0, 1) if y.ndim == 2 else self.classes_ if incremental else ()  # a batch need not have all classes
-        pairs = zip(each, columns, strict=True)
-        weights = np.prod([class_weights(weight, column, known, sample_weight) for weight, column in pairs], axis=0)
+        if y.ndim == 2:
+            raise ValueError("class_weight is for classes, and `y` has several labels; give sample_weight.")
+        known = self.classes_ if incremental else ()  # a batch need not have all classes
+        weights = class_weights(self.class_weight, y, known, sample_weight)
         if not (weights >= 0).all():
             raise ValueError(f"class_weight must be weights of 0 or more, got {self.class_weight}.")
         return np.asarray(weights if sample_weight is None else weights * sample_weight)
@@ -283,8 +276,6 @@ def class_weights(class_weight: Any, y: Any, known: Any = (), sample_weight: Flo
     array([0.67, 0.67, 0.67, 2.  ])
     """
     classes, indices = np.unique(y, return_inverse=True)
-    if class_weight is None:
-        return np.ones(len(y))
     if isinstance(class_weight, str):
         sums = np.bincount(indices, sample_weight)
         is_present = sums > 0

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +23,19 @@ COMPLETE_FIT_REQUIRED = ContextVar("COMPLETE_FIT_REQUIRED", default=False)
 FIT_WARNINGS_SUPPRESSED = ContextVar("FIT_WARNINGS_SUPPRESSED", default=False)
 
 
-def require_complete_fit() -> contextlib.AbstractContextManager[None]:
-    """Context manager in which Ctrl-C aborts a fit instead of ending it early."""
-    return _set_true(COMPLETE_FIT_REQUIRED)
+@contextlib.contextmanager
+def _set_true(variable: ContextVar[bool]) -> Iterator[None]:
+    token = variable.set(True)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
-def suppress_fit_warnings() -> contextlib.AbstractContextManager[None]:
-    """Suppress warnings about parameters that the user did not choose."""
-    return _set_true(FIT_WARNINGS_SUPPRESSED)
+require_complete_fit = partial(_set_true, COMPLETE_FIT_REQUIRED)
+"""Context manager in which Ctrl-C aborts a fit instead of ending it early."""
+suppress_fit_warnings = partial(_set_true, FIT_WARNINGS_SUPPRESSED)
+"""Context manager without warnings about parameters, which the user did not choose."""
 
 
 def warn_user(message: str | Warning) -> None:
@@ -43,15 +49,6 @@ def warn_user(message: str | Warning) -> None:
 def warn_of_parameters(message: str) -> None:
     if not FIT_WARNINGS_SUPPRESSED.get():
         warn_user(message)
-
-
-@contextlib.contextmanager
-def _set_true(variable: ContextVar[bool]) -> Iterator[None]:
-    token = variable.set(True)
-    try:
-        yield
-    finally:
-        variable.reset(token)
 
 
 @contextlib.contextmanager

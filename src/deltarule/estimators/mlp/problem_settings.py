@@ -20,8 +20,6 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import Named
 
-LOSSES = {"squared_error": "half_squared_error"}
-"""scikit-learn's squared error is half of it."""
 ADAM_PARAMETERS = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon"}
 """scikit-learn's names of Adam's parameters."""
 

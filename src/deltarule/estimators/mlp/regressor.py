@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from deltarule.estimators.mlp import problem_settings
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.fit_plan import cast_finite
@@ -172,15 +171,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _loss_and_activation(self) -> tuple[Any, str]:
         """The loss and scikit-learn's name of its output activation."""
-        name = self.loss.get("name") if isinstance(self.loss, Mapping) else self.loss
-        if isinstance(name, str) and name in problem_settings.LOSSES:
-            our_name = problem_settings.LOSSES[name]
-            return ({**self.loss, "name": our_name} if isinstance(self.loss, Mapping) else our_name), "identity"
-        if name != "poisson":
-            return self.loss, "identity"
+        loss = dict(self.loss) if isinstance(self.loss, Mapping) else {"name": self.loss}
+        if loss.get("name") == "squared_error":
+            loss["name"] = "half_squared_error"  # scikit-learn's is half of it
+        if loss.get("name") != "poisson":
+            return loss, "identity"
         if self.scale_target:
             raise ValueError("loss='poisson' needs counts, which scale_target would change; leave scale_target out.")
-        return self.loss, "exp"
+        return loss, "exp"
 
     def _score_metric(self) -> str:
         return "r_squared"

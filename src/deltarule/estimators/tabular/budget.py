@@ -1,10 +1,9 @@
 """The seconds that a fit may take, and the report of its progress."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 PRESETS = ("default", "fast")
 SEARCH_SHARE = 0.4
@@ -31,10 +30,6 @@ class Budget:
     def seconds_left(self) -> float:
         return self.seconds - (perf_counter() - self.started)
 
-    @property
-    def is_search_over(self) -> bool:
-        return self.seconds_left < (1 - SEARCH_SHARE) * self.seconds
-
     def begin(self, text: str, work: float) -> None:
         """Report that a part begins that is so much of the `total` work."""
         self.progress(text, min(self.done / self.total, 1.0))
@@ -45,8 +40,3 @@ class Budget:
         if math.isinf(self.seconds) or not seconds_each:
             return members
         return max(1, min(members, int(self.seconds_left / (2 * seconds_each))))
-
-
-def is_tried(candidate: Mapping[str, Any], preset: str) -> bool:
-    """Whether a preset tries settings; the fast one leaves out extreme and long ones."""
-    return preset == "default" or (candidate["alpha"] in (1e-4, 0.1, 10.0) and candidate["max_iter"] != 100)

@@ -14,7 +14,7 @@ from sklearn.model_selection import ParameterGrid
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
-from deltarule.estimators.tabular.budget import Budget, is_tried
+from deltarule.estimators.tabular.budget import SEARCH_SHARE, Budget
 from deltarule.estimators.tabular.splits import RowDivision, take
 from deltarule.problem.problem import Floats
 from deltarule.training.populations import plan_populations
@@ -87,13 +87,11 @@ def choose_candidate(
     fits: dict[tuple[int, int], Any] = {}
     seconds = np.zeros((len(candidates), len(splits)))
     work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
-    searched, trained = (
-        len(splits) * training_rows,
-        2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows),
-    )
+    searched = len(splits) * training_rows
+    trained = 2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows)
     budget.total = sum(work) * searched + max(work) * trained
     for kind in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
-        if fits and budget.is_search_over:
+        if fits and budget.seconds_left < (1 - SEARCH_SHARE) * budget.seconds:
             break
         text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
         budget.begin(text, sum(work[number] for number in kind) * searched)
@@ -148,17 +146,16 @@ def _fit_completely(model: Any, x: Floats, y: Any, weights: Floats | None) -> Ba
 
 
 def candidates_for(rows: int, preset: str = "default") -> list[dict[str, Any]]:
-    """The settings to compare for a table of so many rows."""
-    candidates = [candidate for candidate in ParameterGrid(CANDIDATES) if is_tried(candidate, preset)]
-    if rows < MIN_LONG_TRAINING_ROWS:
-        candidates = [candidate for candidate in candidates if is_linear(candidate) or candidate["max_iter"] <= 50]
-    if rows >= LARGE_TABLE_ROWS:
-        sizes = {DEEP_HIDDEN_SIZES: LARGE_DEEP_HIDDEN_SIZES}
-        hidden = [candidate["hidden_layer_sizes"] for candidate in candidates]
-        candidates = [
-            candidate | {"hidden_layer_sizes": sizes.get(each, each)}
-            for candidate, each in zip(candidates, hidden, strict=True)
-        ]
+    """The settings to compare for a table of so many rows; the preset "fast" leaves out extreme and long ones."""
+    candidates = []
+    for candidate in ParameterGrid(CANDIDATES):
+        is_left_out = preset == "fast" and candidate["alpha"] not in (1e-4, 0.1, 10.0)
+        is_long = candidate["max_iter"] == 100
+        if is_left_out or (is_long and (preset == "fast" or rows < MIN_LONG_TRAINING_ROWS)):
+            continue
+        if rows >= LARGE_TABLE_ROWS and candidate["hidden_layer_sizes"] == DEEP_HIDDEN_SIZES:
+            candidate |= {"hidden_layer_sizes": LARGE_DEEP_HIDDEN_SIZES}
+        candidates.append(candidate)
     return candidates
 
 

@@ -16,7 +16,6 @@ from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
     LogitCalibration,
     apply_calibration,
-    calibrate_arrays,
     cross_calibrate,
     fit_calibration,
 )
@@ -26,7 +25,6 @@ from deltarule.estimators.tabular.scores import Scores, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
-from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, shorten_repr
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
@@ -108,11 +106,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         """The logarithm [N, C] of `predict_proba(X)`."""
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
-
-    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """The parts of a member, with calibrated logits."""
-        network, arrays, rates = super().member_parts(member)
-        return network, calibrate_arrays(arrays, len(network.layers), self.calibration_), rates
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows `X` with classes `y` [N] that training has not seen."""

@@ -79,8 +79,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         shares = np.asarray(quantiles, np.float64).ravel()
         if not ((shares > 0) & (shares < 1)).all():
             raise BadInput(f"quantiles are {quantiles!r}; give shares between 0 and 1, as in [0.05, 0.5, 0.95]")
-        if not len(self.errors_):
-            raise BadInput("the model's file is of an earlier version, without errors for quantiles; train it again")
         ranks = shares * (len(self.errors_) + 1)
         ranks = np.where(shares < 0.5, np.floor(ranks), np.ceil(ranks)).astype(int)  # outwards: never too narrow
         return predictions[:, None] + self.errors_[ranks.clip(1, len(self.errors_)) - 1]

@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.dates import date_parts
 
 HELD_OUT_SHARE = 0.2
 
@@ -116,15 +117,14 @@ def time_numbers(times: Any, rows: int) -> Floats:
     """Convert the times of rows, which are numbers or dates, to numbers [N]."""
     import pandas as pd
 
-    series = pd.Series(np.asarray(times).ravel() if not isinstance(times, pd.Series) else times.to_numpy())
+    series = pd.Series(np.asarray(times).ravel())
     if len(series) != rows:
         raise BadInput(f"time has {len(series)} values for {rows} rows; give one for each row")
-    if not pd.api.types.is_numeric_dtype(series):
-        try:
-            series = pd.to_datetime(series, format="mixed").astype("int64")
-        except (ValueError, TypeError) as error:
-            raise BadInput(f"time holds values that are neither numbers nor dates: {error}") from error
-    numbers: Floats = series.to_numpy(np.float64)
+    is_numeric = pd.api.types.is_numeric_dtype(series)
+    numbers = series.to_numpy(np.float64) if is_numeric else date_parts(tuple(series.astype(str)))["days"]
     if np.isnan(numbers).any() or len(np.unique(numbers)) < 3:
-        raise BadInput("time is missing in some rows, or has fewer than three values; give each row's own time")
+        raise BadInput(
+            "time is missing in some rows, is neither numbers nor dates, or has fewer than three values; give each "
+            "row's own time"
+        )
     return numbers

@@ -23,6 +23,7 @@ from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstri
 from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
 from deltarule.estimators.tabular.budget import PRESETS, Budget
+from deltarule.estimators.tabular.calibration import calibrate_arrays
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
     MIN_MEMBERS,
@@ -200,7 +201,10 @@ class BaseTabular(BaseEstimator):
         if is_classifier(self):
             division = replace(division, strata=np.unique(y, return_inverse=True)[1])
         self.columns_ = fit_columns(frame, columns)
-        self._set_feature_names(list(frame), has_names(X))
+        self.n_features_in_ = len(frame)
+        self.__dict__.pop("feature_names_in_", None)
+        if has_names(X):
+            self.feature_names_in_ = np.array(list(frame), object)
         return TrainingTable(frame, y, division, notes)
 
     def _fit(self, table: TrainingTable, progress: Callable[[str, float], None] | None = None) -> None:
@@ -254,13 +258,6 @@ class BaseTabular(BaseEstimator):
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
         return sample_weight
 
-    def _set_feature_names(self, names: list[str], have_names: bool = True) -> None:
-        self.n_features_in_ = len(names)
-        if hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        if have_names:
-            self.feature_names_in_ = np.array(names, object)
-
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
         """Issue the warnings and return all notes of the report."""
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
@@ -309,9 +306,12 @@ class BaseTabular(BaseEstimator):
         return dict(zip(names, frame.values(), strict=True))
 
     def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """As `MLPClassifier.member_parts(member)`, of the network in `model_`."""
+        """As `MLPClassifier.member_parts`, of the network in `model_`; logits are calibrated."""
         check_is_fitted(self)
-        return self.model_.member_parts(member)
+        network, arrays, rates = self.model_.member_parts(member)
+        if is_classifier(self):
+            arrays = calibrate_arrays(arrays, len(network.layers), self.calibration_)
+        return network, arrays, rates
 
     def save(self, path: str | Path) -> None:
         """Write the model to the file `path`, which `deltarule.load_model` reads."""
