@@ -110,6 +110,6 @@ def test_row_numbers_of_pandas() -> None:
         assert infer_column_types(frame)[name].code == "row-numbers"
     for values in ([1.0, 2.0, 1.0, 2.0], [3.0, 17.0, np.nan, 90.0]):
         frame = {"Unnamed: 0": np.array(values), **beside}
-        assert infer_column_types(frame)["Unnamed: 0"].code == "unnamed"
+        assert infer_column_types(frame)["Unnamed: 0"].code == "row-numbers"
         assert infer_column_types(frame, {"Unnamed: 0": "number"})["Unnamed: 0"].kind == "number"
     assert infer_column_types({"Unnamed: 0": np.arange(4.0) + 0.5, **beside})["Unnamed: 0"].kind == "number"

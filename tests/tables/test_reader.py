@@ -90,13 +90,14 @@ def test_categories_stay_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
-    assert list(read_text(tmp_path, ",a,a\n0,1,2\n")) == ["Unnamed: 0", "a", "a.1"]
+    assert list(read_text(tmp_path, ",a,\n0,1,2\n")) == ["Unnamed: 0", "a", "Unnamed: 2"]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("t.csv", b"", "t.csv is empty; give a table whose first line names its columns"),
+        ("t.csv", b"a,a\n1,2\n", "t.csv: several columns are named 'a'; give each one name"),
         ("t.csv", b"a,b\n1,2\n1,2,3\n", "t.csv has 2 names of columns, but 3 cells in line 3; add the missing names"),
         ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "t.csv has 2 names of columns, but 3 cells in line 2; add the missing names"),
         ("t.csv", b'a,b\n1,2\n"1,2\n', "t.csv has a quotation mark after line 2 that is never closed"),

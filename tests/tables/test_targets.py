@@ -22,7 +22,7 @@ SLIPS = ["1", "2", "many", "3", "few", "1", "2", "3"] * 2
     [
         (["red", "blue", "red"], True, "texts"),
         ([True, False], True, "truth-values"),
-        (["01", "02", "11"], True, "codes"),
+        (["01", "02", "11"], True, "texts"),
         (SLIPS, True, "nearly-numbers"),
         ([0, 1], True, "whole-numbers"),
         ([7, 9.0, 7], True, "whole-numbers"),
@@ -58,7 +58,6 @@ def test_the_task_overrules() -> None:
         ([0, 1, 0, 1], []),
         ([0, 1, 2, 3] * 3, ["the 4 different whole numbers of 'y' are taken for classes; if they are counts"]),
         ([0, 1, 2] + [0, 1] * 3, []),  # the 2 occurs once, and is left out
-        (["01", "02"], ["the values of 'y' are codes with leading zeros and are taken for classes"]),
         (SLIPS, ["the values of 'y' are taken for classes, but are numbers, but for texts such as 'many' and 'few'"]),
         (["1,5", "2,5"] * 9, ["the values of 'y' are taken for classes, but are numbers with a comma, such as '1,5'"]),
     ],

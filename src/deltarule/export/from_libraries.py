@@ -10,12 +10,11 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
-from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.mlp.weights import Architecture, FittedNetwork, set_network, set_weights
-from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, check_predictions
+from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, TENSORS_OF_BATCH_NORM, check_predictions
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
@@ -130,11 +129,6 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     else:
         made = MLPClassifier(**parameters)
         made.classes_, made._labels = class_names, output == "logistic" and last.units > 1
-    _set_layers(made, layers, output)
-    return made
-
-
-def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     sizes = (len(layers[0].arrays["W"]), *(layer.units for layer in layers))
     set_network(made, FittedNetwork(Architecture(sizes, tuple(made.activation), output, made.batch_norm)))
     arrays = {
@@ -142,6 +136,7 @@ def _set_layers(made: BaseMLP, layers: "list[_Layer]", output: str) -> None:
     }
     set_weights(made, arrays)
     made.n_features_in_, made.t_, made.n_iter_, made.loss_curve_ = sizes[0], 0, 0, []
+    return made
 
 
 # --- modules as layers -----------------------------------------------------------------------------------------------
@@ -225,8 +220,7 @@ def _add_to_layer(layer: _Layer, module: Any, kind: str) -> None:
     if kind == "Dropout":
         layer.dropout = module.p
     elif kind == "BatchNorm1d":
-        names = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
-        layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in names.items()}
+        layer.arrays |= {ours: _read_array(module, theirs)[None] for ours, theirs in TENSORS_OF_BATCH_NORM.items()}
     else:
         name = _ACTIVATIONS[kind]
         numbers = {ours: getattr(module, theirs) for ours, theirs in _PARAMETERS.get(kind, {}).items()}

@@ -71,8 +71,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
         import onnx
     except (ImportError, OSError) as error:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
-    is_table = isinstance(model, BaseTabular)
-    if not (is_table and hasattr(model, "model_")) and not (isinstance(model, BaseMLP) and hasattr(model, "coefs_")):
+    if not isinstance(model, BaseMLP | BaseTabular) or not model.__sklearn_is_fitted__():
         what = "not fitted" if isinstance(model, BaseMLP | BaseTabular) else f"a {type(model).__name__}"
         raise BadInput(
             f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule: of a pipeline its last "
@@ -81,7 +80,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
         )
     check_predictions(model, "deltarule")
     graph = Graph()
-    if is_table:
+    if isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
     else:
         _add_outputs(model, graph.input("X", np.float64, model.n_features_in_))
@@ -178,20 +177,18 @@ OPERATIONS = {
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
+    """Add the columns that are used, as `encode_columns` encodes them."""
     parts: list[Value] = []
     for column in columns:
-        if column.inputs:
-            parts += _encode_number(graph, column) if column.kind == NUMBER else [_encode_category(graph, column)]
+        if column.kind == NUMBER:
+            value = graph.input(column.name, np.float64, 1)
+            gaps = value.apply("IsNaN")
+            whole = gaps.apply("Where", column.fill, value).apply("Clip", *column.clip_range)
+            parts.append((whole - column.mean) / column.scale)
+            parts += [gaps.astype(np.float64)] if column.gaps else []
+        elif column.inputs:
+            parts.append(_encode_category(graph, column))
     return graph.apply("Concat", *parts, axis=1)
-
-
-def _encode_number(graph: Graph, column: Column) -> list[Value]:
-    """Add a column of numbers, standardized, with a missing flag if it needs one."""
-    value = graph.input(column.name, np.float64, 1)
-    gaps = value.apply("IsNaN")
-    whole = gaps.apply("Where", column.fill, value).apply("Clip", *column.clip_range)
-    standardized = (whole - column.mean) / column.scale
-    return [standardized, gaps.astype(np.float64)] if column.gaps else [standardized]
 
 
 def _encode_category(graph: Graph, column: Column) -> Value:
@@ -215,11 +212,15 @@ def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None 
             value = value * arrays["gain"] + arrays["shift"]
         value = add_activation(activation, value)
     mean = value.apply("ReduceMean", axes=[0], keepdims=0)
-    if isinstance(model, MLPRegressor):
-        _add_predicted_numbers(model, mean)
-    else:
-        assert isinstance(model, MLPClassifier)
+    if isinstance(model, MLPClassifier):
         _add_predicted_classes(model, mean, calibration)
+        return
+    assert isinstance(model, MLPRegressor)
+    if model.target_scale_ is not None:
+        mean = mean * model.target_scale_ + model.target_mean_
+    single = model.n_outputs_ == 1
+    numbers = mean.graph.apply("Squeeze", mean, [1]) if single else mean
+    mean.graph.output("prediction", numbers, np.float64, ["N"] if single else ["N", model.n_outputs_])
 
 
 def add_activation(activation: Activation, z: Value) -> Value:
@@ -259,25 +260,13 @@ def _add_operation(operation: Operation, graph: Graph, values: Mapping[Operand, 
         case "erf":  # runtimes have it only for float32
             single = graph.apply("Cast", x, to=graph.element_type(np.float32))
             return graph.apply("Erf", single).astype(operation.result.dtype)
-        case "select" if operation.operands[0].dtype != bool:
-            return graph.apply("Where", graph.apply("Greater", x, 0), *others)
         case "select":
-            return graph.apply("Where", x, *others)
+            return graph.apply("Where", x if operation.operands[0].dtype == bool else x > 0, *others)
         case name if operation.operands[0].dtype == bool and name in OPERATORS_OF_BOOLEANS:
             return graph.apply("Or" if "|" in OPERATORS_OF_BOOLEANS[name] else "And", x, *others)
         case name if name in OPERATIONS:
             return graph.apply(OPERATIONS[name], x, *others)
     raise NotTraceable(f"it uses {operation.name}")
-
-
-def _add_predicted_numbers(model: MLPRegressor, value: Value) -> None:
-    """Add the output `prediction`, in the targets' unit."""
-    if model.target_scale_ is not None:
-        value = value * model.target_scale_ + model.target_mean_
-    single = model.n_outputs_ == 1
-    if single:
-        value = value.graph.apply("Squeeze", value, [1])
-    value.graph.output("prediction", value, np.float64, ["N"] if single else ["N", model.n_outputs_])
 
 
 def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: LogitCalibration | None) -> None:
@@ -305,10 +294,9 @@ def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: Lo
 def _class_names(classes: np.ndarray) -> np.ndarray:
     """Convert classes to a type that ONNX has: texts, integers or floats."""
     names = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
-    if names.dtype.kind == "U":
-        return names.astype(object)
-    if names.dtype.kind in "biu":
-        return names.astype(np.int64)
-    if names.dtype.kind == "f":
-        return names.astype(np.float64)
-    raise BadInput(f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them")
+    dtypes = {"U": object, "b": np.int64, "i": np.int64, "u": np.int64, "f": np.float64}
+    if names.dtype.kind not in dtypes:
+        raise BadInput(
+            f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them"
+        )
+    return names.astype(dtypes[names.dtype.kind])

@@ -11,7 +11,7 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.weights import weights_of_members
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Layer, views, without_scaling
+from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 SOFTPLUS_THRESHOLD = 40
 """PyTorch's softplus of a larger z is z: at its default of 20 an error of 2e-9, above 37 none in float64."""
+
+
+TENSORS_OF_BATCH_NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
+"""PyTorch's names of batch norm's arrays."""
 
 
 def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
@@ -87,9 +91,16 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
     for index, layer in enumerate(layers):
         n = layer.number
-        modules.add_module(f"z{n}", _linear_module(layer, arrays))
+        own = {name: arrays[f"{name}{n}"] for name in (*TENSORS_OF_BATCH_NORM, "W", "b") if f"{name}{n}" in arrays}
+        linear = torch.nn.Linear(layer.inputs, layer.units, bias=layer.bias, dtype=_tensor(own["W"]).dtype)
+        bias = {"bias": _tensor(own["b"][0])} if layer.bias else {}
+        linear.load_state_dict({"weight": _tensor(own["W"].T), **bias})
+        modules.add_module(f"z{n}", linear)
         if layer.batch_norm:
-            modules.add_module(f"n{n}", _batch_norm_module(layer, arrays))
+            norm = torch.nn.BatchNorm1d(layer.units, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, dtype=linear.weight.dtype)
+            tensors = {theirs: _tensor(own[ours][0]) for ours, theirs in TENSORS_OF_BATCH_NORM.items()}
+            norm.load_state_dict(tensors, strict=False)  # without the count of batches
+            modules.add_module(f"n{n}", norm)
         if layer.activation.name != "identity":
             modules.add_module(f"a{n}", _activation_module(layer.activation))
         if layer is not layers[-1] and dropout[index]:
@@ -128,28 +139,6 @@ def check_predictions(model: Any, package: str) -> None:
                 f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
                 f"{original.__name__} that is fitted to the same rows"
             )
-
-
-def _linear_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.Linear":
-    import torch
-
-    W = _tensor(arrays[f"W{layer.number}"].T)
-    linear = torch.nn.Linear(layer.inputs, layer.units, bias=layer.bias, dtype=W.dtype)
-    linear.weight.data = W
-    if layer.bias:
-        linear.bias.data = _tensor(arrays[f"b{layer.number}"][0])
-    return linear
-
-
-def _batch_norm_module(layer: Layer, arrays: dict[str, Floats]) -> "torch.nn.BatchNorm1d":
-    import torch
-
-    gamma, beta, mean, variance = (
-        _tensor(arrays[f"{name}{layer.number}"][0]) for name in ("gamma", "beta", "mean", "variance")
-    )
-    norm = torch.nn.BatchNorm1d(layer.units, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, dtype=gamma.dtype)
-    norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var = gamma, beta, mean, variance
-    return norm
 
 
 def _activation_module(activation: Activation) -> "torch.nn.Module":

@@ -4,7 +4,7 @@ N rows.    A column is numbers [N], NaN where one is missing, or texts [N], "" w
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -36,9 +36,10 @@ def shorten_repr(text: str) -> str:
     return repr(_cut_middle(text))
 
 
-def list_names(names: Sequence[str]) -> str:
-    """Join the first ten names for an error message, with the number of all."""
-    return ", ".join(map(shorten, names[:10])) + (f" … ({len(names)} in all)" if len(names) > 10 else "")
+def list_names(names: Sequence[str], limit: int = 10) -> str:
+    """Join the first names for a message, with the number of the others."""
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(map(shorten, names[:limit])) + more
 
 
 def _cut_middle(text: str) -> str:
@@ -58,12 +59,6 @@ def are_codes(texts: Sequence[str]) -> bool:
     present = [text for text in texts if text]
     codes = sum(text[0] == "0" and len(text) > 1 for text in present)
     return 0 < codes >= 0.05 * len(present) and all(text.isdecimal() for text in present)
-
-
-def are_nearly_numbers(texts: Sequence[str]) -> bool:
-    """Whether more than half of the texts, but not all, are numbers."""
-    present = [text for text in texts if text]
-    return len(present) / 2 < sum(map(has_number_form, present)) < len(present)
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:
@@ -91,6 +86,11 @@ def as_text(value: Any) -> str:
         number = float(value)
         return str(int(number)) if number.is_integer() else repr(number)
     return str(value).removesuffix(" 00:00:00") if isinstance(value, datetime) else str(value)
+
+
+def list_classes(classes: Iterable[Any]) -> str:
+    """Join the names of the first five classes for a message."""
+    return list_names([shorten_repr(as_text(value)) for value in classes], 5)
 
 
 def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats, Integers
+from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
 from deltarule.tables.dates import date_parts
 from deltarule.tables.frame import Frame, count_rows
@@ -104,7 +104,10 @@ def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
         if column.kind == NUMBER:
             column = _fit_number(column, frame)
         elif column.kind == CATEGORY:
-            column = _fit_category(column, frame, limit)
+            counts = Counter(texts_of(frame[column.name])).most_common(limit)
+            # Nothing can be learned from a category that occurs once.
+            frequent = sorted(name for name, count in counts if count >= 2)
+            column = dataclasses.replace(column, categories=tuple(frequent))
         fitted.append(column)
     return tuple(fitted)
 
@@ -129,13 +132,6 @@ def _fit_number(column: Column, frame: Frame) -> Column:
     )
 
 
-def _fit_category(column: Column, frame: Frame, max_categories: int) -> Column:
-    counts = Counter(texts_of(frame[column.name]))
-    # Nothing can be learned from a category that occurs once.
-    frequent = [name for name, count in counts.most_common(max_categories) if count >= 2]
-    return dataclasses.replace(column, categories=tuple(sorted(frequent)))
-
-
 def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     """Encode fitted columns of a frame as inputs [N, D]."""
     used = [column for column in columns if column.kind != UNUSED]
@@ -152,7 +148,9 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
         if column.kind == NUMBER:
             part[:] = _encode_numbers(column, frame)
         else:
-            indices = _category_indices(column, frame)
+            index_of = {name: index for index, name in enumerate(column.categories)}
+            texts = match_categories(texts_of(frame[column.name]), column.categories)
+            indices = np.array([index_of.get(text, -1) for text in texts], np.int64)
             rows = np.flatnonzero(indices >= 0)
             part[rows, indices[rows]] = 1.0
     return x
@@ -194,12 +192,6 @@ def first_non_number(column: np.ndarray) -> str:
     if parsed is None:  # where all texts are numbers, the first is in another form than a later one
         return shorten_repr(min((text for text in column if text), key=has_number_form))
     return next(map(shorten_repr, column[np.isinf(parsed.numbers)]), "")
-
-
-def _category_indices(column: Column, frame: Frame) -> Integers:
-    index_of = {name: index for index, name in enumerate(column.categories)}
-    texts = match_categories(texts_of(frame[column.name]), column.categories)
-    return np.array([index_of.get(text, -1) for text in texts], np.int64)
 
 
 def category_columns(columns: Sequence[Column]) -> list[str]:

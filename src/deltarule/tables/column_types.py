@@ -7,13 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import (
-    are_codes,
-    are_nearly_numbers,
-    examples_of_texts,
-    list_names,
-    shorten_repr,
-)
+from deltarule.tables.cell_parsing import are_codes, examples_of_texts, list_names, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     KINDS,
@@ -47,8 +41,7 @@ REASONS = {
     "empty": "missing in every row",
     "constant": "the same in every row",
     "number": "numbers",
-    "row-numbers": "the rows' identifier, which counts them",
-    "unnamed": "an identifier: whole numbers in a column without a name",
+    "row-numbers": "the rows' numbers: whole numbers in a column without a name",
     "identifier": "an identifier: another {value} in {nearly}every row",
     "category": "texts, {distinct} different",
     "codes": "codes with leading zeros, {distinct} different",
@@ -72,18 +65,15 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
             )
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
-    columns = [
-        Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, frame[name])))
-        for name in frame
-    ]
-    inferred = {
-        each.name: each
-        for column in columns
-        for each in (_date_columns(column, frame) if column.code == "date" else [column])
-    }
-    for name, column in inferred.items():
-        if column.kind == NUMBER and not column.part and (value := first_non_number(frame[name])):
+    inferred: dict[str, Column] = {}
+    for name, cells in frame.items():
+        column = Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, cells)))
+        if column.code == "date":
+            inferred |= {part.name: part for part in _date_columns(column, frame)}
+            continue
+        if column.kind == NUMBER and (value := first_non_number(cells)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
+        inferred[name] = column
     if all(column.kind == UNUSED for column in inferred.values()):
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
@@ -120,8 +110,7 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
     if column.dtype.kind == "O":
         return _infer_text_type(present.tolist(), distinct, len(column))
     if UNNAMED.fullmatch(name) and (present == np.floor(present)).all():
-        counts_rows = (np.diff(column) > 0).all()  # programs write it; no warning is needed
-        return _type(UNUSED, "row-numbers" if counts_rows else "unnamed")
+        return _type(UNUSED, "row-numbers")
     if _is_identifier(name, present, distinct, len(column)):
         nearly = "" if distinct == len(column) else "nearly "
         return _type(UNUSED, "identifier", value="whole number", nearly=nearly)
@@ -148,7 +137,8 @@ def text_code(texts: list[str]) -> str:
     """The code for what the texts of a column are."""
     if are_codes(texts):
         return "codes"
-    if are_nearly_numbers(texts):
+    present = [text for text in texts if text]
+    if len(present) / 2 < sum(map(has_number_form, present)) < len(present):
         return "nearly-numbers"
     if all(map(is_number, texts)):
         # Whole numbers that a data frame holds as texts may be codes.

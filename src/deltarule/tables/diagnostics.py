@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.tables.cell_parsing import match_categories, shorten_repr
+from deltarule.tables.cell_parsing import list_names, match_categories, shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, Column, numbers_of_column, texts_of
 from deltarule.tables.frame import Frame
 
@@ -49,10 +49,6 @@ TEMPLATES = {
     "target-case": (
         "the classes {examples} of {column} differ only in upper and lower case; if that is a slip, correct it"
     ),
-    "target-codes": (
-        "the values of {column} are codes with leading zeros and are taken for classes; if they are amounts, say "
-        "--task regress"
-    ),
     "target-like-numbers": "the values of {column} are taken for classes, but are {why}",
 }
 """The sentence about a column for each code."""
@@ -76,13 +72,10 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
     for (code, _), group in groups.items():
         names = [shorten_repr(diagnostic.column) for diagnostic in group]
         texts = [TEMPLATES[code].format(column=name, **each.values) for name, each in zip(names, group, strict=True)]
-        sentences += texts if len(texts) <= MAX_SENTENCES else [f"{texts[0]}; likewise {_list_some(names[1:])}"]
+        if len(texts) > MAX_SENTENCES:
+            texts = [f"{texts[0]}; likewise {list_names(names[1:], MAX_NAMES)}"]
+        sentences += texts
     return sentences
-
-
-def _list_some(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
-    return ", ".join(names[:MAX_NAMES]) + more
 
 
 def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
@@ -95,7 +88,7 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
         unknown = sorted(name for name in counts if name not in column.categories)
         if unknown:
             rows = count_of(sum(counts[name] for name in unknown), "row")
-            names = _list_some([shorten_repr(name) if name else "missing" for name in unknown])
+            names = list_names([shorten_repr(name) if name else "missing" for name in unknown], MAX_NAMES)
             diagnostics.append(Diagnostic("unknown-categories", column.name, {"rows": rows, "names": names}))
     return diagnostics
 
@@ -126,7 +119,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
 
 SUSPICIOUS = ("nearly-numbers", "mixed-forms", "commas", "numeric-texts")
 """Codes of columns that may be numbers, but are read as texts."""
-SURPRISING = (*SUSPICIOUS, "identifier", "unnamed")
+SURPRISING = (*SUSPICIOUS, "identifier")
 """Codes of unused columns that may be meant to be used."""
 
 

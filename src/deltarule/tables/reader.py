@@ -14,6 +14,8 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +27,7 @@ from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import MISSING, are_codes, as_text, list_names, shorten_repr
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
-from deltarule.tables.number_forms import ParsedNumbers, has_number_form, is_number, may_be_thousands, parse_numbers
+from deltarule.tables.number_forms import has_number_form, is_number, may_be_thousands, parse_numbers
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 GUESSED_DELIMITERS = ",;\t|"
@@ -62,10 +64,6 @@ class TextFormat:
             value = getattr(self, name)
             if value and len(ESCAPED_DELIMITERS.get(value, value)) != 1:
                 raise BadInput(f"--{name} is {value!r}, which is more than one character; give a single one")
-
-    @property
-    def decimal_point(self) -> str:
-        return self.decimal or ("," if self.thousands == "." else ".")
 
 
 class Line(NamedTuple):
@@ -116,10 +114,7 @@ def read_frame(
 def _read_parquet(path: Path) -> Frame:
     import pandas as pd
 
-    try:
-        import pyarrow.parquet  # noqa: F401 - pandas' own message names two libraries and pip
-    except ImportError as error:
-        raise not_installed("Parquet", "pyarrow", "frames", error) from None
+    _require("pyarrow.parquet", "Parquet", "frames")
     try:
         table = pd.read_parquet(path)
     except (OSError, ValueError, TypeError, OverflowError) as error:  # PyArrow's own errors are among them
@@ -131,10 +126,7 @@ def _read_workbook(path: Path) -> list[Line]:
     """The cells of the first sheet as texts."""
     import pandas as pd
 
-    try:
-        import openpyxl  # noqa: F401 - as for Parquet
-    except ImportError as error:
-        raise not_installed("a workbook of Excel", "openpyxl", "excel", error) from None
+    _require("openpyxl", "a workbook of Excel", "excel")
     try:
         with pd.ExcelFile(path) as book:
             sheet = pd.read_excel(book, header=None, dtype=object, na_filter=False)
@@ -145,6 +137,14 @@ def _read_workbook(path: Path) -> list[Line]:
         warnings.warn(f"{path}: of its {1 + len(others)} sheets the first, {first!r}, is read", stacklevel=3)
     rows = [[as_text(cell) for cell in row] for row in sheet.itertuples(index=False)]
     return [Line(number, row) for number, row in enumerate(rows, 1) if any(row)]
+
+
+def _require(module: str, feature: str, extra: str) -> None:
+    """Import what pandas needs, whose own message names two libraries and pip."""
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise not_installed(feature, module.partition(".")[0], extra, error) from None
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -248,12 +248,9 @@ def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str
         above = shorten_repr(" ".join(lines[0].cells))
         warnings.warn(f"{path}: what is above the names of the columns is left out, as {above}", stacklevel=3)
     header = [cell.strip() for cell in lines[start].cells]
-    names: list[str] = []
-    for index, name in enumerate(header):
-        if name in names:  # as pandas names it
-            forms = (f"{name}.{count}" for count in range(1, len(header) + 1))
-            name = next(form for form in forms if form not in {*names, *header})
-        names.append(name or f"Unnamed: {index}")
+    names = [name or f"Unnamed: {index}" for index, name in enumerate(header)]  # as pandas calls it
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise BadInput(f"{path}: several columns are named {shorten_repr(repeated[0])}; give each one name")
     rows = []
     for number, cells in lines[start + 1 :]:
         if any(cells[len(names) :]):
@@ -273,9 +270,8 @@ def _parse_column(
     if is_category or are_codes(texts):
         return np.array(texts, object), []
 
-    def parse(texts: list[str]) -> ParsedNumbers | None:
-        return parse_numbers(texts, text_format.decimal_point, text_format.thousands or "")
-
+    decimal = text_format.decimal or ("," if text_format.thousands == "." else ".")
+    parse = partial(parse_numbers, decimal=decimal, thousands=text_format.thousands or "")
     diagnostics = []
     parsed = parse(texts)
     if parsed is None:

@@ -30,7 +30,7 @@ LIKE_NUMBERS = ("nearly-numbers", "commas", "mixed-forms")
 class Target(NamedTuple):
     """A target, interpreted as classes or as numbers.
 
-    `values` [N] are the classes as they are, or float64. `code` says why: texts, codes, one of LIKE_NUMBERS,
+    `values` [N] are the classes as they are, or float64. `code` says why: texts, one of LIKE_NUMBERS,
     truth-values, whole-numbers or fractions are classes; numbers are not.
     """
 
@@ -77,7 +77,7 @@ def _infer_text_target(values: Any, task: str, name: str) -> Target:
     texts = values.tolist()
     code = text_code(texts)
     if code not in LIKE_NUMBERS:
-        return Target(True, values, "codes" if code == "codes" else "texts")
+        return Target(True, values, "texts")
     if task == "auto" and not _may_be_classes(values):
         raise BadInput(f"{name} holds {reason(code, texts)}; or say task classify if they are names of classes")
     return Target(True, values, code)
@@ -85,8 +85,6 @@ def _infer_text_target(values: Any, task: str, name: str) -> Target:
 
 def describe_target(target: Target, name: str) -> list[Diagnostic]:
     """Describe how to correct the inferred task of a target."""
-    if target.code == "codes":
-        return [Diagnostic("target-codes", name)]
     if target.code in LIKE_NUMBERS:
         return [Diagnostic("target-like-numbers", name, {"why": reason(target.code, target.values.tolist())})]
     if target.code == "texts":
@@ -133,11 +131,10 @@ def _as_numbers(values: Any, name: str) -> Floats:
         parsed = parse_numbers(values.tolist())
         if parsed is None:
             texts = values.tolist()
-            code, examples = text_code(texts), examples_of_texts(texts)
-            if code in ("commas", "mixed-forms"):
+            code = text_code(texts)
+            if code in LIKE_NUMBERS:
                 raise BadInput(f"{name} holds {reason(code, texts)}")
-            what = f"texts such as {examples}" if examples else "whole numbers of too many digits"
-            raise BadInput(f"{name} holds {what}, where numbers are needed; correct it")
+            raise BadInput(f"{name} holds texts such as {examples_of_texts(texts)}, where numbers are needed")
         values = parsed.numbers
     return _finite(values, name)
 

@@ -26,7 +26,7 @@ from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import as_text, shorten_repr
+from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 
 
@@ -147,8 +147,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     def _class_names(self, y: Any) -> Any:
         names, unknown = to_class_names(y, self.classes_)
         if unknown:
-            text = ", ".join(map(shorten_repr, unknown[:5]))
-            warn_user(f"unknown classes {text}: the model was not trained on them and never predicts them")
+            listed = list_classes(unknown)
+            warn_user(f"unknown classes {listed}: the model was not trained on them and never predicts them")
         return names
 
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:

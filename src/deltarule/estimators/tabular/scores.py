@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.estimators.tabular.splits import take
 from deltarule.problem.problem import Floats
 from deltarule.stats.intervals import share_interval
-from deltarule.tables.cell_parsing import as_text, shorten_repr
+from deltarule.tables.cell_parsing import list_classes
 
 RESAMPLES = 400
 """Bootstrap samples for the interval of a score."""
@@ -19,8 +19,6 @@ MIN_INTERVAL_ROWS = 10
 """Scores on fewer rows have no interval: their bootstrap samples vary too little."""
 MAX_SAMPLE_ROWS = 10_000
 """Rows of a bootstrap sample; the interval for more rows is that of such samples, scaled down."""
-MAX_NAMED = 5
-"""Classes that a sentence names."""
 
 
 @dataclass(frozen=True)
@@ -132,21 +130,11 @@ def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:
     never = sorted(set(y.tolist()) - set(predictions.tolist()), key=str)
     text = "on held-out rows its accuracy does not exceed the baseline"
     if never:
-        text = f"never predicts {list_first_classes(never)}, and its accuracy does not exceed the baseline"
+        text = f"never predicts {list_classes(never)}, and its accuracy does not exceed the baseline"
     area = 1.0 if scores.area_under_roc is None else scores.area_under_roc
     are_informative = (scores.log_loss or 0.0) < (scores.baseline_log_loss or 0.0) and area > 0.5
     advice = "the probabilities do rank the rows" if are_informative else "do not rely on it"
     return [f"{text}; {advice}"]
-
-
-def list_first_classes(classes: Any) -> str:
-    """The first five classes as a text, for a sentence.
-
-    >>> list_first_classes(["no", "yes"])
-    "'no', 'yes'"
-    """
-    more = " …" if len(classes) > MAX_NAMED else ""
-    return ", ".join(shorten_repr(as_text(name)) for name in classes[:MAX_NAMED]) + more
 
 
 def describe_wide_range(y: Floats) -> list[str]:

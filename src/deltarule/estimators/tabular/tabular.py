@@ -39,11 +39,11 @@ from deltarule.estimators.tabular.scores import (
     TabularReport,
     baseline_warnings,
     describe_wide_range,
-    list_first_classes,
 )
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
+from deltarule.tables.cell_parsing import list_classes
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
@@ -194,7 +194,7 @@ class BaseTabular(BaseEstimator):
         y, is_left_out = self._learn_target(y)
         division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight)), []
         if is_left_out.any():
-            listed = list_first_classes(np.unique(y[is_left_out]))
+            listed = list_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
             frame, y, division = select_rows(frame, ~is_left_out), y[~is_left_out], division.take(~is_left_out)
         _check_row_count(count_rows(frame), " left, of a weight and of a class that occurs twice")
