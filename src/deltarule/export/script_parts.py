@@ -189,28 +189,16 @@ def _global_names(code: CodeType) -> Iterator[str]:
             yield from _global_names(constant)
 
 
-def _plain_source(function: Callable[..., Any], name: str) -> str:
+def _plain_source(function: FunctionType, name: str) -> str:
     """A function's source without annotations and docstring examples."""
-    source = textwrap.dedent(inspect.getsource(function))
-    lines = source.splitlines()
-    definitions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
-    for node in sorted(definitions, key=lambda node: -node.lineno):  # from the end, so that line numbers remain valid
-        indent, first = " " * node.col_offset, node.body[0]
-        new_name = node.name if indent else name
-        for argument in ast.walk(node.args):
-            if isinstance(argument, ast.arg):
-                argument.annotation = None
-        if ast.get_docstring(node) is not None:
-            lines[first.lineno - 1 : first.end_lineno] = _docstring_without_examples(
-                ast.get_docstring(node) or "", indent + "    "
-            )
-        lines[node.lineno - 1 : first.lineno - 1] = [f"{indent}def {new_name}({ast.unparse(node.args)}):"]
-    return "\n".join(lines)
-
-
-def _docstring_without_examples(text: str, indent: str) -> list[str]:
-    summary = text.partition(">>>")[0].strip()
-    if "\n" not in summary:
-        return [f'{indent}"""{summary}"""']
-    first, *rest = summary.splitlines()
-    return [f'{indent}"""{first}', *(f"{indent}{line}".rstrip() for line in rest), f'{indent}"""']
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(definition, ast.FunctionDef)
+    definition.name = name
+    for node in ast.walk(definition):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ">>>" in node.value:
+            node.value = node.value.partition(">>>")[0].rstrip()
+    return "\n".join(map(wrap_statement, ast.unparse(definition).splitlines()))
