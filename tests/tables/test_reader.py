@@ -104,7 +104,7 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
         (
             "t.csv",
             b"\xff\xd8\xff\xe0\x00\x10JFIF",
-            "t.csv is no text that is known here; save the table as CSV in UTF-8",
+            "t.csv is not text in UTF-8; save the table as CSV, or say another --encoding",
         ),
         ("t.gz", b"a,b\n1,2\n", "t.gz cannot be read: Not a gzipped file"),
         (
@@ -225,7 +225,7 @@ def test_words_for_missing_numbers(tmp_path: Path) -> None:
         ({"sep": "ab"}, "--sep is 'ab', which is more than one character"),
         ({"decimal": ",", "thousands": ","}, "--thousands and --decimal are both ','"),
         ({"encoding": "utf-17"}, "--encoding utf-17 is unknown"),
-        ({"encoding": "ascii"}, "is not text in ascii; say another --encoding"),
+        ({"encoding": "ascii"}, "is not text in ascii; save the table as CSV, or say another --encoding"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, str], sentence: str, tmp_path: Path) -> None:

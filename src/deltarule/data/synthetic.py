@@ -25,7 +25,7 @@ def one_hot(size: int = 8) -> Dataset:
         train=Rows(x=np.eye(size), labels=np.arange(size)),
         features=names,
         classes=names,
-        note=f"The {size} one-hot vectors of length {size}, made by the program; each is its own class.",
+        note=f"Made by the program: the {size} one-hot vectors of length {size}; each is its own class.",
     )
 
 
@@ -38,13 +38,8 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
     samples = whole_number("samples", samples, range(1, 10_000_001))
     seed = whole_number("seed", seed, range(2**64))
     points = np.random.Generator(np.random.Philox(key=seed)).random((samples, 2))
-    return Dataset(
-        name="linear",
-        train=Rows(x=points, labels=points[:, 0] > points[:, 1]),
-        features=("x0", "x1"),
-        classes=("0", "1"),
-        note=f"{samples} uniform points of the unit square (seed {seed}), made by the program; class 1 where x0 > x1.",
-    )
+    note = f"{samples} uniform points of the unit square (seed {seed}); class 1 where x0 > x1"
+    return _make_dataset("linear", Rows(x=points, labels=points[:, 0] > points[:, 1]), 2, note)
 
 
 def xor() -> Dataset:
@@ -56,13 +51,8 @@ def xor() -> Dataset:
     tenths = np.arange(11)
     both = np.stack([tenths, tenths, tenths, 10 - tenths], axis=1).reshape(-1, 2) / 10
     points, labels = (np.delete(array, 11, axis=0) for array in (both, np.arange(22) % 2))
-    return Dataset(
-        name="xor",
-        train=Rows(x=points, labels=labels),
-        features=("x0", "x1"),
-        classes=("0", "1"),
-        note="21 points on the diagonals of the unit square, made by the program; class 1 on the falling diagonal.",
-    )
+    note = "21 points on the diagonals of the unit square; class 1 on the falling diagonal"
+    return _make_dataset("xor", Rows(x=points, labels=labels), 2, note)
 
 
 def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int = 2) -> Dataset:
@@ -74,7 +64,8 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
     radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
     angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-    return _make_dataset("spirals", _add_noise(points, noise, random), labels, classes, seed)
+    points += noise * random.standard_normal(points.shape)
+    return _make_dataset("spirals", Rows(points, labels), classes, f"{samples} points of spirals (seed {seed})")
 
 
 def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
@@ -84,7 +75,8 @@ def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int
     radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
     angle = 2 * np.pi * random.random(samples)
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
-    return _make_dataset("circles", _add_noise(points, noise, random), labels, classes, seed)
+    points += noise * random.standard_normal(points.shape)
+    return _make_dataset("circles", Rows(points, labels), classes, f"{samples} points of circles (seed {seed})")
 
 
 def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: int = 3) -> Dataset:
@@ -94,8 +86,8 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
     """
     random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
     angle = 2 * np.pi * labels / classes
-    points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1)
-    return _make_dataset("clusters", _add_noise(points, noise, random), labels, classes, seed)
+    points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1) + noise * random.standard_normal((samples, 2))
+    return _make_dataset("clusters", Rows(points, labels), classes, f"{samples} points of clusters (seed {seed})")
 
 
 def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares: int = 2) -> Dataset:
@@ -106,7 +98,8 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
     random, squares = _validated_generator(samples, noise, seed), whole_number("squares", squares, range(2, 21))
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
-    return _make_dataset("checkerboard", _add_noise(2 * unit - 1, noise, random), labels, 2, seed)
+    points = 2 * unit - 1 + noise * random.standard_normal(unit.shape)
+    return _make_dataset("checkerboard", Rows(points, labels), 2, f"{samples} points of a checkerboard (seed {seed})")
 
 
 def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
@@ -117,12 +110,8 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     random = _validated_generator(samples, noise, seed)
     points = 2 * random.random((samples, 2)) - 1
     targets = np.sin(np.pi * points[:, 0]) * np.cos(np.pi * points[:, 1]) + noise * random.standard_normal(samples)
-    return Dataset(
-        name="hills",
-        train=Rows(x=points, targets=targets[:, None]),
-        features=("x0", "x1"),
-        note=f"{samples} points of y = sin(π x0) cos(π x1), noise {noise:g} (seed {seed}), made by the program.",
-    )
+    note = f"{samples} points of y = sin(π x0) cos(π x1), noise {noise:g} (seed {seed})"
+    return _make_dataset("hills", Rows(x=points, targets=targets[:, None]), 0, note)
 
 
 def whole_number(name: str, value: int, allowed: range) -> int:
@@ -131,15 +120,10 @@ def whole_number(name: str, value: int, allowed: range) -> int:
     return int(value)
 
 
-def _make_dataset(name: str, points: np.ndarray, labels: np.ndarray, classes: int, seed: int) -> Dataset:
-    """The data set of labeled points [N, 2]; its note states the seed."""
-    return Dataset(
-        name=name,
-        train=Rows(x=points, labels=labels),
-        features=("x0", "x1"),
-        classes=tuple(map(str, range(classes))),
-        note=f"{len(points)} points of {classes} classes ({name}, seed {seed}), made by the program.",
-    )
+def _make_dataset(name: str, rows: Rows, classes: int, note: str) -> Dataset:
+    """The data set of points [N, 2] of the plane."""
+    names = tuple(map(str, range(classes)))
+    return Dataset(name, rows, features=("x0", "x1"), classes=names, note=f"Made by the program: {note}.")
 
 
 def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Generator:
@@ -151,7 +135,3 @@ def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Gen
 
 def _alternate_labels(samples: int, classes: int) -> np.ndarray:
     return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
-
-
-def _add_noise(points: np.ndarray, noise: float, random: np.random.Generator) -> np.ndarray:
-    return points + noise * random.standard_normal(points.shape)

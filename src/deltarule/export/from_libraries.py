@@ -114,7 +114,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     output, class_names = _output_meaning(last, classes)
     if any(layer.activation == "log_softmax" for layer in hidden):
         raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
-    normalized = [layer.batch_norm for layer in hidden]
+    normalized = ["gamma" in layer.arrays for layer in hidden]
     if any(normalized) and not all(normalized):
         raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
     parameters: dict[str, Any] = {
@@ -170,10 +170,6 @@ class _Layer:
     @property
     def units(self) -> int:
         return self.arrays["W"].shape[1]
-
-    @property
-    def batch_norm(self) -> bool:
-        return "gamma" in self.arrays
 
 
 def _read_layers(module: Any) -> list[_Layer]:
@@ -238,7 +234,8 @@ def _read_array(module: Any, name: str) -> Floats:
 
 def _output_meaning(last: _Layer, classes: Any) -> tuple[str, Any]:
     """The output activation and the classes, or None for numbers."""
-    if last.batch_norm or last.dropout or last.activation not in ("identity", "logistic", "softmax", "log_softmax"):
+    is_output = last.activation in ("identity", "logistic", "softmax", "log_softmax")
+    if not is_output or "gamma" in last.arrays or last.dropout:
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
     if output == "softmax" and last.units == 1:

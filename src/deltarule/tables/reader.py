@@ -168,21 +168,19 @@ def _read_bytes(path: Path) -> bytes:
 
 def _decode(path: Path, content: bytes, encoding: str | None) -> str:
     marked = next((name for mark, name in ENCODINGS_BY_MARK.items() if content.startswith(mark)), "utf-8")
-    try:
-        return content.decode(encoding or marked)
-    except LookupError as error:
-        raise BadInput(f"--encoding {encoding} is unknown; give one that Python knows, such as utf-16") from error
-    except UnicodeDecodeError as error:
-        if encoding:
-            raise BadInput(f"{path} is not text in {encoding}; say another --encoding") from error
-    try:
-        text = content.decode("cp1252")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise BadInput(f"{path} is no text that is known here; save the table as CSV in UTF-8, or say its --encoding")
-    warnings.warn(f"{path} is not text in UTF-8 and is read as cp1252; else say its --encoding", stacklevel=3)
-    return text
+    for each in (encoding,) if encoding else (marked, "cp1252"):
+        try:
+            text = content.decode(each)
+        except LookupError as error:
+            raise BadInput(f"--encoding {encoding} is unknown; give one that Python knows, such as utf-16") from error
+        except UnicodeDecodeError:
+            continue
+        if each == "cp1252" and not encoding:
+            if "\0" in text:
+                break
+            warnings.warn(f"{path} is not text in UTF-8 and is read as cp1252; else say its --encoding", stacklevel=3)
+        return text
+    raise BadInput(f"{path} is not text in {encoding or 'UTF-8'}; save the table as CSV, or say another --encoding")
 
 
 def _split_text(path: Path, text: str, sep: str | None) -> list[Line]:

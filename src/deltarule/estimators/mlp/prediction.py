@@ -80,13 +80,8 @@ def outputs_of(
     size = block_size(network, W1, rows)
     if is_sparse := hasattr(x, "toarray"):
         size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
-    is_whole = size >= rows
-    results = np.empty((*W1.shape[:-2], rows if is_whole else 0, network.outputs), W1.dtype)
-    if not is_whole:
-        form = transform(results)
-        results = np.empty((*form.shape[:-2], rows, form.shape[-1]), form.dtype)
 
-    def fill(start: int) -> None:
+    def outputs_of_block(start: int) -> Floats:
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):
@@ -96,22 +91,18 @@ def outputs_of(
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
             outputs = _evaluation_forward(layers, arrays, block)
-            if not is_whole:
-                # NumPy sums the members of a single row in another order than of several rows, so the row is doubled.
-                is_single = block.shape[0] == 1
-                outputs = transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_single else transform(outputs)
-            results[..., start : start + size, :] = outputs
+            # NumPy sums the members of a single row in another order than of several, so the last of many is doubled.
+            is_last_alone = block.shape[0] == 1 < rows
+            return transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_last_alone else transform(outputs)
 
-    starts = range(0, rows, size)
+    starts = range(0, rows or 1, size)
     threads = min(blas_threads(), len(starts))  # a limit on the threads of BLAS is a limit on ours
     with one_blas_thread():
         if threads < 2:
-            for start in starts:
-                fill(start)
+            parts = [outputs_of_block(start) for start in starts]
         else:
-            for _ in platforms.thread_pool(threads, "predict").map(fill, starts):
-                pass  # until all blocks are filled; an error of one is raised here
-    return transform(results) if is_whole else results
+            parts = list(platforms.thread_pool(threads, "predict").map(outputs_of_block, starts))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
 
 
 def block_size(network: Network, W1: Floats, row_count: int) -> int:

@@ -78,8 +78,7 @@ GLOROT_LOGISTIC = Initializer("glorot_logistic", "uniform", _glorot_logistic, bi
 class FittedNetwork:
     """What training leaves of a network beside `coefs_` and `intercepts_`.
 
-    further         parameters of batch norm and the scaling layer, by name, [D, H] or [K, D, H]
-    running         running statistics, likewise
+    further         arrays of batch norm and the scaling layer, by name, [D, H] or [K, D, H]
     slots, updates  the optimizer's memory and its number of updates, with which a fit is continued
     factor          the factors [K] of divided learning rates
     """
@@ -87,7 +86,6 @@ class FittedNetwork:
     architecture: Architecture
     members: int = 1
     further: Mapping[str, Floats] = field(default_factory=dict)
-    running: Mapping[str, Floats] = field(default_factory=dict)
     slots: Mapping[str, Floats] = field(default_factory=dict)
     updates: int = 0
     factor: Floats | None = None
@@ -105,11 +103,8 @@ def set_weights(model: "BaseMLP", arrays: Mapping[str, Floats]) -> None:
     numbers = range(1, 1 + sum(name.startswith("W") for name in arrays))
     model.coefs_ = [arrays[f"W{n}"] for n in numbers]
     model.intercepts_ = [arrays[f"b{n}"][..., 0, :] for n in numbers]
-    further, running = (
-        {name: array for name, array in arrays.items() if name.rstrip("0123456789") in names}
-        for names in (("scale", "gamma", "beta"), ("mean", "variance"))
-    )
-    model._fitted = replace(model._fitted, members=members, further=further, running=running)
+    further = {name: array for name, array in arrays.items() if name[0] not in "Wb" or name.startswith("beta")}
+    model._fitted = replace(model._fitted, members=members, further=further)
 
 
 def squeeze_members(arrays: Mapping[str, Floats]) -> Mapping[str, Floats]:
@@ -127,7 +122,7 @@ def named_weights(model: "BaseMLP") -> dict[str, Floats]:
     """
     weights = {f"W{n}": np.asarray(array) for n, array in enumerate(model.coefs_, start=1)}
     weights |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(model.intercepts_, start=1)}
-    return {**weights, **model._fitted.further, **model._fitted.running}
+    return {**weights, **model._fitted.further}
 
 
 def weights_of_members(model: "BaseMLP") -> dict[str, Floats]:
