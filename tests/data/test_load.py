@@ -58,11 +58,7 @@ def test_a_file_is_looked_for_in_the_data_folder_first(table: Path, monkeypatch:
         ),
         ("qqqq", {}, r"no data set named 'qqqq'; choose one of"),
         ("", {}, "no data set named ''"),
-        (
-            "iris",
-            {"target": "species"},
-            "iris has no option 'target'; it has none",
-        ),
+        ("iris", {"target": "species"}, "iris has no option 'target'; it has none"),
         ("iris", {"size": 3}, "iris has no option 'size'; it has none"),
         ("linear", {"size": 3}, "linear has no option 'size'; it has samples, seed"),
         ("a.csv", {"target": "y", "seed": 3}, "a file has no option 'seed'; it has task"),

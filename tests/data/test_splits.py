@@ -76,11 +76,7 @@ def test_rows_that_extend_a_part_stand_before_those_that_are_there(kind: int) ->
     apart = split(whole, test=6, draw="last")
     extended = split(apart, validation=2, test=4, draw="last", extend=True)
     numbers = {name: rows.x[:, 0].tolist() for name, rows in extended.parts.items()}
-    assert numbers == {
-        "train": list(range(8)),
-        "validation": [8, 9],
-        "test": [10, 11, 12, 13, 14, 15, 16, 17, 18, 19],
-    }
+    assert numbers == {"train": list(range(8)), "validation": [8, 9], "test": [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]}
     for rows in extended.parts.values():
         np.testing.assert_array_equal(rows.answers, whole.train.answers[rows.x[:, 0].astype(int)])
     assert split(apart, extend=True) is apart

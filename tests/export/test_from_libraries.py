@@ -11,15 +11,7 @@ from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from deltarule import (
-    BadInput,
-    MLPClassifier,
-    MLPRegressor,
-    from_sklearn,
-    from_torch,
-    load_model,
-    to_torch,
-)
+from deltarule import BadInput, MLPClassifier, MLPRegressor, from_sklearn, from_torch, load_model, to_torch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

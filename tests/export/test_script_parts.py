@@ -79,10 +79,7 @@ def read_back(text, ending, tmp_path_factory):
     return names["x"]
 
 
-@given(
-    dtype=st.sampled_from(["float64", "float32"]),
-    data=st.data(),
-)
+@given(dtype=st.sampled_from(["float64", "float32"]), data=st.data())
 def test_arrays_are_restored_bit_for_bit(tmp_path_factory, dtype, data):
     width = {"float64": 64, "float32": 32}[dtype]
     numbers = st.floats(width=width, allow_nan=False, allow_infinity=False)

@@ -6,12 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
-from deltarule.tables.diagnostics import (
-    columns_of_kind,
-    render_diagnostics,
-    unknown_categories,
-    unusual_numbers,
-)
+from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics, unknown_categories, unusual_numbers
 
 finite = st.floats(-1e100, 1e100)
 NUMBER = "number"

@@ -107,11 +107,7 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
             "t.csv is not text in UTF-8; save the table as CSV, or say another --encoding",
         ),
         ("t.gz", b"a,b\n1,2\n", "t.gz cannot be read: Not a gzipped file"),
-        (
-            "t.xls",
-            b"\xd0\xcf\x11\xe0",
-            "t.xls is a .xls file, which is not read; save the table as CSV",
-        ),
+        ("t.xls", b"\xd0\xcf\x11\xe0", "t.xls is a .xls file, which is not read; save the table as CSV"),
         pytest.param(
             *("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
             marks=pytest.mark.needs("pyarrow"),
@@ -138,12 +134,7 @@ ENDED = "\n".join([*LINES, ""])
     ("name", "content", "options", "warning"),
     [
         ("bom.csv", ENDED.encode("utf-8-sig"), {}, ""),
-        (
-            "excel.txt",
-            ENDED.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
-            {},
-            r"'\t', not ','",
-        ),
+        ("excel.txt", ENDED.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"), {}, r"'\t', not ','"),
         ("windows.csv", ENDED.encode("cp1252"), {}, "is not text in UTF-8 and is read as cp1252"),
         ("mac.csv", ENDED.encode("mac-roman"), {"encoding": "mac-roman"}, ""),
         ("utf16.csv", ENDED.encode("utf-16-le"), {"encoding": "utf-16-le"}, ""),

@@ -74,10 +74,7 @@ class Line(NamedTuple):
 
 
 def read_frame(
-    path: str | Path,
-    categories: Collection[str] = (),
-    text_format: TextFormat | None = None,
-    has_header: bool = True,
+    path: str | Path, categories: Collection[str] = (), text_format: TextFormat | None = None, has_header: bool = True
 ) -> Frame:
     """Read a table from a file, or from the standard input if the path is "-".
 
@@ -289,10 +286,7 @@ def _parse_column(
 
 
 def read_with_target(
-    path: str | Path,
-    target: str,
-    categories: Collection[str] = (),
-    text_format: TextFormat | None = None,
+    path: str | Path, target: str, categories: Collection[str] = (), text_format: TextFormat | None = None
 ) -> tuple[Frame, np.ndarray, list[str]]:
     """A table without its target, the target, and notes on rows left out without one."""
     frame = read_frame(path, categories, text_format)

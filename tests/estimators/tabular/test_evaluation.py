@@ -13,11 +13,7 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular import evaluation, scores
-from deltarule.estimators.tabular.evaluation import (
-    Inspection,
-    permutation_importances,
-    r_squared_importances,
-)
+from deltarule.estimators.tabular.evaluation import Inspection, permutation_importances, r_squared_importances
 from deltarule.tables.column_encoder import Column
 
 pytestmark = pytest.mark.usefixtures("one_candidate")

@@ -9,11 +9,7 @@ import pytest
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
 from deltarule.estimators.tabular import candidate_search
-from deltarule.estimators.tabular.table_network import (
-    FIRST_LAYER_FACTOR,
-    TableNetworkClassifier,
-    TableNetworkRegressor,
-)
+from deltarule.estimators.tabular.table_network import FIRST_LAYER_FACTOR, TableNetworkClassifier, TableNetworkRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:the features are not scaled")
 RANDOM = np.random.default_rng(0)

@@ -44,11 +44,7 @@ class Plan:
 
 
 def prepare_rows(
-    model: "BaseMLP",
-    X: Any,
-    y: Any,
-    sample_weight: Any,
-    incremental: bool = False,
+    model: "BaseMLP", X: Any, y: Any, sample_weight: Any, incremental: bool = False
 ) -> tuple[Rows, np.random.RandomState, bool]:
     """Validate a fit's input and set up the model.
 

@@ -92,11 +92,7 @@ class SearchFits:
         return clone(self.estimator).set_params(**clone(candidate, safe=False))
 
     def _plan_fit(
-        self,
-        estimator: Any,
-        candidate: dict[str, Any],
-        rows: Integers,
-        prepared: dict[Any, Any],
+        self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[Any, Any]
     ) -> tuple[BaseMLP, Plan] | None:
         """Plan a fit, or train it at once if it cannot join a population."""
         model = self._network_of(estimator)

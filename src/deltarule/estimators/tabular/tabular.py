@@ -34,25 +34,14 @@ from deltarule.estimators.tabular.candidate_search import (
     train_ensemble,
 )
 from deltarule.estimators.tabular.predictor import TablePredictor
-from deltarule.estimators.tabular.scores import (
-    Scores,
-    TabularReport,
-    baseline_warnings,
-    describe_wide_range,
-)
+from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import list_classes
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
-from deltarule.tables.diagnostics import (
-    SURPRISING,
-    SUSPICIOUS,
-    columns_of_kind,
-    render_diagnostics,
-    unusual_numbers,
-)
+from deltarule.tables.diagnostics import SURPRISING, SUSPICIOUS, columns_of_kind, render_diagnostics, unusual_numbers
 from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
 from deltarule.tables.leaks import find_leaks, find_near_copies
 from deltarule.tables.targets import target_name
