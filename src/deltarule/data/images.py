@@ -42,7 +42,15 @@ def read_images(published: Published, place: Place) -> Dataset:
     with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
         read = threads.map(lambda name: read_published_file(published, name, place.files[name]), place.files)
         arrays = dict(zip(place.files, read, strict=True))
-    parts = _cifar_parts(arrays) if "test_batch.bin" in arrays else _idx_parts(arrays)
+    if "test_batch.bin" in arrays:
+        train = np.concatenate([arrays[f"data_batch_{number}.bin"] for number in range(1, 6)])
+        records = {"train": train, "test": arrays["test_batch.bin"]}
+        parts = {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}
+    else:
+        parts = {}
+        for part, prefix in (("train", "train"), ("test", "t10k")):
+            images, labels = arrays[f"{prefix}-images-idx3-ubyte"], arrays[f"{prefix}-labels-idx1-ubyte"]
+            parts[part] = Rows(images.reshape(len(images), -1), labels=labels)
     counts = " and ".join(f"{len(rows):,} {part} images" for part, rows in parts.items())
     return Dataset(
         name=published.name,
@@ -87,17 +95,3 @@ def _read_decompressed(path: Path) -> bytes:
         raise BadInput(
             f"{path} cannot be read ({str(error).rstrip('.')}): it is cut off or damaged; get it again"
         ) from error
-
-
-def _idx_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    parts = {}
-    for part, prefix in (("train", "train"), ("test", "t10k")):
-        images, labels = contents[f"{prefix}-images-idx3-ubyte"], contents[f"{prefix}-labels-idx1-ubyte"]
-        parts[part] = Rows(images.reshape(len(images), -1), labels=labels)
-    return parts
-
-
-def _cifar_parts(contents: dict[str, np.ndarray]) -> dict[str, Rows]:
-    train = np.concatenate([contents[f"data_batch_{number}.bin"] for number in range(1, 6)])
-    records = {"train": train, "test": contents["test_batch.bin"]}
-    return {part: Rows(np.ascontiguousarray(rows[:, 1:]), labels=rows[:, 0]) for part, rows in records.items()}

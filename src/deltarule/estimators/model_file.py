@@ -116,13 +116,7 @@ def load_model(path: str | Path) -> Any:
 
 def load_predictor(path: str | Path) -> TablePredictor:
     """Read a tabular estimator for predictions alone, without importing scikit-learn."""
-
-    def decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
-        if "model_" not in metadata:
-            raise BadInput(f"it holds an {kind}, which takes no tables; make one with deltarule train")
-        return _decode_predictor(metadata, arrays)
-
-    return _read(path, decode)
+    return _read(path, _decode_predictor)
 
 
 T = TypeVar("T")
@@ -170,8 +164,13 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
         values["model_"] = _encode_attributes(model.model_)
     else:
         values["_architecture"] = model._fitted.architecture
-    kind_name = type(model).__name__.replace("TableNetwork", "MLP")
-    return {"kind": kind_name, **_to_json({"parameters": _encode_parameters(model)} | values)}
+    values |= {"kind": type(model).__name__.replace("TableNetwork", "MLP"), "parameters": _encode_parameters(model)}
+
+    def as_list(value: Any) -> Any:
+        return value.tolist() if hasattr(value, "tolist") else None  # functions are not kept
+
+    attributes: dict[str, Any] = from_json(to_json(values, inf_nan_mode="strings", fallback=as_list))
+    return attributes
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
@@ -183,7 +182,7 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
     if "model_" not in metadata:
         _complete_network(model, arrays)
         return model
-    predictor = _decode_predictor(metadata, arrays)
+    predictor = _decode_predictor(kind, metadata, arrays)
     model.model_ = _decode(kind.replace("Tabular", "MLP"), metadata["model_"], arrays)
     if predictor.classes is None:
         model.errors_ = np.array(model.errors_)
@@ -206,7 +205,9 @@ def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _decode_predictor(metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
+def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
+    if "model_" not in metadata:
+        raise BadInput(f"it holds an {kind}, which takes no tables; make one with deltarule train")
     own, of_network = _decode_attributes(metadata), _decode_attributes(metadata["model_"])
     network = of_network["_architecture"].network
     columns, classes = own["columns_"], of_network.get("classes_")
@@ -274,12 +275,3 @@ def _decode_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     if parameters.get("n_iter_no_change") == "Infinity":
         decoded["n_iter_no_change"] = np.inf
     return decoded
-
-
-def _to_json(value: Any) -> Any:
-    """Convert values to those of JSON: infinity to a text, functions to None."""
-    return from_json(to_json(value, inf_nan_mode="strings", fallback=_array_to_list))
-
-
-def _array_to_list(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else None

@@ -6,7 +6,7 @@ Each has a reason; where there is a public alternative at little cost, that is u
 from typing import Any
 
 from sklearn import utils
-from sklearn.utils import _param_validation, validation
+from sklearn.utils import _param_validation, multiclass, validation
 
 # Rows of anything that scikit-learn accepts (frames, lists, sparse matrices); there is no public function for it.
 safe_indexing = utils._safe_indexing
@@ -28,6 +28,9 @@ check_feature_names = validation._check_feature_names
 
 # Fit parameters such as sample_weight, indexed by the rows of a fold exactly as in GridSearchCV.
 check_method_params = validation._check_method_params
+
+# The classes of a first `partial_fit`, noted and compared with later ones.
+check_partial_fit_first_call = multiclass._check_partial_fit_first_call
 
 # Sample weights with scikit-learn's error messages.
 check_sample_weight = validation._check_sample_weight

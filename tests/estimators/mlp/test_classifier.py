@@ -178,7 +178,7 @@ def test_sparse_labels(kind: Any, tmp_path: Path) -> None:
 
 def test_labels_must_be_0_or_1() -> None:
     y = np.where(X > 0, 1, -1)
-    words = "the labels in y go from -1 to 1; give 1 where a row has a label, and 0 where it has not"
+    words = "needs targets from 0 to 1; these go from -1 to 1"
     with pytest.raises(ValueError, match=words):
         MLPClassifier((4,)).fit(X, y)
     with pytest.raises(ValueError, match=words):

@@ -11,7 +11,7 @@ from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.prediction import class_probabilities, mean_and_std, mean_of_members
-from deltarule.estimators.sklearn_compat import StrOptions
+from deltarule.estimators.sklearn_compat import StrOptions, check_partial_fit_first_call
 from deltarule.problem.problem import Floats
 from deltarule.tables.targets import to_text_classes
 
@@ -47,6 +47,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    classes_: Any
     _kind_constraints = {"class_weight": [dict, StrOptions({"balanced"}), None]}
 
     def __init__(
@@ -177,20 +178,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
                 "give the weights by class."
             )
-        earlier = getattr(self, "classes_", None)
-        if classes is None:
-            if earlier is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            return
-        names = to_text_classes(np.unique(classes))
-        if earlier is None:
-            has_labels = type_of_target(y) == "multilabel-indicator"
+        if check_partial_fit_first_call(self, classes):
+            self.classes_ = to_text_classes(self.classes_)
+            self._labels, self._sparse = type_of_target(y) == "multilabel-indicator", sparse.issparse(y)
             count = np.shape(y)[-1]
-            if has_labels and not np.array_equal(names, np.arange(count)):
+            if self._labels and not np.array_equal(self.classes_, np.arange(count)):
                 raise ValueError(f"classes of {count} labels are their numbers, from 0 on; got {classes!r}.")
-            self.classes_, self._labels, self._sparse = names, has_labels, sparse.issparse(y)
-        elif not np.array_equal(earlier, names):
-            raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {earlier!r}")
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
         """Learn the classes in a new fit, or check that y agrees with them."""
@@ -216,13 +209,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
         if self._labels:
-            labels = np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
-            if not ((labels == 0) | (labels == 1)).all():
-                raise ValueError(
-                    f"the labels in y go from {labels.min():g} to {labels.max():g}; give 1 where a row has a label, "
-                    "and 0 where it has not."
-                )
-            return labels
+            return np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
         y = np.asarray(y)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):

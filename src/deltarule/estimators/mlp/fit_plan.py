@@ -111,7 +111,12 @@ def _split_validation(
     model: "BaseMLP", rows: Rows, generator: np.random.RandomState, X_val: Any, y_val: Any
 ) -> tuple[Rows, Validation | None]:
     if X_val is not None:
-        held_out = _check_validation_rows(model, X_val, y_val, rows.x.dtype)
+        dtype = rows.x.dtype
+        X, y = check_rows(model, X_val, y_val, reset=False)
+        model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
+        loss, network = registry.loss(model._loss_and_activation()[0]), model._fitted.architecture.network
+        targets = validation.check_targets(model._encode_targets(y, dtype), network, loss, dtype.name)
+        held_out = Rows(cast_finite(X, dtype, "X_val"), targets, None)
     elif model.early_stopping:
         training_indices, validation_indices = train_test_split(
             np.arange(len(rows.x)),
@@ -129,15 +134,6 @@ def _split_validation(
     w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
     metric = model.scoring or model._score_metric()
     return rows, Validation(held_out.x, held_out.y, w[:, None], metric, bool(model.early_stopping))
-
-
-def _check_validation_rows(model: "BaseMLP", X_val: Any, y_val: Any, dtype: Any) -> Rows:
-    X, y = check_rows(model, X_val, y_val, reset=False)
-    model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
-    loss = registry.loss(model._loss_and_activation()[0])
-    targets = model._encode_targets(y, dtype)
-    targets = validation.check_targets(targets, model._fitted.architecture.network, loss, dtype.name)
-    return Rows(cast_finite(X, dtype, "X_val"), targets, None)
 
 
 # --- checks of the input --------------------------------------------------------------------------------------------
