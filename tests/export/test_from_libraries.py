@@ -63,18 +63,6 @@ def test_a_fit_continues_where_scikit_learn_ended(solver: str) -> None:
         assert 0 < np.abs(one.coefs_[0] - theirs.coefs_[0]).max() < 0.1
 
 
-class Exponential(neural_network.MLPRegressor):
-    """With answers of its own."""
-
-    def predict(self, X: Any) -> Any:
-        return np.exp(super().predict(X))
-
-
-def test_a_subclass_with_other_predictions_is_refused() -> None:
-    with pytest.raises(BadInput, match="is a Exponential with a predict of its own, .*; give a plain MLPRegressor"):
-        from_sklearn(Exponential(**SHORT).fit(X, X[:, 0]))
-
-
 def test_other_models_are_refused() -> None:
     with pytest.raises(BadInput, match="the model is a LogisticRegression; give an MLPClassifier or MLPRegressor"):
         from_sklearn(LogisticRegression())

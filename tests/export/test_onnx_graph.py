@@ -23,10 +23,8 @@ from deltarule import (
     TabularRegressor,
     register_activation,
     to_onnx,
-    to_torch,
     unregister,
 )
-from deltarule.export.model_scripts import numpy_script
 from deltarule.export.onnx_graph import Graph, add_activation
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import select
@@ -87,31 +85,6 @@ def test_equally_probable_classes_get_the_same_label(kind: str, tmp_path: Path) 
 
 
 @pytest.mark.needs("torch")
-def test_a_subclass_with_predictions_of_its_own_is_refused(tmp_path: Path) -> None:
-    class Opposite(MLPClassifier):
-        def predict(self, X: Any) -> Any:
-            return 1 - super().predict(X)
-
-    class Careful(TabularClassifier):
-        def predict(self, X: Any) -> Any:
-            return (self.predict_proba(X)[:, 1] > 0.05).astype(int)
-
-    y = (X[:, 0] > 0).astype(int)
-    for model, kind in ((Opposite(**SHORT), "MLPClassifier"), (Careful(random_state=0), "TabularClassifier")):
-        told = f"with a predict of its own, which would be lost; give a plain {kind}"
-        model.fit(X, y)
-        for export in (lambda one: to_onnx(one, tmp_path / "own.onnx"), numpy_script, to_torch):
-            with pytest.raises(BadInput, match=told):
-                export(model)
-    assert not (tmp_path / "own.onnx").exists()
-
-
-def test_numbers_as_objects_stay_numbers(tmp_path: Path) -> None:
-    y = np.array([1, 5, 7] * 20, object)
-    model = MLPClassifier(**SHORT).partial_fit(X, y, classes=y)
-    agree(model, session_of(model, tmp_path), X, {"X": X})
-
-
 @pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"softmax"}))
 def test_every_activation_predicts_the_same_in_onnx(activation: str, tmp_path: Path) -> None:
     model = MLPRegressor(activation=activation, **SHORT).fit(X, X[:, 0])

@@ -13,7 +13,7 @@ from lanes import examples
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule.errors import BadInput
-from deltarule.export.training_script import MAX_SCRIPT_NUMBERS, training_script
+from deltarule.export.training_script import training_script
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import REDUCTIONS, Loss
 from deltarule.maths.penalties import Penalty
@@ -153,13 +153,9 @@ def test_unsupported_problems_are_refused_in_a_sentence(given, sentence):
     assert sentence in str(told.value)
 
 
-def test_an_unknown_member_and_too_much_data_are_refused_in_a_sentence():
+def test_an_unknown_member_is_refused_in_a_sentence():
     with pytest.raises(BadInput, match="there is no member 1; give one from 0 to 0"):
         training_script(example(), member=1, steps=1, losses={})
-    rows = MAX_SCRIPT_NUMBERS // 1000
-    large = create_problem(Network([1000, 1]), np.zeros((rows, 1000), np.float32), np.zeros(rows), dtype="float32")
-    with pytest.raises(BadInput, match="a script carries 20,000,000 at most"):
-        training_script(large, steps=1, losses={})
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

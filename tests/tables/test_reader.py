@@ -107,7 +107,7 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
             "t.csv is not text in UTF-8; save the table as CSV, or say another --encoding",
         ),
         ("t.gz", b"a,b\n1,2\n", "t.gz cannot be read: Not a gzipped file"),
-        ("t.xls", b"\xd0\xcf\x11\xe0", "t.xls is a .xls file, which is not read; save the table as CSV"),
+        ("t.xls", b"\xd0\xcf\x11\xe0\0", "t.xls is not text in UTF-8; save the table as CSV"),
         pytest.param(
             *("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
             marks=pytest.mark.needs("pyarrow"),

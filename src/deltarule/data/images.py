@@ -73,10 +73,7 @@ def read_published_file(published: Published, name: str, path: Path) -> np.ndarr
     digest = hashlib.sha256(content).hexdigest()
     if digest not in published.files[name]:
         known = " or ".join(allowed[:12] + "…" for allowed in published.files[name])
-        raise BadInput(
-            f"{path} is not the published {name} of {published.name}: its content has the SHA-256 {digest[:12]}…, not "
-            f"{known}; get it again"
-        )
+        raise BadInput(f"{path} is not the published {name}: its content has the SHA-256 {digest[:12]}…, not {known}")
     if name.endswith(".bin"):  # a label, then 32 × 32 pixels, red, then green, then blue
         return np.frombuffer(content, np.uint8).reshape(-1, 1 + 3 * 32 * 32)
     dimensions = content[3]  # after two zero bytes and the type of the numbers; then the sizes follow
@@ -92,6 +89,4 @@ def _read_decompressed(path: Path) -> bytes:
         with open_file(path, "rb") as file:
             return file.read(MAX_FILE_BYTES)
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise BadInput(
-            f"{path} cannot be read ({str(error).rstrip('.')}): it is cut off or damaged; get it again"
-        ) from error
+        raise BadInput(f"{path} cannot be read ({str(error).rstrip('.')}); get it again") from error

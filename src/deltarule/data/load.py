@@ -68,9 +68,7 @@ def load(
         close = difflib.get_close_matches(name_or_file, LOADERS, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         known = ", ".join(LOADERS)
-        raise BadInput(
-            f"there is no data set named {name_or_file!r}{hint}; choose one of {known}, or name a .csv or .npz file"
-        )
+        raise BadInput(f"there is no data set named {name_or_file!r}{hint}; choose one of {known}, or name a file")
     _check_options("a file", read_table, options, reserved=("path", "target"))
     if data_dir is not None and (Path(data_dir) / path).exists():
         path = Path(data_dir) / path

@@ -32,13 +32,11 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     check_is_file(path, "a CSV or npz file")
     x, y, features, target = _read_npz(path, target) if path.suffix.lower() == ".npz" else _read_columns(path, target)
     note = f"{len(x)} rows of {path.name}; the target {target!r} is read as "
-    if y.ndim == 2:
-        if task == "classify":
-            raise BadInput(f"{path}: the target {target!r} has {y.shape[1]} columns; classes need a single one")
-        return Dataset(path.name, Rows(x, targets=y), features=features, note=f"{note}numbers (regression).")
-    inferred = infer_target(y, task, f"{path}: the target {target!r}")
-    if not inferred.is_classes:
-        rows = Rows(x, targets=inferred.values[:, np.newaxis])
+    if y.ndim == 2 and task == "classify":
+        raise BadInput(f"{path}: the target {target!r} has {y.shape[1]} columns; classes need a single one")
+    inferred = infer_target(y, task, f"{path}: the target {target!r}") if y.ndim != 2 else None
+    if inferred is None or not inferred.is_classes:
+        rows = Rows(x, targets=y if inferred is None else inferred.values[:, np.newaxis])
         return Dataset(path.name, rows, features=features, note=f"{note}numbers (regression).")
     values, labels = np.unique(inferred.values, return_inverse=True)
     classes = tuple(map(as_text, values.tolist()))
@@ -57,10 +55,7 @@ def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarra
     for name, column in frame.items():
         value = first_non_number(column)
         if value or len(present_values(column)) < len(column):
-            raise BadInput(
-                f"{path}, column {name!r}: it holds {value or 'missing values'}; every column but the target must hold "
-                "numbers"
-            )
+            raise BadInput(f"{path}, column {name!r}: it holds {value or 'missing values'}; give numbers alone")
         frame[name] = column.astype(np.float64)
     return np.stack(list(frame.values()), axis=1), y, tuple(frame), target
 
@@ -84,7 +79,5 @@ def _array_name(path: Path, stored: Collection[str], accepted: tuple[str, ...]) 
     """The one of the accepted names that an array of the file has."""
     matches = [name for name in accepted if name in stored]
     if len(matches) != 1:
-        raise BadInput(
-            f"{path} must hold one array named {' or '.join(accepted)}; it holds: {list_names(sorted(stored))}"
-        )
+        raise BadInput(f"{path} must hold one array {' or '.join(accepted)}; it holds: {list_names(sorted(stored))}")
     return matches[0]

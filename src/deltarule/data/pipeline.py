@@ -79,14 +79,9 @@ def check_parts(configuration: Configuration, dataset: Dataset) -> None:
             f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
         )
     if criterion is not None and criterion.name == "accuracy" and not dataset.classes:
-        raise BadInput(
-            f"study.criterion is the accuracy and {dataset.name} has no classes, its targets are numbers; leave it out"
-        )
+        raise BadInput(f"study.criterion is the accuracy and {dataset.name} has no classes; leave it out")
     if criterion is not None and criterion.part not in dataset.parts:
-        raise BadInput(
-            f"study.criterion looks at the {criterion.part} rows and {dataset.name} has none; "
-            f"give data.split.{criterion.part}"
-        )
+        raise BadInput(f"study.criterion needs {criterion.part} rows; give data.split.{criterion.part}")
 
 
 def data_file(data: DataSection, folder: Path, data_dir: str | Path | None = None) -> Path | None:

@@ -97,9 +97,7 @@ def principal_components(dataset: Dataset, count: int) -> Dataset:
     # Rounding gives a little variance to directions that have none.
     count = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
     if not count:
-        raise BadInput(
-            f"the training rows of {dataset.name} are all alike and have no principal components; add others"
-        )
+        raise BadInput(f"the training rows of {dataset.name} are all alike and have no principal components")
     variances, axes = variances[::-1][:count], axes[:, ::-1][:, :count]
     # The sign of an axis is arbitrary; choose the one that makes its largest entry positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
@@ -139,9 +137,7 @@ def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def with_mirrored(dataset: Dataset) -> Dataset:
     """Add a copy of each training image, mirrored left to right, after the images."""
     if dataset.image is None:
-        raise BadInput(
-            f"the rows of {dataset.name} are no images, so they cannot be mirrored; set data.mirrored = false"
-        )
+        raise BadInput(f"the rows of {dataset.name} are no images; set data.mirrored = false")
     train = dataset.train
     mirrored = train.x.reshape(-1, *dataset.image)[..., ::-1].reshape(train.x.shape)  # a row is channels, rows, columns
     return replace(dataset, train=concatenate(train, replace(train, x=mirrored)))

@@ -142,10 +142,7 @@ def _read(path: str | Path, decode: Callable[[str, Mapping[str, Any], dict[str, 
 def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     # By class, not by name alone: scikit-learn's MLPClassifier has the same name.
     if ESTIMATORS.get(type(model).__name__) != type(model).__module__ or not model.__sklearn_is_fitted__():
-        raise BadInput(
-            f"{model!r} cannot be saved; give a fitted estimator of deltarule, or convert a model of scikit-learn with "
-            "from_sklearn"
-        )
+        raise BadInput(f"{model!r} cannot be saved; give a fitted estimator of deltarule, as from_sklearn makes them")
     network = getattr(model, "model_", model)
     versions = {name: version(name) for name in ("deltarule", "numpy", "scikit-learn")}
     return weights_of_members(network), {"format": FORMAT, "versions": versions} | _encode_attributes(model)
@@ -155,10 +152,7 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
     """The class, the parameters and the attributes of a fitted model as JSON values."""
     kind = getattr(model, "classes_", np.zeros(0)).dtype
     if kind.kind not in "biufUO":
-        raise BadInput(
-            f"the classes are {kind}, which a file cannot hold; fit to numbers, or to texts, as y.astype(str) makes "
-            "them of dates"
-        )
+        raise BadInput(f"the classes are {kind}, which a file cannot hold; fit to numbers or texts: y.astype(str)")
     values = {name: getattr(model, name) for name in ATTRIBUTES if hasattr(model, name)}
     if hasattr(model, "model_"):
         values["model_"] = _encode_attributes(model.model_)

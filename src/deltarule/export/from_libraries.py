@@ -14,7 +14,7 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.problem_settings import hidden_activations
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.mlp.weights import Architecture, FittedNetwork, set_network, set_weights
-from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, TENSORS_OF_BATCH_NORM, check_predictions
+from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, TENSORS_OF_BATCH_NORM
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.problem import Floats
@@ -28,7 +28,7 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     Parameters
     ----------
     model : sklearn.neural_network.MLPClassifier or MLPRegressor
-        A fitted model, which is not changed. A subclass is accepted unless it has predictions of its own.
+        A fitted model, which is not changed.
 
     Returns
     -------
@@ -57,7 +57,6 @@ def from_sklearn(model: Any) -> MLPClassifier | MLPRegressor:
     if not isinstance(model, neural_network.MLPClassifier | neural_network.MLPRegressor):
         raise BadInput(f"the model is a {type(model).__name__}; give an MLPClassifier or MLPRegressor of scikit-learn")
     check_is_fitted(model)
-    check_predictions(model, "sklearn")
     kind: type[MLPClassifier] | type[MLPRegressor] = MLPClassifier if is_classifier(model) else MLPRegressor
     theirs = getattr(neural_network, kind.__name__)
     made = kind(**{name: getattr(model, name) for name in theirs().get_params()})

@@ -16,7 +16,7 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
-from deltarule.export.torch_modules import check_predictions, evaluation_layers, to_torch
+from deltarule.export.torch_modules import evaluation_layers, to_torch
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED
@@ -24,7 +24,6 @@ from deltarule.tables.column_encoder import UNUSED
 
 def numpy_script(model: Any) -> str:
     """Write a fitted estimator as a script that needs NumPy only."""
-    check_predictions(model, "deltarule")
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
     arrays, functions = ScriptArrays(np.dtype(np.float64)), {}

@@ -17,7 +17,7 @@ from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.export.torch_modules import check_predictions, evaluation_layers
+from deltarule.export.torch_modules import evaluation_layers
 from deltarule.files import write_whole
 from deltarule.formulas.tracer import OPERATORS_OF_BOOLEANS, Constant, NotTraceable, Operand, Operation, trace
 from deltarule.maths.activations import Activation
@@ -44,7 +44,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     Raises
     ------
     BadInput
-        If onnx is not installed, for another model, a subclass with predictions of its own, a custom activation that
+        If onnx is not installed, for another model, a custom activation that
         cannot be traced, and classes that are neither numbers nor texts.
 
     Notes
@@ -78,7 +78,6 @@ def to_onnx(model: Any, path: str | Path) -> None:
             "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
             "columns too; of a model of scikit-learn what from_sklearn makes of it"
         )
-    check_predictions(model, "deltarule")
     graph = Graph()
     if isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
@@ -187,21 +186,12 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
             parts.append((whole - column.mean) / column.scale)
             parts += [gaps.astype(np.float64)] if column.gaps else []
         elif column.inputs:
-            parts.append(_encode_category(graph, column))
+            indices = list(range(len(column.categories)))
+            codes = {"keys_strings": list(column.categories), "values_int64s": indices, "default_int64": -1}
+            texts = graph.input(column.name, object, 1)
+            index = graph.apply("LabelEncoder", texts, domain="ai.onnx.ml", **codes)
+            parts.append(graph.apply("Equal", index, [indices]).astype(np.float64))
     return graph.apply("Concat", *parts, axis=1)
-
-
-def _encode_category(graph: Graph, column: Column) -> Value:
-    """Add a column of categories and its one-hot encoding [N, categories]."""
-    indices = list(range(len(column.categories)))
-    index = graph.input(column.name, object, 1).apply(
-        "LabelEncoder",
-        domain="ai.onnx.ml",
-        keys_strings=list(column.categories),
-        values_int64s=indices,
-        default_int64=-1,
-    )
-    return graph.apply("Equal", index, [indices]).astype(np.float64)
 
 
 def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:
@@ -296,7 +286,5 @@ def _class_names(classes: np.ndarray) -> np.ndarray:
     names = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
     dtypes = {"U": object, "b": np.int64, "i": np.int64, "u": np.int64, "f": np.float64}
     if names.dtype.kind not in dtypes:
-        raise BadInput(
-            f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts, as y.astype(str) makes them"
-        )
+        raise BadInput(f"ONNX has no form for classes such as {classes[-1]!r}; fit to texts: y.astype(str)")
     return names.astype(dtypes[names.dtype.kind])

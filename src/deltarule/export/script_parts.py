@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MAX_LITERAL_NUMBERS = 1000
 """Larger arrays are packed: as literals they would take many pages."""
 LINE_LENGTH = 116
-"""Maximum number of characters in a line of an array's literal or packed text."""
+"""Maximum number of characters in a line of a packed array."""
 MAX_STATEMENT_LENGTH = 112
 """Maximum number of characters in a line of a training script's statements."""
 
@@ -126,23 +126,14 @@ class ScriptArrays:
         """The statement that assigns an array [rows, columns] to a name."""
         array = np.asarray(array, self.dtype)
         rows, columns = array.shape
-        single = self.dtype == np.float32
-        ending = ", np.float32)" if single else ")"
-        if rows == columns > 1 and np.array_equal(array, np.eye(rows)):
-            return f"{name} = np.eye({rows}{', dtype=np.float32' if single else ''})"
+        ending = ", np.float32)" if self.dtype == np.float32 else ")"
         if not array.any():
             return f"{name} = np.zeros(({rows}, {columns}){ending}"
         if array.size > MAX_LITERAL_NUMBERS:
             self._pack(name, array)
             return f'{name} = packed("{name}")'
         row_texts = [f"[{', '.join(map(str, row))}]" for row in array]
-        flat = f"{name} = np.array([{', '.join(row_texts)}]{ending}"
-        if len(flat) <= LINE_LENGTH:
-            return flat
-        lines = [f"{name} = np.array(["]
-        for row in row_texts:
-            lines += textwrap.wrap(f"{row},", LINE_LENGTH, initial_indent=" " * 4, subsequent_indent=" " * 5)
-        return "\n".join([*lines, f"]{ending}"])
+        return wrap_statement(f"{name} = np.array([{', '.join(row_texts)}]{ending}")
 
     def _pack(self, name: str, array: Floats) -> None:
         little_endian = array.astype(self.dtype.newbyteorder("<"))

@@ -6,13 +6,17 @@ W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.weights import weights_of_members
+from deltarule.estimators.tabular.calibration import calibrate_arrays
+from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, views, without_scaling
 from deltarule.problem import validation
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.training.run import Run
@@ -51,7 +55,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     Raises
     ------
     BadInput
-        If PyTorch is not installed, for another model, a subclass with outputs of its own, a member that does not
+        If PyTorch is not installed, for another model, a member that does not
         exist, an activation without a PyTorch module, and a `dropout` that does not fit the network.
 
     Examples
@@ -73,7 +77,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         import torch
     except (ImportError, OSError) as error:
         raise not_installed("a PyTorch module", "PyTorch", "torch", error) from None
-    if not isinstance(trained, Run) and not hasattr(trained, "member_parts"):
+    if not isinstance(trained, Run | BaseMLP | BaseTabular):
         raise BadInput(
             f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
             "scikit-learn what from_sklearn makes of it"
@@ -85,8 +89,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         arrays = views(trained.state.theta[member], network.entries)
         arrays |= views(trained.state.buffers[member], network.buffers)
     else:
-        check_predictions(trained, "deltarule")
-        network, arrays, dropout = trained.member_parts(member)
+        network, arrays, dropout = member_parts(trained, member)
     modules = torch.nn.Sequential()
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
     for index, layer in enumerate(layers):
@@ -105,11 +108,24 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
             modules.add_module(f"a{n}", _activation_module(layer.activation))
         if layer is not layers[-1] and dropout[index]:
             modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[index])))
-    estimator = getattr(trained, "model_", trained)
+    estimator: Any = getattr(trained, "model_", trained)
     if getattr(estimator, "target_scale_", None) is not None:
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
         last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
     return modules.eval()
+
+
+def member_parts(model: BaseMLP | BaseTabular, member: int) -> tuple[Network, dict[str, Floats], Floats]:
+    """A member's network, arrays [D, H] and dropout rates; a classifier for tables has calibrated logits."""
+    check_is_fitted(model)
+    estimator: BaseMLP = model.model_ if isinstance(model, BaseTabular) else model
+    network, members = estimator._fitted.architecture.network, estimator._fitted.members
+    member = validation.member(member, members, "the model has the members")
+    arrays = {name: array[member] for name, array in weights_of_members(estimator).items()}
+    if hasattr(model, "calibration_"):
+        arrays = calibrate_arrays(arrays, len(network.layers), model.calibration_)
+    rates = np.broadcast_to(np.asarray(estimator.dropout, float), (members, len(network.layers) - 1))
+    return network, arrays, rates[member]
 
 
 def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats]]]:
@@ -130,17 +146,6 @@ def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats
     return found
 
 
-def check_predictions(model: Any, package: str) -> None:
-    """Refuse a model whose class overrides the predictions of its base in a package."""
-    original = next((base for base in type(model).__mro__ if base.__module__.startswith(f"{package}.")), type(model))
-    for name in ("predict", "predict_proba"):
-        if getattr(type(model), name, None) is not getattr(original, name, None):
-            raise BadInput(
-                f"the model is a {type(model).__name__} with a {name} of its own, which would be lost; give a plain "
-                f"{original.__name__} that is fitted to the same rows"
-            )
-
-
 def _activation_module(activation: Activation) -> "torch.nn.Module":
     """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
@@ -149,9 +154,7 @@ def _activation_module(activation: Activation) -> "torch.nn.Module":
         raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
     if not activation.module:
         known = [name for name, one in ACTIVATIONS.items() if one.module]
-        raise BadInput(
-            f"PyTorch has no module for the activation '{activation.name}'; it has: identity, {', '.join(known)}"
-        )
+        raise BadInput(f"PyTorch has no module for the activation '{activation.name}'; it has: {', '.join(known)}")
     extra = {"softplus": {"threshold": SOFTPLUS_THRESHOLD}, "softmax": {"dim": -1}}.get(activation.name, {})
     return getattr(torch.nn, activation.module)(*activation.parameters.values(), **extra)
 

@@ -19,9 +19,6 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import initial_state
 
-MAX_SCRIPT_NUMBERS = 20_000_000
-"""Maximum total size of data and weights: 20 million numbers take 200 MB or more as packed text."""
-
 
 def training_script(
     problem: Problem, *, member: int = 0, steps: int, losses: Mapping[int, float], title: str = "A training"
@@ -35,6 +32,17 @@ def training_script(
     problem = problem.take(np.array([member]))
     arrays, terms = ScriptArrays(problem.dtype), ScriptTerms(problem)
     shape = "-".join(map(str, problem.network.sizes))
+    rows = slice(None) if problem.rows is None else problem.rows[0]
+    data = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
+    if problem.weights is not None:
+        weights = problem.weights[0] if problem.weights.ndim == 2 else problem.weights
+        data.append(arrays.assignment("w", weights[rows][:, None]))
+    state, start = initial_state(problem), []
+    for name, array in views(state.theta[0], problem.network.entries).items():
+        start.append(arrays.assignment(name, array))
+        start += [f"{slot}_{name} = np.zeros_like({name})" for slot in problem.optimizer.slots]
+    for name, array in views(state.buffers[0], problem.network.buffers).items():
+        start.append(arrays.assignment(f"running_{name}", array))
     statements = script_templates().get_template("training_statements.py.jinja")
     body = statements.render(
         problem=problem,
@@ -56,8 +64,8 @@ def training_script(
         terms=terms,
         updates=steps,
         losses=losses,
-        data=_data_statements(problem, arrays),
-        start=_initial_statements(problem, arrays),
+        data=data,
+        start=start,
         statements=body,
     )
 
@@ -71,28 +79,6 @@ def _refuse_unsupported(problem: Problem) -> None:
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
-    count = problem.x.size + problem.y.size + problem.network.parameters
-    if count > MAX_SCRIPT_NUMBERS:
-        raise BadInput(f"data and weights are {count:,} numbers; a script carries {MAX_SCRIPT_NUMBERS:,} at most")
-
-
-def _data_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    rows = slice(None) if problem.rows is None else problem.rows[0]
-    lines = [arrays.assignment("x", problem.x[rows]), arrays.assignment("y", problem.y[rows])]
-    if problem.weights is not None:
-        weights = problem.weights[0] if problem.weights.ndim == 2 else problem.weights
-        lines.append(arrays.assignment("w", weights[rows][:, None]))
-    return lines
-
-
-def _initial_statements(problem: Problem, arrays: ScriptArrays) -> list[str]:
-    state, network, lines = initial_state(problem), problem.network, []
-    for name, array in views(state.theta[0], network.entries).items():
-        lines.append(arrays.assignment(name, array))
-        lines += [f"{slot}_{name} = np.zeros_like({name})" for slot in problem.optimizer.slots]
-    for name, array in views(state.buffers[0], network.buffers).items():
-        lines.append(arrays.assignment(f"running_{name}", array))
-    return lines
 
 
 class ScriptTerms:

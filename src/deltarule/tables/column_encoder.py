@@ -137,16 +137,18 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     used = [column for column in columns if column.kind != UNUSED]
     missing = list(dict.fromkeys(column.origin for column in used if column.origin not in frame))
     if missing:
-        raise BadInput(
-            f"the table lacks {list_names([shorten_repr(name) for name in missing])}, which the model was trained with"
-        )
+        raise BadInput(f"the table lacks {list_names(list(map(shorten_repr, missing)))}, which the model needs")
     x = np.zeros((count_rows(frame), sum(len(column.inputs) for column in used)))
     start = 0
     for column in used:
         part = x[:, start : start + len(column.inputs)]
         start += len(column.inputs)
         if column.kind == NUMBER:
-            part[:] = _encode_numbers(column, frame)
+            values = numbers_of_column(column, frame)
+            gaps = np.isnan(values)
+            part[:, 0] = (np.where(gaps, column.fill, values).clip(*column.clip_range) - column.mean) / column.scale
+            if column.gaps:
+                part[:, 1] = gaps
         else:
             index_of = {name: index for index, name in enumerate(column.categories)}
             texts = match_categories(texts_of(frame[column.name]), column.categories)
@@ -154,15 +156,6 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
             rows = np.flatnonzero(indices >= 0)
             part[rows, indices[rows]] = 1.0
     return x
-
-
-def _encode_numbers(column: Column, frame: Frame) -> Floats:
-    """Standardized numbers [N, 1], or [N, 2] with an indicator of missing ones."""
-    values = numbers_of_column(column, frame)
-    gaps = np.isnan(values)
-    clipped = np.where(gaps, column.fill, values).clip(*column.clip_range)
-    standardized = (clipped - column.mean) / column.scale
-    return np.stack([standardized, gaps] if column.gaps else [standardized], axis=1)
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:

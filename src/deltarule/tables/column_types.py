@@ -60,9 +60,7 @@ def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> 
     types = types or {}
     for name, kind in types.items():
         if name not in frame:
-            raise BadInput(
-                f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names(list(frame))}"
-            )
+            raise BadInput(f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names([*frame])}")
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
     inferred: dict[str, Column] = {}

@@ -39,7 +39,6 @@ END = "\0\0"
 """A last line, which is part of another where a quotation mark is open."""
 MISSING_WORDS = frozenset("- -- – . n.a. n.a na nil none missing unknown #div/0! #value! #ref! #name?".split())
 """Texts that stand for missing values in a column of numbers, besides those that always do."""
-FOREIGN_ENDINGS = (".xls", ".ods", ".json", ".feather", ".sav", ".dta", ".rds", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,6 @@ def read_frame(
         check_is_file(path, "a CSV, TSV, Excel or Parquet file")
     if ending == ".parquet":
         return _read_parquet(path)
-    if ending in FOREIGN_ENDINGS:
-        raise BadInput(f"{path} is a {ending} file, which is not read; save the table as CSV, XLSX or Parquet")
     if ending in (".xlsx", ".xlsm"):
         lines = _read_workbook(path)
     else:

@@ -99,8 +99,6 @@ def validate_target(y: Any, name: str = "the target") -> Any:
     import pandas as pd
     from sklearn.utils import column_or_1d
 
-    if isinstance(y, np.ma.MaskedArray):
-        y = pd.Series(y)  # with NaN for what is masked
     array = np.asarray(y, object) if isinstance(y, list | tuple) else np.asarray(y)
     if array.ndim == 2 and array.shape[1] == 1:
         array = column_or_1d(array, warn=True)
@@ -153,11 +151,8 @@ def to_text_classes(classes: Any) -> Any:
     >>> to_text_classes(np.array(["no", "yes"], object))
     array(['no', 'yes'], dtype='<U3')
     """
-    # Longer class labels stay Python texts, because a NumPy text array gives every prediction the room of the longest.
-    if classes.dtype.kind != "O" or not all(isinstance(name, str) and len(name) <= 64 for name in classes):
-        return classes
-    texts = np.array(classes.tolist(), str)
-    return texts if texts.tolist() == classes.tolist() else classes
+    are_texts = classes.dtype.kind == "O" and all(isinstance(name, str) for name in classes)
+    return np.array(classes.tolist(), str) if are_texts else classes
 
 
 def class_names(classes: Any) -> Any:

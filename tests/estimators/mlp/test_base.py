@@ -27,6 +27,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
+from deltarule.export.torch_modules import member_parts
 from deltarule.training.epochs import Epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -353,9 +354,9 @@ def test_scaling_layer_is_trained_and_resumed(engine: str) -> None:
     given = {"scaling_layer": True, "shuffle": False, "solver": "sgd", "momentum": 0.0, "engine": engine}
     whole = regressor(max_iter=2, **given).fit(X, NUMBERS)
     parts = regressor(max_iter=1, warm_start=True, **given).fit(X, NUMBERS).fit(X, NUMBERS)
-    scales = whole.member_parts(0)[1]["scale1"]
+    scales = member_parts(whole, 0)[1]["scale1"]
     assert scales.shape == (1, X.shape[1]) and (scales != 1).all()
-    np.testing.assert_array_equal(parts.member_parts(0)[1]["scale1"], scales)
+    np.testing.assert_array_equal(member_parts(parts, 0)[1]["scale1"], scales)
     np.testing.assert_array_equal(parts.predict(X), whole.predict(X))
     with pytest.raises(ValueError, match="fit a new one"):
         parts.set_params(scaling_layer=False).fit(X, NUMBERS)

@@ -5,17 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.mlp.prediction import (
-    BLOCK_BYTES,
-    MAX_DENSE_BLOCK_BYTES,
-    NonFiniteInput,
-    block_size,
-    outputs_of,
-)
+from deltarule.estimators.mlp.prediction import BLOCK_BYTES, NonFiniteInput, block_size, outputs_of
 from deltarule.maths.network import forward
 from deltarule.problem.network import Network
 
@@ -58,51 +51,6 @@ def test_evaluation_equals_the_training_network(activation: str, layers: dict[st
     tape, _ = forward(network.layers, parameters, X[:50], buffers=running)
     expected = network.output.forward(tape[-1].value)[0]
     np.testing.assert_allclose(outputs_of(network, {**parameters, **running}, X[:50]), expected, rtol=1e-12)
-
-
-def wide(columns: int, units: int, members: int = 1) -> dict[str, np.ndarray]:
-    """The parameters of members with as many columns, one hidden layer and one output."""
-    shapes = {"W1": (columns, units), "b1": (1, units), "W2": (units, 1), "b2": (1, 1)}
-    return {name: RANDOM.normal(size=(members, *shape)) for name, shape in shapes.items()}
-
-
-@given(
-    rows=st.integers(1, 60),
-    share=st.floats(0, 0.3),
-    members=st.sampled_from([None, 1, 3]),
-    dtype=st.sampled_from([np.float64, np.float32]),
-    form=st.sampled_from([sparse.csr_matrix, sparse.csr_array]),
-)
-def test_sparse_rows_equal_dense_rows(rows: int, share: float, members: int | None, dtype: type, form: type) -> None:
-    parameters = {name: array.astype(dtype) for name, array in wide(70, 5, members or 1).items()}
-    if members is None:
-        parameters = {name: array[0] for name, array in parameters.items()}
-    x = RANDOM.normal(size=(rows, 70)) * (RANDOM.random((rows, 70)) < share)
-    network, near = Network([70, 5, 1], "tanh"), {"rtol": 1e-10 if dtype is np.float64 else 1e-3, "atol": 1e-5}
-    found = outputs_of(network, parameters, form(x))
-    expected = outputs_of(network, parameters, x)
-    assert found.dtype == dtype and found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, **near)
-    alone = outputs_of(network, parameters, form(x)[rows - 1 :])
-    np.testing.assert_allclose(alone[..., 0, :], found[..., -1, :], **near)
-
-
-def scattered(rows: int, columns: int, each: int) -> sparse.csr_matrix:
-    """Rows with so many numbers each, anywhere."""
-    numbers, places = RANDOM.normal(size=rows * each), RANDOM.integers(0, columns, rows * each)
-    return sparse.csr_matrix((numbers, places, np.arange(0, rows * each + 1, each)), (rows, columns))
-
-
-def test_memory_of_sparse_rows() -> None:
-    columns, most = 20_000, 1.5 * MAX_DENSE_BLOCK_BYTES
-    x, network, parameters = scattered(400, columns, 1200), Network([columns, 1, 1]), wide(columns, 1)
-    tracemalloc.start()
-    try:
-        with threadpool_limits(1, "blas"):  # each thread has a block at a time
-            outputs_of(network, parameters, x)
-        assert tracemalloc.get_traced_memory()[1] < most < x.shape[0] * x.shape[1] * 8
-    finally:
-        tracemalloc.stop()
 
 
 @given(st.integers(0, ROWS - 1), st.sampled_from([np.nan, np.inf, -np.inf]))

@@ -21,10 +21,9 @@ from deltarule.estimators.mlp.fit_context import Rows, restore_on_error, share_d
 from deltarule.estimators.mlp.fit_plan import DTYPES, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
 from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
-from deltarule.estimators.mlp.weights import FittedNetwork, fitted_state, named_weights, set_weights, weights_of_members
+from deltarule.estimators.mlp.weights import FittedNetwork, fitted_state, named_weights, set_weights
 from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.network import views
-from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
@@ -268,19 +267,10 @@ class BaseMLP(BaseEstimator):
         check_is_fitted(self)
         with np.errstate(all="ignore"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return predict(X.tocsr() if sparse.issparse(X) else X, check_rows_finite=False)
+        return predict(X.toarray() if sparse.issparse(X) else X, check_rows_finite=False)
 
     def _set_state(self, network: Network, state: State) -> None:
         set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
-
-    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """A member's network, arrays [D, H] and dropout rates."""
-        check_is_fitted(self)
-        member = validation.member(member, self._fitted.members, "the model has the members")
-        arrays = {name: array[member] for name, array in weights_of_members(self).items()}
-        network = self._fitted.architecture.network
-        rates = np.broadcast_to(np.asarray(self.dropout, float), (self._fitted.members, len(network.layers) - 1))
-        return network, arrays, rates[member]
 
     def save(self, path: str | Path) -> None:
         """Write the model to the file `path`, which `deltarule.load_model` reads."""

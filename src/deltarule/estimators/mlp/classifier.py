@@ -174,10 +174,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _note_classes(self, y: Any, classes: Any) -> None:
         """Set `classes_` in the first `partial_fit`, and check them in later ones."""
         if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' is not supported for partial_fit, which does not see all rows; "
-                "give the weights by class."
-            )
+            raise ValueError("class_weight='balanced' is not supported for partial_fit; give the weights by class.")
         if check_partial_fit_first_call(self, classes):
             self.classes_ = to_text_classes(self.classes_)
             self._labels, self._sparse = type_of_target(y) == "multilabel-indicator", sparse.issparse(y)
@@ -196,9 +193,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
             return
         if self._labels != (type_of_target(y) == "multilabel-indicator"):
-            raise ValueError(
-                "`y` has labels where the previous call to fit had classes, or the other way; fit a new one."
-            )
+            raise ValueError("`y` has labels where an earlier fit had classes, or the other way; fit a new one.")
         if not self._labels:
             _reject_multiple_columns(y)
         if self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):

@@ -83,11 +83,3 @@ class Rows(NamedTuple):
 
     def take(self, indices: Any) -> "Rows":
         return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
-
-    def drop_zero_weights(self) -> "Rows":
-        """Select the rows of positive weight, of which there must be one."""
-        if self.w is None or (self.w > 0).all():
-            return self
-        if not self.w.any():
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return self.take(self.w > 0)

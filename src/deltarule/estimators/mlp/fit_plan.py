@@ -60,7 +60,11 @@ def prepare_rows(
         sample_weight = check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
     weights = model._row_weights(y, sample_weight, incremental)
     model._update_targets(y, weights, X.dtype, is_new_fit, incremental)
-    rows = Rows(X, model._encode_targets(y, X.dtype), weights).drop_zero_weights()
+    rows = Rows(X, model._encode_targets(y, X.dtype), weights)
+    if weights is not None and not weights.all():
+        if not weights.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        rows = rows.take(weights > 0)
     _update_architecture(model, rows, is_new_fit)
     if is_new_fit:
         if not incremental:

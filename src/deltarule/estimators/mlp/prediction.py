@@ -25,8 +25,6 @@ BLOCK_BYTES = 2**20
 the interpreter's lock between the products."""
 MAX_EVEN_BLOCKS = 8
 """Block counts are 1, 2, 4 or a multiple of this, so that two, four or eight threads finish together."""
-MAX_DENSE_BLOCK_BYTES = 2**25
-"""Memory limit for a block of sparse rows, which are converted to an array."""
 
 
 class NonFiniteInput(Exception):
@@ -78,15 +76,12 @@ def outputs_of(
         layers, arrays = without_scaling(network.layers, arrays)
     W1, rows = arrays["W1"], x.shape[0]
     size = block_size(network, W1, rows)
-    if is_sparse := hasattr(x, "toarray"):
-        size = min(size, MAX_DENSE_BLOCK_BYTES // (8 * network.inputs) or 1)
 
     def outputs_of_block(start: int) -> Floats:
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):
                 raise NonFiniteInput
-            block = block.toarray() if is_sparse else block
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")

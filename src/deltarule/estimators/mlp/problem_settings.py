@@ -189,9 +189,7 @@ def _batch_rows(parameters: Mapping[str, Any], network: Network, row_count: int)
         warn_of_parameters("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped")
     size = min(int(size), row_count)
     if network.buffers and size == 1:
-        raise ValueError(
-            "batch_norm compares the rows of a batch, and here a batch is 1 row; give batches of 2 or more."
-        )
+        raise ValueError("batch_norm compares the rows of a batch, and here a batch is 1 row; give larger batches.")
     return size
 
 

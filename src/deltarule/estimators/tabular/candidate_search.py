@@ -218,21 +218,17 @@ def network_settings(candidate: Mapping[str, Any], rows: int) -> dict[str, Any]:
 
 
 def training_settings(rows: int, max_epochs: int = 100) -> dict[str, Any]:
-    batch = _batch_size(rows)
+    # Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
+    target_count = math.ceil(rows / np.clip(max(rows // 16, min(rows // 8, 32)), 8, 256))
+    counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
+    sizes = (math.ceil(rows / count) for count in counts)
+    batch = int(next(size for size in sizes if -rows % size <= size * 2 / 3))
     epochs = max(min(UPDATES * batch // rows, max_epochs), MIN_EPOCHS)
     return {"batch_size": batch, "tol": 0.0, "n_iter_no_change": np.inf, **_epochs(epochs)}
 
 
 def _epochs(count: int) -> dict[str, Any]:
     return {"max_iter": count, "learning_rate": {"name": "cosine", "steps": count, "per": "epoch"}}
-
-
-def _batch_size(rows: int) -> int:
-    # Alpha is divided by the rows of each batch: a last one of a single row would pull all weights to 0 once an epoch.
-    target_count = math.ceil(rows / np.clip(max(rows // 16, min(rows // 8, 32)), 8, 256))
-    counts = (target_count + distance * sign for distance in range(target_count) for sign in (1, -1))
-    sizes = (math.ceil(rows / count) for count in counts)
-    return int(next(size for size in sizes if -rows % size <= size * 2 / 3))
 
 
 def member_count(candidate: Mapping[str, Any], inputs: int, rows: int, outputs: int = 1) -> int:

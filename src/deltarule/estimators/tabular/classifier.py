@@ -156,9 +156,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             return sample_weight
         weights = class_weights(self.class_weight, y, sample_weight=sample_weight)
         if not (weights > 0).all():
-            raise BadInput(
-                f"class_weight is {self.class_weight}; give each class a weight above 0, or leave its rows out"
-            )
+            raise BadInput(f"class_weight is {self.class_weight}; give each class a weight above 0")
         return weights if sample_weight is None else weights * sample_weight
 
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
@@ -169,9 +167,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.classes_ = to_text_classes(classes[counts > 1])
         if len(self.classes_) < 2:
             some = f"only {shorten_repr(as_text(self.classes_[0]))} does" if len(self.classes_) else "none does"
-            raise BadInput(
-                f"two classes must occur in more than one row, and {some}; add rows, or learn another target"
-            )
+            raise BadInput(f"two classes must occur in more than one row, and {some}; add rows")
         alone = len(classes) - len(self.classes_)
         if alone > MAX_SINGLE_ROW_SHARE * len(y):
             raise BadInput(

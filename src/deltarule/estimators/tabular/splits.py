@@ -54,9 +54,14 @@ class RowDivision:
         return np.sort(train), np.sort(held_out)
 
     def folds(self, count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-        """The indices of training and test rows of each fold."""
+        """The indices of training and test rows of each fold; by time, a test is on the rows after the others."""
         if self.times is not None:
-            return _folds_by_time(self.times, count)
+            edges = np.unique(np.quantile(self.times, np.arange(1, count + 2) / (count + 1), method="lower"))
+            edges[-1] = np.inf
+            parts = [(self.times < low, (self.times >= low) & (self.times < high)) for low, high in pairwise(edges)]
+            return [
+                (np.flatnonzero(train), np.flatnonzero(test)) for train, test in parts if train.any() and test.any()
+            ]
         return stratified_folds(self.strata, count, random, self.groups)
 
 
@@ -91,14 +96,6 @@ def _most_frequent(strata: Integers, groups: Integers) -> Integers:
     return np.asarray(ordered[np.flatnonzero(np.diff(ordered // width, append=-1))] % width)
 
 
-def _folds_by_time(times: Floats, count: int) -> list[tuple[Integers, Integers]]:
-    """Folds of later and later rows, each with all earlier rows to train on."""
-    edges = np.unique(np.quantile(times, np.arange(1, count + 2) / (count + 1), method="lower"))
-    edges[-1] = np.inf
-    parts = [(times < low, (times >= low) & (times < high)) for low, high in pairwise(edges)]
-    return [(np.flatnonzero(train), np.flatnonzero(test)) for train, test in parts if train.any() and test.any()]
-
-
 def group_indices(groups: Any, rows: int) -> Integers:
     """Convert the groups of rows to indices [N]; rows without one stand alone."""
     names = [as_text(value) for value in np.asarray(groups, object).ravel().tolist()]
@@ -107,9 +104,7 @@ def group_indices(groups: Any, rows: int) -> Integers:
     names = [name or f"\0{row}" for row, name in enumerate(names)]
     indices = np.unique(names, return_inverse=True)[1]
     if indices.max() < 2:
-        raise BadInput(
-            f"the rows are of {indices.max() + 1} groups; give three or more: to train, to compare and to score"
-        )
+        raise BadInput(f"the rows are of {indices.max() + 1} groups; give three or more to train, compare and score")
     return indices
 
 
@@ -123,8 +118,5 @@ def time_numbers(times: Any, rows: int) -> Floats:
     is_numeric = pd.api.types.is_numeric_dtype(series)
     numbers = series.to_numpy(np.float64) if is_numeric else date_parts(tuple(series.astype(str)))["days"]
     if np.isnan(numbers).any() or len(np.unique(numbers)) < 3:
-        raise BadInput(
-            "time is missing in some rows, is neither numbers nor dates, or has fewer than three values; give each "
-            "row's own time"
-        )
+        raise BadInput("time is missing in some rows, is neither numbers nor dates, or has fewer than three values")
     return numbers

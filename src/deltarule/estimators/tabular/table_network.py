@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from sklearn.base import is_classifier
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
@@ -56,10 +57,9 @@ class TableNetwork(BaseMLP):
         weights = None if rows.w is None else rows.w.astype(dtype)
         x = (self._input_factor * rows.x).astype(dtype)
         problem = super()._create_problem(Rows(x, rows.y.astype(dtype), weights), generator, rows_seen)
-        return replace(problem, y=self._smooth_targets(problem)) if self._is_deep else problem
-
-    def _smooth_targets(self, problem: Problem) -> Floats:
-        return problem.y
+        if not (self._is_deep and is_classifier(self)):
+            return problem
+        return replace(problem, y=np.asarray(smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING), dtype))
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
         """The initial state, with RealMLP's weights in a new deep network."""
@@ -90,9 +90,6 @@ class TableNetwork(BaseMLP):
 
 class TableNetworkClassifier(TableNetwork, MLPClassifier):
     """The network of a `TabularClassifier`; a deep one is trained on smoothed labels."""
-
-    def _smooth_targets(self, problem: Problem) -> Floats:
-        return np.asarray(smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING), problem.dtype)
 
 
 class TableNetworkRegressor(TableNetwork, MLPRegressor):

@@ -23,7 +23,6 @@ from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstri
 from deltarule.estimators.mlp.weights import named_weights
 from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
 from deltarule.estimators.tabular.budget import PRESETS, Budget
-from deltarule.estimators.tabular.calibration import calibrate_arrays
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
     MIN_MEMBERS,
@@ -36,7 +35,6 @@ from deltarule.estimators.tabular.candidate_search import (
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
-from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import list_classes
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
@@ -151,8 +149,6 @@ class BaseTabular(BaseEstimator):
         self, X: Any, y: Any, groups: Any = None, time: Any = None, sample_weight: Any = None
     ) -> TrainingTable:
         """Validate a table and learn the types of its columns."""
-        if self.types is not None and not isinstance(self.types, Mapping):
-            raise BadInput(f"types is {self.types!r}; give the kinds by the columns' names, as {{'size': 'number'}}")
         types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
         if self.preset not in PRESETS:
             raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
@@ -293,14 +289,6 @@ class BaseTabular(BaseEstimator):
                 "taken in their order"
             )
         return dict(zip(names, frame.values(), strict=True))
-
-    def member_parts(self, member: int) -> tuple[Network, dict[str, Floats], Floats]:
-        """As `MLPClassifier.member_parts`, of the network in `model_`; logits are calibrated."""
-        check_is_fitted(self)
-        network, arrays, rates = self.model_.member_parts(member)
-        if is_classifier(self):
-            arrays = calibrate_arrays(arrays, len(network.layers), self.calibration_)
-        return network, arrays, rates
 
     def save(self, path: str | Path) -> None:
         """Write the model to the file `path`, which `deltarule.load_model` reads."""
