@@ -241,7 +241,7 @@ def test_split_before_scaling(xor: Recipe) -> None:
 @pytest.mark.parametrize(
     "settings, criterion, sentence",
     [
-        ({"stopping.patience": 3}, None, "stopping.patience is 3 and xor has no validation rows; give data.split.val"),
+        ({"stopping.patience": 3}, None, "stopping.patience needs validation rows; give data.split.val"),
         ({}, {"name": "accuracy", "part": "test"}, "study.criterion looks at the test rows and xor has none; give"),
     ],
 )

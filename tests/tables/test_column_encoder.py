@@ -100,7 +100,7 @@ def test_categories_are_those_of_training() -> None:
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
-        ({"a": np.zeros(2)}, "the table lacks 'b', which the model was trained with"),
+        ({"a": np.zeros(2)}, "the table lacks 'b', which the model needs"),
         ({"a": np.array(["1.5", "tall"], object)}, "the column 'a' holds 'tall', where the"),
         ({"a": np.array(["1", "inf"], object)}, "the column 'a' holds 'inf', where the"),
         ({"a": np.array([1.0, -np.inf])}, "the column 'a' holds -inf, where the"),

@@ -56,7 +56,7 @@ def test_the_task_overrules() -> None:
         (["a", "b"], []),
         (["yes", "no", "Yes"], ["the classes Yes, yes of 'y' differ only in upper and lower case"]),
         ([0, 1, 0, 1], []),
-        ([0, 1, 2, 3] * 3, ["the 4 different whole numbers of 'y' are taken for classes; if they are counts"]),
+        ([0, 1, 2, 3] * 3, ["the 4 whole numbers of 'y' are taken for classes; if these are counts"]),
         ([0, 1, 2] + [0, 1] * 3, []),  # the 2 occurs once, and is left out
         (SLIPS, ["the values of 'y' are taken for classes, but are numbers, but for texts such as 'many' and 'few'"]),
         (["1,5", "2,5"] * 9, ["the values of 'y' are taken for classes, but are numbers with a comma, such as '1,5'"]),

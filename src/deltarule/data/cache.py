@@ -56,7 +56,6 @@ def missing_file(published: Published, data_dir: Path) -> str:
 
 
 def _places(published: Published, folder: Path) -> list[Place]:
-    """What a folder, and those with usual names in it, hold of a data set."""
     places = []
     for each in (*(folder / name for name in published.folders), folder):
         paths = ((name, each / (name + ending)) for name in published.files for ending in ENDINGS)
@@ -83,8 +82,5 @@ def fetch(published: Published, folder: Path | None = None) -> Path:
             except (ValueError, OSError) as error:  # a wrong file; an error of the network or the disk
                 reason = f"{mirror}: {one_line(error)}"
         else:
-            raise RunFailed(
-                f"{name} of {published.name} could not be downloaded ({reason}); "
-                "try again, or get it elsewhere and name its folder with --data"
-            )
+            raise RunFailed(f"{name} of {published.name} could not be downloaded ({reason}); give its folder: --data")
     return target

@@ -233,10 +233,7 @@ def _validate_matrix(values: object, name: str, dtypes: tuple[str, ...]) -> np.n
     array = array.astype(dtype, copy=False)
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         row, column = np.argwhere(~finite)[0]
-        raise BadInput(
-            f"{name} has {array[row, column]} in row {row}, column {column} (counted from 0); "
-            "replace it or leave the row out"
-        )
+        raise BadInput(f"{name} has {array[row, column]} in row {row}, column {column} (from 0); replace it")
     return array
 
 

@@ -57,11 +57,7 @@ def data_key(configuration: Configuration) -> str:
 
 
 def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
-    """Split a recipe's source of data into a name or file and its options.
-
-    >>> name_and_options({"name": "one_hot", "size": 4})
-    ('one_hot', {'size': 4})
-    """
+    """Split a recipe's source of data into a name or file and its options."""
     if isinstance(source, str):
         return source, {}
     options = {key: value for key, value in source.items() if key != "name"}
@@ -75,9 +71,7 @@ def check_parts(configuration: Configuration, dataset: Dataset) -> None:
     """Raise `BadInput` if the configuration uses parts that the data set lacks."""
     criterion, patience = configuration.study.criterion, configuration.stopping.patience
     if patience is not None and dataset.validation is None:
-        raise BadInput(
-            f"stopping.patience is {patience} and {dataset.name} has no validation rows; give data.split.validation"
-        )
+        raise BadInput("stopping.patience needs validation rows; give data.split.validation")
     if criterion is not None and criterion.name == "accuracy" and not dataset.classes:
         raise BadInput(f"study.criterion is the accuracy and {dataset.name} has no classes; leave it out")
     if criterion is not None and criterion.part not in dataset.parts:

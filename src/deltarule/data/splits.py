@@ -28,15 +28,9 @@ def split(
     counts = {part: _part_size(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
     for part, count in counts.items():
         if count and part in dataset.parts and not extend:
-            raise BadInput(
-                f"{dataset.name} has {len(dataset.parts[part])} {part} rows of its own; leave out split.{part}, or add "
-                "to them by split.extend = true"
-            )
+            raise BadInput(f"{dataset.name} has {part} rows of its own; leave out split.{part}, or set split.extend")
     if sum(counts.values()) >= len(dataset.train):
-        raise BadInput(
-            f"{dataset.name} has {len(dataset.train)} rows to train on, so {counts['validation']} for validation and "
-            f"{counts['test']} for test leave none; set fewer aside"
-        )
+        raise BadInput(f"{counts} rows set aside leave none of {len(dataset.train)} to train on; set fewer aside")
     remaining = np.arange(len(dataset.train))
     parts = {}
     for part, count in counts.items():
@@ -79,7 +73,6 @@ def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
 def _draw_rows(
     dataset: Dataset, indices: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw `count` of these training row indices at random for a part."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels if stratify else None

@@ -121,7 +121,6 @@ def whole_number(name: str, value: int, allowed: range) -> int:
 
 
 def _make_dataset(name: str, rows: Rows, classes: int, note: str) -> Dataset:
-    """The data set of points [N, 2] of the plane."""
     names = tuple(map(str, range(classes)))
     return Dataset(name, rows, features=("x0", "x1"), classes=names, note=f"Made by the program: {note}.")
 

@@ -37,10 +37,7 @@ def scale(dataset: Dataset, how: str) -> Dataset:
         shift, factor = _fit_scale(dataset.train.x, how)
         bad = ~(np.isfinite(shift) & np.isfinite(factor))
         if bad.any():
-            raise BadInput(
-                f"column {dataset.features[int(np.argmax(bad))]!r} of {dataset.name} holds numbers too large or too "
-                f"small for the scale {how!r}; express it in another unit"
-            )
+            raise BadInput(f"column {dataset.features[bad.argmax()]!r} has numbers too large or small to {how}")
         parts = {name: replace(rows, x=_apply_scale(rows.x, shift, factor)) for name, rows in dataset.parts.items()}
     return replace(dataset, **parts)  # type: ignore[arg-type]
 

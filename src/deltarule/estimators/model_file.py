@@ -134,9 +134,7 @@ def _read(path: str | Path, decode: Callable[[str, Mapping[str, Any], dict[str, 
         raise BadInput(f"{path} cannot be read here: {error}") from error
     except MISMATCH_ERRORS as error:
         reason = one_line(error)
-        raise BadInput(
-            f"{path} is damaged: its description does not fit its arrays ({reason}); write it again"
-        ) from error
+        raise BadInput(f"{path} is damaged: description and arrays do not fit ({reason}); write it again") from error
 
 
 def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -149,7 +147,6 @@ def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _encode_attributes(model: Any) -> dict[str, Any]:
-    """The class, the parameters and the attributes of a fitted model as JSON values."""
     kind = getattr(model, "classes_", np.zeros(0)).dtype
     if kind.kind not in "biufUO":
         raise BadInput(f"the classes are {kind}, which a file cannot hold; fit to numbers or texts: y.astype(str)")
@@ -187,7 +184,6 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
 
 
 def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The checked attributes of an estimator; classes and targets as arrays."""
     values = {name: each.validate_python(metadata[name]) for name, each in ATTRIBUTES.items() if name in metadata}
     if "classes_" in values:
         classes = np.array(values["classes_"])

@@ -172,7 +172,6 @@ class _Layer:
 
 
 def _read_layers(module: Any) -> list[_Layer]:
-    """Read a PyTorch network as layers."""
     layers: list[_Layer] = []
     for part in _flatten_modules(module):
         kind = _module_kind(part)
@@ -210,7 +209,6 @@ def _module_kind(module: Any) -> str:
 
 
 def _add_to_layer(layer: _Layer, module: Any, kind: str) -> None:
-    """Add an activation, Dropout or BatchNorm1d to a layer in place."""
     layer.place = _PLACES[kind]
     if kind == "Dropout":
         layer.dropout = module.p
@@ -245,10 +243,7 @@ def _output_meaning(last: _Layer, classes: Any) -> tuple[str, Any]:
         output = "logistic" if last.units == 1 else "softmax"
     names = np.arange(max(2, last.units)) if classes is None else _class_labels(classes, last.units)
     if output == "logistic" and last.units > 1 and names.tolist() != list(range(last.units)):
-        raise BadInput(
-            f"a Sigmoid over {last.units} outputs makes labels, which have no names, and the classes are "
-            f"{names.tolist()}; leave them out, or let a Softmax stand there"
-        )
+        raise BadInput(f"a Sigmoid over {last.units} outputs makes labels, which have no names; leave the classes out")
     if output == "softmax" and last.units == 2:
         # softmax(z)₂ = σ(z₂ − z₁)
         last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}

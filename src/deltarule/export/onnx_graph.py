@@ -73,11 +73,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
     if not isinstance(model, BaseMLP | BaseTabular) or not model.__sklearn_is_fitted__():
         what = "not fitted" if isinstance(model, BaseMLP | BaseTabular) else f"a {type(model).__name__}"
-        raise BadInput(
-            f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule: of a pipeline its last "
-            "step, which takes prepared rows, or a TabularClassifier or TabularRegressor, whose graph prepares the "
-            "columns too; of a model of scikit-learn what from_sklearn makes of it"
-        )
+        raise BadInput(f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule, no pipeline")
     graph = Graph()
     if isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
@@ -176,7 +172,6 @@ OPERATIONS = {
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
-    """Add the columns that are used, as `encode_columns` encodes them."""
     parts: list[Value] = []
     for column in columns:
         if column.kind == NUMBER:
@@ -282,7 +277,6 @@ def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: Lo
 
 
 def _class_names(classes: np.ndarray) -> np.ndarray:
-    """Convert classes to a type that ONNX has: texts, integers or floats."""
     names = np.array(classes.tolist()) if classes.dtype.kind == "O" else classes
     dtypes = {"U": object, "b": np.int64, "i": np.int64, "u": np.int64, "f": np.float64}
     if names.dtype.kind not in dtypes:

@@ -78,10 +78,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     except (ImportError, OSError) as error:
         raise not_installed("a PyTorch module", "PyTorch", "torch", error) from None
     if not isinstance(trained, Run | BaseMLP | BaseTabular):
-        raise BadInput(
-            f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule, and of a model of "
-            "scikit-learn what from_sklearn makes of it"
-        )
+        raise BadInput(f"{trained!r} has no form in PyTorch; give a run or a fitted estimator of deltarule")
     if isinstance(trained, Run):
         problem = trained.problem
         member = validation.member(member, problem.members, "the run has the members")
@@ -147,7 +144,6 @@ def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats
 
 
 def _activation_module(activation: Activation) -> "torch.nn.Module":
-    """PyTorch's module for any activation but identity; `BadInput` if there is none."""
     import torch
 
     if not is_built_in(activation):

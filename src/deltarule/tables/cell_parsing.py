@@ -62,11 +62,7 @@ def are_codes(texts: Sequence[str]) -> bool:
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:
-    """The first two different texts that are no plain numbers, best those of no form.
-
-    >>> examples_of_texts(["1", "$3,50", "many", "many", "2", "few"]), examples_of_texts(["1", "3,5"])
-    ("'many' and 'few'", "'3,5'")
-    """
+    """The first two different texts that are no plain numbers, best those of no form."""
     different = dict.fromkeys(text for text in texts if text and not is_number(text))
     without_form = [text for text in different if not has_number_form(text)]
     return " and ".join([shorten_repr(text) for text in without_form or different][:2])

@@ -84,11 +84,7 @@ class Column:
 
 
 def present_values(column: np.ndarray) -> np.ndarray:
-    """The values of a column [N] that are not missing.
-
-    >>> present_values(np.array([1.0, np.nan])), present_values(np.array(["", "red"], object))
-    (array([1.]), array(['red'], dtype=object))
-    """
+    """The values of a column [N] that are not missing."""
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
@@ -113,7 +109,6 @@ def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
 
 
 def _fit_number(column: Column, frame: Frame) -> Column:
-    """A copy of a column of numbers with its mean, scale, median and range in a frame."""
     values = numbers_of_column(column, frame)
     present = present_values(values)
     if not len(present):
@@ -159,11 +154,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
-    """The numbers [N] of a column, which a frame may hold as texts.
-
-    >>> numbers_of_column(Column("size", "number", "numbers"), {"size": np.array(["1.5", ""], object)})
-    array([1.5, nan])
-    """
+    """The numbers [N] of a column, which a frame may hold as texts."""
     values = frame[column.origin]
     if column.part:
         return date_parts(tuple(texts_of(values)))[column.part]
@@ -174,11 +165,7 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
 
 
 def first_non_number(column: np.ndarray) -> str:
-    """The first value of a column [N] that is no finite number, or "".
-
-    >>> first_non_number(np.array(["1.5", "", "large"], object)), first_non_number(np.array([1.5, np.inf]))
-    ("'large'", 'inf')
-    """
+    """The first value of a column [N] that is no finite number, or ""."""
     if column.dtype.kind != "O":
         return next(map(str, column[np.isinf(column)]), "")
     parsed = parse_numbers(column.tolist())

@@ -98,7 +98,6 @@ def reason(code: str, texts: Sequence[str]) -> str:
 
 
 def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
-    """The kind, reason and code of a column [N]."""
     present = present_values(column)
     if not len(present):
         return _type(UNUSED, "empty")
@@ -151,7 +150,6 @@ def text_code(texts: list[str]) -> str:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
-    """Whether a column of numbers identifies or counts the rows."""
     # An identifier may be missing, or occur twice, in 5 % of the rows.
     if distinct < max(0.95 * rows, MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False

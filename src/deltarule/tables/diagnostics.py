@@ -33,22 +33,14 @@ TEMPLATES = {
         "median, {median}"
     ),
     "unused": "the column {column} is not used: {why}",
-    "leak": (
-        "the column {column} alone predicts the target ({score} on held-out rows); is it known before the target is? "
-        "If not, leave it out"
-    ),
+    "leak": "the column {column} alone predicts the target ({score} on held-out rows); leave it out if known later",
     "read-as-categories": "the column {column} is read as categories: {why}",
     "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
     "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",
     "missing-text": "texts such as {example} in the column of numbers {column} are taken for missing values",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
-    "target-counts": (
-        "the {count} different whole numbers of {column} are taken for classes; if they are counts or amounts, say "
-        "--task regress"
-    ),
-    "target-case": (
-        "the classes {examples} of {column} differ only in upper and lower case; if that is a slip, correct it"
-    ),
+    "target-counts": "the {count} whole numbers of {column} are taken for classes; if these are counts: --task regress",
+    "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if it is a slip",
     "target-like-numbers": "the values of {column} are taken for classes, but are {why}",
 }
 """The sentence about a column for each code."""

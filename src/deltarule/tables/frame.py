@@ -70,7 +70,6 @@ def select_rows(frame: Frame, rows: Any) -> Frame:
 
 
 def _convert_column(name: str, values: Any) -> np.ndarray:
-    """Convert the values of a column to an array [N] of numbers or texts."""
     import pandas as pd
 
     series = values if isinstance(values, pd.Series) else pd.Series(values)

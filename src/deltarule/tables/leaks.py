@@ -62,7 +62,6 @@ def _rare_classes_first(rows: Any, y: Any) -> Any:
 
 
 def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
-    """Encode a column as numbers [N] by category, value or rank."""
     values, x = frame[column.origin], encode_columns([column], frame)
     if column.kind == CATEGORY:
         codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])

@@ -226,7 +226,6 @@ def _guess_delimiter(sample: str, default: str) -> str:
 
 
 def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str]]]:
-    """The names of the columns and the rows, all of one length."""
     if not lines:
         raise BadInput(f"{path} is empty; give a table whose first line names its columns")
     usual = Counter(len(line.cells) for line in lines).most_common(1)[0][0]
@@ -246,10 +245,7 @@ def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str
     rows = []
     for number, cells in lines[start + 1 :]:
         if any(cells[len(names) :]):
-            raise BadInput(
-                f"{path} has {count_of(len(names), 'name')} of columns, but {count_of(len(cells), 'cell')} in line "
-                f"{number}; add the missing names, or quote cells that hold what separates columns"
-            )
+            raise BadInput(f"{path}, line {number}: {len(cells)} cells for {len(names)} names of columns; quote them")
         rows.append(cells[: len(names)] + [""] * (len(names) - len(cells)))
     return names, rows
 
@@ -257,7 +253,6 @@ def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str
 def _parse_column(
     name: str, texts: list[str], is_category: bool, text_format: TextFormat
 ) -> tuple[np.ndarray, list[Diagnostic]]:
-    """A column as numbers or texts [N], and what was guessed."""
     texts = ["" if text in MISSING else text for text in texts]
     if is_category or are_codes(texts):
         return np.array(texts, object), []

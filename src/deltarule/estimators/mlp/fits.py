@@ -140,13 +140,6 @@ def minimize_members(
     """Minimize the objective of each member on all rows; with SciPy's result for each.
 
     Source: Liu & Nocedal 1989
-
-    >>> from deltarule.problem.create import create_problem
-    >>> from deltarule.problem.network import Network
-    >>> from deltarule.problem.state import initial_state
-    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0])
-    >>> minimize_members(problem, initial_state(problem), 100, 1000, 1e-5)[0].theta.round(3)
-    array([[2., 1.]])
     """
     options = {"maxiter": max_iterations, "maxfun": max_evaluations, "gtol": tolerance, "ftol": 2.2e-9}
     results = []

@@ -43,11 +43,7 @@ def constraints() -> dict[str, list[Any]]:
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
-    """Convert `hidden_layer_sizes` to a list.
-
-    >>> hidden_sizes(5), hidden_sizes((3, 2))
-    ([5], [3, 2])
-    """
+    """Convert `hidden_layer_sizes` to a list."""
     is_sequence = hasattr(hidden_layer_sizes, "__iter__")
     sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
@@ -56,11 +52,7 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
 
 
 def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
-    """One activation per hidden layer.
-
-    >>> hidden_activations("relu", 2), hidden_activations(["tanh", "relu"], 2)
-    (('relu', 'relu'), ('tanh', 'relu'))
-    """
+    """One activation per hidden layer."""
     if isinstance(activation, str | Mapping):
         return (activation,) * layer_count
     return tuple(activation)

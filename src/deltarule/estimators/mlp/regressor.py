@@ -170,7 +170,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
     def _loss_and_activation(self) -> tuple[Any, str]:
-        """The loss and scikit-learn's name of its output activation."""
         loss = dict(self.loss) if isinstance(self.loss, Mapping) else {"name": self.loss}
         if loss.get("name") == "squared_error":
             loss["name"] = "half_squared_error"  # scikit-learn's is half of it

@@ -113,13 +113,7 @@ def squeeze_members(arrays: Mapping[str, Floats]) -> Mapping[str, Floats]:
 
 
 def named_weights(model: "BaseMLP") -> dict[str, Floats]:
-    """The parameters and the running statistics by name, [D, H] or [K, D, H].
-
-    >>> from deltarule import MLPRegressor
-    >>> model = MLPRegressor(hidden_layer_sizes=2, solver="lbfgs").fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
-    >>> {name: array.shape for name, array in named_weights(model).items()}
-    {'W1': (1, 2), 'W2': (2, 1), 'b1': (1, 2), 'b2': (1, 1)}
-    """
+    """The parameters and the running statistics by name, [D, H] or [K, D, H]."""
     weights = {f"W{n}": np.asarray(array) for n, array in enumerate(model.coefs_, start=1)}
     weights |= {f"b{n}": np.asarray(array)[..., None, :] for n, array in enumerate(model.intercepts_, start=1)}
     return {**weights, **model._fitted.further}

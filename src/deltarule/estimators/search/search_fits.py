@@ -51,10 +51,7 @@ class SearchFits:
     def __post_init__(self) -> None:
         self.prefix = f"{self.estimator.steps[-1][0]}__" if isinstance(self.estimator, Pipeline) else ""
         if not any(isinstance(part, BaseMLP) for part in (self.estimator, *self.estimator.get_params().values())):
-            raise BadInput(
-                f"the estimator, a {type(self.estimator).__name__}, holds no network of deltarule; give an "
-                "MLPClassifier or MLPRegressor, or what is made of one, and search over others with GridSearchCV"
-            )
+            raise BadInput(f"{type(self.estimator).__name__} holds no network of deltarule; use GridSearchCV")
 
     def train(
         self, candidates: list[dict[str, Any]], splits: list[tuple[Integers, Integers]]
@@ -241,7 +238,6 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
 
 
 def _merge_validations(plans: list[Plan]) -> Validation | None:
-    """Stack the validation rows of plans along the member axis [K, n, D]."""
     first = plans[0].validation
     if first is None:
         return None

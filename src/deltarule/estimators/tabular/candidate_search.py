@@ -201,11 +201,7 @@ def _penalty_weight(rows: int) -> float:
 
 
 def fold_count(rows: int) -> int:
-    """The number of folds for this number of rows.
-
-    >>> fold_count(150), fold_count(1000)
-    (5, 3)
-    """
+    """The number of folds for this number of rows."""
     return 5 if rows < 1000 else 3
 
 

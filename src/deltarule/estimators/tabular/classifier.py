@@ -160,7 +160,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return weights if sample_weight is None else weights * sample_weight
 
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
-        """Validate the target [N], set the classes, and find rows whose class occurs once."""
         y = infer_target(y, "classify").values
         check_classification_targets(y)
         classes, counts = np.unique(y, return_counts=True)
@@ -170,10 +169,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             raise BadInput(f"two classes must occur in more than one row, and {some}; add rows")
         alone = len(classes) - len(self.classes_)
         if alone > MAX_SINGLE_ROW_SHARE * len(y):
-            raise BadInput(
-                f"{alone:,} classes occur in one row each, more than the tenth of {len(y):,} rows that may be left "
-                "out; add rows of these, or learn another target (counts with a regressor)"
-            )
+            raise BadInput(f"{alone:,} classes occur in one row each, more than a tenth of all rows; add rows of these")
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
         return y, ~np.isin(y, self.classes_)
 
@@ -190,7 +186,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return float(correct) / len(y), -float(log_loss(classes, probabilities, labels=labels, sample_weight=weights))
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
-        """Fit the calibration, and score cross-calibrated probabilities."""
         probabilities = ensemble.predict_proba(x)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:

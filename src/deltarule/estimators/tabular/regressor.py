@@ -111,7 +111,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return Inspection(scores, importances, (), (), (), numbers, predictions)
 
     def _learn_target(self, y: Any) -> tuple[Floats, Any]:
-        """Validate the target [N] of a fit and set its mean as the baseline."""
         y = infer_target(y, "regress").values
         if (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")

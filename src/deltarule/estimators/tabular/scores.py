@@ -99,7 +99,6 @@ def scores_of_classes(
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
-    """The scores of probabilities, by field of `Scores`."""
     from scipy.special import entr
     from sklearn.metrics import log_loss, roc_auc_score
 

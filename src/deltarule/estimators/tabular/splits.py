@@ -89,7 +89,6 @@ def stratified_folds(
 
 
 def _most_frequent(strata: Integers, groups: Integers) -> Integers:
-    """The most frequent stratum of each group."""
     width = strata.max() + 1
     pairs, counts = np.unique(groups * width + strata, return_counts=True)
     ordered = pairs[np.lexsort((counts, pairs // width))]

@@ -71,7 +71,6 @@ class TableNetwork(BaseMLP):
         return state
 
     def _start_deep(self, arrays: dict[str, Floats], seeds: list[int]) -> None:
-        """Set the initial weights [K, D, H] of K members with these seeds."""
         *hidden, last = [name for name in arrays if name.startswith("W")]
         for member, seed in enumerate(seeds):
             random = np.random.default_rng(seed)

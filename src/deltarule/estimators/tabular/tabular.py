@@ -244,7 +244,6 @@ class BaseTabular(BaseEstimator):
         return sample_weight
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
-        """Issue the warnings and return all notes of the report."""
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
         for sentence in suspicious + render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused", SURPRISING)):
