@@ -198,7 +198,7 @@ def test_warnings_for_leaks_and_text_numbers() -> None:
             TabularRegressor,
             np.eye(12),
             ["1"] * 11 + ["a"],
-            "the target holds texts such as 'a', where numbers are needed",
+            "the target holds numbers, but for texts such as 'a'",
         ),
         (TabularRegressor, np.eye(12), [np.inf] + [1.0] * 11, "the target is infinite"),
         (TabularRegressor, np.ones((12, 1)), np.arange(12.0), r"no column is left to learn from \('x0': the same in"),
