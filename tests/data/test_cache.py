@@ -111,7 +111,7 @@ def test_a_download_that_fails_leaves_nothing(digits, mirror, tmp_path, monkeypa
     }[kind]
     with pytest.raises(RunFailed, match="could not be downloaded") as error:
         fetch(replace(published, mirrors=(address(),)), tmp_path / "cache")
-    assert told in str(error.value) and "name its folder with --data" in str(error.value)
+    assert told in str(error.value) and "give its folder: --data" in str(error.value)
     assert list((tmp_path / "cache").iterdir()) == []
 
 

@@ -54,7 +54,7 @@ def test_a_file_is_looked_for_in_the_data_folder_first(table: Path, monkeypatch:
         (
             "digit",
             {},
-            r"no data set named 'digit' \(did you mean digits\?\); choose one of one_hot, .*, or name a .csv",
+            r"no data set named 'digit' \(did you mean digits\?\); choose one of one_hot, .*, or name a file",
         ),
         ("qqqq", {}, r"no data set named 'qqqq'; choose one of"),
         ("", {}, "no data set named ''"),

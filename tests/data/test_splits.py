@@ -66,7 +66,7 @@ def test_a_part_that_is_there_stays_and_is_not_asked_for_again() -> None:
     whole = split(load_bundled("iris"), test=30)
     both = split(whole, validation=0.25)
     assert both.test is whole.test and both.parts.keys() == {"train", "validation", "test"}
-    with pytest.raises(BadInput, match=r"iris has 30 test rows of its own; leave out split\.test, or add to them"):
+    with pytest.raises(BadInput, match=r"iris has test rows of its own; leave out split\.test, or set split\.extend"):
         split(whole, test=0.5)
 
 
@@ -85,8 +85,8 @@ def test_rows_that_extend_a_part_stand_before_those_that_are_there(kind: int) ->
 @pytest.mark.parametrize(
     ("kind", "options", "sentence"),
     [
-        (0, {"validation": 5, "test": 5}, "d has 10 rows to train on, so 5 for validation and 5 for test leave none"),
-        (0, {"test": 11}, "0 for validation and 11 for test leave none; set fewer aside"),
+        (0, {"validation": 5, "test": 5}, "10 rows set aside leave none of 10 to train on"),
+        (0, {"test": 11}, "11 rows set aside leave none of 10 to train on; set fewer aside"),
         (0, {"validation": 1.0}, "the validation share is 1.0; give a fraction from 0 to under 1, or a whole number"),
         (0, {"validation": float("nan")}, "the validation share is nan"),
         (0, {"test": -1}, "the test share is -1"),

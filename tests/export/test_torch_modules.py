@@ -121,7 +121,7 @@ def test_bad_input_is_reported():
         with pytest.raises(BadInput, match=f"there is no member {told}"):
             to_torch(model, 3)
     for model in (MLPRegressor(), 3):
-        with pytest.raises(BadInput, match="has no form in PyTorch; give a run or a fitted .* what from_sklearn makes"):
+        with pytest.raises(BadInput, match="has no form in PyTorch; give a run or a fitted estimator of deltarule"):
             to_torch(model)
     with pytest.raises(BadInput, match="no module for the activation 'exponential'"):
         to_torch(trained("exponential", steps=1)[0])

@@ -242,7 +242,7 @@ def test_split_before_scaling(xor: Recipe) -> None:
     "settings, criterion, sentence",
     [
         ({"stopping.patience": 3}, None, "stopping.patience needs validation rows; give data.split.val"),
-        ({}, {"name": "accuracy", "part": "test"}, "study.criterion looks at the test rows and xor has none; give"),
+        ({}, {"name": "accuracy", "part": "test"}, "study.criterion needs test rows; give"),
     ],
 )
 def test_missing_part_is_rejected(xor: Recipe, settings: dict[str, Any], criterion: Any, sentence: str) -> None:

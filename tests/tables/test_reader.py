@@ -98,8 +98,8 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
     [
         ("t.csv", b"", "t.csv is empty; give a table whose first line names its columns"),
         ("t.csv", b"a,a\n1,2\n", "t.csv: several columns are named 'a'; give each one name"),
-        ("t.csv", b"a,b\n1,2\n1,2,3\n", "t.csv has 2 names of columns, but 3 cells in line 3; add the missing names"),
-        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "t.csv has 2 names of columns, but 3 cells in line 2; add the missing names"),
+        ("t.csv", b"a,b\n1,2\n1,2,3\n", "t.csv, line 3: 3 cells, but 2 names; add some or quote cells"),
+        ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "t.csv, line 2: 3 cells, but 2 names; add some or quote cells"),
         ("t.csv", b'a,b\n1,2\n"1,2\n', "t.csv has a quotation mark after line 2 that is never closed"),
         (
             "t.csv",

@@ -30,7 +30,9 @@ def split(
         if count and part in dataset.parts and not extend:
             raise BadInput(f"{dataset.name} has {part} rows of its own; leave out split.{part}, or set split.extend")
     if sum(counts.values()) >= len(dataset.train):
-        raise BadInput(f"{counts} rows set aside leave none of {len(dataset.train)} to train on; set fewer aside")
+        raise BadInput(
+            f"{sum(counts.values())} rows set aside leave none of {len(dataset.train)} to train on; set fewer aside"
+        )
     remaining = np.arange(len(dataset.train))
     parts = {}
     for part, count in counts.items():

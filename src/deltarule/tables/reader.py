@@ -245,7 +245,9 @@ def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str
     rows = []
     for number, cells in lines[start + 1 :]:
         if any(cells[len(names) :]):
-            raise BadInput(f"{path}, line {number}: {len(cells)} cells for {len(names)} names of columns; quote them")
+            raise BadInput(
+                f"{path}, line {number}: {len(cells)} cells, but {len(names)} names; add some or quote cells"
+            )
         rows.append(cells[: len(names)] + [""] * (len(names) - len(cells)))
     return names, rows
 
