@@ -179,9 +179,5 @@ def category_columns(columns: Sequence[Column]) -> list[str]:
 
 
 def texts_of(values: np.ndarray) -> list[str]:
-    """Convert the values of a column [N] to category names.
-
-    >>> texts_of(np.array([2.0, 0.5])), texts_of(np.array(["", "red"], object))
-    (['2', '0.5'], ['', 'red'])
-    """
+    """Convert the values of a column [N] to category names."""
     return values.tolist() if values.dtype.kind == "O" else [as_text(value) for value in values.tolist()]
