@@ -43,7 +43,7 @@ def main() -> None:
         results = record["submissions"]
         full = sum(result["points"] == result["max_points"] for result in results)
         graded = sum(result["is_gradable"] for result in results)
-        print(f"{len(results)} submissions, {graded} graded, {full} with all points, by {results[0]['sandbox']}")
+        print(f"{len(results)} submissions, {graded} graded, {full} with all points, by {record['sandbox']}")
         print(f"{seconds:.1f} s, {peak / 1024:.0f} MB in the grader; status {grader.returncode}")
 
 

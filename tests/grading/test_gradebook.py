@@ -16,12 +16,12 @@ CODE = "def forward(x):\n    return x\n"
 
 
 def record_of(*results: SubmissionResult) -> GradeRecord:
-    return GradeRecord("HW 3", 2, "visible", 10.0, results)
+    return GradeRecord("HW 3", 2, "visible", 10.0, results, "")
 
 
 def graded(student: str, points: float = 10.0, **fields: object) -> SubmissionResult:
     check = CheckResult("f(x)", "forward", "", (ArrayResult("z", "right", 0.0, points, 10.0),))
-    return SubmissionResult(student, True, "", (check,), "", "", **fields)  # type: ignore[arg-type]
+    return SubmissionResult(student, True, "", (check,), **fields)  # type: ignore[arg-type]
 
 
 DELIVERED = {

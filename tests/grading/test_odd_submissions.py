@@ -9,7 +9,7 @@ import pytest
 from grading_examples import BACKWARD, NEEDED, edited, linear_assignment
 
 from deltarule.grading.grade import grade
-from deltarule.grading.results import read_results, write_result, write_results
+from deltarule.grading.results import write_results
 from deltarule.grading.submissions import find_submissions
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these file names and FIFOs are of Linux and macOS")
@@ -72,7 +72,5 @@ def test_odd_file_names(tmp_path: Path, name: bytes) -> None:
     record = grade(assignment, find_submissions(submissions))
     [result] = record.submissions
     assert result.points == 7
-    write_result(tmp_path / "out", result)
     write_results(tmp_path / "out", record)
-    assert read_results(tmp_path / "out") == {result.student: result}
     assert result.student in (tmp_path / "out" / "class.html").read_text(encoding="utf-8")

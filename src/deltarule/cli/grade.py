@@ -1,6 +1,5 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,7 +44,7 @@ def grade(
     """
     from deltarule.grading.assignment import read_assignment, write_gradescope_zip
     from deltarule.grading.grade import grade as grade_submissions
-    from deltarule.grading.results import gradescope_results, read_results, to_json, write_result, write_results
+    from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
@@ -58,17 +57,9 @@ def grade(
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
     folder = None if out is None else make_folder(out)
-    write = None if folder is None else partial(write_result, folder)
-    known = {} if folder is None else read_results(folder)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
-        record = grade_submissions(
-            assignment,
-            all_submissions,
-            sandbox=sandbox,
-            is_single=gradescope is not None,
-            known=known,
-            after_submission=write,
-        )
+        is_single = gradescope is not None
+        record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
     if people:
         record = apply_roster(record, people, assignment.late_percent)
     if folder is not None:

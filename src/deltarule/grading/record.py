@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 
 from deltarule.checking.catalog import Mistake
-from deltarule.errors import count_of
 from deltarule.grading.sandbox import HELD, OPEN
-
-RECORD_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,6 @@ class SubmissionResult:
     """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
-    sandbox       how the code was isolated while it ran
-    digest        the digest of all that the result depends on
     notes         for the teacher alone
     time          when it was handed in, in seconds since 1970; `is_late` is what the system says
     fingerprint   of the code but for its names and comments
@@ -65,8 +60,6 @@ class SubmissionResult:
     is_gradable: bool
     message: str
     checks: tuple[CheckResult, ...]
-    sandbox: str
-    digest: str
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
     id: str = ""
@@ -95,8 +88,8 @@ class SubmissionResult:
 class GradeRecord:
     """An assignment and the results of all its submissions.
 
-    `left` is what appeared in folders for everybody meanwhile, where no sandbox prevents it, `absent` who of the
-    roster handed nothing in.
+    `sandbox` says how code was isolated, `left` what appeared in folders for everybody meanwhile, where no sandbox
+    prevents it, `absent` who of the roster handed nothing in.
     """
 
     title: str
@@ -104,13 +97,12 @@ class GradeRecord:
     visibility: str
     max_points: float
     submissions: tuple[SubmissionResult, ...]
+    sandbox: str
     left: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    version: int = RECORD_VERSION
 
     @property
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
-        count = sum(result.sandbox == HELD["limits"] for result in self.submissions)
         left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
-        return f"No sandbox: {count_of(count, 'submission')} {OPEN}.{left}" if count else ""
+        return f"No sandbox: submissions {OPEN}.{left}" if self.sandbox == HELD["limits"] else ""

@@ -3,7 +3,6 @@
 It holds the record, pages, CSV, and results for Gradescope.
 """
 
-import contextlib
 import csv
 import dataclasses
 import io
@@ -14,36 +13,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from deltarule.errors import BadInput, count_of, one_line
+from deltarule.errors import count_of, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.grading.gradebook import Row, gradebooks
 from deltarule.grading.record import CheckResult, GradeRecord, SubmissionResult
-from deltarule.json_files import read_json, write_json
+from deltarule.json_files import write_json
 from deltarule.reports.formatting import load_template
 
-_RESULT = TypeAdapter(SubmissionResult)
-PARTS = "submissions"
-"""The folder of single results, each written as soon as it is known, so that a killed run loses none."""
 _MAX_SAME = 4
 """What more students have in common is the task's, or the course's."""
 _FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*", re.DOTALL)
 """What differs between equal failures of several students: the line, and the message of the exception."""
-
-
-def write_result(folder: Path, result: SubmissionResult) -> None:
-    write_json(make_folder(folder / PARTS) / f"{result.student}.json", result)
-
-
-def read_results(folder: Path) -> dict[str, SubmissionResult]:
-    """Read the results of earlier runs, by student; invalid files are ignored."""
-    results = {}
-    for path in sorted((folder / PARTS).glob("*.json")):
-        with contextlib.suppress(BadInput, ValidationError):
-            result = _RESULT.validate_python(read_json(path))
-            results[result.student] = result
-    return results
 
 
 def to_json(record: GradeRecord) -> dict[str, Any]:
@@ -126,7 +106,6 @@ def class_summary(record: GradeRecord) -> dict[str, Any]:
         "verdicts": Counter(
             (check, array.name, array.verdict) for result in record.submissions for check, array in result.arrays
         ),
-        "sandboxes": "; ".join(sorted({result.sandbox for result in record.submissions} - {""})) or "nothing",
     }
 
 
