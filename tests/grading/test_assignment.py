@@ -62,10 +62,3 @@ def test_wrong_solution(tmp_path: Path, backward: str, sentence: str) -> None:
     with pytest.raises(BadInput, match="correct the solution") as error:
         read_assignment(path)
     assert sentence in str(error.value)
-
-
-def test_duplicate_check_names(tmp_path: Path) -> None:
-    again = '[[checks]]\npart = "loss"\ncall = "loss(x, W, b, y)"\nreturns = ["J"]\n'
-    path = write_assignment(tmp_path, ASSIGNMENT + again)
-    with pytest.raises(BadInput, match=r"two checks are called 'loss\(x, W, b, y\)'; give each a name of its own"):
-        read_assignment(path)

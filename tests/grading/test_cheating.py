@@ -3,15 +3,11 @@
 import io
 import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 import unicodedata
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -31,21 +27,20 @@ from grading_examples import (
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
-from deltarule.grading.grade import grade
-from deltarule.grading.one_submission import SubmissionGrading
+from deltarule.grading.grade import grade, grade_check
 from deltarule.grading.process import Worker
 from deltarule.grading.results import class_page, student_page, to_json, write_results
-from deltarule.grading.sandbox import HELD, Road, Sandbox, find_road
-from deltarule.grading.submissions import find_submissions
+from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, missing_sandbox
+from deltarule.grading.submissions import Submission, find_submissions
 
-HAS_SANDBOX = find_road().is_closed
+HAS_SANDBOX = not missing_sandbox()
 
 
 @pytest.fixture(params=["required", "off"])
 def mode(request: pytest.FixtureRequest) -> Sandbox:
     """With a sandbox, where the system has one, and without."""
     if request.param == "required" and not HAS_SANDBOX:
-        pytest.skip(f"no sandbox: {find_road().reason}")
+        pytest.skip(f"no sandbox: {missing_sandbox()}")
     return request.param
 
 
@@ -53,7 +48,7 @@ def mode(request: pytest.FixtureRequest) -> Sandbox:
 def isolated() -> None:
     """Skip where the system has no sandbox: results then say that a submission could have done this."""
     if not HAS_SANDBOX:
-        pytest.skip(f"no sandbox: {find_road().reason}")
+        pytest.skip(f"no sandbox: {missing_sandbox()}")
 
 
 def in_folder(tmp_path: Path) -> Path:
@@ -63,32 +58,7 @@ def in_folder(tmp_path: Path) -> Path:
     return folder
 
 
-# Right answers by another road
-
-
-NUMERICAL = """
-def linear_backward(dz, x, W):
-    b = np.zeros(W.shape[1])
-    gradients = []
-    for array in (x, W, b):
-        gradient = np.zeros(array.shape)
-        for index in np.ndindex(array.shape):
-            old = array[index]
-            array[index] = old + 1e-5
-            plus = (dz * linear_forward(x, W, b)).sum()
-            array[index] = old - 1e-5
-            minus = (dz * linear_forward(x, W, b)).sum()
-            array[index] = old
-            gradient[index] = (plus - minus) / 2e-5
-        gradients.append(gradient)
-    return tuple(gradients)
-"""
-
-
-def test_numerical_gradients(tmp_path: Path) -> None:
-    result = grade_one(tmp_path, NEEDED + NUMERICAL)
-    [note] = result.checks[2].notes
-    assert "as numerical differences leave them" in note
+# Forbidden modules
 
 
 FORBIDDEN = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
@@ -208,22 +178,24 @@ def in_backward(statement: str) -> str:
 
 
 WRITTEN = "linear_backward(dz, x, W): it wrote into the grader's pipe"
-NOT_LOADED = "the submission cannot be loaded: it wrote into the grader's pipe"
+NOT_LOADED = "it wrote into the grader's pipe"
 CHEATS = {
-    "patched NumPy": (edited("x.T @ dz,", "2 * x.T @ dz,") + PATCH, [1, 1, 2, 1], "dx and db are right; dW is wrong"),
+    "patched NumPy": (
+        edited("x.T @ dz,", "2 * x.T @ dz,") + PATCH,
+        [1, 1, 2, 1],
+        "dx is right; dW is wrong; db is right",
+    ),
     "search for expected values": (NEEDED + SEARCH_EXPECTED, [1, 1, 0, 1], "linear_backward(dz, x, W) fails"),
     "search for later values": (NEEDED + SEARCH_LATER, [1, 1, 4, 1], "z is right"),
-    "forged result": (in_backward('forge({"result": (dz, dz, dz), "names": "many"})'), [1, 1, 0, 1], WRITTEN),
-    "forged missing": (in_backward('forge({"missing": [dz]})'), [1, 1, 0, 1], WRITTEN),
+    "forged errors": (in_backward('forge({"result": (dz, dz, dz), "errors": "many"})'), [1, 1, 0, 1], WRITTEN),
     "forged null": (in_backward("forge(None)"), [1, 1, 0, 1], WRITTEN),
     "write into all pipes": (NEEDED + WRITE_PIPES, [1, 1, 0, 1], WRITTEN),
-    "forged loading": (NEEDED + FORGE + "forge({'not_loaded': 5})", [0, 0, 0, 0], NOT_LOADED),
-    "forged error of loading": (NEEDED + FORGE + "forge({'error': 'x'})", [0, 0, 0, 0], NOT_LOADED),
-    "number for loading": (NEEDED + FORGE + "forge(3)", [0, 0, 0, 0], NOT_LOADED),
+    "forged loading": (NEEDED + FORGE + "if True: forge({'errors': [5]})", [0, 0, 0, 0], NOT_LOADED),
+    "number for loading": (NEEDED + FORGE + "if True: forge(3)", [0, 0, 0, 0], NOT_LOADED),
     "large array": (
         edited("return dz @ W.T,", "return np.zeros((4000, 4000)),"),
         [1, 1, 3, 1],
-        "dW and db are right; dx is an array of the shape",
+        "dx is not an array of numbers",
     ),
     "memory": (NEEDED + HOARD, [1, 1, 4, 1], ""),
     "exit": (in_backward("os._exit(0)"), [1, 1, 0, 1], "linear_backward(dz, x, W): it ended its process"),
@@ -272,7 +244,7 @@ def test_values_do_not_leave_in_messages(tmp_path: Path) -> None:
     letters = "".join(chr(97 + int(10 * abs(value))) for value in dz.flat)
     for result in record.submissions:
         message = result.checks[2].message
-        assert "line 13, `raise" in message or "dx is an object" in message or "dx has another shape" in message
+        assert "line 13, `raise" in message or "dx is not an array" in message or "dx has another shape" in message
         page = student_page(record, result)
         assert letters[:5] not in page and str(int(1e5 * abs(dz[0, 0]))) not in page
 
@@ -326,15 +298,14 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     assignment = linear_assignment(tmp_path)
     check = assignment.checks[2]
     arrays = tuple(np.zeros_like(array) for array in check.expected.values())
-    right = worker.pack({"result": arrays, "names": ["dx"]})
+    right = worker.pack({"result": arrays, "errors": []})
     refused = 0
     for message in forged_messages(right, 2000):
         process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait.return_value = 0
-        running = Worker(process, Road("limits"))
-        grading: Any = SubmissionGrading(assignment, SimpleNamespace(cells=()), tmp_path, Road("limits"), 0.0)  # type: ignore[arg-type]
-        grading._running = running
-        result = grading._grade_check(check)
+        running = Worker(Submission("anna", "a.py", {}), tmp_path, assignment, is_closed=False)
+        running.process = process
+        result = grade_check(check, assignment, running)
         assert result.points == 0
         refused += "it wrote into the grader's pipe" in result.message
     assert refused > 500
@@ -434,7 +405,7 @@ def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbo
     is_isolated = not said
     for text in (record.warning, to_json(record)["warning"], class_page(record)):
         assert ("No sandbox: submissions could read" in text) != is_isolated
-    assert (record.sandbox == HELD["limits"]) != is_isolated
+    assert record.sandbox == (HELD if is_isolated else LIMITS)
 
 
 SURVIVE = """
@@ -465,25 +436,6 @@ def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
     source = NEEDED + SURVIVE.replace("MARK", repr(mark))
     assert grade_one(tmp_path, source, sandbox=mode).points == 7
     time.sleep(0.2)
-    assert not has_process(mark)
-
-
-def test_nothing_outlives_a_killed_grader(tmp_path: Path, isolated: None) -> None:
-    mark = f"deltarule-orphan-{os.getpid()}"
-    source = NEEDED + SURVIVE.replace("MARK", repr(mark)) + "while True: pass\n"
-    (tmp_path / "anna.py").write_text(source)
-    path = write_assignment(tmp_path / "assignment")
-    words = [sys.executable, "-m", "deltarule", "grade", str(tmp_path / "anna.py"), "--with", str(path)]
-    grader = subprocess.Popen(words)
-    try:
-        end = time.monotonic() + 30
-        while not has_process(mark) and time.monotonic() < end:
-            time.sleep(0.1)
-        assert has_process(mark)
-    finally:
-        grader.send_signal(signal.SIGKILL)
-        grader.wait()
-    time.sleep(0.5)
     assert not has_process(mark)
 
 

@@ -66,5 +66,7 @@ def test_what_follows_from_wrong_arrays_is_right(tmp_path: Path) -> None:
 
 def test_arrays_that_do_not_follow_are_refused(tmp_path: Path) -> None:
     direct = edited("return a @ V, a", "return np.tanh(x @ W) @ V, np.tanh(x @ W)", SOLUTION)
-    with pytest.raises(BadInput, match=r"follow_on is for .* in forward\(x, W, V\) it assigns none of them to a name"):
+    with pytest.raises(
+        BadInput, match=r"follow_on is for .* in forward\(x, W, V\) the solution assigns none of its arrays"
+    ):
         read_assignment(write_assignment(tmp_path, ASSIGNMENT, direct))

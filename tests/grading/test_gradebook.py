@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from deltarule.errors import BadInput
-from deltarule.grading.gradebook import apply_overrides, apply_roster, gradebooks, read_roster
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.results import apply_overrides, apply_roster, gradebooks, read_roster
 from deltarule.grading.submissions import find_submissions
 
 CODE = "def forward(x):\n    return x\n"

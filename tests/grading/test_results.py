@@ -11,12 +11,11 @@ from grading_examples import BACKWARD, NEEDED, edited, grade_texts
 
 from deltarule.grading.record import GradeRecord
 from deltarule.grading.results import (
-    check_text,
     class_page,
+    class_summary,
     count_mistakes,
     csv_text,
     gradescope_results,
-    same_submissions,
     student_page,
     write_results,
 )
@@ -61,7 +60,7 @@ def test_class_page(record: GradeRecord) -> None:
     assert failure.students == ["carl"]
     page = class_page(record)
     assert "2 of 4: sign" in page and "(bert, dora)" in page and mistake.line in page
-    assert same_submissions(record) == [["bert", "dora"]]
+    assert class_summary(record)["same"] == [["bert", "dora"]]
     assert 'href="students/anna.html"' in page
 
 
@@ -72,7 +71,7 @@ def test_class_page(record: GradeRecord) -> None:
 def test_hint_levels(record: GradeRecord, hint: int, told: list[str]) -> None:
     limited = dataclasses.replace(record, hint=hint)
     result = limited.submissions[1]
-    for text in (student_page(limited, result), check_text(result.checks[2], hint)):
+    for text in (student_page(limited, result), gradescope_results(limited, result)["tests"][2]["output"]):
         for phrase in ("dW is wrong", "sign", "change the sign"):
             assert (phrase in text) == (phrase in told)
 
@@ -91,7 +90,7 @@ def test_failed_calls_and_missing_functions_of_a_class(tmp_path: Path) -> None:
     record = grade_texts(tmp_path, anna=failing, bert=NEEDED.replace("def step", "def stop"), carl="\n" + failing)
     assert [(one.text, one.students) for one in count_mistakes(record)[1]] == [
         ("linear_backward(dz, x, W) fails: ValueError", ["anna", "carl"]),
-        ("the submission does not define step", ["bert"]),
+        ("step(W, dW, 0.1) fails: NameError: name 'step' is not defined", ["bert"]),
     ]
 
 
@@ -136,4 +135,4 @@ def test_the_line_on_which_what_is_wrong_depends(wrong: str, line: int) -> None:
     returned = ["dW1", "dz1.sum(0)", "dW2", "db2"]
     parts = [[text for i, text in enumerate(returned) if (str(i) in wrong) == is_wrong] for is_wrong in (True, False)]
     expected = f"line {line}: {LINES.splitlines()[line - 1].strip()}"
-    assert line_of([("a.py", LINES)], "backward", *parts) == expected
+    assert line_of([("a.py", LINES)], "backward(x, a1, dz2, W1, W2)", *parts) == expected

@@ -7,7 +7,7 @@ from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
-from deltarule.grading.gradebook import OVERRIDES, apply_overrides, apply_roster, read_roster
+from deltarule.grading.results import OVERRIDES, apply_overrides, apply_roster, read_roster
 from deltarule.grading.submissions import find_submissions
 from deltarule.reports.table import Column, table
 

@@ -7,10 +7,10 @@ import io
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distribution, distributions, version
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -19,15 +19,12 @@ from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading import worker
 from deltarule.grading.checks import Check, CheckSection, Points, Positive, Section, solution_arrays
-from deltarule.grading.diagnosis import check_solution
-from deltarule.grading.follow_on import require_follow_on
+from deltarule.grading.diagnosis import check_solution, require_follow_on
 from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
 
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
-SCRIPTS = ("setup.sh", "run_autograder")
-"""Files of an archive for Gradescope."""
 
 
 class AssignmentSection(Section):
@@ -62,6 +59,10 @@ class Assignment(AssignmentSection):
         """What submissions have to define."""
         return list(dict.fromkeys(name for check in self.checks for name in check.functions))
 
+    def of_student(self, student: str) -> "Assignment":
+        """The assignment with a student's own data, if it is a hidden one."""
+        return read_assignment(self.files[0], student, is_checked=True) if self.hidden else self
+
     @property
     def max_points(self) -> float:
         return sum(sum(check.max_points.values()) for check in self.checks)
@@ -82,28 +83,21 @@ def read_assignment(path: str | Path, student: str = "", *, is_checked: bool = F
     solution = path.parent / section.solution
     source = read_bytes(solution)
     seed = int.from_bytes(hashlib.sha256(source + student.encode()).digest()[:8]) if student else 0
-    names = _run_solution(solution, source, seed, section.hidden)
+    names: dict[str, Any] = {"__name__": "solution", "__file__": str(solution), "seed": seed}
+    code = call_user_function(compile, (source, str(solution), "exec"), {}, str(solution))
+    if section.hidden and "seed" not in code.co_names:
+        raise BadInput(f"{solution} draws no hidden data: use seed, which differs by student")
+    call_user_function(exec, (code, names), {}, str(solution))
     checks: list[Check] = []
     for i, table in enumerate(section.checks, 1):
         try:
             checks.append(_read_check(table, section, names))
             if table.gradient_of and not is_checked:
                 check_solution(checks[-1], names)
-            if checks[-1].name in {check.name for check in checks[:-1]}:
-                raise BadInput(f"two checks are called '{checks[-1].name}'; give each a name of its own")
         except (BadInput, SyntaxError) as error:
             raise BadInput(f"{path}: check {i}: {error}") from None
     fields = {**dict(section), "checks": checks, "files": (path.resolve(), solution.resolve()), "names": names}
     return Assignment.model_construct(**fields)
-
-
-def _run_solution(path: Path, source: bytes, seed: int, is_hidden: bool) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "solution", "__file__": str(path), "seed": seed}
-    code = call_user_function(compile, (source, str(path), "exec"), {}, str(path))
-    if is_hidden and "seed" not in code.co_names:
-        raise BadInput(f"{path} draws no hidden data: use seed, which differs by student")
-    call_user_function(exec, (code, names), {}, str(path))
-    return names
 
 
 def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any]) -> Check:
@@ -117,14 +111,20 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         if not isinstance(names.get(name), np.ndarray | float | int):
             raise BadInput(f"the solution does not define '{name}' as an array; define it there, or correct the check")
     expressions = list(section.returns.values()) if isinstance(section.returns, dict) else []
-    used = _names_read([section.setup, section.call, *expressions])
+    texts = [section.setup, section.call, *expressions]
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
+    used = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    values = {}
+    for name in names.keys() & set(used):
+        with contextlib.suppress(TypeError, ValueError):  # a function, or an object of the solution's own class
+            worker.pack(names[name])
+            values[name] = names[name]
     network = section.network
     added = {
         "name": section.name or section.call,
         "tolerance": section.tolerance or assignment.tolerance,
-        "time_limit_seconds": section.time_limit_seconds or assignment.time_limit_seconds,
-        "values": {name: names[name] for name in used if name in names and _can_be_sent(names[name])},
-        "functions": [name for name in used if callable(names.get(name))],
+        "values": values,
+        "functions": [name for name in dict.fromkeys(used) if callable(names.get(name))],
         "max_points": dict(zip(labels, map(float, points), strict=True)),
         "like": network and Network(network.sizes, network.hidden, network.output),
     }
@@ -138,54 +138,24 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
     return check
 
 
-def _names_read(texts: Sequence[str]) -> list[str]:
-    nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
-    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    return list(dict.fromkeys(name.id for name in names))
-
-
-def _can_be_sent(value: Any) -> bool:
-    with contextlib.suppress(TypeError, ValueError):
-        return bool(worker.pack(value))
-    return False
-
-
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
-    """Write the autograder archive for Gradescope, with our wheel."""
-    folder = assignment.files[0].parent
-    files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in assignment.files}
+    """Write the autograder archive for Gradescope, with this package."""
+    folder, package, meta = assignment.files[0].parent, Path(__file__).parents[1], distribution("deltarule")
     versions = sorted(f"{one.name}=={one.version}\n" for one in distributions() if one.name != "deltarule")
-    contents = {
-        **{name: (Path(__file__).parent / "autograder" / name).read_bytes() for name in SCRIPTS},
-        "versions.txt": "".join(versions).encode(),
-        f"deltarule-{version('deltarule')}-py3-none-any.whl": _wheel(),
-        **files,
-    }
-    archive = _zip(contents)
-    with tempfile.TemporaryDirectory() as alone:
-        ZipFile(io.BytesIO(archive)).extractall(alone, files)
-        read_assignment(Path(alone) / assignment.files[0].name)
-    path.write_bytes(archive)
-
-
-def _wheel() -> bytes:
-    folder, meta = Path(__file__).parents[1], distribution("deltarule")
-    info = f"deltarule-{meta.version}.dist-info"
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    contents = {path.relative_to(folder.parent).as_posix(): path.read_bytes() for path in paths}
-    contents[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: deltarule\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    for name in ("METADATA", "entry_points.txt"):
-        contents[f"{info}/{name}"] = (meta.read_text(name) or "").encode()
-    contents[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*contents, f"{info}/RECORD"]).encode()
-    return _zip(contents)
-
-
-def _zip(contents: Mapping[str, bytes]) -> bytes:
-    """A zip archive; equal contents give equal bytes, as dates and modes are fixed."""
-    file = io.BytesIO()
-    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
-        for name, content in contents.items():
-            info = ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            info.external_attr, info.compress_type = (0o755 if name in SCRIPTS else 0o644) << 16, ZIP_DEFLATED
-            archive.writestr(info, content)
-    return file.getvalue()
+    needed = [one.partition("; extra")[0] for one in meta.requires or () if "extra" not in one or "'notebook'" in one]
+    content = io.BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for file in assignment.files:
+            archive.write(file, file.relative_to(folder))
+        with tempfile.TemporaryDirectory() as alone:  # a solution that needs other files is refused
+            archive.extractall(alone)
+            read_assignment(Path(alone) / assignment.files[0].name)
+        for name in ("setup.sh", "run_autograder"):
+            archive.write(package / "grading" / "autograder" / name, name)
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(package.parent))
+        archive.writestr(f"deltarule-{meta.version}.dist-info/METADATA", meta.read_text("METADATA") or "")
+        archive.writestr("requirements.txt", "\n".join(needed))
+        archive.writestr("versions.txt", "".join(versions))
+    path.write_bytes(content.getvalue())

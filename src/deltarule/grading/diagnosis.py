@@ -1,12 +1,18 @@
-"""Name the mistakes that explain a student's wrong gradients.
+"""What the solution says of a student's arrays.
 
-The arrays are those of one call, and taken for a gradient that does not change: a student's code is called once.
+Mistakes explain wrong gradients. The arrays are those of one call, and taken for a gradient that does not change: a
+student's code is called once.
+
+With `follow_on` the solution runs again with each assignment to a name watched. What it first assigned with the values
+of an expected array is replaced, so what follows is computed from the student's array.
 """
 
+import ast
 import linecache
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +21,11 @@ from deltarule.checking.catalog import Mistake
 from deltarule.checking.check import check_gradient
 from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
-from deltarule.grading.checks import Check
+from deltarule.grading.checks import Check, solution_arrays
 from deltarule.problem.problem import Floats
 
 Arrays = Mapping[str, Any]
+_WATCH = "__watch__"
 _ABOUT_CALLS = ("stale", "random_gradient")
 """Mistakes that only show in several calls; here there is a single one."""
 
@@ -38,39 +45,31 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays) -> tuple[Mistak
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
     for mistake in report.diagnosis:
         if mistake.code not in _ABOUT_CALLS:
-            likeliest.setdefault(mistake.where, _without_solution(_with_counts(mistake, check, returned), names))
+            sentence = _with_counts(mistake, check, returned)
+            for number in map(int, re.findall(r"line (\d+)", sentence)):  # of the solution, whose code is not shown
+                if line := linecache.getline(names["__file__"], number).strip():
+                    sentence = sentence.replace(f": {line}", "")
+            likeliest.setdefault(mistake.where, replace(mistake, sentence=sentence))
     return tuple(likeliest.values())
 
 
-def _without_solution(mistake: Mistake, names: Arrays) -> Mistake:
-    """A mistake without lines of the solution's code."""
-    sentence = mistake.sentence
-    for number in map(int, re.findall(r"line (\d+)", sentence)):
-        if line := linecache.getline(names["__file__"], number).strip():
-            sentence = sentence.replace(f": {line}", "")
-    return replace(mistake, sentence=sentence)
-
-
-def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> Mistake:
-    """A factor in three digits, with the counts of which it may be made."""
+def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> str:
+    """The sentence of a mistake; of a factor in three digits, with the counts of which it may be made."""
     if mistake.code != "factor":
-        return mistake
+        return mistake.sentence
     label = list(check.returns)[check.by.index(mistake.where[0])]
     right, found = np.ravel(check.expected[label]), np.ravel(returned[label])
     ratio = abs(np.vdot(right, found) / np.vdot(right, right))
     sentence = re.sub(r"[\d.]+(?:e[-+]\d+)?(?= times)", f"{ratio:.3g}", mistake.sentence)
-    counts = [
-        (n, f"{name} has {n} {axis}")
-        for name, value in check.values.items()
-        for axis, n in zip(("rows", "columns"), np.shape(value), strict=False)
-    ]
-    lengths = {n for n, _ in counts}
-    for n, text in counts:
-        for m in {1, n - 1, *lengths} - {0, n}:
+    counts: dict[int, str] = {}
+    for name, value in check.values.items():
+        counts |= {n: f"{name} has {n} {axis}" for axis, n in zip(("rows", "columns"), np.shape(value), strict=False)}
+    for n, text in counts.items():
+        for m in {1, n - 1, *counts} - {0, n}:
             for above, below in ((n, m), (m, n)):
                 if np.isclose(ratio, above / below, rtol=1e-6):
-                    return replace(mistake, sentence=f"{sentence}, as {above} / {below}: {text}")
-    return replace(mistake, sentence=sentence)
+                    return f"{sentence}, as {above} / {below}: {text}"
+    return sentence
 
 
 def check_solution(check: Check, names: Arrays) -> None:
@@ -86,18 +85,62 @@ def check_solution(check: Check, names: Arrays) -> None:
 
 def _check_arrays(check: Check, names: Arrays, arrays: Arrays, **network: Any) -> CodeReport:
     gradient = {name: np.asarray(arrays[label], float) for name, label in zip(check.by, check.returns, strict=True)}
+    params = {name: np.array(names[name], float) for name in check.by}
 
     def objective(params: Mapping[str, Floats]) -> Any:
-        value = _evaluate(check, names, params)
+        value = eval(check.gradient_of, {**names, **params})
+        value = value[0] if isinstance(value, tuple) else value
         return np.sum(np.asarray(names[check.upstream]) * value) if check.upstream else value
 
-    return check_gradient(objective, lambda params: gradient, _parameters(check, names), **network)
+    return check_gradient(objective, lambda params: gradient, params, **network)
 
 
-def _evaluate(check: Check, names: Arrays, params: Mapping[str, Floats]) -> Any:
-    value = eval(check.gradient_of, {**names, **params})
-    return value[0] if isinstance(value, tuple) else value
+class _Watched(ast.NodeTransformer):
+    """Passes every value that is assigned to a name through a function."""
+
+    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
+        targets = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+        names = [target.id for target in targets if isinstance(target.ctx, ast.Store)]
+        return [node, *(ast.parse(f"{name} = {_WATCH}({name})").body[0] for name in names)]
 
 
-def _parameters(check: Check, names: Arrays) -> dict[str, Floats]:
-    return {name: np.array(names[name], float) for name in check.by}
+def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The arrays of a check that follow from the student's `own` other arrays."""
+    places = _run(check, names, {})[1]
+    results = {}
+    for label in check.returns:
+        replaced = {places[other]: array for other, array in own.items() if other != label and other in places}
+        results[label] = _run(check, names, replaced)[0][label]
+    return results
+
+
+def require_follow_on(check: Check, names: Mapping[str, Any]) -> None:
+    """Raise `BadInput` unless an array of the check changes with another one."""
+    moved = {label: 1.5 * np.asarray(array, float) + 0.25 for label, array in check.expected.items()}
+    arrays = follow_on_arrays(check, names, moved)
+    if all(np.array_equal(arrays[label], check.expected[label]) for label in check.returns):
+        reason = f"in {check.call} the solution assigns none of its arrays to a name before it computes another"
+        raise BadInput(f"follow_on is for arrays that follow from one another: {reason}; do so, or leave follow_on out")
+
+
+def _run(
+    check: Check, names: Mapping[str, Any], replaced: Mapping[int, Floats]
+) -> tuple[dict[str, Floats], dict[str, int]]:
+    """Run with assigned values replaced; return results and places of expected arrays."""
+    places: dict[str, int] = {}
+    count = -1
+
+    def watch(value: Any) -> Any:
+        nonlocal count
+        count += 1
+        for label, array in check.expected.items():
+            if label not in places and isinstance(value, np.ndarray | float) and np.array_equal(value, array):
+                places[label] = count
+        return replaced.get(count, value)
+
+    path = names["__file__"]
+    tree = ast.fix_missing_locations(_Watched().visit(ast.parse(Path(path).read_bytes(), path)))
+    here = {**names, _WATCH: lambda value: value}
+    exec(compile(tree, path, "exec"), here)
+    here[_WATCH] = watch
+    return solution_arrays(check, here), places

@@ -1,32 +1,37 @@
-"""Grade the submissions of a class, each with processes of its own."""
+"""Grade the submissions of a class by comparing their results with the solution's.
+
+Because every call gets the teacher's values, a mistake only costs the points of the arrays that it concerns: a wrong δ
+of the output layer does not make the first layer's gradients wrong.
+"""
 
 import contextlib
-import multiprocessing
-import os
-import sys
+import functools
 import tempfile
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from deltarule.checking.catalog import join_names
-from deltarule.errors import not_installed, one_line
-from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.messages import clean_text
-from deltarule.grading.one_submission import SubmissionGrading, missing_result
-from deltarule.grading.record import GradeRecord, SubmissionResult
-from deltarule.grading.sandbox import HELD, Road, Sandbox, choose_road
-from deltarule.grading.source import as_module, foreign_imports, needs_ipython
+import numpy as np
+
+from deltarule.checking.catalog import Mistake
+from deltarule.errors import one_line
+from deltarule.grading.assignment import Assignment
+from deltarule.grading.checks import Check, fit_arrays, long_lengths
+from deltarule.grading.diagnosis import Arrays, follow_on_arrays, name_mistakes
+from deltarule.grading.process import Failed, Worker, clean_text
+from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
+from deltarule.grading.source import as_module, fingerprint, foreign_imports, line_of, returned_expressions
 from deltarule.grading.submissions import Submission, forbidden_copies
+from deltarule.problem.problem import Floats
 
-DIAGNOSIS_SECONDS = 5.0
-"""After so long no further mistake of a submission is looked for."""
-GRADED_AT_ONCE = 2
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
+SOLUTION_LOCK = threading.Lock()
+"""The solution's functions may share data, so one thread at a time runs them."""
 
 
 def grade(
@@ -37,20 +42,29 @@ def grade(
     "auto" isolates the code where the system can, and raises `RunFailed` on Linux, or for a single submission beside
     its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone.
     """
-    road = choose_road(sandbox, is_required=is_single)
-    if magics := [one.student for one in submissions if needs_ipython(one.cells)]:
-        raise not_installed(f"the notebook of {join_names(magics[:3])}", "IPython", "notebook")
-    before = _shared_files(road)
+    is_closed = has_sandbox(sandbox, is_required=is_single)
+    before = _shared_files(is_closed)
 
     def grade_submission(submission: Submission) -> SubmissionResult:
-        result = _empty_result(assignment, submission)
+        imported = foreign_imports(submission.cells, submission.files)
+        result = SubmissionResult(
+            submission.student,
+            is_gradable=False,
+            message=submission.problem,
+            checks=tuple(missing_result(check, "not run") for check in assignment.checks),
+            notes=(f"imports {', '.join(imported)}",) if imported else (),
+            id=submission.id,
+            time=submission.time,
+            is_late=submission.is_late,
+        )
         if submission.problem:
             return result
         try:
-            left_out = forbidden_copies(submission, tuple(assignment.forbid))
-            if left_out:
+            if left_out := forbidden_copies(submission, tuple(assignment.forbid)):
                 text = f"left out, as copies of forbidden modules: {len(left_out)} files such as "
                 result = replace(result, notes=(*result.notes, text + one_line(min(left_out))))
+            with SOLUTION_LOCK:
+                own = assignment.of_student(submission.student)
             with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as name:
                 folder = Path(name)
                 for target, path in submission.files.items():
@@ -59,72 +73,96 @@ def grade(
                         copy.parent.mkdir(parents=True, exist_ok=True)
                         copy.write_bytes(as_module(content) if target.endswith(".py") else content)
                 (folder / "root").mkdir()
-                folder.chmod(0o711)
-                return _grade_apart(assignment, replace(submission, files={}), folder, road, result)
+                with contextlib.closing(Worker(submission, folder, own, is_closed)) as running:
+                    problem = running.load()
+                    checks = tuple(grade_check(check, own, running) for check in own.checks)
+        except Failed as error:
+            return replace(result, message=str(error))
         except Exception as error:  # whatever one submission does, all others are graded
             message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
             return replace(result, message=message)
+        is_gradable = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
+        message = f"while it was loaded: {problem}" if problem else ""
+        digest = fingerprint(submission.cells)
+        return replace(result, is_gradable=is_gradable, message=message, checks=checks, fingerprint=digest)
 
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as parent:
-        Path(parent).chmod(0o711)  # each user finds its own folder, and no other
-        with ThreadPoolExecutor(GRADED_AT_ONCE) as threads:
+        with ThreadPoolExecutor(2) as threads:
             results = tuple(threads.map(grade_submission, submissions))
-    left = tuple(sorted(map(one_line, _shared_files(road) - before)))
+    left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
-    return GradeRecord(*about, results, HELD[road.name], left)
+    return GradeRecord(*about, results, HELD if is_closed else LIMITS, left)
 
 
-def _empty_result(assignment: Assignment, submission: Submission) -> SubmissionResult:
-    """The result of a submission of which nothing has run."""
-    imported = foreign_imports(submission.cells, submission.files)
-    notes = filter(None, [submission.note, f"imports {', '.join(imported)}" if imported else ""])
-    return SubmissionResult(
-        submission.student,
-        is_gradable=False,
-        message=submission.problem,
-        checks=tuple(missing_result(check, "not run") for check in assignment.checks),
-        notes=tuple(notes),
-        id=submission.id,
-        time=submission.time,
-        is_late=submission.is_late,
-    )
-
-
-def _shared_files(road: Road) -> set[str]:
+def _shared_files(is_closed: bool) -> set[str]:
     """What lies in folders for everybody, where submissions could leave something."""
-    folders = () if road.is_closed else {tempfile.gettempdir(), *SHARED_FOLDERS}
-    entries = (str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir())
-    return {entry for entry in entries if "pymp-" not in entry}  # Python's own, for processes
+    folders = () if is_closed else {tempfile.gettempdir(), *SHARED_FOLDERS}
+    return {str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir()}
 
 
-def _grade_apart(
-    assignment: Assignment, submission: Submission, folder: Path, road: Road, empty: SubmissionResult
-) -> SubmissionResult:
-    """Grade in a process of its own, whose crash costs one submission its diagnosis."""
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    if sys.platform != "win32":
-        context.set_forkserver_preload([__name__])  # so that a process starts at once
-    student = submission.student if assignment.hidden else ""
-    for seconds in (DIAGNOSIS_SECONDS, 0.0):  # once more without a diagnosis, which runs the solution
-        job = assignment.files[0], student, submission, folder, road, seconds, empty
-        with ProcessPoolExecutor(1, context, _end_with_grader) as process, contextlib.suppress(BrokenProcessPool):
-            return process.submit(_grade_submission, *job).result()
-    return replace(empty, message="it cannot be graded: the grader's process ended")
+def missing_result(check: Check, message: str) -> CheckResult:
+    """The result of a call that returned nothing."""
+    arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
+    return CheckResult(check.name, check.part, message, arrays)
 
 
-def _end_with_grader() -> None:
-    """End this process, and so what a submission has started, when the grader ends."""
+def grade_check(check: Check, assignment: Assignment, running: Worker) -> CheckResult:
+    """Make a call, compare its result with the solution's and name the mistakes."""
+    try:
+        result = running.call(check.request(), assignment.time_limit_seconds)
+    except Failed as error:  # earlier checks still count, and later ones get a new process
+        return missing_result(check, str(error))
+    names = returned_expressions(running.submission.cells, check.call)
+    found, is_other = fit_arrays(result, names, check.expected)
+    arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
+    mistakes: tuple[Mistake, ...] = ()
+    with SOLUTION_LOCK:
+        if check.follow_on:
+            arrays = _follow_on(check, assignment.names, found, arrays)
+        if {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
+            mistakes = name_mistakes(check, assignment.names, found)
+    texts = names if len(names) == len(arrays) else list(check.returns)
+    is_wrong = [array.verdict == "wrong" for array in arrays]
+    wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
+    line = line_of(running.submission.cells, check.call, wrong, right)
+    message = "; ".join(array.message for array in arrays)
+    notes = (
+        ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
+    )
+    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line)
 
-    def wait() -> None:
-        if grader := multiprocessing.parent_process():
-            grader.join()
-            os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
+    expected, points = np.asarray(check.expected[name], float), check.max_points[name]
+    lost = functools.partial(ArrayResult, name, error=None, points=0.0, max_points=points)
+    if returned is None:
+        return lost(verdict="missing", message=f"{name} is not returned")
+    if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
+        return lost(verdict="missing", message=f"{name} is not an array of numbers of the shape {expected.shape}")
+    if long_lengths(returned) != long_lengths(expected):
+        is_shown = all(length < 1000 or length in expected.shape for length in returned.shape)  # others carry values
+        shape = f"the shape {returned.shape}" if is_shown else "another shape"
+        return lost(verdict="wrong", message=f"{name} has {shape}, and should have {expected.shape}")
+    values: Floats = returned.astype(float).reshape(expected.shape)
+    if not np.isfinite(values).all():
+        return lost(verdict="wrong", message=f"{name} holds NaN or infinity")
+    error = float(np.abs(values - expected).max(initial=0)) / (float(np.abs(expected).max(initial=0)) or 1.0)
+    verdict, earned = ("right", points) if error <= check.tolerance else ("wrong", 0.0)
+    return ArrayResult(name, verdict, error, earned, points, f"{name} is {verdict}")
 
 
-def _grade_submission(
-    path: Path, student: str, submission: Submission, folder: Path, road: Road, seconds: float, empty: SubmissionResult
-) -> SubmissionResult:
-    assignment = read_assignment(path, student, is_checked=True)
-    return SubmissionGrading(assignment, submission, folder, road, seconds).run(empty)
+def _follow_on(check: Check, names: Arrays, found: Arrays, arrays: tuple[ArrayResult, ...]) -> tuple[ArrayResult, ...]:
+    """The results, with those right that follow from the student's own other arrays."""
+    wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
+    if len(wrong) < 2:
+        return arrays
+    own = {name: np.asarray(found[name], float).reshape(check.expected[name].shape) for name in wrong}
+    following = check.model_copy(update={"expected": follow_on_arrays(check, names, own)})
+    results = []
+    for array in arrays:
+        again = _compare_array(following, array.name, found[array.name]) if array.name in wrong else array
+        is_earned = again.points > array.points
+        results.append(
+            replace(again, message=f"{array.name} is right after the wrong arrays before it") if is_earned else array
+        )
+    return tuple(results)

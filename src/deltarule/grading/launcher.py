@@ -1,7 +1,7 @@
 """The first process of a submission, which confines itself and then becomes the worker.
 
-Run as `python -I launcher.py ROAD USER ROOT CODE PATHS...`. It imports nothing of ours and little else, as it starts
-with every submission. In a sandbox one process stays outside: when it ends, or the grader, everything inside ends.
+Run as `python -I launcher.py USER ROOT CODE PATHS...`. It imports nothing of ours and little else, as it starts with
+every submission. Nothing that it starts can leave its process group, which the grader ends.
 """
 # mypy: disable-error-code="attr-defined"
 # Only Linux has what this file calls.
@@ -12,7 +12,7 @@ import platform
 import signal
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 8, 22, 38, 47
 CAP_DAC_READ_SEARCH, CAPABILITY_VERSION = 2, 0x20080522
@@ -22,13 +22,11 @@ LANDLOCK = range(444, 447)
 READ, WRITE = 1 | 4 | 8, 2 | 1 << 14 | 1 << 15
 """Rights of Landlock: execute, read files and folders; write, truncate and control devices."""
 OF_FILES = 1 | 4 | WRITE
-NEEDED_VERSION = 3
-"""The version of Landlock that can refuse an ordinary user to truncate files."""
 
-PROCESSES = "ptrace kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal"
-"""Calls by which a submission reaches other processes; one user's are not kept apart otherwise."""
-SHARED = "socket setsid setpgid shmget msgget semget mq_open io_uring_setup open_by_handle_at"
-"""Calls that reach other machines, or what outlives a process."""
+REFUSED = "ptrace kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal "
+REFUSED += "socket setsid setpgid shmget msgget semget mq_open io_uring_setup open_by_handle_at"
+"""Calls that reach other processes, as one user's are not kept apart otherwise, other machines, or what outlives a
+process."""
 UNHEEDED = "chmod fchmodat fchmodat2 utimensat"
 """Calls that Landlock cannot refuse; they do nothing, as copying a file ends with them."""
 CALLS = {
@@ -42,76 +40,35 @@ F_SETOWN, F_SETOWN_EX = 8, 15
 
 
 def main() -> None:
-    """Run Python code in a sandbox, and end as it ends."""
-    road, number, root, code, *paths = sys.argv[1:]
-    user, is_confined = int(number), road == "landlock"
-    if is_confined:
-        _leave_one_outside(user)
-    ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _apply_landlock(root, paths, is_closed=is_confined, is_other_user=user > 0)
-    if is_confined or platform.machine() in CALLS:
-        _filter_calls((PROCESSES, SHARED, UNHEEDED) if is_confined else (PROCESSES,))
-    if user:
-        _become(user)
+    """Run Python code in the sandbox."""
+    user, root, code, *paths = sys.argv[1:]
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _apply_landlock(root, paths, is_other_user=user != "0")
+    _filter_calls()
+    if user != "0":  # who may read what root may; Landlock rules
+        libc.prctl(PR_SET_KEEPCAPS, 1)
+        os.setgroups([])
+        os.setresgid(*[int(user)] * 3)
+        os.setresuid(*[int(user)] * 3)
+        rights = 1 << CAP_DAC_READ_SEARCH
+        libc.capset(struct.pack("II", CAPABILITY_VERSION, 0), struct.pack("6I", rights, rights, rights, 0, 0, 0))
+        libc.prctl(PR_CAP_AMBIENT, 2, CAP_DAC_READ_SEARCH, 0, 0)  # of child processes too
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the grader dies
     exec(code, vars(sys.modules["__main__"]))
 
 
-def _leave_one_outside(user: int) -> None:
-    """Continue in a child; here, wait for it or SIGTERM, and end what is left."""
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
-    expected = {signal.SIGTERM, signal.SIGCHLD}
-    signal.pthread_sigmask(signal.SIG_BLOCK, expected)
-    if child := os.fork():
-        os.close(0)
-        os.close(1)
-        is_ended = signal.sigwait(expected) == signal.SIGTERM
-        if is_ended:
-            os.kill(child, signal.SIGKILL)
-        status = os.waitpid(child, 0)[1]
-        if user:
-            _end_user(user)
-        elif is_ended:
-            os.killpg(0, signal.SIGKILL)  # which nothing inside could leave
-        os._exit(os.waitstatus_to_exitcode(status) % 256)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, expected)
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _end_user(user: int) -> None:
-    if killer := os.fork():
-        os.waitpid(killer, 0)
-        return
-    _become(user)
-    try:
-        os.kill(-1, signal.SIGKILL)  # all at once, so that none can start another before it ends
-    finally:
-        os._exit(0)
-
-
-def _become(user: int) -> None:
-    """Go on as another user, who may enter the folders of Python; Landlock rules."""
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    rights = 1 << CAP_DAC_READ_SEARCH
-    libc.capset(struct.pack("II", CAPABILITY_VERSION, 0), struct.pack("6I", rights, rights, rights, 0, 0, 0))
-    libc.prctl(PR_CAP_AMBIENT, 2, CAP_DAC_READ_SEARCH, 0, 0)  # of child processes too
-
-
-def _apply_landlock(root: str, paths: Sequence[str], *, is_closed: bool, is_other_user: bool) -> None:
-    """Keep this process from tracing others and, if closed, from files elsewhere."""
+def _apply_landlock(root: str, paths: Sequence[str], *, is_other_user: bool) -> None:
+    """Keep this process from files elsewhere, and from tracing others."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = libc.syscall(LANDLOCK[0], None, 0, 1)
-    if is_closed and version < (1 if is_other_user else NEEDED_VERSION):
+    if version < (1 if is_other_user else 3):  # 3 can refuse an ordinary user to truncate files
+        if root == "/":  # all files are allowed, and other processes kept apart as far as the system can
+            return
         raise OSError("Linux has no Landlock, or that of before Linux 6.2")
     every = (1 << 13 + (version > 1) + (version > 2) + (version > 4)) - 1
-    handled = struct.pack("Q", every if is_closed else 1 << 11)  # at least one right: to make a device
-    if (ruleset := libc.syscall(LANDLOCK[0], handled, len(handled), 0)) < 0:
-        return
-    for path in [root, *paths] if is_closed else ():
+    ruleset = libc.syscall(LANDLOCK[0], struct.pack("Q", every), 8, 0)
+    for path in [root, *paths]:
         rights = every if path == root else READ | WRITE if path.startswith("/dev/") else READ
         file = os.open(path, os.O_PATH)
         rule = struct.pack("=Qi", rights & every & (-1 if os.path.isdir(path) else OF_FILES), file)
@@ -121,16 +78,15 @@ def _apply_landlock(root: str, paths: Sequence[str], *, is_closed: bool, is_othe
     os.close(ruleset)
 
 
-def _filter_calls(groups: Iterable[str]) -> None:
-    """Refuse groups of system calls, and what reaches other processes by arguments."""
+def _filter_calls() -> None:
+    """Refuse system calls, and what reaches other processes by arguments."""
     architecture, text = CALLS[platform.machine()]
-    names = f"{PROCESSES} {SHARED} {UNHEEDED} prlimit64 fcntl".split()
-    numbers = dict(zip(names, map(int, text.split()), strict=True))
+    numbers = dict(zip(f"{REFUSED} {UNHEEDED} prlimit64 fcntl".split(), map(int, text.split()), strict=True))
     load_number = (LOAD, 0, 0, 0)
     lines = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, architecture), REFUSE, load_number, (AT_LEAST, 0, 1, 0x40000000), REFUSE]
-    for group in groups:
-        calls = [numbers[name] for name in group.split() if numbers[name] >= 0]
-        lines += [line for n in calls for line in ((EQUAL, 0, 1, n), DO_NOTHING if group == UNHEEDED else REFUSE)]
+    for calls, decision in ((REFUSED, REFUSE), (UNHEEDED, DO_NOTHING)):
+        for number in (numbers[name] for name in calls.split() if numbers[name] >= 0):
+            lines += [(EQUAL, 0, 1, number), decision]
     # Limits of this process alone (0), and no process that is to be signalled by a file.
     lines += [(EQUAL, 0, 4, numbers["prlimit64"]), (LOAD, 0, 0, 16), (EQUAL, 1, 0, 0), REFUSE, load_number]
     lines += [(EQUAL, 0, 5, numbers["fcntl"]), (LOAD, 0, 0, 24)]

@@ -1,108 +1,148 @@
-"""Start, ask and end the worker process of a submission."""
+"""Start, ask and end the worker process of a submission, and describe its exceptions.
 
+The text of an exception may be a submission's own. It is shown if it is one of Python's or NumPy's, listed in
+`messages.txt`, and of its parts only short numbers and the names of the student's own line: so no value of a later
+check reaches a page.
+"""
+
+import builtins
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deltarule.checking.catalog import join_names
+from deltarule.errors import one_line
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.messages import describe_error
-from deltarule.grading.sandbox import Road, module_paths
-from deltarule.grading.source import Cell, to_python
+from deltarule.grading.sandbox import confined, limited, module_paths, own_user
+from deltarule.grading.source import Cell
 from deltarule.grading.submissions import Submission
 
-LOAD_LIMIT_SECONDS = 10.0
-"""Time for a submission's own imports and statements; what comes after is left out, but for definitions."""
-START_LIMIT_SECONDS = 20.0
-"""Time for Python, NumPy and all that a submission defines, after which its process is ended."""
-MAX_FILE_BYTES = 2**24
-MAX_PROCESSES = 64
-CPU_LIMIT_SECONDS = 120
-FORGED = "it wrote into the grader's pipe"
+_LONG_NUMBER = re.compile(r"\d{4,}")
+"""No length of most arrays; such numbers could carry values."""
+_SLOTS = {"n": r"(-?\d+)", "shape": r"(\(?\d[\d, ()]*\)?|\(\))", "name": r"([^\W\d][\w.]*)", "any": r"([^()]*)"}
+_TYPES = {*vars(builtins), "numpy", "numpy.ndarray", "ndarray", "NoneType", "function", "module", "method"}
+_TYPES |= {"LinAlgError", "AxisError", "UFuncTypeError", "TimeLimit", "float64", "numpy.float64"}
+
+
+def _pattern(line: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", line)
+    return re.compile("".join(_SLOTS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+
+
+PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
 class Failed(Exception):
     """A call has no result; the message says why."""
 
 
-class Ended(Failed):
-    """The process of a submission has ended or was ended."""
-
-
 @dataclass
 class Worker:
-    """The process of a submission.
+    """The process of a submission, which is started again after its end.
 
-    `process` has a return code once it was ended. `problem` says what failed while the submission was loaded, or "".
-    `names` are those of what the last call returned, by its return statement.
+    The submission is loaded from its copy in `folder`; after a restart its definitions alone, as its other statements
+    may be what ended the process.
     """
 
-    process: Any
-    road: Road
-    cells: Sequence[Cell] = ()
-    problem: str = ""
-    names: tuple[str, ...] = ()
+    submission: Submission
+    folder: Path
+    assignment: Assignment
+    is_closed: bool
+    process: Any = None
 
-    def ask(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
-        """Send a request to load or call, and return what `worker.to_arrays` gives."""
-        call = request.get("call", "the submission cannot be loaded")
-        line = worker.pack(request)
-        with contextlib.suppress(OSError):  # a process that has ended is noticed when its answer is read
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
+    def load(self) -> str:
+        """Load the submission; what failed meanwhile, or ""."""
         try:
-            match self._receive(timeout_seconds, worker.max_line_bytes(request)):
-                case {"missing": [*names]} if "call" in request and all(
-                    isinstance(name, str) and name in request["functions"] for name in names
-                ):
-                    raise Failed(f"the submission does not define {join_names(names)}")
-                case {"error": error} if "call" in request and _is_error(error):
-                    raise Failed(f"{call} fails: {describe_error(error, self.cells, request)}")
-                case {"result": result, "names": [*names]} if all(isinstance(name, str) for name in names):
-                    self.names = tuple(names)
-                    return result
-            raise Ended(FORGED)
-        except Ended as error:
-            self.end()
-            raise Ended(f"{call}: {error}") from None
+            return self._start(10)  # for its own imports and statements
+        except Failed as error:  # what is defined below a crash counts too
+            return "; ".join(filter(None, [str(error), self._start(0)]))
 
-    def _receive(self, timeout_seconds: float, max_bytes: int) -> Any:
+    def call(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
+        """What `worker.to_arrays` makes of the result of a call."""
+        try:
+            if self.process.returncode is not None:
+                self._start(0)
+            result, problem = self._ask(request, timeout_seconds)
+        except Failed as error:
+            raise Failed(f"{request['call']}: {error}") from None
+        if problem:
+            raise Failed(f"{request['call']} fails: {problem}")
+        return result
+
+    def _start(self, seconds: float) -> str:
+        """Start a process; its statements run for so many seconds, after that definitions alone."""
+        copy, private = self.folder / "submission", self.folder / "root"
+        environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
+        environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        environment |= {"HOME": str(private), "TMPDIR": str(private), "MPLBACKEND": "agg", "USER": "nobody"}
+        code = Path(worker.__file__).read_text(encoding="utf-8")
+        self.process = subprocess.Popen(
+            confined(code, copy, private, self.assignment.forbid) if self.is_closed else limited(code),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        begin = {
+            "folder": str(copy),
+            "file": self.submission.file,
+            "cells": self.submission.cells,
+            "seconds": seconds,
+            "limits": {
+                "AS": int(self.assignment.memory_limit_mb * 2**20),
+                "CPU": 120,
+                "FSIZE": 2**24,
+                "NPROC": 64 if self.is_closed and own_user() else 4096,  # the latter with all others of the user
+                "CORE": 0,
+            },
+            "forbidden": self.assignment.forbid,
+            "hidden": () if self.is_closed else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
+            "max_bytes": 0,
+        }
+        return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions
+
+    def _ask(self, request: Mapping[str, Any], timeout_seconds: float) -> tuple[Any, str]:
+        """Send a request; returns the result, and what failed."""
+        with contextlib.suppress(OSError):  # a process that has ended is noticed when its answer is read
+            self.process.stdin.write(worker.pack(request))
+            self.process.stdin.flush()
         lines = []
 
         def read_line() -> None:
             with contextlib.suppress(OSError, ValueError):  # the process was ended meanwhile
-                lines.append(self.process.stdout.readline(max_bytes))
+                lines.append(self.process.stdout.readline(worker.max_line_bytes(request)))
 
         reader = threading.Thread(target=read_line, daemon=True)
         reader.start()
         reader.join(timeout_seconds)
-        if not lines:
-            raise Ended(f"it did not end within {timeout_seconds:g} seconds")
-        if not lines[0]:
-            raise Ended(_describe_end(self.process))
-        try:
-            return worker.unpack(lines[0])
-        except Exception:  # whatever a stranger's bytes raise
-            raise Ended(FORGED) from None
+        message = f"it did not end within {timeout_seconds:g} seconds"
+        if lines:
+            try:
+                answer = worker.unpack(lines[0])
+                errors = [describe_error(error, self.submission.cells, request) for error in answer["errors"]]
+                return answer["result"], "; ".join(errors)
+            except Exception:  # whatever a stranger's bytes raise
+                message = "it wrote into the grader's pipe" if lines[0] else "it ended its process"
+        self.close()
+        raise Failed(message)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Kill the process and everything that it started."""
+        if self.process is None:
+            return
         with contextlib.suppress(OSError):
-            if sys.platform == "win32":
-                self.process.kill()
-            elif self.road.name != "limits":
-                self.process.terminate()  # its first process is ours, and ends all others
-                self.process.wait()
+            self.process.kill()
             if sys.platform != "win32":
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(self.process.pid, signal.SIGKILL)  # which nothing in the sandbox can leave
         self.process.wait()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
@@ -110,63 +150,36 @@ class Worker:
         threading.Thread(target=self.process.stdout.close, daemon=True).start()
 
 
-def _describe_end(process: "subprocess.Popen[bytes]") -> str:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        status = process.wait(timeout=2)
-        for number in (-status, 256 - status, status - 128):  # as the roads report signals
-            if number in set(signal.Signals):
-                return f"it was ended: {signal.strsignal(number)}"
-        return f"it ended its process with status {status}"
-    return "it closed the grader's pipe"
+def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping[str, Any]) -> str:
+    """An exception's line, type and, if it reveals nothing, text."""
+    cell, number, kind, text = error
+    lines = dict(cells).get(cell, "").split("\n")
+    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    source = "\n".join(code for _, code in cells)
+    if kind not in _TYPES and not re.search(rf"\b{re.escape(kind)}\b", source):
+        kind = "an exception"
+    definitions = " ".join(re.findall(r"^[ \t]*(?:def|class)[ \t].*", source, re.MULTILINE))
+    names = {*re.findall(r"[^\W\d]\w*", f"{line} {definitions} {request.get('call', '')}")}
+    names |= {*re.findall(r"'([^']*)'", line.replace('"', "'"))}
+    label = f"{cell}, " if len(cells) > 1 else ""
+    shown = f", `{line[:80]}`" if line else ""
+    where = f"{label}line {number}{shown}: " if line else ""
+    return clean_text(f"{where}{kind}: {public_text(text, names)}".removesuffix(": "))
 
 
-def start_worker(submission: Submission, folder: Path, road: Road, assignment: Assignment, seconds: float) -> Worker:
-    """Start a worker in a sandbox, and load a submission from its copy in `folder`.
-
-    Statements run for so many seconds; after that, or with 0, definitions alone.
-    """
-    copy = folder / "submission"
-    environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
-    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    private = str(folder / "root")
-    environment |= {"HOME": private, "TMPDIR": private, "MPLBACKEND": "agg", "USER": "nobody"}
-    process = subprocess.Popen(
-        road.command(Path(worker.__file__).read_text(encoding="utf-8"), copy, folder / "root", assignment.forbid),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,
-    )
-    running = Worker(process, road, submission.cells)
-    begin = {
-        "folder": str(copy),
-        "file": submission.file,
-        "cells": to_python(submission.cells),
-        "seconds": seconds,
-        "limits": [int(assignment.memory_limit_mb * 2**20), CPU_LIMIT_SECONDS, MAX_FILE_BYTES, _max_processes(road)],
-        "forbidden": list(assignment.forbid),
-        "hidden": [] if road.is_closed else list(map(str, module_paths(tuple(assignment.forbid)))),
-        "max_bytes": 0,
-    }
-    errors = running.ask(begin, seconds + START_LIMIT_SECONDS)
-    if not (isinstance(errors, list) and all(map(_is_error, errors))):
-        running.end()
-        raise Ended(f"the submission cannot be loaded: {FORGED}")
-    running.problem = "; ".join(describe_error(error, submission.cells, {}) for error in errors)
-    return running
+def public_text(text: str, names: Container[str] = ()) -> str:
+    """A text of Python or NumPy with names and short numbers alone; "" for others."""
+    match = next(filter(None, (pattern.fullmatch(text.strip()) for pattern in PATTERNS)), None)
+    if match is None:
+        return ""
+    shown, end = "", 0
+    for i, part in enumerate(match.groups(), 1):
+        is_strange = re.search(r"[^\W\d]", part) and part not in names and part not in _TYPES
+        shown += match.string[end : match.start(i)] + ("…" if is_strange else _LONG_NUMBER.sub("…", part))
+        end = match.end(i)
+    return shown + match.string[end:]
 
 
-def _is_error(error: Any) -> bool:
-    """Whether something is what `worker.describe` makes of an exception."""
-    return isinstance(error, list) and [*map(type, error)] == [str, int, str, str]
-
-
-def _max_processes(road: Road) -> int:
-    """The limit of processes of a submission's user, with those already there."""
-    others = 0
-    if sys.platform == "linux" and (road.name == "limits" or os.getuid() != 0):
-        for entry in os.scandir("/proc"):
-            with contextlib.suppress(OSError):  # it has just ended
-                others += entry.name.isdigit() and entry.stat().st_uid == os.getuid()
-    return others + MAX_PROCESSES
+def clean_text(text: str) -> str:
+    """Shorten a submission's text, and make it safe for pages and XML."""
+    return "".join(letter if letter.isprintable() else "?" for letter in one_line(text)[:300])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deltarule.checking.catalog import Mistake
-from deltarule.grading.sandbox import HELD, OPEN
+from deltarule.grading.sandbox import LIMITS, OPEN
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,6 @@ class CheckResult:
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[str, ...] = ()
     line: str = ""
-
-    @property
-    def is_open(self) -> bool:
-        return any(array.verdict != "right" for array in self.arrays)
 
     @property
     def points(self) -> float:
@@ -105,4 +101,4 @@ class GradeRecord:
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
         left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
-        return f"No sandbox: submissions {OPEN}.{left}" if self.sandbox == HELD["limits"] else ""
+        return f"No sandbox: submissions {OPEN}.{left}" if self.sandbox == LIMITS else ""

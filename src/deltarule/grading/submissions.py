@@ -13,10 +13,8 @@ from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
 from deltarule.grading.sandbox import module_paths
-from deltarule.grading.source import Cell, NotCode, defined_names, imported_names, read_cells
+from deltarule.grading.source import Cell, NotCode, defined_names, imported_modules, read_cells
 
-ENDINGS = (".py", ".ipynb")
-ARCHIVES = (".zip", ".whl", ".egg")
 NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".md", ".html", ".ini", ".db", ".json")
 """What lies beside the submissions of a class, and is none."""
 FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
@@ -45,7 +43,6 @@ class Submission:
     file     the name of the file that is loaded; "" if there is none
     problem  why it cannot be graded; "" if it can
     cells    the code of the file that is loaded
-    note     for the teacher: which file was loaded, where several define what is called
     id       what the system calls the student; "" where it says nothing
     time     when its latest file was changed, in seconds since 1970
     is_late  by the system; None where it does not say
@@ -56,7 +53,6 @@ class Submission:
     files: Mapping[str, Content]
     problem: str = ""
     cells: Sequence[Cell] = ()
-    note: str = ""
     id: str = ""
     time: float = 0.0
     is_late: bool | None = None
@@ -78,13 +74,11 @@ def find_submissions(
         return [_submission(_student_name(path), [(path.name, path)], preferred_file, functions)]
     people = _gradescope_people(path / "submission_metadata.yml")
     by_student: dict[tuple[str, str], list[tuple[str, Path]]] = {}
-    late: set[str] = set()
     for entry in sorted(path.iterdir()):
         is_other = entry.suffix.lower() in NOT_HANDED_IN and not entry.is_dir()
         if not is_other and not entry.is_symlink() and not entry.name.startswith((".", "__")):
             student, number, file = people.get(entry.name) or _split(entry)
             by_student.setdefault((student, number), []).append((file or entry.name, entry))
-            late |= {number} if re.match("[^_]+_LATE_", entry.name) else set()
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
     submissions = []
@@ -96,7 +90,8 @@ def find_submissions(
             name = f"{name}-{number or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
         page_names.add(page)
         submission = _submission(name, entries, preferred_file, functions)
-        is_late = number in late if _FROM_SYSTEMS[0].fullmatch(entries[0][1].name) else None
+        canvas = [match for _, entry in entries if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
+        is_late = any(match["late"] for match in canvas) if canvas else None
         submissions.append(replace(submission, id=number, is_late=is_late))
     return submissions
 
@@ -115,12 +110,11 @@ def _gradescope_people(path: Path) -> dict[str, tuple[str, str, str]]:
     """Who handed in which folder of Gradescope's export."""
     if not path.is_file():
         return {}
-    blocks = re.split(r"^(submission_\d+):", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     people = {}
-    for folder, block in zip(blocks[1::2], blocks[2::2], strict=True):
+    for block in re.split(r"^(?=submission_)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
         name, number = (re.search(rf":{key}: *['\"]?([^'\"\n]+)", block) for key in ("name", "sid"))
         if name:
-            people[folder] = one_line(name[1].strip()), number[1].strip() if number else "", ""
+            people[block.partition(":")[0]] = one_line(name[1].strip()), number[1].strip() if number else "", ""
     return people
 
 
@@ -136,19 +130,17 @@ def _submission(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
     files: dict[str, Content] = {}
-    code, problems = {}, []
     times: dict[str, float] = {}
+    code, problems = {}, []
     try:
-        size = 0
-        for entries, (name, content, bytes_, modified) in enumerate(_contents(handed_in), 1):
-            size += bytes_
-            if size > MAX_SUBMISSION_BYTES or entries > MAX_FILES:
-                limits = f"{MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB"
-                return Submission(student, "", {}, f"it holds more than {limits}; hand in the code alone")
+        contents = list(_contents(handed_in))
+        if len(contents) > MAX_FILES or sum(size for _, _, size, _ in contents) > MAX_SUBMISSION_BYTES:
+            raise OSError(None, f"more than {MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB")
+        for name, content, _, modified in contents:
             if modified >= times.get(name, 0):  # the latest of several
                 files[name], times[name] = content, modified
         for name, content in files.items():
-            if name.lower().endswith(ENDINGS):
+            if name.lower().endswith((".py", ".ipynb")):
                 try:
                     code[name] = read_cells(name, content.read_bytes())
                 except NotCode as error:
@@ -160,29 +152,23 @@ def _submission(
         problem = "; ".join(problems) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
         return Submission(student, "", files, problem)
     file = _main_file(code, times, preferred_file, functions)
-    others = [name for name in code if name != file and set(functions) <= defined_names(code[name])]
-    note = f"{one_line(file)} was loaded, not {', '.join(map(one_line, others))}" if functions and others else ""
-    return Submission(student, file, files, "", code[file], note, time=max(times.values()))
+    return Submission(student, file, files, "", code[file], time=max(times.values()))
 
 
 def _contents(handed_in: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, Content, int, float]]:
     """The files in files, folders and archives, with their names, sizes and times."""
     for name, path in handed_in:
-        if path.is_file():
-            yield from _expanded(name, path)
-        elif path.is_dir():
-            for file in sorted(itertools.islice(path.rglob("*"), MAX_FILES + 1)):
-                if file.is_file() and not file.is_symlink():
-                    yield from _expanded(file.relative_to(path).as_posix(), file)
-        else:
+        if not (path.is_file() or path.is_dir()):
             raise OSError(None, "it is no file")
+        for file in [path] if path.is_file() else sorted(itertools.islice(path.rglob("*"), MAX_FILES + 1)):
+            inner = PurePosixPath(name if file == path else file.relative_to(path).as_posix())
+            if file.is_file() and not file.is_symlink() and not _is_foreign(inner):
+                yield from _expanded(str(inner), file)
 
 
 def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
-    if _is_foreign(PurePosixPath(name)):
-        return
     modified = path.stat().st_mtime
-    if path.suffix.lower() not in ARCHIVES:
+    if path.suffix.lower() not in (".zip", ".whl", ".egg"):
         yield name, path, path.stat().st_size, modified
         return
     archive = zipfile.ZipFile(path)
@@ -195,14 +181,14 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
 
 def forbidden_copies(submission: Submission, forbidden: tuple[str, ...]) -> set[str]:
     """The files of forbidden modules handed in, by package name or by content."""
-    packages = {re.sub(r"/__init__\.\w+$", "/", name) for name in submission.files if "/__init__." in name}
-    named = tuple(package for package in packages if PurePosixPath(package).name in forbidden)
-    others = [name for name in submission.files if name != submission.file and forbidden]
-    return {name for name in others if name.startswith(named) or _is_copy(submission.files[name], forbidden)}
-
-
-def _is_copy(path: Content, forbidden: tuple[str, ...]) -> bool:
-    return path.name.endswith(".py") and _skeleton(path.read_bytes()) in _skeletons(forbidden)
+    packages = {PurePosixPath(name).parent for name in submission.files if name.endswith("/__init__.py")}
+    named = tuple(f"{package}/" for package in packages if package.name in forbidden)
+    return {
+        name
+        for name, path in submission.files.items()
+        if name.startswith(named)
+        or (name != submission.file and name.endswith(".py") and _skeleton(path.read_bytes()) in _skeletons(forbidden))
+    }
 
 
 @functools.cache
@@ -231,11 +217,10 @@ def _main_file(
 
     def available(name: str, depth: int = 3) -> set[str]:
         names = defined_names(code[name])
-        for module, imported in imported_names(code[name]) if depth else ():
-            sibling = str(PurePosixPath(name).with_name(f"{module.split('.')[-1]}.py"))
-            if sibling in code and sibling != name:
-                inner = available(sibling, depth - 1)
-                names |= inner if imported == ["*"] else inner & set(imported)
+        for module in imported_modules(code[name]) if depth else ():
+            sibling = str(PurePosixPath(name).with_name(f"{module}.py"))
+            if sibling in code:
+                names |= available(sibling, depth - 1)
         return names
 
     def rank(name: str) -> tuple[object, ...]:

@@ -1,14 +1,13 @@
 """The worker process, which calls the code of one submission.
 
 Run as `python -I worker.py`. It imports nothing of deltarule, knows no expected value, and cannot award points: it only
-returns what the student's functions return. A message is a line of JSON.
+returns what the student's functions return.
 """
 
 import ast
 import base64
 import builtins
 import contextlib
-import inspect
 import json
 import linecache
 import os
@@ -17,18 +16,14 @@ import shutil
 import signal
 import sys
 import tempfile
-import textwrap
 import time
 import traceback
 
 import numpy as np
 
 MAX_DIMENSIONS = 8
-MAX_TEXT_BYTES = 2**16
-"""The size of an answer beside its arrays."""
 CONTINUES = re.compile(r"[\s)\]}#]|(else|elif|except|finally)\b")
 """Lines that begin no statement of a file."""
-MAX_BLOCK_PARTS = 100
 CELLS = set()
 """The names under which the code of a submission is compiled."""
 DEFINITIONS = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.If, ast.Try
@@ -74,16 +69,15 @@ def unpack(line):
 
 
 def max_line_bytes(request):
-    return request["max_bytes"] * 4 // 3 + MAX_TEXT_BYTES
+    return request["max_bytes"] * 4 // 3 + 2**16  # what an answer has beside its arrays
 
 
-def limit(memory_bytes, cpu_seconds, file_bytes, processes):
+def limit(limits):
     """Limit this process's memory, time and file sizes, and its user's processes."""
     try:
         import resource
     except ImportError:
         return
-    limits = {"AS": memory_bytes, "CPU": cpu_seconds, "FSIZE": file_bytes, "NPROC": processes, "CORE": 0}
     for name, amount in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (amount, amount))
@@ -96,15 +90,13 @@ def refuse_imports(forbidden, hidden):
     `hidden` are the paths of the forbidden modules where the sandbox does not hide them; then no other program may be
     started either. A student's own file may have a forbidden name.
     """
-    hidden = tuple(hidden)
     forbidden = {name for name in forbidden if not os.path.exists(f"{name}.py")}
 
     def hook(event, arguments):
         name = arguments[0].partition(".")[0] if event == "import" else ""
-        if hidden and event == "open" and isinstance(arguments[0], str | bytes):
-            name = next(iter(forbidden)) if os.path.realpath(os.fsdecode(arguments[0])).startswith(hidden) else ""
-        if name in forbidden:
-            raise ImportError(f"{name} is not allowed in this assignment")
+        is_hidden = event == "open" and os.path.realpath(str(arguments[0])).startswith(hidden)
+        if name in forbidden or is_hidden:
+            raise ImportError(f"{name or 'module'} is not allowed in this assignment")
         if hidden and event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn"):
             raise PermissionError("other programs are not allowed in this assignment")
 
@@ -133,27 +125,17 @@ class Shell:
 
     def run_cell_magic(self, name, line, cell):
         if name in ("writefile", "file"):
-            words = line.split()
-            with open(words[-1], "a" if "-a" in words else "w", encoding="utf-8") as file:
+            with open(line.split()[-1], "a" if "-a" in line else "w", encoding="utf-8") as file:
                 file.write(cell)
 
     def run_line_magic(self, name, line, *_):
-        if name in ("time", "prun"):
-            try:
-                return eval(line, self.namespace)
-            except SyntaxError:
-                exec(line, self.namespace)
-        elif name == "run":
+        if name == "run":
             file = next(word for word in line.split() if not word.startswith("-"))
             with open(file if file.endswith(".py") else f"{file}.py", encoding="utf-8") as opened:
                 exec(compile(opened.read(), file, "exec"), self.namespace)
-        return None
 
-    def getoutput(self, *_, **__):
-        return []
-
-    def __getattr__(self, name):  # system, and all else that a notebook sets up
-        return lambda *_, **__: None
+    def __getattr__(self, name):  # system, getoutput, and all else that a notebook sets up
+        return lambda *_, **__: []
 
 
 def load(cells, file, seconds):
@@ -163,9 +145,8 @@ def load(cells, file, seconds):
     in time is stopped, and from then on only definitions run.
     """
     errors, end = [], time.monotonic() + seconds
-    namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins}
-    if file.lower().endswith(".ipynb"):
-        namespace |= {"get_ipython": lambda: Shell(namespace), "display": print}
+    namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins, "display": print}
+    namespace["get_ipython"] = lambda: Shell(namespace)
     for name, source in cells:
         linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
         CELLS.add(name)
@@ -194,7 +175,7 @@ def parse(source, name, errors):
     statements, k = [], 0
     while k < len(begins):
         problem = None
-        for following in range(k + 1, min(k + MAX_BLOCK_PARTS, len(begins)) + 1):
+        for following in range(k + 1, min(k + 100, len(begins)) + 1):
             block = lines[begins[k] : begins[following] if following < len(begins) else None]
             try:
                 statements += ast.parse("\n" * begins[k] + "\n".join(block), name).body
@@ -221,19 +202,6 @@ def describe(error):
     return [cell, line, type(error).__name__, text[:500]]
 
 
-def returned_names(call, here):
-    """What a function's return statement names, for each part that it returned."""
-    parts = here["result"] if isinstance(here["result"], list | tuple) else [None]
-    with contextlib.suppress(Exception):  # a stranger's function
-        function = inspect.unwrap(eval(ast.unparse(ast.parse(call, mode="eval").body.func), here))
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
-            if isinstance(node, ast.Return):
-                found = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
-                if len(found) == len(parts):
-                    return [ast.unparse(part)[:100] for part in found]
-    return [""] * min(len(parts), 100)
-
-
 def to_arrays(value, max_bytes):
     """Convert a result to arrays in dictionaries and lists."""
     if value is None or isinstance(value, str):
@@ -250,15 +218,12 @@ def to_arrays(value, max_bytes):
         return array
     if isinstance(value, list | tuple) and array.dtype.kind == "O":
         return [to_arrays(item, max_bytes) for item in value]
-    return {"object": f"an array of the shape {array.shape}" if array.ndim else type(value).__name__}
+    return "an object"
 
 
 def answer(namespace, request):
     """Call a submission's function with values for this call alone."""
-    missing = [name for name in request["functions"] if name not in namespace]
-    if missing:
-        return {"missing": missing}
-    here, size, names = namespace | request["values"], request["max_bytes"], []
+    here, size = namespace | request["values"], request["max_bytes"]
     try:
         exec(request["setup"], here)
         here["result"] = eval(request["call"], here)
@@ -268,10 +233,10 @@ def answer(namespace, request):
         elif here["result"] is None:  # an update in place
             result = {name: to_arrays(here.get(name), size) for name in returned}
         else:
-            result, names = to_arrays(here["result"], size), returned_names(request["call"], here)
-        return {"result": result, "names": names}
+            result = to_arrays(here["result"], size)
+        return {"result": result, "errors": []}
     except BaseException as error:
-        return {"error": describe(error)}
+        return {"result": None, "errors": [describe(error)]}
 
 
 def main():
@@ -281,25 +246,24 @@ def main():
         for stream in (0, 1, 2):
             os.dup2(nothing.fileno(), stream)
 
-    def send(value):
-        answers.write(pack(value))
+    def send(answer):
+        answers.write(pack(answer))
         answers.flush()
 
     begin = unpack(requests.readline())
-    folder, file = begin["folder"], begin["file"]
     # What is written beside the code is for this process alone.
-    folder = shutil.copytree(folder, os.path.join(tempfile.mkdtemp(), "submission"))
-    os.chdir(os.path.join(folder, os.path.dirname(file)))
-    limit(*begin["limits"])
+    folder = shutil.copytree(begin["folder"], os.path.join(tempfile.mkdtemp(), "submission"))
+    os.chdir(os.path.join(folder, os.path.dirname(begin["file"])))
+    limit(begin["limits"])
     refuse_imports(begin["forbidden"], begin["hidden"])
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder]))
-    namespace, message = load(begin["cells"], os.path.basename(file), begin["seconds"])
-    send({"result": message, "names": []})
+    namespace, errors = load(begin["cells"], os.path.basename(begin["file"]), begin["seconds"])
+    send({"result": None, "errors": errors})
     for line in requests:
         request = unpack(line)
         answered = answer(namespace, request)
         if len(pack(answered)) > max_line_bytes(request):
-            answered = {"error": describe(ValueError("it returns far more than it should"))}
+            answered = {"result": None, "errors": [describe(ValueError("it returns far more than it should"))]}
         send(answered)
 
 

@@ -15,10 +15,9 @@ make_environment() {
   python3 -m pip install uv && python3 -m uv venv --seed --python 3.12 venv  # brings its own Python
 }
 
-wheel=$(echo source/deltarule-*.whl)
 {
   make_environment &&
-    venv/bin/pip install --constraint source/versions.txt "${wheel}[notebook]"
+    venv/bin/pip install --constraint source/versions.txt --requirement source/requirements.txt
 } > "$log" 2>&1 || {
   echo "setup.sh could not install deltarule with Python 3.11 or newer: $(tail -n 1 "$log")" | tee setup.failed
   exit 1
