@@ -51,7 +51,9 @@ def describe_location(
     layers = _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
         everything = "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
-        return f"{everything} is wrong{_all_wrong_hint(layers)}"
+        first = _list_names([array.name for array in layers[0][1]]) if layers else ""
+        begin = f", and {first} come first on the backward pass: begin at the derivative of the loss by the output"
+        return f"{everything} is wrong{begin if layers else ''}"
     sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
     if len(wrong) == 1 or not 0 < len(right) <= MAX_LISTED_NAMES:
         sentence = f"only {subject} {_list_names(wrong)} is wrong"
@@ -69,13 +71,6 @@ def _list_names(names: Sequence[str]) -> str:
     if len(names) <= MAX_LISTED_NAMES:
         return join_names(list(names))
     return f"{join_names(list(names[: MAX_LISTED_NAMES - 1]))} and {len(names) - MAX_LISTED_NAMES + 1} others"
-
-
-def _all_wrong_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:
-    if len(layers) < 2:
-        return ""
-    names = _list_names([array.name for array in layers[0][1]])
-    return f", and {names} come first on the backward pass: begin at the derivative of the loss by the output"
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:

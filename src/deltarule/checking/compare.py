@@ -191,7 +191,9 @@ class _Comparison:
             arrays=tuple(self.results),
         )
         if self.first is None:
-            vacuous = self._why_vacuous()
+            is_unseen = self.is_per_sample and not any(name.startswith(("dW", "db", "W", "b")) for name in self.names)
+            deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
+            vacuous = Note("mean_unseen", deltas=deltas) if is_unseen else None
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
         wrong, found = self.compared[self.first]
         is_other_shape = found.shape != wrong.correct.shape
@@ -213,12 +215,6 @@ class _Comparison:
             notes=tuple(notes),
             location=f"{wrong.name} is the first wrong value",
         )
-
-    def _why_vacuous(self) -> str | None:
-        if not self.is_per_sample or any(name[:2] not in _DELTAS and name[0] in "dWb" for name in self.names):
-            return None
-        deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
-        return Note("mean_unseen", deltas=deltas)
 
     def _diagnose(self, wrong: _Value, found: Floats) -> tuple[Mistake, ...]:
         """The mistakes, at most two, that explain the first wrong value."""

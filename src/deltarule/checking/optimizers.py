@@ -110,15 +110,8 @@ def _steps_along(
         return np.array([np.concatenate([np.asarray(one[i])[measured[i]] for i in arrays]) for one in values], float)
 
     begin, end = entries([one for one, _ in update.steps]), entries([one for _, one in update.steps])
-    return Steps(
-        begin,
-        end - begin,
-        entries(gradients),
-        owner,
-        learning_rate * entries([update.code.rounding]),
-        learning_rate,
-        is_float32,
-    )
+    rounding = learning_rate * entries([update.code.rounding])
+    return Steps(begin, end - begin, entries(gradients), owner, rounding, learning_rate, is_float32)
 
 
 @np.errstate(all="ignore")

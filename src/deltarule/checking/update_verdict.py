@@ -91,7 +91,10 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
                 return recognized
     first = followed[0] if followed else None
     why = None
-    if first is not None and _may_be_of_other_numbers(report):
+    named = codes - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
+    wrong = {name for mistake in report.diagnosis for name in mistake.where}
+    is_whole = wrong == set(names) or not named & _MISTAKES_OF_ALL
+    if first is not None and is_whole and named <= _MISTAKES_LIKE_RATES:  # another rate or decay shows the same
         why = None if momentum else why_rescaled(first)
         if codes and not why:
             return replace(report, vacuous=find_other_numbers(first, names, momentum))
@@ -101,12 +104,3 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
         return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
     return report
-
-
-def _may_be_of_other_numbers(report: CodeReport) -> bool:
-    """Whether another rate, or decay of weights, would show the same mistakes."""
-    codes = {mistake.code for mistake in report.diagnosis}
-    codes -= {"penalty_factor"} if "penalty_not_in_loss" in codes else set()
-    wrong = {name for mistake in report.diagnosis for name in mistake.where}
-    is_whole = wrong == {array.name for array in report.arrays}
-    return codes <= _MISTAKES_LIKE_RATES and (is_whole or not codes & _MISTAKES_OF_ALL)

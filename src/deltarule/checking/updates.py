@@ -131,10 +131,14 @@ class Update:
 
     def _code_from(self, code: Code, begin: tuple[Floats, ...], velocity: tuple[Floats, ...] | None = None) -> Code:
         """The step from the parameters `begin` as code."""
-        arrays = zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True)
-        rounding = tuple(_rounding_errors(*array, self._learning_rate) for array in arrays)
+        rounding = []
+        for start, own, v in zip(begin, self._params.values, velocity or (np.zeros(1),) * len(begin), strict=True):
+            # The computation has the dtype of the user's parameters.
+            eps = np.finfo(own.dtype if own.dtype.kind == "f" else np.float64).eps
+            last_digit = np.finfo(start.dtype).eps * np.abs(start) + eps * np.abs(v).max()
+            rounding.append(np.asarray(4 * last_digit / self._learning_rate))
         gradient = partial(self._recover_gradient, velocity=velocity)
-        return replace(code, start=begin, gradient=gradient, rounding=rounding)
+        return replace(code, start=begin, gradient=gradient, rounding=tuple(rounding))
 
     def _restore(self) -> None:
         if self._store is not None:
@@ -149,12 +153,10 @@ class Update:
         structure = self._params.rebuild([value.copy() for value in values])
         result = self._call_step.call(structure)
         self.divides_by_zero = not self.steps and not (_is_finite(result) and _is_finite(structure))
-        try:
-            returned = flatten(result)
-        except BadInput:  # the step works in place
-            returned = None
-        if returned is None or len(returned.values) != len(values):
-            returned = flatten(structure)
+        returned = flatten(structure)  # of a step that works in place
+        with suppress(BadInput):
+            new = flatten(result)
+            returned = new if len(new.values) == len(values) else returned
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
@@ -174,10 +176,3 @@ class Update:
 def _is_finite(structure: Any) -> bool:
     leaves = [np.asarray(as_numpy(leaf)) for _, leaf in named_leaves(structure)]
     return all(np.isfinite(leaf).all() for leaf in leaves if leaf.dtype.kind == "f")
-
-
-def _rounding_errors(begin: Floats, user_parameters: Floats, velocity: Floats, learning_rate: float) -> Floats:
-    # The computation has the dtype of the user's parameters.
-    eps = np.finfo(user_parameters.dtype if user_parameters.dtype.kind == "f" else np.float64).eps
-    last_digit = np.finfo(begin.dtype).eps * np.abs(begin) + eps * np.abs(velocity).max()
-    return np.asarray(4 * last_digit / learning_rate)

@@ -41,12 +41,7 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     factor = 1 / match.divisor if match.divisor else match.factor
     names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": factor, "softmax": _softmax}
     exec(compile(source, NETWORK_FILE, "exec"), names)
-    return Code(
-        names=tuple(evidence.names),
-        start=tuple(evidence.values),
-        loss=names["loss"],
-        gradient=lambda values: list(evidence.gradients),
-    )
+    return Code(tuple(evidence.names), tuple(evidence.values), names["loss"], lambda values: list(evidence.gradients))
 
 
 def _statements(match: NetworkMatch) -> Iterator[str]:

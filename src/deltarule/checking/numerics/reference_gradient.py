@@ -104,7 +104,9 @@ def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> Measured
     min_share = 2.0**-10 if has_few_digits else 2.0**-24
     step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), min_share)
     few = np.linspace(0, len(step) - 1, min(16, 4 * len(step))).astype(int)
-    is_float32 = has_few_digits and _is_float32(lines.along(few, step[few] / 3))
+    with np.errstate(over="ignore"):
+        values = lines.along(few, step[few] / 3) if has_few_digits else np.zeros(1)
+        is_float32 = len(np.unique(values)) > 1 and bool((values.astype(np.float32) == values).all())
     if is_float32 or (code.is_in_place and code.start[0].dtype != np.float64):
         step *= 64  # few digits: wide steps
     step[lines.entry < 0] *= 2.0**-6  # a direction that moves everything soon meets a kink
@@ -141,11 +143,6 @@ def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> Refer
     slopes = _remeasure_differences(lines, measured.step, slopes, along_gradient, is_confirmed)
     is_exact = exact is not None
     return ReferenceGradient(_to_arrays(lines, slopes, is_exact), is_exact, measured.is_float32)
-
-
-@np.errstate(over="ignore")
-def _is_float32(values: Floats) -> bool:
-    return len(np.unique(values)) > 1 and bool((values.astype(np.float32) == values).all())
 
 
 def _remeasure_differences(

@@ -11,16 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from deltarule.checking.tape.backward import (
-    ELEMENTWISE,
-    NO_LINE,
-    WITHOUT_GRADIENT,
-    Line,
-    Node,
-    elementwise_gradient,
-    gather_gradient,
-    matmul_gradient,
-)
+from deltarule.checking.tape import backward
+from deltarule.checking.tape.backward import NO_LINE, Line, Node
 
 MAX_NODES = 20_000
 """Operations of the longest forward pass that is recorded."""
@@ -59,7 +51,7 @@ class Tape:
         is_from = [(moved >= start) & (moved < end) for start, end in pairwise(starts)]
         sources = [np.where(chosen, moved - start, -1) for chosen, start in zip(is_from, starts, strict=False)]
         value = np.concatenate([[0.0], *map(np.ravel, values)])[moved]
-        return self.add(name, value, inputs, gather_gradient(sources), sources)
+        return self.add(name, value, inputs, backward.gather_gradient(sources), sources)
 
 
 def _user_lines() -> tuple[Line, Line]:
@@ -156,13 +148,13 @@ class TracedArray(NDArrayOperatorsMixin):
         name = {"true_divide": "divide", "abs": "absolute"}.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__":
             raise UntraceableError(f"{name}.{method}")
-        if name in WITHOUT_GRADIENT:
+        if name in backward.WITHOUT_GRADIENT:
             return ufunc(*map(strip_trace, inputs))
         if name == "matmul":
             result = traced_matmul(self.tape, *inputs)
-        elif name in ELEMENTWISE:
+        elif name in backward.ELEMENTWISE:
             value = ufunc(*map(strip_trace, inputs))
-            result = self.tape.add(name, value, inputs, elementwise_gradient(name))
+            result = self.tape.add(name, value, inputs, backward.elementwise_gradient(name))
         else:
             raise UntraceableError(name)
         if out is None:
@@ -261,7 +253,7 @@ def traced_matmul(tape: Tape, a: Any, b: Any) -> Any:
     ndims = np.ndim(strip_trace(a)), np.ndim(strip_trace(b))
     a = as_traced(tape, a).reshape(1, -1) if ndims[0] == 1 else a
     b = as_traced(tape, b).reshape(-1, 1) if ndims[1] == 1 else b
-    result = tape.add("matmul", strip_trace(a) @ strip_trace(b), [a, b], matmul_gradient)
+    result = tape.add("matmul", strip_trace(a) @ strip_trace(b), [a, b], backward.matmul_gradient)
     if ndims[0] == 1 and ndims[1] == 1:
         return result[..., 0, 0]
     return result[..., 0, :] if ndims[0] == 1 else result[..., 0] if ndims[1] == 1 else result
