@@ -1,7 +1,6 @@
 """Arguments of the checks: bad input, networks, labels and data of any type."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -96,42 +95,6 @@ async def _later(params: Any) -> Any:
 
 def _stops(params: Any) -> float:
     raise AssertionError("a wrong hint is noticed before anything is called")
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_float32_loss_is_recognized(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    x, labels = generator.normal(size=(12, 3)).astype(np.float32), generator.integers(0, 3, 12)
-    net = SimpleNamespace(
-        W1=generator.normal(size=(3, 5)).astype(np.float32),
-        b1=np.zeros(5, np.float32),
-        W2=generator.normal(size=(5, 3)).astype(np.float32),
-        b2=np.zeros(3, np.float32),
-    )
-
-    def value() -> Any:
-        net.h = np.tanh(x @ net.W1 + net.b1)
-        powers = np.exp(net.h @ net.W2 + net.b2)
-        net.p = powers / powers.sum(1, keepdims=True)
-        return -np.log(net.p[np.arange(12), labels]).mean()
-
-    def back() -> None:
-        d = (net.p - np.eye(3, dtype=np.float32)[labels]) / 12
-        dz = d @ net.W2.T  # without 1 − h²
-        net.dW1, net.db1, net.dW2, net.db2 = x.T @ dz, dz.sum(0), net.h.T @ d, d.sum(0)
-
-    names = ["W1", "b1", "W2", "b2"]
-    report = check_object(
-        net,
-        params=names,
-        grads=[f"d{name}" for name in names],
-        loss=value,
-        backward=back,
-        like=Network([3, 5, 3], "tanh", "softmax"),
-        x=x,
-        y=labels,
-    )
-    assert [mistake.code for mistake in report.diagnosis] == ["derivative_missing"], str(report)
 
 
 def test_hyperparameters_beside_parameters_are_left_alone() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import Network, check_gradient, check_update, compare
+from deltarule import Network, check_gradient, check_update
 
 LAMBDA = 0.03
 
@@ -147,16 +147,3 @@ def test_the_boundary_listing_has_its_epsilon_in_the_gradient_alone() -> None:
     assert not report.ok and mistake.code == "epsilon" and "1e-08" in mistake.sentence
     net.epsilon = 0.0
     assert check_gradient(net.forward, gradient, net.arrays(), **like).ok
-
-
-def test_the_boundary_listings_adagrad_divides_by_the_norm_of_the_current_gradient() -> None:
-    net = Boundary()
-    before = net.arrays()
-    dW, db = net.gradients()
-    after = {f"W{n + 1}": net.W[n] - 0.8 * dW[n] / (np.linalg.norm(dW[n]) + 1e-8) for n in range(3)}
-    network = Network([2, 3, 3, 1], "sigmoid", "sigmoid")
-    given = (network, before, net.x, net.y, "binary_cross_entropy")
-    assert compare(after, *given, optimizer="normalized_gradient", learning_rate=0.8).ok
-    report = compare(after, *given, optimizer="adagrad", learning_rate=0.8)
-    assert not report.ok and report.worst is not None and report.worst.name == "W1"
-    assert "s_W1_new[d, j] = s_W1[d, j] + dW1[d, j]^2" in report.formula

@@ -123,21 +123,3 @@ def test_other_beta_is_not_named_penalty(beta: dict[str, float], decay: float, c
 
     report = check_update(step, lambda: ((X @ p["W"] + p["b"] - Y) ** 2).mean(), p, 0.1, momentum=0.9)
     assert report.verdict == "WRONG" and [one.code for one in report.diagnosis] == codes
-
-
-def test_weight_decay_in_update_has_two_names() -> None:
-    """What the loss has of a penalty cannot be told from updates alone."""
-    line = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 2)).double()
-    optimizer = torch.optim.SGD(line.parameters(), lr=0.5, weight_decay=0.1)
-
-    def value() -> Any:
-        return ((line(torch.tensor(X)) - torch.tensor(Y)) ** 2).mean()
-
-    def step() -> None:
-        optimizer.zero_grad()
-        value().backward()
-        optimizer.step()
-
-    report = check_update(step, value, lambda: [one.detach().numpy() for one in line.parameters()], 0.5)
-    assert [mistake.code for mistake in report.diagnosis] == ["penalty_factor", "penalty_not_in_loss"]
-    assert all(len(mistake.where) == 4 for mistake in report.diagnosis)

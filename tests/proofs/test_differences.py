@@ -71,21 +71,7 @@ def test_a_slope_below_the_rounding_of_the_function_is_in_doubt_and_no_kink() ->
     assert not found.kink[0]
 
 
-def test_a_constant_function_has_slope_0_without_doubt() -> None:
-    found = slopes(lambda z: np.full_like(z, 0.1), 0.0, wanted=0.0)
-    assert (found.value[0], found.doubt[0], found.kink[0]) == (0, 0, False)
-
-
 def test_steps_avoid_where_the_function_has_no_value() -> None:
     with np.errstate(all="ignore"):
         found = slopes(np.log, 0.002, wanted=1e-6 * 500)
     assert abs(found.value[0] - 500) <= 1e-6 * 500
-
-
-def test_each_line_is_its_own_function() -> None:
-    factor = np.array([1.0, 2.0, 300.0])
-    found = central(
-        lambda lines, t: factor[lines] * np.sin(t), np.zeros(3), np.ones(3), np.full(3, 1e-9), np.full(3, EPS)
-    )
-    np.testing.assert_allclose(found.value, factor, rtol=1e-11)
-    np.testing.assert_allclose(complex_step(lambda lines, t: factor[lines] * np.sin(t), 3), factor, rtol=1e-15)

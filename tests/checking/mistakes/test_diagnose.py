@@ -188,21 +188,6 @@ def test_penalty_of_some_arrays_is_named(
     assert named == [(code, {f"params[{i}]" for i in where})]
 
 
-@pytest.mark.slow
-@settings(max_examples=examples(7), deadline=None)
-@given(st.integers(0, 1000), st.sampled_from([1, 2]))
-@example(33, 1)
-@example(106, 1)
-def test_coincidences_are_not_named(seed: int, units: int) -> None:
-    """Gradients that are clipped or rounded are wrong, and no constant makes them."""
-    generator = np.random.default_rng(seed)
-    shapes = ((D, units), (units,), (units, C), (C,))
-    params: Any = tuple(generator.normal(size=shape) for shape in shapes)
-    clipped = checked(lambda right: [np.clip(one, -0.02, 0.02) for one in right], params)
-    rounded = checked(lambda right: [np.round(one, 6) for one in right], params)
-    assert {*codes(clipped), *codes(rounded)} <= {"single_entry", "single_row"}
-
-
 @pytest.mark.parametrize(
     ("penalty", "share", "factor", "expected"),
     [

@@ -113,20 +113,3 @@ def test_other_loss_and_derivative_of_sigmoid_are_both_named(loss: Part, slope: 
     like = {**LIKE, "like": Network([D, H, C], "tanh", "sigmoid")}
     found = codes(checked(loss, lambda p: slope(p) / N, like, sigmoid))
     assert found[: len(expected)] == expected and ("loss_wrong" in found) == ("loss_wrong" in expected)
-
-
-def test_softmax_over_samples_is_named() -> None:
-    alike = checked(cross_entropy, lambda q: (q - Y) / N, output=lambda z: over(z, 0))
-    assert codes(alike) == ["wrong_axis"] and alike.diagnosis[0].where == ("loss",)
-    # Samples as columns: axis 0 is that of the outputs, and right.
-
-    def columns(W1: Any, b1: Any, W2: Any, b2: Any) -> Any:
-        a = np.tanh(W1 @ X.T + b1)
-        p = over(W2 @ a + b2, 0)
-        d2 = (p - Y.T) / N
-        d1 = (W2.T @ d2) * (1 - a**2)
-        sums = (d1.sum(1, keepdims=True), d2.sum(1, keepdims=True))
-        return -(Y.T * np.log(p)).sum() / N, (d1 @ X, sums[0], d2 @ a.T, sums[1])
-
-    params = (W1.T.copy(), B1[:, None], W2.T.copy(), B2[:, None])
-    assert check_gradient(columns, None, params, **{**LIKE, "x": X.T, "y": Y.T}).ok

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import check_gradient, check_update
+from deltarule import check_update
 from deltarule.checking.user_code.arrays import flatten
 from deltarule.checking.user_code.callables import find_caller
 
@@ -70,15 +70,6 @@ def test_parameters_are_passed_by_signature(function: Callable[..., Any], params
     assert find_caller(function, given, "loss")(given.values) == pytest.approx(value)
 
 
-def test_optional_parameter_of_gradient() -> None:
-    def gradient(W: Any, b: Any = 0.0) -> Any:
-        error = 2 * (X @ W + b)
-        return X.T @ error, error.sum(0)
-
-    assert check_gradient(one_by_one, gradient, (W, B)).ok
-    assert check_gradient(one_alone, lambda W, strength=0.1: [2 * X.T @ X @ W + 2 * strength * W], [W]).ok
-
-
 def test_step_is_not_tried() -> None:
     """A step may keep velocities, which a call more would have changed."""
     calls = []
@@ -97,35 +88,3 @@ GRADIENTS: list[Callable[..., Any]] = [
     lambda W: [2 * W],
     lambda W: np.multiply(2, W),
 ]
-
-
-def squares(W: Any) -> Any:
-    return (W**2).sum()
-
-
-def squares_of_anything(W: Any) -> Any:
-    return np.square(W).sum()
-
-
-@pytest.mark.parametrize("params", [W, [W], (W,), {"W": W}])
-@pytest.mark.parametrize("loss", [squares, squares_of_anything])
-@pytest.mark.parametrize("gradient", GRADIENTS)
-def test_list_of_one_array(loss: Any, gradient: Any, params: Any) -> None:
-    """Of the list [W], 2 * W is [W, W]; the sum of squares has the gradient 2 W."""
-    assert check_gradient(loss, gradient, params).ok
-    report = check_gradient(loss, lambda W: 3 * W, params)
-    assert not report.ok and "1.5 times" in report.diagnosis[0].sentence
-
-
-def test_loss_is_called_like_gradient() -> None:
-    """The length of [W] is 1, that of W is 3."""
-
-    def loss(W: Any) -> Any:
-        return np.square(W).sum() / len(W)
-
-    assert check_gradient(loss, lambda W: 2 * W / len(W), [W]).ok
-    assert check_gradient(lambda W: (squares_of_anything(W), 2 * W), None, [W]).ok
-
-
-def test_step_is_called_like_loss() -> None:
-    assert check_update(lambda W: W - 0.1 * 2 * W, squares, [W], 0.1).ok

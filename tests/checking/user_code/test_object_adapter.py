@@ -8,7 +8,7 @@ import pytest
 import torch
 from linear_code import PARAMS, X, Y, gradient, loss
 
-from deltarule import BadInput, check_gradient, check_object, check_update
+from deltarule import check_gradient, check_object
 
 
 def test_object_is_restored_after_the_check() -> None:
@@ -27,59 +27,6 @@ def test_object_is_restored_after_the_check() -> None:
     assert np.array_equal(net.params["W"], PARAMS["W"]) and np.array_equal(net.seen, PARAMS["W"])
     report = check_object(net, params=["params['W']"], grads=["grads['b']"], loss=net.loss)
     assert not report.ok
-
-
-class TwoPasses:
-    """A network whose backward pass reads what the last forward pass left, as in most courses."""
-
-    def __init__(self) -> None:
-        generator = np.random.default_rng(5)
-        self.W1, self.W2 = generator.normal(size=(4, 3)), generator.normal(size=(3, 2))
-
-    def loss(self) -> Any:
-        self.hidden = np.tanh(X @ self.W1)
-        self.error = self.hidden @ self.W2 - Y
-        return (self.error**2).mean() + 0.05 * ((self.W1**2).sum() + (self.W2**2).sum())
-
-    def backward(self, penalty: float = 0.1) -> dict[str, Any]:
-        error = 2 * self.error / self.error.size
-        hidden = error @ self.W2.T * (1 - self.hidden**2)
-        return {"W1": X.T @ hidden + penalty * self.W1, "W2": self.hidden.T @ error + penalty * self.W2}
-
-    def step(self) -> None:
-        gradient = self.backward()
-        self.W1 -= 0.1 * gradient["W1"]
-        self.W2 -= 0.1 * gradient["W2"]
-
-
-def test_backward_is_called_after_forward() -> None:
-    net = TwoPasses()
-    assert check_update(net.step, net.loss, [net.W1, net.W2], learning_rate=0.1).ok
-    arrays = {"W1": net.W1, "W2": net.W2}
-
-    def twice() -> None:
-        net.W1 -= 0.2 * net.backward()["W1"]
-
-    net.loss()
-    wrong = check_update(twice, net.loss, [net.W1], learning_rate=0.1)
-    assert [mistake.code for mistake in wrong.diagnosis] == ["factor_two"]
-    for penalty, codes in ((0.1, []), (0.05, ["penalty_factor"]), (0.0, ["penalty_missing"])):
-        report = check_gradient(lambda: net.loss(), lambda penalty=penalty: net.backward(penalty), arrays)
-        assert [mistake.code for mistake in report.diagnosis] == codes
-
-
-def test_parameters_sharing_memory_are_rejected() -> None:
-    class Tied:
-        def __init__(self) -> None:
-            self.W = np.random.default_rng(0).normal(size=(4, 2))
-            self.V = self.W.T
-
-    net = Tied()
-    with pytest.raises(BadInput, match="W and V share memory, so that one moves the other; name one of them"):
-        check_object(net, params=["W", "V"], grads=["W", "V"], loss=lambda: (net.W**2).sum())
-    flat = np.random.default_rng(0).normal(size=6)
-    even, odd = flat[::2], flat[1::2]  # entries by turns, and none in both
-    assert check_gradient(lambda: (flat**2).sum(), lambda: (2 * even, 2 * odd), [even, odd]).ok
 
 
 @pytest.mark.parametrize("wrong", [False, True])
