@@ -238,10 +238,6 @@ def loss(value: Any, derivative: Any = lambda p, y: 0 * p + 1, **options: Any) -
     return lambda: register_loss("mine", value, derivative, **options)
 
 
-def penalty(value: Any, derivative: Any) -> Callable[[], Any]:
-    return lambda: register_penalty("mine", value, derivative)
-
-
 def optimizer(update: Any, **options: Any) -> Callable[[], Any]:
     return lambda: register_optimizer("mine", update, **options)
 

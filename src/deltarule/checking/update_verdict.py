@@ -22,7 +22,6 @@ _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as 
 _MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
 _MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
 """Mistakes that another rate, or decay of weights, than the given one shows too; the first of them in all arrays."""
-_MISTAKES_LIKE_OLD_VELOCITIES = {"factor", "factor_two", "nesterov"}
 
 
 def judge_update(update: Update, context: Context) -> CodeReport:
@@ -70,7 +69,7 @@ def _judge_second_step(first_report: CodeReport, update: Update, context: Contex
             third = check_next()
             second = third if third.verdict == "WRONG" else second
     first_codes = {mistake.code for mistake in first_report.diagnosis}
-    if second.ok and not first_report.ok and first_codes <= _MISTAKES_LIKE_OLD_VELOCITIES:
+    if second.ok and not first_report.ok and first_codes <= {"factor", "factor_two", "nesterov"}:
         return replace(second, ok=False, vacuous=Note("old_velocities"), worst=None)
     return second if first_report.ok or not first_report.diagnosis else first_report
 

@@ -33,7 +33,7 @@ def test_gradients_of_other_values_are_ignored(order: list[str], params: Any) ->
 
 def test_forward_cache_is_no_gradient() -> None:
     assert_same(gradient_arrays((CACHE, GRADIENT), GIVEN, "gradient"), GRADIENT)
-    with pytest.raises(BadInput, match="has a gradient 'Z1', and there is no such parameter; there are: W1, b1"):
+    with pytest.raises(BadInput, match="has a gradient 'Z1', and there is no such parameter"):
         gradient_arrays(CACHE, GIVEN, "gradient")
 
 
@@ -82,7 +82,7 @@ def test_dictionary_with_loss_and_gradients(name: str) -> None:
         ({"value": 1.0, "dW": np.ones(2)}, "a dictionary of value, dW; give the loss in it the name 'loss', 'cost' or"),
         ({"loss": np.ones(2), "dW": np.ones(2)}, r"an array of shape \(2,\); a loss is one number"),
         ({"loss": 1.0}, "no gradient beside the loss"),
-        ({"loss": 1.0, "other": np.ones(2)}, "lacks the gradient of W, and has 'other'"),
+        ({"loss": 1.0, "other": np.ones(2)}, "lacks the gradient of W; give one"),
     ],
 )
 def test_dictionary_without_loss_is_refused(result: Any, words: str) -> None:

@@ -10,9 +10,6 @@ from deltarule.checking.catalog import Mistake, join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.problem.problem import Floats
 
-CodeAndSentence = tuple[str, str]
-"""The code of a mistake, and the sentence that reports it."""
-
 
 @dataclass(frozen=True)
 class Factor:
@@ -104,7 +101,7 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
 
 def _meanings_of_size(
     evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]
-) -> Iterator[CodeAndSentence]:
+) -> Iterator[tuple[str, str]]:
     """The mistakes that may cause a factor of this absolute value."""
     names = join_names([parameter.name for parameter in parameters])
     beta, rate = evidence.momentum, evidence.learning_rate
@@ -119,7 +116,7 @@ def _meanings_of_size(
         yield "learning_rate", f"the update of {names} has the learning rate {count}"
 
 
-def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[CodeAndSentence]:
+def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[tuple[str, str]]:
     """The mistakes in a count, such as of samples, that may cause a factor."""
     r, is_large = size.value, size.value > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)

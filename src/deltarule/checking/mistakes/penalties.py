@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import (
     Evidence,
     Hypothesis,
@@ -20,9 +20,7 @@ from deltarule.checking.mistakes.evidence import (
     one_mistake,
 )
 from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
-from deltarule.checking.mistakes.shapes import shaped_as
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
-from deltarule.problem.problem import Floats
 
 Meaning = tuple[str, str, int]
 """A mistake's code, the end of the sentence "the gradient of W …", and the number of fitted constants."""
@@ -154,19 +152,16 @@ def _penalties_of_others(
 ) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of other weights V'."""
     name, others = parameter.name, evidence.other_parameters(parameter)
-    exchanged = make_mistake("exchanged", [name], f"the gradient of {name} is that of another parameter")
     own = evidence.penalties[evidence.parameters.index(parameter)]
-    bases: list[tuple[tuple[Mistake, ...], Floats]] = [((), parameter.expected - own), ((), parameter.expected)]
-    bases += [((exchanged,), base) for third in others for base in shaped_as(third.expected, parameter.value.shape)]
     for other in others if parameter.value.size > 1 else ():
         sentence = f"the penalty in the gradient of {name} is that of {other.name}"
         penalty = make_mistake("penalty_other_weights", [name], sentence)
         for weights in (other.value, other.value.T):
             if weights.shape != parameter.value.shape or not weights.any():
                 continue
-            for first, base in bases:
+            for base in (parameter.expected - own, parameter.expected):
                 if any(parameter.is_found(base + term.c * weights) for term in terms if not term.is_sign):
-                    yield Hypothesis(frozenset([parameter]), (*first, penalty), 1 + len(first))
+                    yield Hypothesis(frozenset([parameter]), (penalty,), 1)
 
 
 def _is_bias(evidence: Evidence, parameter: ParameterEvidence) -> bool:

@@ -115,6 +115,11 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
     missing = [str(name) for name in names if name not in keys]
     if missing:
         raise BadInput(f"{function_name} lacks the gradient of {', '.join(missing)}; give one for every parameter")
+    # Plain names beside others that are no parameters, as "Z1" beside "W1", are those of a forward pass's cache.
+    others = [key for key in map(str, result) if key not in keys.values() and key not in names]
+    unmarked = [key for key in others if not (key.startswith(_PREFIXES) or key.endswith(_SUFFIXES))]
+    if unmarked and any(key == name for name, key in keys.items()):
+        raise BadInput(f"{function_name} has a gradient '{unmarked[0]}', and there is no such parameter")
     return {name: result[key] for name, key in keys.items()}
 
 
