@@ -1,5 +1,6 @@
 """Ways to cheat: none changes points, reaches the solution, or harms what lies around it."""
 
+import ctypes
 import io
 import os
 import random
@@ -34,6 +35,15 @@ from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, missing_sandbox
 from deltarule.grading.submissions import Submission, find_submissions
 
 HAS_SANDBOX = not missing_sandbox()
+
+
+def landlock_version() -> int:
+    return ctypes.CDLL(None).syscall(444, None, 0, 1) if sys.platform == "linux" else 0
+
+
+@pytest.mark.skipif(landlock_version() < 3, reason="there is no Landlock")
+def test_a_kernel_with_landlock_has_the_sandbox() -> None:
+    assert not missing_sandbox()  # otherwise the tests below are skipped
 
 
 @pytest.fixture(params=["required", "off"])
@@ -113,9 +123,9 @@ UNLIKE = {"torch": "step", "renamed": "linear_backward", "autograd": "loss"}
 
 
 def test_imports_are_reported(tmp_path: Path) -> None:
-    record = grade_texts(tmp_path, anna=NEEDED + "import PIL.Image, json\n")
-    assert record.submissions[0].notes == ("imports PIL",)
-    assert "imports PIL" in class_page(record)
+    record = grade_texts(tmp_path, anna=NEEDED + "import PIL.Image, json, cv2 as c  # d, e\n")
+    assert record.submissions[0].notes == ("imports PIL, cv2",)
+    assert "imports PIL, cv2" in class_page(record)
 
 
 # Answers that are not computed

@@ -25,7 +25,7 @@ _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MUL
 _IMPORTED = re.compile(r"^from[ \t]+[\w.]*?(\w+)[ \t]+import\b", re.MULTILINE)
 _COMMENT = re.compile(r"#.*|(\"\"\"|''')[\s\S]*?\1")
 _NAME = re.compile(r"\b[^\W\d]\w*")
-_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*?)[ \t]*(?:\bimport\b.*|#.*)?$", re.MULTILINE)
 _CODING = re.compile(r"\A((?:.*\n)?[ \t]*#.*?coding[:=][ \t]*)[-\w.]+")
 
 
@@ -102,9 +102,9 @@ def imported_modules(cells: Sequence[Cell]) -> list[str]:
 
 def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
     """The packages that code imports, but for Python's own, NumPy and its own files."""
-    names = {name for _, source in cells for name in _IMPORTS.findall(source)}
-    own = {"numpy", *sys.stdlib_module_names}
-    return sorted(name for name in names - own if f"{name}.py" not in files)
+    lines = _IMPORTS.findall("\n".join(source for _, source in cells))
+    names = {name for line in lines for name in re.findall(r"(?:^|,)[ \t]*(\w+)", line)}
+    return sorted(name for name in names - {"numpy", *sys.stdlib_module_names} if f"{name}.py" not in files)
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:
