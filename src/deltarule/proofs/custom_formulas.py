@@ -72,8 +72,7 @@ def register_activation(
     a = prove_formula(f"the activation '{name}'", activation)
     if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
         raise BadInput(
-            f"the activation '{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; "
-            f"give one of {', '.join(_RANGES)} that holds them"
+            f"'{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; give a wider one"
         )
     registry.add("activation", activation)
     return activation
