@@ -7,8 +7,20 @@ from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
-from deltarule.grading.results import OVERRIDES, apply_overrides, apply_roster, read_roster
+from deltarule.grading.results import (
+    OVERRIDES,
+    apply_overrides,
+    apply_roster,
+    class_summary,
+    format_points,
+    gradescope_results,
+    read_roster,
+    remarks,
+    to_json,
+    write_results,
+)
 from deltarule.grading.submissions import find_submissions
+from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
@@ -44,8 +56,6 @@ def grade(
     """
     from deltarule.grading.assignment import read_assignment, write_gradescope_zip
     from deltarule.grading.grade import grade as grade_submissions
-    from deltarule.grading.results import gradescope_results, to_json, write_results
-    from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
     people = read_roster(roster) if roster is not None else []
@@ -72,8 +82,6 @@ def grade(
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     """Rows of submissions, or the distribution of many; then what several share."""
-    from deltarule.grading.results import class_summary, format_points, remarks
-
     count, summary = len(record.submissions), class_summary(record)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
     if count <= MAX_ROWS:
