@@ -25,6 +25,9 @@ MIN_SHARED_WORK = 2**20
 """The products of rows and parameters of an update that each of several threads gets at least: fewer of them take less
 time than the threads would wait for one another."""
 
+MAX_SHARING_THREADS = 4
+"""The most of them: on eight processors, eight threads took 1.2 to 3.3 times as long as four for each of five networks."""
+
 CHUNK_PARAMETERS, MAX_CHUNKS = 8192, 48
 """The fewest parameters of a chunk of θ, in which the penalty is summed, and the most chunks."""
 
@@ -48,7 +51,7 @@ class Members:
         """Return among how many of these threads each update is divided."""
         problem = self.updates.problem
         work = problem.batch_rows(self.updates.state.members[self.indices[0]]) * problem.network.parameters
-        return int(np.clip(work // MIN_SHARED_WORK, 1, threads))
+        return int(np.clip(work // MIN_SHARED_WORK, 1, min(threads, MAX_SHARING_THREADS)))
 
     def thread_functions(self, threads: int) -> list[Callable[[], None]]:
         """Divide the work into one function a thread; no result depends on their number."""
