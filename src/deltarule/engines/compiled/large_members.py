@@ -26,7 +26,8 @@ MIN_SHARED_WORK = 2**20
 time than the threads would wait for one another."""
 
 MAX_SHARING_THREADS = 4
-"""The most of them: on eight processors, eight threads took 1.2 to 3.3 times as long as four for each of five networks."""
+"""The most of them: on eight processors eight threads took 1.2 to 3.3 times as long as four for each of five
+networks."""
 
 CHUNK_PARAMETERS, MAX_CHUNKS = 8192, 48
 """The fewest parameters of a chunk of θ, in which the penalty is summed, and the most chunks."""
