@@ -132,3 +132,8 @@ def test_a_device_is_pytorchs() -> None:
             engine(name, "cpu")
     with pytest.raises(BadInput, match="there is no engine 'warp'"):
         engine("warp")
+
+
+def test_auto_goes_without_a_numba_that_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert engine_for("auto", network([1, 1], members=99), 10**9).name == "reference"

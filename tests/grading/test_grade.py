@@ -9,10 +9,12 @@ from grading_examples import (
     BACKWARD,
     FORWARD,
     NEEDED,
+    SOLUTION,
     edited,
     grade_one,
     grade_texts,
     verdicts,
+    write_assignment,
 )
 
 from deltarule.errors import BadInput
@@ -189,3 +191,22 @@ def test_links_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "anna.py").write_text(NEEDED)
     (tmp_path / "link.py").symlink_to(tmp_path / "anna.py")
     assert [submission.student for submission in find_submissions(tmp_path)] == ["anna"]
+
+
+def test_crash_during_diagnosis_costs_no_points(tmp_path: Path) -> None:
+    crashing = """
+import multiprocessing, os
+W0, is_main = W.copy(), multiprocessing.parent_process() is None
+def linear_forward(x, W, b):
+    if not is_main and not np.array_equal(W, W0):
+        os.abort()
+    return x @ W + b
+"""
+    assignment = read_assignment(write_assignment(tmp_path / "assignment", solution=SOLUTION + crashing))
+    students = tmp_path / "students"
+    students.mkdir()
+    (students / "anna.py").write_text(edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"))
+    (students / "bert.py").write_text(NEEDED)
+    anna, bert = grade(assignment, find_submissions(students)).submissions
+    assert (anna.points, bert.points) == (5, 7)
+    assert "dW is wrong" in anna.checks[2].message and not anna.checks[2].mistakes

@@ -6,6 +6,7 @@ The expected time is that of the updates, and of compiling. With these few round
 long on average as with the right choice, and at most 1.7 times, in 1,008 measured cases (`benchmarks/costs.py`).
 """
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -72,7 +73,7 @@ def engine_for(
     # For a small training, inspecting its formulas would take as long as several updates.
     if reference_seconds <= startup_seconds("products", False, layers, shapes):
         return ReferenceEngine()
-    if find_spec("numba") is None:
+    if find_spec("numba") is None or os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         return ReferenceEngine()
     from deltarule.engines.compiled.engine import MAX_MEMBERS_ALONE, CompiledEngine
     from deltarule.engines.compiled.structure_cache import structure_of

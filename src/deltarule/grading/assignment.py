@@ -59,10 +59,6 @@ class Assignment(AssignmentSection):
         """What submissions have to define."""
         return list(dict.fromkeys(name for check in self.checks for name in check.functions))
 
-    def of_student(self, student: str) -> "Assignment":
-        """The assignment with a student's own data, if it is a hidden one."""
-        return read_assignment(self.files[0], student, is_checked=True) if self.hidden else self
-
     @property
     def max_points(self) -> float:
         return sum(sum(check.max_points.values()) for check in self.checks)

@@ -6,10 +6,15 @@ of the output layer does not make the first layer's gradients wrong.
 
 import contextlib
 import functools
+import multiprocessing
+import os
+import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +23,7 @@ import numpy as np
 
 from deltarule.checking.catalog import Mistake
 from deltarule.errors import one_line
-from deltarule.grading.assignment import Assignment
+from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, fit_arrays, long_lengths
 from deltarule.grading.diagnosis import Arrays, follow_on_arrays, name_mistakes
 from deltarule.grading.process import Failed, Worker, clean_text
@@ -30,8 +35,9 @@ from deltarule.problem.problem import Floats
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
-SOLUTION_LOCK = threading.Lock()
-"""The solution's functions may share data, so one thread at a time runs them."""
+
+Job = tuple[Submission, Path, SubmissionResult]
+"""A submission without its files, which lie in the folder, and its result as long as nothing has run."""
 
 
 def grade(
@@ -44,54 +50,101 @@ def grade(
     """
     is_closed = has_sandbox(sandbox, is_required=is_single)
     before = _shared_files(is_closed)
-
-    def grade_submission(submission: Submission) -> SubmissionResult:
-        imported = foreign_imports(submission.cells, submission.files)
-        result = SubmissionResult(
-            submission.student,
-            is_gradable=False,
-            message=submission.problem,
-            checks=tuple(missing_result(check, "not run") for check in assignment.checks),
-            notes=(f"imports {', '.join(imported)}",) if imported else (),
-            id=submission.id,
-            time=submission.time,
-            is_late=submission.is_late,
-        )
-        if submission.problem:
-            return result
-        try:
-            if left_out := forbidden_copies(submission, tuple(assignment.forbid)):
-                text = f"left out, as copies of forbidden modules: {len(left_out)} files such as "
-                result = replace(result, notes=(*result.notes, text + one_line(min(left_out))))
-            with SOLUTION_LOCK:
-                own = assignment.of_student(submission.student)
-            with tempfile.TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as name:
-                folder = Path(name)
-                for target, path in submission.files.items():
-                    if target not in left_out:
-                        copy, content = folder / "submission" / target, path.read_bytes()
-                        copy.parent.mkdir(parents=True, exist_ok=True)
-                        copy.write_bytes(as_module(content) if target.endswith(".py") else content)
-                (folder / "root").mkdir()
-                with contextlib.closing(Worker(submission, folder, own, is_closed)) as running:
-                    problem = running.load()
-                    checks = tuple(grade_check(check, own, running) for check in own.checks)
-        except Failed as error:
-            return replace(result, message=str(error))
-        except Exception as error:  # whatever one submission does, all others are graded
-            message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
-            return replace(result, message=message)
-        is_gradable = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
-        message = f"while it was loaded: {problem}" if problem else ""
-        digest = fingerprint(submission.cells)
-        return replace(result, is_gradable=is_gradable, message=message, checks=checks, fingerprint=digest)
-
-    with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as parent:
-        with ThreadPoolExecutor(2) as threads:
-            results = tuple(threads.map(grade_submission, submissions))
+    results = []
+    with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
+        folders = (Path(folder) / str(number) for number in range(len(submissions)))
+        jobs = [_prepare(assignment, *one) for one in zip(submissions, folders, strict=True)]
+        for job, future in zip(jobs, _run(assignment, is_closed, jobs), strict=True):
+            for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
+                if isinstance(future.exception(), BrokenProcessPool):
+                    [future] = _run(assignment, is_closed, [job], is_diagnosed)
+            results.append(future.result())
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
-    return GradeRecord(*about, results, HELD if is_closed else LIMITS, left)
+    return GradeRecord(*about, tuple(results), HELD if is_closed else LIMITS, left)
+
+
+def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
+    """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
+    imported = foreign_imports(submission.cells, submission.files)
+    notes = [f"imports {', '.join(imported)}"] if imported else []
+    left_out = forbidden_copies(submission, tuple(assignment.forbid))
+    if left_out:
+        examples = f"{len(left_out)} files such as {one_line(min(left_out))}"
+        notes.append(f"left out, as copies of forbidden modules: {examples}")
+    for target, file in submission.files.items():
+        if target not in left_out:
+            copy, content = folder / "submission" / target, file.read_bytes()
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
+    (folder / "root").mkdir(parents=True)
+    result = SubmissionResult(
+        submission.student,
+        is_gradable=False,
+        message=submission.problem,
+        checks=tuple(missing_result(check, "not run") for check in assignment.checks),
+        notes=tuple(notes),
+        id=submission.id,
+        time=submission.time,
+        is_late=submission.is_late,
+    )
+    return replace(submission, files={}), folder, result
+
+
+def _run(
+    assignment: Assignment, is_closed: bool, jobs: Sequence[Job], is_diagnosed: bool = True
+) -> list[Future[SubmissionResult]]:
+    """Grade submissions in two processes, which read the assignment again."""
+    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload([__name__])  # so that a process starts at once
+    with ProcessPoolExecutor(min(2, len(jobs) or 1), context, _end_with_grader) as processes:
+        common = assignment.files[0], assignment.hidden, is_closed, is_diagnosed
+        return [processes.submit(_grade_submission, *common, *job) for job in jobs]
+
+
+def _end_with_grader() -> None:
+    grader = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if grader is not None:
+            grader.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+_read_assignment = functools.lru_cache(maxsize=1)(functools.partial(read_assignment, is_checked=True))
+"""The assignment in a process, with a student's own data if they are hidden; the grader has checked the solution."""
+
+
+def _grade_submission(
+    path: Path,
+    is_hidden: bool,
+    is_closed: bool,
+    is_diagnosed: bool,
+    submission: Submission,
+    folder: Path,
+    result: SubmissionResult,
+) -> SubmissionResult:
+    if submission.problem:
+        return result
+    try:
+        own = _read_assignment(path, submission.student if is_hidden else "")
+        with contextlib.closing(Worker(submission, folder, own, is_closed)) as running:
+            problem = running.load()
+            checks = tuple(grade_check(check, own, running, is_diagnosed) for check in own.checks)
+    except Failed as error:
+        return replace(result, message=str(error))
+    except Exception as error:  # whatever one submission does, all others are graded
+        message = f"it cannot be graded: {type(error).__name__}: {clean_text(str(error))}"
+        return replace(result, message=message)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    is_gradable = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
+    message = f"while it was loaded: {problem}" if problem else ""
+    digest = fingerprint(submission.cells)
+    return replace(result, is_gradable=is_gradable, message=message, checks=checks, fingerprint=digest)
 
 
 def _shared_files(is_closed: bool) -> set[str]:
@@ -106,8 +159,11 @@ def missing_result(check: Check, message: str) -> CheckResult:
     return CheckResult(check.name, check.part, message, arrays)
 
 
-def grade_check(check: Check, assignment: Assignment, running: Worker) -> CheckResult:
-    """Make a call, compare its result with the solution's and name the mistakes."""
+def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagnosed: bool = True) -> CheckResult:
+    """Make a call, compare its result with the solution's and name the mistakes.
+
+    With `is_diagnosed` the solution runs beside the student's arrays.
+    """
     try:
         result = running.call(check.request(), assignment.time_limit_seconds)
     except Failed as error:  # earlier checks still count, and later ones get a new process
@@ -116,11 +172,10 @@ def grade_check(check: Check, assignment: Assignment, running: Worker) -> CheckR
     found, is_other = fit_arrays(result, names, check.expected)
     arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
     mistakes: tuple[Mistake, ...] = ()
-    with SOLUTION_LOCK:
-        if check.follow_on:
-            arrays = _follow_on(check, assignment.names, found, arrays)
-        if {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
-            mistakes = name_mistakes(check, assignment.names, found)
+    if check.follow_on and is_diagnosed:
+        arrays = _follow_on(check, assignment.names, found, arrays)
+    if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
+        mistakes = name_mistakes(check, assignment.names, found)
     texts = names if len(names) == len(arrays) else list(check.returns)
     is_wrong = [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))

@@ -579,6 +579,28 @@ def test_the_second_process_starts_from_the_disk_and_an_edited_derivative_is_nev
     assert trained(tmp_path) == first
 
 
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
+def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch):
+    programs, temporary = tmp_path / "programs", tmp_path / "temporary"
+    for folder in (programs, temporary):
+        folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    found = trained(programs, FULL)  # the text fits, what Numba makes of it does not
+    (text,) = programs.glob("*.py")
+    assert not list(programs.rglob("*.nbc"))
+    text.unlink()
+    text.mkdir()  # so that nothing can be written there
+    assert trained(programs) == found
+    assert not list(temporary.iterdir()), "a temporary folder goes with its process"
+
+
 def test_programs_need_no_home(monkeypatch):
     for name in ("HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +20,18 @@ from deltarule.errors import DeltaruleError
 from deltarule.files import temporary_folder, write_whole
 
 
+@cache
 def load(text: str) -> Callable[..., Any]:
     """Return the function `advance` of a program's source text."""
-    return load_module(text).advance  # type: ignore[no-any-return]
+    advance: Any = load_module(text).advance
+    save = advance._cache.save_overload
+
+    def save_if_possible(*arguments: Any) -> None:
+        with suppress(OSError):  # a full disk stops no training
+            save(*arguments)
+
+    advance._cache.save_overload = save_if_possible
+    return advance  # type: ignore[no-any-return]
 
 
 @cache
