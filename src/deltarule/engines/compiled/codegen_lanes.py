@@ -17,10 +17,10 @@ from deltarule.maths.network import Layer
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import is_built_in
 
-MIN_TILED = 64
-"""The weights of the largest layer from which on lanes compute products in tiles, as a single member always does.
+MIN_TILED, MIN_TILED_ALONE = 64, 16
+"""The weights of the largest layer from which on products are computed in tiles, with lanes and for a single member.
 
-With fewer, tiles were measured to save less than the 0.8 s that they take to compile."""
+With fewer, tiles were measured to take longer, or with lanes to save less than the 0.8 s that they take to compile."""
 
 
 STEP_VALUES = "step_values"
@@ -88,8 +88,8 @@ class Shape:
 class LaneWriter:
     """Base of the generator: lays out a block's arrays, and writes expressions.
 
-    Values are those of one row, which the next row overwrites, or with `is_tiled` those of some rows of a batch. All
-    lanes see the same row, unless they `has_own_rows`.
+    Values are those of one row, which the next row overwrites, or with `is_batched` those of all rows of a batch or a
+    tile. All lanes see the same row, unless they `has_own_rows`.
     """
 
     def __init__(self, problem: Problem, shape: Shape) -> None:
@@ -100,13 +100,14 @@ class LaneWriter:
         self.is_single = self.L == 1
         self.has_own_rows = shape.own_rows and not self.is_single
         self.is_tiled = is_tiled(problem, self.L, self.has_own_rows)
+        self.is_batched = self.is_single or self.is_tiled
         self.row_counts: dict[str, int] = dict.fromkeys(
             ("pre_activations", "activations", "grad_z", "gains", "row_values", STEP_VALUES, "inputs"), 0
         )
         self.array_ranges: dict[tuple[str, int], ArrayRange] = {}
         self._reserve_ranges()
         self.objective = "value" if self.is_single else f"objective[s * {self.L} + l]"
-        self.row_index, self.row_range = ("start + i", "count") if self.is_tiled else ("i", "begin, end")
+        self.row_index, self.row_range = ("start + i", "count") if self.is_batched else ("i", "begin, end")
 
     def _reserve_ranges(self) -> None:
         network, optimizer = self.problem.network, self.problem.optimizer
@@ -134,7 +135,7 @@ class LaneWriter:
     def at(self, kind: str, number: int = 0, row: int = 0, unit: str = "") -> str:
         """Return the expression of a value in lane l, for unit `row` + `unit`."""
         reserved, offset = self.array_ranges[kind, number], f" + {unit} * {self.L}" if unit else ""
-        if not self.is_tiled or reserved.array == STEP_VALUES:
+        if not self.is_batched or reserved.array == STEP_VALUES:
             return f"{reserved.array}[{(reserved.start + row) * self.L}{offset} + l]"
         if self.is_single:
             return f"{reserved.name}[i * {reserved.rows} + {unit or row}]"
@@ -143,7 +144,7 @@ class LaneWriter:
     def every(self, kind: str, number: int = 0) -> str:
         """Return the expression of value j in an elementwise loop, see `units`."""
         reserved = self.array_ranges[kind, number]
-        return f"{reserved.name}[j]" if self.is_tiled else f"{reserved.array}[{reserved.start * self.L} + j]"
+        return f"{reserved.name}[j]" if self.is_batched else f"{reserved.array}[{reserved.start * self.L} + j]"
 
     def parameter(self, array: str, row: int = 0, unit: str = "", stride: int = 1, vector: str = "theta") -> str:
         """Return the expression of an entry of a parameter array in lane l."""
@@ -158,22 +159,22 @@ class LaneWriter:
 
     def units(self, number: int, *lines: str) -> None:
         """Add lines in an elementwise loop j over the units of layer `number`."""
-        count = f"{'count * ' if self.is_tiled else ''}{self.layers[number - 1].units * self.L}"
+        count = f"{'count * ' if self.is_batched else ''}{self.layers[number - 1].units * self.L}"
         with self.out.block(f"for j in range({count})"):
             self.out.add(*lines)
 
     @contextmanager
-    def each_row(self) -> Iterator[None]:
+    def each_row(self, inputs: bool = False) -> Iterator[None]:
         """Add the lines of this context in a loop over rows, unless one is around it."""
-        if not self.is_tiled:
+        if not self.is_batched:
             yield
             return
         with self.out.block("for i in range(count)"):
-            self.load_row(inputs=False)
+            self.load_row(inputs)
             yield
 
     def load_row(self, inputs: bool = True) -> None:
-        count = self.layers[0].inputs if inputs else 0
+        count = self.layers[0].inputs if inputs and not self.is_tiled else 0  # for tiles, inputs were gathered before
         if not self.has_own_rows:
             self.out.add(f"r = ids[epoch, {self.row_index}]", *(f"x{d} = x[r, {d}]" for d in range(count)))
             return
@@ -204,6 +205,9 @@ class LaneWriter:
 
     def activation(self, activation: Activation, z: str) -> str:
         return self.formulas.call(activation.function, z, parameters=activation.parameters)
+
+    def slope(self, activation: Activation, z: str, a: str) -> str:
+        return self.formulas.call(activation.derivative, z, a, parameters=activation.parameters)
 
     def number(self, name: str) -> str:
         """Return the expression of a member's hyperparameter, by name, in float64."""
@@ -250,4 +254,4 @@ def member_numbers(problem: Problem) -> dict[str, Floats]:
 
 def is_tiled(problem: Problem, lanes: int, own_rows: bool) -> bool:
     weights = max(layer.inputs * layer.units for layer in problem.network.layers)
-    return lanes == 1 or (not own_rows and weights >= MIN_TILED)
+    return not own_rows and weights >= (MIN_TILED_ALONE if lanes == 1 else MIN_TILED)

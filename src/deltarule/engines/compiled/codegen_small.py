@@ -89,12 +89,13 @@ class _ProgramWriter(UpdateWriter):
 
     def name_arrays(self) -> None:
         """Write a named array for each kind of value, indexed from 0."""
-        if self.is_tiled:
-            room = ROWS_AT_ONCE * self.L
-            for reserved in self.array_ranges.values():
-                if reserved.array not in (STEP_VALUES, "inputs"):
+        if self.is_batched:
+            room = ROWS_AT_ONCE * self.L if self.is_tiled else "size"
+            for kind, reserved in self.array_ranges.items():
+                if reserved.array not in (STEP_VALUES, "inputs") and kind != ("x", 0):
                     stop = reserved.start + reserved.rows
-                    self.out.add(f"{reserved.name} = {reserved.array}[{reserved.start * room} : {stop * room}]")
+                    self.out.add(f"{reserved.name} = {reserved.array}[{reserved.start} * {room} : {stop} * {room}]")
+        if self.is_tiled:
             start = self.array_ranges["zero", 0].start * self.L
             self.out.add(f"zero = {STEP_VALUES}[{start} : {start + self.L}]", "zero[:] = 0.0")
 
@@ -116,6 +117,8 @@ class _ProgramWriter(UpdateWriter):
                 out.add(f"count = min(end - start, {ROWS_AT_ONCE})")
                 out.add("gather(x, ids[epoch, start : start + count], inputs)")
                 self.batch()
+        elif self.is_single:
+            self.batch()
         else:
             with out.block("for i in range(begin, end)"):
                 self.load_row()
@@ -166,7 +169,8 @@ class _ProgramWriter(UpdateWriter):
         total = self.parameter(f"b{n}", 0, "h") if layer.bias else self.formulas.constant(0.0)
         for d in range(layer.inputs):
             total = f"fma({self.input(layer, d)}, {self.parameter(weights, d * units, 'h')}, {total})"
-        self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
+        with self.each_row(inputs=n == 1):
+            self.out.lanes(f"{self.at('z', n, 0, 'h')} = {total}", over=f"h in range({units})")
 
     def multiply_in_tiles(self, layer: Layer) -> None:
         n, columns, W = layer.number, layer.units * self.L, self.parameters(f"W{layer.number}")
@@ -296,7 +300,8 @@ class _ProgramWriter(UpdateWriter):
         for d in range(layer.inputs):
             gradient = self.parameter(f"W{n}", d * units, "h", vector="gradient")
             lines.append(f"{gradient} = fma({self.input(layer, d)}, d, {gradient})")
-        self.out.lanes(*lines, over=f"h in range({units})")
+        with self.each_row(inputs=n == 1):
+            self.out.lanes(*lines, over=f"h in range({units})")
 
     def backward_through(self, before: Layer, layer: Layer) -> None:
         """Write the code for ∂J/∂z of the layer `before` from that of the next one."""
@@ -308,19 +313,20 @@ class _ProgramWriter(UpdateWriter):
             total = self.formulas.constant(0.0)
             for h in range(layer.units):
                 total = f"fma({self.at('g', n + 1, h)}, {self.parameter(weights, h, 'd', layer.units)}, {total})"
-            self.out.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
+            with self.each_row():
+                self.out.lanes(f"{self.at('g', n, 0, 'd')} = {total}", over=f"d in range({before.units})")
         if self.shape.drops[n - 1]:
             self.units(n, f"{self.every('g', n)} *= {self.every('k', n)}")
         if before.activation.rowwise:
             self.softmax_backward(n, before.units)
         else:
-            derivative, parameters = before.activation.derivative, before.activation.parameters
-            slope = self.formulas.call(derivative, self.every("z", n), self.every("a", n), parameters=parameters)
+            slope = self.slope(before.activation, self.every("z", n), self.every("a", n))
             self.units(n, f"{self.every('g', n)} *= {slope}")
 
 
-def scratch(problem: Problem, shape: Shape) -> dict[str, Space]:
+def scratch(problem: Problem, shape: Shape, batch_size: int) -> dict[str, Space]:
     """Return the flat scratch arrays that a program needs, by name."""
     writer = _ProgramWriter(problem, shape)
-    width = shape.lanes * (ROWS_AT_ONCE if writer.is_tiled else 1)
+    rows_at_once = ROWS_AT_ONCE if writer.is_tiled else batch_size if shape.lanes == 1 else 1
+    width = shape.lanes * rows_at_once
     return {array: (count * width, problem.dtype.type) for array, count in writer.row_counts.items()}

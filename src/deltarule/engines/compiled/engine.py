@@ -69,7 +69,7 @@ class CompiledEngine(Engine):
             threads = self.threads if n * work > 2_000_000 else 1
             tasks: list[Callable[[], None]] = []
             for blocks in parts:
-                program_of_blocks = structure.lane_program(blocks.shape)
+                program_of_blocks = structure.lane_program(blocks.shape, blocks.batch_rows)
                 tasks += [partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)]
             self._run_tasks(tasks, use_threads=threads > 1)
         return after, Trace(objective, bad)

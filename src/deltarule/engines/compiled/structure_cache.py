@@ -54,12 +54,10 @@ class Structure:
         """Why there is no program of either form, or ""."""
         return self.problem.unusual_update or (self.not_compilable and self.not_fusible)
 
-    def lane_program(self, shape: Shape) -> tuple[Callable[..., Any], dict[str, Space]]:
+    def lane_program(self, shape: Shape, batch_size: int) -> tuple[Callable[..., Any], dict[str, Space]]:
         """Return the program for small networks, and its scratch arrays."""
-        problem = self.problem
-        return self.cached(
-            shape, lambda: (load(codegen_small.program(problem, shape)), codegen_small.scratch(problem, shape))
-        )
+        run = self.cached(shape, lambda: load(codegen_small.program(self.problem, shape)))
+        return run, self.cached((shape, batch_size), lambda: codegen_small.scratch(self.problem, shape, batch_size))
 
     def large_program(self) -> Callable[..., Any]:
         return self.cached("large", lambda: load(codegen_large.program(self.problem)))
