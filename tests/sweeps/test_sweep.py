@@ -283,7 +283,6 @@ CLASSES_AND_NUMBERS = {
             "the schedule 'exponential' has no parameter 'every'; its parameters: factor, per",
         ),
         ({"grid": {"network.layers": [["auto", 3, 2]]}}, "iris has 3 classes, so the network needs 3 outputs, not 2"),
-        ({"grid": ["a"]}, "a configuration is 'a'; give a table"),
         ({"grid": [{"optimizer.learning_rate": Fraction(1, 2)}]}, "optimizer.learning_rate is 1/2; give a number"),
         ({"grid": {"data.split.validation": [0.2, 0.0]}}, "some configurations rank by the accuracy on the validation"),
         (

@@ -411,7 +411,7 @@ def test_progress_counts_solved_and_diverged_members():
     [
         ({"max_steps": None}, "no limit"),
         ({"threshold": "0.1"}, "threshold is '0.1'; give a finite number"),
-        ({"patience": 3}, "no validation rows"),
+        ({"patience": 3}, "needs validation rows"),
         ({"record": ("acuracy",)}, "no metric 'acuracy'"),
         ({"record": "accuracy"}, "^record is 'accuracy'; give a list of names, or functions by name"),
         ({"record": {"accuracy": print}}, "^record has a function named 'accuracy', which is a series already"),
@@ -427,7 +427,7 @@ def test_progress_counts_solved_and_diverged_members():
             {"metric": "wide", "threshold": 1, "record": {"wide": lambda moment: np.ones((1, 2))}},
             "^the metric 'wide' is",
         ),
-        ({"metric": "validation accuracy", "threshold": 1}, "^the metric is 'validation accuracy', and there are no"),
+        ({"metric": "validation accuracy", "threshold": 1}, "needs validation rows"),
         ({"resume": True}, "resume is True without a checkpoint; name the file to resume from"),
         ({"validation": (np.eye(3), np.eye(3))}, "^validation: the inputs have 3 columns and the network 8 inputs"),
         ({"validation": (EYE, EYE[:3])}, "^validation: there are 8 rows of inputs and 3 of targets"),
@@ -508,9 +508,8 @@ def test_penalty_of_strength_0_is_noted():
 
 def test_observing_evaluates_nothing_by_itself(monkeypatch):
     evaluated = []
-    monkeypatch.setattr(ReferenceEngine, "outputs", lambda *given: pytest.fail("nobody has asked for outputs"))
-    logits = ReferenceEngine.logits
-    monkeypatch.setattr(ReferenceEngine, "logits", lambda *given: evaluated.append(given) or logits(*given))
+    outputs = ReferenceEngine.outputs
+    monkeypatch.setattr(ReferenceEngine, "outputs", lambda *given: evaluated.append(given) or outputs(*given))
     observed = {"every": range(20), "record": {"look": lambda moment: moment.parameters and None}}
     train(encoder(seeds=range(8)), max_steps=20, engine="reference", history_every=20, **observed)
     assert len(evaluated) == 1  # the end of the history
