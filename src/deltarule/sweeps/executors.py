@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -77,7 +78,10 @@ def _local_pool(workers: int) -> Iterator[Pool]:
     from joblib.externals.loky import ProcessPoolExecutor
 
     def start() -> Any:
-        return ProcessPoolExecutor(workers, initializer=_initialize_worker, initargs=(os.getpid(),))
+        with _block_ctrl_c():
+            executor = ProcessPoolExecutor(workers, initializer=_initialize_worker, initargs=(os.getpid(),))
+            executor.submit(os.getpid)  # the first submission starts all workers
+        return executor
 
     executor = start()
 
@@ -96,8 +100,25 @@ def _local_pool(workers: int) -> Iterator[Pool]:
         executor.shutdown(wait=True, kill_workers=True)
 
 
+@contextmanager
+def _block_ctrl_c() -> Iterator[None]:
+    """Block Ctrl-C (SIGINT) in the processes that are started within the block.
+
+    A terminal sends it to all processes, and one that still loads its libraries would print a traceback.
+    """
+    if sys.platform != "win32":
+        # Started first, because starting them unblocks the signal again.
+        for module in ("multiprocessing", "joblib.externals.loky.backend"):
+            import_module(f"{module}.resource_tracker").ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _initialize_worker(parent_pid: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which a terminal sends to all processes: the parent ends them
     platforms.exit_with_parent(parent_pid)  # else it would train beside those that resume a killed sweep
     # Errors are reported by the parent; without memory, Python and its libraries would print more.
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
