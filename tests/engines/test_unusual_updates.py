@@ -96,7 +96,6 @@ def test_scripts_and_explanations_refuse(options: dict[str, Any]) -> None:
         ({"learning_rate_factors": {"b": np.ones((1, 4))}}, r"factor of b has the shape \(1, 4\); give a number"),
         ({"learning_rate_factors": {"W1": -np.ones((3, 4))}}, "factor of W1 has -1 to -1; give a number of 0 or more"),
         ({"learning_rate_factors": {"W1": masks(0)[:2]}}, "numbers differ in length .*2 for learning_rate_factors"),
-        ({"learning_rate_factors": {"W1": masks(0)[:2], "W2": np.ones((3, 4, 2))}}, "are for 2 and for 3 members"),
         ({"clip_norm": 0.0}, "clip_norm is 0; give a number above 0"),
     ],
 )
