@@ -224,7 +224,7 @@ def test_class_of_one_row_is_left_out() -> None:
     np.testing.assert_array_equal(model.predict_proba(x), without.predict_proba(x))
     numbers = np.where(y == "no", 0, 1)
     numbers[:6] = np.arange(2, 8)
-    told = r"left out: 6 rows whose class occurs nowhere else \('2', '3', '4', '5', '6' …\)"
+    told = r"left out: 6 rows whose class occurs nowhere else \('2', '3', '4', '5', '6' and 1 more\)"
     with pytest.warns(UserWarning, match=told):
         assert TabularClassifier(random_state=0).fit(x, numbers).classes_.tolist() == [0, 1]
 
@@ -394,9 +394,6 @@ def test_quantiles_hold_the_shares_that_they_name() -> None:
     np.testing.assert_allclose(np.mean(coverages, axis=0), [0.1, 0.5, 0.9], atol=0.06)
     with pytest.raises(BadInput, match="give shares between 0 and 1"):
         model.predict(x, quantiles=[5, 95])
-    model.errors_ = np.zeros(0)
-    with pytest.raises(BadInput, match="file is of an earlier version"):
-        model.predict(x, quantiles=[0.5])
 
 
 @pytest.mark.slow
