@@ -51,6 +51,12 @@ _OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
     "sigmoid": (
         ("derivative_missing", "has a alone", lambda g, u, v: g * v),
         ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
+        ("derivative_twice", "is multiplied by a once more", lambda g, u, v: g * v**2 * (1 - v)),
+        ("derivative_twice", "is multiplied by 1 − a once more", lambda g, u, v: g * v * (1 - v) ** 2),
+        ("derivative_missing", "is left out, and the rest doubled", lambda g, u, v: 2 * g),
+        ("derivative_missing", "is left out, and the rest halved", lambda g, u, v: g / 2),
+        ("derivative_twice", "is multiplied twice, and doubled", lambda g, u, v: 2 * g * (v * (1 - v)) ** 2),
+        ("derivative_twice", "is multiplied twice, and halved", lambda g, u, v: g * (v * (1 - v)) ** 2 / 2),
     ),
     "tanh": (("other_derivative", "has a for a²", lambda g, u, v: g * (1 - v)),),
     "relu": (("other_derivative", "has a in place of 1", lambda g, u, v: g * v),),

@@ -98,12 +98,13 @@ def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
     """The hypothesis that only one entry, row or column of an array measured as a whole is wrong.
 
-    It says so only if the right gradient is not 0 elsewhere: if it is, any mistake shows in that place alone.
+    It says so only if the right gradient is not 0 elsewhere, where any mistake shows in that place alone, and if the
+    entry is far off: a small error everywhere may exceed its tolerance in one entry.
     """
     if len(evidence.wrong) != 1 or evidence.divisor != 1:
         return
     (parameter,) = evidence.wrong
-    if not (np.isfinite(parameter.expected) | parameter.at_kink).all():
+    if not (np.isfinite(parameter.expected) | parameter.at_kink).all() or not parameter.count_clearly_wrong:
         return
     shape, name = parameter.expected.shape, parameter.name
     indices = np.argwhere(parameter.wrong)
