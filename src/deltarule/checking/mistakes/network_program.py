@@ -19,6 +19,7 @@ from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
+from deltarule.maths.network import BATCH_NORM_EPSILON
 from deltarule.problem.network import Network
 from deltarule.problem.registry import is_built_in
 
@@ -30,10 +31,8 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
     activations = [match.network.output, *(layer.activation for layer in match.network.layers)]
     formulas: list[Any] = [match.objective.loss, *activations]
-    is_plain = not any(layer.scaling or layer.batch_norm for layer in match.network.layers)
-    if not is_plain or not all(
-        is_built_in(one) and (one.name in _ACTIVATIONS or one.name in _LOSSES) for one in formulas
-    ):
+    is_plain = not any(layer.scaling for layer in match.network.layers)
+    if not is_plain or not all(is_built_in(one) and one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas):
         return None
     lines = ["def loss(params):", *(f"    {line}" for line in _statements(match))]
     source = "\n".join(lines)
@@ -57,6 +56,12 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
         n = layer.number
         yield f"z{n} = {source} @ W{n}" + (f" + b{n}" if layer.bias else "")
         source = f"z{n}"
+        if layer.batch_norm:
+            yield f"centered{n} = z{n} - z{n}.mean(axis=0, keepdims=True)"
+            yield f"variance{n} = (centered{n} ** 2).mean(axis=0, keepdims=True)"
+            yield f"normal{n} = centered{n} / np.sqrt(variance{n} + {BATCH_NORM_EPSILON})"
+            yield f"n{n} = gamma{n} * normal{n} + beta{n}"
+            source = f"n{n}"
         if n != match.network.layers[-1].number:
             yield f"a{n} = {_expression(layer.activation, source)}"
             source = f"a{n}"
