@@ -31,11 +31,10 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
     activations = [match.network.output, *(layer.activation for layer in match.network.layers)]
     formulas: list[Any] = [match.objective.loss, *activations]
-    is_plain = not any(layer.scaling for layer in match.network.layers)
-    if not is_plain or not all(is_built_in(one) and one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas):
+    is_written = all(is_built_in(one) and one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas)
+    if not is_written or any(layer.scaling for layer in match.network.layers):
         return None
-    lines = ["def loss(params):", *(f"    {line}" for line in _statements(match))]
-    source = "\n".join(lines)
+    source = "\n    ".join(["def loss(params):", *_statements(match)])
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
     factor = 1 / match.divisor if match.divisor else match.factor
     names: dict[str, Any] = {"np": np, "x": match.x, "y": match.y, "factor": factor, "softmax": _softmax}

@@ -2,8 +2,10 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -157,9 +159,11 @@ class ParameterStore:
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
     """Convert a gradient to its parameter's shape; zeros and "other_shape" if not."""
     shape, lengths = parameter.shape, _long_axes(parameter.shape)
-    broadcast = _broadcast_shape(gradient.shape, shape)
+    broadcast: tuple[int, ...] = ()
+    with suppress(ValueError):  # they cannot be subtracted
+        broadcast = np.broadcast_shapes(gradient.shape, shape)
     if gradient.size == parameter.size and _long_axes(gradient.shape) == lengths:
-        if broadcast is not None and np.prod(broadcast) == parameter.size:  # (3, 1) minus (3,) makes (3, 3)
+        if prod(broadcast) == parameter.size:  # (3, 1) minus (3,) makes (3, 3)
             return gradient.reshape(shape), ""
         return gradient.reshape(shape), "transposed" if gradient.T.shape == shape else "broadcast"
     if gradient.T.shape == shape:
@@ -175,13 +179,6 @@ def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
 
 def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n > 1)
-
-
-def _broadcast_shape(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[int, ...] | None:
-    try:
-        return np.broadcast_shapes(first, second)
-    except ValueError:
-        return None
 
 
 def check_finite(name: str, array: NDArray[Any]) -> NDArray[Any]:
