@@ -129,7 +129,7 @@ def test_invalid_class_weight(of_labels: bool, class_weight: Any, words: str) ->
 
 def test_labels_after_classes_are_refused() -> None:
     model = MLPClassifier((4,), max_iter=2, warm_start=True).fit(X, X > 0)
-    with pytest.raises(ValueError, match="`y` has labels where the previous call to fit had classes"):
+    with pytest.raises(ValueError, match="`y` holds classes and held labels, or the reverse, when last fitted"):
         model.fit(X, np.arange(80) % 3)
 
 

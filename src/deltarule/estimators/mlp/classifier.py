@@ -193,7 +193,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
             return
         if self._labels != (type_of_target(y) == "multilabel-indicator"):
-            raise ValueError("`y` has labels where an earlier fit had classes, or the other way; fit a new one.")
+            raise ValueError("`y` holds classes and held labels, or the reverse, when last fitted; fit a new model.")
         if not self._labels:
             _reject_multiple_columns(y)
         if self.warm_start and not incremental and not self._labels and set(np.unique(y)) != set(self.classes_):
