@@ -108,6 +108,15 @@ def test_pixels_are_read_color_after_color():
     assert claims.roughness(slope)[0] < 0.01 < claims.roughness(color_last)[0]
 
 
+@pytest.mark.parametrize(("first", "last", "expected"), [(0.1, 0.14, 4), (0.1, 0.15, 0), (0.5, None, 0)])
+def test_cifar_8_trains_eight_networks_unless_the_first_refutes_it(first, last, expected):
+    eight = [(depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
+    values = {eight[0]: first} if last is None else {**dict.fromkeys(eight, first), eight[-1]: last}
+    table = Table([(claims.deep_settings(*one), rows(4, validation_accuracy=value)) for one, value in values.items()])
+    study = Tables(RECIPE, deep_pytorch=table, deep_small=table)
+    assert set(count(CLAIMS["cifar-8"], study).values()) == {expected}
+
+
 def test_cifar_9_compares_like_with_like():
     """A lead counts within an activation and batch norm; one is enough; and no depth may be far behind."""
 

@@ -246,11 +246,19 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
 
 
 def cifar_8(experiments: Experiments, weights: str) -> Evidence:
-    """Judge whether 4 to 7 layers without batch norm stay under 15 %."""
+    """Judge whether 4 to 7 layers without batch norm stay under 15 %.
+
+    If the first network does not, for no seed, the seven others are not trained: they cannot change the answer.
+    """
     names = [(depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
-    found = list(deep_accuracies(experiments, weights, names=names).values())
-    lowest, highest = np.min(found, axis=0), np.max(found, axis=0)
-    return Evidence(highest < 0.15, {"lowest accuracy": lowest, "highest": highest})
+    for trained in (names[:1], names):
+        found = list(deep_accuracies(experiments, weights, names=trained).values())
+        lowest, highest = np.min(found, axis=0), np.max(found, axis=0)
+        if (highest >= 0.15).all():
+            break
+    return Evidence(
+        highest < 0.15, {"lowest accuracy": lowest, "highest": highest}, f"{len(found)} of 8 networks trained"
+    )
 
 
 def cifar_9(experiments: Experiments, weights: str, layers: int) -> Evidence:

@@ -11,6 +11,7 @@ S seeds · N test images · C combinations · F folds
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,13 @@ REPORTED = {
     "optimizer.learning_rate": 1e-3,
 }
 """The settings of the combination that the report found best."""
+LONGEST_STEPS = {
+    "network.dropout": 0.0,
+    "optimizer.batch_size": 128,
+    "optimizer.momentum": 0.5,
+    "optimizer.learning_rate": 1e-2,
+}
+"""The combination of the grid that is trained with the report's best before all others: the two may refute a claim."""
 
 SOFTMAX = "softmax"
 SOFTMAX_MODELS = (SOFTMAX, "hidden-250", "hidden-500")
@@ -81,22 +89,24 @@ def right_answers(experiments: Experiments, model: str, weights: str, rate: floa
     return np.stack([table.network(row["key"]).outputs(test.x).argmax(-1) == test.answers for row in rows])
 
 
-def grid(experiments: Experiments, weights: str, reduction: str = "sum", **options: Any) -> Sweep:
-    """Sweep the report's 96 combinations, cross-validated."""
+def grid(experiments: Experiments, weights: str, reduction: str = "sum", settings: Any = None, **options: Any) -> Sweep:
+    """Sweep the report's 96 combinations, or some of them, cross-validated."""
     chosen = {"network.initializer": WEIGHTS[weights], "loss.reduction": reduction}
     name = f"grid-{weights.replace(' ', '-')}" + ("" if reduction == "sum" else "-mean")
-    return experiments.sweep(name, set=chosen, folds=FOLDS, **options)
+    return experiments.sweep(name, settings, set=chosen, folds=FOLDS, **options)
 
 
 def grid_scores(
     experiments: Experiments, weights: str, reduction: str, part: str
-) -> tuple[list[dict[str, Any]], Floats]:
-    """The grid's settings and their mean accuracies over the folds [C, S]."""
-    table, values = grid(experiments, weights, reduction), experiments.recipe.configuration.grid
-    settings = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
-    rows = [experiments.rows_of(table, one) for one in settings]
-    scores = np.array([[row[f"{part}_accuracy"] or 0.0 for row in of_one] for of_one in rows])
-    return settings, scores.reshape(len(settings), FOLDS, -1).mean(1)
+) -> Iterator[tuple[list[dict[str, Any]], Floats]]:
+    """Two combinations, then all of them, and their mean accuracies over the folds [C, S]."""
+    values = experiments.recipe.configuration.grid
+    every = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
+    for settings in ([REPORTED, LONGEST_STEPS], every):
+        table = grid(experiments, weights, reduction, settings)
+        rows = [experiments.rows_of(table, one) for one in settings]
+        scores = np.array([[row[f"{part}_accuracy"] or 0.0 for row in of_one] for of_one in rows])
+        yield settings, scores.reshape(len(settings), FOLDS, -1).mean(1)
 
 
 def weight_distances(experiments: Experiments, model: str, weights: str) -> tuple[Floats, Floats]:
@@ -125,19 +135,33 @@ def mnist_1(experiments: Experiments, weights: str) -> Evidence:
 
 
 def mnist_2(experiments: Experiments, weights: str, part: str, reduction: str = "sum") -> Evidence:
-    """Judge whether no combination is more than half a point better than the report's."""
-    settings, scores = grid_scores(experiments, weights, reduction, part)
-    own = scores[next(i for i, one in enumerate(settings) if all(REPORTED[key] == one[key] for key in one))]
+    """Judge whether no combination is more than half a point better than the report's.
+
+    If one that is trained before the others is better for every seed, the others cannot change the answer.
+    """
+    for settings, scores in grid_scores(experiments, weights, reduction, part):
+        own = scores[settings.index(REPORTED)]
+        holds = scores.max(0) - own <= 0.005
+        if not holds.any():
+            break
     figures = {"its accuracy": own, "of the best": scores.max(0), "its rank": 1.0 + (scores > own).sum(0)}
-    return Evidence(scores.max(0) - own <= 0.005, figures)
+    return Evidence(holds, figures, f"{len(settings)} of 96 combinations trained")
 
 
 def mnist_3(experiments: Experiments, weights: str, reduction: str = "sum") -> Evidence:
-    """Judge whether some combinations pass 80 %, and all others stay near chance."""
-    _, scores = grid_scores(experiments, weights, reduction, "test")
-    low, high = (scores < 2 * CHANCE).mean(0), (scores > 0.8).mean(0)
-    conditions = {"some pass 80 %": high > 0, "all others are under 20 %": low + high == 1}
-    return Evidence(conditions, {"share under 20 %": low, "share over 80 %": high})
+    """Judge whether some combinations pass 80 %, and all others stay near chance.
+
+    If for every seed one that is trained before the others lies between, the others cannot change the answer.
+    """
+    for _, scores in grid_scores(experiments, weights, reduction, "test"):
+        between = ((scores >= 2 * CHANCE) & (scores <= 0.8)).any(0)
+        if between.all():
+            break
+    conditions = {"all others are under 20 %": ~between}
+    if not between.all():
+        conditions["some pass 80 %"] = (scores > 0.8).any(0)
+    figures = {"share under 20 %": (scores < 2 * CHANCE).mean(0), "share over 80 %": (scores > 0.8).mean(0)}
+    return Evidence(conditions, figures, f"{len(scores)} of 96 combinations trained")
 
 
 # --- the networks beside each other ----------------------------------------------------------------------------------
