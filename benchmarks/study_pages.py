@@ -51,9 +51,10 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
     remarks = [line for claim in claims for line in remarks_on(claim)]
     waiting = [claim["id"] for claim in claims if is_open(claim)]
     if waiting:
+        study = waiting[0].rpartition("-")[0]
         remarks.append(
-            f"- Not judged yet: {', '.join(waiting)}. `deltarule claims STUDY --only {waiting[0]} --out my-claims`"
-            " judges the first; with `--resume` it goes on where it was interrupted."
+            f"- Not judged yet: `deltarule claims {study} --only {','.join(waiting)} --out my-{study}` goes on with"
+            " what is open, and after Ctrl-C the same with `--resume`."
         )
     changed = ", ".join(claim["id"] for claim in claims if claim["changed"])
     if changed:
@@ -62,8 +63,9 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
 
 
 def is_open(claim: dict) -> bool:
-    """Whether a claim has a criterion and no verdict."""
-    return claim["verdict"] == "no verdict" and not claim["criterion"].startswith("none")
+    """Whether a claim has a criterion and no verdict, or a control that is not trained."""
+    has_criterion = not claim["criterion"].startswith("none")
+    return has_criterion and (claim["verdict"] == "no verdict" or "control has not" in claim["remark"])
 
 
 def described_claim(claim: dict) -> str:

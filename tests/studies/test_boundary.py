@@ -80,14 +80,10 @@ def test_seeds_have_own_points():
 
 def test_train_without_stop_equals_train():
     few = Experiments(load_recipe("boundary-xor"), seeds=3, engine="reference")
-    run, on = (
-        trainings.train(few, epochs=120),
-        trainings.train_without_stop(few, epochs=120),
-    )
+    run, on = trainings.train(few, epochs=120), trainings.train_without_stop(few, epochs=120)
     assert "threshold" not in run.reasons
-    assert np.array_equal(run.objective, on.final_loss) and np.array_equal(
-        trainings.final_accuracy(run), on.final_accuracy
-    )
+    assert np.array_equal(run.objective, on.final_loss)
+    assert np.array_equal(trainings.final_accuracy(run), on.final_accuracy)
     assert np.array_equal(on.losses[[0, 100]], run.history.objective[[0, 1]])
 
 

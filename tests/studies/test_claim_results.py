@@ -18,8 +18,6 @@ from deltarule.studies.recipes import load_recipe, with_settings
 
 ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
 DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.9}
-
-
 READINGS = {"falls": {"sign": 1}, "or not": {"sign": -1}}
 
 

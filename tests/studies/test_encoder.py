@@ -24,6 +24,7 @@ CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 conventions = benchmark("encoder_conventions")
 DATASET = dataset_of(RECIPE)
 PAGE = Path(__file__).parents[2] / "docs" / "studies" / "encoder.md"
+
 # --- records made by hand --------------------------------------------------------------------------------------------
 
 
@@ -75,12 +76,10 @@ def test_diverged_setting_is_not_lower():
 
 def test_encoder_1_finds_where_the_outputs_come_to_those_of_figure_5():
     one = Experiments(RECIPE, seeds=1, first_seed=5000)
-    [since] = (
-        CLAIMS["encoder-1"].evidence(one, "until the outputs are those of figure 5").figures["converged from iteration"]
-    )
-    before, then = (
-        one.run({"stopping.max_steps": steps}).outputs(DATASET.train.x)[0] for steps in (int(since) - 10, int(since))
-    )
+    evidence = CLAIMS["encoder-1"].evidence(one, "until the outputs are those of figure 5")
+    since = int(evidence.figures["converged from iteration"][0])
+    runs = [one.run({"stopping.max_steps": steps}) for steps in (since - 10, since)]
+    before, then = (run.outputs(DATASET.train.x)[0] for run in runs)
     correct, others = np.eye(8) == 1, np.eye(8) == 0
     assert np.round(then[correct].min(), 2) >= 0.97 and np.round(then[others].max(), 2) <= 0.02
     assert np.round(before[correct].min(), 2) < 0.97 or np.round(before[others].max(), 2) > 0.02
@@ -150,11 +149,7 @@ def test_stored_verdicts_are_reproduced():
     """Those that need one training alone, over the first of the seeds of the stored results."""
     experiments = Experiments(RECIPE, seeds=100)
     stored = {one["id"]: one for one in results()["claims"]}
-    for claim in (
-        CLAIMS["encoder-8"],
-        CLAIMS["encoder-9"],
-        CLAIMS["encoder-11"],
-    ):
+    for claim in (CLAIMS["encoder-8"], CLAIMS["encoder-9"], CLAIMS["encoder-11"]):
         for name, reading in judge_claim(claim, experiments).readings.items():
             before = stored[claim.id]["readings"][name]
             assert reading.interval.low <= before["count"] / before["of"] <= reading.interval.high

@@ -135,10 +135,8 @@ def test_error_floor_of_3_hidden_units():
     floor = (np.linalg.svd(centered)[1][3:] ** 2).sum()
     assert floor == pytest.approx(4)
     quick = {"optimizer.batch_size": "none", "optimizer.learning_rate": 0.03, "stopping.max_steps": 2_000}
-    three, eight = (
-        Experiments(RECIPE, seeds=6).run({**quick, "network.layers": [8, size, 8]}, history_every=2_000)
-        for size in (3, 8)
-    )
+    layers = [{**quick, "network.layers": [8, size, 8]} for size in (3, 8)]
+    three, eight = Experiments(RECIPE, seeds=6).each(layers, history_every=2_000)
     assert floor - 1e-9 < three.objective.min() < floor + 1e-3
     assert eight.objective.min() < 1e-3
 

@@ -18,6 +18,7 @@ GRID = [
     dict(zip(RECIPE.configuration.grid, values, strict=True))
     for values in itertools.product(*RECIPE.configuration.grid.values())
 ]
+GRIDS = ("grid_Xavier", "grid_normal_0.01", "grid_Xavier_mean", "grid_normal_0.01_mean")
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +63,7 @@ def test_mnist_2_and_3_count_a_seed_once_with_its_whole_grid(best, expected):
         return rows(2 * mnist.FOLDS, validation_accuracy=own, test_accuracy=own)
 
     table = Table([(one, of(one)) for one in GRID])
-    study = Tables(
-        RECIPE, **{f"grid_{name}": table for name in ("Xavier", "normal_0.01", "Xavier_mean", "normal_0.01_mean")}
-    )
+    study = Tables(RECIPE, **dict.fromkeys(GRIDS, table))
     assert set(holds(CLAIMS["mnist-2"], study).values()) == {expected}
     assert set(holds(CLAIMS["mnist-3"], study).values()) == {2}
     assert not is_reported(GRID[0])
@@ -74,8 +73,7 @@ def test_two_combinations_refute_a_grid():
     """One is better than the report's, which lies between 20 and 80 %: the 94 others are not asked for."""
     scores = [(mnist.REPORTED, 0.5), (mnist.LONGEST_STEPS, 0.9)]
     two = Table([(one, rows(10, validation_accuracy=score, test_accuracy=score)) for one, score in scores])
-    names = ("Xavier", "normal_0.01", "Xavier_mean", "normal_0.01_mean")
-    study = Tables(RECIPE, **{f"grid_{name}": two for name in names})
+    study = Tables(RECIPE, **dict.fromkeys(GRIDS, two))
     assert set(holds(CLAIMS["mnist-2"], study).values()) == set(holds(CLAIMS["mnist-3"], study).values()) == {0}
 
 

@@ -306,10 +306,8 @@ def test_every_key_reaches_the_problem(tmp_path: Path) -> None:
     assert layers[1].activation.parameters["slope"] == 0.3
     assert [(layer.bias, layer.batch_norm) for layer in layers] == [(False, True), (False, True), (False, False)]
     assert [layer.scaling for layer in layers] == [True, False, False]
-    assert (problem.network.initializers[0].parameters["range"], problem.network.initializers[0].biases) == (
-        0.1,
-        "same",
-    )
+    first = problem.network.initializers[0]
+    assert (first.parameters["range"], first.biases) == (0.1, "same")
     assert (problem.loss.name, problem.reduction) == ("binary_cross_entropy", "sum")
     assert problem.penalty is not None and problem.penalty.name == "l1"
     assert (problem.optimizer.name, problem.schedule.name, problem.schedule.per) == ("nesterov", "cosine", "epoch")

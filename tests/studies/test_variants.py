@@ -61,10 +61,10 @@ def test_converged_at_early_stop():
 
 
 def test_comparisons_by_key(variants):
-    weights, rates = comparisons(variants)
-    assert (rates.key, list(rates.variants)) == ("optimizer.learning_rate", ["0.1", "1", "10"])
-    assert rates.variants["0.1"] is variants[2]
-    assert weights.key == "network.initializer" and len(weights.variants) == 2
+    compared = comparisons(variants)
+    assert list(compared) == ["network.initializer", "optimizer.learning_rate"]
+    assert list(compared["optimizer.learning_rate"]) == ["0.1", "1", "10"] and len(compared["network.initializer"]) == 2
+    assert compared["optimizer.learning_rate"]["0.1"] is variants[2]
 
 
 def test_what_is_written_is_read_again(variants, tmp_path):

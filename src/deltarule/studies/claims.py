@@ -34,8 +34,8 @@ class Evidence:
     holds     booleans, one for each seed: whether it satisfies the criterion; or a dictionary of such arrays by the
               name of a condition, which must all hold; or a single boolean for a claim decided by arithmetic; or None
               if there is no criterion
-    figures   by name the values that were measured, one for each seed; infinite for a run that did not finish; or, as
-              [S, N], the score of each seed on each test row, whose median mean is shown
+    figures   by name the values that were measured, one for each seed, infinite or NaN for a run that did not finish;
+              or, as [S, N], the score of each seed on each test row, whose median mean is shown
     remark    what else is to be said
     """
 

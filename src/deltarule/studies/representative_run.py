@@ -97,12 +97,10 @@ def read_portrait(path: Path) -> Portrait:
     parts: dict[str, Any] = {name: tuple(about[name]) for name in DESCRIBED} | {name: arrays[name] for name in ROWS}
     for group, field in GROUPS.items():
         names = [key.removeprefix(f"{group} ") for key in arrays if key.startswith(f"{group} ")]
-        parts[field] = {name: arrays[f"{group} {name}"] for name in sorted(names, key=_layer_order)}
+        # Weights before activations, each by layer.
+        names.sort(key=lambda name: (name.startswith("a"), "".join(filter(str.isdigit, name)).zfill(4), name))
+        parts[field] = {name: arrays[f"{group} {name}"] for name in names}
     return Portrait(**parts)
-
-
-def _layer_order(name: str) -> tuple[bool, str, str]:
-    return name.startswith("a"), "".join(filter(str.isdigit, name)).zfill(4), name
 
 
 def _snapshots(run: Run) -> list[State]:

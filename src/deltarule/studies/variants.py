@@ -55,14 +55,6 @@ class Variant:
     curve: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Variants that differ in one key alone."""
-
-    key: str
-    variants: Mapping[str, Variant]
-
-
 def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
     """Summarize a training of a recipe.
 
@@ -88,15 +80,15 @@ def variant_in(folder: Path) -> Variant:
     return _variant(explained, history, arrays["steps"], about["reasons"], arrays["objective"], seconds)
 
 
-def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
-    """For each key, the largest group of variants that differ in this key alone.
+def comparisons(variants: Iterable[Variant]) -> dict[str, dict[str, Variant]]:
+    """For each key, the largest group of variants that differ in this key alone, by its value.
 
     Of variants that are the same in all keys the one over the most seeds counts, and of these the longest training.
     """
     distinct: dict[str, Variant] = {}
     for variant in sorted(variants, key=lambda one: (len(one.steps), one.steps.max())):
         distinct[json.dumps(variant.keys, sort_keys=True)] = variant
-    compared = []
+    compared = {}
     for key in dict.fromkeys(key for variant in distinct.values() for key in variant.keys):
         groups: dict[str, dict[str, Variant]] = {}
         for variant in distinct.values():
@@ -104,7 +96,7 @@ def comparisons(variants: Iterable[Variant]) -> list[Comparison]:
             groups.setdefault(others, {})[variant.keys.get(key, "none")] = variant
         largest = max(groups.values(), key=len)
         if len(largest) > 1:
-            compared.append(Comparison(key, dict(sorted(largest.items(), key=lambda pair: _sort_key(pair, key)))))
+            compared[key] = dict(sorted(largest.items(), key=lambda pair: _sort_key(pair, key)))
     return compared
 
 

@@ -280,7 +280,7 @@ def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
 
 
 def _figure(values: Any) -> Figure:
-    row = np.asarray(values, np.float64)
+    row = np.nan_to_num(np.asarray(values, np.float64), nan=np.inf, posinf=np.inf, neginf=-np.inf)
     if row.ndim == 2:
         return Figure(float(np.median(row.mean(1))), *resampled_interval(row))
     return Figure(*(float(one) if np.isfinite(one) else None for one in (np.median(row), *median_interval(row))))

@@ -171,9 +171,8 @@ def test_a_sweep_is_ranked_first_and_last(tmp_path):
     assert ranked.table().cells[0][-1] == f"{best.mean:.4f}" and len(ranked.table().cells) == 6
     assert "What each parameter is worth" in figures
     facts = dict(block.facts)
-    assert (
-        facts["rows"] == f"12, {diverged} of them diverged" and facts["configurations"] == "6, over 2 folds and seeds"
-    )
+    assert facts["rows"] == f"12, {diverged} of them diverged"
+    assert facts["configurations"] == "6, over 2 folds and seeds"
 
 
 @pytest.mark.slow

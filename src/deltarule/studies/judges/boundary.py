@@ -98,7 +98,7 @@ def does_not_learn_at_rate_10(experiments: Experiments, names: Names) -> Evidenc
             "no better than one answer": last.final_accuracy < last.answers_alike + 0.005,
             "0.8 is best": _usual_rate_is_best(experiments, names),
         },
-        {"accuracy at 1,000": last.final_accuracy, "loss at 1,000": _finite(last.final_loss)},
+        {"accuracy at 1,000": last.final_accuracy, "loss at 1,000": last.final_loss},
         f"at epoch 100 as many points are right as by one answer for {stuck.mean():.0%} of the seeds",
     )
 
@@ -110,7 +110,7 @@ def bounces_at_rate_10(experiments: Experiments, names: Names) -> Evidence:
         jumps = (np.diff(high.losses, axis=0) > 0.1).sum(0)
     return Evidence(
         {"ten jumps": jumps >= 10, "0.8 is best": _usual_rate_is_best(experiments, names)},
-        {"jumps": jumps, "loss at 1,000": _finite(high.final_loss)},
+        {"jumps": jumps, "loss at 1,000": high.final_loss},
     )
 
 
@@ -124,10 +124,6 @@ def _stops_first(run: Run, other: Run, epoch: int) -> Any:
     stop, other_stop = (epochs_needed(one, np.inf) for one in (run, other))
     is_lower = loss_at(run, epoch) < loss_at(other, epoch)
     return np.where(np.isinf(stop) & np.isinf(other_stop), is_lower, stop < other_stop)
-
-
-def _finite(losses: Any) -> Any:
-    return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def one_unit_learns_nothing(experiments: Experiments, names: Names, epochs: int | None = None) -> Evidence:
@@ -196,8 +192,7 @@ def schedule_slows_down(experiments: Experiments, names: Names, step: int) -> Ev
     """Judge whether the rate falls at each squaring, and rate 0.001 learns less."""
     epochs = 2 * step
     usual = train(experiments, *names)
-    times = (0, step, 2 * step)
-    rates = np.array([usual.problem.rates(np.arange(experiments.seeds), epoch) for epoch in times])
+    rates = np.array([usual.problem.rates(np.arange(experiments.seeds), epoch) for epoch in (0, step, epochs)])
     squared = train(experiments, *names, epochs=epochs, changes={RATE: 0.001})
     optimizer = [name for name in names if name != NOT_SQUARED_AT_0]
     constant = train(experiments, *optimizer, SCHEDULE_OFF, epochs=epochs, changes={RATE: 0.001})
@@ -237,8 +232,7 @@ def needs_fewer_epochs(
     counted = np.minimum(fast, MAX_EPOCHS) / np.minimum(slow, MAX_EPOCHS)
     holds = np.isfinite(fast) & (ratio[0] <= counted) & (counted < ratio[1])
     with np.errstate(invalid="ignore"):
-        quotient = fast / slow
-    known = np.where(np.isnan(quotient), 1.0, quotient)  # nothing is known where neither training stops
+        known = np.nan_to_num(fast / slow, nan=1.0, posinf=np.inf)  # nothing is known where neither training stops
     figures = {"epochs": fast, "of the other": slow, "ratio (0 where only the first stops)": known}
     return _of_those_that_tell(holds, figures, np.maximum(fast, slow) > parted, parted)
 
@@ -271,8 +265,7 @@ def _of_those_that_tell(holds: Any, figures: Mapping[str, Any], tells: Any, part
 def ends_lower(experiments: Experiments, first: Names, second: Names, frozen: int, same_epoch: bool) -> Evidence:
     """Judge whether momentum ends with less loss, and with all points right."""
     with_it, without = (train(experiments, *names, epochs=_limit(names, frozen)) for names in (first, second))
-    J = loss_at(with_it, MAX_EPOCHS)
-    other = loss_at(without, MAX_EPOCHS)
+    J, other = loss_at(with_it, MAX_EPOCHS), loss_at(without, MAX_EPOCHS)
     if same_epoch:
         looks = np.array([loss_at(without, epoch) for epoch in without.history.steps])
         at = np.searchsorted(without.history.steps, with_it.steps, side="right") - 1

@@ -76,12 +76,8 @@ def train_without_stop(
     settings = {**experiments.settings_of(*experiment_names), **(changes or {})}
     engine, problem, state, losses = experiments.advance_all(settings, epochs, prepare=_data_change(experiments))
     _, after = engine.advance(problem, state, 1)
-    return UnstoppedRun(
-        losses=losses,
-        final_loss=after.objective[0],
-        final_accuracy=_accuracy(engine, problem, state),
-        answers_alike=constant_accuracy(problem),
-    )
+    accuracies = _accuracy(engine, problem, state)
+    return UnstoppedRun(losses, after.objective[0], accuracies, constant_accuracy(problem))
 
 
 # --- reading records -------------------------------------------------------------------------------------------------
@@ -108,15 +104,13 @@ def loss_at(run: Run, epoch: int) -> Floats:
 
     NaN becomes infinity, which is worse than any other loss.
     """
-    index = _evaluation_index(run, epoch)
-    losses = np.where(run.steps <= epoch, run.objective, run.history.objective[index])
+    losses = np.where(run.steps <= epoch, run.objective, run.history.objective[_evaluation_index(run, epoch)])
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def accuracy_at(run: Run, epoch: int) -> Floats:
     """The accuracy at the last evaluation up to an epoch, [K]."""
-    index = _evaluation_index(run, epoch)
-    accuracies = run.history.series("accuracy")[index]
+    accuracies = run.history.series("accuracy")[_evaluation_index(run, epoch)]
     return np.where(run.steps <= epoch, final_accuracy(run), accuracies)
 
 

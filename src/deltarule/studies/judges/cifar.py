@@ -97,6 +97,7 @@ def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
 """The two rates beside 0.001, the best one."""
 
+
 NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
 
@@ -111,12 +112,10 @@ def _accuracies(rows: Iterable[dict[str, Any]], part: str) -> Floats:
     return np.array([0.0 if accuracy is None else accuracy for accuracy in accuracies], np.float64)
 
 
-def accuracies_of(
-    experiments: Experiments, combinations: Iterable[Combination], part: str = "validation"
-) -> list[Floats]:
-    """The accuracies [S] of each of some combinations on a part of the data."""
-    rows = rows_of(experiments, combinations := tuple(combinations))
-    return [_accuracies(rows[one], part) for one in combinations]
+def accuracies_of(experiments: Experiments, combinations: Collection[Combination]) -> list[Floats]:
+    """The validation accuracies [S] of each of some combinations."""
+    rows = rows_of(experiments, combinations)
+    return [_accuracies(rows[one], "validation") for one in combinations]
 
 
 def deep_accuracies(

@@ -46,11 +46,6 @@ def train(
     return experiments.run(changes, experiment=experiment, history_every=every, record=("thresholded", PLOTTED))
 
 
-def share_right(run: Run) -> Floats:
-    """The share of the eight objects that are right at each evaluation, [T, K]."""
-    return run.history.series("thresholded")
-
-
 def plotted_cost(run: Run) -> Floats:
     """The report's plotted cost at each evaluation, [T, K]."""
     return run.history.series(PLOTTED)
@@ -79,12 +74,8 @@ def correlations(first: Floats, second: Floats) -> Floats:
 
 
 def right_since(run: Any) -> Any:
-    """The first iteration [K] from which all objects stay right, perhaps infinite."""
-    return _unending(holding_since(run, share_right(run) == 1))
-
-
-def _unending(steps: Any) -> Any:
-    return np.where(np.isfinite(steps), steps, np.inf)
+    """The first iteration [K] from which all objects stay right; the last one where they are not."""
+    return holding_since(run, run.history.series("thresholded") == 1)
 
 
 # --- the judges ------------------------------------------------------------------------------------------------------
@@ -100,10 +91,10 @@ def encoder_1(experiments: Experiments, until: str) -> Evidence:
         )
         outputs: Any = run.history.series("outputs")  # [T, K, 8, 8]; figure 5 prints two decimals
         are_high = (outputs[..., np.eye(8) == 1] >= 0.965).all(-1)
-        since = _unending(holding_since(run, are_high & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)))
+        since = holding_since(run, are_high & (outputs[..., np.eye(8) == 0] < 0.025).all(-1))
     else:
         run = train(experiments, every=100, changes={"stopping.max_steps": 50_000})
-        since = _unending(holding_since(run, is_about(plotted_cost(run) / plotted_cost(run)[-1], 1.0)))
+        since = holding_since(run, is_about(plotted_cost(run) / plotted_cost(run)[-1], 1.0))
     return Evidence(is_as_far_out(since, 3000), {"converged from iteration": since})
 
 
@@ -116,7 +107,7 @@ def encoder_2(experiments: Experiments, changes: Mapping[str, Any] | None = None
 def encoder_3(experiments: Experiments, jump: float, rate: float = 100.0) -> Evidence:
     """Judge whether the cost drops, jumps by a factor and oscillates at this rate."""
     run = train(experiments, every=1, changes={"optimizer.learning_rate": rate})
-    J, learned = plotted_cost(run), share_right(run) > 0
+    J, learned = plotted_cost(run), run.history.series("thresholded") > 0
     learned[:10] = False
     dropped = np.minimum.accumulate(J, axis=0) <= J[0] / 2
     jumps = np.zeros(J.shape, bool)
@@ -138,7 +129,7 @@ def encoder_4(experiments: Experiments, about: bool) -> Evidence:
     about : it falls fastest about iteration 3,000, and not before.
     """
     run = train(experiments, "rate-0.01")
-    J, right, steps = plotted_cost(run), share_right(run)[-1], np.array(run.history.steps)
+    J, right, steps = plotted_cost(run), run.history.series("thresholded")[-1], np.array(run.history.steps)
     share_late = (J[steps <= 3000 * np.sqrt(2)][-1] - J[-1]) / (J[0] - J[-1])
     fastest = steps[np.argmin(J[10:] - J[:-10], axis=0)] + 50.0  # in the middle of 100 iterations
     return Evidence(
@@ -160,7 +151,7 @@ def encoder_5(experiments: Experiments) -> Evidence:
     run = train(experiments, "decay-0.1")
     largest = np.max([np.abs(final_parameters(run)[name]).max((-2, -1)) for name in ("W1", "W2")], axis=0)
     return Evidence(
-        {"never right": ~(share_right(run)[1:] > 0).any(0), "weights stay small": largest <= 1},
+        {"never right": ~(run.history.series("thresholded")[1:] > 0).any(0), "weights stay small": largest <= 1},
         {"largest weight": largest},
     )
 
@@ -170,7 +161,7 @@ def encoder_6(experiments: Experiments) -> Evidence:
     run = train(experiments, "decay-1e-8")
     J = plotted_cost(run)
     return Evidence(
-        {"right at 3,000": share_right(run)[-1] == 1, "the cost falls": J[-1] < J[0]},
+        {"right at 3,000": run.history.series("thresholded")[-1] == 1, "the cost falls": J[-1] < J[0]},
         {"all right from iteration": right_since(run)},
     )
 
@@ -182,7 +173,7 @@ def encoder_7(experiments: Experiments, until: str, changes: Mapping[str, Any] |
         with np.errstate(invalid="ignore"):
             times = np.nan_to_num(right_since(usual) / right_since(other), nan=1.0, posinf=np.inf)
     else:
-        times = 3000 / _unending(holding_since(other, plotted_cost(other) <= plotted_cost(usual)[-1]))
+        times = 3000 / holding_since(other, plotted_cost(other) <= plotted_cost(usual)[-1])
     return Evidence(is_as_far_out(times, 5), {"times fewer": times})
 
 
@@ -230,20 +221,18 @@ def encoder_12(experiments: Experiments, pattern: str) -> Evidence:
     Its figures 5 and 6 print activations and weights, from which each bias follows within bounds; the figures are ours.
     """
     ours = final_parameters(train(experiments, every=1000, changes={"stopping.max_steps": 50_000}))
-    weights = [ours[name].sum(-2) for name in ("W1", "W2")]
-    biases = [ours[name][:, 0] for name in ("b1", "b2")]
+    pairs = [(ours[weights].sum(-2), ours[biases][:, 0]) for weights, biases in (("W1", "b1"), ("W2", "b2"))]
     printed, bounds = printed_network(experiments)
     sums = [printed[name].sum(0) for name in ("W1", "W2")]
     if pattern == "in step with the weights":
-        middles = [(low + high) / 2 for low, high in bounds]
-        first, second = (float(correlations(s, b)) for s, b in zip(sums, middles, strict=True))
-        figures = [correlations(s, b) for s, b in zip(weights, biases, strict=True)]
+        first, second = (float(correlations(s, (low + high) / 2)) for s, (low, high) in zip(sums, bounds, strict=True))
+        figures = [correlations(*pair) for pair in pairs]
         return Evidence(
             min(abs(first), abs(second)) >= 0.9,
             {"correlation of the first layer": figures[0], "of the second": figures[1]},
             f"the report's are {first:.2f} and {second:.3f}; the figures are those of our networks",
         )
-    ours_same = np.concatenate([np.sign(s) == np.sign(b) for s, b in zip(weights, biases, strict=True)], axis=-1)
+    ours_same = np.concatenate([np.sign(s) == np.sign(b) for s, b in pairs], axis=-1)
     # No bound includes zero: the signs are certain.
     same = int(sum((np.sign(low) == np.sign(total)).sum() for total, (low, _) in zip(sums, bounds, strict=True)))
     return Evidence(
@@ -293,5 +282,5 @@ def encoder_14(
     """Judge whether the final cost is lower than that of any other setting tried."""
     names = (None, *tried)
     final, *others = (plotted_cost(train(experiments, name, every=1000, changes=changes))[-1] for name in names)
-    lowest = np.min([_unending(one) for one in others], axis=0)
+    lowest = np.min(np.nan_to_num(others, nan=np.inf, posinf=np.inf), axis=0)
     return Evidence(final <= lowest, {"final cost": final, "as a share of the lowest other": final / lowest})

@@ -1,6 +1,6 @@
 """The block of a report that compares the variants of a study."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import percent
 from deltarule.reports.report import Block
 from deltarule.reports.table import table
-from deltarule.studies.variants import Comparison, Variant, comparisons
+from deltarule.studies.variants import Variant, comparisons
 
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     """Draw the block of a study's variants: a table, and figures of comparisons."""
     # A figure has no room for more values of a key.
-    compared = [one for one in comparisons(variants) if len(one.variants) <= 10]
-    drawn = [chart for one in compared for chart in _comparison_figures(one)]
+    compared = {key: values for key, values in comparisons(variants).items() if len(values) <= 10}
+    drawn = [chart for key, values in compared.items() for chart in _comparison_figures(key, values)]
     count = count_of(len(variants), "variant")
     text = f"{count}, each over its seeds; figures compare those that differ in one setting alone."
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
@@ -26,12 +26,12 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> Block:
     return Block(id, f"Variants of {study} beside one another", text, table=listed, figures=drawn)
 
 
-def _comparison_figures(compared: Comparison) -> Iterator[Chart]:
-    section, _, last = compared.key.partition(".")
+def _comparison_figures(key: str, compared: Mapping[str, Variant]) -> Iterator[Chart]:
+    section, _, last = key.partition(".")
     name = section if last == "name" else last.replace("_", " ")
-    variants = {value.replace("_", " "): variant for value, variant in compared.variants.items()}
+    variants = {value.replace("_", " "): variant for value, variant in compared.items()}
     # The values of these keys change what the objective measures.
-    if compared.key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
+    if key not in ("loss.name", "loss.reduction", "loss.penalty", "data.rows"):
         curves = {
             value: (variant.looks, variant.curve)
             for value, variant in variants.items()
