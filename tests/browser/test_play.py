@@ -553,6 +553,7 @@ def test_first_minute_of_a_newcomer_without_python(browser, tmp_path):
         wait_until(page, lambda: points_right(page) > max(before, 270))
         control(page, "story").select_option(label="Momentum")
         page.get_by_text("more momentum crosses flat stretches faster").wait_for()
+        page.get_by_text("need Python: in a copy of deltarule").wait_for()
         page.get_by_role("button", name="hills").click()
         set_number(page, "optimizer.learning_rate", 0.25)
         wait_until(page, lambda: "0.25" in page.url and "hills" in page.url)

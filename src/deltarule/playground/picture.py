@@ -55,7 +55,6 @@ def draw(
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],
         "failure": workbench.failure,
-        "loading": workbench.is_loading,
         "engine": workbench.engine_name,
     }
     arrays = {
@@ -70,7 +69,7 @@ def draw(
         **{f"curve {name}": values[:, 0] for name, values in curves.items()},
         **({"curve quantiles": bands.T} if problem.members > 1 else {}),
     }
-    return header, _as_float32(arrays)
+    return header, arrays
 
 
 def describe_data(
@@ -102,12 +101,7 @@ def describe_data(
             "scaling": first.scaling,
         },
     }
-    return header, _as_float32(arrays)
-
-
-def _as_float32(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
-    with np.errstate(over="ignore"):  # numbers that are too large become infinite
-        return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    return header, arrays
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
@@ -119,5 +113,6 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Floats]) -> bytes:
     table = {**header, "arrays": [[name, list(array.shape)] for name, array in arrays.items()]}
     text = json.dumps(to_jsonable(table), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
-    parts = [struct.pack("<I", len(text)), text]
-    return b"".join([*parts, *(np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values())])
+    with np.errstate(over="ignore"):  # numbers that are too large become infinite
+        content = [np.ascontiguousarray(array, "<f4").tobytes() for array in arrays.values()]
+    return b"".join([struct.pack("<I", len(text)), text, *content])

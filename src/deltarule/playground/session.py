@@ -203,21 +203,18 @@ class Session:
             "formula": text,
             "numbers": f"{with_numbers(quantity.rule(*index))} = {format_significant(value, 6)}",
             "value": value,
-            "step": state.step,
-            "rows": len(explanation.rows),
         }
 
     def _formula(self, request: Request) -> dict[str, str]:
         """Use a custom activation or loss and report the check of its derivative."""
-        formula, verdict, text = None, "", ""
+        formula, text = None, ""
         if request.function is not None:
             formula = read_pair(request.kind, request.function, request.derivative)
-            report = check_pair(formula)
-            verdict, text = report.verdict, str(report)
+            text = str(check_pair(formula))
         self.workbench.use_formula(request.kind, formula)
         if request.kind == "activation":
             self._typed_activation = request.function or ""
-        return {"verdict": verdict, "text": text}
+        return {"text": text}
 
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning

@@ -90,14 +90,10 @@ class Workbench:
         """The name of the engine that was chosen, "" until its program is there."""
         return self.engine.name if self._is_loaded else ""
 
-    @property
-    def is_loading(self) -> bool:
-        return self._loading is not None
-
     def load_engine(self) -> None:
         """Choose the engine and compile its program in a thread, if nobody has."""
         with self._changed:
-            if not (self._is_loaded or self.is_loading):
+            if not self._is_loaded and self._loading is None:
                 token = self._loading = object()
                 self._loader = threading.Thread(
                     target=self._load, args=(token, self.moment), name="deltarule play engine", daemon=True
@@ -232,7 +228,7 @@ class Workbench:
         self.version += 1
         self.moment = replace(moment, values=values, version=self.version)
         self.failure = ""
-        was_loaded = self._is_loaded or self.is_loading
+        was_loaded = self._is_loaded or self._loading is not None
         self._stop_loading()
         self.engine, self._is_loaded = ReferenceEngine(), False
         if was_loaded:

@@ -110,7 +110,7 @@ function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title
   };
   const upright = (/** @type {number} */ step, /** @type {string} */ color, /** @type {number[]} */ dash) => path([[x(step), box.top], [x(step), box.bottom]], color, dash);
   for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
-    if (isLogarithmic && !Number.isInteger(value)) continue;
+    if (isLogarithmic && high - low > 2 && !Number.isInteger(value)) continue;
     text(format(isLogarithmic ? 10 ** value : value), box.left - 4, level(value), "right");
     path([[box.left, level(value)], [box.right, level(value)]], faint(), [], 0.5);
   }

@@ -15,7 +15,7 @@ export class ExplanationPanel {
   constructor(box, workbench) {
     this.box = box;
     this.workbench = workbench;
-    this.hasFormulas = workbench.source.hasPython;
+    this.hasFormulas = !workbench.source.lacks;
     this.opener = /** @type {HTMLElement | null} */ (null);
     box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
   }

@@ -23,6 +23,6 @@ export function render({ model, el }) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
     }
   });
-  const workbench = new Workbench(el.appendChild(document.createElement("div")), { hasPython: true, ask });
+  const workbench = new Workbench(el.appendChild(document.createElement("div")), { ask });
   return () => workbench.stop();
 }

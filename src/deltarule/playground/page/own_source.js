@@ -22,10 +22,9 @@ const RANGES = {
   "optimizer.learning_rate": [0, 1e300], "optimizer.batch_size": [1, 1e9], "run.seeds": [1, MAX_MEMBERS],
 };
 const TIGHTER_RANGES = ["simplex", "unit", "positive", "nonnegative", "real"]; // of outputs, and what a loss takes
-const NEEDS_PYTHON = "This page trains by itself, without Python; install it for this: pip install deltarule, then deltarule play.";
 
 export class OwnSource {
-  hasPython = false;
+  lacks = "Tables, numbers with their formulas, Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
 
   /** @param {Experiment} experiment @param {string} workerText */
@@ -59,7 +58,7 @@ export class OwnSource {
       formula: () => this.useFormula(table),
       edit: () => this.worker.ask("edit", { ...table, version: ++this.version }),
     });
-    if (!(name in commands)) throw new Error(NEEDS_PYTHON);
+    if (!(name in commands)) throw new Error(this.lacks);
     return commands[name]();
   }
 
@@ -109,7 +108,7 @@ export class OwnSource {
   /** The points that are trained on; drawn ones have no name in the settings. @returns {OwnData} */
   data() {
     const name = this.values["data.name"]?.name ?? "";
-    if (!(name in this.points)) throw new Error(`This page has no points called ${name}. ${NEEDS_PYTHON}`);
+    if (!(name in this.points)) throw new Error(`This page has no points called ${name}; deltarule play has them.`);
     return this.points[name];
   }
 

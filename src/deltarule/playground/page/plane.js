@@ -74,14 +74,11 @@ export class Plane {
     return [(side * (x - low[0])) / (high[0] - low[0]), side - (side * (y - low[1])) / (high[1] - low[1])];
   }
 
-  /** @param {PointerEvent} event @returns {[number, number]} */
-  coordinates(event) {
-    const box = this.canvas.getBoundingClientRect();
+  /** From the canvas to the plane's coordinates. @param {PointerEvent} event @returns {[number, number]} */
+  coordinates({ offsetX, offsetY }) {
     const { low, high } = this.ends();
-    return [
-      low[0] + ((high[0] - low[0]) * (event.clientX - box.left)) / box.width,
-      high[1] - ((high[1] - low[1]) * (event.clientY - box.top)) / box.height,
-    ];
+    const side = this.canvas.clientWidth;
+    return [low[0] + ((high[0] - low[0]) * offsetX) / side, high[1] - ((high[1] - low[1]) * offsetY) / side];
   }
 
   /** Draw points of a class, which replace the data when the pointer is lifted; null ends it. @param {number | null} label */

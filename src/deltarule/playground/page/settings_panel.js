@@ -71,6 +71,7 @@ export class SettingsPanel {
         this.group("Population", [...this.rows("Population"), ...this.gridControls()]),
         this.group("Break it", Object.keys(catalog.formulas).map((kind) => this.formulaControls(kind))),
         this.group("Take along", [this.fileButtons()]),
+        this.workbench.source.lacks ?? "",
       ]),
     );
     if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
@@ -81,7 +82,7 @@ export class SettingsPanel {
     return this.workbench.change("change", () => ({ settings }));
   }
 
-  /** @param {string} title @param {Node[]} controls */
+  /** @param {string} title @param {(Node | string)[]} controls */
   group(title, controls) {
     const toggle = () => (group.open ? this.open.add(title) : this.open.delete(title));
     const group = element("details", { open: this.open.has(title), ontoggle: toggle }, element("summary", {}, title), ...controls);

@@ -6,7 +6,7 @@
  * @typedef {{header: Record<string, any>, arrays: Record<string, NumberArray>}} Frame
  * @typedef {(name: string, table?: any, signal?: AbortSignal) => Promise<any>} Ask answers "frame" and "data" with a frame,
  *   a command with what it gives
- * @typedef {{hasPython: boolean, hasAddress?: boolean, ask: Ask}} Source
+ * @typedef {{ask: Ask, hasAddress?: boolean, lacks?: string}} Source `lacks` is a sentence on what needs Python, where there is none
  */
 
 /** Read a frame as picture.py writes it: the length of a header in JSON, the header, and arrays of float32. @param {ArrayBuffer} bytes @returns {Frame} */
@@ -34,7 +34,7 @@ export function serverSource() {
     if (!answer.ok) throw new Error(await answer.text());
     return ["frame", "data"].includes(name) ? decodeFrame(await answer.arrayBuffer()) : answer.json();
   });
-  return { hasPython: true, hasAddress: true, ask };
+  return { ask, hasAddress: true };
 }
 
 /** Numbered questions to a worker or a kernel, which answers them in any order. */

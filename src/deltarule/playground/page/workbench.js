@@ -27,7 +27,7 @@ export class Workbench {
     this.source = source;
     root.innerHTML = LAYOUT;
     root.classList.add("workbench");
-    root.classList.toggle("alone", !source.hasPython);
+    root.classList.toggle("alone", Boolean(source.lacks));
     this.view = { member: 0, step: /** @type {number | null} */ (null) };
     this.frame = /** @type {Frame | any} */ (null);
     this.rows = /** @type {Frame | any} */ (null); // as they are described, and `data` with the axes of the plane
@@ -43,10 +43,10 @@ export class Workbench {
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
     this.changed = Promise.resolve(); // settings change one after another: each click counts
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
-    this.plane = new Plane(this.canvas("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
+    this.plane = new Plane(this.find("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
     this.network = new NetworkView(this.find("network"), this);
     this.population = new Population((role) => this.find(role), (member) => this.look({ member }));
-    this.curves = new Curves(this.canvas("loss"), this.canvas("score"), this);
+    this.curves = new Curves(this.find("loss"), this.find("score"), this);
     this.explanation = new ExplanationPanel(this.find("explanation"), this);
     this.story = new StoryStrip(this.find("story"), (name) => this.tell(name));
     this.panel = new SettingsPanel(this.find("settings"), this);
@@ -58,11 +58,6 @@ export class Workbench {
   /** @param {string} role @returns {any} */
   find(role) {
     return this.root.querySelector(`[data-role="${role}"]`);
-  }
-
-  /** @param {string} role @returns {HTMLCanvasElement} */
-  canvas(role) {
-    return this.find(role);
   }
 
   /** What is under the pointer now. @param {object} change */
@@ -119,7 +114,7 @@ export class Workbench {
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
       const file = event.dataTransfer?.files[0];
-      if (file && this.source.hasPython) this.panel.readFile(file);
+      if (file) this.source.lacks ? this.say(this.source.lacks) : this.panel.readFile(file);
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.showSettings());
     window.addEventListener("resize", () => this.redraw());
@@ -140,7 +135,7 @@ export class Workbench {
       this.story.stories = this.catalog.stories;
       const address = new URLSearchParams(this.source.hasAddress ? location.hash.slice(1) : "");
       this.story.show(this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "");
-      const recipe = this.source.hasPython && address.get("recipe");
+      const recipe = !this.source.lacks && address.get("recipe");
       if (!recipe || recipe === this.settings.toml) return;
       if (this.settings.step > 0) this.askToReplace(recipe);
       else await this.source.ask("recipe", { recipe });
@@ -337,8 +332,8 @@ export class Workbench {
     if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
     else {
       drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
-      drawHiddenSpace(this.canvas("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range);
-      drawHistograms(this.canvas("histograms"), frame);
+      drawHiddenSpace(this.find("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range);
+      drawHistograms(this.find("histograms"), frame);
     }
   }
 
@@ -349,8 +344,7 @@ export class Workbench {
     const { unit, weight, step } = this.pointer;
     const write = (/** @type {string} */ role, /** @type {(string | undefined)[]} */ parts, separator = " · ") => (this.find(role).textContent = parts.filter(Boolean).join(separator));
     write("clock", [`update ${header.step.toLocaleString("en")}`, `epoch ${Math.floor(header.epoch).toLocaleString("en")}`]);
-    const engine = header.loading ? "NumPy, until a program for this shape is compiled" : header.engine;
-    write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, engine]);
+    write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, header.engine || "NumPy, until a program for this shape is compiled"]);
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((/** @type {number} */ one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;

@@ -150,7 +150,7 @@ export class Trainer {
     return {
       header: {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
-        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied, failure: "", loading: false, engine: "",
+        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied, failure: "", engine: "this browser",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
         locked: problem.locked, rate: training.rate(training.problem.members[0]), changes: this.changes, diverged: this.diverged,
       },
