@@ -60,6 +60,13 @@ def test_past_across_a_change(opened):
     assert_same(bench.state_at(35, np.arange(3))[1], expected)
 
 
+def test_curves_have_a_point_while_settings_change(opened, monkeypatch):
+    bench, quantile, counts = opened(), np.quantile, []
+    monkeypatch.setattr(np, "quantile", lambda *given: counts.append(len(bench.moment.past.points)) or quantile(*given))
+    bench.change({"optimizer.learning_rate": 0.3})
+    assert counts == [1] and [point.step for point in bench.moment.past.points] == [0]
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -92,7 +92,8 @@ class Past:
     def add_point(self, step: int, values: Mapping[str, Floats]) -> None:
         with np.errstate(invalid="ignore"):  # from members that are no longer finite
             band = np.quantile(values["objective"], QUANTILES)
-        self.points.append(Point(step, values, band))
+        before = [point for point in self.points if point.step < step]  # a frame may be drawn meanwhile
+        self.points = [*before, Point(step, values, band)]
         if len(self.points) > MAX_POINTS:
             self.interval *= 2
             self.points = self.points[:FIRST_POINTS] + self.points[FIRST_POINTS::2]

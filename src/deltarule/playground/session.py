@@ -106,8 +106,8 @@ class Session:
         return frame
 
     def data(self) -> bytes:
-        dataset, network = self.workbench.moment.dataset, self.workbench.moment.problem.network
-        return picture.encode(*picture.describe_data(dataset, network, self._typed_activation))
+        moment = self.workbench.moment  # whose data and network belong together
+        return picture.encode(*picture.describe_data(moment.dataset, moment.problem.network, self._typed_activation))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment

@@ -35,7 +35,6 @@ SHOWN = (
     ("optimizer.name", TRAINING, "Optimizer", "How a gradient becomes a step."),
     ("optimizer.schedule", TRAINING, "Schedule", "How the learning rate changes in the course of training."),
     ("optimizer.batch_size", TRAINING, "Batch size", f"{SETTINGS['batch_size'].meaning} Empty: all."),
-    ("run.dtype", TRAINING, "Precision", "Precision of all numbers."),
     ("run.seeds", "Population", "Networks", "How many networks train, each from first weights of its own."),
 )
 """Every setting of the page: its key, the group in which it stands, its title and a sentence about it."""
@@ -72,11 +71,7 @@ def catalog() -> dict[str, Any]:
     """What no recipe changes: choices of settings, parameters, data sets, stories."""
     choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in _KINDS.items()}
     choices["loss.penalty"] = ["none", *choices["loss.penalty"]]
-    choices |= {
-        "data.name": OFFERED,
-        "run.dtype": ["float64", "float32"],
-        "data.scale": ["none", "unit", "standardize", "center"],
-    }
+    choices |= {"data.name": OFFERED, "data.scale": ["none", "unit", "standardize", "center"]}
     return {
         "settings": [
             {"key": key, "group": group, "title": title, "help": sentence, "choices": choices.get(key)}

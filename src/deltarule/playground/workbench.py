@@ -223,7 +223,6 @@ class Workbench:
     def _publish(self, moment: Present) -> None:
         values = moment.evaluate()
         if moment.state.step == 0:
-            moment.past.points.clear()
             moment.past.add_point(0, values)
         self.version += 1
         self.moment = replace(moment, values=values, version=self.version)

@@ -178,9 +178,8 @@ export class SettingsPanel {
     if (key === "loss.strength" && !values["loss.penalty"]) return [];
     if (choices) {
       const name = nameOf(value) ?? "your own";
-      const row = this.select(title, key, choices.includes(name) ? choices : [name, ...choices], name, (chosen) => change(key in this.catalog.parameters ? { name: chosen } : chosen), help);
-      row.classList.toggle("python", key === "run.dtype");
-      return [row, ...this.parameters(key, (parameter) => parameter !== "noise")];
+      const select = this.select(title, key, choices.includes(name) ? choices : [name, ...choices], name, (chosen) => change(key in this.catalog.parameters ? { name: chosen } : chosen), help);
+      return [select, ...this.parameters(key, (parameter) => parameter !== "noise")];
     }
     if (typeof value === "boolean") {
       const box = element("input", { type: "checkbox", onchange: () => change(box.checked) });
