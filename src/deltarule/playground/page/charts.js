@@ -109,8 +109,10 @@ function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title
     context.fillText(words, left, middle);
   };
   const upright = (/** @type {number} */ step, /** @type {string} */ color, /** @type {number[]} */ dash) => path([[x(step), box.top], [x(step), box.bottom]], color, dash);
-  for (const value of ticks(low, high, Math.max((box.bottom - box.top) / 40, 2))) {
-    if (isLogarithmic && high - low > 2 && !Number.isInteger(value)) continue;
+  const count = Math.max((box.bottom - box.top) / 40, 2);
+  const isWithinDecade = isLogarithmic && high - low < 1; // which may have no power of ten
+  for (const value of isWithinDecade ? ticks(10 ** low, 10 ** high, 2 * count).map(Math.log10) : ticks(low, high, count)) {
+    if (isLogarithmic && !isWithinDecade && !Number.isInteger(value)) continue;
     text(format(isLogarithmic ? 10 ** value : value), box.left - 4, level(value), "right");
     path([[box.left, level(value)], [box.right, level(value)]], faint(), [], 0.5);
   }

@@ -224,7 +224,7 @@ export class SettingsPanel {
     const presets = this.catalog.formulas[kind];
     const written = this.written[kind] ?? presets[name] ?? Object.values(presets)[0];
     const verdict = element("pre", { role: "status" }, this.verdicts[kind] ?? "");
-    const inputs = titles.map((_, index) => element("input", { type: "text", value: written[index], "data-key": `${kind}-${index ? "derivative" : "function"}` }));
+    const inputs = written.map((value) => element("input", { type: "text", value }));
     const use = async (/** @type {string[] | null} */ pair) => {
       const [formula, derivative] = pair ?? [null, ""];
       const found = await this.workbench.send("formula", { kind, function: formula, derivative });
@@ -233,10 +233,10 @@ export class SettingsPanel {
       else delete this.written[kind];
       this.verdicts[kind] = verdict.textContent = found.text;
     };
-    return element("div", {}, ...inputs.map((input, index) => element("label", {}, titles[index], input)),
+    return element("div", {}, ...inputs.map((input, index) => this.row(titles[index], `${kind}-${index ? "derivative" : "function"}`, input)),
       element("div", { class: "row" },
         button("Train with it", () => use(inputs.map((input) => input.value)), { "data-key": `use-${kind}`, "aria-label": `Train with this ${kind}` }),
-        button(`Back to ${name}`, () => use(null), { "data-key": `restore-${kind}` })),
+        button(`Back to ${name.replaceAll("_", " ")}`, () => use(null), { "data-key": `restore-${kind}` })),
       verdict);
   }
 
