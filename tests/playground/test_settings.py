@@ -1,7 +1,5 @@
 import pytest
 
-from deltarule.data.load import LOADERS
-from deltarule.data.published import PUBLISHED
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.maths.schedules import SCHEDULES
 from deltarule.playground.settings import catalog
@@ -32,7 +30,3 @@ def test_data_options(session):
     assert options == {"samples": 300, "noise": 0.0, "seed": 0, "squares": 2}
     session.command("change", {"settings": {"data.name": {"name": "checkerboard", "samples": 80, "squares": 3}}})
     assert len(session.workbench.moment.dataset.train) == 80
-
-
-def test_data_sets_offered_are_those_that_need_no_file():
-    assert set(LOADERS) - set(catalog()["parameters"]["data.name"]) == {"linear", "diabetes", *PUBLISHED}
