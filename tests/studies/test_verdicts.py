@@ -77,15 +77,16 @@ def test_error_rate_of_verdicts_over_more_and_more_seeds(limit, needed):
 def test_a_reading_is_judged_at_the_first_look_that_decides_it():
     asked = []
 
-    @claim("one", **FALLS, readings={"all": {"share": 1.0}, "most": {"share": 0.7}})
-    def one(experiments, share):
+    @claim("one", **FALLS, readings={"all": {"share": 1}, "most": {"share": 0.7}, "late": {"share": 1, "least": 24}})
+    def one(experiments, share, least=0):
         asked.append(experiments.seeds)
-        return Evidence(9 - np.arange(experiments.seeds) % 10 < 10 * share)
+        holds = 9 - np.arange(experiments.seeds) % 10 < 10 * share
+        return Evidence(holds if experiments.seeds >= least else None)
 
     experiments = Experiments(load_recipe("encoder"), seeds=300)
     readings = judge_claim(one, experiments, looks_up_to(300)).readings
-    assert (readings["all"].of, readings["most"].of) == (6, 96) and asked == [6, 6, 24, 96]
-    assert readings["all"].verdict == readings["most"].verdict == "agrees"
+    assert [one.of for one in readings.values()] == [6, 96, 24] and asked == [6, 6, 24, 96, 6, 24]
+    assert {one.verdict for one in readings.values()} == {"agrees"}
 
 
 @pytest.mark.parametrize("count", [0, 3, 11, 17, 20])

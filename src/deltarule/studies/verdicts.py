@@ -174,7 +174,8 @@ def _first_decided(
     for look in looks:
         evidence = claim.evidence(experiments.over(look.seeds), reading, control=control)
         judged = judge_reading(evidence, claim.needed, settings, look.confidence)
-        if judged.verdict not in ("undecided", "tie"):
+        # Evidence of nothing: none of these seeds tells, and more may.
+        if judged.verdict not in ("undecided", "tie") and (evidence.holds is not None or evidence.figures):
             break
     return judged, evidence
 
