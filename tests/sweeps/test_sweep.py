@@ -372,7 +372,7 @@ def test_data_of_a_row(on_numbers, tmp_path, given, scale):
             rest = ((targets - network.outputs(rows.x)) ** 2).sum() / ((targets - targets.mean()) ** 2).sum()
             assert row[f"{part}_r_squared"] == pytest.approx(1 - rest, rel=1e-6)
     on_numbers({"stopping.max_steps": [1]}, larger=(3,))
-    with pytest.raises(BadInput, match="the data are not those that the network of '.*' was trained on; put them back"):
+    with pytest.raises(BadInput, match="the data are not those that the network was trained on; put them back"):
         table.data(row["key"], tmp_path)
 
 

@@ -16,8 +16,6 @@ from deltarule.problem.recipe_sections import Configuration, DataSection
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
-
-
 Group = dict[tuple[int, str], list[str]]
 """Configurations that are trained together: their hashes, by the fold and the key of the training that serves them."""
 
@@ -137,6 +135,17 @@ class Plan:
 def data_of(configuration: Configuration, source: Source, fold: int | None = None) -> Data:
     """The prepared data; those of a `fold` are scaled by its own training rows."""
     return _prepare_data(data_key(configuration), source, fold)
+
+
+def data_of_row(configuration: Configuration, source: Source, fold_name: str | None, digest: str) -> Dataset:
+    """The data of a row of the table: as loaded now, and refused if their digest is another one."""
+    number, folds = (None, None) if fold_name is None else map(int, fold_name.split("/"))
+    forget_data()
+    is_of_fold = number is not None and is_fitted_to_rows(configuration)
+    loaded = data_of(configuration, replace(source, folds=folds), number if is_of_fold else None)
+    if digest != loaded.dataset.digest:
+        raise BadInput("the data are not those that the network was trained on; put them back")
+    return loaded.dataset if number is None or is_of_fold else fold_of(loaded.dataset, *loaded.folds[number])
 
 
 def is_fitted_to_rows(configuration: Configuration) -> bool:

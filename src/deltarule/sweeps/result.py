@@ -13,15 +13,15 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import create_network, is_optional, parse, with_changes
+from deltarule.problem.configuration import is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import configuration_hash, own_digests, own_formulas
+from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.stats import metrics
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.grid import settings_to_json
-from deltarule.sweeps.plan import Source, data_of, fold_of, forget_data, is_fitted_to_rows
-from deltarule.sweeps.store import StoredNetwork, changed_formulas
+from deltarule.sweeps.plan import Source, data_of_row
+from deltarule.sweeps.store import StoredNetwork, read_network
 from deltarule.sweeps.store_connection import open_for_reading, read_notes, translate_errors
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ class Sweep:
         self.notes: tuple[str, ...] = tuple(noted["notes"])
         self.grid: tuple[str, ...] = tuple(noted["grid"])
         self.runs: tuple[dict[str, Any], ...] = tuple(noted.get("runs", ()))
-        if self.metric not in metrics.METRICS:
-            raise ValueError(f"{self.metric!r} is no metric")
-        if self.ranked not in PARTS:
-            raise ValueError(f"{self.ranked!r} is no part of the data")
+        if self.metric not in metrics.METRICS or self.ranked not in PARTS:
+            raise ValueError(f"it is ranked by {self.metric!r} on {self.ranked!r} rows")
         self._settings_by_id: dict[int, dict[str, Any]] = {}
 
     @property
@@ -230,24 +228,7 @@ class Sweep:
 
         Raises `BadInput` for an unknown key, weights that were not kept, and a custom formula that is another one now.
         """
-        configuration = self.configuration_of(key)
-        query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
-        stored = self._connection.execute(query, (key,)).fetchone()
-        if stored is None:
-            raise BadInput(f"the weights of {key!r} were not kept; sweep into a new folder with --keep")
-        digests = own_digests(own_formulas(configuration))
-        for name in changed_formulas(read_notes(self._connection).get("formulas", {}), digests):
-            raise BadInput(
-                f"the {name} is another one than that of the network of {key!r}, or another version of Python or of "
-                "deltarule wrote that; register the one that it was trained with, or use that version"
-            )
-        dtype, sizes, *blobs = stored
-        theta, buffers = (np.frombuffer(blob, dtype).copy() for blob in blobs)
-        network = create_network(configuration, json.loads(sizes))
-        buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
-        if dtype not in ("float32", "float64") or (len(theta), len(buffers)) != (network.parameters, buffer_size):
-            raise ValueError(f"{len(theta)} weights of {dtype!r} for {network!r}")
-        return StoredNetwork(network, theta, buffers)
+        return read_network(self._connection, key, self.configuration_of(key))
 
     @translate_errors()
     def data(self, key: str, folder: str | Path = ".", data_dir: str | Path | None = None) -> Dataset:
@@ -269,16 +250,8 @@ class Sweep:
         """
         configuration = self.configuration_of(key)
         fold, digest = self._connection.execute("SELECT fold, data FROM members WHERE key = ?", (key,)).fetchone()
-        number, folds = (None, None) if fold is None else map(int, fold.split("/"))
-        source = Source(Path(folder), None if data_dir is None else Path(data_dir), folds)
-        forget_data()
-        is_of_fold = number is not None and is_fitted_to_rows(configuration)
-        loaded = data_of(configuration, source, number if is_of_fold else None)
-        if digest != loaded.dataset.digest:
-            raise BadInput(f"the data are not those that the network of {key!r} was trained on; put them back")
-        if number is None or is_of_fold:
-            return loaded.dataset
-        return fold_of(loaded.dataset, *loaded.folds[number])
+        source = Source(Path(folder), None if data_dir is None else Path(data_dir))
+        return data_of_row(configuration, source, fold, digest)
 
     def close(self) -> None:
         """Close the store's file, which some systems cannot delete while it is open."""

@@ -7,19 +7,23 @@ import contextlib
 import itertools
 import json
 import math
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.maths.network import views
+from deltarule.problem.configuration import create_network
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
+from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, own_digests, own_formulas
 from deltarule.problem.validation import query_inputs
 from deltarule.sweeps.store_connection import (
     APPLICATION,
@@ -72,9 +76,6 @@ class Store:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         self.connection.close()
         self._lock.release()
 
@@ -233,6 +234,27 @@ def _united(*lists: Iterable[Any]) -> list[Any]:
 
 def changed_formulas(stored: Mapping[str, str | None], current: Mapping[str, str | None]) -> list[str]:
     return [name for name, digest in current.items() if stored.get(name, digest) != digest]
+
+
+def read_network(connection: sqlite3.Connection, key: str, configuration: Configuration) -> "StoredNetwork":
+    """The stored network of a row, refused if a custom formula is another one now."""
+    query = "SELECT dtype, sizes, theta, buffers FROM networks WHERE key = ?"
+    stored = connection.execute(query, (key,)).fetchone()
+    if stored is None:
+        raise BadInput(f"the weights of {key!r} were not kept; sweep into a new folder with --keep")
+    digests = own_digests(own_formulas(configuration))
+    for name in changed_formulas(read_notes(connection).get("formulas", {}), digests):
+        raise BadInput(
+            f"the {name} is another one than that of the network of {key!r}, or another version of Python or of "
+            "deltarule wrote that; register the one that it was trained with, or use that version"
+        )
+    dtype, sizes, *blobs = stored
+    theta, buffers = (np.frombuffer(blob, dtype).copy() for blob in blobs)
+    network = create_network(configuration, json.loads(sizes))
+    buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
+    if dtype not in ("float32", "float64") or (len(theta), len(buffers)) != (network.parameters, buffer_size):
+        raise ValueError(f"{len(theta)} weights of {dtype!r} for {network!r}")
+    return StoredNetwork(network, theta, buffers)
 
 
 @dataclass(frozen=True, eq=False)
