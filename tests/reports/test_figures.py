@@ -14,7 +14,7 @@ from deltarule.reports.figures import (
     objective_curves,
     range_test_curves,
 )
-from deltarule.reports.marks import Band, Line, Rule
+from deltarule.reports.marks import Band, Line, Rule, Segments
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train
@@ -66,13 +66,18 @@ def test_with_patience_a_line_ends_at_the_last_evaluation():
     assert points_of(chart.panels[0].marks[0]) == (run.history.steps, run.history.objective[:, 0].tolist())
 
 
-def test_note_of_a_band_says_how_many_still_train():
+def test_many_members_have_thin_lines_by_outcome():
     run = encoder(seeds=range(12), max_steps=3000, validation=None, train_by={"threshold": 0.1, "history_every": 20})
     still = int((run.steps >= run.history.steps[-1]).sum())
-    assert (
-        still < 12
-        and f"are of 12 members, at the end of the {still} that still train." in objective_curves(run).notes[1]
-    )
+    chart = objective_curves(run)
+    assert 0 < still < 12 and f"are of 12 members, at the end of the {still} that still train." in chart.notes[1]
+    assert f"{run.reasons.count('threshold')} at the threshold" in chart.notes[2]
+    ends = {lines.name: sorted(path[-1].tolist() for path in lines.paths) for lines in marks_of(chart, Segments)}
+    for reason, name in (("threshold", "at the threshold"), ("max_steps", "at the limit of updates")):
+        is_of_kind = np.array(run.reasons) == reason
+        assert ends.get(name, []) == sorted(
+            map(list, zip(run.steps[is_of_kind], run.objective[is_of_kind], strict=True))
+        )
 
 
 def test_diverged_members_are_named_or_counted():
@@ -82,7 +87,7 @@ def test_diverged_members_are_named_or_counted():
         )
 
     assert named(chart([0.01, 1e200])) == ["learning rate 0.01", "learning rate 1e+200 (diverged)"]
-    assert "1 diverged" in chart([0.01] * 8 + [1e200]).notes[1]
+    assert chart([0.01] * 8 + [1e200]).notes[2].endswith("8 at the limit of updates, 1 diverged.")
 
 
 def test_a_single_member_is_named_only_beside_validation():

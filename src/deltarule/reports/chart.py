@@ -4,7 +4,7 @@ T values along x · K members
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
-from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel
+from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel, Segments
 from deltarule.reports.render import draw_panel, file_content, render
 from deltarule.reports.table import Column, Table, table
 
@@ -199,6 +199,8 @@ def spread_scale(values: Any) -> str:
 def _heights(mark: Mark) -> list[Floats]:
     if isinstance(mark, Line):
         return [mark.points()[1]]
+    if isinstance(mark, Segments):
+        return [path[:, 1] for path in mark.paths]
     return [mark.low, mark.high] if isinstance(mark, Band) else []
 
 
@@ -209,6 +211,12 @@ def curves_of(panel: Panel) -> list[Line]:
 def _cells_table(panels: Sequence[Panel]) -> Table:
     """The texts of cells, with the names of rows where these change."""
     columns, contents, names = list[Column](), list[Any](), None
+    starred = Column(
+        "",
+        is_text=False,
+        format=lambda text: text if text.endswith("*") else f"{text} ",
+        style=lambda text: "bold green" if text.endswith("*") else "",
+    )
     for panel in panels:
         if panel.y.names != names:
             names = panel.y.names
@@ -216,17 +224,9 @@ def _cells_table(panels: Sequence[Panel]) -> Table:
             contents.append(names)
         for mark in panel.marks:
             if isinstance(mark, Cells):
-                columns += [Column(name, False, _align_star, _style_star) for name in panel.x.names or ()]
+                columns += [replace(starred, name=name) for name in panel.x.names or ()]
                 contents += zip(*mark.texts, strict=True)
     return table(columns, list(zip(*contents, strict=True)))
-
-
-def _align_star(text: str) -> str:
-    return text if text.endswith("*") else f"{text} "
-
-
-def _style_star(text: str) -> str:
-    return "bold green" if text.endswith("*") else ""
 
 
 def _estimates(panel: Panel) -> list[list[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.reports import style
 from deltarule.reports.chart import (
     BAND_LABEL,
     MAX_LINES,
@@ -20,14 +21,18 @@ from deltarule.reports.chart import (
     median_band,
     members,
     objective_axis,
+    select_evenly,
 )
 from deltarule.reports.formatting import member_names
-from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, Rule
+from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, Rule, Segments
+from deltarule.reports.summaries import ENDED
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run
 
 UPDATES = Axis("updates", "updates")
+MAX_THIN_LINES = 20
+"""Members of each outcome that get a thin line where there are many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,18 +41,18 @@ class Curves:
 
     history         evaluations during the training
     steps [K], objective [K]   last step of each member, and its objective there
+    reasons [K]     why each member ended
     names           of the K members; empty for more than a legend has room for
     description     what was trained, in a sentence
-    diverged        indices of the members that diverged
     ended_at_best   whether members end with their best weights, from before the last evaluation
     """
 
     history: History
     steps: Integers
     objective: Floats
+    reasons: Sequence[str]
     names: tuple[str, ...]
     description: str
-    diverged: tuple[int, ...] = ()
     ended_at_best: bool = False
 
     @classmethod
@@ -56,9 +61,9 @@ class Curves:
             run.history,
             run.steps,
             run.objective,
+            run.reasons,
             tuple(member_names(run.problem)) if run.problem.members <= MAX_LINES else (),
             _describe_problem(run.problem),
-            tuple(divergence.member for divergence in run.diverged),
             run.best_steps is not None,
         )
 
@@ -67,18 +72,18 @@ def objective_curves(run: Run | Curves, metric: str = "objective") -> Chart:
     """The objective, or an error of the history, against updates.
 
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
-    90 % of those that still train. The scale is logarithmic if the values span over two decades.
+    90 % of those that still train, and by thin lines of 20 members of each outcome. The scale is logarithmic if the
+    values span over two decades.
 
     >>> import deltarule
     >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], seeds=range(3))
     >>> [line.name for line in objective_curves(deltarule.train(problem, max_steps=10)).panels[0].marks]
     ['seed 0', 'seed 1', 'seed 2']
     """
-    curves = run if isinstance(run, Curves) else Curves.from_run(run)
     text = metric.replace("_", " ")
-    marks, notes = _history_marks(curves, metric)
+    marks, notes = _history_marks(run, metric)
     axis, cut = objective_axis(text, marks)
-    return Chart(capitalize(text), [Panel(marks, UPDATES, axis)], notes=[curves.description, *notes, *cut])
+    return Chart(capitalize(text), [Panel(marks, UPDATES, axis)], notes=[*notes, *cut])
 
 
 def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:
@@ -93,11 +98,10 @@ def accuracy_curves(run: Run | Curves, metric: str = "accuracy") -> Chart:
     """
     if metric not in run.history.names:
         raise BadInput(f"the history holds no '{metric}' but {', '.join(run.history.names)}; train with that metric")
-    curves = run if isinstance(run, Curves) else Curves.from_run(run)
     text = metric.replace("_", " ")
-    marks, notes = _history_marks(curves, metric)
+    marks, notes = _history_marks(run, metric)
     panel = Panel(marks, UPDATES, Axis(f"{text} (share of rows)", "share"))
-    return Chart(text.capitalize(), [panel], notes=[curves.description, *notes])
+    return Chart(text.capitalize(), [panel], notes=notes)
 
 
 def object_curves(
@@ -185,8 +189,9 @@ def comparison_curves(
     return Chart(title, [Panel(marks, UPDATES, axis)], legend=parameter, notes=[*notes * has_bands, *cut])
 
 
-def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
+def _history_marks(run: Run | Curves, name: str) -> tuple[list[Mark], list[str]]:
     """The marks of a series, for training and validation rows, and notes."""
+    curves = run if isinstance(run, Curves) else Curves.from_run(run)
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
     rows, marks = ("training", "validation"), list[Mark]()
     if len(curves.steps) * len(parts) > MAX_LINES:
@@ -196,23 +201,31 @@ def _history_marks(curves: Curves, name: str) -> tuple[list[Mark], list[str]]:
         counts = (~np.isnan(curves.history.series(name))).sum(1)
         note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
         note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
-        return marks, [note + (f" {len(curves.diverged)} diverged." if curves.diverged else "")]
+        outcomes = []
+        for index, reason in enumerate(dict.fromkeys(curves.reasons), len(parts)):
+            ended = np.flatnonzero(np.array(curves.reasons) == reason)
+            thin = select_evenly(ended, MAX_THIN_LINES)
+            paths = [np.column_stack(_member_series(curves, name, member)) for member in thin]
+            marks.append(Segments(paths, style.line(index)["color"], 0.4, name=ENDED[reason]))
+            outcomes.append(f"{len(ended):,} {ENDED[reason]}")
+        kinds = f"Thin lines, at most {MAX_THIN_LINES} of a kind: {', '.join(outcomes)}."
+        return marks, [curves.description, note, kinds]
     are_several = len(curves.steps) > 1
     for index, part in enumerate(parts):
         for member in range(len(curves.steps)):
-            diverged = " (diverged)" if member in curves.diverged else ""
+            diverged = " (diverged)" if curves.reasons[member] == "diverged" else ""
             name_parts = [f"{curves.names[member]}{diverged}"] if are_several else []
             name_parts += [rows[index]] if len(parts) > 1 else []
             steps, values = _member_series(curves, part, member)
             color, dots = (member, "some" if index else "end") if are_several else (index, "end")
             marks.append(Line(steps, values, ", ".join(name_parts), color, dots))
-    return marks, []
+    return marks, [curves.description]
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
     """The steps and values of a member's evaluations, with the objective at the end."""
     values = curves.history.series(name)[:, member]
-    is_evaluated = ~np.isnan(values)
+    is_evaluated = np.isfinite(values)
     steps, values = np.array(curves.history.steps)[is_evaluated], values[is_evaluated]
     # With patience the final weights are the best ones, which belong to an earlier step.
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):

@@ -39,9 +39,9 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         History.from_arrays(arrays),
         arrays["steps"],
         arrays["objective"],
+        about["reasons"],
         tuple(about["names"]),
         about["told"],
-        tuple(one["member"] for one in run["diverged"]),
         about["ended_at_best"],
     )
     fixes = [f"{capitalize(one['sentence'])}. Fix: {one['fix']}." for one in (run.get("why") or {}).get("findings", ())]
