@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import Chart, capitalize, rows_axis, spread_scale
 from deltarule.reports.formatting import percent
@@ -32,7 +31,8 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     marks, sentences = list[Mark](), []
     for index, (name, value) in enumerate(values.items()):
         finite = value[np.isfinite(value)]
-        places = index + _sideways_offsets(len(value))[np.isfinite(value)]
+        sideways = (np.arange(len(value)) * 0.6180339887 % 1 - 0.5) * 0.3 * (len(value) > 1)
+        places = index + sideways[np.isfinite(value)]
         marks.append(Dots(places, finite, opacity=0.75, are_upright=True))
         if not len(finite):
             sentences.append(f"{name}: no value.")
@@ -76,7 +76,3 @@ def shares_with_needed(names: Sequence[str], shares: Any, intervals: Any, needed
     ]
     panel = Panel(marks, Axis("share of seeds", "share"), rows_axis("claim", names, name_points=190))
     return Chart("Seeds for which each claim holds", [panel], sentences=sentences)
-
-
-def _sideways_offsets(count: int) -> Floats:
-    return (np.arange(count) * 0.6180339887 % 1 - 0.5) * 0.3 if count > 1 else np.zeros(count)

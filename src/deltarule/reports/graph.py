@@ -43,17 +43,12 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
         penalty = problem.penalty.name.replace("_", " ")
         notes.append(f"J holds the penalty {penalty} too; its part goes straight to the weights.")
 
-    def describe_largest(name: str) -> str:
-        value = explanation[name]
-        largest = format_significant(float(np.abs(value).max()))
-        return f"{' × '.join(map(str, value.shape))}, at most {largest} in size"
-
     template = load_template("graph.svg", subscripts=_with_subscripts, derivative=derivative_name)
     return template.render(
         title=f"Computational graph of {problem.network!r}",
         nodes=nodes,
         size=lambda name: " × ".join(f"{length:,}" for length in explanation[name].shape),
-        largest=describe_largest,
+        largest=lambda name: format_significant(float(np.abs(explanation[name]).max())),
         objective=format_significant(float(explanation["J"]), 6),
         notes=notes,
         links=links or {},

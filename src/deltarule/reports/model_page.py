@@ -27,14 +27,9 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
-
-TAKEN_FOR = "most often taken for"
 SHUFFLED = (
     "Lost: what the score loses if the cells of a column are shuffled among the rows. Correlated columns share their "
     "importance, so that each looks less important."
-)
-LITTLE = (
-    "The accuracy is not surely above the baseline's. With so little to lose, an important column may lose nothing."
 )
 
 
@@ -118,7 +113,11 @@ def importance_caveat(inspection: Inspection) -> str:
     >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(".")[0]
     "The accuracy is not surely above the baseline's"
     """
-    return LITTLE if inspection.classes and inspection.scores.low <= inspection.scores.baseline else ""
+    if not inspection.classes or inspection.scores.low > inspection.scores.baseline:
+        return ""
+    return (
+        "The accuracy is not surely above the baseline's. With so little to lose, an important column may lose nothing."
+    )
 
 
 def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str]]:
@@ -175,7 +174,7 @@ def class_table(inspection: Inspection) -> Table:
     for mistake in inspection.mistakes:  # the most frequent first
         confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
     recall, precision = (Column(name, is_text=False, format=_format_percent) for name in ("recall", "precision"))
-    name, taken_for = (Column(name, is_text=True) for name in ("class", TAKEN_FOR))
+    name, taken_for = (Column(name, is_text=True) for name in ("class", "most often taken for"))
     columns = [name, Column("rows", format="{:,}".format), recall, precision, taken_for]
     rows = [
         (shorten(one.name), one.rows, one.recall, one.precision, confusions.get(one.name, ""))

@@ -3,7 +3,6 @@
 Browsers break no lines within a <math> element, so each term of a long sum becomes one.
 """
 
-import re
 from collections.abc import Callable
 from html import escape
 
@@ -46,7 +45,8 @@ def symbol(name: str) -> str:
             return f"<mi>{escape(name.replace('_', ' '))}</mi>"
         named = symbol(below) if below[-1:].isdigit() else f"<mtext>{escape(below.replace('_', ' '))}</mtext>"
         return f"<msub><mi>{escape(above)}</mi>{named}</msub>"
-    letters, digits = _split_name(name)
+    letters = name.rstrip("0123456789")
+    digits = name.removeprefix(letters)
     if letters == "variance":
         return f"<msubsup><mi>σ</mi><mn>{digits}</mn><mn>2</mn></msubsup>"
     base = (
@@ -62,12 +62,6 @@ def entry(name: str, index: tuple[Index, ...]) -> str:
         return symbol(name)
     indices = "<mo>,</mo>".join(f"<mn>{one}</mn>" if isinstance(one, int) else f"<mi>{one}</mi>" for one in index)
     return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{indices}{_UPRIGHT.format("]")}</mrow>'
-
-
-def _split_name(name: str) -> tuple[str, str]:
-    match = re.fullmatch(r"(.*?)(\d*)", name)
-    assert match
-    return match[1], match[2]
 
 
 class _MathML(Writer):

@@ -102,8 +102,6 @@ METRICS = {
         Metric("r_squared", r_squared, True),
     )
 }
-
-
 _BUILT_IN = frozenset(METRICS)
 
 

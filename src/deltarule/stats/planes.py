@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.validation import whole
 from deltarule.stats.intervals import float_array
 from deltarule.tables.cell_parsing import as_text
@@ -20,8 +20,6 @@ from deltarule.tables.frame import count_rows, frame_of
 MIN_PROBABILITY = 1e-15
 """Probabilities are clipped to at least this before the logarithm."""
 Feature = int | str
-Floats = NDArray[Any]
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,6 @@ MAX_FINITE_SCORE = 1e150
 """Larger scores belong to networks that diverged: their squares overflow."""
 FOLDS_NOTE = "Blocks count as independent; with several seeds a fold this is the noise on these folds alone."
 EXPECTED_SCORES = "numbers, [C, B], a row for each configuration"
-
-
 RISK = 0.05
 """Probability that an interval, or any of several simultaneous ones, misses the true value."""
 RELATIVE_ROUNDING = 1e-9

@@ -69,7 +69,8 @@ class Continuation:
             is_kept[reason] = np.full(problem.members, is_same_problem)
             for name in names:
                 is_kept[reason] &= self.stop.of_members(name, problem) == stop.of_members(name, problem)
-        is_kept[Reason.PATIENCE] &= _are_equal(self.validation, validation)
+        is_kept[Reason.PATIENCE] &= (self.validation is None) == (validation is None)
+        is_kept[Reason.PATIENCE] &= all(map(np.array_equal, self.validation or (), validation or ()))
         is_freed = np.full(problem.members, not is_same_problem)
         for reason, is_kept_by in is_kept.items():
             is_freed |= (reasons == reason) & ~is_kept_by
@@ -112,9 +113,3 @@ def check_fit(start: Problem, problem: Problem) -> None:
 
 def renumbered(state: State) -> State:
     return replace(state, members=np.arange(len(state.members)))
-
-
-def _are_equal(one: tuple[Floats, Floats] | None, other: tuple[Floats, Floats] | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return all(np.array_equal(*arrays) for arrays in zip(one, other, strict=True))

@@ -72,11 +72,11 @@ class Chunk:
     def last_step(self) -> int:
         return self.first_step + len(self.trace.objective)
 
-    def end(self, is_ended: NDArray[np.bool_], step: int | Integers, reason: Reason) -> None:
-        """End some members at a step, unless a rule has ended them no later."""
-        is_first = is_ended & (step < self.ends)
-        self.ends = np.where(is_first, step, self.ends)
-        self.reasons[is_first] = reason
+    def end(self, indices: Integers, step: int | Integers, reason: Reason) -> None:
+        """End the members at some indices at a step, unless a rule has ended them no later."""
+        is_first = step < self.ends[indices]
+        self.reasons[indices[is_first]] = reason
+        self.ends[indices] = np.minimum(step, self.ends[indices])
 
 
 class Rule:

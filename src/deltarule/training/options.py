@@ -1,7 +1,7 @@
 """The options of `train`: its stop rules, and checks and defaults of the others."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ class StopRules:
 
     def take(self, chosen: Integers) -> "StopRules":
         """Return the rules of the members with the indices `chosen`."""
-        rules = {field.name: getattr(self, field.name) for field in fields(self)}
+        rules = dict(vars(self))
         lists = {name: [value[index] for index in chosen] for name, value in rules.items() if isinstance(value, list)}
         return StopRules(**rules | lists)
 

@@ -52,7 +52,6 @@ class Recorder(Rule):
         self.point: Mapping[str, Floats] = {}
         self.objective = np.full(problem.members, np.nan)
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
-        self.divergences: dict[int, Divergence] = {}
         self.best: BestScore | None = None
 
     def max_updates(self, loop: TrainingLoop) -> int:
@@ -165,13 +164,12 @@ class Recorder(Rule):
         )
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
-        diverged = np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist()
-        for member in diverged:
-            if member not in self.divergences:
-                step = int(loop.updates[member])
-                state = replace(loop.ended.take(np.array([member])), step=step)
-                self.divergences[member] = Divergence(member, step, *first_nonfinite(self.problem, state))
-        return tuple(self.divergences[member] for member in diverged)
+        divergences = []
+        for member in np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist():
+            step = int(loop.updates[member])
+            state = replace(loop.ended.take(np.array([member])), step=step)
+            divergences.append(Divergence(member, step, *first_nonfinite(self.problem, state)))
+        return tuple(divergences)
 
 
 def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:

@@ -36,7 +36,8 @@ class Divergence(Rule):
     """Ends each member before its first update that is not finite."""
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        chunk.end(chunk.trace.bad >= 0, chunk.trace.bad, Reason.DIVERGED)
+        diverged = np.flatnonzero(chunk.trace.bad >= 0)
+        chunk.end(diverged, chunk.trace.bad[diverged], Reason.DIVERGED)
 
 
 class Threshold(Rule):
@@ -61,11 +62,8 @@ class Threshold(Rule):
         counts = self.counts[members] + np.cumsum(is_below[:, indices], axis=0)
         self.counts[members] = counts[-1]
         is_reached = counts >= self.times[members]
-        ends = np.full(len(chunk.members), chunk.first_step)
-        ends[indices] += is_reached.argmax(0)
-        is_ended = np.zeros(len(ends), bool)
-        is_ended[indices] = is_reached.any(0)
-        chunk.end(is_ended, ends, Reason.THRESHOLD)
+        is_ended = is_reached.any(0)
+        chunk.end(indices[is_ended], chunk.first_step + is_reached.argmax(0)[is_ended], Reason.THRESHOLD)
 
 
 class Tolerance(Rule):
@@ -87,9 +85,7 @@ class Tolerance(Rule):
             last, self.last[members] = self.last[members], means
             with np.errstate(all="ignore"):  # infinite objectives
                 is_steady = np.abs(last - means) < self.tolerance[members] * np.abs(last)
-            is_ended = np.zeros(len(chunk.members), bool)
-            is_ended[indices] = is_steady
-            chunk.end(is_ended, step, Reason.TOLERANCE)
+            chunk.end(indices[is_steady], step, Reason.TOLERANCE)
 
 
 class Patience(Rule):
@@ -166,9 +162,7 @@ class Plateau(Patience):
             if self.problem.schedule.adaptive:
                 is_stalled &= ~self._divide_rates(loop, indices[is_stalled])[indices]
             if self.ends:
-                is_ended = np.zeros(len(chunk.members), bool)
-                is_ended[indices] = is_stalled
-                chunk.end(is_ended, step, Reason.STALLED)
+                chunk.end(indices[is_stalled], step, Reason.STALLED)
 
     def _divide_rates(self, loop: TrainingLoop, indices: Integers) -> NDArray[np.bool_]:
         """Divide the rates of stalled members that are not at their lowest; return a mask."""
