@@ -20,10 +20,7 @@ def test_spreads_show_every_seed_and_the_median():
 
 def test_claims_stand_beside_the_share_that_they_need():
     chart = shares_with_needed(["a", "b"], [0.625, 1], [[0.5, 0.7], [0.9, 1]], [0.9, 0.5], confidence=0.875)
-    assert [row[2:] for row in chart.table().cells[:3]] == [
-        ["62.5 %", "50 %", "70 %"],
-        ["100 %", "90 %", "100 %"],
-        ["90 %", "", ""],
-    ]
+    cells = [row[2:] for row in chart.table().cells[:3]]
+    assert cells == [["62.5 %", "50 %", "70 %"], ["100 %", "90 %", "100 %"], ["90 %", "", ""]]
     assert named(chart) == ["share of seeds, and its interval (87.5 %)", "share that it needs"]
     assert chart.sentences == ["a: 62.5 %, needs 90 %.", "b: 100 %, needs 50 %."]

@@ -56,9 +56,8 @@ def curves(members):
     values = list(np.exp(-STEPS[:, None] / np.linspace(20, 90, members)) + 0.01)
     history = History(STEPS.tolist(), {"objective": values, "accuracy": [1 - row / 2 for row in values]})
     names = tuple(f"seed {number}" for number in range(members)) if members <= 8 else ()
-    reasons = ["threshold"] * (members // 2) + ["max_steps"] * (members - members // 2)
-    told = "Network 8-3-8 (sigmoid, sigmoid)."
-    return figures.Curves(history, np.full(members, 200), values[-1], reasons, names, told)
+    ends = ["threshold"] * (members // 2) + ["max_steps"] * (members - members // 2)
+    return figures.Curves(history, np.full(members, 200), values[-1], ends, names, "Network 8-3-8 (sigmoid, sigmoid).")
 
 
 def answer(rows):
