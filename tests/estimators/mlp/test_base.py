@@ -216,7 +216,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
     [
         (X[:, :2], CLASSES, "X has 2 features, but MLPClassifier is expecting 3 features"),
         (X, CLASSES + 1, "`y` has classes not in `self.classes_`"),
-        (X, np.eye(3, dtype=int)[CLASSES], "`y` has labels"),
+        (X, np.eye(3, dtype=int)[CLASSES], "`y` holds classes and held labels"),
         (X, None, "requires y to be passed"),
     ],
 )
