@@ -295,7 +295,7 @@ def test_a_sweep_is_ranked_and_variants_stand_beside_one_another(opened):
     means = [float(text) for text in numbers.locator("tbody td:last-child").all_inner_texts()]
     assert means == sorted(means) and len(means) == 6
     table = page.locator("[aria-label='Table: Variants of digits beside one another']")
-    assert table.locator("tbody th").all_inner_texts() == ["max epochs 3", "linear, max epochs 2"]
+    assert table.locator("tbody th").all_inner_texts() == ["max epochs 3", "layers auto-auto, dropout 0, max epochs 2"]
     assert complaints == []
 
 

@@ -86,6 +86,16 @@ def test_other_files_are_refused_and_left_unchanged(tmp_path, spoil, told):
     assert (tmp_path / FILE).read_bytes() == before
 
 
+def keys_of_store(folder):
+    with Store(folder) as store:
+        return store.keys()
+
+
+def keys_of_sweep(folder):
+    with contextlib.closing(load_sweep(folder)) as result:
+        return [row["key"] for row in result.rows()]
+
+
 def test_damaged_pages_are_detected(tmp_path):
     """SQLite reads most of them without a word: each page in the place of each other one."""
     with Store(tmp_path) as store:
@@ -97,14 +107,13 @@ def test_damaged_pages_are_detected(tmp_path):
     for place in range(len(pages)):
         for page in pages:
             (tmp_path / FILE).write_bytes(b"".join([*pages[:place], page, *pages[place + 1 :]]))
-            for opened in (Store, load_sweep):
+            for keys_of in (keys_of_store, keys_of_sweep):
                 try:
-                    with contextlib.closing(opened(tmp_path)) as found:
-                        rows = found.keys() if opened is Store else [row["key"] for row in found.rows()]
+                    keys = keys_of(tmp_path)
                 except BadInput:
                     told += 1
                 else:
-                    assert len(rows) == 36
+                    assert len(keys) == 36
     assert told > len(pages) ** 2
     (tmp_path / FILE).write_bytes(undamaged.replace(f"{7:064}".encode(), f"{8:064}".encode(), 1))
     damaged = (tmp_path / FILE).read_bytes()
