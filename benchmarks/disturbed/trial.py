@@ -9,7 +9,6 @@ from typing import Any
 
 from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
-from deltarule.files import PART
 from deltarule.json_files import read_json
 from deltarule.sweeps.store_connection import FILE, LOCK
 from disturbed.processes import start
@@ -20,7 +19,7 @@ def damaged_files(out: Path) -> list[str]:
     """The names of the files that are not whole; temporary files of a killed process do not count."""
     damaged = []
     for path in sorted(out.rglob("*")) if out.exists() else []:
-        if path.is_dir() or path.match(PART) or path.name == LOCK or path.name.startswith(f"{FILE}-"):
+        if path.is_dir() or path.match(".deltarule-*.part") or path.name == LOCK or path.name.startswith(f"{FILE}-"):
             continue
         try:
             assert is_whole(path)
