@@ -32,7 +32,7 @@ from stored_results import FOLDER
 from deltarule.reports.table import table
 from deltarule.studies.claims import Claim, Evidence, all_conditions, claims_of_study, is_about
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.judges.encoder import FINAL_COST, encoder_5, train
+from deltarule.studies.judges.encoder import FINAL_COST, encoder_5, share_right, train
 from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import judge_claim, judge_share
@@ -138,13 +138,13 @@ def fit(convention: Convention, seeds: int = SEEDS, plotted: str = "") -> Fit:
         costs, key=lambda name: (near[name].mean(), -abs(np.log(np.median(costs[name]) / FINAL_COST)))
     )
     shares = {
-        "encoder_1": _share(Evidence(train(experiments).history.series("thresholded")[-1] == 1)),
+        "encoder_1": _share(Evidence(share_right(train(experiments))[-1] == 1)),
         "encoder_2": float(near[plotted].mean()),
         "encoder_5": _share(encoder_5(experiments)),
         "encoder_11": _share(has_printed_outputs(experiments)),
     }
     verdicts = [judge_share(round(shares[name] * seeds), seeds, least)[2] for name, least in CLAIMS.items()]
-    since = holding_since(run, run.history.series("thresholded") == 1)
+    since = holding_since(run, share_right(run) == 1)
     values: dict[str, Any] = {
         **shares,
         "right_since": float(np.nanmedian(since)) if np.isfinite(since).any() else float("nan"),

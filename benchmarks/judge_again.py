@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from stored_results import results_file, stored_results
+from stored_results import CONTROL_IS_OPEN, results_file, stored_results
 
 from deltarule.errors import BadInput, DeltaruleError
 from deltarule.json_files import write_json
@@ -71,7 +71,7 @@ def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
                 print(f"{claim.id} is unfinished: {error}")
                 with suppress(Unfinished):
                     verdict = judge_claim(replace(claim, control=None), experiments)
-                    found[claim.id] = replace(verdict, remark="its control has not been trained yet", commit=COMMIT)
+                    found[claim.id] = replace(verdict, remark=CONTROL_IS_OPEN, commit=COMMIT)
     if options.write and found:
         known = {verdict.id: verdict for verdict in stored.claims} | found
         results = replace(

@@ -8,6 +8,8 @@ from deltarule.json_files import read_json
 from deltarule.studies.claim_results import StudyResults
 
 FOLDER = Path(__file__).parents[1] / "docs" / "studies" / "results"
+CONTROL_IS_OPEN = "its control has not been trained yet"
+"""The remark on a claim that is judged without its control."""
 
 
 def results_file(study: str) -> Path:

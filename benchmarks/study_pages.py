@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from encoder_conventions import support
-from stored_results import stored_results
+from stored_results import CONTROL_IS_OPEN, stored_results
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
@@ -65,7 +65,7 @@ def verdicts_in_markdown(claims: list[dict]) -> str:
 def is_open(claim: dict) -> bool:
     """Whether a claim has a criterion and no verdict, or a control that is not trained."""
     has_criterion = not claim["criterion"].startswith("none")
-    return has_criterion and (claim["verdict"] == "no verdict" or "control has not" in claim["remark"])
+    return has_criterion and (claim["verdict"] == "no verdict" or CONTROL_IS_OPEN in claim["remark"])
 
 
 def described_claim(claim: dict) -> str:

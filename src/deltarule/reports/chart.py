@@ -4,7 +4,7 @@ T values along x · K members
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,12 +211,6 @@ def curves_of(panel: Panel) -> list[Line]:
 def _cells_table(panels: Sequence[Panel]) -> Table:
     """The texts of cells, with the names of rows where these change."""
     columns, contents, names = list[Column](), list[Any](), None
-    starred = Column(
-        "",
-        is_text=False,
-        format=lambda text: text if text.endswith("*") else f"{text} ",
-        style=lambda text: "bold green" if text.endswith("*") else "",
-    )
     for panel in panels:
         if panel.y.names != names:
             names = panel.y.names
@@ -224,9 +218,17 @@ def _cells_table(panels: Sequence[Panel]) -> Table:
             contents.append(names)
         for mark in panel.marks:
             if isinstance(mark, Cells):
-                columns += [replace(starred, name=name) for name in panel.x.names or ()]
+                columns += [Column(name, False, _align_star, _style_star) for name in panel.x.names or ()]
                 contents += zip(*mark.texts, strict=True)
     return table(columns, list(zip(*contents, strict=True)))
+
+
+def _align_star(text: str) -> str:
+    return text if text.endswith("*") else f"{text} "
+
+
+def _style_star(text: str) -> str:
+    return "bold green" if text.endswith("*") else ""
 
 
 def _estimates(panel: Panel) -> list[list[str]]:

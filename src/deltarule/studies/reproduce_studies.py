@@ -185,7 +185,7 @@ def _reproduce_study(
     seeds = recipe.configuration.study.seeds
     experiments = Experiments(
         recipe,
-        seeds=options.seeds or (max(1, seeds // 5) if options.quick else seeds),
+        seeds=options.seeds or (_quick_count(seeds) if options.quick else seeds),
         engine=options.engine or recipe.configuration.run.engine,
         data_dir=data_dir,
         progress=progress,
@@ -226,6 +226,10 @@ def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> Stud
     return results if is_same and (results.data, results.seeds) == basis else None
 
 
+def _quick_count(seeds: int) -> int:
+    return max(1, seeds // 5)
+
+
 def _run_record(
     experiments: Experiments, options: Reproduction, folder: Path | None, progress: ProgressCallback | None
 ) -> Mapping[str, Any]:
@@ -237,7 +241,7 @@ def _run_record(
             return stored
     seeds = seeds_of(recipe.configuration)
     if options.seeds is not None or options.quick:
-        chosen = options.seeds or seeds[: max(1, len(seeds) // 5)]
+        chosen = options.seeds or seeds[: _quick_count(len(seeds))]
         recipe = with_settings(recipe, {"run.seeds": chosen})
     population = population_of(recipe, experiments.dataset)
     of_run = None if progress is None else functools.partial(progress, recipe.name)

@@ -221,12 +221,11 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) 
             rules.append(Plateau(problem, means, numbers["patience"], numbers["tolerance"], ends=False))
         if stop.tolerance is not None:
             rules.append(Tolerance(means, stop.of_members("tolerance", problem)))
-    has_threshold, is_by_metric = stop.threshold is not None, stop.metric != "objective"
     limits = [stop.of_members(name, problem) for name in ("threshold", "times")]
-    if has_threshold and not is_by_metric:
+    if stop.threshold is not None and stop.metric == "objective":
         rules.append(Threshold(problem, *limits))
     rules += [Divergence(), recorder]
-    if has_threshold and is_by_metric:
+    if stop.threshold is not None and stop.metric != "objective":
         rules.append(MetricThreshold(recorder, stop, *limits))
     if stop.patience is not None:
         rules.append(BestScore(recorder, stop, stop.of_members("patience", problem), first))

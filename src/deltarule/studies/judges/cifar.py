@@ -97,7 +97,6 @@ def deep_settings(depth: int, norm: bool, activation: str) -> dict[str, Any]:
 BAD_RATES = {"too high": 1e-2, "too low": 1e-4}
 """The two rates beside 0.001, the best one."""
 
-
 NO_PENALTY = {"loss.penalty": "none", "loss.strength": 0.0}
 
 

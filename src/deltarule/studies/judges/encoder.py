@@ -46,6 +46,11 @@ def train(
     return experiments.run(changes, experiment=experiment, history_every=every, record=("thresholded", PLOTTED))
 
 
+def share_right(run: Run) -> Floats:
+    """The share of the eight objects that are right at each evaluation, [T, K]."""
+    return run.history.series("thresholded")
+
+
 def plotted_cost(run: Run) -> Floats:
     """The report's plotted cost at each evaluation, [T, K]."""
     return run.history.series(PLOTTED)
@@ -75,7 +80,7 @@ def correlations(first: Floats, second: Floats) -> Floats:
 
 def right_since(run: Any) -> Any:
     """The first iteration [K] from which all objects stay right; the last one where they are not."""
-    return holding_since(run, run.history.series("thresholded") == 1)
+    return holding_since(run, share_right(run) == 1)
 
 
 # --- the judges ------------------------------------------------------------------------------------------------------
@@ -107,7 +112,7 @@ def encoder_2(experiments: Experiments, changes: Mapping[str, Any] | None = None
 def encoder_3(experiments: Experiments, jump: float, rate: float = 100.0) -> Evidence:
     """Judge whether the cost drops, jumps by a factor and oscillates at this rate."""
     run = train(experiments, every=1, changes={"optimizer.learning_rate": rate})
-    J, learned = plotted_cost(run), run.history.series("thresholded") > 0
+    J, learned = plotted_cost(run), share_right(run) > 0
     learned[:10] = False
     dropped = np.minimum.accumulate(J, axis=0) <= J[0] / 2
     jumps = np.zeros(J.shape, bool)
@@ -129,7 +134,7 @@ def encoder_4(experiments: Experiments, about: bool) -> Evidence:
     about : it falls fastest about iteration 3,000, and not before.
     """
     run = train(experiments, "rate-0.01")
-    J, right, steps = plotted_cost(run), run.history.series("thresholded")[-1], np.array(run.history.steps)
+    J, right, steps = plotted_cost(run), share_right(run)[-1], np.array(run.history.steps)
     share_late = (J[steps <= 3000 * np.sqrt(2)][-1] - J[-1]) / (J[0] - J[-1])
     fastest = steps[np.argmin(J[10:] - J[:-10], axis=0)] + 50.0  # in the middle of 100 iterations
     return Evidence(
@@ -151,7 +156,7 @@ def encoder_5(experiments: Experiments) -> Evidence:
     run = train(experiments, "decay-0.1")
     largest = np.max([np.abs(final_parameters(run)[name]).max((-2, -1)) for name in ("W1", "W2")], axis=0)
     return Evidence(
-        {"never right": ~(run.history.series("thresholded")[1:] > 0).any(0), "weights stay small": largest <= 1},
+        {"never right": ~(share_right(run)[1:] > 0).any(0), "weights stay small": largest <= 1},
         {"largest weight": largest},
     )
 
@@ -161,7 +166,7 @@ def encoder_6(experiments: Experiments) -> Evidence:
     run = train(experiments, "decay-1e-8")
     J = plotted_cost(run)
     return Evidence(
-        {"right at 3,000": run.history.series("thresholded")[-1] == 1, "the cost falls": J[-1] < J[0]},
+        {"right at 3,000": share_right(run)[-1] == 1, "the cost falls": J[-1] < J[0]},
         {"all right from iteration": right_since(run)},
     )
 
