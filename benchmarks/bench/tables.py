@@ -119,7 +119,7 @@ def _other_tables(record: Record) -> list[tuple[str, Sequence[str], list[list[st
     ]
     return [
         ("processors", ("network, batch, rows: seconds an epoch", *measured), on_processors),
-        ("histories", ("compared", "at most", "ratio", "seconds"), histories),
+        ("histories", ("compared", "at most", "ratio", "seconds of the second, the first"), histories),
         ("processes", ("fresh processes", "seconds", "least … most"), processes),
         ("memory", ("MB of memory", "needed at least", "updates", "training"), memory),
         ("targets", ("target", "bound", "found", "reached"), targets),
