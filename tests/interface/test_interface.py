@@ -70,10 +70,11 @@ def test_a_docstring_describes_every_parameter_field_and_result(name: str) -> No
 
 
 def methods_of(name: str) -> Iterator[Callable[..., object]]:
-    """The methods of ours that a public class has."""
-    for method, _ in inspect.getmembers(getattr(deltarule, name), callable):
+    """The methods of ours that a public class has, and what computes its properties."""
+    for method in dir(getattr(deltarule, name)):
         found = inspect.getattr_static(getattr(deltarule, name), method)
-        found = getattr(found, "__func__", found)
+        for wrapped in ("__func__", "fget", "func"):  # of class methods, properties and cached ones
+            found = getattr(found, wrapped, None) or found
         if method[0] != "_" and inspect.isfunction(found) and found.__module__.startswith("deltarule"):
             yield found
 

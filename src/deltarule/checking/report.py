@@ -132,6 +132,14 @@ class CodeReport:
     arrays : the verdict for each array: right, wrong, not measured or at a kink, with its relative error.
     location : where the mistake is, according to these verdicts.
     checks : of a problem's gradient, the check by each method.
+
+    Examples
+    --------
+    >>> from deltarule import check_gradient
+    >>> import numpy as np
+    >>> report = check_gradient(lambda w: w @ w, lambda w: w, np.array([1.0, 2.0]))
+    >>> report.verdict, report.location, report.diagnosis[0].code
+    ('WRONG', 'the gradient of w is wrong', 'factor_two')
     """
 
     what: str

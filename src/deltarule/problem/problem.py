@@ -68,6 +68,13 @@ class Problem:
         in each epoch, drawn from the data seed.
     entry_factors : what multiplies each update of an entry of θ, [P] or [K, P], or None.
     clip_norm : [K], the length of the longest gradient, or None.
+
+    Examples
+    --------
+    >>> from deltarule import Network, create_problem
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=[0.1, 0.5], members=2)
+    >>> problem.take([1]).replace(learning_rate=0.2).numbers["learning_rate"]
+    array([0.2])
     """
 
     network: Network
@@ -170,6 +177,7 @@ class Problem:
 
     @cached_property
     def drops(self) -> bool:
+        """Whether any member drops units."""
         return bool(self.dropout.any())
 
     @cached_property

@@ -139,7 +139,7 @@ class Sweep:
             return self._rows("WHERE configuration = (SELECT id FROM configurations WHERE hash = ?)", digest)
 
     def kept(self) -> list[TableRow]:
-        """The rows whose networks are stored, in the order of `rows`."""
+        """The rows, each a dict by column, whose networks are stored: for `network`, in the order of `rows`."""
         return self._rows("WHERE key IN (SELECT key FROM networks)")
 
     def frame(self) -> "pandas.DataFrame":
@@ -149,13 +149,10 @@ class Sweep:
         return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
     def best(self, n: int = 10, part: str | None = None) -> list[TableRow]:
-        """The n best rows on a part of the data, the best first.
+        """The `n` best rows, the best first, of those that have a score on a part of the data.
 
-        Parameters
-        ----------
-        n : int
-        part : str, optional
-            "train", "validation" or "test"; None for the one by which the sweep is ranked.
+        The part is "train", "validation" or "test", or None for the one by which the sweep is ranked; `BadInput` is
+        raised for another. A row is a dict by column, as in `rows`.
         """
         score, objective = self._columns(part)
 
@@ -165,7 +162,7 @@ class Sweep:
         return sorted((row for row in self.rows() if row[score] is not None), key=sort_key)[:n]
 
     def configurations(self, n: int = 10, part: str | None = None) -> list[ConfigurationScore]:
-        """The n best configurations by mean score on a part of the data.
+        """The `n` best configurations by mean score on a part of the data, as in `best`.
 
         Means that are equal in 12 digits are ranked by the mean objective. Configurations without a mean, because a row
         has no score, come last, ranked by their rows that have one.

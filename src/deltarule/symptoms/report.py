@@ -52,6 +52,12 @@ class WhyReport:
     of : the number of members of the run.
     skill : for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN if
         the least possible loss is unknown.
+
+    Examples
+    --------
+    >>> from deltarule import why_not_learning
+    >>> [finding.code for finding in why_not_learning(outputs=[[0.5]] * 4, targets=[0, 1, 1, 0])]
+    ['class_never_predicted']
     """
 
     findings: tuple[Finding, ...]

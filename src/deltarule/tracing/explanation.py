@@ -83,7 +83,7 @@ class Quantity:
         return next(nonzero, next(self.indices(sample_index)))
 
     def label(self, axis: int, position: int) -> str:
-        """The name of a position along an axis, or the position as text."""
+        """The name of a position along an axis, both counted from 0, or the position as text if it has none."""
         names = self.labels[axis]
         return str(position) if names is None else names[position]
 
@@ -102,6 +102,14 @@ class Explanation:
     quantities : the arrays by name, in the order of computation.
     title : the context of the network, or "".
     notes : remarks, a sentence each.
+
+    Examples
+    --------
+    >>> import deltarule
+    >>> network = deltarule.Network([1, 1], output="sigmoid")
+    >>> explained = deltarule.explain(network, {"W1": [[0.0]], "b1": [0.0]}, [[1.0]], [1.0], "squared_error")
+    >>> explained["δ1"], [quantity.name for quantity in explained.of_layer(1)][:4]
+    (array([[-0.25]]), ['W1', 'b1', 'z1', 'a1'])
     """
 
     problem: Problem
@@ -112,14 +120,7 @@ class Explanation:
     notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Floats:
-        """An array by its name.
-
-        >>> import deltarule
-        >>> network = deltarule.Network([1, 1], output="sigmoid")
-        >>> explained = deltarule.explain(network, {"W1": [[0.0]], "b1": [0.0]}, [[1.0]], [1.0], "squared_error")
-        >>> explained["δ1"]
-        array([[-0.25]])
-        """
+        """An array by its name."""
         if name not in self.quantities:
             raise BadInput(f"nothing is called '{name}' here; there are: {', '.join(self.quantities)}")
         return self.quantities[name].value

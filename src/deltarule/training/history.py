@@ -81,6 +81,14 @@ class History:
     values : by name, a row for each of them: objective [T, K], over all training rows with dropout off; metrics and
         validation [T, K]; outputs [T, K, N, C]; gradients (by array name) [T, K]; what functions of `record` give,
         [T, K, …].
+
+    Examples
+    --------
+    >>> from deltarule import Network, create_problem, train
+    >>> problem = create_problem(Network([1, 1]), [[0.0], [1.0]], [1.0, 3.0])
+    >>> history = train(problem, max_steps=20, history_every=10, record=["r_squared"]).history
+    >>> history.steps, history.names, history.series("r_squared").shape
+    ([0, 10, 20], ('objective', 'r_squared'), (3, 1))
     """
 
     steps: list[int] = field(default_factory=list)

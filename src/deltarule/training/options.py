@@ -100,7 +100,7 @@ class StopRules:
         return self.patience is not None or (self.threshold is not None and self.metric != "objective")
 
     def check_metric(self, functions: Collection[str] = ()) -> None:
-        """Check that the metric exists, or is one of `functions`, those of `record`."""
+        """Raise `BadInput` unless the metric exists, or is one of `functions`, those of `record`."""
         if self.base_metric != "objective" and self.metric not in functions:
             metrics.find(self.base_metric)
 
@@ -110,7 +110,7 @@ class StopRules:
         return is_metric and metrics.find(self.base_metric).more_is_better
 
     def of_members(self, name: str, problem: Problem) -> NDArray[Any]:
-        """Return the rules' number `name` for each member of `problem`, [K]."""
+        """Return the rules' number `name` for each member of `problem`, [K]; `BadInput` for a list of another size."""
         value = getattr(self, name)
         if isinstance(value, list) and len(value) != problem.members:
             numbers, members = count_of(len(value), "number"), count_of(problem.members, "member")
@@ -118,7 +118,7 @@ class StopRules:
         return np.broadcast_to(np.array(value), problem.members)
 
     def take(self, chosen: Integers) -> "StopRules":
-        """Return the rules of the members with the indices `chosen`."""
+        """Return the rules of the members with the indices `chosen` [M]."""
         rules = dict(vars(self))
         lists = {name: [value[index] for index in chosen] for name, value in rules.items() if isinstance(value, list)}
         return StopRules(**rules | lists)

@@ -83,6 +83,15 @@ class Run:
     interrupted : whether Ctrl-C ended it.
     notes : sentences for the user.
     continuation : what `train` with `start=run` continues from.
+
+    Examples
+    --------
+    >>> import deltarule
+    >>> network = deltarule.Network([1, 1])
+    >>> problem = deltarule.create_problem(network, [[0.0], [1.0]], [1.0, 3.0], learning_rate=[0.1, 0.5], members=2)
+    >>> run = deltarule.train(problem, max_steps=200)
+    >>> run.outputs([[2.0]]).round(2)[:, 0, 0], run.take([1]).problem.numbers["learning_rate"]
+    (array([5., 5.]), array([0.5]))
     """
 
     problem: Problem
