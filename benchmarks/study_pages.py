@@ -137,10 +137,11 @@ def counts() -> str:
         if decides and not stands
     ]
     readings = sum(one.p_value is not None for _, verdict in found for one in verdict.readings.values())
-    exceptions = f" (not {', '.join(falling)})" if falling else ""
+    exceptions = f" These do not: {', '.join(falling)}." if falling else ""
     return (
-        f"**{len(found)} claims**: {list_verdicts(one.verdict for _, one in found)}. After Holm's correction over all "
-        f"{readings:,} readings, {sum(survive)} of the {sum(decided)} verdicts that decide something stand{exceptions}."
+        f"**{len(found)} claims**: {list_verdicts(one.verdict for _, one in found)}. Of the {sum(decided)} verdicts "
+        f"that are not undecided, a tie or missing, {sum(survive)} stand after Holm's correction over all "
+        f"{readings:,} readings.{exceptions}"
     )
 
 

@@ -133,16 +133,23 @@ def test_short_help_is_the_long_one(deltarule):
         assert deltarule(*command, "-h") == deltarule(*command, "--help")
 
 
-def test_quiet_prints_the_last_line_alone(deltarule):
+def test_quiet_prints_one_line(deltarule):
     for words in (["list"], ["run", "encoder", "--seeds", "2", "--set", "stopping.max_steps=20"]):
         status, out, err = deltarule(*words)
         assert (status, err) == (0, "")
         assert deltarule(*words, "--quiet") == (0, out.splitlines(keepends=True)[-1], "")
 
 
-def test_quiet_gradient_check_prints_the_verdict(deltarule):
-    status, out, err = deltarule("gradcheck", "encoder", "--seed", "0", "--quiet")
-    assert (status, err) == (0, "") and re.fullmatch(r"gradient of [\d,]+ entries: right\n", out)
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("gradcheck encoder --seed 0", r"gradient of [\d,]+ entries: right"),
+        ("lr-range encoder --seed 0 --steps 50", r"Suggested learning rate: \S+"),
+    ],
+)
+def test_quiet_prints_the_result_and_not_the_remark_below_it(deltarule, words, line):
+    status, out, err = deltarule(*words.split(), "--quiet")
+    assert (status, err) == (0, "") and re.fullmatch(line + "\n", out)
 
 
 def test_quiet_leaves_out_notes_but_no_errors(deltarule, monkeypatch, tmp_path):

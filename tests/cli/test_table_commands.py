@@ -132,6 +132,13 @@ def test_new_categories_are_reported(deltarule, folder, model):
 
 
 @pytest.mark.slow
+def test_quiet_prints_the_score(deltarule, folder, model):
+    for words in (["evaluate", model, folder / "test.csv"], ["train", folder / "train.csv", "--target", "price"]):
+        status, out, err = deltarule(*words, "--quiet")
+        assert (status, err) == (0, "") and re.fullmatch(r"R²  -?\d\S* \(.+\) on \d+ rows\n", out)
+
+
+@pytest.mark.slow
 def test_evaluate_writes_a_page(deltarule, folder, model, tmp_path):
     page = tmp_path / "page of it.html"
     status, out, _ = deltarule("evaluate", model, folder / "test.csv", "--report", page, "--json")

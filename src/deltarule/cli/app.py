@@ -27,7 +27,7 @@ from deltarule.errors import (
     one_line,
 )
 
-Quiet = Annotated[bool, option("--quiet", "Print the last line alone, and no progress.")]
+Quiet = Annotated[bool, option("--quiet", "Print the result in one line, and no progress.")]
 
 
 def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deltarule.training import train as training
 
 IS_QUIET = ContextVar("IS_QUIET", default=False)
-"""Whether a command was given `--quiet`: no progress and no remarks, and of its result the last line."""
+"""Whether a command was given `--quiet`: no progress and no remarks, and its result in one line."""
 
 Shown: TypeAlias = "Iterable[RenderableType]"
 """Sentences, tables and blank lines."""

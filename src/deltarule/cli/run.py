@@ -192,4 +192,4 @@ def lr_range(
         lines = [f"Suggested learning rate: {rate}", f"The recipe's own is {own}."]
     if folder is not None:
         lines.append(f"Curves: {folder / 'lr_range.svg'}")
-    return Result(record, lines)
+    return Result(record, lines, verdict=lines[0])

@@ -83,12 +83,13 @@ def _recipe_lines(record: dict[str, Any]) -> Shown:
 # --- claims -----------------------------------------------------------------------------------------------------------
 
 Only = Annotated[str | None, option("--only", "Judge these alone, named by their ids.", "ID,ID")]
+JudgedSeeds = Annotated[int | None, option("--seeds", "Judge with N seeds.", "N")]
 OwnClaims = Annotated[Path | None, option("--claims", "Judge those in this Python file; this runs it.", "FILE")]
 
 
 def claims(
     study: options.Study,
-    seeds: options.Seeds = None,
+    seeds: JudgedSeeds = None,
     engine: options.EngineName = None,
     device: options.Device = None,
     data: options.Data = None,
@@ -163,7 +164,6 @@ def _claim_lines(results: "StudyResults") -> Shown:
 Studies = Annotated[list[str] | None, argument("STUDY", "Names or recipes (TOML); default: all reports.")]
 Quick = Annotated[bool, option("--quick", "Use a fifth of the seeds and skip claims that take minutes.")]
 ReproductionOut = Annotated[Path | None, option("--out", "Folder; default reproduction or reproduction-quick.", "DIR")]
-JudgedSeeds = Annotated[int | None, option("--seeds", "Run and judge with the seeds 0 to N − 1.", "N")]
 
 
 def reproduce(

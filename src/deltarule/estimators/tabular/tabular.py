@@ -70,7 +70,7 @@ class BaseTabular(BaseEstimator):
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     preset : {"default", "fast"}, default="default"
-        "fast" compares five settings and trains two networks.
+        "fast" compares four settings and trains two networks.
     time_limit : float, optional
         Seconds after which no further settings are tried and fewer networks are trained; a few may be added by the last
         ones. The result then depends on the computer.
