@@ -340,6 +340,14 @@ def test_history_of_full_batches_is_that_of_evaluations(engine, dtype, tmp_path)
     assert same(train(problem, **rules, max_steps=limits, checkpoint=tmp_path / "file", resume=True), run)
 
 
+@pytest.mark.parametrize("limits", [30, [20, 30]])
+def test_a_list_of_points_may_hold_the_last_step(limits):
+    rules = {"max_steps": limits, "history_every": [0, 20, 30]}
+    traced, evaluated = (train(encoder(seeds=range(2)), **rules, record=one).history for one in ((), ["accuracy"]))
+    assert traced.steps == evaluated.steps == [0, 20, 30]
+    np.testing.assert_allclose(traced.objective, evaluated.objective, rtol=1e-12)
+
+
 def test_history_holds_the_requested_series():
     problem = encoder(seeds=range(2), penalty="l2", strength=0.01)
     run = train(

@@ -62,9 +62,9 @@ class Recorder(Rule):
         self.point = {}
         is_due, calls = self.are_due(loop), self.are_due(loop, of_functions=True).any()
         if self.is_traced and self.points:
-            is_at_limit = self.limits[loop.active.members] <= loop.active.step
+            is_at_limit = is_due & (self.limits[loop.active.members] <= loop.active.step)
             self._add_trace(loop, chunk)
-            if is_at_limit.any() and self.points.intervals is not None:
+            if is_at_limit.any():
                 self._evaluate(loop, loop.active if is_at_limit.all() else loop.active.take(is_at_limit))
         elif self.points and (calls or is_due.any()):
             self.point = self._evaluate(loop, loop.active)
