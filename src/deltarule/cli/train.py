@@ -23,7 +23,7 @@ Types = Annotated[list[str] | None, option("--type", "A number, a category or un
 Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
 Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
 Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
-TimeLimit = Annotated[float | None, option("--time-limit", "Try no more settings after this time.", "SECONDS")]
+TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
 MAX_LISTED_COLUMNS = 100

@@ -72,8 +72,8 @@ class BaseTabular(BaseEstimator):
     preset : {"default", "fast"}, default="default"
         "fast" compares four settings and trains two networks.
     time_limit : float, optional
-        Seconds after which no further settings are tried and fewer networks are trained; a few may be added by the last
-        ones. The result then depends on the computer.
+        About the longest time of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
+        are trained if the rest is short. The result then depends on the computer.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
