@@ -40,14 +40,14 @@ FIXES = {
     "zero_weights": "draw the weights at random (glorot_uniform, the default); only biases may begin at 0",
     "symmetric_weights": "draw the weights at random (glorot_uniform, the default), so that units differ",
     "targets_out_of_range": "scale the targets into the output's range, or take the identity for the output",
-    "shuffled_labels": "see whether inputs and targets are in the same order: print a few rows beside their targets; "
-    "a parity of the inputs looks the same",
+    "shuffled_labels": "print a few rows beside their targets, to see whether both are in the same order; targets that "
+    "are the parity of the inputs seem unrelated, too",
     "unscaled_inputs": "standardize the inputs: subtract each column's mean and divide by its deviation on the "
     "training rows",
     "missing_bias": "give the layers biases (bias=True, the default), or center inputs and targets",
     "unscaled_targets": "standardize the targets (scale_target=True of the estimators), and scale predictions back",
-    "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform); for tanh, sigmoid and softmax "
-    "units z of about 1",
+    "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform), so that z of tanh, sigmoid and "
+    "softmax units is about 1",
     "dead_units": "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
     "vanishing_gradient": "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
     "dominating_penalty": "divide the strength by 100; then look for the best one on validation rows",
