@@ -89,21 +89,19 @@ def _members(kind: type) -> Iterator[str]:
     """What a class of ours can do, and its fields."""
     if dataclasses.is_dataclass(kind):
         yield f"fields: {', '.join(field.name for field in dataclasses.fields(kind))}"
+    for name, function in functions_of(kind):
+        is_property = isinstance(inspect.getattr_static(kind, name), property | cached_property)
+        yield f"{name}: property" if is_property else f"{name}{_parameters(function)}"
+
+
+def functions_of(kind: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield the public methods of ours that a class has, and what computes its properties, by name."""
     for name in sorted(dir(kind)):
-        value = inspect.getattr_static(kind, name)
-        value = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-        value = getattr(value, "fn", value)  # of scikit-learn's methods that some settings lack
-        if name.startswith("_"):
-            continue
-        made_by = getattr(value, "fget", None) or getattr(value, "func", None)
-        if isinstance(value, property | cached_property) and _is_ours(made_by):
-            yield f"{name}: property"
-        elif inspect.isfunction(value) and _is_ours(value):
-            yield f"{name}{_parameters(value)}"
-
-
-def _is_ours(value: Any) -> bool:
-    return str(getattr(value, "__module__", "")).startswith("deltarule")
+        function = inspect.getattr_static(kind, name)
+        for wrapped in ("__func__", "fn", "fget", "func"):  # "fn" of scikit-learn's methods that some settings lack
+            function = getattr(function, wrapped, None) or function
+        if not name.startswith("_") and inspect.isfunction(function) and function.__module__.startswith("deltarule"):
+            yield name, function
 
 
 def _parameters(value: Callable[..., Any]) -> str:

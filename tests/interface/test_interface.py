@@ -69,19 +69,9 @@ def test_a_docstring_describes_every_parameter_field_and_result(name: str) -> No
     assert {code: complaints[code] for code in ("GL08", "PR01", "PR02", "RT01") if code in complaints} == {}
 
 
-def methods_of(name: str) -> Iterator[Callable[..., object]]:
-    """The methods of ours that a public class has, and what computes its properties."""
-    for method in dir(getattr(deltarule, name)):
-        found = inspect.getattr_static(getattr(deltarule, name), method)
-        for wrapped in ("__func__", "fget", "func"):  # of class methods, properties and cached ones
-            found = getattr(found, wrapped, None) or found
-        if method[0] != "_" and inspect.isfunction(found) and found.__module__.startswith("deltarule"):
-            yield found
-
-
 @pytest.mark.parametrize("name", [name for name in deltarule.__all__ if inspect.isclass(getattr(deltarule, name))])
 def test_a_docstring_of_a_method_names_every_parameter(name: str) -> None:
-    for method in methods_of(name):
+    for _, method in describe.functions_of(getattr(deltarule, name)):
         parameters = set(inspect.signature(method).parameters) - {"self", "cls"}
         words = set(re.findall(r"\w+", method.__doc__ or ""))
         assert words and parameters <= words, f"{method.__qualname__}: {parameters - words}"

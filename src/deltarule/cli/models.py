@@ -112,7 +112,7 @@ def evaluate(
     """
     from deltarule.estimators.model_file import load_model, load_predictor
     from deltarule.estimators.tabular.scores import baseline_warnings
-    from deltarule.reports.model_page import score_lines
+    from deltarule.reports.model_page import score_line
     from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.reader import TextFormat, read_with_target
 
@@ -138,7 +138,7 @@ def evaluate(
     summary = {"model": str(model), "table": str(table), "target": trained.target_, "scores": inspection.scores}
     details = {name: getattr(inspection, name) for name in ("classes", "mistakes", "calibration", "importances")}
     record = summary | details | {"notes": notes, "report": None if report is None else str(report)}
-    score = "  ".join(score_lines(inspection.scores, trained.usual_)[0])
+    score = score_line(inspection.scores, trained.usual_)
     return Result(record, _evaluation_lines(trained, inspection, notes, report), verdict=score)
 
 

@@ -77,7 +77,7 @@ def train(
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
-    from deltarule.reports.model_page import score_lines, type_table
+    from deltarule.reports.model_page import score_line, type_table
     from deltarule.tables.diagnostics import render_diagnostics
     from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
@@ -112,8 +112,7 @@ def train(
     if out is not None:
         model.save(out)
     outcome = _outcome(model, table, notes, out)
-    score = "  ".join(score_lines(outcome.scores, model.usual_)[0])
-    return Result(outcome, _training_lines(model, outcome), verdict=score)
+    return Result(outcome, _training_lines(model, outcome), verdict=score_line(outcome.scores, model.usual_))
 
 
 def _count_columns(model: "TabularClassifier | TabularRegressor") -> str:

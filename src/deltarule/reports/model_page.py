@@ -147,6 +147,11 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
     ]
 
 
+def score_line(scores: Scores, baseline_prediction: Any) -> str:
+    """The score alone: the first of `score_lines`."""
+    return "  ".join(score_lines(scores, baseline_prediction)[0])
+
+
 def describe_network(settings: Mapping[str, Any]) -> str:
     """A text about the hidden layers of the networks with these hyperparameters.
 

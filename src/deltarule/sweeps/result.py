@@ -139,7 +139,7 @@ class Sweep:
             return self._rows("WHERE configuration = (SELECT id FROM configurations WHERE hash = ?)", digest)
 
     def kept(self) -> list[TableRow]:
-        """The rows, each a dict by column, whose networks are stored: for `network`, in the order of `rows`."""
+        """The rows with stored networks, each a dict by column, in the order of `rows`."""
         return self._rows("WHERE key IN (SELECT key FROM networks)")
 
     def frame(self) -> "pandas.DataFrame":

@@ -83,7 +83,7 @@ class Quantity:
         return next(nonzero, next(self.indices(sample_index)))
 
     def label(self, axis: int, position: int) -> str:
-        """The name of a position along an axis, both counted from 0, or the position as text if it has none."""
+        """The name at a position of an axis, both from 0, or the position as text."""
         names = self.labels[axis]
         return str(position) if names is None else names[position]
 

@@ -72,7 +72,7 @@ class BaseTabular(BaseEstimator):
     preset : {"default", "fast"}, default="default"
         "fast" compares four settings and trains two networks.
     time_limit : float, optional
-        About the longest time of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
+        The approximate limit of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
         are trained if the rest is short. The result then depends on the computer.
     """
 
