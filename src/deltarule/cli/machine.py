@@ -128,11 +128,7 @@ Page = Annotated[Path | None, option("--page", "Write one page that trains by it
 
 
 def play(
-    what: What = None,
-    target: Target = None,
-    port: Port = 0,
-    no_browser: NoBrowser = False,
-    page: Page = None,
+    what: What = None, target: Target = None, port: Port = 0, no_browser: NoBrowser = False, page: Page = None
 ) -> Result:
     """Watch networks learn, live, in the browser, and change anything.
 

@@ -121,11 +121,7 @@ PUBLISHED: Mapping[str, Formula] = {"naive_binary_cross_entropy": published_naiv
 
 PENALTIES: Mapping[str, Formula] = {
     name + ending: formula
-    for name, formula in (
-        ("l2", torch.square),
-        ("weight_decay", lambda w: 0.5 * torch.square(w)),
-        ("l1", torch.abs),
-    )
+    for name, formula in (("l2", torch.square), ("weight_decay", lambda w: 0.5 * torch.square(w)), ("l1", torch.abs))
     for ending in ("", "_per_sample")
 }
 
@@ -206,13 +202,7 @@ def adam_numbers(t: int, beta1: Tensor, beta2: Tensor, **others: Tensor) -> dict
 
 
 def adamw(
-    theta: Tensor,
-    g: Tensor,
-    m: Tensor,
-    v: Tensor,
-    weight_decay: Tensor,
-    learning_rate: Tensor,
-    **numbers: Tensor,
+    theta: Tensor, g: Tensor, m: Tensor, v: Tensor, weight_decay: Tensor, learning_rate: Tensor, **numbers: Tensor
 ) -> tuple[Tensor, ...]:
     """θ ← θ − α λ θ, then Adam's step."""
     decayed = theta * (1 - learning_rate * weight_decay)

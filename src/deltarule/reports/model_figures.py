@@ -66,10 +66,7 @@ def true_and_predicted(
     if not is_right.all():
         marks.append(Dots(x[~is_right, 0], x[~is_right, 1], "wrong", "none", size=10.5, edge=style.BLACK))
     x_axis, y_axis = Axis(features[0].strip() or "x0"), Axis(features[1].strip() or "x1")
-    panels = [
-        Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"),
-        Panel(marks, x_axis, y_axis, "predicted"),
-    ]
+    panels = [Panel(_class_dots(x, labels, names), x_axis, y_axis, "true"), Panel(marks, x_axis, y_axis, "predicted")]
     notes = [f"{is_right.sum():,} of {len(is_right):,} {predictions} are right."]
     if plane is not None and plane.held:
         texts = [f"{name} at {value}" for name, value in list(plane.held.items())[:MAX_HELD]]

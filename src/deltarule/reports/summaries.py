@@ -80,11 +80,7 @@ def describe_progress(progress: Any) -> str:
     >>> describe_progress(progress)
     '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
     """
-    counts = {
-        "solved": progress.solved,
-        "stopped": progress.stopped - progress.solved,
-        "diverged": progress.diverged,
-    }
+    counts = {"solved": progress.solved, "stopped": progress.stopped - progress.solved, "diverged": progress.diverged}
     ended = [f"{count:,} {word}" for word, count in counts.items() if count]
     objective = [] if math.isnan(progress.objective) else [f"{progress.objective:.3g}"]
     return ", ".join([*objective, f"step {progress.step:,}", f"{progress.training:,} training", *ended])

@@ -157,11 +157,7 @@ class History:
 
 
 def evaluate(
-    problem: Problem,
-    engine: Engine,
-    state: State,
-    recorded: Recorded,
-    validation: tuple[Floats, Floats] | None,
+    problem: Problem, engine: Engine, state: State, recorded: Recorded, validation: tuple[Floats, Floats] | None
 ) -> dict[str, Floats]:
     """Return the objective and the metrics by name."""
     metric_values = {name: metrics.find(name).value for name in recorded.metrics}

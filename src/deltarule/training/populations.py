@@ -86,10 +86,7 @@ def problem_of_seeds(configurations: Sequence[Configuration], dataset: Dataset) 
 
 
 def problem_of_members(
-    configurations: Sequence[Configuration],
-    dataset: Dataset,
-    seeds: Sequence[int],
-    rows: Sequence[Any] | None = None,
+    configurations: Sequence[Configuration], dataset: Dataset, seeds: Sequence[int], rows: Sequence[Any] | None = None
 ) -> Problem:
     """Create the problem of K members, each with its configuration and seed.
 

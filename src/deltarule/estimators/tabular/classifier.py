@@ -94,12 +94,31 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:
-        """Predict the class [N] of each row of `X`, a table with the columns of `fit`."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : as for `fit`, with the same columns
+
+        Returns
+        -------
+        ndarray, [N]
+            Class labels.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
-        """Predict the probability [N, C] of every class for each row of `X`."""
+        """Predict the probability of every class for each row.
+
+        Parameters
+        ----------
+        X : as for `predict`
+
+        Returns
+        -------
+        ndarray, [N, C]
+            Probabilities of the classes in the order of `classes_`.
+        """
         return self._frame_and_predictions(X)[1]
 
     def predict_log_proba(self, X: Any) -> Any:
@@ -109,9 +128,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows `X` with classes `y` [N] that training has not seen."""
-        frame, probabilities = self._frame_and_predictions(X, y)
-        names = self._class_names(y)
-        return scores_of_classes(names, probabilities, class_names(self.classes_), as_text(self.usual_))
+        probabilities = self._frame_and_predictions(X, y)[1]
+        return scores_of_classes(self._class_names(y), probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions by class and by column on unseen rows.
@@ -139,9 +157,22 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return inspect_classes(names, probabilities, classes, as_text(self.usual_), importances)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The accuracy on `X` with classes `y` [N], weighted by `sample_weight` [N]."""
-        probabilities = self._frame_and_predictions(X, y)[1]
-        predictions = class_names(self.classes_)[probabilities.argmax(axis=1)]
+        """The accuracy on rows that were not used in training.
+
+        Parameters
+        ----------
+        X : as for `predict`
+        y : array-like, [N]
+            Classes.
+        sample_weight : array-like, [N], optional
+            How much each row counts.
+
+        Returns
+        -------
+        float
+            The share of rows that are predicted correctly.
+        """
+        predictions = class_names(self.classes_)[self._frame_and_predictions(X, y)[1].argmax(axis=1)]
         return float(accuracy_score(self._class_names(y), predictions, sample_weight=sample_weight))
 
     def _class_names(self, y: Any) -> Any:

@@ -164,9 +164,7 @@ class BaseTabular(BaseEstimator):
         check_consistent_length(*frame.values(), y)
         _check_row_count(count_rows(frame), "")
         if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight, np.empty((count_rows(frame), 1)), ensure_non_negative=True
-            )
+            sample_weight = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
             counting = np.flatnonzero(sample_weight)
             frame, sample_weight = select_rows(frame, counting), sample_weight[counting]
             y, groups, time = (None if each is None else safe_indexing(each, counting) for each in (y, groups, time))

@@ -152,8 +152,7 @@ def larger_layers_learn(experiments: Experiments, names: Names, least: float, ep
     large = final_accuracy(train(experiments, *names, epochs=epochs, changes=MANY_UNITS))
     usual = final_accuracy(train(experiments, *names, epochs=epochs))
     return Evidence(
-        {"20 and 7": large >= least, "3 and 3": usual >= least},
-        {"accuracy of 20 and 7": large, "of 3 and 3": usual},
+        {"20 and 7": large >= least, "3 and 3": usual >= least}, {"accuracy of 20 and 7": large, "of 3 and 3": usual}
     )
 
 

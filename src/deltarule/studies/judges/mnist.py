@@ -248,8 +248,7 @@ def mnist_11(experiments: Experiments, weights: str) -> Evidence:
     steps = np.array([[row["steps"] for row in of_one] for of_one in rows], np.float64)
     per_epoch = -(-len(experiments.dataset.train) // REPORTED["optimizer.batch_size"])
     return Evidence(
-        None,
-        {"networks that end by the rule, of 9": ended.sum(0), "epochs of the longest": steps.max(0) / per_epoch},
+        None, {"networks that end by the rule, of 9": ended.sum(0), "epochs of the longest": steps.max(0) / per_epoch}
     )
 
 
