@@ -1,6 +1,5 @@
 """Grading: points by array, no follow-on errors, named mistakes, and submissions that do not work."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -163,9 +162,7 @@ def test_bad_results_of_a_function(tmp_path: Path, body: str, message: str) -> N
 
 def test_time_limit(tmp_path: Path) -> None:
     text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
-    start = time.monotonic()
     result = grade_one(tmp_path, edited(FORWARD, "\n    while True:\n        pass"), text)
-    assert time.monotonic() - start < 30
     assert result.checks[0].message == "linear_forward(x, W, b): it did not end within 1 seconds"
     assert verdicts(result)["dW"] == verdicts(result)["W"] == "right"
 
@@ -205,8 +202,10 @@ def linear_forward(x, W, b):
     assignment = read_assignment(write_assignment(tmp_path / "assignment", solution=SOLUTION + crashing))
     students = tmp_path / "students"
     students.mkdir()
-    (students / "anna.py").write_text(edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)"))
+    wrong = edited(BACKWARD, "return dz @ W.T, -x.T @ dz, dz.sum(axis=0)")
+    once = "\nimport pathlib\n(pathlib.Path.home() / 'mark').touch(exist_ok=False)\n"
+    (students / "anna.py").write_text(wrong + once)
     (students / "bert.py").write_text(NEEDED)
     anna, bert = grade(assignment, find_submissions(students)).submissions
-    assert (anna.points, bert.points) == (5, 7)
+    assert (anna.points, bert.points, anna.message, bert.message) == (5, 7, "", "")  # each run has its own copy
     assert "dW is wrong" in anna.checks[2].message and not anna.checks[2].mistakes
