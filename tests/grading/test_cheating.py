@@ -224,11 +224,11 @@ def test_cheats(tmp_path: Path, mode: Sandbox, name: str) -> None:
 
 
 def test_holding_the_pipe(tmp_path: Path, mode: Sandbox) -> None:
-    holder = "[sys.executable, '-c', 'import time; time.sleep(30)'], start_new_session=True"
+    holder = "[sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True"
     source = in_backward(f"subprocess.Popen({holder}, pass_fds=[pipe().fileno()]); os._exit(0)")
     started = time.monotonic()
     result = grade_one(tmp_path, source, sandbox=mode)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 200  # seconds: nobody waited for it
     assert [check.points for check in result.checks] == [1, 1, 0, 1]
 
 
