@@ -1,6 +1,9 @@
 """An assignment about a linear layer for tests, and its submissions."""
 
+import time
 from pathlib import Path
+
+import psutil
 
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.grade import grade
@@ -103,3 +106,11 @@ def grade_one(folder: Path, source: str, text: str = ASSIGNMENT, sandbox: Sandbo
 def verdicts(result: SubmissionResult) -> dict[str, str]:
     """The verdicts of all arrays, by name."""
     return {array.name: array.verdict for check in result.checks for array in check.arrays}
+
+
+def wait_for_end(word: str) -> None:
+    """Wait until no process has this word on its command line, for a minute at most."""
+    limit = time.monotonic() + 60
+    while any(word in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])):
+        assert time.monotonic() < limit, f"a process with {word} is left"
+        time.sleep(0.05)

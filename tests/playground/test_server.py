@@ -146,7 +146,7 @@ def test_launch_file_is_for_the_browser_alone(server, tmp_path):
 )
 def test_broken_requests_print_nothing(server, sent, capfd):
     path = urlsplit(server.url).path.encode()
-    with socket.create_connection(server.server_address, timeout=10) as connection:
+    with socket.create_connection(server.server_address, timeout=60) as connection:
         connection.sendall(sent.replace(b"%s", path).replace(b"%d", str(server.server_port).encode()))
         connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionError):
