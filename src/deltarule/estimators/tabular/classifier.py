@@ -105,7 +105,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         ndarray, [N]
             Class labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of every class for each row.
@@ -172,7 +173,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         float
             The share of rows that are predicted correctly.
         """
-        predictions = class_names(self.classes_)[self._frame_and_predictions(X, y)[1].argmax(axis=1)]
+        probabilities = self._frame_and_predictions(X, y)[1]
+        predictions = class_names(self.classes_)[probabilities.argmax(axis=1)]
         return float(accuracy_score(self._class_names(y), predictions, sample_weight=sample_weight))
 
     def _class_names(self, y: Any) -> Any:

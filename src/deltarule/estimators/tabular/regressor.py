@@ -85,8 +85,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """The scores on rows `X` with numbers `y` [N] that training has not seen."""
-        predictions = self._frame_and_predictions(X, y)[1]
-        return scores_of_numbers(infer_target(y, "regress").values, predictions, self.usual_)
+        return scores_of_numbers(infer_target(y, "regress").values, self._frame_and_predictions(X, y)[1], self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions, by column, for rows that were not used in training.
@@ -100,8 +99,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         Returns
         -------
         Inspection
-            The scores, the targets and predictions, and for each column the R² that is lost if its cells are shuffled
-            among the rows.
+            The scores, the targets and predictions, and for each column the R² that is lost if its cells are shuffled.
         """
         frame, predictions = self._frame_and_predictions(X, y)
         numbers = infer_target(y, "regress").values
