@@ -21,14 +21,17 @@ TARGETS = (
 
 
 def findings(fuzz: ModuleType, name: str, content: bytes) -> dict[str, bytes]:
-    """What goes wrong when a parser, by name, reads some content, its time apart: other work delays tests."""
+    """What goes wrong when a parser, by name, reads some content: it is slow if it is so twice."""
     target = next(target for target in fuzz.TARGETS if target.name == name)
-    found = fuzz.Found(name)
     warm(fuzz, target)
-    with fuzz.strict_warnings():
-        fuzz.try_input(target, content, found)
+    for _ in range(2):  # other threads of the process count as its time
+        found = fuzz.Found(name)
+        with fuzz.strict_warnings():
+            fuzz.try_input(target, content, found)
+        if not any(message.startswith("slow") for message in found.findings):
+            break
     assert found.inputs == 1
-    return {message: read for message, read in found.findings.items() if not message.startswith("slow")}
+    return found.findings
 
 
 @cache

@@ -54,11 +54,11 @@ def grade(
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
         folders = (Path(folder) / str(number) for number in range(len(submissions)))
         jobs = [_prepare(assignment, *one) for one in zip(submissions, folders, strict=True)]
-        for one, job, future in zip(submissions, jobs, _run(assignment, is_closed, jobs), strict=True):
+        for submission, job, future in zip(submissions, jobs, _run(assignment, is_closed, jobs), strict=True):
             for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
                 if isinstance(future.exception(), BrokenProcessPool):
-                    again = _prepare(assignment, one, Path(f"{job[1]}-{is_diagnosed}"))  # the first may be removed
-                    [future] = _run(assignment, is_closed, [again], is_diagnosed)
+                    copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
+                    [future] = _run(assignment, is_closed, [_prepare(assignment, submission, copy)], is_diagnosed)
             results.append(future.result())
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
