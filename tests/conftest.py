@@ -14,7 +14,11 @@ for name in ("SIGINT", "SIGHUP"):
 
 @pytest.fixture(autouse=True)
 def _reset_generators(request):
-    """Reset the generators of the test's module, so that its numbers do not depend on the tests that ran before it."""
+    """Reset the generators of the test's module and NumPy's global one, so that every run draws the same numbers.
+
+    An estimator without a `random_state` draws from the global one, as in scikit-learn.
+    """
+    np.random.seed(23)
     for value in vars(request.module).values() if request.module else ():
         if isinstance(value, np.random.Generator):
             value.bit_generator.state = np.random.default_rng(23).bit_generator.state
