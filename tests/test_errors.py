@@ -95,6 +95,13 @@ def test_what_is_installed_and_cannot_be_loaded_is_reported_with_its_reason(tmp_
     assert (done.returncode, done.stderr) == (0, b"") and b"(no shm.dll)" in done.stdout
 
 
+def test_a_library_is_missing_or_cannot_be_loaded() -> None:
+    missing = 'ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"'
+    assert str(not_installed("ONNX", "onnx", "onnx")) == missing
+    broken = 'ONNX needs onnx, which cannot be loaded (no such library); install it anew: pip install "deltarule[onnx]"'
+    assert str(not_installed("ONNX", "onnx", "onnx", OSError("no such library"))) == broken
+
+
 def test_what_the_caller_was_handling_before_is_no_interruption_of_the_work() -> None:
     try:
         raise KeyboardInterrupt

@@ -87,11 +87,6 @@ def not_installed(feature: str, library: str, extra: str, error: Exception | Non
     """The error that `feature` needs an optional library.
 
     An `error` of its import other than ModuleNotFoundError means that it is there but cannot be loaded.
-
-    >>> print(not_installed("ONNX", "onnx", "onnx"))
-    ONNX needs onnx, which is not installed; install it with: pip install "deltarule[onnx]"
-    >>> print(not_installed("ONNX", "onnx", "onnx", OSError("no such library")))
-    ONNX needs onnx, which cannot be loaded (no such library); install it anew: pip install "deltarule[onnx]"
     """
     why, cure = "is not installed", "install it with"
     if error is not None and not isinstance(error, ModuleNotFoundError):

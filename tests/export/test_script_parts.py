@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from traceable_formulas import results_of
 
-from deltarule.export.script_parts import MAX_LITERAL_NUMBERS, ScriptArrays, extract_sources, script_templates
+from deltarule.export.script_parts import (
+    MAX_LITERAL_NUMBERS,
+    MAX_STATEMENT_LENGTH,
+    ScriptArrays,
+    extract_sources,
+    script_templates,
+    wrap_statement,
+)
 from deltarule.maths import activations, layers, losses, optimizers, penalties, random, schedules
 from deltarule.maths.elementary import select
 
@@ -51,6 +58,13 @@ def test_annotations_and_examples_are_left_out_and_docstrings_kept():
                 assert ast.get_docstring(node) and ">>>" not in ast.get_docstring(node)
                 assert node.returns is None and all(one.annotation is None for one in node.args.args)
     assert "Source: Ioffe & Szegedy 2015" in sources[0]
+
+
+def test_long_statement_is_broken_at_blanks():
+    statement = "m = f(" + ", ".join(["something"] * 12) + ")"
+    lines = wrap_statement(statement).splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= MAX_STATEMENT_LENGTH and lines[1].startswith("    something")
+    assert " ".join(map(str.strip, lines)) == statement
 
 
 def test_two_functions_of_one_name_can_be_distinguished():

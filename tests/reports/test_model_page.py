@@ -12,7 +12,7 @@ import pytest
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
 from deltarule.estimators.tabular.scores import Scores
-from deltarule.reports.model_page import class_table, importance_table, model_page, score_lines
+from deltarule.reports.model_page import class_table, describe_network, importance_table, model_page, score_lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the column .* alone predicts"),
@@ -124,3 +124,8 @@ def test_class_table() -> None:
 def test_importance_table(metric: str, told: list[str]) -> None:
     worth = Importance("x", 0.5, -0.0004, 0.6)
     assert importance_table(found(metric, importances=(worth,))).cells == [["x", *told]]
+
+
+def test_network_in_words() -> None:
+    assert describe_network({"hidden_layer_sizes": (64,)}) == "1 hidden layer of 64 units"
+    assert describe_network({"hidden_layer_sizes": ()}) == "linear, no hidden layer"

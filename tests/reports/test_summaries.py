@@ -2,6 +2,7 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,9 +12,18 @@ from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
 from deltarule.reports.cell_figures import activation_cells
-from deltarule.reports.summaries import BARS, ENDED, object_convergence, run_facts
+from deltarule.reports.summaries import (
+    BARS,
+    ENDED,
+    best_configurations,
+    describe_progress,
+    object_convergence,
+    reproduction_summary,
+    run_facts,
+)
 from deltarule.reports.table import Pairs
 from deltarule.training.options import REASONS
+from deltarule.training.train import Progress
 
 ESCAPE = re.compile(r"\x1b\[([\d;]*)m")
 VALUES = st.floats(-99, 99) | st.sampled_from([0.5, float("nan")])
@@ -72,6 +82,33 @@ def test_summary_shows_the_record():
         "accuracy": "median 99.95 %, from 87.5 % to 100 %",
         "solved": "93 of 100: 93 % (86.3 to 96.6), accuracy of 1, half of them by update 512",
     }
+
+
+def test_progress_counts_the_members():
+    counts = {"training": 91, "stopped": 7, "diverged": 2, "solved": 7}
+    progress = Progress(step=1200, limit=3000, seconds=1.0, objective=0.25, **counts)
+    assert describe_progress(progress) == "0.25, step 1,200, 91 training, 7 solved, 2 diverged"
+
+
+def test_best_configurations_have_means_and_ends():
+    scores = {"mean": 0.9, "least": 0.8, "greatest": 1.0}
+    best = SimpleNamespace(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, **scores)
+    outcome = SimpleNamespace(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None)
+    outcome.notes, outcome.configurations = (), [best]
+    names, _, values, _, sentence = printed(*best_configurations(outcome)).splitlines()
+    assert names.split() == ["learning_rate", "accuracy", "least", "greatest", "rows"]
+    assert values.split() == ["0.1", "0.9000", "0.8000", "1.0000", "5"]
+    assert sentence == "mine: 10 rows, 1 of them diverged; mean accuracy on the validation rows"
+
+
+def test_reproduction_counts_verdicts_and_names_what_was_left_out():
+    verdicts = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}
+    mine = SimpleNamespace(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=verdicts)
+    mine.left_out = ["mine-4"]
+    outcome = SimpleNamespace(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)
+    shown = printed(*reproduction_summary(outcome))
+    assert "2 supported, 1 depends on the reading, 1 left out" in shown
+    assert shown.endswith("\nLeft out: mine: 20 seeds in place of 100.\n")
 
 
 def test_every_reason_to_end_has_words():

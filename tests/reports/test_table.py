@@ -57,3 +57,8 @@ def test_every_line_of_markdown_has_as_many_cells_as_the_header(rows):
     assert len(lines) == 2 + len(rows)
     for line in lines:
         assert line.replace("\\|", "").count("|") == len(rows[0]) + 1
+
+
+def test_columns_of_numbers_are_right_aligned():
+    shown = printed(table(["class", "rows"], [["plum", 12], ["sweet cherry", 7]]))
+    assert shown.split("\n")[2:4] == ["plum            12", "sweet cherry     7"]

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from deltarule.reports.verdicts import describe_figure, describe_share, describe_verdict, judged_claims
+from deltarule.reports.verdicts import (
+    count_verdicts,
+    describe_condition,
+    describe_figure,
+    describe_figures,
+    describe_share,
+    describe_verdict,
+    judged_claims,
+)
 from deltarule.studies.claims import Evidence
 from deltarule.studies.verdicts import ControlResult, Verdict, combine_verdicts, judge_reading
 
@@ -37,6 +45,23 @@ def test_some_seeds_are_not_counted_as_support(codes, told):
 def test_what_is_not_decided_counts_its_readings(codes, told):
     readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
     assert describe_verdict({"verdict": combine_verdicts(codes), "readings": readings}) == told
+
+
+def test_share_and_condition_are_described():
+    assert describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9) == "93 % (86 to 97), needed 90 %"
+    reading = {"of": 100, "conditions": {"stops": 93}, "parts": {"stops": "agrees"}}
+    assert describe_condition(reading, "stops") == "93 % (supported)"
+
+
+def test_supported_claims_are_counted_first():
+    counts = count_verdicts(["mixed", "agrees", "agrees"])
+    assert [*counts.values()] == [("supported", 2), ("depends on the reading", 1)]
+
+
+def test_reading_is_described_in_one_line():
+    figures = {"epochs": {"median": 233.0, "low": 229.0, "high": None}}
+    reading = {"of": 100, "conditions": {"stops": 93}, "figures": figures, "remark": "4 of 6 inside"}
+    assert describe_figures(reading) == "stops 93 %; epochs 233 (229 to none); 4 of 6 inside"
 
 
 @pytest.mark.parametrize(("of", "none"), [(20, False), (999, False), (1000, True), (5000, True)])

@@ -218,3 +218,8 @@ def test_the_fit_of_a_convention():
     convention = ("squared_error", "mean_samples", "λW/N", "glorot_uniform", 400)
     fit = conventions.fit(convention, seeds=4)
     assert fit.shares[0] == 1 and fit.shares[3] == 0 and fit.right_since <= 400 and not fit.fits
+
+
+def test_small_changes_are_no_turns():
+    series = np.array([[1.0, 1.0], [0.5, 0.9], [0.8, 0.8], [0.8001, 0.7], [0.2, 0.6]])
+    assert claims.count_turns(series, 0.01).tolist() == [2, 0]

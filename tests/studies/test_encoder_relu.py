@@ -187,3 +187,8 @@ def test_all_relu_claims_and_controls():
             for reading in [claim.control.of or next(iter(claim.readings))] if control else claim.readings:
                 evidence = claim.evidence(experiments, reading, control=control)
                 assert evidence.figures and all_conditions(evidence).shape == (2,)
+
+
+def test_rise_is_a_share_of_the_height():
+    curves = np.array([[8.0, 8.0, 8.0], [4.0, 9.0, 4.0], [4.5, np.inf, 2.0], [3.0, np.inf, 1.0]])
+    assert claims.largest_rise(curves).tolist() == [0.1, np.inf, 0.0]

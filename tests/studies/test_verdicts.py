@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from deltarule.studies.claims import Control, Evidence, claim
+from deltarule.studies.claims import Control, Evidence, claim, is_about, is_as_far_out
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import (
@@ -17,6 +17,8 @@ from deltarule.studies.verdicts import (
     judge_reading,
     judge_share,
     looks_up_to,
+    min_seeds,
+    resampled_interval,
     surviving_verdicts,
 )
 
@@ -160,3 +162,32 @@ def test_surviving_verdicts_are_those_of_holm(p_values):
             break
         rejected[index] = True
     assert surviving_verdicts(verdicts) == tuple(rejected)
+
+
+def test_figure_is_far_out_on_its_rarer_side():
+    values = [1.0, 2.0, 3.0, np.inf]
+    assert is_as_far_out(values, 2.5).tolist() == [True, True, False, False]
+    assert not is_as_far_out(values, 0.5).any()
+
+
+def test_test_rows_are_drawn_again_as_seeds_are():
+    """All seeds are right on the same rows: the other 10,000 rows that could have been drawn are what is uncertain."""
+    right = np.random.default_rng(1).random((1, 10_000)) < 0.9
+    low, high = resampled_interval(right.repeat(20, axis=0))
+    standard_error = right.std() / 100
+    assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.15)
+
+
+@pytest.mark.parametrize("needed", [0.3, 0.5, 0.8, 0.9])
+def test_fewer_seeds_than_the_least_support_no_claim(needed):
+    least = min_seeds(needed)
+    assert judge_share(least, least, needed)[2] == "agrees"
+    assert all(judge_share(of, of, needed)[2] != "agrees" for of in range(1, least))
+
+
+def test_no_number_of_seeds_shows_that_all_do():
+    assert min_seeds(1) is None
+
+
+def test_about_is_within_a_factor_of_root_two():
+    assert is_about([0.7, 0.71, 1.41, 1.42], 1.0).tolist() == [False, True, True, False]

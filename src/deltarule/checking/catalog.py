@@ -47,9 +47,5 @@ def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Join names for a sentence, by commas and "and".
-
-    >>> join_names(["W1", "b1", "W2"]), join_names(["W1"])
-    ('W1, b1 and W2', 'W1')
-    """
+    """Join names for a sentence, by commas and "and"."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

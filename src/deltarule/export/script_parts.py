@@ -102,12 +102,7 @@ def script_templates() -> "Environment":
 
 
 def wrap_statement(line: str) -> str:
-    """Break a statement at blanks into lines of at most `MAX_STATEMENT_LENGTH`.
-
-    >>> print(wrap_statement("m = f(" + ", ".join(["something"] * 12) + ")"))
-    m = f(something, something, something, something, something, something, something, something, something,
-        something, something, something)
-    """
+    """Break a statement at blanks into lines of at most `MAX_STATEMENT_LENGTH`."""
     if len(line) <= MAX_STATEMENT_LENGTH:
         return line
     indent = " " * (len(line) - len(line.lstrip()))

@@ -136,28 +136,12 @@ def trace(
 ) -> Program:
     """Run a formula on traced numbers, and return its program.
 
-    Parameters
-    ----------
-    function : callable
-        An elementwise formula, which returns a number, a tuple of numbers, or a dict of them.
-    arguments : sequence of str
-        Names of its positional arguments.
-    dtype : dtype
-        The type of all arguments, float32 or float64.
-    named : sequence of str, or mapping
-        Names of further arguments, which are passed by these names; a mapping gives them other names in the program.
-    parameters : mapping
-        Arguments with the same value in each call, which become constants.
+    `function` is elementwise, and returns a number, a tuple of numbers, or a dict of them. It is called with
+    `arguments` by position and `named` by name (a mapping gives these other names in the program), all of `dtype`, and
+    with `parameters`, which are the same in each call and become constants.
 
-    Returns
-    -------
-    Program
-        The program.
-
-    Raises
-    ------
-    NotTraceable
-        If the formula branches on an argument, is not elementwise, raises an error, or gives another program each time.
+    Raises `NotTraceable` if it branches on an argument, is not elementwise, raises an error, or gives another program
+    each time.
     """
     names = dict(named) if isinstance(named, Mapping) else {name: name for name in named}
     first, second = (_run(function, arguments, np.dtype(dtype), names, parameters or {}) for _ in range(2))

@@ -36,13 +36,7 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
 
 
 def recipe_toml(configuration: Configuration) -> str:
-    """Write a configuration as the TOML text of a recipe.
-
-    >>> from deltarule.problem.configuration import parse, parse_toml
-    >>> recipe = parse({"data": {"name": "xor"}, "network": {"layers": [2, 1]}, "stopping": {"max_steps": 10}})
-    >>> recipe_toml(recipe).splitlines()[:2], parse_toml(recipe_toml(recipe)) == recipe
-    (['[data]', 'name = "xor"'], True)
-    """
+    """Write a configuration as the TOML text of a recipe."""
     tables = {section: getattr(configuration, section).model_dump(exclude_defaults=True) for section in SETTABLE}
     tables["grid"] = {f'"{key}"': list(values) for key, values in configuration.grid.items()}
     blocks = []

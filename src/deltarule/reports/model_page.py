@@ -105,14 +105,7 @@ def _importance_block(inspection: Inspection) -> Block:
 
 
 def importance_caveat(inspection: Inspection) -> str:
-    """A caveat if the accuracy is too close to its baseline for importances.
-
-    >>> from deltarule.estimators.tabular.evaluation import ClassScores
-    >>> scores = Scores("accuracy", 100, 0.94, 0.88, 0.97, 0.94)
-    >>> classes = ClassScores("no", 94, 100, 1.0, 0.94), ClassScores("yes", 6, 0, 0.0, None)
-    >>> importance_caveat(Inspection(scores, (), classes, (), (), (), ())).partition(".")[0]
-    "The accuracy is not surely above the baseline's"
-    """
+    """A caveat if the accuracy is too close to its baseline for importances."""
     if not inspection.classes or inspection.scores.low > inspection.scores.baseline:
         return ""
     return (
@@ -153,11 +146,7 @@ def score_line(scores: Scores, baseline_prediction: Any) -> str:
 
 
 def describe_network(settings: Mapping[str, Any]) -> str:
-    """A text about the hidden layers of the networks with these hyperparameters.
-
-    >>> describe_network({"hidden_layer_sizes": (64,)}), describe_network({"hidden_layer_sizes": ()})
-    ('1 hidden layer of 64 units', 'linear, no hidden layer')
-    """
+    """A text about the hidden layers of the networks with these hyperparameters."""
     hidden = settings["hidden_layer_sizes"]
     return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
 

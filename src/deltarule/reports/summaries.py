@@ -71,15 +71,7 @@ def format_spread(
 
 
 def describe_progress(progress: Any) -> str:
-    """Describe the progress of a population in a few words.
-
-    >>> from deltarule.training.train import Progress
-    >>> progress = Progress(
-    ...     step=1200, limit=3000, training=91, stopped=7, diverged=2, seconds=1.0, solved=7, objective=0.25
-    ... )
-    >>> describe_progress(progress)
-    '0.25, step 1,200, 91 training, 7 solved, 2 diverged'
-    """
+    """Describe the progress of a population in a few words."""
     counts = {"solved": progress.solved, "stopped": progress.stopped - progress.solved, "diverged": progress.diverged}
     ended = [f"{count:,} {word}" for word, count in counts.items() if count]
     objective = [] if math.isnan(progress.objective) else [f"{progress.objective:.3g}"]
@@ -119,30 +111,14 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
 
 
 def probability_bars(values: Floats, width: int) -> str:
-    """Draw values from 0 to 1 [T] as `width` bar characters.
-
-    >>> probability_bars(np.array([0.0, 0.5, 1.0]), 6)
-    '▁▁▅▅██'
-    """
+    """Draw values from 0 to 1 [T] as `width` bar characters."""
     indices = np.linspace(0, len(values) - 1, width).round().astype(int)
     heights = np.nan_to_num(np.floor(values[indices] * len(BARS)).clip(0, len(BARS) - 1), nan=-1)
     return "".join(f"{BARS} "[int(height)] for height in heights)
 
 
 def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
-    r"""The best configurations of the record of `deltarule sweep --json`.
-
-    >>> from types import SimpleNamespace as record
-    >>> from rich import print
-    >>> best = record(settings={"optimizer.learning_rate": 0.1}, rows=5, diverged=1, mean=0.9, least=0.8, greatest=1.0)
-    >>> outcome = record(study="mine", metric="accuracy", ranked="validation", rows=10, diverged=1, out=None, notes=())
-    >>> print(*best_configurations(record(**vars(outcome), configurations=[best])), sep="\n")
-    learning_rate  accuracy   least  greatest  rows
-    ───────────────────────────────────────────────
-              0.1    0.9000  0.8000    1.0000     5
-    <BLANKLINE>
-    mine: 10 rows, 1 of them diverged; mean accuracy on the validation rows
-    """
+    """The best configurations of the record of `deltarule sweep --json`."""
     best = outcome.configurations
     keys = list(best[0].settings) if best else []
     last_parts = [key.rpartition(".")[2] for key in keys]
@@ -159,20 +135,7 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
 
 
 def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
-    r"""How many claims of each study have which verdict, and what was left out.
-
-    >>> from types import SimpleNamespace as record
-    >>> from rich import print
-    >>> said = {"mine-1": "agrees", "mine-2": "agrees", "mine-3": "mixed"}
-    >>> mine = record(study="mine", data="digits", seeds=20, seconds=3, notes=(), verdicts=said, left_out=["mine-4"])
-    >>> print(*reproduction_summary(record(studies=[mine], left_out=["mine: 20 seeds in place of 100"], report=None)),
-    ...     sep="\n")
-    study  data    seeds  claims                                             seconds
-    ────────────────────────────────────────────────────────────────────────────────
-    mine   digits     20  2 supported, 1 depends on the reading, 1 left out        3
-    <BLANKLINE>
-    Left out: mine: 20 seeds in place of 100.
-    """
+    """How many claims of each study have which verdict, and what was left out."""
     rows = []
     for study in reproduction.studies:
         claims = list_verdicts([*study.verdicts.values(), *["left out"] * len(study.left_out)])

@@ -97,15 +97,7 @@ class Table:
 
 
 def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]]) -> Table:
-    """A table of rows of values below columns, which may be names.
-
-    >>> from rich import print
-    >>> print(table(["class", "rows"], [["plum", 12], ["sweet cherry", 7]]))
-    class         rows
-    ──────────────────
-    plum            12
-    sweet cherry     7
-    """
+    """A table of rows of values below columns, which may be names."""
     described = []
     for index, column in enumerate(columns):
         column = Column(column) if isinstance(column, str) else column

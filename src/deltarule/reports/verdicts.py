@@ -41,11 +41,7 @@ def describe_verdict(claim: Mapping[str, Any]) -> str:
 
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
-    """The number of claims of each verdict, supported ones first.
-
-    >>> count_verdicts(["mixed", "agrees", "agrees"])
-    {'agrees': ('supported', 2), 'mixed': ('depends on the reading', 1)}
-    """
+    """The number of claims of each verdict, supported ones first."""
     counts = Counter(verdicts)
     words = {code: text for code, (text, _) in VERDICTS.items()} | {"left out": "left out"}
     return {code: (text, counts[code]) for code, text in words.items() if counts[code]}
@@ -76,11 +72,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
 
 
 def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> str:
-    """The share of seeds for which a reading holds, its interval and the needed one.
-
-    >>> describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9)
-    '93 % (86 to 97), needed 90 %'
-    """
+    """The share of seeds for which a reading holds, its interval and the needed one."""
     if reading["interval"] is None:
         return "by arithmetic" if reading["of"] else "none"
     if reading["count"] == 0 and reading["of"] >= ENOUGH_FOR_NONE:
@@ -91,23 +83,14 @@ def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> s
 
 
 def describe_figures(reading: Mapping[str, Any]) -> str:
-    """What was measured under a reading, in one line.
-
-    >>> figures = {"epochs": {"median": 233.0, "low": 229.0, "high": None}}
-    >>> describe_figures({"of": 100, "conditions": {"stops": 93}, "figures": figures, "remark": "4 of 6 inside"})
-    'stops 93 %; epochs 233 (229 to none); 4 of 6 inside'
-    """
+    """What was measured under a reading, in one line."""
     conditions = [f"{name} {describe_condition(reading, name)}" for name in reading["conditions"]]
     figures = [f"{name} {describe_figure(figure)}" for name, figure in reading["figures"].items()]
     return "; ".join(filter(None, [*conditions, *figures, reading["remark"]]))
 
 
 def describe_condition(reading: Mapping[str, Any], name: str) -> str:
-    """The share of seeds for one condition of a criterion, and its verdict.
-
-    >>> describe_condition({"of": 100, "conditions": {"stops": 93}, "parts": {"stops": "agrees"}}, "stops")
-    '93 % (supported)'
-    """
+    """The share of seeds for one condition of a criterion, and its verdict."""
     share, verdict = percent(reading["conditions"][name] / reading["of"], 0, "f"), reading.get("parts", {}).get(name)
     return share if verdict is None else f"{share} ({VERDICTS[verdict][0].partition(' (')[0]})"
 
@@ -145,11 +128,7 @@ def describe_finding(control: Mapping[str, Any]) -> str:
 
 
 def describe_figure(figure: Mapping[str, Any], digits: int = 4) -> str:
-    """The median of a measurement, with its interval unless both ends equal it.
-
-    >>> describe_figure({"median": 2.01e27, "low": 1e6, "high": None})
-    '2.0 × 10²⁷ (1,000,000 to none)'
-    """
+    """The median of a measurement, with its interval unless both ends equal it."""
     median, low, high = (_short_number(figure[end], digits) for end in ("median", "low", "high"))
     return median if low == median == high else f"{median} ({low} to {high})"
 

@@ -121,9 +121,6 @@ def looks_up_to(limit: int) -> tuple[Look, ...]:
     """The looks at 6, 24, 96 ... and `limit` seeds; the first that decides counts.
 
     Their errors sum to 5 %: the shares that a middle look decides are clear ones, so that it needs little.
-
-    >>> [(look.seeds, round(look.confidence, 3)) for look in looks_up_to(300)]
-    [(6, 0.968), (24, 0.998), (96, 0.998), (300, 0.986)]
     """
     first = min_seeds(0.5)
     assert first is not None
@@ -224,11 +221,7 @@ def judge_share(count: int, of: int, needed: float, confidence: float = CONFIDEN
 
 
 def min_seeds(needed: float) -> int | None:
-    """The smallest number of seeds that can support a claim.
-
-    >>> min_seeds(0.9), min_seeds(0.5), min_seeds(1)
-    (36, 6, None)
-    """
+    """The smallest number of seeds that can support a claim."""
     if needed >= 1:
         return None
     count = max(1, int(np.log((1 - CONFIDENCE) / 2) / np.log(needed)) - 1)
@@ -292,10 +285,6 @@ def resampled_interval(scores: Any) -> Interval:
 
     scores [S, N] : of each seed on each row. Both are drawn again 500 times, so that the interval is for other seeds
     and for other test rows (a pigeonhole bootstrap, Owen 2007).
-
-    >>> right = np.random.default_rng(1).random((20, 10_000)) < 0.9
-    >>> resampled_interval(right), resampled_interval(right[:1].repeat(20, axis=0))
-    (Interval(low=0.898, high=0.903), Interval(low=0.891, high=0.902))
     """
     seeds, rows = np.shape(scores)
     random = np.random.default_rng(0)

@@ -149,10 +149,23 @@ class Sweep:
         return pandas.DataFrame({name: as_cell(value) for name, value in row.items()} for row in self.rows())
 
     def best(self, n: int = 10, part: str | None = None) -> list[TableRow]:
-        """The `n` best rows, the best first, of those that have a score on a part of the data.
+        """Return the best rows that have a score.
 
-        The part is "train", "validation" or "test", or None for the one by which the sweep is ranked; `BadInput` is
-        raised for another. A row is a dict by column, as in `rows`.
+        Parameters
+        ----------
+        n : int, default 10
+        part : str, default None
+            "train", "validation" or "test" data; None for the part by which the sweep is ranked.
+
+        Returns
+        -------
+        list of dict
+            Rows as in `rows`, the best first.
+
+        Raises
+        ------
+        BadInput
+            For another part.
         """
         score, objective = self._columns(part)
 
@@ -178,9 +191,18 @@ class Sweep:
         return scored
 
     def mean(self, settings: Mapping[str, Any], part: str | None = None) -> float | None:
-        """The mean score of a configuration over its folds and seeds.
+        """Return the mean score of a configuration over its folds and seeds.
 
-        The settings are as `sweep` was given them, the part as in `best`.
+        Parameters
+        ----------
+        settings : dict
+            As given to `sweep`.
+        part : as for `best`
+
+        Returns
+        -------
+        float or None
+            None if there is no such row, or one has no score.
         """
         scores = [row[self._columns(part)[0]] for row in self.rows_of(settings)]
         return None if None in scores or not scores else fmean(scores)
@@ -221,9 +243,21 @@ class Sweep:
 
     @translate_errors()
     def network(self, key: str) -> StoredNetwork:
-        """The stored network of the row with this key.
+        """Return the stored network of a row.
 
-        Raises `BadInput` for an unknown key, weights that were not kept, and a custom formula that is another one now.
+        Parameters
+        ----------
+        key : str
+            The row's.
+
+        Returns
+        -------
+        StoredNetwork
+
+        Raises
+        ------
+        BadInput
+            For an unknown key, weights that were not kept, and a custom formula that is another one now.
         """
         return read_network(self._connection, key, self.configuration_of(key))
 

@@ -46,9 +46,6 @@ def parse_numbers(texts: Sequence[str], decimal: str = ".", thousands: str = "")
     """Read texts as numbers in one form, or return None.
 
     Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts.
-
-    >>> parse_numbers(["862", "1.345"], decimal=",")
-    ParsedNumbers(numbers=array([ 862., 1345.]), example='1.345')
     """
     plain = _parse_plain(texts, decimal)
     if plain is not None:

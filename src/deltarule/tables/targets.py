@@ -146,11 +146,7 @@ def target_name(y: Any) -> str:
 
 
 def to_text_classes(classes: Any) -> Any:
-    """Convert classes that are Python texts to a NumPy text array.
-
-    >>> to_text_classes(np.array(["no", "yes"], object))
-    array(['no', 'yes'], dtype='<U3')
-    """
+    """Convert classes that are Python texts to a NumPy text array."""
     are_texts = classes.dtype.kind == "O" and all(isinstance(name, str) for name in classes)
     return np.array(classes.tolist(), str) if are_texts else classes
 

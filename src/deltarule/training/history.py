@@ -95,9 +95,22 @@ class History:
     values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
 
     def series(self, name: str) -> Floats:
-        """Return a series by name, such as "objective" or "validation accuracy".
+        """Return a series by its name.
 
-        Raises `BadInput` for a name that is not among `names`.
+        Parameters
+        ----------
+        name : str
+            One of `names`, such as "objective" or "validation accuracy".
+
+        Returns
+        -------
+        array, [T, K]
+            Recorded values of each member at the T points; functions of `record` may add axes.
+
+        Raises
+        ------
+        BadInput
+            For a name that is not among `names`.
         """
         if name not in self.values:
             raise BadInput(
@@ -133,7 +146,16 @@ class History:
             self.values[name][index][members] = value
 
     def take(self, chosen: Any) -> "History":
-        """Return the history of some members, chosen as in `Run.take`."""
+        """Return the history of some members.
+
+        Parameters
+        ----------
+        chosen : as for `Run.take`
+
+        Returns
+        -------
+        History
+        """
         indices = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
         taken = {name: [row[indices[name]] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)

@@ -127,25 +127,49 @@ class Moment:
             return {name: np.sqrt((part * part).sum((-2, -1))) for name, part in self.gradients.items()}
 
     def on(self, x: Any, y: Any) -> "Moment":
-        """Return the same members on other rows, inputs x [N, D] and targets y [N, C]."""
+        """Return the same members on other rows.
+
+        Parameters
+        ----------
+        x : array-like, [N, D]
+        y : array-like, [N, C]
+
+        Returns
+        -------
+        Moment
+        """
         problem = self.problem
         x, y = validation.check_rows(x, y, problem.network, problem.loss, problem.dtype.name)
         return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None))
 
     def hvp(self, vectors: Mapping[str, Any]) -> dict[str, Floats]:
-        """Return the products of each member's Hessian and a vector, by the complex step.
+        """Multiply each member's Hessian by a vector, as exactly as the gradient's own formula (complex step).
 
-        `vectors` and products are arrays by name, "W1" [A, D, H], as the gradient, of which they are the derivatives;
-        those that are left out count as 0. The step is as exact as the gradient's own formula.
+        Parameters
+        ----------
+        vectors : dict of str to array-like
+            Parts of the vector by the names of the parameters, "W1" [A, D, H] and so on; those left out are 0.
+
+        Returns
+        -------
+        dict of str to array
+            The products: derivatives of the gradient in the direction of the vector, with its shapes.
         """
         vector = np.zeros_like(self.state.theta)
         validation.fill_arrays("hvp", views(vector, self.problem.network.entries), vectors)
         return views(self._hessian_product(vector), self.problem.network.entries)
 
     def sharpness(self, k: int = 1) -> Floats:
-        """Return the largest eigenvalue [A] of each Hessian, or the k largest, [A, k].
+        """Compute the largest eigenvalues of each member's Hessian.
 
-        Each is within 10⁻⁷ of the size of the largest one in size, unless 200 steps do not get there.
+        Parameters
+        ----------
+        k : int, default 1
+
+        Returns
+        -------
+        array, [A], or [A, k] for k > 1
+            Each is within 10⁻⁷ of the size of the largest one in size, unless 200 steps do not get there.
         """
         k = validation.whole("k", k)
         parameters = self.problem.network.parameters

@@ -109,16 +109,34 @@ class Run:
     continuation: Continuation | None = None
 
     def outputs(self, x: Any) -> Floats:
-        """Return the outputs [K, B, C] of every member for x, [B, D] or [K, B, D].
+        """Compute the outputs of every member for other rows.
 
-        Raises `BadInput` unless x is numbers, with as many columns as the network has inputs.
+        Parameters
+        ----------
+        x : array-like, [B, D], or [K, B, D] with rows for each member
+
+        Returns
+        -------
+        array, [K, B, C]
+
+        Raises
+        ------
+        BadInput
+            If x is not numbers, or has more or fewer columns than the network has inputs.
         """
         return outputs_of(self.problem, self.engine, self.state, self._query_inputs(x))[1]
 
     def activations(self, x: Any) -> dict[str, Floats]:
-        """Return the values [K, B, H] of the forward pass of x by name, such as "z1".
+        """Compute the values of a forward pass of every member.
 
-        Raises `BadInput` as `outputs`.
+        Parameters
+        ----------
+        x : as for `outputs`
+
+        Returns
+        -------
+        dict of str to array, [K, B, H]
+            Logits and activations of each layer, such as "z1" and "a1".
         """
         state = self.state
         return activations_of(self.problem.network, state.theta, state.buffers, self._query_inputs(x))
@@ -134,9 +152,13 @@ class Run:
         return self.end.parameters
 
     def frame(self) -> "DataFrame":
-        """Return the history as a data frame, a row for each step and member.
+        """Return the history as a data frame.
 
-        Its columns are step, member, seed, the numbers that vary between members, and each series of a number.
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each step and member. Columns: step, member, seed, the numbers that vary between members, and each
+            series of one number a member.
         """
         import pandas as pd
 
@@ -150,10 +172,22 @@ class Run:
         return pd.DataFrame(columns)[steps <= self.steps[member]].reset_index(drop=True)
 
     def take(self, chosen: Any) -> "Run":
-        """Return the run of the `chosen` members, renumbered from 0.
+        """Return the run of some members, renumbered from 0.
 
-        `chosen` is an index or several, of which −1 is the last, or a mask [K]; `seconds` stay those of the whole.
-        Raises `BadInput` for members that do not exist, and for none at all.
+        Parameters
+        ----------
+        chosen : int, array-like of int, or mask [K]
+            Indices of members, of which −1 is the last.
+
+        Returns
+        -------
+        Run
+            Its `seconds` are those of all members.
+
+        Raises
+        ------
+        BadInput
+            For members that do not exist, and for none at all.
         """
         chosen = validation.member_indices(chosen, self.problem.members)
         steps, state = self.steps[chosen], renumbered(self.state.take(chosen))

@@ -27,6 +27,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
+from deltarule.estimators.mlp.fits import mean_curve
 from deltarule.export.torch_modules import member_parts
 from deltarule.training.epochs import Epoch
 
@@ -476,6 +477,11 @@ def test_ensemble_curves_are_means() -> None:
     assert model.loss_ == pytest.approx(errors(model).mean() / 2)
     model = regressor(n_members=3, early_stopping=True).fit(X, NUMBERS, X_val=X, y_val=NUMBERS)
     assert model.best_validation_score_ == pytest.approx(1 - errors(model).mean() / NUMBERS.var())
+
+
+def test_ended_member_counts_with_its_last_value() -> None:
+    assert mean_curve(np.array([[4.0, 2.0], [2.0, np.nan]])) == [3.0, 2.0]
+    assert np.isnan(mean_curve(np.array([[np.nan, np.nan]]))).all()
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])

@@ -24,6 +24,7 @@ from deltarule.studies.recipes import (
     with_experiment,
     with_settings,
 )
+from deltarule.studies.report.claims_block import study_arguments
 from deltarule.studies.report.page import report_of, write_report
 from deltarule.studies.report.sweep_block import _effect_table, _ranking_table
 from deltarule.studies.run_records import SUMMARY, write_records
@@ -126,6 +127,12 @@ def test_object_names_in_figures(encoder):
         [drawn] = [one for one in block.figures if one.title == title]
         texts = re.findall(r">([^<>]+)</", figure_html(drawn))
         assert {*rows, *hidden} <= set(texts) and "8" not in texts, title
+
+
+def test_command_names_the_study_and_its_experiments():
+    run = {"study": "encoder", "experiment": "rate-1, cross-entropy"}
+    assert study_arguments(run) == ["encoder", "--experiment", "rate-1", "--experiment", "cross-entropy"]
+    assert study_arguments({"study": "mine", "experiment": None}) == ["mine.toml"]
 
 
 @pytest.mark.slow

@@ -273,7 +273,12 @@ class BaseMLP(BaseEstimator):
         set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
 
     def save(self, path: str | Path) -> None:
-        """Write the model to the file `path`, which `deltarule.load_model` reads."""
+        """Write the model to a file that `deltarule.load_model` reads.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 

@@ -162,7 +162,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return tuple(probabilities) if return_std else probabilities
 
     def predict_log_proba(self, X: Any) -> Any:
-        """The logarithm [N, C] of `predict_proba(X)`."""
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : as for `predict_proba`
+
+        Returns
+        -------
+        ndarray, [N, C]
+        """
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 

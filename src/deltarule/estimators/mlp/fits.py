@@ -189,9 +189,6 @@ def mean_curve(values: Floats) -> list[float]:
     """The mean over members for each epoch, [E, K] → list of E.
 
     A member that ended counts with its last value, but an epoch in which none has a value has none.
-
-    >>> mean_curve(np.array([[4.0, 2.0], [2.0, np.nan], [np.nan, np.nan]]))
-    [3.0, 2.0, nan]
     """
     if not len(values):
         return []

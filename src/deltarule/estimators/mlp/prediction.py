@@ -37,11 +37,7 @@ def mean_of_members(predictions: Floats) -> Floats:
 
 
 def mean_and_std(predictions: Floats) -> Floats:
-    """The mean and the standard deviation [2, N, C] of predictions [K, N, C].
-
-    >>> mean_and_std(np.array([[[1.0]], [[3.0]]])).round(3).tolist()
-    [[[2.0]], [[1.414]]]
-    """
+    """The mean and the standard deviation [2, N, C] of predictions [K, N, C]."""
     if len(predictions) < 2:
         raise ValueError("return_std needs several members to differ; fit with n_members of 2 or more.")
     with np.errstate(all="ignore"):

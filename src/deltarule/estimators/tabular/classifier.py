@@ -123,12 +123,32 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         return self._frame_and_predictions(X)[1]
 
     def predict_log_proba(self, X: Any) -> Any:
-        """The logarithm [N, C] of `predict_proba(X)`."""
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : as for `predict_proba`
+
+        Returns
+        -------
+        ndarray, [N, C]
+        """
         with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
             return np.log(self.predict_proba(X))
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows `X` with classes `y` [N] that training has not seen."""
+        """Score predictions for rows that were not used in training.
+
+        Parameters
+        ----------
+        X : as for `predict`
+        y : array-like, [N]
+            Classes.
+
+        Returns
+        -------
+        Scores
+        """
         probabilities = self._frame_and_predictions(X, y)[1]
         return scores_of_classes(self._class_names(y), probabilities, class_names(self.classes_), as_text(self.usual_))
 

@@ -84,7 +84,18 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         return predictions[:, None] + self.errors_[ranks.clip(1, len(self.errors_)) - 1]
 
     def evaluate(self, X: Any, y: Any) -> Scores:
-        """The scores on rows `X` with numbers `y` [N] that training has not seen."""
+        """Score predictions for rows that were not used in training.
+
+        Parameters
+        ----------
+        X : as for `predict`
+        y : array-like, [N]
+            Numbers.
+
+        Returns
+        -------
+        Scores
+        """
         return scores_of_numbers(infer_target(y, "regress").values, self._frame_and_predictions(X, y)[1], self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:

@@ -61,11 +61,7 @@ def final_parameters(run: Run) -> dict[str, Floats]:
 
 
 def count_turns(series: Floats, min_change: float) -> Floats:
-    """Count the turns [K], up or down, of each series in [T, K].
-
-    >>> count_turns(np.array([[1.0], [0.5], [0.8], [0.8001], [0.2]]), 0.01)
-    array([2])
-    """
+    """Count the turns [K], up or down, of each series in [T, K]."""
     changes = np.diff(series, axis=0) / series[:-1]
     directions = [np.sign(column[np.abs(column) > min_change]) for column in changes.T]
     return np.array([np.count_nonzero(np.diff(column)) for column in directions])

@@ -76,9 +76,6 @@ def largest_rise(series: Floats) -> Floats:
     """The largest rise [K] of curves [T, K], as a share of their height.
 
     Infinite for a curve with values that are not finite; 0 for one that never rises.
-
-    >>> largest_rise(np.array([[8.0, 8.0], [4.0, 9.0], [4.5, np.inf], [3.0, np.inf]]))
-    array([0.1, inf])
     """
     with np.errstate(invalid="ignore"):
         rise = np.maximum(np.diff(series, axis=0).max(0), 0)

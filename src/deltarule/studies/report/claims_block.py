@@ -23,13 +23,7 @@ def format_setting(value: Any) -> str:
 
 
 def study_arguments(record: Mapping[str, Any]) -> list[str]:
-    """The command-line arguments that name a record's study and experiments.
-
-    >>> study_arguments({"study": "encoder", "experiment": "rate-1, cross-entropy"})
-    ['encoder', '--experiment', 'rate-1', '--experiment', 'cross-entropy']
-    >>> study_arguments({"study": "mine", "experiment": None})
-    ['mine.toml']
-    """
+    """The command-line arguments that name a record's study and experiments."""
     is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
     name = record["study"] if is_bundled else f"{record['study']}.toml"
     experiments = record["experiment"].split(", ") if record["experiment"] else []
@@ -37,11 +31,7 @@ def study_arguments(record: Mapping[str, Any]) -> list[str]:
 
 
 def set_arguments(settings: Mapping[str, Any]) -> list[str]:
-    """The command-line arguments `--set key=value` for settings by dotted key.
-
-    >>> set_arguments({"run.seeds": 2})
-    ['--set', 'run.seeds=2']
-    """
+    """The command-line arguments `--set key=value` for settings by dotted key."""
     return [argument for key, value in settings.items() for argument in ("--set", f"{key}={as_toml(value)}")]
 
 
