@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts import module_at
+from scripts import benchmark
 
 import deltarule
 from deltarule.errors import BadInput
@@ -159,7 +159,7 @@ def test_page_has_every_cause():
 
 
 def test_benchmark_plants_every_cause():
-    module = module_at(BENCHMARK)
+    module = benchmark("why_not_learning")
     assert sorted(module.PLANTS) == sorted(CODES)
     assert set(module.DATA["final"]) > set(module.DATA["development"])
 
