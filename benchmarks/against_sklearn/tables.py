@@ -126,7 +126,7 @@ def contender_of(name: str, classify: bool, seed: int, x: Any = None) -> Any:
 
 
 def _pipeline(name: str, classify: bool, seed: int, x: Any) -> Any:
-    """A model after a StandardScaler, and for a table x after median and one-hot encoding."""
+    """A model after a StandardScaler; for a table, gaps get the mean and categories are one-hot encoded."""
     from sklearn import ensemble, linear_model, neural_network
     from sklearn.compose import TransformedTargetRegressor, make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
