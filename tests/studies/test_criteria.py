@@ -1,5 +1,6 @@
 """Stored results: judged by the criteria that stand beside the claims, and shown on the pages."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,3 +61,13 @@ def test_pages_show_verdicts_and_assumptions(study):
 def test_claims_stand_in_order(study):
     numbers = [int(claim.id.rpartition("-")[2]) for claim in claims_of_study(load_recipe(study))]
     assert all(first < second for first, second in pairwise(numbers))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_errata_name_every_changed_criterion(study):
+    """In a list such as "boundary-7, 8" the later numbers stand alone."""
+    text = (PAGES / "errata.md").read_text(encoding="utf-8")
+    changed = [claim.id.rpartition("-") for claim in claims_of_study(load_recipe(study)) if claim.changed]
+    for name, _, number in changed:
+        lists = re.findall(rf"(?<![a-z-]){name}-(\d+(?:(?:, | and |; )\d+)*)", text)
+        assert number in re.findall(r"\d+", " ".join(lists)), f"{name}-{number}"
