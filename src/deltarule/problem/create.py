@@ -68,7 +68,7 @@ def create_problem(
     penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
         adamw, only with `penalize_biases`.
     label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
-        (1 − s) y + s / C, for a single output (1 − s) y + s / 2.
+        (1 − s) y + s / C, with binary cross-entropy (1 − s) y + s / 2.
     optimizer, learning_rate, momentum, schedule : how it is minimized; momentum sets the optimizer's parameter.
     learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
         those of layer 2. With 0 an array keeps its initial values. For rprop only initial step sizes are multiplied.
