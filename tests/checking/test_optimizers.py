@@ -244,6 +244,38 @@ def test_decay_outside_of_the_loss_may_be_meant() -> None:
     assert [mistake.code for mistake in report.diagnosis] == ["penalty_not_in_loss"]
 
 
+@pytest.mark.parametrize("names", ["W", "W b"])
+@pytest.mark.parametrize("seed", range(5))
+def test_decay_of_weights_alone_may_be_meant(names: str, seed: int) -> None:
+    """Whether the fitted decay of biases, which have none, is 1e-17 or -1e-17 depends on the numbers."""
+    random = np.random.default_rng(seed)
+    start = {name: random.normal(size=START[name].shape) for name in names.split()}
+
+    def step(p: Params) -> Params:
+        gradients = gradient({**START, **p})
+        return {name: value - RATE * (gradients[name] + 0.3 * (name == "W") * value) for name, value in p.items()}
+
+    report = check_update(step, lambda p: loss({**START, **p}), start, RATE)
+    assert report.verdict == "not proved" and "α times 0.3 W:" in str(report.vacuous)
+
+
+@pytest.mark.parametrize("is_accumulated", [False, True])
+@pytest.mark.parametrize("decay", [0.3, -0.3])
+def test_decay_beside_the_velocity_or_within_it_may_be_meant(is_accumulated: bool, decay: float) -> None:
+    """PyTorch's SGD adds the decay to the gradient, so that the velocity accumulates it. Growth is never meant."""
+    params, velocity = {name: value.copy() for name, value in START.items()}, dict.fromkeys(START, 0.0)
+
+    def step() -> None:
+        for name, g in gradient(params).items():
+            pull = decay * params[name] if name == "W" else 0.0
+            velocity[name] = BETA * velocity[name] - RATE * (g + pull * is_accumulated)
+            params[name] += velocity[name] - RATE * pull * (not is_accumulated)
+
+    report = check_update(step, lambda: loss(params), params, RATE, momentum=BETA)
+    assert report.verdict == ("not proved" if decay > 0 else "WRONG")
+    assert ("α times 0.3 W:" in str(report.vacuous)) == (decay > 0)
+
+
 @pytest.mark.parametrize("rule", ["descent", "Adam", "AdaGrad", "Nesterov's momentum"])
 @pytest.mark.parametrize("size", [3, 10])
 def test_optimizers_are_judged_but_for_the_epsilon_of_the_loss(rule: str, size: int) -> None:

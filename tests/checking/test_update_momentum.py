@@ -122,4 +122,5 @@ def test_other_beta_is_not_named_penalty(beta: dict[str, float], decay: float, c
             p[name] += v[name]
 
     report = check_update(step, lambda: ((X @ p["W"] + p["b"] - Y) ** 2).mean(), p, 0.1, momentum=0.9)
-    assert report.verdict == "WRONG" and [one.code for one in report.diagnosis] == codes
+    assert [one.code for one in report.diagnosis] == codes
+    assert report.verdict == ("not proved" if decay else "WRONG")  # decay may be meant

@@ -147,20 +147,20 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
 
 @np.errstate(all="ignore")
 def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
-    """The other rates, or decay of weights, with which all steps are right."""
+    """The other rates, or decay of weights beside the velocity or within it, with which all steps are right."""
     rate, descent = steps.learning_rate, _momentum_moves(steps, momentum)
     if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
         return None
     share = fit_ratio(steps.moved, descent, descent)
     if share > 0 and steps.are_made_of(share * descent):
         return Note("other_rate", rate=f"{share * rate:.3g}")
-    left, begin, masks = descent - steps.moved, steps.begin, [steps.owner == i for i in range(len(names))]
-    decayed = np.array([fit_ratio(left[:, one], begin[:, one], begin[:, one]) for one in masks])
-    if 0 <= decayed.min() < decayed.max() and steps.are_made_of(descent - decayed[steps.owner] * begin):
-        parts = [
-            f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share > 1e-9 * rate
-        ]
-        return Note("other_decay", decay=join_names(parts))
+    left, masks = descent - steps.moved, [steps.owner == i for i in range(len(names))]
+    for pull in (steps.begin, -_momentum_moves(replace(steps, gradient=steps.begin), momentum) / rate):
+        decayed = np.array([fit_ratio(left[:, one], pull[:, one], pull[:, one]) for one in masks])
+        decayed[np.abs(decayed) <= 1e-9 * rate] = 0.0  # the rounding errors of an array that does not decay
+        if decayed.any() and decayed.min() >= 0 and steps.are_made_of(descent - decayed[steps.owner] * pull):
+            parts = [f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share]
+            return Note("other_decay", decay=join_names(parts))
     return None
 
 
