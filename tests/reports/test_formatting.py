@@ -8,6 +8,7 @@ from deltarule.problem.network import Network
 from deltarule.reports.formatting import (
     member_names,
     percent,
+    row_names,
 )
 
 numbers = st.lists(st.sampled_from([1e-5, 0.1, 3.0]), min_size=4, max_size=4)
@@ -63,3 +64,8 @@ def test_with_so_many_digits_behind_the_point_0_and_100_percent_are_none_and_all
         told, unit = percent(share, digits, "f").split(" ")
         assert unit == "%" and (float(told) == 100) == (share == 1) and (float(told) == 0) == (share == 0)
         assert told == f"{100 * share:.{digits}f}" or float(f"{100 * share:.{digits}f}") in (0, 100)
+
+
+def test_rows_are_named_by_their_classes_unless_these_repeat():
+    assert row_names(["cat", "dog"]) == ["cat", "dog"]
+    assert row_names(["0", "1", "0"]) == ["row 0 (class 0)", "row 1 (class 1)", "row 2 (class 0)"]

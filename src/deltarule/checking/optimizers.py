@@ -154,8 +154,11 @@ def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> s
     share = fit_ratio(steps.moved, descent, descent)
     if share > 0 and steps.are_made_of(share * descent):
         return Note("other_rate", rate=f"{share * rate:.3g}")
-    left, masks = descent - steps.moved, [steps.owner == i for i in range(len(names))]
-    for pull in (steps.begin, -_momentum_moves(replace(steps, gradient=steps.begin), momentum) / rate):
+    masks, weights = [steps.owner == i for i in range(len(names))], replace(steps, gradient=steps.begin)
+    for is_nesterov, is_within in product((False, True), repeat=2):
+        descent = _momentum_moves(steps, momentum, is_nesterov)
+        pull = -_momentum_moves(weights, momentum, is_nesterov) / rate if is_within else steps.begin
+        left = descent - steps.moved
         decayed = np.array([fit_ratio(left[:, one], pull[:, one], pull[:, one]) for one in masks])
         decayed[np.abs(decayed) <= 1e-9 * rate] = 0.0  # the rounding errors of an array that does not decay
         if decayed.any() and decayed.min() >= 0 and steps.are_made_of(descent - decayed[steps.owner] * pull):

@@ -24,11 +24,7 @@ def visible(text: str) -> str:
 
 
 def row_names(classes: Sequence[str]) -> list[str]:
-    """Name rows by their classes, with row numbers if classes repeat.
-
-    >>> row_names(["cat", "dog"]), row_names(["0", "1", "0"])
-    (['cat', 'dog'], ['row 0 (class 0)', 'row 1 (class 1)', 'row 2 (class 0)'])
-    """
+    """Name rows by their classes, with row numbers if classes repeat."""
     if len(set(classes)) == len(classes):
         return list(classes)
     return [f"row {index} (class {name})" for index, name in enumerate(classes)]

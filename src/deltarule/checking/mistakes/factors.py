@@ -109,7 +109,8 @@ def _meanings_of_size(
         yield "factor_two", f"{evidence.describe(parameters)} is {'twice' if size.value > 1 else 'half'} the right one"
     if beta and size.is_near(1 - beta):
         yield "running_mean", f"the velocity of {names} is a running mean, v ← β v − (1 − β) α g"
-    if beta and size.is_near(1 + beta):
+    ratios = [(one, fit_ratio(one.found, one.expected, one.expected)) for one in parameters]
+    if beta and size.is_near(1 + beta) and all(one.fits(r * one.expected, abs(r)) for one, r in ratios):  # no penalty
         yield "nesterov", f"the update of {names} is that of Nesterov's momentum, β v − α g with the new v"
     if rate and rate != 1 and (size.is_near(rate) or size.is_near(1 / rate)):
         count = "twice" if size.is_near(rate) else "not at all"
