@@ -259,38 +259,38 @@ def test_decay_of_weights_alone_may_be_meant(names: str, seed: int) -> None:
     assert report.verdict == "not proved" and "α times 0.3 W:" in str(report.vacuous)
 
 
-@pytest.mark.parametrize("is_nesterov", [False, True])
-@pytest.mark.parametrize("is_accumulated", [False, True])
+def decayed(
+    update: Callable[[Params, Params], None], decay: float, is_within: bool
+) -> Callable[[Params, Params], None]:
+    """The update with a decay of W beside its velocity or within it."""
+
+    def update_and_decay(params: Params, grads: Params) -> None:
+        pull = decay * params["W"]
+        update(params, grads | {"W": grads["W"] + is_within * pull})
+        params["W"] -= (not is_within) * RATE * pull
+
+    return update_and_decay
+
+
+@pytest.mark.parametrize("form", ["", "nesterov"])
+@pytest.mark.parametrize("is_within", [False, True])
 @pytest.mark.parametrize("decay", [0.3, -0.3])
-def test_decay_beside_the_velocity_or_within_it_may_be_meant(
-    is_nesterov: bool, is_accumulated: bool, decay: float
-) -> None:
+def test_decay_beside_the_velocity_or_within_it_may_be_meant(form: str, is_within: bool, decay: float) -> None:
     """PyTorch's SGD adds the decay to the gradient, so that the velocity accumulates it. Growth is never meant."""
-    params, velocity = {name: value.copy() for name, value in START.items()}, dict.fromkeys(START, 0.0)
-
-    def step() -> None:
-        for name, g in gradient(params).items():
-            pull = decay * params[name] if name == "W" else 0.0
-            g, beside = (g + pull, 0.0) if is_accumulated else (g, pull)
-            velocity[name] = BETA * velocity[name] - RATE * g
-            params[name] += (BETA * velocity[name] - RATE * g if is_nesterov else velocity[name]) - RATE * beside
-
-    report = check_update(step, lambda: loss(params), params, RATE, momentum=BETA)
+    report = check(decayed(momentum(form), decay, is_within), "in place", BETA)
     assert report.verdict == ("not proved" if decay > 0 else "WRONG")
     assert ("α times 0.3 W:" in str(report.vacuous)) == (decay > 0)
 
 
 @pytest.mark.parametrize(("in_loss", "in_step"), [(0.2, 0.0), (0.2, 0.1), (0.2, 0.2)])
 def test_nesterovs_momentum_is_right_with_the_penalty_of_the_loss_alone(in_loss: float, in_step: float) -> None:
-    params, velocity = {name: value.copy() for name, value in START.items()}, dict.fromkeys(START, 0.0)
+    params = {name: value.copy() for name, value in START.items()}
+    update = decayed(momentum("nesterov"), 2 * in_step, is_within=True)
 
-    def step() -> None:
-        for name, g in gradient(params).items():
-            g = g + 2 * in_step * params[name] * (name == "W")
-            velocity[name] = BETA * velocity[name] - RATE * g
-            params[name] += BETA * velocity[name] - RATE * g
+    def penalized_loss() -> Any:
+        return loss(params) + in_loss * (params["W"] ** 2).sum()
 
-    report = check_update(step, lambda: loss(params) + in_loss * (params["W"] ** 2).sum(), params, RATE, momentum=BETA)
+    report = check_update(lambda: update(params, gradient(params)), penalized_loss, params, RATE, momentum=BETA)
     assert report.ok == (in_loss == in_step)
 
 

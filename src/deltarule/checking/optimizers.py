@@ -158,8 +158,7 @@ def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> s
     for is_nesterov, is_within in product((False, True), repeat=2):
         descent = _momentum_moves(steps, momentum, is_nesterov)
         pull = -_momentum_moves(weights, momentum, is_nesterov) / rate if is_within else steps.begin
-        left = descent - steps.moved
-        decayed = np.array([fit_ratio(left[:, one], pull[:, one], pull[:, one]) for one in masks])
+        decayed = np.array([fit_ratio((descent - steps.moved)[:, one], pull[:, one], pull[:, one]) for one in masks])
         decayed[np.abs(decayed) <= 1e-9 * rate] = 0.0  # the rounding errors of an array that does not decay
         if decayed.any() and decayed.min() >= 0 and steps.are_made_of(descent - decayed[steps.owner] * pull):
             parts = [f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share]

@@ -46,8 +46,8 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
 def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
     """Fit r in F = r E, or in F = r E + c V."""
     found, expected, value = parameter.found, parameter.expected, parameter.value
-    r = fit_ratio(found, expected, expected)
-    if r and not parameter.is_rounding and parameter.fits(r * expected, max(1.0, abs(r))):
+    r = _ratio_without_penalty(parameter)
+    if r and not parameter.is_rounding:
         return Factor(r, _uncertainty(parameter, r, r * expected))
     known = np.isfinite(expected)
     if not evidence.may_be_penalized(parameter) or known.sum() < 4:
@@ -60,6 +60,12 @@ def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | Non
     if is_penalty_alone or not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
         return None
     return Factor(r, _uncertainty(parameter, r, r * expected + c * value))
+
+
+def _ratio_without_penalty(parameter: ParameterEvidence) -> float:
+    """Fit r in F = r E; 0 if no r fits."""
+    r = fit_ratio(parameter.found, parameter.expected, parameter.expected)
+    return r if parameter.fits(r * parameter.expected, max(1.0, abs(r))) else 0.0
 
 
 def mistakes_of_factor(
@@ -109,8 +115,7 @@ def _meanings_of_size(
         yield "factor_two", f"{evidence.describe(parameters)} is {'twice' if size.value > 1 else 'half'} the right one"
     if beta and size.is_near(1 - beta):
         yield "running_mean", f"the velocity of {names} is a running mean, v ← β v − (1 − β) α g"
-    ratios = [(one, fit_ratio(one.found, one.expected, one.expected)) for one in parameters]
-    if beta and size.is_near(1 + beta) and all(one.fits(r * one.expected, abs(r)) for one, r in ratios):  # no penalty
+    if beta and size.is_near(1 + beta) and all(map(_ratio_without_penalty, parameters)):
         yield "nesterov", f"the update of {names} is that of Nesterov's momentum, β v − α g with the new v"
     if rate and rate != 1 and (size.is_near(rate) or size.is_near(1 / rate)):
         count = "twice" if size.is_near(rate) else "not at all"
