@@ -6,13 +6,10 @@ K members · N rows · D features · H outputs of a layer · C outputs
 import contextlib
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -22,6 +19,7 @@ from deltarule.estimators.mlp.fit_plan import DTYPES, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
 from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
 from deltarule.estimators.mlp.weights import FittedNetwork, fitted_state, named_weights, set_weights
+from deltarule.estimators.shared_methods import SavedEstimator
 from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.maths.network import views
 from deltarule.problem.network import Network
@@ -29,7 +27,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
 
 
-class BaseMLP(BaseEstimator):
+class BaseMLP(SavedEstimator):
     """A multi-layer perceptron; subclasses define the meaning of targets.
 
     Parameters
@@ -271,15 +269,6 @@ class BaseMLP(BaseEstimator):
 
     def _set_state(self, network: Network, state: State) -> None:
         set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to a file that `deltarule.load_model` reads.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
-        import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
 def _is_stochastic_solver(estimator: BaseMLP) -> bool:

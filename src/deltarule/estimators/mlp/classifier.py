@@ -4,19 +4,19 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
 from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.fits import fit_one_epoch
 from deltarule.estimators.mlp.prediction import class_probabilities, mean_and_std, mean_of_members
+from deltarule.estimators.shared_methods import ProbabilityMixin
 from deltarule.estimators.sklearn_compat import StrOptions, check_partial_fit_first_call
 from deltarule.problem.problem import Floats
 from deltarule.tables.targets import to_text_classes
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ProbabilityMixin, BaseMLP):
     """Multi-layer perceptron classifier with the parameters of scikit-learn's.
 
     Parameters
@@ -160,20 +160,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         probabilities = self._predict_members(X, combine)
         return tuple(probabilities) if return_std else probabilities
-
-    def predict_log_proba(self, X: Any) -> Any:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : as for `predict_proba`
-
-        Returns
-        -------
-        ndarray, [N, C]
-        """
-        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
-            return np.log(self.predict_proba(X))
 
     # --- meaning of the targets ---
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -12,6 +11,7 @@ from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import class_weights
 from deltarule.estimators.mlp.fit_context import warn_user
+from deltarule.estimators.shared_methods import ProbabilityMixin
 from deltarule.estimators.tabular.calibration import (
     MIN_CALIBRATION_ROWS,
     LogitCalibration,
@@ -30,7 +30,7 @@ from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 
 
-class TabularClassifier(ClassifierMixin, BaseTabular):
+class TabularClassifier(ProbabilityMixin, BaseTabular):
     """Classifier for raw tables with numbers, texts and missing values.
 
     Column types are inferred. Numbers are standardized, and missing ones imputed with the median; texts become one
@@ -121,20 +121,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             Probabilities of the classes in the order of `classes_`.
         """
         return self._frame_and_predictions(X)[1]
-
-    def predict_log_proba(self, X: Any) -> Any:
-        """Predict the logarithm of the probability of each class.
-
-        Parameters
-        ----------
-        X : as for `predict_proba`
-
-        Returns
-        -------
-        ndarray, [N, C]
-        """
-        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
-            return np.log(self.predict_proba(X))
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """Score predictions for rows that were not used in training.

@@ -6,14 +6,12 @@ N rows · D inputs of the network
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import import_module
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +19,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstring, warn_user
 from deltarule.estimators.mlp.weights import named_weights
+from deltarule.estimators.shared_methods import SavedEstimator
 from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
@@ -60,7 +59,7 @@ class TrainingTable:
     notes: list[str]
 
 
-class BaseTabular(BaseEstimator):
+class BaseTabular(SavedEstimator):
     """The common part of the tabular estimators.
 
     Parameters
@@ -286,15 +285,6 @@ class BaseTabular(BaseEstimator):
                 "taken in their order"
             )
         return dict(zip(names, frame.values(), strict=True))
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to a file that `deltarule.load_model` reads.
-
-        Parameters
-        ----------
-        path : str or Path
-        """
-        import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports this module
 
 
 def frame_of_input(X: Any) -> Frame:

@@ -1,0 +1,41 @@
+"""Methods that the estimators on arrays and those on tables share."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+class SavedEstimator(BaseEstimator):
+    """An estimator that a model file holds."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to a file that `deltarule.load_model` reads.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
+        import_module("deltarule.estimators.model_file").save_model(self, path)  # on use: it imports the estimators
+
+
+class ProbabilityMixin(ClassifierMixin):
+    """A classifier with probabilities."""
+
+    predict_proba: Any
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : as for `predict_proba`
+
+        Returns
+        -------
+        ndarray, [N, C]
+        """
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is −∞
+            return np.log(self.predict_proba(X))
