@@ -172,6 +172,15 @@ def test_megabytes_of_output(tmp_path: Path) -> None:
     assert grade_one(tmp_path, source).points == 7
 
 
+@pytest.mark.parametrize("draw", ["np.random.normal()", "__import__('random').random()"])
+def test_draws_without_a_seed_are_the_same_every_time(tmp_path: Path, draw: str) -> None:
+    source = edited(FORWARD, f"{FORWARD} + {draw}")
+    results = grade_texts(tmp_path, first=source, second=source).submissions
+    first, second = (result.checks[0].arrays[0] for result in results)
+    assert first == second
+    assert first.verdict == "wrong"
+
+
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no submission"):
         find_submissions(tmp_path)
