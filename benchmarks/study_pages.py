@@ -139,9 +139,9 @@ def counts() -> str:
     readings = sum(one.p_value is not None for _, verdict in found for one in verdict.readings.values())
     exceptions = f" These do not: {', '.join(falling)}." if falling else ""
     return (
-        f"**{len(found)} claims**: {list_verdicts(one.verdict for _, one in found)}. Of the {sum(decided)} verdicts "
-        f"that are not undecided, a tie or missing, {sum(survive)} stand after Holm's correction over all "
-        f"{readings:,} readings.{exceptions}"
+        f"**{len(found)} claims**: {list_verdicts(one.verdict for _, one in found)}. {sum(decided)} "
+        f"verdicts are decided, and {sum(survive)} of them stand after Holm's correction over all {readings:,} "
+        f"readings.{exceptions}"
     )
 
 

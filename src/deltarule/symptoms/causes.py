@@ -46,8 +46,7 @@ FIXES = {
     "training rows",
     "missing_bias": "give the layers biases (bias=True, the default), or center inputs and targets",
     "unscaled_targets": "standardize the targets (scale_target=True of the estimators), and scale predictions back",
-    "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform), so that z of tanh, sigmoid and "
-    "softmax units is about 1",
+    "saturated_units": "begin with smaller weights (initial_scale, or glorot_uniform), so that z is about 1",
     "dead_units": "begin with biases of 0 and weights of both signs (he_normal), center the inputs, or take leaky_relu",
     "vanishing_gradient": "take fewer layers, relu instead of sigmoid, larger first weights (he_normal), or batch norm",
     "dominating_penalty": "divide the strength by 100; then look for the best one on validation rows",
