@@ -20,7 +20,7 @@ class Rows:
     Parameters
     ----------
     x : [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
-    labels : [N], class numbers from 0, made int64.
+    labels : [N], class numbers from 0 (`Dataset` refuses others), made int64.
     targets : [N, C], finite, made float64. Exactly one of labels and targets is given.
 
     Raises
@@ -94,7 +94,7 @@ class Dataset:
     ----------
     name : what it is called in records.
     train, validation, test : the rows of each part; the latter two may be None.
-    features : the names of the D inputs.
+    features : the names of the D inputs; required.
     classes : the names of the classes (empty: regression).
     note : one sentence: what it is and where it is from.
     remark : a warning for its users, or "".

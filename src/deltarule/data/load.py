@@ -36,10 +36,11 @@ def load(
 
     Parameters
     ----------
-    name_or_file : one of `names()`, or a CSV or npz file (a `Path`, or a text with a folder or an ending in it).
-    target : for files, as in `read_table`.
+    name_or_file : a name, of those that `deltarule data list` has; or a CSV, TSV, Excel, Parquet or npz file (a `Path`,
+        or a text with a folder or an ending in it).
+    target : the column that is predicted, required for a table; of an npz file the array, by default `y`.
     data_dir : a folder that is searched for a file before the current one, and for a published data set (mnist,
-        fashion-mnist, cifar10) before the folder of DELTARULE_DATA, the cache and the download.
+        fashion-mnist, cifar10) in place of the folder of DELTARULE_DATA and the download.
     **options : those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
 
     Returns

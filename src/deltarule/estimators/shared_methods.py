@@ -12,7 +12,7 @@ class SavedEstimator(BaseEstimator):
     """An estimator that a model file holds."""
 
     def save(self, path: str | Path) -> None:
-        """Write the model to a file that `deltarule.load_model` reads.
+        """Write the fitted model to a file that `deltarule.load_model` reads.
 
         Parameters
         ----------

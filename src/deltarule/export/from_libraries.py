@@ -82,8 +82,8 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     Parameters
     ----------
     module : torch.nn.Sequential or torch.nn.Linear
-        Linear modules; a hidden one may be followed by a BatchNorm1d, an activation and a Dropout, the last by a
-        Sigmoid, Softmax or LogSoftmax; a Flatten may come first. Nested Sequentials and Identity are allowed.
+        Linear modules; hidden ones may be followed by a BatchNorm1d (all or none), an activation and a Dropout, the
+        last by a Sigmoid, Softmax or LogSoftmax; a Flatten may come first. Nested Sequentials and Identity are allowed.
     classes : sequence, optional
         The sorted class labels; 0, 1, ... by default. With classes, a network that ends with logits, as PyTorch's
         losses expect, becomes a classifier.

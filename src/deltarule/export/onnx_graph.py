@@ -35,9 +35,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
     ----------
     model : estimator
         A fitted estimator of deltarule. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
-        with the name of each column that is used: float64 with NaN for a missing number, or texts with "" for a missing
-        one, and categories as in `columns_`. The graph of an `MLPClassifier` or `MLPRegressor` has the one input `X`
-        [N, D], float64.
+        with the name of each column that is used (for dates, of each part): float64 with NaN for a missing number, or
+        texts with "" for a missing one, and categories as in `columns_`. The graph of an `MLPClassifier` or
+        `MLPRegressor` has the one input `X` [N, D], float64.
     path : str or Path
         The file.
 
@@ -49,9 +49,9 @@ def to_onnx(model: Any, path: str | Path) -> None:
 
     Notes
     -----
-    The outputs are `label` [N] and `probabilities` [N, C], or `prediction` for numbers; if a column has the same name,
-    it is prefixed with `predicted`. With GELU they are off by about 1e-7 of the targets' scale, because runtimes have
-    its Erf only for float32.
+    The outputs are `label` [N] (several labels: [N, C]) and `probabilities` [N, C], or `prediction` for numbers; if a
+    column has the same name, it is prefixed with `predicted`. With GELU they are off by about 1e-7 of the targets'
+    scale, because runtimes have its Erf only for float32.
 
     Examples
     --------

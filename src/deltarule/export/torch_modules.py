@@ -47,10 +47,10 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     -------
     torch.nn.Sequential
         The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
-        the output activation, so the outputs are those of `run.outputs`. All modules are PyTorch's, which
-        differentiates them; a scaling layer is part of the first Linear. For an estimator for tables it is the network
-        alone, whose inputs `encode_columns` computes; with `scale_target` the last Linear gives targets in their own
-        unit, as `predict` does.
+        the output activation, unless it is the identity, so the outputs are those of `run.outputs`. All modules are
+        PyTorch's, which differentiates them; a scaling layer is part of the first Linear. For an estimator for tables
+        it is the network alone, whose inputs `deltarule.tables.column_encoder.encode_columns` computes; with
+        `scale_target` the last Linear gives targets in their own unit, as `predict` does.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def play(what: str | Path | None = None, target: str | None = None, page: str | 
     what : str or Path, optional
         The name of a study, a data set or a story, or the path of a recipe or a table. Two spirals by default.
     target : str, optional
-        The column of a table that is predicted.
+        The column that is predicted; required for a table.
     page : str or Path, optional
         A file to write: a page that trains by itself, without Python. Nothing is shown then.
 

@@ -53,7 +53,7 @@ def register_activation(
     RunFailed
         Where the derivative is not that of the function, with the worst point.
     BadInput
-        Where a function cannot be used as it is, and for a name that means something else already.
+        Where a function cannot be used as it is, and for a name that is taken (`unregister` it first).
 
     Examples
     --------
@@ -109,7 +109,7 @@ def register_loss(
     RunFailed
         Where the derivative is not that of the value, with the worst point.
     BadInput
-        Where a function cannot be used as it is.
+        Where a function cannot be used as it is, and for a name that is taken (`unregister` it first).
 
     Examples
     --------
@@ -154,7 +154,7 @@ def register_penalty(
     RunFailed
         Where the derivative is not that of the value, with the worst point.
     BadInput
-        Where a function cannot be used as it is.
+        Where a function cannot be used as it is, and for a name that is taken (`unregister` it first).
 
     Examples
     --------
@@ -190,7 +190,7 @@ def register_optimizer(
     RunFailed
         Where it does not minimize a simple quadratic at a small learning rate.
     BadInput
-        Where the update cannot be used as it is.
+        Where the update cannot be used as it is, and for a name that is taken (`unregister` it first).
 
     Examples
     --------
@@ -226,7 +226,7 @@ def register_schedule(
     Raises
     ------
     BadInput
-        Where a rate is negative, not finite, or different from call to call.
+        Where a rate is negative, not finite, or different from call to call, and for a name that is taken.
 
     Examples
     --------
@@ -262,8 +262,9 @@ def register_initializer(
     Parameters
     ----------
     name : what it is called in `Network` and in recipes.
-    spread : `spread(fan_in, fan_out, **parameters)` gives the deviation, the limit or the value of a layer's weights.
-    law : "normal", "uniform", "positive", "constant" or "orthogonal", as in `Initializer`.
+    spread : `spread(fan_in, fan_out, **parameters)` gives a number for a layer's weights, whose meaning `law` says.
+    law : "normal" (a deviation), "uniform" (± a limit), "positive" (0 to a limit), "constant" (a value) or "orthogonal"
+        (the length of a row or column).
     parameters : names and default values of further parameters.
 
     Returns
@@ -273,7 +274,7 @@ def register_initializer(
     Raises
     ------
     BadInput
-        Where the spread is no finite number, and for a name that means something else already.
+        Where the spread is no finite number, and for a name that is taken.
 
     Examples
     --------
@@ -309,7 +310,7 @@ def register_metric(name: str, value: Callable[..., Any], *, more_is_better: boo
     Raises
     ------
     BadInput
-        Where it does not give a number for each member, and for a name that means something else already.
+        Where it does not give a number for each member, and for a name that is taken.
 
     Examples
     --------

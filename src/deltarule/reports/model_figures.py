@@ -121,7 +121,7 @@ def decision_boundary(
 ) -> Chart:
     """A model's predictions over two features of its data, with the rows' classes.
 
-    All other features are held at one value each, which the figure states: the lower median of numbers, the most
+    All other features are held at one value each (the figure states six): the lower median of numbers, the most
     frequent text. Rows in which one of the two features is missing are left out.
 
     Parameters

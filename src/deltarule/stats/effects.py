@@ -135,12 +135,6 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
     Parameters
     ----------
     settings : the values of each configuration by dotted key.
-
-    Examples
-    --------
-    >>> settings = [{"rate": rate, "layers": [8, 3]} for rate in (10.0, 0.1)]
-    >>> parameters_of(settings)[0][0].values
-    ('0.1', '10')
     """
     parameters, left_out = [], []
     for key in dict.fromkeys(key for setting in settings for key in setting):
@@ -172,16 +166,6 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
     ------
     BadInput
         For other shapes.
-
-    Examples
-    --------
-    >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
-    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.9], [0.9, 1.0]])
-    >>> found.parameters[0].key, found.marginal[0].mean
-    ('rate', array([-0.1875,  0.1875]))
-    >>> [rate] = effects([{"rate": 0.1}, {"rate": 1}, {"rate": 10}], [[0.5, 0.6], [0.7, 0.8], [-np.inf, 0.9]]).marginal
-    >>> rate.mean, rate.diverged
-    (array([-0.1,  0.1,  nan]), array([0, 0, 1]))
     """
     table = score_table(scores)
     if len(table) != len(settings) or not table.size:

@@ -56,16 +56,7 @@ class Variant:
 
 
 def variant_of(recipe: Recipe, run: Run, rows_name: str = "") -> Variant:
-    """Summarize a training of a recipe.
-
-    >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
-    >>> from deltarule.training.train import train
-    >>> recipe = load_recipe("encoder")
-    >>> run = train(problem_of(recipe, dataset_of(recipe), seeds=2), max_steps=300, record=["accuracy", "thresholded"])
-    >>> variant = variant_of(recipe, run)
-    >>> variant.name, variant.numbers["optimizer.learning_rate"], variant.steps
-    ('as it is', 10.0, array([300, 300]))
-    """
+    """Summarize a training of a recipe."""
     return _variant(explain_recipe(recipe), run.history, run.steps, run.reasons, run.objective, run.seconds, rows_name)
 
 

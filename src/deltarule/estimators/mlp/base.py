@@ -79,7 +79,7 @@ class BaseMLP(SavedEstimator):
     epsilon : float, default=1e-08
         The number that Adam adds to its denominator.
     n_iter_no_change : int, default=10
-        Consecutive epochs without improvement after which training stops.
+        Maximum number of consecutive epochs without improvement.
     max_fun : int, default=15000
         Maximum number of evaluations of the loss for "lbfgs".
     dropout : float or list of float, default=0.0
@@ -91,12 +91,13 @@ class BaseMLP(SavedEstimator):
     n_members : int, default=1
         Number of networks in an ensemble, trained as one population; predictions are averaged.
     callbacks : callable, list of callables or None, default=None
-        Functions called after each epoch of `fit` as `callback(epoch, model)`; if one returns True, the fit ends.
+        Functions called after each epoch of `fit` as `callback(epoch, model)`, with an `Epoch` (`epoch.number`,
+        `epoch.loss`, ...); if one returns True, the fit ends.
     engine : {"auto", "reference", "compiled"}, default="auto"
         "reference" uses NumPy, "compiled" Numba; "auto" selects the faster one.
     output_bias : {"random", "prior"}, default="random"
-        Initial biases of the outputs: random, as in scikit-learn; or such that the network predicts the mean of the
-        targets, which saves many updates if a class is rare.
+        Initial biases of the outputs: random, as in scikit-learn; or such that the network predicts about the mean
+        of the targets, which saves many updates if a class is rare.
     scoring : "loss" or None, default=None
         What early stopping scores on the validation rows: the negative loss, or the accuracy or R².
 
@@ -105,9 +106,9 @@ class BaseMLP(SavedEstimator):
     loss_ : float
         The last loss.
     best_loss_ : float or None
-        The lowest loss; None with `early_stopping`.
+        The lowest loss; None with `early_stopping` or "lbfgs".
     loss_curve_ : list of float
-        The loss of every epoch, on the batches as they were trained on.
+        The loss of every epoch, on the batches as they were trained on; empty for "lbfgs".
     validation_scores_ : list of float or None
         The validation score of every epoch, if there are validation rows.
     validation_loss_curve_ : list of float or None
@@ -115,8 +116,8 @@ class BaseMLP(SavedEstimator):
     best_validation_score_ : float or None
         The best validation score, if there are validation rows.
     coefs_ : list of ndarray
-        The weights of each layer, [D, H], or [K, D, H] with several members. With `scaling_layer` the first follow the
-        scaled features.
+        The weights of each layer, [D, H], or [K, D, H] with several members. With `scaling_layer` the first
+        apply to the scaled features.
     intercepts_ : list of ndarray
         The biases of each layer, [H], or [K, H] with several members.
     n_features_in_ : int
@@ -124,7 +125,7 @@ class BaseMLP(SavedEstimator):
     feature_names_in_ : ndarray of str
         Names of the features, if `X` has any.
     n_iter_ : int
-        Number of epochs.
+        Number of epochs of the last fit; iterations for "lbfgs".
     t_ : int
         Number of rows seen.
     n_layers_ : int
@@ -206,8 +207,9 @@ class BaseMLP(SavedEstimator):
         sample_weight : array-like, [N], optional
             Weights of the rows: weight 2 counts a row twice, 0 drops it.
         X_val, y_val : array-like, optional
-            Validation rows, scored after every epoch; `early_stopping` uses them. A pipeline with
-            `transform_input=["X_val"]` transforms `X_val`.
+            Validation rows, scored after every epoch (not with "lbfgs"); `early_stopping` uses them. With metadata
+            routing and `set_fit_request(X_val=True, y_val=True)`, a pipeline's `transform_input=["X_val"]` transforms
+            `X_val`.
 
         Returns
         -------

@@ -95,7 +95,7 @@ class MLPClassifier(ProbabilityMixin, BaseMLP):
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> "MLPClassifier":
-        """Continue training with one epoch over these rows.
+        """Continue training with one epoch over these rows; not for "lbfgs".
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class MLPClassifier(ProbabilityMixin, BaseMLP):
         Raises
         ------
         ValueError
-            Without classes in the first call, or with others later.
+            Without classes in the first call, with others later, or with `early_stopping` or balanced weights.
         """
         with restore_on_error(self):
             self._note_classes(y, classes)

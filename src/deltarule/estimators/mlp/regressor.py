@@ -104,7 +104,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @only_for_stochastic_solvers
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Continue training with one epoch over these rows.
+        """Continue training with one epoch over these rows; not for "lbfgs", nor with `early_stopping`.
 
         Parameters
         ----------

@@ -33,16 +33,16 @@ from deltarule.tables.targets import class_names, infer_target, to_class_names, 
 class TabularClassifier(ProbabilityMixin, BaseTabular):
     """Classifier for raw tables with numbers, texts and missing values.
 
-    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; texts become one
-    input for each category that occurs at least twice, up to 500 (50 if there are many rows). Columns that say nothing
-    about other rows (identifiers, free text, a single value) are not used, with a warning if they may be meant to be.
+    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; dates become numbers
+    of their parts; texts become one input for each category that occurs at least twice, up to 500 (down to 50 if there
+    are many rows). Columns that say nothing about other rows (identifiers, free text, a single value) are not used,
+    with a warning if they may be meant to be.
 
-    A fifth of the rows is set aside for scores. On the others, cross-validation of ten candidates (linear models, small
-    and deep networks) chooses the hyperparameters: the lowest log loss among the accuracies within a quarter of a
-    standard error of the best. The final model is an ensemble with these hyperparameters, trained on all rows (of 2,000
-    rows or more the ensemble that was scored, trained on with all of them). Its probabilities are calibrated by those
-    that the ensemble trained without the rows set aside has for these; by those of the cross-validation if fewer than
-    500 rows are set aside.
+    A fifth of the rows is set aside for scores. On the others, cross-validation of nine or ten candidates (linear
+    models, small and deep networks) chooses the hyperparameters: the lowest log loss among candidates whose accuracy is
+    within a quarter of a standard error of the best. The final model, an ensemble or one linear model, is trained on
+    all rows (from 2,000 rows on, the scored ensemble is trained further on them). Its probabilities are calibrated on
+    the rows set aside, as predicted without them; if these are fewer than 500, on the folds of the cross-validation.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
     report_ : TabularReport
         The scores, with a baseline, and the hyperparameters.
     model_ : MLPClassifier
-        The fitted ensemble, whose probabilities are not calibrated.
+        The fitted networks, whose probabilities are not calibrated.
     calibration_ : LogitCalibration
         The scale and the biases [C] of calibrated logits.
     classes_ : ndarray

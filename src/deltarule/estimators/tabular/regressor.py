@@ -38,7 +38,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     report_ : TabularReport
         The scores, with a baseline, and the hyperparameters.
     model_ : MLPRegressor
-        The fitted network.
+        The fitted networks.
     errors_ : ndarray
         The errors, target − prediction, for the rows set aside, sorted; if these are fewer than 500, also for those of
         the cross-validation. 1,000 quantiles of them if there are more.
@@ -65,13 +65,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         ----------
         X : as for `fit`
         quantiles : sequence of float, optional
-            Shares of new targets that are to lie below a number, such as [0.05, 0.5, 0.95].
+            Shares (above 0, below 1) of new targets that are to lie below a number, such as [0.05, 0.5, 0.95].
 
         Returns
         -------
         ndarray, [N] or [N, quantiles]
-            Predictions; with `quantiles` these numbers: the prediction and a quantile of the errors for rows that were
-            not trained on (split conformal prediction, Lei et al. 2018). Their distance is the same in all rows.
+            Predictions; with `quantiles` these numbers: the prediction plus a quantile of the errors for rows that were
+            not trained on (split conformal prediction, Lei et al. 2018). They are equally far apart in all rows.
         """
         predictions = self._frame_and_predictions(X)[1]
         if quantiles is None:

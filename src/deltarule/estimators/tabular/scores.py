@@ -63,7 +63,7 @@ class TabularReport:
     validation_rows : how many of them were set aside for the scores.
     scores : on the rows set aside, of an ensemble trained on the others.
     candidates : number of candidates of the cross-validation.
-    settings : hyperparameters of the best one; alpha is reduced for an ensemble trained on more rows.
+    settings : hyperparameters of the best one; alpha of networks is adapted to the rows of the ensemble.
     notes : sentences for the user.
     seconds : duration of the fit.
     """

@@ -69,7 +69,7 @@ class BaseTabular(SavedEstimator):
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     preset : {"default", "fast"}, default="default"
-        "fast" compares four settings and trains two networks.
+        "fast" compares four settings and trains at most two networks.
     time_limit : float, optional
         The approximate limit of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
         are trained if the rest is short. The result then depends on the computer.
@@ -138,7 +138,7 @@ class BaseTabular(SavedEstimator):
         Raises
         ------
         BadInput
-            For tables and targets that cannot be learned from.
+            For tables and targets that cannot be learned from, both groups and time, or fewer than three of them.
         """
         with restore_on_error(self):
             self._fit(self._prepare(X, y, groups, time, sample_weight))
