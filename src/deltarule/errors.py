@@ -51,7 +51,7 @@ class DeltaruleError(Exception):
 
 
 class BadInput(DeltaruleError, ValueError):
-    """An argument, option or file cannot be used; the command line ends with status 2.
+    """An argument, option or file cannot be used (a `ValueError`); the command line ends with status 2.
 
     >>> from deltarule import BadInput
     >>> raise BadInput("a layer has 0 units; give every layer at least 1")
@@ -62,7 +62,7 @@ class BadInput(DeltaruleError, ValueError):
 
 
 class RunFailed(DeltaruleError, RuntimeError):
-    """A valid request failed; the command line ends with status 1."""
+    """A valid request failed (a `RuntimeError`); the command line ends with status 1."""
 
 
 def one_line(text: object) -> str:

@@ -246,6 +246,13 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
         check_problem(problem, gradient=wrong)
 
 
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (2, 4)])
+def test_gradients_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    problem = create_problem(Network([2, 1]), np.eye(2), np.zeros((2, 1)), members=2)
+    with pytest.raises(BadInput, match=r"the gradient has the shape .*; give \(2, 3\), a row a member"):
+        check_problem(problem, gradient=np.zeros(shape))
+
+
 def test_the_naive_loss_is_reported() -> None:
     network = Network([2, 3, 1], "sigmoid", "sigmoid")
     report = check_problem(create_problem(network, *XOR, loss="naive_binary_cross_entropy"))

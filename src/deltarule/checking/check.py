@@ -42,7 +42,7 @@ def check_gradient(
         name; or nothing, if it reads arrays in place: then `params` holds these arrays themselves.
     gradient : a function of the same arguments that returns the gradient; None if `loss` returns (loss, gradient).
         Either may return other things too, and a dictionary may contain other gradients, such as "dz1" beside "dW1".
-    params : an array, or dictionaries, lists and tuples of arrays; float32 is moved in place, in wider steps.
+    params : an array, or dictionaries, lists and tuples of arrays; float32 read in place is moved in wider steps.
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
@@ -55,8 +55,8 @@ def check_gradient(
     Raises
     ------
     BadInput
-        For parameters that are not floating-point arrays, for a gradient of other shapes, with a missing or an unknown
-        parameter, and for functions that raise.
+        For parameters that are not floating-point arrays, a gradient with a missing or an unknown parameter, a loss
+        that is not finite, and functions that raise.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def check_update(
     """Check code that only updates parameters, without returning a gradient.
 
     Updates that are neither gradient descent nor momentum are compared with Nesterov's momentum, AdaGrad, RMSprop, Adam
-    and AdamW in four steps; what is none of these with usual numbers is "not proved".
+    and AdamW in four steps; what is like these with other numbers, or keeps another state, is "not proved".
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ def check_problem(
     Raises
     ------
     BadInput
-        If `problem` is not a `Problem`, and where the objective or the gradient is not finite.
+        If `problem` is not a `Problem`, for a gradient of another shape, and where it or the objective is not finite.
 
     Examples
     --------
@@ -83,6 +83,8 @@ def check_problem(
         wide: dict[str, Any] = {name: None if one is None else one.astype(float) for name, one in arrays.items()}
         problem = replace(problem, **wide, dtype=np.dtype(np.float64))
         state = replace(state, theta=state.theta.astype(float), buffers=state.buffers.astype(float))
+    if gradient is not None and np.shape(gradient) != state.theta.shape:
+        raise BadInput(f"the gradient has the shape {np.shape(gradient)}; give {state.theta.shape}, a row a member")
     count = len(state.members)
     given: list[Floats | None] = [None] * count if gradient is None else list(np.asarray(gradient, np.float64))
     with one_blas_thread(), np.errstate(all="ignore"):

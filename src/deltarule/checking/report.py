@@ -131,7 +131,7 @@ class CodeReport:
     formula : in a comparison, the formula of the correct value.
     arrays : the verdict for each array: right, wrong, not measured or at a kink, with its relative error.
     location : where the mistake is, according to these verdicts.
-    checks : of a problem's gradient, the check by each method.
+    checks : of a problem's gradient, the check by each method, which has its own counts and worst entry.
 
     Examples
     --------

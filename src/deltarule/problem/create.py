@@ -69,7 +69,7 @@ def create_problem(
         adamw, only with `penalize_biases`.
     label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
         (1 − s) y + s / C, with binary cross-entropy (1 − s) y + s / 2.
-    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum sets the optimizer's parameter.
+    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is for "momentum" and "nesterov".
     learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
         those of layer 2. With 0 an array keeps its initial values. For rprop only initial step sizes are multiplied.
         Of a single array also a factor for each entry, "W1" [D, H] or [K, D, H], by which each step is multiplied: a

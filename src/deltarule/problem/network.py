@@ -38,7 +38,8 @@ class Network:
 
     Notes
     -----
-    A table with a name and parameters may replace each name: {"name": "leaky_relu", "slope": 0.2}.
+    docs/reference/recipes.md has all names. A table with a name and parameters may replace each: {"name": "leaky_relu",
+    "slope": 0.2}.
 
     Examples
     --------
@@ -93,7 +94,7 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """P, the length of θ."""
+        """P, the length of θ: W1 by rows, b1, W2 and so on, as in `entries`."""
         return self.entries[-1].stop
 
     @property

@@ -55,7 +55,7 @@ class Problem:
     optimizer, schedule : the update rule, and how the learning rate changes.
     numbers, schedule_numbers : [K] by name, the parameters of both.
     strength, initial_scale : [K], of the penalty and of the initial weights.
-    dropout : [K, layers], share of dropped units.
+    dropout : [K, hidden layers], share of dropped units.
     batch_size : rows of a mini-batch; None for all.
     weights : of rows, [N] or [K, N], or None.
     rows : for each member the indices of its rows, or None for all.

@@ -108,7 +108,7 @@ def reproduce(
     Raises
     ------
     BadInput
-        For an unknown study, and for a folder with another reproduction.
+        For an unknown study, and for a folder of a reproduction with other options.
     RunFailed
         For a full disk.
     KeyboardInterrupt

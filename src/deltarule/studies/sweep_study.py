@@ -82,7 +82,7 @@ def sweep(
     Raises
     ------
     BadInput
-        For invalid arguments.
+        For invalid arguments, and, without `resume`, for a folder that holds a sweep.
     RunFailed
         For a store that another process is writing, a full disk, workers that die again and again, and if Ctrl-C ends
         it.

@@ -86,13 +86,13 @@ class Verdict:
     id : such as "encoder-1".
     claim, report, criterion : what the report says, its figure, and when the claim holds.
     needed : the share of seeds that must meet the criterion.
-    verdict : one of the codes of the vocabulary, such as "agrees".
+    verdict : "agrees", "disagrees", "some seeds", "mixed", "undecided", "tie", "no verdict" or "not testable here".
     readings : by name, the result of each reading of what the report leaves open.
     control : the run that changes only the supposed cause, or None.
     contradicts_itself : where the report does, or "".
     changed : why the criterion was changed after there were results, or "".
     remark : a sentence for the reader, or "".
-    commit : of the code that judged it, where somebody who stores it knows.
+    commit : of the code that judged it, or "".
     """
 
     id: str

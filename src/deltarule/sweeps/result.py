@@ -196,7 +196,7 @@ class Sweep:
         Parameters
         ----------
         settings : dict
-            As given to `sweep`.
+            A value for each key of `grid`.
         part : as for `best`
 
         Returns
@@ -208,7 +208,7 @@ class Sweep:
         return None if None in scores or not scores else fmean(scores)
 
     def scores(self, part: str | None = None) -> tuple[list[dict[str, Any]], Floats]:
-        """The settings of all configurations, the best first, and their scores [C, B].
+        """The settings of all configurations, the best first, and their scores [C, B] by fold and seed.
 
         More is better: of a metric of which less is better, the scores are negative. A score is NaN if a configuration
         has no such row, and −infinity if the row has no score, such as that of a regression that diverged. The order is

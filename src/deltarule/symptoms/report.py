@@ -148,7 +148,7 @@ def why_not_learning(
     Raises
     ------
     BadInput
-        For a member that the run does not have, unless `run` is a run or a fitted estimator, and for numbers that are
+        For anything but a run with a history or a fitted estimator, a member that the run lacks, and numbers that are
         not finite or have unequal rows.
 
     Examples

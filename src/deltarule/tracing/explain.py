@@ -56,7 +56,7 @@ def explain(
     Raises
     ------
     BadInput
-        For parameters that do not fit the network, and as `create_problem`.
+        For parameters that do not fit the network, several members, `clip_norm`, and as `create_problem`.
 
     Examples
     --------

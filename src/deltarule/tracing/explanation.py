@@ -42,7 +42,7 @@ class Quantity:
     Parameters
     ----------
     name : W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2].
-    section : one of the keys of `TITLES`.
+    section : "settings", "data", "parameters", "forward", "loss", "backward" or "update".
     layer : the number of its layer, from 1, or None.
     about : a description of a few words.
     value : the engine's numbers, with 0, 1 or 2 axes.
@@ -92,7 +92,7 @@ class Quantity:
 class Explanation:
     """Every number of one update of one network.
 
-    `print` shows it; long arrays and sums are shortened, with the number of omitted entries.
+    `print` shows it; long arrays and sums are shortened, with the number of what is omitted.
 
     Parameters
     ----------

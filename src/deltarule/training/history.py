@@ -105,7 +105,7 @@ class History:
         Returns
         -------
         array, [T, K]
-            Recorded values of each member at the T points; functions of `record` may add axes.
+            Recorded values of each member at the T points; "outputs" and functions of `record` may add axes.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class Moment:
     """A population at one step of its training, for the members that still train.
 
     What follows from the state is computed when it is first asked for, in evaluation mode unless it says otherwise. A
-    moment may be kept; its arrays, those of its problem and state too, are read-only.
+    moment may be kept; its parameters, and the arrays of its problem and state, are read-only.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Moment:
 
     @cached_property
     def deltas(self) -> dict[str, Floats]:
-        """The objective's derivatives by values of the rows: "z1" [A, N, H] and so on."""
+        """The objective's derivatives by values of the rows, in training mode: "z1" [A, N, H] and so on."""
         return self._by_rows(lambda state, rows: _slopes(self.problem, state, rows))
 
     @cached_property
@@ -143,7 +143,7 @@ class Moment:
         return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None))
 
     def hvp(self, vectors: Mapping[str, Any]) -> dict[str, Floats]:
-        """Multiply each member's Hessian by a vector, as exactly as the gradient's own formula (complex step).
+        """Multiply each member's Hessian, in training mode, by a vector (by complex steps, as exactly as a gradient).
 
         Parameters
         ----------
@@ -160,11 +160,12 @@ class Moment:
         return views(self._hessian_product(vector), self.problem.network.entries)
 
     def sharpness(self, k: int = 1) -> Floats:
-        """Compute the largest eigenvalues of each member's Hessian.
+        """Compute the largest eigenvalues of each member's Hessian, in training mode.
 
         Parameters
         ----------
         k : int, default 1
+            How many.
 
         Returns
         -------

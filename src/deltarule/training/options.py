@@ -45,7 +45,7 @@ class StopRules:
     Parameters
     ----------
     max_steps, max_epochs : int, optional
-        The limit, in updates or in passes over a member's rows; the smaller if both are given.
+        The limit, in updates or in passes over a member's rows; one is required, and the smaller counts.
     threshold : float, optional
         Stop once `metric` has been below this value (above it, for metrics of which more is better) `times` times in
         all. The objective is compared before each update, others at the member's history points.

@@ -67,7 +67,7 @@ def range_test(
     ----------
     problem : its own learning rate and schedule are ignored.
     lowest, highest : the ends of the range, above 0.
-    steps : updates from one end to the other.
+    steps : updates from one end to the other, at least 10.
     kind : "exponential" (each rate the same multiple of the one before) or "linear", as in Smith 2015.
     engine : as in `train`.
     accuracy : also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.

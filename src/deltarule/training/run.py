@@ -25,9 +25,9 @@ class Divergence:
     Parameters
     ----------
     member : its index.
-    step : the update after which an objective or a parameter was not finite.
+    step : its last finite update; what the next one computes is not finite.
     layer : the number of the layer that was not finite first, from 1.
-    where : the array of that layer, such as "z2".
+    where : what was not finite, such as "z2" or "loss".
     """
 
     member: int
@@ -74,7 +74,8 @@ class Run:
     engine : what advanced it; its name is `engine.name`.
     state : the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`.
     steps : [K], updates that each member made.
-    reasons : [K], why each member stopped: one of `options.REASONS`.
+    reasons : [K], why each member stopped: "max_steps" (or epochs), "threshold", "tolerance", "patience", "diverged" or
+        "interrupted".
     objective : [K], over all training rows, dropout off, at the end.
     history : evaluations during training.
     diverged : the members that diverged.

@@ -73,10 +73,10 @@ def train(
     start : Run, Moment or mapping, optional
         Where to begin. Arrays by name, "W1" [D, H] or [K, D, H], replace the initial ones of a training from step 0. A
         run is continued, with all that its rules know, to a later limit: bit for bit what one longer training gives,
-        its history included. A moment is continued with new rules and a new history.
+        the history too with the same `history_every`. A moment is continued with new rules and a new history.
     engine : Engine or str, default "auto"
-        What advances the state, or its name; "auto" continues with the engine of `start` or a checkpoint, or selects
-        the one that is expected to finish first.
+        What advances the state, or its name; "auto" continues with the engine of a checkpoint, or of `start` with the
+        same problem, or selects the one that is expected to finish first.
     max_steps, max_epochs : int, optional
         The limit, in updates or in passes over a member's rows; one of them is required. Each number of a stop rule may
         be a list with one for each member.
@@ -93,15 +93,15 @@ def train(
         When functions of `record` are called, and outputs and gradients recorded: after so many updates and at the
         limit, or at the steps of a list. By default at the history's points. Between them it costs nothing.
     history_every : int, sequence of int or "epoch", optional
-        When the history has points. By default an epoch of mini-batches, or a 200th of the limit; but at least ten
-        updates, and from 1,000 updates on twenty, if more than the objective is recorded. If a stop rule evaluates the
-        history, the default is each member's own; otherwise all share the longest. With 0 the run has neither history
-        nor objective, which saves the evaluation of all rows.
+        When the history has points. By default an epoch of mini-batches, or a 200th of the limit: each member's own
+        if a stop rule evaluates the history. Otherwise all share the longest, of at least ten updates (from 1,000
+        updates on, twenty) if more than the objective is recorded, or with dropout or batch norm. With 0 the run has
+        neither history nor objective, which saves the evaluation of all rows.
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False
-        Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit. Its stop
-        rules may be others.
+        Continue from the checkpoint if it exists; the result is that of an uninterrupted run, bit for bit. The stop
+        rules may differ.
     progress : callable, optional
         Called with a `Progress` between chunks of updates.
 
