@@ -39,7 +39,8 @@ def run(
 
     With --out, records, figures and a report are written to a folder.
     """
-    from deltarule.json_files import write_json
+    from deltarule.json_files import to_jsonable, write_json
+    from deltarule.reports.summaries import run_facts
     from deltarule.studies.recipes import dataset_of
     from deltarule.studies.report.page import write_report
     from deltarule.studies.run_records import SUMMARY, write_records
@@ -66,7 +67,10 @@ def run(
         write_report(folder)
     if outcome.interrupted:
         show([f"deltarule: interrupted; {options.how_to_resume(out)}"], to_errors=True)
-    return Result(outcome, _run_lines(population, done, outcome, listing), 1 if outcome.interrupted else 0)
+    facts = run_facts(to_jsonable(replace(outcome, why=None)))
+    verdict = next("  ".join(fact) for fact in reversed(facts) if fact[0] != "diverged")
+    lines = _run_lines(population, done, outcome, facts, listing)
+    return Result(outcome, lines, 1 if outcome.interrupted else 0, verdict)
 
 
 def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
@@ -79,16 +83,16 @@ def _draw_figures(folder: Path, population: "Population", run: "Run") -> None:
             accuracy_curves(run, metric).save(folder / metric)
 
 
-def _run_lines(population: "Population", run: "Run", outcome: "Outcome", listing: int) -> Shown:
-    from deltarule.json_files import to_jsonable
-    from deltarule.reports.summaries import run_facts, training_listing
+def _run_lines(
+    population: "Population", run: "Run", outcome: "Outcome", facts: list[tuple[str, str]], listing: int
+) -> Shown:
+    from deltarule.reports.summaries import training_listing
     from deltarule.studies.runner import is_small
 
     if listing > 0:
         yield from (training_listing(run, listing), "")
     if is_small(population):
         yield from _object_tables(population, run)
-    facts = run_facts(to_jsonable(replace(outcome, why=None)))
     yield Pairs([*facts, *([("written to", outcome.out)] if outcome.out else [])])
     if outcome.why is not None:
         yield from ("", outcome.why.text(console().width))
