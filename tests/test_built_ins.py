@@ -76,7 +76,7 @@ def test_every_activation_has_a_module_in_pytorch() -> None:
 def test_every_activation_and_loss_is_recognized_in_code_of_others() -> None:
     rare = dict.fromkeys(("selu", "mish", "gelu", "quantile"), "not seen in code that is checked")
     rare["naive_binary_cross_entropy"] = "is a slip in a listing, and no loss of its own"
-    file = "src/deltarule/checking/mistakes/network_program.py"
+    file = "src/deltarule/checking/mistakes/network_expressions.toml"
     check_entries(ACTIVATIONS, network_program._ACTIVATIONS, file, rare)
     check_entries(LOSSES, network_program._LOSSES, file, rare)
 

@@ -87,7 +87,9 @@ def check(update: Callable[[Params, Params], None], way: str, beta: float) -> An
         return params
 
     if way == "in place":
-        return check_update(step_in_place, lambda: loss(params), params, RATE, momentum=beta)
+        report = check_update(step_in_place, lambda: loss(params), params, RATE, momentum=beta)
+        np.testing.assert_equal(params, START)  # they are put back
+        return report
     return check_update(step_returned, loss, params, RATE, momentum=beta)
 
 

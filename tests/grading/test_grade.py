@@ -1,5 +1,8 @@
 """Grading: points by array, no follow-on errors, named mistakes, and submissions that do not work."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -179,6 +182,24 @@ def test_draws_without_a_seed_are_the_same_every_time(tmp_path: Path, draw: str)
     first, second = (result.checks[0].arrays[0] for result in results)
     assert first == second
     assert first.verdict == "wrong"
+
+
+@pytest.mark.slow
+def test_the_graders_own_folder_is_not_named_as_left_behind(tmp_path: Path) -> None:
+    write_assignment(tmp_path)
+    (tmp_path / "ada.py").write_text(NEEDED, encoding="utf-8")
+    (tmp_path / "shared").mkdir()
+    words = ["grade", "ada.py", "--with", "assignment.toml", "--sandbox", "off", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "deltarule", *words],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "shared")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "No sandbox" in done.stdout
+    assert str(tmp_path / "shared") not in done.stdout
 
 
 def test_empty_folder(tmp_path: Path) -> None:

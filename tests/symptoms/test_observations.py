@@ -45,6 +45,15 @@ def named(network, gradient):
     return views(gradient[0], network.entries).items()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_learned_shares_and_smoothed_classes_have_full_skill(smoothing):
+    """A cross-entropy is not 0 where the prediction is a share: what it is there counts as no error."""
+    shares = 1 / (1 + np.exp(-X[:, :1]))
+    given = {"loss": "binary_cross_entropy", "optimizer": "adam", "learning_rate": 0.05}
+    soft = seen_of(Network([3, 1], output="sigmoid"), X, shares, 600, **given, label_smoothing=smoothing)
+    assert soft.skill > 0.99
+
+
 @pytest.mark.parametrize(
     ("loss", "output", "y", "least"),
     [

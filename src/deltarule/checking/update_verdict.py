@@ -39,7 +39,10 @@ def judge_update(update: Update, context: Context) -> CodeReport:
     if report.verdict != "WRONG":
         return report
     with one_thread():
-        report = _explain(report, update, context)
+        try:
+            report = _explain(report, update, context)
+        finally:
+            update.restore()
     steps = zip(names, *update.steps[0], strict=True)
     unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
     if unchanged and update.is_fixed:

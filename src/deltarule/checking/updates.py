@@ -56,7 +56,7 @@ class Update:
             self._recover_gradient,
             self._store,
             is_repeatable=False,
-            restore=self._restore,
+            restore=self.restore,
             roots=(loss, step, self._params.structure),
         )
         self.code = self._code_from(code, code.start)
@@ -93,7 +93,7 @@ class Update:
         except BadInput:
             return False
         finally:
-            self._restore()
+            self.restore()
         roundings = self.code.rounding or ()
         for arrays, rounding in zip(zip(*steps, strict=True), roundings, strict=True):
             earlier, later = np.diff(np.array(arrays), axis=0)
@@ -111,7 +111,7 @@ class Update:
             while len(self.steps) < count:
                 self._recover_gradient(self.steps[-1][1])
         finally:
-            self._restore()
+            self.restore()
         gradients = []
         for begin, end in self.steps:
             moved = [before - after for before, after in zip(begin, end, strict=True)]
@@ -140,7 +140,7 @@ class Update:
         gradient = partial(self._recover_gradient, velocity=velocity)
         return replace(code, start=begin, gradient=gradient, rounding=tuple(rounding))
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
         if self._store is not None:
             self._store.restore()
 

@@ -6,7 +6,7 @@ of the output layer does not make the first layer's gradients wrong.
 
 import contextlib
 import functools
-import multiprocessing
+import multiprocessing.util
 import os
 import shutil
 import sys
@@ -49,6 +49,7 @@ def grade(
     its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone.
     """
     is_closed = has_sandbox(sandbox, is_required=is_single)
+    multiprocessing.util.get_temp_dir()  # it would be made for our processes, and then be new
     before = _shared_files(is_closed)
     results = []
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:

@@ -19,7 +19,6 @@ from deltarule.maths.network import Taped, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.problem.batches import Batch, all_rows
 from deltarule.problem.problem import Floats, Problem
-from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State, initial_state
 from deltarule.symptoms.input_target_dependence import Dependence, measure_dependence
 from deltarule.symptoms.rate_tests import RangeTestResult, batch_share, run_range_tests
@@ -106,7 +105,7 @@ class Observation(Numbers):
     """All measurements of one member of a run.
 
     objective        at the end, not finite if the member diverged; at_start: before the first update
-    least            the least possible objective: 0 for built-in losses
+    least            the least possible objective, that where predictions equal targets
     falling          share of the objective's decrease in the last two fifths of the evaluations
     moved            norm of the change of all W, as a share of their initial norm
     rate             the median scheduled learning rate
@@ -229,7 +228,7 @@ def _loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
     of_constants = np.array([totals(p) for p in constants])
     constant = np.where(np.isfinite(of_constants), of_constants, np.inf).min(0).sum()
     constant = constant if np.isfinite(constant) else np.nan  # no constant is allowed
-    least = 0.0 if is_built_in(loss) else totals(exact).sum()
+    least = totals(exact).sum() if loss.exact else 0.0
     parts = divisor(problem.reduction, rows.w.sum(), rows.y.shape[1])
     return float(constant / parts), float(least / parts)
 
