@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -188,18 +189,13 @@ def test_draws_without_a_seed_are_the_same_every_time(tmp_path: Path, draw: str)
 def test_the_graders_own_folder_is_not_named_as_left_behind(tmp_path: Path) -> None:
     write_assignment(tmp_path)
     (tmp_path / "ada.py").write_text(NEEDED, encoding="utf-8")
-    (tmp_path / "shared").mkdir()
     words = ["grade", "ada.py", "--with", "assignment.toml", "--sandbox", "off", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "deltarule", *words],
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path / "shared")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with tempfile.TemporaryDirectory() as shared:  # not tmp_path: a socket's path is short
+        environment = {**os.environ, "TMPDIR": shared}
+        command = [sys.executable, "-m", "deltarule", *words]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "No sandbox" in done.stdout
-    assert str(tmp_path / "shared") not in done.stdout
+    assert f"{shared}/" not in done.stdout
 
 
 def test_empty_folder(tmp_path: Path) -> None:
