@@ -92,8 +92,6 @@ class Update:
             steps = [gradient_at(self.code, self.code.start) for _ in range(_REPETITIONS)]
         except BadInput:
             return False
-        finally:
-            self.restore()
         roundings = self.code.rounding or ()
         for arrays, rounding in zip(zip(*steps, strict=True), roundings, strict=True):
             earlier, later = np.diff(np.array(arrays), axis=0)
@@ -107,11 +105,8 @@ class Update:
 
     def next_steps(self, count: int) -> list[ReferenceGradient]:
         """Follow the last step by up to `count` others; the correct gradients of each."""
-        try:
-            while len(self.steps) < count:
-                self._recover_gradient(self.steps[-1][1])
-        finally:
-            self.restore()
+        while len(self.steps) < count:
+            self._recover_gradient(self.steps[-1][1])
         gradients = []
         for begin, end in self.steps:
             moved = [before - after for before, after in zip(begin, end, strict=True)]
