@@ -71,3 +71,12 @@ def test_errata_name_every_changed_criterion(study):
     for name, _, number in changed:
         lists = re.findall(rf"(?<![a-z-]){name}-(\d+(?:(?:, | and |; )\d+)*)", text)
         assert number in re.findall(r"\d+", " ".join(lists)), f"{name}-{number}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/studies/index.md"])
+def test_pages_say_how_many_criteria_were_changed_afterwards(page):
+    claims = [claim for study in STUDIES for claim in claims_of_study(load_recipe(study))]
+    changed = sum(bool(claim.changed) for claim in claims)
+    text = " ".join((PAGES.parents[1] / page).read_text(encoding="utf-8").split())
+    assert f"{changed} of the {len(claims)} criteria were changed after there were results" in text
+    assert re.search("(five|Five) student reports", text)

@@ -7,6 +7,7 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.tracing.explain import explain_update
+from deltarule.tracing.explanation import caution, explanation_record
 
 
 def explained(sizes=(30, 40, 3), rows=20, **names):
@@ -63,3 +64,12 @@ def test_a_notebook_shows_the_text_with_names_escaped():
     record = explained(sizes=(2, 1), rows=2, features=["<b>", "&"])
     html = record._repr_html_()
     assert html.startswith("<pre>") and "&lt;b&gt;" in html and "<b>" not in html
+
+
+def test_a_gradient_that_is_not_the_derivative_is_said_in_the_first_line():
+    network, x, y = Network([2, 2, 1], "sigmoid"), [[0.0, 1.0]], [1.0]
+    problem = create_problem(network, x, y, loss="naive_binary_cross_entropy")
+    wrong = explain_update(problem, initial_state(problem), title="a study")
+    assert wrong.text().splitlines()[0] == "Caution: the gradient below is not the derivative of J. The loss"
+    assert caution(wrong) in explanation_record(wrong, None, None)["notes"]
+    assert explained(title="a study").text().startswith("a study")

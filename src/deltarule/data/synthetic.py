@@ -32,8 +32,8 @@ def one_hot(size: int = 8) -> Dataset:
 def linear(samples: int = 100, seed: int = 0) -> Dataset:
     """Uniform points of the unit square, labeled 1 below the diagonal, else 0.
 
-    The boundary report says "by side of the diagonal" and leaves open which side is 1; swapping the labels mirrors
-    the problem and changes nothing else.
+    The boundary report says neither how its points were drawn nor how they were labeled; these are what its exercise
+    usually has. Swapping the labels mirrors the problem and changes nothing else.
     """
     samples = whole_number("samples", samples, range(1, 10_000_001))
     seed = whole_number("seed", seed, range(2**64))

@@ -12,7 +12,7 @@ from deltarule.errors import count_of
 from deltarule.reports.formatting import load_template
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_mathml import entry, format_number, terms_with_numbers, with_names
-from deltarule.tracing.explanation import TITLES, Explanation, Quantity, header
+from deltarule.tracing.explanation import TITLES, Explanation, Quantity, caution, header
 from deltarule.tracing.expression_text import format_index
 from deltarule.tracing.expressions import SAMPLES, Ref
 
@@ -47,7 +47,7 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
     narrowed = ([f"row {sample} of the data"] if sample is not None else []) + ([f"layer {layer}"] if layer else [])
     return load_template("explanation.html", number=format_number).render(
         title=explanation.title or "One update, explained",
-        header=header(explanation),
+        header=" ".join(filter(None, (caution(explanation), header(explanation)))),
         narrowed=" and ".join(narrowed),
         graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in shown.items()}),
         sections=[

@@ -148,7 +148,8 @@ class Explanation:
         Lines have at most `width` characters. Raises `BadInput` for a row that is not in the batch, or no layer.
         """
         sample_index, chosen = self.place_of(sample), self.of_layer(layer)
-        lines = textwrap.wrap(one_line(self.title), width) + textwrap.wrap(header(self), width)
+        heads = filter(None, (caution(self), one_line(self.title), header(self)))
+        lines = [line for head in heads for line in textwrap.wrap(head, width)]
         for section, title in TITLES.items():
             here = [one for one in chosen if one.section == section]
             if here:
@@ -169,6 +170,17 @@ class Explanation:
         return f"Explanation: {header(self)}"
 
 
+def caution(explanation: Explanation) -> str:
+    """A sentence if the gradient is not the derivative of J, to be shown before everything else; else ""."""
+    loss = explanation.problem.loss
+    if loss.exact:
+        return ""
+    return (
+        f"Caution: the gradient below is not the derivative of J. The loss '{loss.name}' has a published gradient, "
+        "which training follows, and which differs from the derivative of its value."
+    )
+
+
 def explanation_record(explanation: Explanation, sample: int | None, layer: int | None) -> dict[str, Any]:
     """The trace as `deltarule explain --json` prints it."""
     sample_index = explanation.place_of(sample)
@@ -181,7 +193,7 @@ def explanation_record(explanation: Explanation, sample: int | None, layer: int 
         "layer": layer,
         "objective": float(explanation["J"]),
         "quantities": [_quantity_record(one, sample_index) for one in explanation.of_layer(layer)],
-        "notes": explanation.notes,
+        "notes": (*filter(None, [caution(explanation)]), *explanation.notes),
     }
 
 
