@@ -16,13 +16,17 @@ from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_large import not_fusible
 from deltarule.engines.compiled.codegen_small import not_compilable
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.formula_printer import Formulas, NotCompilable
 from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import engine_for
 from deltarule.maths import elementary
 from deltarule.maths.activations import Activation
+from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.penalties import Penalty
+from deltarule.maths.schedules import Schedule
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -213,6 +217,85 @@ def test_a_branch_on_a_number_is_named_with_its_line() -> None:
 def test_an_optimizer_without_a_program_is_refused_with_its_reason(optimizer: Optimizer, reason: str) -> None:
     problem = problem_with(np.tanh, optimizer=optimizer)
     assert reason in structure_of(problem).reason_against
+
+
+class Scale:
+    """A callable whose attribute is read at each call."""
+
+    def __init__(self) -> None:
+        self.top = 1.5
+
+    def value(self, z: Any, *_: Any) -> Any:
+        return self.top * z * z
+
+    __call__ = value
+
+
+SCALE_OF_MODULE = Scale()
+
+
+def square(z: Any, *_: Any, **numbers: Any) -> Any:
+    return SCALE * z * z
+
+
+def square_by_attribute(z: Any, *_: Any) -> Any:
+    return SCALE_OF_MODULE.top * z * z
+
+
+@functools.wraps(elementary.select)  # takes over the name of our module
+def square_that_is_wrapped(z: Any, *_: Any) -> Any:
+    return SCALE * z * z
+
+
+def descent(theta: Any, g: Any, learning_rate: float) -> Any:
+    return (theta - SCALE * learning_rate * g,)
+
+
+READING = {
+    "activation": lambda: {"activation": Activation("read", square, lambda z, a: 2 * SCALE * z)},
+    "attribute": lambda: {"activation": Activation("read", square_by_attribute, lambda z, a: 3 * z)},
+    "method": lambda: {"activation": Activation("read", SCALE_OF_MODULE.value, lambda z, a: 3 * z)},
+    "object": lambda: {"activation": Activation("read", SCALE_OF_MODULE, lambda z, a: 3 * z)},
+    "partial": lambda: {"activation": Activation("read", functools.partial(square, k=1), lambda z, a: 3 * z)},
+    "wrapped": lambda: {"activation": Activation("read", square_that_is_wrapped, lambda z, a: 3 * z)},
+    "derivative alone": lambda: {"activation": Activation("read", lambda z: z * z, lambda z, a: SCALE * z)},
+    "loss": lambda: {"loss": Loss("read", lambda p, y: SCALE * (p - y) ** 2, lambda p, y: 2 * SCALE * (p - y))},
+    "penalty": lambda: {"penalty": Penalty("read", square, lambda w: 2 * SCALE * w), "strength": 0.1},
+    "optimizer": lambda: {"optimizer": Optimizer("read", descent)},
+    "once a step": lambda: {
+        "optimizer": Optimizer(
+            "read",
+            lambda theta, g, rate: (theta - rate * g,),
+            once_a_step=lambda t, learning_rate: {"rate": SCALE * learning_rate},
+        )
+    },
+    "schedule": lambda: {"schedule": Schedule("read", lambda t, learning_rate: SCALE * learning_rate)},
+}
+"""Formulas that read a number that can be set anew."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "own_shape"), [*((case, True) for case in READING), ("activation", False)])
+def test_a_number_that_a_formula_reads_counts_from_when_it_is_set(
+    case: str, own_shape: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = READING[case]()
+    network = Network([2, 3, 1], given.pop("activation", "tanh"))
+    x, y = np.eye(2), np.array([0.0, 1.0])
+    problem = create_problem(network, x, y, **{"loss": "squared_error", "learning_rate": 0.1} | given)
+    engine, start, structure = CompiledEngine(own_shape=own_shape), initial_state(problem), structure_of(problem)
+    assert structure.reason_against == "" and structure.computed is structure_of(problem).computed
+    for number in (1.5, 2.5):
+        monkeypatch.setitem(globals(), "SCALE", number)
+        monkeypatch.setattr(SCALE_OF_MODULE, "top", number)
+        ours, trace = engine.advance(problem, start, 3)
+        theirs, expected = ReferenceEngine().advance(problem, start, 3)
+        assert np.allclose(ours.theta, theirs.theta, rtol=1e-12, atol=0)
+        assert np.allclose(trace.objective, expected.objective, rtol=1e-12, atol=0)
+        for one, other in zip(
+            engine.outputs(problem, ours, x), ReferenceEngine().outputs(problem, theirs, x), strict=True
+        ):
+            assert np.allclose(one, other, rtol=1e-12, atol=0)
 
 
 def test_equal_closures_share_a_structure_and_others_do_not() -> None:

@@ -51,7 +51,9 @@ class NotCompilable(DeltaruleError):
 
 
 def is_library_function(function: Callable[..., Any]) -> bool:
-    return str(getattr(function, "__module__", "")).startswith("deltarule.")
+    """Whether a function was written here: a decorated one may have taken over another's `__module__`."""
+    written_in = getattr(function, "__globals__", {}).get("__name__", "")
+    return str(written_in).startswith("deltarule.")
 
 
 class Formulas:

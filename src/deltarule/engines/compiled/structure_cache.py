@@ -6,6 +6,7 @@ A structure is everything on which a program depends: sizes, formulas, and which
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -71,17 +72,28 @@ def structure_of(problem: Problem) -> Structure:
 
 
 def structure_key(problem: Problem) -> Any:
-    """Return what problems of one structure share."""
+    """Return what problems of one structure share.
+
+    Custom formulas are traced each time: the globals, closures and attributes that they read may have changed.
+    """
     if problem not in _keys:
         _keys[problem] = (*_formulas(problem), *_described(problem))
-    return _keys[problem]
+    return tuple(part() if isinstance(part, partial) else part for part in _keys[problem])
 
 
-_keys: "WeakKeyDictionary[Problem, Any]" = WeakKeyDictionary()
+_keys: "WeakKeyDictionary[Problem, tuple[Any, ...]]" = WeakKeyDictionary()
+"""By problem: the parts of its key, a custom formula as a call that gives what it computes now."""
+
+
+def _traced(function: Callable[..., Any], *arguments: Any) -> str:
+    try:
+        return str(trace(function, *arguments))
+    except NotTraceable as reason:
+        return str(reason)
 
 
 def _formulas(problem: Problem) -> Iterator[Any]:
-    """Yield what identifies each formula: itself if it is ours, else what it computes."""
+    """Yield what identifies each formula: itself if it is ours, else a call that gives what it computes."""
 
     def identity(
         function: Callable[..., Any],
@@ -92,10 +104,7 @@ def _formulas(problem: Problem) -> Iterator[Any]:
     ) -> Any:
         if is_library_function(function):
             return function
-        try:
-            return str(trace(function, [f"x{index}" for index in range(arguments)], dtype, named, parameters))
-        except NotTraceable as reason:
-            return str(reason)
+        return partial(_traced, function, [f"x{index}" for index in range(arguments)], dtype, named, parameters)
 
     for layer in problem.network.layers:
         activation = layer.activation
