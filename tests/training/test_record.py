@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.errors import BadInput
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
+from deltarule.training.history import History
 from deltarule.training.moment import Moment
 from deltarule.training.train import train
 
@@ -24,7 +26,10 @@ def size(moment):
 
 
 @settings(deadline=None, max_examples=20)
-@given(every=st.one_of(st.integers(1, 12), st.lists(st.integers(0, 40), min_size=1)), points=st.integers(1, 12))
+@given(
+    every=st.one_of(st.integers(1, 12), st.lists(st.integers(0, 40), min_size=1).filter(lambda steps: min(steps) < 31)),
+    points=st.integers(1, 12),
+)
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_a_function_becomes_a_series(engine, every, points):
     """Of the members that still train, at its own steps; the training and its objective stay as they are."""
@@ -35,11 +40,12 @@ def test_a_function_becomes_a_series(engine, every, points):
     assert np.array_equal(run.state.theta, bare.state.theta)
     is_point = np.isin(run.history.steps, bare.history.steps)
     assert np.array_equal(run.history.objective[is_point], bare.history.objective, equal_nan=True)
-    for index, step in enumerate(run.history.steps):
-        is_due = step in every if isinstance(every, list) else step % every == 0 or step in limits
+    due = sorted(set(every)) if isinstance(every, list) else [s for s in range(31) if s % every == 0 or s in limits]
+    assert run.history.steps_of("size") == [step for step in due if step <= 30]
+    for index, step in enumerate(run.history.steps_of("size")):
         for member in range(3):
             expected = np.nan
-            if is_due and step <= limits[member]:
+            if step <= limits[member]:
                 alone = train(problem.take([member]), max_steps=step, engine=engine, history_every=0)
                 expected = size(Moment(alone.problem, ReferenceEngine(), alone.state))[0]
             assert np.array_equal(series[index, member], expected, equal_nan=True)
@@ -90,6 +96,43 @@ def test_a_resumed_run_has_the_series_of_a_whole_one(tmp_path):
         train(problem, start=first, max_steps=63, **record, history_every=1),
         train(problem, max_steps=63, **record, history_every=1, checkpoint=tmp_path / "file", resume=True),
     ):
-        steps = [later.history.steps.index(step) for step in range(0, 64, 7)]
-        own = [whole.history.steps.index(step) for step in range(0, 64, 7)]
-        assert np.array_equal(later.history.series("size")[steps], whole.history.series("size")[own])
+        # The first run ended at step 30, where its function was called too.
+        steps = [later.history.steps_of("size").index(step) for step in range(0, 64, 7)]
+        assert whole.history.steps_of("size") == [*range(0, 64, 7)]
+        assert np.array_equal(later.history.series("size")[steps], whole.history.series("size"))
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+@pytest.mark.parametrize("record", [{"size": size}, {"size": size, "accuracy": "accuracy"}, ["outputs", "gradients"]])
+@pytest.mark.parametrize(("every", "steps"), [(10, [*range(0, 31, 10)]), ([0, 5, 30], [0, 5, 30]), (20, [0, 20, 30])])
+def test_every_gives_series_and_frame_these_steps_without_gaps(batch_size, record, every, steps):
+    for rules in ({}, {"history_every": 3}, {"metric": "accuracy", "threshold": 2.0}):
+        run = train(encoder(batch_size, seeds=range(2)), max_steps=30, record=record, every=every, **rules)
+        names = [name for name in run.history.names if name in record or name.startswith("gradient ")]
+        frame = run.frame()
+        assert names and frame.step.tolist() == np.repeat(steps, 2).tolist() and not frame.isna().any(axis=None)
+        for name in names:
+            series = run.history.series(name)
+            if name != "accuracy":
+                assert run.history.steps_of(name) == steps and len(series) == len(steps) and np.isfinite(series).all()
+        assert rules or run.history.steps == steps
+
+
+def test_a_function_that_returns_none_has_no_row_there(tmp_path):
+    run = train(
+        encoder(seeds=range(2)),
+        max_steps=20,
+        record={"size": lambda moment: size(moment) if moment.step % 10 == 0 else None},
+        every=5,
+        checkpoint=tmp_path / "file",
+    )
+    again = History.from_arrays(run.history.take(1).arrays())
+    for history in (run.history, again):
+        assert history.steps == [0, 5, 10, 15, 20] and history.steps_of("size") == [0, 10, 20]
+        assert history.steps_of("objective") == history.steps and len(history.series("size")) == 3
+    assert np.array_equal(again.series("size")[:, 0], run.history.series("size")[:, 1])
+
+
+def test_no_step_of_a_function_is_refused():
+    with pytest.raises(BadInput, match="'size' and every says no step"):
+        train(encoder(), max_steps=5, record={"size": size, "accuracy": "accuracy"}, every=0)

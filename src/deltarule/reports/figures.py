@@ -197,7 +197,7 @@ def _history_marks(run: Run | Curves, name: str) -> tuple[list[Mark], list[str]]
     if len(curves.steps) * len(parts) > MAX_LINES:
         for index, part in enumerate(parts):
             text = f"{rows[index]} median" if len(parts) > 1 else "median"
-            marks += median_band(curves.history.steps, curves.history.series(part), text, index)
+            marks += median_band(curves.history.steps_of(part), curves.history.series(part), text, index)
         counts = (~np.isnan(curves.history.series(name))).sum(1)
         note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
         note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
@@ -226,7 +226,7 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
     """The steps and values of a member's evaluations, with the objective at the end."""
     values = curves.history.series(name)[:, member]
     is_evaluated = np.isfinite(values)
-    steps, values = np.array(curves.history.steps)[is_evaluated], values[is_evaluated]
+    steps, values = np.array(curves.history.steps_of(name))[is_evaluated], values[is_evaluated]
     # With patience the final weights are the best ones, which belong to an earlier step.
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):
         steps, values = np.append(steps, curves.steps[member]), np.append(values, curves.objective[member])

@@ -81,7 +81,9 @@ def describe_progress(progress: Any) -> str:
 def training_listing(run: "Run", every: int) -> Table:
     """The objective and the metrics of a run's first member, every N updates."""
     history = run.history.take(0)
-    names = [name for name in history.names if history.series(name).ndim == 2]
+    names = [
+        name for name in history.names if history.series(name).ndim == 2 and history.steps_of(name) == history.steps
+    ]
     shown = [index for index, step in enumerate(history.steps) if step % every == 0 and step <= run.steps[0]]
     values = [history.series(name)[shown, 0].tolist() for name in names]
     steps = [history.steps[index] for index in shown]

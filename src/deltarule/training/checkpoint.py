@@ -83,8 +83,8 @@ class Checkpoint:
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
         loop, history = self.loop, History.from_arrays(arrays)
-        start, size = loop.active, (len(history.steps), loop.problem.members)
-        if any((len(rows), len(row)) != size for rows in history.values.values() for row in rows):
+        start, members = loop.active, loop.problem.members
+        if any(row is not None and len(row) != members for rows in history.values.values() for row in rows):
             raise ValueError("its history does not fit its steps and members")
         memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
         known = {**_state_arrays(start), "steps": loop.updates, "reasons": loop.reasons, **memory}

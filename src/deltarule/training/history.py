@@ -77,10 +77,10 @@ class History:
 
     Parameters
     ----------
-    steps : [T], the updates after which members were evaluated.
-    values : by name, a row for each of them: objective [T, K], over all training rows with dropout off; metrics and
-        validation [T, K]; outputs [T, K, N, C]; gradients (by array name) [T, K]; what functions of `record` give,
-        [T, K, …].
+    steps : [T], the updates after which anything was evaluated.
+    values : by name, a row for each step, or None where the series has none: objective [K], over all training rows with
+        dropout off; metrics and validation [K]; outputs [K, N, C]; gradients (by array name) [K]; what functions of
+        `record` give, [K, …].
 
     Examples
     --------
@@ -92,7 +92,7 @@ class History:
     """
 
     steps: list[int] = field(default_factory=list)
-    values: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+    values: dict[str, list[NDArray[Any] | None]] = field(default_factory=dict)
 
     def series(self, name: str) -> Floats:
         """Return a series by its name.
@@ -105,19 +105,35 @@ class History:
         Returns
         -------
         array, [T, K]
-            Recorded values of each member at the T points; "outputs" and functions of `record` may add axes.
+            Recorded values of each member at `steps_of(name)`; "outputs" and functions of `record` may add axes.
 
         Raises
         ------
         BadInput
             For a name that is not among `names`.
         """
+        return np.stack([row for row in self._rows(name) if row is not None])
+
+    def steps_of(self, name: str) -> list[int]:
+        """Return the steps of a series: all `steps`, or those at which a function of `record` was called.
+
+        Parameters
+        ----------
+        name : as for `series`
+
+        Returns
+        -------
+        list of int
+        """
+        return [step for step, row in zip(self.steps, self._rows(name), strict=True) if row is not None]
+
+    def _rows(self, name: str) -> list[NDArray[Any] | None]:
         if name not in self.values:
             raise BadInput(
                 f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; "
                 "record of train adds others"
             )
-        return np.stack(self.values[name])
+        return self.values[name]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,15 +151,18 @@ class History:
         if self.steps[index : index + 1] != [step]:
             self.steps.insert(index, step)
             for rows in self.values.values():
-                rows.insert(index, np.full_like(rows[0], np.nan))
+                rows.insert(index, None)
         for name, value in seen.items():
-            if name not in self.values:
-                empty = np.full((total, *value.shape[1:]), np.nan, value.dtype)
-                self.values[name] = [empty.copy() for _ in self.steps]
-            if self.values[name][index].shape[1:] != value.shape[1:]:
-                had, has = self.values[name][index].shape[1:], value.shape[1:]
-                raise BadInput(f"{name!r} of record gives arrays of the shape {had}, and {has} at step {step}")
-            self.values[name][index][members] = value
+            rows = self.values.setdefault(name, [None] * len(self.steps))
+            shapes = {row.shape[1:] for row in rows if row is not None}
+            if shapes and value.shape[1:] not in shapes:
+                raise BadInput(
+                    f"{name!r} of record gives arrays of the shape {shapes.pop()}, and {value.shape[1:]} at step {step}"
+                )
+            row = rows[index]
+            if row is None:
+                row = rows[index] = np.full((total, *value.shape[1:]), np.nan, value.dtype)
+            row[members] = value
 
     def take(self, chosen: Any) -> "History":
         """Return the history of some members.
@@ -156,26 +175,37 @@ class History:
         -------
         History
         """
-        indices = {name: checks.member_indices(chosen, len(rows[0])) for name, rows in self.values.items()}
-        taken = {name: [row[indices[name]] for row in rows] for name, rows in self.values.items()}
+        members = self._member_count()
+        indices: Any = checks.member_indices(chosen, members) if members else []
+        taken = {name: [None if row is None else row[indices] for row in rows] for name, rows in self.values.items()}
         return History(list(self.steps), taken)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the series and their steps as arrays, for a file."""
-        stacked = {f"history {name}": np.stack(rows) for name, rows in self.values.items()}
-        return {"history steps": np.array(self.steps, np.int64), **stacked}
+        stacked = {f"history {name}": self.series(name) for name in self.names}
+        own = {name: self.steps_of(name) for name in self.names}
+        own_steps = {f"steps of {name}": np.array(steps) for name, steps in own.items() if steps != self.steps}
+        return {"history steps": np.array(self.steps, np.int64), **stacked, **own_steps}
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "History":
         """Return the history in the arrays of a file: the inverse of `arrays`."""
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
-        return cls(series.pop("steps").tolist(), {name: list(rows) for name, rows in series.items()})
+        steps, values = series.pop("steps").tolist(), dict[str, list[NDArray[Any] | None]]()
+        for name, rows in series.items():
+            own = arrays.get(f"steps of {name}", np.array(steps)).tolist()
+            by_step = dict(zip(own, rows, strict=True))
+            values[name] = [by_step.get(step) for step in steps]
+        return cls(steps, values)
+
+    def _member_count(self) -> int:
+        return next((len(row) for rows in self.values.values() for row in rows if row is not None), 0)
 
     def __repr__(self) -> str:
-        members = len(next(iter(self.values.values()))[0]) if self.steps else 0
         names = ", ".join(self.names) or "nothing"
         span = f", updates {self.steps[0]:,} to {self.steps[-1]:,}" if self.steps else ""
-        return f"History of {count_of(len(self.steps), 'point')} of {count_of(members, 'member')}{span}: {names}"
+        points, members = count_of(len(self.steps), "point"), count_of(self._member_count(), "member")
+        return f"History of {points} of {members}{span}: {names}"
 
 
 def evaluate(

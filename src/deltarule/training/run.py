@@ -158,17 +158,19 @@ class Run:
         Returns
         -------
         pandas.DataFrame
-            A row for each step and member. Columns: step, member, seed, the numbers that vary between members, and each
-            series of one number a member.
+            A row for each member and each step at which all series have a value. Columns: step, member, seed, the
+            numbers that vary between members, and each series of one number a member.
         """
         import pandas as pd
 
         history = self.history
-        step, member = (each.ravel() for each in np.indices((len(history.steps), self.problem.members)))
-        steps = np.array(history.steps, np.int64)[step]
+        own = {name: history.steps_of(name) for name in history.names}
+        common = np.array([step for step in history.steps if all(step in steps for steps in own.values())], np.int64)
+        step, member = (each.ravel() for each in np.indices((len(common), self.problem.members)))
+        steps = common[step]
         columns = {"step": steps, "member": member, "seed": self.problem.seeds[member]}
         columns |= {name: values[member] for name, values in self.problem.varying.items()}
-        series = {name: history.series(name) for name in history.names}
+        series = {name: history.series(name)[np.isin(own[name], common)] for name in history.names}
         columns |= {name: values.ravel() for name, values in series.items() if values.ndim == 2}
         return pd.DataFrame(columns)[steps <= self.steps[member]].reset_index(drop=True)
 

@@ -91,12 +91,13 @@ def train(
         with a `Moment` and returns a number or an array for each member that still trains, or None if it only looks.
     every : int, sequence of int or "epoch", optional
         When functions of `record` are called, and outputs and gradients recorded: after so many updates and at the
-        limit, or at the steps of a list. By default at the history's points. Between them it costs nothing.
+        limit, or at the steps of a list. By default at the history's points. Their series have these steps.
     history_every : int, sequence of int or "epoch", optional
-        When the history has points. By default an epoch of mini-batches, or a 200th of the limit: each member's own
-        if a stop rule evaluates the history. Otherwise all share the longest, of at least ten updates (from 1,000
-        updates on, twenty) if more than the objective is recorded, or with dropout or batch norm. With 0 the run has
-        neither history nor objective, which saves the evaluation of all rows.
+        When the history has points. By default as `every` says where it is given, unless a stop rule evaluates the
+        history; else after an epoch of mini-batches, or a 200th of the limit: each member's own if a stop rule
+        evaluates the history. Otherwise all share the longest, of at least ten updates (from 1,000 updates on, twenty)
+        if more than the objective is recorded, or with dropout or batch norm. With 0 the run has neither history nor
+        objective, which saves the evaluation of all rows.
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False
@@ -138,11 +139,11 @@ def train(
     validation = check_validation_rows(problem, validation, stop, recorded.functions)
     points = _history_points(problem, stop, recorded, history_every, every, validation)
     function_points = points if every is None else evaluation_points("every", every, problem)
-    if not points and (stop.needs_history or recorded.metrics):
-        raise BadInput("history_every is 0, and metrics of record and stop rules by a metric need the history")
     if recorded.functions and not function_points:
         what = next(iter(recorded.functions))
         raise BadInput(f"record has {what!r} and every says no step; give a number of updates, or a list of steps")
+    if not points and (stop.needs_history or recorded.metrics):
+        raise BadInput("history_every is 0, and metrics of record and stop rules by a metric need the history")
     if not isinstance(checkpoint, str | os.PathLike | None):
         raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
     if resume and checkpoint is None:
@@ -201,10 +202,11 @@ def _history_points(
     """Return the points of the history, by default few enough to cost little."""
     if history_every is not None:
         return evaluation_points("history_every", history_every, problem)
+    if recorded.functions and every is not None and not stop.needs_history:
+        return evaluation_points("every", every, problem)
     intervals = history_intervals(problem, stop)
     is_by_updates = not stop.needs_history and problem.epoch_steps.max() == 1
-    calls = recorded.functions and every is None
-    if is_by_updates and (calls or not is_traced(problem, recorded, validation)):
+    if is_by_updates and (recorded.functions or not is_traced(problem, recorded, validation)):
         limit = stop.limits(problem).max()
         intervals = np.maximum(intervals, np.clip(limit // EVALUATED_POINTS, *EVALUATED_INTERVALS))
     return Points(intervals)
