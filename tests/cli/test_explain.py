@@ -54,7 +54,10 @@ def test_experiments_and_settings_are_those_of_run(deltarule):
         (("--layer", 3), "there is no layer 3; give a layer from 1 to 2"),
         (("--step", "x"), "--step"),
         (("--html", "nowhere/page.html"), "nowhere/page.html cannot be written"),
-        (("--html", "x.html", "--graph", "./x.html"), "x.html is the page itself; give the figure another name"),
+        (
+            ("--html", "x.html", "--graph", "./x.html"),
+            "--graph x.html and --html x.html are one file; give the figure another name",
+        ),
     ],
 )
 def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, words, sentence):

@@ -49,7 +49,7 @@ def test_data_beside_the_recipe(deltarule, own_recipe, tmp_path, monkeypatch):
     status, out, err = deltarule("export", "run", "--to", "script")
     assert (status, out) == (2, "") and "own.csv does not exist; check the name and the folder" in err
     status, _, err = deltarule("export", "run", "--to", "script", "--data", tmp_path, "--out", tmp_path / "own.csv")
-    assert status == 2 and "own.csv is the data itself; give the script another name" in err
+    assert status == 2 and "own.csv, and would be lost; give the export another name" in err
     assert deltarule("export", "run", "--to", "script", "--data", tmp_path)[0] == 0
 
 
@@ -61,7 +61,7 @@ def test_data_beside_the_recipe(deltarule, own_recipe, tmp_path, monkeypatch):
         (("MODEL", "--to", "pickle"), "Invalid value for '--to': 'pickle' is not one of 'script', 'onnx'"),
         (("MODEL", "--to", "torch", "--member", "8"), "there is no member 8; the model has the members 0 to 7"),
         (("MODEL", "--to", "onnx", "--member", "1"), "--to onnx holds all members"),
-        (("MODEL", "--to", "script", "--out", "MODEL"), "is the model itself; give the export another name"),
+        (("MODEL", "--to", "script", "--out", "MODEL"), "and would be lost; give the export another name"),
         (("TABLE", "--to", "onnx"), "is damaged or no safetensors file"),
         (("RUN", "--to", "script", "--member", "3"), "there is no member 3; the run has the members 0 to 2"),
         (("RUN", "--to", "script", "--member", "-1"), "there is no member -1"),

@@ -15,6 +15,7 @@ from deltarule import platforms
 from deltarule.cli import explain, gradcheck, grade, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume, option
 from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
+from deltarule.cli.output_paths import check_outputs
 from deltarule.errors import (
     DISK_TROUBLE,
     FREE_SPACE,
@@ -38,6 +39,7 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
         """Run the command, and raise an error with advice if it ends early."""
         before = IS_QUIET.set(quiet)
         try:
+            check_outputs(command, arguments)
             result = command(**arguments) or Result(None)
             if not arguments.get("json"):
                 shown = result.shown if result.verdict is None or not quiet else [result.verdict]

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from deltarule.cli.options import Data, ExperimentNames, Json, Settings, Study, check_output, chosen_recipe, option
+from deltarule.cli.options import Data, ExperimentNames, Json, Settings, Study, chosen_recipe, option
 from deltarule.cli.output import Result, console, show_progress
+from deltarule.cli.output_paths import Output
 from deltarule.errors import one_line
 from deltarule.files import write_whole
 
@@ -12,8 +13,8 @@ Step = Annotated[int, option("--step", "Show the update after N others; 0 is the
 Sample = Annotated[int | None, option("--sample", "Show only this row of the data, from 0.", "I")]
 Member = Annotated[int, option("--member", "Network to show, from 0.", "K")]
 Layer = Annotated[int | None, option("--layer", "Show only this layer, from 1.", "L")]
-Html = Annotated[Path | None, option("--html", "Write an HTML page.", "FILE")]
-Graph = Annotated[Path | None, option("--graph", "Write the computational graph as SVG.", "FILE")]
+Html = Annotated[Path | None, option("--html", "Write an HTML page.", "FILE"), Output("page")]
+Graph = Annotated[Path | None, option("--graph", "Write the computational graph as SVG.", "FILE"), Output("figure")]
 
 
 def explain(
@@ -35,8 +36,6 @@ def explain(
     from deltarule.tracing.explanation import explanation_record
 
     recipe = chosen_recipe(study, experiment, set)
-    check_output(html, "page")
-    check_output(graph, "figure", page=html)
     dataset = dataset_of(recipe, data)
     with show_progress(recipe.name) as progress:
         explanation = explain_study(recipe, dataset, member=member, step=step, progress=progress)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, Shown, show_elapsed_time
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.results import (
@@ -28,12 +29,20 @@ if TYPE_CHECKING:
 
 Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
 With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
-Out = Annotated[Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR")]
+Out = Annotated[
+    Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR"), Output("results", is_folder=True)
+]
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
-Gradescope = Annotated[Path | None, option("--gradescope", "Write the one result as results.json.", "FILE")]
-Zip = Annotated[Path | None, option("--gradescope-zip", "Write an autograder for Gradescope, and end.", "FILE")]
+Gradescope = Annotated[
+    Path | None, option("--gradescope", "Write the one result as results.json.", "FILE"), Output("result")
+]
+Zip = Annotated[
+    Path | None,
+    option("--gradescope-zip", "Write an autograder for Gradescope, and end.", "FILE"),
+    Output("autograder"),
+]
 
 MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
 """What is printed of a class; its page has all."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Data, Json, argument, chosen_recipe, option
 from deltarule.cli.output import Result, Shown, headline, show
+from deltarule.cli.output_paths import Output
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
 from deltarule.doctor import examine
@@ -124,7 +125,9 @@ What = Annotated[str | None, argument("WHAT", "A study, data set, table (CSV) or
 Target = Annotated[str | None, option("--target", "Column of the table to predict.", "COLUMN")]
 Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P", min=0, max=65_535)]
 NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
-Page = Annotated[Path | None, option("--page", "Write one page that trains by itself, without Python.", "FILE")]
+Page = Annotated[
+    Path | None, option("--page", "Write one page that trains by itself, without Python.", "FILE"), Output("page")
+]
 
 
 def play(

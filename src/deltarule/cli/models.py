@@ -6,10 +6,11 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Data, Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
+from deltarule.cli.options import Data, Decimal, Encoding, Json, Separator, Thousands, argument, option
 from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, collect_warnings, one_line
-from deltarule.files import write_whole
+from deltarule.files import check_can_write, write_whole
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --ou
 # --- predict ----------------------------------------------------------------------------------------------------------
 
 Rows = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with the model's columns, or - for stdin.")]
-Out = Annotated[Path | None, option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE")]
+Out = Annotated[
+    Path | None,
+    option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE"),
+    Output("predictions"),
+]
 Keep = Annotated[list[str] | None, option("--keep", "Also write this column of the table; repeatable.", "COLUMN")]
 
 
@@ -46,7 +51,6 @@ def predict(
     from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
 
     ending = ".csv" if out is None else out.suffix.lower()
-    check_output(out, "answers", table=table, model=model)
     if ending not in (*DELIMITERS, ".txt", ""):
         raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
     predictor = load_predictor(model)
@@ -93,7 +97,9 @@ def _as_csv(target: str, predicted: dict[str, Any], kept: dict[str, list[str]], 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
 
 EvaluatedRows = Annotated[Path, argument("TABLE", "File as for predict, with the target, too; or - for stdin.")]
-Page = Annotated[Path | None, option("--report", "Also write an HTML page; its name ends in .html.", "PAGE")]
+Page = Annotated[
+    Path | None, option("--report", "Also write an HTML page; its name ends in .html.", "PAGE"), Output("page")
+]
 
 
 def evaluate(
@@ -116,7 +122,6 @@ def evaluate(
     from deltarule.tables.column_encoder import category_columns
     from deltarule.tables.reader import TextFormat, read_with_target
 
-    check_output(report, "page", model=model, table=table)
     load_predictor(model)  # refuses what takes no tables
     trained = load_model(model)
     categories = category_columns(trained.columns_)
@@ -168,7 +173,9 @@ Exported = Annotated[Path, argument("RUN|MODEL", "Folder of `deltarule run --out
 Form = Literal["script", "onnx", "safetensors", "torch"]
 To = Annotated[Form, option("--to", "script (plain NumPy); for a model also the others.")]
 Member = Annotated[int, option("--member", "Network to export, from 0: of a run, or of a model with --to torch.", "K")]
-File = Annotated[Path | None, option("--out", "File to write; default: beside what is exported.", "FILE")]
+File = Annotated[
+    Path | None, option("--out", "File to write; default: beside what is exported.", "FILE"), Output("export")
+]
 
 
 def export(run: Exported, to: To, member: Member = 0, out: File = None, data: Data = None) -> Result:
@@ -187,9 +194,10 @@ def _export_model(source: Path, to: Form, member: int, out: Path | None) -> Path
     has_ending = source.suffix.lower() == ".safetensors"
     name = source.stem if has_ending else source.name  # any other ending is part of the name, as in churn-1.1
     path = source.with_name(name + FILE_ENDINGS[to]) if out is None else out
-    check_output(path, "export", model=source)
-    if out is None and path.exists():
-        raise BadInput(f"{path} is there already; name it with --out to overwrite it, or another file")
+    if out is None:
+        check_can_write(path)
+        if path.exists():
+            raise BadInput(f"{path} is there already; name it with --out to overwrite it, or another file")
     model: Any = load_model(source)
     if to == "onnx":
         to_onnx(model, path)
@@ -204,7 +212,6 @@ def _export_run(run: Path, to: Form, member: int, out: Path | None, data: Path |
     """Write one network of a run as a NumPy script and return its path."""
     import numpy as np
 
-    from deltarule.data.pipeline import data_file
     from deltarule.export.training_script import training_script
     from deltarule.reports.chart import select_evenly
     from deltarule.studies.run_records import read_run
@@ -227,6 +234,5 @@ def _export_run(run: Path, to: Form, member: int, out: Path | None, data: Path |
         title=f"{study} on {dataset.name}, member {member} (seed {trained.problem.seeds[member]})",
     )
     path = run / "script.py" if out is None else out
-    check_output(path, "script", data=data_file(recipe.configuration.data, run, data))
     write_whole(path, script)
     return path

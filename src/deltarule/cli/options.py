@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput
-from deltarule.files import check_can_write
 
 if TYPE_CHECKING:
     from deltarule.engines.base import Engine
@@ -33,7 +33,9 @@ Seeds = Annotated[int | None, option("--seeds", "Train N networks, with the seed
 EngineName = Annotated[str | None, option("--engine", "Engine: auto, reference, compiled or autograd.", "ENGINE")]
 Device = Annotated[str | None, option("--device", "PyTorch device, e.g. cuda; implies --engine autograd.", "D")]
 Data = Annotated[Path | None, option("--data", "Folder to search for data files first.", "DIR")]
-Out = Annotated[Path | None, option("--out", "Write records and figures to this folder.", "DIR")]
+Out = Annotated[
+    Path | None, option("--out", "Write records and figures to this folder.", "DIR"), Output("records", is_folder=True)
+]
 Separator = Annotated[str | None, option("--sep", "What separates columns; default: guessed.", "CHARACTER")]
 Decimal = Annotated[str | None, option("--decimal", "Decimal point of the numbers; default: a point.", "CHARACTER")]
 Thousands = Annotated[str | None, option("--thousands", "What separates thousands; default: guessed.", "CHARACTER")]
@@ -82,16 +84,6 @@ def chosen_engine(name: str | None, recipe: "Recipe", device: str | None = None)
 def check_resume(resume: bool, out: Path | None) -> None:
     if resume and out is None:
         raise BadInput("--resume continues what is in the folder of --out; name that folder too")
-
-
-def check_output(out: Path | None, content: str, **inputs: Path | None) -> None:
-    """Check before long work that a file can be written and is none of the `inputs`."""
-    if out is None:
-        return
-    for name, path in inputs.items():
-        if path is not None and path.resolve() == out.resolve():
-            raise BadInput(f"{out} is the {name} itself; give the {content} another name")
-    check_can_write(out)
 
 
 def how_to_resume(out: Path | None, can_resume: bool = True) -> str:

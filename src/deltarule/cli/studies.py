@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from deltarule.cli import options
 from deltarule.cli.options import argument, option
 from deltarule.cli.output import Result, Shown, headline, remark, show_progress
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.files import make_folder, write_whole
 
@@ -163,7 +164,11 @@ def _claim_lines(results: "StudyResults") -> Shown:
 
 Studies = Annotated[list[str] | None, argument("STUDY", "Names or recipes (TOML); default: all reports.")]
 Quick = Annotated[bool, option("--quick", "Use a fifth of the seeds and skip claims that take minutes.")]
-ReproductionOut = Annotated[Path | None, option("--out", "Folder; default reproduction or reproduction-quick.", "DIR")]
+ReproductionOut = Annotated[
+    Path | None,
+    option("--out", "Folder; default reproduction or reproduction-quick.", "DIR"),
+    Output("report", is_folder=True),
+]
 
 
 def reproduce(

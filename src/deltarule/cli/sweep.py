@@ -8,10 +8,15 @@ from typing import Annotated
 from deltarule.cli import options
 from deltarule.cli.options import option
 from deltarule.cli.output import Result, data_output, show_progress
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput
 
 Study = Annotated[str | None, options.STUDY]
-Out = Annotated[Path | None, option("--out", "Folder of the store; without it nothing is kept.", "DIR")]
+Out = Annotated[
+    Path | None,
+    option("--out", "Folder of the store; without it nothing is kept.", "DIR"),
+    Output("store", is_folder=True),
+]
 Vary = Annotated[
     list[str] | None, option("--vary", "Values of a key, in place of the recipe's grid; repeatable.", "KEY=V,V,V")
 ]

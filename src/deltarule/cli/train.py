@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, check_output, option
+from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time, show_shares
+from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, collect_warnings, one_line
 from deltarule.reports.table import Pairs
 
@@ -25,7 +26,7 @@ Time = Annotated[str | None, option("--time", "Score on rows later than those tr
 Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
 TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
-Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL")]
+Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL"), Output("model")]
 MAX_LISTED_COLUMNS = 100
 
 
@@ -82,7 +83,6 @@ def train(
     from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
 
-    check_output(out, "model", table=table)
     target, types = target.strip(), _parse_types(type or [])
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
