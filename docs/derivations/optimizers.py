@@ -16,7 +16,15 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 
 RATE, T = 0.05, 3.0
-LETTERS = {"momentum": "β", "decay": "ρ", "beta1": "β_1", "beta2": "β_2", "epsilon": "ε", "weight_decay": "λ"}
+LETTERS = {
+    "momentum": "β",
+    "decay": "ρ",
+    "beta1": "β_1",
+    "beta2": "β_2",
+    "epsilon": "ε",
+    "initial": "s_0",
+    "weight_decay": "λ",
+}
 MEANS = {"m": "β_1", "v": "β_2"}
 
 
@@ -24,7 +32,7 @@ def update(name: str) -> Iterator[Values]:
     """Updates of an optimizer from several places; ε is large, so that it is missed where it is forgotten."""
     optimizer = OPTIMIZERS[name]
     numbers = {**optimizer.parameters, "learning_rate": RATE}
-    numbers |= {"epsilon": 0.01} if "epsilon" in numbers else {}
+    numbers |= {name: 0.01 for name in ("epsilon", "initial") if name in numbers}
     letters = {letter: numbers[key] for key, letter in LETTERS.items() if key in numbers} | {"α": RATE, "t": T}
     slots = {slot: 0.3 + 0.1 * place for place, slot in enumerate(optimizer.slots)}
     for theta, g in ((0.7, 0.4), (-1.3, -2.1)):

@@ -19,7 +19,7 @@ SAME: dict[str, tuple[Callable[..., torch.optim.Optimizer], Callable[..., dict[s
     "sgd": (torch.optim.SGD, dict),
     "momentum": (torch.optim.SGD, lambda momentum: {"momentum": momentum}),
     "nesterov": (torch.optim.SGD, lambda momentum: {"momentum": momentum, "nesterov": True}),
-    "adagrad": (torch.optim.Adagrad, lambda epsilon: {"eps": epsilon}),
+    "adagrad": (torch.optim.Adagrad, lambda initial, epsilon: {"initial_accumulator_value": initial, "eps": epsilon}),
     "rmsprop": (torch.optim.RMSprop, lambda decay, epsilon: {"alpha": decay, "eps": epsilon}),
     "adam": (torch.optim.Adam, lambda beta1, beta2, epsilon: {"betas": (beta1, beta2), "eps": epsilon}),
     "adamw": (
@@ -44,6 +44,7 @@ NUMBERS = {
     "beta1": st.floats(0, 0.95),
     "beta2": st.floats(0.5, 0.9999),
     "epsilon": st.floats(1e-10, 1e-3),
+    "initial": st.sampled_from([0.0, 1e-8, 1.0]),
     "weight_decay": st.floats(0, 0.5),
     "increase": st.floats(1.05, 1.5),
     "decrease": st.floats(0.2, 0.9),

@@ -144,17 +144,19 @@ def nesterov(theta: Tensor, g: Tensor, v: Tensor, learning_rate: Tensor, momentu
     return theta + (momentum * v - step), v
 
 
-def adagrad(theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, epsilon: Tensor) -> tuple[Tensor, ...]:
-    """s ← s + g²,   θ ← θ − α g / (√s + ε)."""
+def adagrad(
+    theta: Tensor, g: Tensor, s: Tensor, learning_rate: Tensor, initial: Tensor, epsilon: Tensor
+) -> tuple[Tensor, ...]:
+    """s ← s + g²,   θ ← θ − α g / (√(s₀ + s) + ε)."""
     s = s + torch.square(g)
-    return theta - learning_rate * (g / (torch.sqrt(s) + epsilon)), s
+    return theta - learning_rate * (g / (torch.sqrt(s + initial) + epsilon)), s
 
 
 def normalized_gradient(
     theta: Tensor, g: Tensor, norm: Tensor, learning_rate: Tensor, epsilon: Tensor
 ) -> tuple[Tensor, ...]:
-    """θ ← θ − α g / (‖g‖ + ε)."""
-    return (theta - learning_rate * (g / (norm + epsilon)),)
+    """θ ← θ − α g / √(‖g‖² + ε)."""
+    return (theta - learning_rate * (g / torch.sqrt(torch.square(norm) + epsilon)),)
 
 
 def rmsprop(

@@ -6,6 +6,7 @@ v, s, m …  [K, P]  arrays that an optimizer keeps for each parameter (its slot
 t          [K, 1]  the number of this update, 1 for the first
 β, ρ       [K, 1]  the share of a slot that remains: `momentum`, `beta1` and `beta2`; `decay`
 λ, ε       [K, 1]  strength of the decay of weights, `weight_decay`; `epsilon`, which keeps a divisor above 0
+s₀         [K, 1]  what Adagrad's sum of squares begins with, `initial`
 Δ          [K, P]  Rprop's step sizes, its slot `size`
 ‖g‖        [K, P]  `norm`, for each entry the length of the gradient of its array
 
@@ -65,22 +66,24 @@ def nesterov(theta: Array, g: Array, v: Array, learning_rate: Array, momentum: A
     return theta + momentum * v - learning_rate * g, v
 
 
-def adagrad(theta: Array, g: Array, s: Array, learning_rate: Array, epsilon: Array) -> tuple[Array, Array]:
-    """s ← s + g²,   θ ← θ − α g / (√s + ε).
+def adagrad(
+    theta: Array, g: Array, s: Array, learning_rate: Array, initial: Array, epsilon: Array
+) -> tuple[Array, Array]:
+    """s ← s + g²,   θ ← θ − α g / (√(s₀ + s) + ε).
 
-    Source: Duchi, Hazan & Singer 2011, section 1
+    Source: Duchi, Hazan & Singer 2011, section 1, whose δ is s₀; PyTorch has both
     """
     s = s + g * g
-    return theta - learning_rate * g / (sqrt(s) + epsilon), s
+    return theta - learning_rate * g / (sqrt(initial + s) + epsilon), s
 
 
 def normalized_gradient(theta: Array, g: Array, norm: Array, learning_rate: Array, epsilon: Array) -> tuple[Array]:
-    """θ ← θ − α g / (‖g‖ + ε), ‖g‖ the length of its array's gradient.
+    """θ ← θ − α g / √(‖g‖² + ε), ‖g‖ the length of its array's gradient.
 
-    Source: Nesterov 1984; Hazan, Levy & Shalev-Shwartz 2015; the boundary report's "Adagrad" as it was coded: nothing
-    accumulates, every array takes a step of length α.
+    Source: Nesterov 1984; Hazan, Levy & Shalev-Shwartz 2015; the boundary report's "Adagrad" as it was coded, with ε
+    under the root: nothing accumulates, every array takes a step of length α unless its gradient is as short as √ε.
     """
-    return (theta - learning_rate * g / (norm + epsilon),)
+    return (theta - learning_rate * g / sqrt(norm * norm + epsilon),)
 
 
 def rmsprop(
@@ -220,7 +223,7 @@ LEARNING_RATE = Hyperparameter("α", "learning rate", "not negative")
 HYPERPARAMETERS = {
     "momentum": _MOMENTUM,
     "nesterov": _MOMENTUM,
-    "adagrad": _EPSILON,
+    "adagrad": {"initial": Hyperparameter("s₀", "added to the sum of the squares", "not negative"), **_EPSILON},
     "normalized_gradient": _EPSILON,
     "rmsprop": {"decay": Hyperparameter("ρ", "decay rate of the mean of the squares", "share"), **_EPSILON},
     "adam": _MEANS,
@@ -240,14 +243,20 @@ OPTIMIZERS = {
         Optimizer("sgd", sgd, rescaling=_OF_GRADIENT),
         Optimizer("momentum", momentum, ("v",), Fixed({"momentum": 0.9}), rescaling=_OF_GRADIENT),
         Optimizer("nesterov", nesterov, ("v",), Fixed({"momentum": 0.9}), rescaling=_OF_GRADIENT),
-        Optimizer("adagrad", adagrad, ("s",), Fixed({"epsilon": 1e-10}), rescaling=_OF_DIRECTION),
+        Optimizer(
+            "adagrad",
+            adagrad,
+            ("s",),
+            Fixed({"initial": 0.0, "epsilon": 1e-10}),
+            rescaling=Fixed({**_OF_DIRECTION, "initial": -2}),
+        ),
         Optimizer(
             "normalized_gradient",
             normalized_gradient,
             (),
             Fixed({"epsilon": 1e-8}),
             norms=True,
-            rescaling=_OF_DIRECTION,
+            rescaling=Fixed({**_OF_DIRECTION, "epsilon": -2}),
         ),
         Optimizer(
             "rmsprop",

@@ -497,25 +497,28 @@ function optimizers_nesterov(theta, g, v, learning_rate, momentum) {
 function optimizers_nesterov_all([theta, g, v], [learning_rate, momentum], start, stop) {
   for (let i = start; i < stop; i++) { const after = optimizers_nesterov(theta[i], g[i], v[i], learning_rate, momentum); theta[i] = after[0]; v[i] = after[1]; }
 }
-function optimizers_adagrad(theta, g, s, learning_rate, epsilon) {
+function optimizers_adagrad(theta, g, s, learning_rate, initial, epsilon) {
   const t0 = g * g;
   const t1 = s + t0;
   const t2 = learning_rate * g;
-  const t3 = Math.sqrt(t1);
-  const t4 = t3 + epsilon;
-  const t5 = t2 / t4;
-  const t6 = theta - t5;
-  return [t6, t1];
+  const t3 = initial + t1;
+  const t4 = Math.sqrt(t3);
+  const t5 = t4 + epsilon;
+  const t6 = t2 / t5;
+  const t7 = theta - t6;
+  return [t7, t1];
 }
-function optimizers_adagrad_all([theta, g, s], [learning_rate, epsilon], start, stop) {
-  for (let i = start; i < stop; i++) { const after = optimizers_adagrad(theta[i], g[i], s[i], learning_rate, epsilon); theta[i] = after[0]; s[i] = after[1]; }
+function optimizers_adagrad_all([theta, g, s], [learning_rate, initial, epsilon], start, stop) {
+  for (let i = start; i < stop; i++) { const after = optimizers_adagrad(theta[i], g[i], s[i], learning_rate, initial, epsilon); theta[i] = after[0]; s[i] = after[1]; }
 }
 function optimizers_normalized_gradient(theta, g, norm, learning_rate, epsilon) {
   const t0 = learning_rate * g;
-  const t1 = norm + epsilon;
-  const t2 = t0 / t1;
-  const t3 = theta - t2;
-  return t3;
+  const t1 = norm * norm;
+  const t2 = t1 + epsilon;
+  const t3 = Math.sqrt(t2);
+  const t4 = t0 / t3;
+  const t5 = theta - t4;
+  return t5;
 }
 function optimizers_normalized_gradient_all([theta, g], [norm, learning_rate, epsilon], start, stop) {
   for (let i = start; i < stop; i++) { theta[i] = optimizers_normalized_gradient(theta[i], g[i], norm, learning_rate, epsilon); }
@@ -763,6 +766,6 @@ export const LOSSES = { squared_error: { value: losses_squared_error, derivative
 /** @type {Record<string, any>} */
 export const PENALTIES = { l2: { value: penalties_l2, derivative: penalties_l2_derivative, per_sample: false }, weight_decay: { value: penalties_weight_decay, derivative: penalties_weight_decay_derivative, per_sample: false }, l1: { value: penalties_l1, derivative: penalties_l1_derivative, per_sample: false }, l2_per_sample: { value: penalties_l2, derivative: penalties_l2_derivative, per_sample: true }, weight_decay_per_sample: { value: penalties_weight_decay, derivative: penalties_weight_decay_derivative, per_sample: true }, l1_per_sample: { value: penalties_l1, derivative: penalties_l1_derivative, per_sample: true } };
 /** @type {Record<string, any>} */
-export const OPTIMIZERS = { sgd: { update: optimizers_sgd_all, slots: [], parameters: {  }, once_a_step: null, norms: false, decay: false }, momentum: { update: optimizers_momentum_all, slots: ["v"], parameters: { momentum: 0.9 }, once_a_step: null, norms: false, decay: false }, nesterov: { update: optimizers_nesterov_all, slots: ["v"], parameters: { momentum: 0.9 }, once_a_step: null, norms: false, decay: false }, adagrad: { update: optimizers_adagrad_all, slots: ["s"], parameters: { epsilon: 1e-10 }, once_a_step: null, norms: false, decay: false }, normalized_gradient: { update: optimizers_normalized_gradient_all, slots: [], parameters: { epsilon: 1e-08 }, once_a_step: null, norms: true, decay: false }, rmsprop: { update: optimizers_rmsprop_all, slots: ["s"], parameters: { decay: 0.9, epsilon: 1e-08 }, once_a_step: optimizers_rmsprop_once_a_step, norms: false, decay: false }, adam: { update: optimizers_adam_all, slots: ["m", "v"], parameters: { beta1: 0.9, beta2: 0.999, epsilon: 1e-08 }, once_a_step: optimizers_adam_once_a_step, norms: false, decay: false }, adamw: { update: optimizers_adamw_all, slots: ["m", "v"], parameters: { weight_decay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-08 }, once_a_step: optimizers_adamw_once_a_step, norms: false, decay: true }, rprop: { update: optimizers_rprop_all, slots: ["previous", "size"], parameters: { increase: 1.2, decrease: 0.5, smallest: 1e-06, largest: 50.0 }, once_a_step: null, norms: false, decay: false } };
+export const OPTIMIZERS = { sgd: { update: optimizers_sgd_all, slots: [], parameters: {  }, once_a_step: null, norms: false, decay: false }, momentum: { update: optimizers_momentum_all, slots: ["v"], parameters: { momentum: 0.9 }, once_a_step: null, norms: false, decay: false }, nesterov: { update: optimizers_nesterov_all, slots: ["v"], parameters: { momentum: 0.9 }, once_a_step: null, norms: false, decay: false }, adagrad: { update: optimizers_adagrad_all, slots: ["s"], parameters: { initial: 0.0, epsilon: 1e-10 }, once_a_step: null, norms: false, decay: false }, normalized_gradient: { update: optimizers_normalized_gradient_all, slots: [], parameters: { epsilon: 1e-08 }, once_a_step: null, norms: true, decay: false }, rmsprop: { update: optimizers_rmsprop_all, slots: ["s"], parameters: { decay: 0.9, epsilon: 1e-08 }, once_a_step: optimizers_rmsprop_once_a_step, norms: false, decay: false }, adam: { update: optimizers_adam_all, slots: ["m", "v"], parameters: { beta1: 0.9, beta2: 0.999, epsilon: 1e-08 }, once_a_step: optimizers_adam_once_a_step, norms: false, decay: false }, adamw: { update: optimizers_adamw_all, slots: ["m", "v"], parameters: { weight_decay: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-08 }, once_a_step: optimizers_adamw_once_a_step, norms: false, decay: true }, rprop: { update: optimizers_rprop_all, slots: ["previous", "size"], parameters: { increase: 1.2, decrease: 0.5, smallest: 1e-06, largest: 50.0 }, once_a_step: null, norms: false, decay: false } };
 /** @type {Record<string, any>} */
 export const SCHEDULES = { constant: { rate: schedules_constant, parameters: {  } }, step: { rate: schedules_step, parameters: { every: 1000.0, factor: 0.5 } }, exponential: { rate: schedules_exponential, parameters: { factor: 0.999 } }, inverse_scaling: { rate: schedules_inverse_scaling, parameters: { power: 0.5 } }, squaring: { rate: schedules_squaring, parameters: { every: 500.0, at_start: 0.0 } }, cosine: { rate: schedules_cosine, parameters: { steps: 1000.0, lowest: 0.0, warm_up: 0.0 } }, coslog4: { rate: schedules_coslog4, parameters: { steps: 1000.0 } }, flat_cosine: { rate: schedules_flat_cosine, parameters: { steps: 1000.0, flat: 0.5 } }, warm_up: { rate: schedules_warm_up, parameters: { steps: 100.0 } }, linear_ramp: { rate: schedules_linear_ramp, parameters: { steps: 100.0, highest: 1.0 } }, exponential_ramp: { rate: schedules_exponential_ramp, parameters: { steps: 100.0, highest: 1.0 } } };
