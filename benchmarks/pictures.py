@@ -54,10 +54,10 @@ def draw_workbench() -> None:
 
 
 def draw_trace() -> None:
-    """The beginning of the page of `deltarule explain boundary-xor`."""
+    """The beginning of the page of `deltarule explain xor`."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "trace.html"
-        subprocess.run([sys.executable, "-m", "deltarule", "explain", "boundary-xor", "--html", str(file)], check=True)
+        subprocess.run([sys.executable, "-m", "deltarule", "explain", "xor", "--html", str(file)], check=True)
         with browser_page(1000, 640) as page:
             page.goto(file.as_uri())
             page.screenshot(path=STATIC / "explain.png")

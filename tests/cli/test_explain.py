@@ -1,8 +1,16 @@
 import json
+import math
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from deltarule import check_problem
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_screen_holds_every_section_at_80_columns(deltarule, monkeypatch):
@@ -29,6 +37,37 @@ def test_json_is_one_object_with_every_array(deltarule):
     narrowed = json.loads(deltarule("explain", "encoder", "--sample", 2, "--layer", 2, "--json")[1])
     assert {one["layer"] for one in narrowed["quantities"]} == {2}
     assert len(next(one for one in narrowed["quantities"] if one["name"] == "z2")["value"]) == 8
+
+
+def test_the_study_that_pages_teach_with_is_plain_descent_on_one_sample(deltarule):
+    """XOR through 2-2-1 by Python's arithmetic alone."""
+    record = json.loads(deltarule("explain", "xor", "--json")[1])
+    arrays = {one["name"]: one["value"] for one in record["quantities"]}
+    (x,), ((y,),), rate = arrays["x"], arrays["y"], arrays["α"]
+    W1, b1, W2, (b2,) = arrays["W1"], arrays["b1"], [row[0] for row in arrays["W2"]], arrays["b2"]
+
+    def sigmoid(z):
+        return 1 / (1 + math.exp(-z))
+
+    a1 = [sigmoid(sum(x[d] * W1[d][j] for d in range(2)) + b1[j]) for j in range(2)]
+    p = sigmoid(a1[0] * W2[0] + a1[1] * W2[1] + b2)
+    d1 = [(p - y) * W2[j] * a1[j] * (1 - a1[j]) for j in range(2)]
+    assert len(record["rows"]) == 1 and record["objective"] == pytest.approx(-math.log(p if y else 1 - p))
+    for j in range(2):
+        assert arrays["W2_new"][j][0] == pytest.approx(W2[j] - rate * (p - y) * a1[j])
+        assert arrays["b1_new"][j] == pytest.approx(b1[j] - rate * d1[j])
+        assert [row[j] for row in arrays["W1_new"]] == pytest.approx([W1[d][j] - rate * x[d] * d1[j] for d in range(2)])
+    assert arrays["b2_new"][0] == pytest.approx(b2 - rate * (p - y))
+
+
+def test_pages_explain_studies_whose_gradient_is_right():
+    pages = [*ROOT.glob("docs/**/*.md"), ROOT / "README.md"]
+    text = " ".join(page.read_text(encoding="utf-8") for page in pages if "studies" not in page.parts)
+    studies = set(re.findall(r"deltarule explain ([a-z][a-z0-9-]*)(?= )", text))
+    assert {"xor", "encoder"} <= studies
+    for name in studies:
+        recipe = load_recipe(name)
+        assert check_problem(problem_of(recipe, dataset_of(recipe), seeds=1)).ok, name
 
 
 def test_a_page_and_a_figure_are_written(deltarule, tmp_path):
