@@ -30,7 +30,7 @@ from deltarule.grading.process import Failed, Worker, clean_text
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import as_module, fingerprint, foreign_imports, line_of, returned_expressions
-from deltarule.grading.submissions import Submission, forbidden_copies
+from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
 from deltarule.problem.problem import Floats
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
@@ -60,7 +60,8 @@ def grade(
                 if isinstance(future.exception(), BrokenProcessPool):
                     copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
                     [future] = _run(assignment, is_closed, [_prepare(assignment, submission, copy)], is_diagnosed)
-            results.append(future.result())
+            ended = isinstance(future.exception(), BrokenProcessPool)
+            results.append(replace(job[2], message="it ends the grader's own process") if ended else future.result())
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
     return GradeRecord(*about, tuple(results), HELD if is_closed else LIMITS, left)
@@ -69,17 +70,26 @@ def grade(
 def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
     """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
     imported = foreign_imports(submission.cells, submission.files)
-    notes = [f"imports {', '.join(imported)}"] if imported else []
-    left_out = forbidden_copies(submission, tuple(assignment.forbid))
+    notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
+    left_out = []
+    packages = forbidden_packages(submission, tuple(assignment.forbid))
+    for target, file in submission.files.items():
+        try:
+            content = file.read_bytes()
+            if target.startswith(packages) or is_forbidden_copy(submission, target, content, tuple(assignment.forbid)):
+                left_out.append(target)
+                continue
+            copy = folder / "submission" / target
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
+        except Exception as error:  # of a damaged archive, or of names that exclude each other
+            note = f"left out: {one_line(target)} cannot be read: {reason_of(error)}"
+            notes += [note] if not any(one_line(target) in said for said in submission.notes) else []
     if left_out:
         examples = f"{len(left_out)} files such as {one_line(min(left_out))}"
         notes.append(f"left out, as copies of forbidden modules: {examples}")
-    for target, file in submission.files.items():
-        if target not in left_out:
-            copy, content = folder / "submission" / target, file.read_bytes()
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
-    (folder / "root").mkdir(parents=True)
+    for name in ("submission", "root"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     result = SubmissionResult(
         submission.student,
         is_gradable=False,
@@ -179,9 +189,10 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
     if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
         mistakes = name_mistakes(check, assignment.names, found)
     texts = names if len(names) == len(arrays) else list(check.returns)
-    is_wrong = [array.verdict == "wrong" for array in arrays]
+    line, is_wrong = "", [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
-    line = line_of(running.submission.cells, check.call, wrong, right)
+    with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand
+        line = line_of(running.submission.cells, check.call, wrong, right)
     message = "; ".join(array.message for array in arrays)
     notes = (
         ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()

@@ -13,7 +13,7 @@ import re
 import sys
 import tokenize
 import warnings
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from deltarule.errors import not_installed
 
@@ -22,10 +22,10 @@ Cell = tuple[str, str]
 _RUNS_HERE = re.compile(r"^(\s*)%%(?:time|capture|prun)\b.*|%(?:time|prun)\b[ \t]*(?=\S)")
 """Magics that run their code as if they were not there; others run it elsewhere, or as no Python."""
 _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
-_IMPORTED = re.compile(r"^from[ \t]+[\w.]*?(\w+)[ \t]+import\b", re.MULTILINE)
+_IMPORTED = re.compile(r"^from[ \t]+([\w.]+)[ \t]+import\b", re.MULTILINE)
 _COMMENT = re.compile(r"#.*|(\"\"\"|''')[\s\S]*?\1")
 _NAME = re.compile(r"\b[^\W\d]\w*")
-_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*?)[ \t]*(?:\bimport\b.*|#.*)?$", re.MULTILINE)
+_IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*)", re.MULTILINE)
 _CODING = re.compile(r"\A((?:.*\n)?[ \t]*#.*?coding[:=][ \t]*)[-\w.]+")
 
 
@@ -95,14 +95,30 @@ def defined_names(cells: Sequence[Cell]) -> set[str]:
     return {name for _, source in cells for names in _DEFINED.findall(source) for name in names if name}
 
 
+def unwritten_functions(cells: Sequence[Cell]) -> set[str]:
+    """The functions of a handed out skeleton that are still without code."""
+    names = set()
+    for tree in filter(None, (_parse(source) for _, source in cells)):
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and all(map(_does_nothing, node.body)):
+                names.add(node.name)
+    return names
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    is_refusal = isinstance(statement, ast.Raise) and "NotImplemented" in ast.dump(statement)
+    is_constant = isinstance(statement, ast.Expr | ast.Return) and isinstance(statement.value, ast.Constant | None)
+    return is_refusal or is_constant or isinstance(statement, ast.Pass)
+
+
 def imported_modules(cells: Sequence[Cell]) -> list[str]:
     """The modules from which code imports names, without their packages."""
-    return [module for _, source in cells for module in _IMPORTED.findall(source)]
+    return [module.rpartition(".")[2] for _, source in cells for module in _IMPORTED.findall(source)]
 
 
 def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
     """The packages that code imports, but for Python's own, NumPy and its own files."""
-    lines = _IMPORTS.findall("\n".join(source for _, source in cells))
+    lines = [re.split(r"\bimport\b", line)[0] for _, source in cells for line in _IMPORTS.findall(source)]
     names = {name for line in lines for name in re.findall(r"(?:^|,)[ \t]*(\w+)", line)}
     return sorted(name for name in names - {"numpy", *sys.stdlib_module_names} if f"{name}.py" not in files)
 
@@ -131,7 +147,8 @@ def returned_expressions(cells: Sequence[Cell], call: str) -> list[str]:
         for node in ast.walk(function):
             if isinstance(node, ast.Return) and node.value:
                 parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
-                return list(map(ast.unparse, parts))
+                with contextlib.suppress(RecursionError):  # of a very long sum
+                    return list(map(ast.unparse, parts))
     return []
 
 
@@ -150,9 +167,12 @@ def line_of(cells: Sequence[Cell], call: str, wrong: Sequence[str], right: Seque
     return ""
 
 
-def _lines_behind(expression: str, assigned: dict[str, ast.Assign]) -> set[int]:
+def _lines_behind(expression: str, assigned: Mapping[str, ast.Assign]) -> set[int]:
     """The lines that assign what an expression depends on."""
-    names = set(re.findall(r"\w+", expression)) & assigned.keys()
-    rest = {name: node for name, node in assigned.items() if name not in names}
-    behind = (_lines_behind(ast.unparse(assigned[name].value), rest) for name in names)
-    return {assigned[name].lineno for name in names}.union(*behind)
+    waiting = {expression}
+    reached: set[str] = set()
+    while waiting:
+        names = set(re.findall(r"\w+", waiting.pop())) & assigned.keys() - reached
+        reached |= names
+        waiting |= {ast.unparse(assigned[name].value) for name in names}
+    return {assigned[name].lineno for name in reached}

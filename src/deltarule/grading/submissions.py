@@ -9,31 +9,65 @@ import unicodedata
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
 from deltarule.grading.sandbox import module_paths
-from deltarule.grading.source import Cell, NotCode, defined_names, imported_modules, read_cells
+from deltarule.grading.source import (
+    Cell,
+    NotCode,
+    defined_names,
+    imported_modules,
+    read_cells,
+    unwritten_functions,
+)
+from deltarule.platforms import interrupt_after
 
-NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".md", ".html", ".ini", ".db", ".json")
-"""What lies beside the submissions of a class, and is none."""
+NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".ini", ".db")
+"""What lies beside the submissions of a class, and is none, unless a system named it after a student."""
+ABOUT_THE_FOLDER = ("readme", "license", "index", "__init__")
 FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
+CODE = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
-"""Larger folders hold data sets or environments, not code."""
+"""More is data sets or environments, which are left out."""
+MAX_CODE_CHARACTERS = 2**20
 MAX_FILES = 1000
+READING_SECONDS = 30
 MAX_NAME_BYTES = 200
 """Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
-
 _FROM_SYSTEMS = [
-    re.compile(r"(?P<student>[^_]+?)(?P<late>_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)"),  # Canvas
+    re.compile(r"(?P<student>.+?)(?P<late>_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)"),  # Canvas
     re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)"),  # Moodle
     re.compile(r"(?P<student>(?P<file>.+?)) \(\d+\)"),  # of a browser
 ]
 """Names of files and folders as systems deliver them; "file" is what the student called it."""
 _COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
 """What systems add to the name of a file that is handed in again."""
-Content = Path | zipfile.Path
+_SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
+"""What browsers add to the name of a file of code."""
+_OUTSIDE = re.compile(r"^[.\s]+|[/\\<>:\"|?*]")
+"""What a file's name cannot hold, or begins with to be hidden or to leave its folder."""
+_NOT_THE_WORK = re.compile(
+    r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup|[^/]*(?:template|skeleton|starter)[^/]*)\.\w+$"
+)
+"""Tests, and what was handed out."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive."""
+
+    archive: Path
+    info: zipfile.ZipInfo
+
+    def read_bytes(self) -> bytes:
+        return _open_archive(self.archive).read(self.info)
+
+
+Content = Path | Member
+_open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
 
 
 @dataclass(frozen=True)
@@ -46,6 +80,7 @@ class Submission:
     id       what the system calls the student; "" where it says nothing
     time     when its latest file was changed, in seconds since 1970
     is_late  by the system; None where it does not say
+    notes    for the teacher
     """
 
     student: str
@@ -56,6 +91,7 @@ class Submission:
     id: str = ""
     time: float = 0.0
     is_late: bool | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find_submissions(
@@ -71,29 +107,44 @@ def find_submissions(
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
     if is_single or path.is_file():
-        return [_submission(_student_name(path), [(path.name, path)], preferred_file, functions)]
+        return [_submission(_safe_name(_student_name(path)), [(path.name, path)], preferred_file, functions)]
     people = _gradescope_people(path / "submission_metadata.yml")
     by_student: dict[tuple[str, str], list[tuple[str, Path]]] = {}
-    for entry in sorted(path.iterdir()):
-        is_other = entry.suffix.lower() in NOT_HANDED_IN and not entry.is_dir()
-        if not is_other and not entry.is_symlink() and not entry.name.startswith((".", "__")):
-            student, number, file = people.get(entry.name) or _split(entry)
-            by_student.setdefault((student, number), []).append((file or entry.name, entry))
+    for entry in sorted(filter(_is_handed_in, path.iterdir()), key=lambda one: (_copy_number(one.name), one)):
+        student, number, file = people.get(entry.name) or _split(entry)
+        by_student.setdefault((student, number), []).append((file or entry.name, entry))
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
     submissions = []
     page_names: set[str] = set()
     for (student, number), entries in by_student.items():
-        name = student
-        page = unicodedata.normalize("NFC", name).casefold()  # equal names of files on some systems
-        if page in page_names:
-            name = f"{name}-{number or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+        name, suffix = _safe_name(student), number
+        while (page := unicodedata.normalize("NFC", name).casefold()) in page_names:  # names equal on some systems
+            suffix = suffix or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+            name, suffix = f"{_safe_name(student)}-{suffix}", ""
         page_names.add(page)
         submission = _submission(name, entries, preferred_file, functions)
         canvas = [match for _, entry in entries if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
         is_late = any(match["late"] for match in canvas) if canvas else None
         submissions.append(replace(submission, id=number, is_late=is_late))
     return submissions
+
+
+def _copy_number(name: str) -> int:
+    """The number of a file that is handed in again, as `hw3-2.py`."""
+    match = _COPY.search(name)
+    return int(re.sub(r"\D", "", match[0])) if match else 0
+
+
+def _is_handed_in(entry: Path) -> bool:
+    """Whether what lies in the folder of a class is a student's."""
+    if entry.is_symlink() or (entry.is_dir() and _is_foreign(PurePosixPath(entry.name))):
+        return False
+    if entry.is_dir() or any(pattern.fullmatch(entry.stem) for pattern in _FROM_SYSTEMS[:2]):
+        return True
+    is_hidden = entry.name.startswith(".") and entry.suffix.lower() not in CODE
+    is_other = entry.suffix.lower() in NOT_HANDED_IN or entry.stem.lower() in ABOUT_THE_FOLDER
+    return not is_hidden and not is_other
 
 
 def _split(entry: Path) -> tuple[str, str, str]:
@@ -114,81 +165,138 @@ def _gradescope_people(path: Path) -> dict[str, tuple[str, str, str]]:
     for block in re.split(r"^(?=submission_)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
         name, number = (re.search(rf":{key}: *['\"]?([^'\"\n]+)", block) for key in ("name", "sid"))
         if name:
-            people[block.partition(":")[0]] = one_line(name[1].strip()), number[1].strip() if number else "", ""
+            people[block.partition(":")[0]] = name[1].strip(), number[1].strip() if number else "", ""
     return people
 
 
 def _student_name(path: Path) -> str:
-    """The student after whom a file or folder is named, as a safe text."""
-    raw = os.fsencode(path.name if path.is_dir() else path.stem)
-    name = one_line(raw.decode(errors="backslashreplace"))
+    """The student after whom a file or folder is named."""
+    return path.name if path.is_dir() else Path(_code_name(path.name)).stem.removesuffix(".tar")
+
+
+def _safe_name(name: str) -> str:
+    """A student's name as a line of text, and as the name of a file that stays in its folder."""
+    raw = os.fsencode(name)
+    name = _OUTSIDE.sub("_", one_line(raw.decode(errors="backslashreplace").replace("\\", "_")))
     is_long = len(name.encode()) > MAX_NAME_BYTES
     return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name
+
+
+def _code_name(name: str) -> str:
+    """The name of a file without what a browser added to that of code."""
+    return _SAVED_AS.sub(r"\1", name)
 
 
 def _submission(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
+    """Read a submission; whatever is wrong with it is its `problem`."""
+    try:
+        with interrupt_after(READING_SECONDS):
+            return _read(student, handed_in, preferred_file, functions)
+    except BadInput:  # about this computer, as a missing library
+        raise
+    except Exception as error:  # of a stranger's files
+        return Submission(student, "", {}, f"it cannot be read: {reason_of(error)}")
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read."""
+    text = re.sub(r" <[^>]*>", "", getattr(error, "strerror", "") or str(error))  # Python's description of a member
+    return one_line(text)[:200] or type(error).__name__
+
+
+def _read(
+    student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
+) -> Submission:
     files: dict[str, Content] = {}
     times: dict[str, float] = {}
-    code, problems = {}, []
-    try:
-        contents = list(_contents(handed_in))
-        if len(contents) > MAX_FILES or sum(size for _, _, size, _ in contents) > MAX_SUBMISSION_BYTES:
-            raise OSError(None, f"more than {MAX_FILES} files or {MAX_SUBMISSION_BYTES // 2**20} MB")
-        for name, content, _, modified in contents:
-            if modified >= times.get(name, 0):  # the latest of several
-                files[name], times[name] = content, modified
-        for name, content in files.items():
-            if name.lower().endswith((".py", ".ipynb")):
-                try:
-                    code[name] = read_cells(name, content.read_bytes())
-                except NotCode as error:
-                    problems.append(one_line(str(error)))
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:  # RuntimeError: encrypted
-        return Submission(student, "", {}, f"it cannot be read: {getattr(error, 'strerror', '') or error}")
+    code: dict[str, Sequence[Cell]] = {}
+    problems: list[str] = []
+    left_out: list[str] = []
+    used_bytes = 0
+    contents = list(_contents(handed_in, problems))
+    for name, content, size, modified in sorted(contents, key=lambda one: 0 if one[0].endswith(CODE) else 1 + one[2]):
+        if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
+            left_out.append(one_line(name))
+        elif modified >= times.get(name, 0):  # the latest of several
+            used_bytes += size
+            files[name], times[name] = content, modified
+    for name, content in files.items():
+        if name.endswith(CODE):
+            try:
+                cells = read_cells(name, content.read_bytes())
+                if sum(len(source) for _, source in cells) > MAX_CODE_CHARACTERS:
+                    raise NotCode(f"{name} has more than {MAX_CODE_CHARACTERS} characters of code")
+                code[name] = cells
+            except (NotCode, BadInput) as error:
+                if isinstance(error, BadInput):
+                    raise
+                problems.append(one_line(str(error)))
+            except Exception as error:  # of a damaged member of an archive
+                problems.append(f"{one_line(name)} cannot be read: {reason_of(error)}")
+    notes = [f"left out, beyond {MAX_SUBMISSION_BYTES // 2**20} MB or {MAX_FILES} files: {', '.join(left_out[:5])}"]
+    notes = [*problems, *(notes if left_out else [])]
+    time = max((path.stat().st_mtime for _, path in handed_in), default=0.0)
+    time = max([time, *(modified for name, modified in times.items() if isinstance(files[name], Path))])
     if not code:
         listed = ", ".join(map(one_line, itertools.islice(files, 5)))
-        problem = "; ".join(problems) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
-        return Submission(student, "", files, problem)
-    file = _main_file(code, times, preferred_file, functions)
-    return Submission(student, file, files, "", code[file], time=max(times.values()))
+        problem = "; ".join(notes) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
+        return Submission(student, "", files, problem, time=time)
+    file, rivals = _main_file(code, times, preferred_file, functions)
+    if rivals:
+        notes.append(f"{file} is graded; {', '.join(map(one_line, rivals[:5]))} defines the same functions")
+    return Submission(student, file, files, "", code[file], time=time, notes=tuple(notes))
 
 
-def _contents(handed_in: Sequence[tuple[str, Path]]) -> Iterator[tuple[str, Content, int, float]]:
+def _contents(handed_in: Sequence[tuple[str, Path]], problems: list[str]) -> Iterator[tuple[str, Content, int, float]]:
     """The files in files, folders and archives, with their names, sizes and times."""
     for name, path in handed_in:
         if not (path.is_file() or path.is_dir()):
             raise OSError(None, "it is no file")
-        for file in [path] if path.is_file() else sorted(itertools.islice(path.rglob("*"), MAX_FILES + 1)):
+        for file in [path] if path.is_file() else sorted(itertools.islice(path.rglob("*"), 20 * MAX_FILES)):
             inner = PurePosixPath(name if file == path else file.relative_to(path).as_posix())
-            if file.is_file() and not file.is_symlink() and not _is_foreign(inner):
-                yield from _expanded(str(inner), file)
+            if file.is_file() and not file.is_symlink() and (file == path or not _is_foreign(inner)):
+                try:
+                    yield from _expanded(str(inner), file)
+                except Exception as error:  # of a damaged archive
+                    problems.append(f"{one_line(str(inner))} cannot be read: {reason_of(error)}")
 
 
 def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
     modified = path.stat().st_mtime
     if path.suffix.lower() not in (".zip", ".whl", ".egg"):
-        yield name, path, path.stat().st_size, modified
+        yield _target(name), path, path.stat().st_size, modified
         return
-    archive = zipfile.ZipFile(path)
-    for info in archive.infolist():
-        inner = PurePosixPath(info.filename)
+    for info in _open_archive(path).infolist():
+        inner = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
         is_link = info.external_attr >> 28 == 0xA
         if not (info.is_dir() or is_link or inner.is_absolute() or _is_foreign(inner)):
-            yield f"{name[:-4]}/{inner}", zipfile.Path(archive, info.filename), info.file_size, modified
+            try:
+                modified = datetime(*info.date_time).timestamp()
+            except ValueError:  # a date that does not exist
+                pass
+            yield _target(f"{name[:-4]}/{inner}"), Member(path, info), info.file_size, modified
 
 
-def forbidden_copies(submission: Submission, forbidden: tuple[str, ...]) -> set[str]:
-    """The files of forbidden modules handed in, by package name or by content."""
+def _target(name: str) -> str:
+    """The name of a file in the copy of a submission: of code in small letters at its end, and no part too long."""
+    parts = [
+        part if len(os.fsencode(part)) < 256 else f"{part[:20]}-{hashlib.sha256(os.fsencode(part)).hexdigest()[:16]}"
+        for part in _code_name(name).split("/")
+    ]
+    return re.sub(r"\.(py|ipynb)$", lambda match: match[0].lower(), "/".join(parts), flags=re.IGNORECASE)
+
+
+def forbidden_packages(submission: Submission, forbidden: Sequence[str]) -> tuple[str, ...]:
+    """The folders of forbidden packages that were handed in, with a slash at their end."""
     packages = {PurePosixPath(name).parent for name in submission.files if name.endswith("/__init__.py")}
-    named = tuple(f"{package}/" for package in packages if package.name in forbidden)
-    return {
-        name
-        for name, path in submission.files.items()
-        if name.startswith(named)
-        or (name != submission.file and name.endswith(".py") and _skeleton(path.read_bytes()) in _skeletons(forbidden))
-    }
+    return tuple(f"{package}/" for package in packages if package.name in forbidden)
+
+
+def is_forbidden_copy(submission: Submission, name: str, content: bytes, forbidden: tuple[str, ...]) -> bool:
+    """Whether a file beside the submission's own is a forbidden module's, by its content."""
+    return name != submission.file and name.endswith(".py") and _skeleton(content) in _skeletons(forbidden)
 
 
 @functools.cache
@@ -209,14 +317,13 @@ def _is_foreign(name: PurePosixPath) -> bool:
 
 def _main_file(
     code: Mapping[str, Sequence[Cell]], times: Mapping[str, float], preferred_file: str, functions: Sequence[str]
-) -> str:
-    """The file that defines or imports the most of the functions, then the latest."""
+) -> tuple[str, list[str]]:
+    """The file that defines or imports the most of the functions, then the latest; and those that are its equals."""
     preferred = [name for name in code if PurePosixPath(name).name == preferred_file]
-    tests = {name for name in code if re.search(r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$", name)}
     needed = set(functions)
 
     def available(name: str, depth: int = 3) -> set[str]:
-        names = defined_names(code[name])
+        names = defined_names(code[name]) - unwritten_functions(code[name])
         for module in imported_modules(code[name]) if depth else ():
             sibling = str(PurePosixPath(name).with_name(f"{module}.py"))
             if sibling in code:
@@ -225,6 +332,9 @@ def _main_file(
 
     def rank(name: str) -> tuple[object, ...]:
         own = needed & defined_names(code[name])
-        return len(needed & available(name)), name not in tests, len(own), -name.count("/"), times[name]
+        is_other = _NOT_THE_WORK.search(name) is not None
+        return len(needed & available(name)), not is_other, len(own), -name.count("/"), times[name]
 
-    return max(preferred or sorted(code, reverse=True), key=rank)
+    ranks = {name: rank(name) for name in preferred or sorted(code, reverse=True)}
+    file = max(ranks, key=ranks.__getitem__)
+    return file, [name for name in ranks if name != file and ranks[name] == ranks[file] and code[name] != code[file]]
