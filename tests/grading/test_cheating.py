@@ -4,6 +4,8 @@ import ctypes
 import io
 import os
 import random
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
+import psutil
 import pytest
 from grading_examples import (
     ASSIGNMENT,
@@ -434,6 +437,42 @@ def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
     mark = f"deltarule-forked-{os.getpid()}-{mode}"
     source = NEEDED + SURVIVE.replace("MARK", repr(mark))
     assert grade_one(tmp_path, source, sandbox=mode).points == 7
+    wait_for_end(mark)
+
+
+KILLS = {
+    "the grader": lambda grader: grader.kill(),
+    "its group": lambda grader: os.killpg(grader.pid, signal.SIGKILL),
+    "a process of its pool": lambda grader: [
+        one.kill()
+        for one in psutil.Process(grader.pid).children(recursive=True)
+        if "forkserver" in " ".join(one.cmdline())
+    ],
+}
+
+
+@pytest.mark.parametrize("killed", KILLS)
+def test_nothing_outlives_a_killed_grader(tmp_path: Path, isolated: None, killed: str) -> None:
+    mark = f"deltarule-orphan-{os.getpid()}-{len(killed)}"
+    (tmp_path / "anna.py").write_text(NEEDED + SURVIVE.replace("MARK", repr(mark)) + "if True:\n    while True: pass\n")
+    words = [
+        sys.executable,
+        "-m",
+        "deltarule",
+        "grade",
+        tmp_path / "anna.py",
+        "--with",
+        write_assignment(tmp_path / "a"),
+    ]
+    grader = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not any(mark in one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"]):
+            assert grader.poll() is None
+            time.sleep(0.05)
+        KILLS[killed](grader)
+    finally:
+        grader.kill()
+        grader.wait()
     wait_for_end(mark)
 
 

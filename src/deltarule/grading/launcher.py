@@ -1,11 +1,13 @@
 """The first process of a submission, which confines itself and then becomes the worker.
 
 Run as `python -I launcher.py USER ROOT CODE PATHS...`. It imports nothing of ours and little else, as it starts with
-every submission. Nothing that it starts can leave its process group, which the grader ends.
+every submission. Its child runs the code, in a process group that nothing can leave; this process stays outside the
+sandbox, and ends the group when the code ends, when the grader asks for it by SIGTERM, or when the grader dies.
 """
 # mypy: disable-error-code="attr-defined"
 # Only Linux has what this file calls.
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -43,6 +45,7 @@ def main() -> None:
     """Run Python code in the sandbox."""
     user, root, code, *paths = sys.argv[1:]
     libc = ctypes.CDLL(None)
+    _leave_one_outside(libc)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _apply_landlock(root, paths, is_other_user=user != "0")
     _filter_calls()
@@ -54,8 +57,29 @@ def main() -> None:
         rights = 1 << CAP_DAC_READ_SEARCH
         libc.capset(struct.pack("II", CAPABILITY_VERSION, 0), struct.pack("6I", rights, rights, rights, 0, 0, 0))
         libc.prctl(PR_CAP_AMBIENT, 2, CAP_DAC_READ_SEARCH, 0, 0)  # of child processes too
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the grader dies
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of the user has cleared it
     exec(code, vars(sys.modules["__main__"]))
+
+
+def _leave_one_outside(libc: ctypes.CDLL) -> None:
+    """Continue in a child; here, wait for its end or SIGTERM, and end its group."""
+    expected = {signal.SIGTERM, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, expected)
+    grader = os.getppid()
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # when the grader dies
+    if (child := os.fork()) == 0:
+        os.setpgid(0, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, expected)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        return
+    with contextlib.suppress(OSError):  # the child has done it
+        os.setpgid(child, child)
+    for stream in (0, 1, 2):
+        os.close(stream)
+    if os.getppid() == grader:
+        signal.sigwait(expected)
+    os.killpg(child, signal.SIGKILL)  # before the child is waited for, so that no other group has its number
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
 
 
 def _apply_landlock(root: str, paths: Sequence[str], *, is_other_user: bool) -> None:

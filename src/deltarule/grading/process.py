@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from deltarule.errors import one_line
-from deltarule.grading import worker
+from deltarule.grading import launcher, worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.sandbox import confined, limited, module_paths, own_user
 from deltarule.grading.source import Cell
@@ -140,9 +140,12 @@ class Worker:
         if self.process is None:
             return
         with contextlib.suppress(OSError):
-            self.process.kill()
-            if sys.platform != "win32":
-                os.killpg(self.process.pid, signal.SIGKILL)  # which nothing in the sandbox can leave
+            if launcher.__file__ in self.process.args:
+                self.process.terminate()  # it ends its child's group, which nothing can leave
+            else:
+                self.process.kill()
+                if sys.platform != "win32":
+                    os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
