@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.load import load
-from deltarule.formulas.javascript import HELPERS, javascript
-from deltarule.formulas.tracer import trace
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
+from deltarule.program.formula import trace
+from deltarule.program.javascript import HELPERS, javascript
 
 PAGE = Path(__file__).parents[1] / "src" / "deltarule" / "playground" / "page"
 THUMBNAILS = ("spirals", "circles", "clusters", "checkerboard", "xor", "hills", "iris", "wine")

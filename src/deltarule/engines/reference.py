@@ -3,7 +3,7 @@
 θ, g [K, P]   x [B, D] or [K, B, D]   z [K, B, C]   J [K]
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals, objective_of_logits
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
-from deltarule.maths.network import Taped, backward, flatten, forward, updated_buffers, views
-from deltarule.maths.objective import data_term, penalty_term
+from deltarule.maths.network import Taped, forward, views
+from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
 from deltarule.problem.batches import Batch, all_rows, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -88,41 +88,21 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
     return Pass(objective, gradient(), tape, buffers)
 
 
-def forward_pass(
-    problem: Problem, state: State, rows: Batch
-) -> tuple[Floats, Callable[[], Floats], list[Taped], Floats]:
-    """Run a batch in training mode; the second result runs the backward pass.
-
-    θ may be complex, as the complex step needs: then the objective and all intermediate values are.
-    """
-    network, members = problem.network, state.members
-    total = rows.w.sum(-2, keepdims=True)
+def forward_pass(problem: Problem, state: State, rows: Batch) -> TrainingPass:
+    """Run a batch in training mode."""
     keep, rate = dropout_masks(problem, state, rows)
-    tape, statistics = forward(
-        network.layers,
-        views(state.theta, network.entries),
-        rows.x,
-        share=rows.w / total if network.buffers else None,  # only batch norm needs it
-        keep=keep,
-        rate=rate,
-    )
-    J, logits_gradient = data_term(problem.loss, problem.reduction, network.output, tape[-1].value, rows.y, rows.w)
-    penalty_gradient = None
+    penalty = {}
     if problem.penalty is not None:
-        strength = problem.strength[members, None].astype(problem.dtype)
-        chosen = problem.penalized.astype(problem.dtype)
-        value, penalty_gradient = penalty_term(problem.penalty, strength, state.theta, chosen, total[..., 0])
-        J = J + value
+        penalty["strength"] = problem.strength[state.members, None].astype(problem.dtype)
+        penalty["penalized"] = problem.penalized.astype(problem.dtype)
+    arrays = state.theta, state.buffers, rows.x, rows.y, rows.w
+    return training_pass(objective_of(problem), *arrays, keep=keep, rate=rate, **penalty)
 
-    def gradient() -> Floats:
-        slope = 0.0 if penalty_gradient is None else penalty_gradient()
-        return np.asarray(flatten(backward(tape, logits_gradient()), network.entries) + slope)
 
-    buffers = state.buffers
-    if statistics:
-        observed = updated_buffers(views(buffers, network.buffers), statistics, total)
-        buffers = np.asarray(flatten(observed, network.buffers))
-    return J, gradient, tape, buffers
+def objective_of(problem: Problem) -> Objective:
+    """Return what training minimizes."""
+    network = problem.network
+    return Objective(network.layers, network.entries, network.buffers, problem.loss, problem.reduction, problem.penalty)
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
@@ -138,15 +118,13 @@ def apply_optimizer(
     """Return θ and the slots after an update with the gradient g."""
     optimizer, factors = problem.optimizer, problem.entry_factors
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
-    if problem.clip_norm is not None:
-        limit, length = problem.clip_norm[state.members, None].astype(g.dtype), np.sqrt((g * g).sum(-1, keepdims=True))
-        g = np.where(length > limit, g * (limit / np.maximum(length, limit)), g)
-    slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
-    norm = {"norm": array_norms(problem, g)} if optimizer.norms else {}
-    theta, *slots = optimizer.update(state.theta, g, *slots, **numbers, **norm)
+    longest = None if problem.clip_norm is None else problem.clip_norm[state.members, None].astype(g.dtype)
     if factors is not None:
-        each = (factors if factors.ndim == 1 else factors[state.members]).astype(theta.dtype)
-        theta = np.where(each == 0, state.theta, np.where(each == 1, theta, state.theta + each * (theta - state.theta)))
+        factors = (factors if factors.ndim == 1 else factors[state.members]).astype(state.theta.dtype)
+    slots = [state.slots[name] for name in optimizer.slots]  # by name: a checkpoint may hold them in another order
+    theta, *slots = optimizer_step(
+        optimizer, problem.network.entries, state.theta, g, slots, numbers, longest=longest, factors=factors
+    )
     return theta, dict(zip(optimizer.slots, slots, strict=True))
 
 
@@ -176,15 +154,6 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
     computed = everywhere(once, steps[:, None] + 1.0, **numbers)
     return {name: value.astype(problem.dtype) for name, value in computed.items()}
-
-
-def array_norms(problem: Problem, g: Floats) -> Floats:
-    """Return for each entry of the gradient g [K, P] the norm of its array, [K, P]."""
-    norms = np.empty_like(g)
-    for entry in problem.network.entries:
-        part = g[:, entry.start : entry.stop]
-        norms[:, entry.start : entry.stop] = np.sqrt((part * part).sum(-1, keepdims=True))
-    return norms
 
 
 def dropout_masks(

@@ -19,9 +19,10 @@ from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalib
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.torch_modules import evaluation_layers
 from deltarule.files import write_whole
-from deltarule.formulas.tracer import OPERATORS_OF_BOOLEANS, Constant, NotTraceable, Operand, Operation, trace
 from deltarule.maths.activations import Activation
 from deltarule.problem.registry import is_built_in
+from deltarule.program.formula import OPERATORS_OF_BOOLEANS, trace
+from deltarule.program.program import Constant, NotTraceable, Operand, Operation
 from deltarule.tables.column_encoder import NUMBER, Column
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8

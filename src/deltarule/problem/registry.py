@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, short_repr
-from deltarule.formulas.tracer import NotTraceable, trace
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
@@ -20,6 +19,8 @@ from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.settings import FINITE, PARAMETERS, quoted
+from deltarule.program.formula import trace
+from deltarule.program.program import NotTraceable
 
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 from numpy import sqrt
 
-from deltarule.engines.reference import apply_optimizer, array_norms
+from deltarule.engines.reference import apply_optimizer
 from deltarule.maths.network import Entry, views
 from deltarule.maths.optimizers import HYPERPARAMETERS, LEARNING_RATE
+from deltarule.maths.update import array_norms
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
@@ -54,7 +55,7 @@ def _add_gradient_norm(trace: TraceBuilder, entry: Entry) -> Ref:
     def rule() -> Expression:
         return sqrt(Series(gradient.axes, gradient.value.shape, lambda *index: gradient(*index) ** 2))
 
-    value = array_norms(trace.problem, trace.forward_pass.gradient)[0, entry.start]
+    value = array_norms(trace.network.entries, trace.forward_pass.gradient)[0, entry.start]
     return trace.add(f"norm_{entry.name}", "update", value, "", f"length of {gradient.name}", rule)()
 
 

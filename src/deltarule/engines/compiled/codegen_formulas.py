@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from deltarule.engines.compiled.formula_printer import Formulas, NotCompilable
-from deltarule.formulas.tracer import NotTraceable, trace
 from deltarule.maths.losses import CROSS_ENTROPY
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.problem import Problem
+from deltarule.program.formula import trace
+from deltarule.program.program import NotTraceable
 
 
 def read_program_sources(*file_names: str, lanes: int = 16) -> list[str]:

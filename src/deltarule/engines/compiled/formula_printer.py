@@ -12,15 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from deltarule.errors import DeltaruleError
-from deltarule.formulas.tracer import (
-    OPERATORS,
-    OPERATORS_OF_BOOLEANS,
-    NotTraceable,
-    Operand,
-    Operation,
-    Variable,
-    trace,
-)
+from deltarule.program.formula import OPERATORS, OPERATORS_OF_BOOLEANS, trace
+from deltarule.program.program import NotTraceable, Operand, Operation, Variable
 
 IN_FLOAT32 = frozenset("exp expm1 log log1p tanh".split())
 """The functions of simd_math.py that also have a form for float32, such as `exp_single`."""

@@ -18,8 +18,9 @@ from deltarule.engines.compiled.cache import load
 from deltarule.engines.compiled.codegen_formulas import update_numbers
 from deltarule.engines.compiled.codegen_lanes import Shape, Space
 from deltarule.engines.compiled.formula_printer import NotCompilable, is_library_function
-from deltarule.formulas.tracer import NotTraceable, trace
 from deltarule.problem.problem import Problem
+from deltarule.program.formula import trace
+from deltarule.program.program import NotTraceable
 
 Result = TypeVar("Result")
 

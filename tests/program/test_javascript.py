@@ -9,8 +9,9 @@ import scipy.special
 from node_process import needs_node
 from traceable_formulas import BUILT_INS, results_of
 
-from deltarule.formulas.javascript import HELPERS, javascript
-from deltarule.formulas.tracer import NotTraceable, trace
+from deltarule.program.formula import trace
+from deltarule.program.javascript import HELPERS, javascript
+from deltarule.program.program import NotTraceable
 
 pytestmark = needs_node
 

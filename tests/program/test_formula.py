@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from traceable_formulas import BUILT_INS, formulas, results_of
 
-from deltarule.formulas.tracer import Constant, NotTraceable, Program, trace
 from deltarule.maths import elementary
+from deltarule.program.formula import trace
+from deltarule.program.program import Constant, NotTraceable, Program
 
 DTYPES = ("float32", "float64")
 FUNCTIONS = {"select": elementary.select, "erf": scipy.special.erf}
@@ -120,8 +121,8 @@ def changing_its_argument(z: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (branching, "it branches on an argument in line {line1} of test_tracer.py: if z > 0:"),
-        (changing_its_argument, "it uses multiply with out in line {line1} of test_tracer.py: z *= 2"),
+        (branching, "it branches on an argument in line {line1} of test_formula.py: if z > 0:"),
+        (changing_its_argument, "it uses multiply with out in line {line1} of test_formula.py: z *= 2"),
         (lambda z: max(z, 0), "it branches on an argument"),
         (lambda z: z - z.mean(), "it uses .mean"),
         (lambda z: z - np.sum(z), "it uses sum"),

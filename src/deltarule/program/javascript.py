@@ -1,6 +1,6 @@
 """Print a formula's program as a JavaScript function of numbers.
 
->>> from deltarule.formulas.tracer import trace
+>>> from deltarule.program.formula import trace
 >>> print(javascript("leaky_relu", trace(lambda z, slope: np.where(z > 0, z, slope * z), ["z", "slope"], "float64")))
 function leaky_relu(z, slope) {
   const t0 = z > 0.0;
@@ -14,15 +14,8 @@ import math
 
 import numpy as np
 
-from deltarule.formulas.tracer import (
-    OPERATORS,
-    OPERATORS_OF_BOOLEANS,
-    NotTraceable,
-    Operand,
-    Operation,
-    Program,
-    Variable,
-)
+from deltarule.program.formula import OPERATORS, OPERATORS_OF_BOOLEANS
+from deltarule.program.program import NotTraceable, Operand, Operation, Program, Variable
 
 HELPERS = """
 function erf(x) {

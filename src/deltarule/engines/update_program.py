@@ -1,0 +1,46 @@
+"""The program of a problem's update."""
+
+from collections.abc import Mapping
+from weakref import WeakKeyDictionary
+
+from deltarule.engines.reference import objective_of
+from deltarule.maths.elementary import Fixed
+from deltarule.problem.problem import Problem, UpdateRange
+from deltarule.program.program import Program
+from deltarule.program.update import Range, Structure, record_update
+
+_programs: "WeakKeyDictionary[Problem, dict[frozenset[str], Program]]" = WeakKeyDictionary()
+
+
+def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Program:
+    """Return the program of one update, recorded once.
+
+    own : which of "rows", "weights" and "entry_factors" each member has for itself.
+    """
+    programs = _programs.setdefault(problem, {})
+    if own not in programs:
+        programs[own] = record_update(structure_of(problem, own))
+    return programs[own]
+
+
+def structure_of(problem: Problem, own: frozenset[str] = frozenset()) -> Structure:
+    """Return all on which the program of a problem's update depends."""
+    return Structure(
+        objective=objective_of(problem),
+        optimizer=problem.optimizer,
+        schedule=problem.schedule,
+        schedule_numbers=tuple(problem.schedule_numbers),
+        ranges=tuple(Range(part.start, part.stop, _factors(problem, part)) for part in problem.number_ranges),
+        dropped=tuple(n for n, rates in enumerate(problem.dropout.T, 1) if rates.any()),
+        own=own,
+        clips=problem.clip_norm is not None,
+        has_entry_factors=problem.entry_factors is not None,
+        dtype=problem.dtype,
+    )
+
+
+def _factors(problem: Problem, part: UpdateRange) -> Mapping[str, float]:
+    factors = dict(zip(problem.factors, part.factors, strict=False))
+    if problem.optimizer.decay and not part.penalized:
+        factors["weight_decay"] = 0.0
+    return Fixed(factors)

@@ -1,0 +1,213 @@
+"""Record the program of one whole update: forward and backward pass, the optimizer's step, batch norm's statistics.
+
+The functions of `maths` run on recorded arrays, unmodified. Sizes that know their axis name the axes of all arrays:
+units0 are the inputs of a network, units1 the units of its first layer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.maths.network import Entry, Layer, Taped, buffer_entries, parameter_entries, views
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.schedules import Schedule
+from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
+from deltarule.program.program import MEMBERS, ONE, ROWS, Axis, NotTraceable, Operand, Program, Variable
+from deltarule.program.recorder import Axes, Tape, Traced
+
+
+@dataclass(frozen=True)
+class Range:
+    """Neighboring arrays of θ whose numbers of the optimizer are multiplied alike: {number: factor}."""
+
+    start: int
+    stop: int
+    factors: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Everything on which the program of an update depends.
+
+    objective, optimizer, schedule : the formulas.
+    schedule_numbers : the names of the schedule's parameters.
+    ranges : of θ, with their factors of the optimizer's numbers.
+    dropped : the layers with dropout, by number.
+    own : which of "rows", "weights" and "entry_factors" each member has for itself; others are shared.
+    clips : whether long gradients are shortened.
+    has_entry_factors : whether factors of single entries multiply the update.
+    dtype : of the arrays.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    schedule: Schedule
+    schedule_numbers: tuple[str, ...]
+    ranges: tuple[Range, ...]
+    dropped: tuple[int, ...]
+    own: frozenset[str]
+    clips: bool
+    has_entry_factors: bool
+    dtype: np.dtype[Any]
+
+
+def record_update(structure: Structure) -> Program:
+    """Return the program of an update.
+
+    Its arguments:
+
+    θ, v …                      parameters and the optimizer's slots, [members, parameters]
+    buffers                     batch norm's running statistics
+    x, y, w                     a batch and the weights of its rows; a short last batch has fewer rows
+    keep1, dropout1             a layer's masks, drawn from counters, and its rates
+    strength, penalized         of the penalty
+    learning_rate, momentum …   the optimizer's numbers, in float64
+    schedule_steps …            the schedule's numbers, in float64
+    updates, counted            the updates before this one, and what the schedule counts: updates or epochs
+    factor                      what training multiplies the learning rate with
+    longest, entry_factors      of gradients that are clipped, and of single entries
+
+    Its results are J, θ′, v′ …, buffers′ and, by the names that formulas have, W1, z1, a1, δ1, ∂J/∂W1 …
+    """
+    recording = _Recording(structure)
+    try:
+        return recording.program()
+    except NotTraceable:
+        raise
+    except Exception as error:  # whatever a formula of the user's raises
+        raise NotTraceable(f"it raises {type(error).__name__}: {error}") from None
+
+
+class _Recording:
+    def __init__(self, structure: Structure) -> None:
+        layers = tuple(_with_named_sizes(layer) for layer in structure.objective.layers)
+        self.structure = structure
+        self.objective = replace(
+            structure.objective,
+            layers=layers,
+            entries=parameter_entries(layers),
+            statistics=buffer_entries(layers),
+        )
+        self.tape = Tape([])
+        self.arguments: dict[str, Variable] = {}
+        self.labels: dict[str, Operand] = {}
+
+    def given(self, name: str, axes: Axes, dtype: Any = None) -> Any:
+        """Return an argument of the program."""
+        argument = Variable(name, np.dtype(dtype or self.structure.dtype), axes)
+        return self.tape.number(self.arguments.setdefault(name, argument))
+
+    def label(self, name: str, array: Any) -> Any:
+        """Give an array the name that formulas have for it."""
+        self.labels.setdefault(name, self.tape.operand(array))
+        return array
+
+    def program(self) -> Program:
+        structure, entries = self.structure, self.objective.entries
+        parameters = Axis("parameters", entries[-1].stop)
+        theta = self.given("θ", (MEMBERS, parameters))
+        slots = {name: self.given(name, (MEMBERS, parameters)) for name in structure.optimizer.slots}
+        for entry in entries:
+            self.label(symbol_of(entry), views(theta, [entry])[entry.name])
+        done = self._training_pass(theta, parameters)
+        gradient = done.gradient()
+        for entry in entries:
+            self.label(
+                f"∂J/∂{symbol_of(entry)}", gradient[..., entry.start : entry.stop].reshape(MEMBERS, *entry.shape)
+            )
+        options = {}
+        if structure.clips:
+            options["longest"] = self.given("longest", (MEMBERS, ONE))
+        if structure.has_entry_factors:
+            members = (MEMBERS,) if "entry_factors" in structure.own else ()
+            options["factors"] = self.given("entry_factors", (*members, parameters))
+        optimizer, numbers = structure.optimizer, self._numbers()
+        updated = optimizer_step(optimizer, entries, theta, gradient, [*slots.values()], numbers, **options)
+        for name, array in zip(("θ", *slots), updated, strict=True):
+            self.label(f"{name}′", array)
+        if self.objective.statistics:
+            self.label("buffers′", done.buffers)
+        self.label("J", done.objective)
+        return self._named()
+
+    def _training_pass(self, theta: Any, parameters: Axis) -> TrainingPass:
+        structure, layers = self.structure, self.objective.layers
+        rows = (MEMBERS, ROWS) if "rows" in structure.own else (ROWS,)
+        weights = (MEMBERS, ROWS) if structure.own & {"rows", "weights"} else (ROWS,)
+        x, y = self.given("x", (*rows, layers[0].inputs)), self.given("y", (*rows, layers[-1].units))  # type: ignore[arg-type]
+        keep, rate = {}, {}
+        for layer in layers:
+            if layer.number in structure.dropped:
+                keep[layer.number] = self.given(f"keep{layer.number}", (MEMBERS, ROWS, layer.units))  # type: ignore[arg-type]
+                rate[layer.number] = self.given(f"dropout{layer.number}", (MEMBERS, ONE, ONE))
+        penalty = {}
+        if self.objective.penalty is not None:
+            penalty["strength"] = self.given("strength", (MEMBERS, ONE))
+            penalty["penalized"] = self.given("penalized", (parameters,))
+        running = self.objective.statistics
+        buffers = self.given("buffers", (MEMBERS, Axis("statistics", running[-1].stop))) if running else None
+        w = self.given("w", (*weights, ONE))
+        done = training_pass(self.objective, theta, buffers, x, y, w, keep=keep, rate=rate, **penalty)
+        done.tape[:] = map(self._labeled, done.tape)
+        return done
+
+    def _labeled(self, taped: Taped) -> Taped:
+        """Label a step's result, and δ, ∂J/∂z, on the way back."""
+
+        def backward(upstream: Any) -> Any:
+            if taped.symbol == "z":
+                self.label(f"δ{taped.layer}", upstream)
+            return taped.backward(upstream)
+
+        return taped._replace(value=self.label(taped.name, taped.value), backward=backward)
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return what the optimizer's update takes: [members, 1], or [members, P] where ranges of θ differ."""
+        structure, optimizer = self.structure, self.structure.optimizer
+
+        def number(name: str) -> Any:
+            return self.given(name, (MEMBERS, ONE), float)
+
+        schedule = {name: number(f"schedule_{name}") for name in structure.schedule_numbers}
+        rate = structure.schedule.rate(number("counted"), number("learning_rate"), **schedule) * number("factor")
+        numbers = {"learning_rate": rate} | {name: number(name) for name in optimizer.parameters}
+        by_range = []
+        for part in structure.ranges:
+            scaled = {
+                name: value * part.factors[name] if name in part.factors else value for name, value in numbers.items()
+            }
+            if optimizer.once_a_step is not None:
+                scaled = optimizer.once_a_step(self.given("updates", (ONE, ONE), float) + 1.0, **scaled)
+            by_range.append({name: value.astype(structure.dtype) for name, value in scaled.items()})
+        return {name: self._joined([each[name] for each in by_range]) for name in by_range[0]}
+
+    def _joined(self, values: Sequence[Traced]) -> Any:
+        """Return a number of each range of θ as one array, or the number if it is the same for all."""
+        if all(value.variable == values[0].variable for value in values):
+            return values[0]
+        parts: list[Any] = []
+        for part, value in zip(self.structure.ranges, values, strict=True):
+            parts.append(np.broadcast_to(value, (MEMBERS, part.stop - part.start)))
+        return np.concatenate(parts, axis=-1)
+
+    def _named(self) -> Program:
+        """Return the program, with labels as the names of variables that have none."""
+        names: dict[str, str] = {}
+        for label, operand in self.labels.items():
+            if isinstance(operand, Variable) and operand.name not in self.arguments:
+                names.setdefault(operand.name, label)
+        operations, results = tuple(self.tape.operations.values()), tuple(self.labels.values())
+        return Program(tuple(self.arguments.values()), operations, results, tuple(self.labels)).renamed(names)
+
+
+def symbol_of(entry: Entry) -> str:
+    """Return the name of an array in formulas: γ1 and β1 for batch norm's, as beta1 is a number of Adam."""
+    greek = {"gamma": "γ", "beta": "β"}
+    return f"{greek.get(entry.symbol, entry.symbol)}{entry.layer}"
+
+
+def _with_named_sizes(layer: Layer) -> Layer:
+    n = layer.number
+    return replace(layer, inputs=Axis(f"units{n - 1}", layer.inputs), units=Axis(f"units{n}", layer.units))
