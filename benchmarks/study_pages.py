@@ -21,6 +21,7 @@ from deltarule.reports.verdicts import (
     list_verdicts,
 )
 from deltarule.studies.claims import STUDIES
+from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict, surviving_verdicts
 
 PAGES = Path(__file__).parents[1] / "docs" / "studies"
@@ -120,6 +121,13 @@ def median_in_markdown(figure: dict) -> str:
     return text if "-" in text else text.replace(" to ", "–")
 
 
+def unsaid_in_markdown(study: str) -> str:
+    """What a report leaves unsaid, as its recipe assumes it."""
+    assumptions = load_recipe(study).configuration.assumption
+    rows = [[one.what, str(one.value), one.why] for one in assumptions]
+    return table(["left unsaid", "assumed", "why"], rows).markdown()
+
+
 def conventions_of(id: str) -> str:
     """Under how many cost conventions a claim of the encoder holds, in words."""
     counted = support(id) if id.startswith("encoder-") and not id.startswith("encoder-relu") else None
@@ -166,7 +174,8 @@ def main() -> None:
     for study in STUDIES:
         page, results = PAGES / f"{page_of(study)}.md", stored_results(study)
         block = verdicts_in_markdown(to_jsonable(results)["claims"])
-        page.write_text(replaced(page.read_text(encoding="utf-8"), f"verdicts {study}", block), encoding="utf-8")
+        text = replaced(page.read_text(encoding="utf-8"), f"verdicts {study}", block)
+        page.write_text(replaced(text, f"unsaid {study}", unsaid_in_markdown(study)), encoding="utf-8")
 
 
 if __name__ == "__main__":

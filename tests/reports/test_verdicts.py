@@ -23,9 +23,10 @@ from deltarule.studies.verdicts import ControlResult, Verdict, combine_verdicts,
 @pytest.mark.parametrize(
     ("codes", "told"),
     [
-        (["agrees", "disagrees"], "supported under 1 of 2"),
-        (["agrees", "some seeds", "disagrees"], "supported under 1 of 3, for some seeds under 1"),
-        (["agrees", "undecided", "disagrees"], "supported under 1 of 3, undecided under 1"),
+        (["agrees", "disagrees"], "supported under 1 of 2, refuted under 1"),
+        (["compatible", "disagrees", "disagrees"], "compatible under 1 of 3, refuted under 2"),
+        (["agrees", "some seeds", "disagrees"], "supported under 1 of 3, refuted under 1, for some seeds under 1"),
+        (["agrees", "undecided", "disagrees"], "supported under 1 of 3, refuted under 1, undecided under 1"),
     ],
 )
 def test_some_seeds_are_not_counted_as_support(codes, told):
@@ -38,7 +39,10 @@ def test_some_seeds_are_not_counted_as_support(codes, told):
     [
         (["undecided"], "undecided (too few seeds)"),
         (["undecided", "agrees"], "undecided (too few seeds): supported under 1 of 2, undecided under 1"),
-        (["disagrees", "some seeds", "tie"], "a tie: supported under 0 of 3, for some seeds under 1, a tie under 1"),
+        (
+            ["disagrees", "some seeds", "tie"],
+            "a tie: supported under 0 of 3, refuted under 1, for some seeds under 1, a tie under 1",
+        ),
         (["tie", "tie"], "a tie"),
     ],
 )

@@ -9,9 +9,9 @@ from scripts import benchmark
 
 from deltarule.json_files import to_jsonable
 from deltarule.reports.table import table
-from deltarule.studies.claims import claims_of_study
+from deltarule.studies.claims import RULES, claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
-from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share, looks_up_to
+from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share, looks_up_to, verdict_by_rule
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
 stored = benchmark("stored_results")
@@ -24,7 +24,7 @@ def test_stored_criteria_are_the_claims(study):
     results, claims = stored.stored_results(study), claims_of_study(recipe)
     assert [verdict.id for verdict in results.claims] == [claim.id for claim in claims]
     for verdict, claim in zip(results.claims, claims, strict=True):
-        for name in ("criterion", "needed", "report", "contradicts_itself", "changed"):
+        for name in ("criterion", "needed", "report", "contradicts_itself", "changed", "rule"):
             assert getattr(verdict, name) == getattr(claim, name), f"judge {claim.id} again: its {name}"
         assert verdict.claim == claim.says, f"judge {claim.id} again"
         assert list(verdict.readings) in ([], list(claim.readings)), f"judge {claim.id} again"
@@ -42,9 +42,11 @@ def test_stored_verdicts_follow_from_the_counts(study):
                 looks = [CONFIDENCE, *(look.confidence for look in looks_up_to(results.seeds))]
                 judged = [judge_share(reading.count, reading.of, verdict.needed, one) for one in looks]
                 [(_, p_value, code), *_] = [one for one in judged if tuple(reading.interval) == pytest.approx(one[0])]
-                assert (reading.verdict, reading.p_value) == (code, pytest.approx(p_value))
+                expected = verdict_by_rule(code, verdict.rule)
+                assert (reading.verdict, reading.p_value) == (expected, pytest.approx(p_value))
         if verdict.readings:
-            assert verdict.verdict == combine_verdicts(one.verdict for one in verdict.readings.values())
+            codes = [one.verdict for one in verdict.readings.values()]
+            assert verdict.verdict == combine_verdicts(codes, verdict.rule)
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -65,12 +67,28 @@ def test_claims_stand_in_order(study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_errata_name_every_changed_criterion(study):
-    """In a list such as "boundary-7, 8" the later numbers stand alone."""
+    """In a list such as "boundary-xor-7, 14" the later numbers stand alone; older lists name both boundary studies."""
     text = (PAGES / "errata.md").read_text(encoding="utf-8")
     changed = [claim.id.rpartition("-") for claim in claims_of_study(load_recipe(study)) if claim.changed]
     for name, _, number in changed:
-        lists = re.findall(rf"(?<![a-z-]){name}-(\d+(?:(?:, | and |; )\d+)*)", text)
+        names = "|".join({name, re.sub("-(linear|xor)$", "", name)})
+        lists = re.findall(rf"(?<![a-z-])(?:{names})-(\d+(?:(?:, | and |; )\d+)*)", text)
         assert number in re.findall(r"\d+", " ".join(lists)), f"{name}-{number}"
+
+
+def test_the_rule_stands_in_the_criteria():
+    """Every row, with the share that it asks for, and every claim of the studies under one of them."""
+    text = (PAGES / "criteria.md").read_text(encoding="utf-8").partition("## One rule")[2].partition("\n## ")[0]
+    claims = [claim for study in STUDIES for claim in claims_of_study(load_recipe(study))]
+    for row, needed in RULES.items():
+        [share] = re.findall(rf"^\| {row} \|.*\| (.*?) \|$", text, re.MULTILINE)
+        if row in ("figures", "not testable", "arithmetic"):
+            assert share == "–"
+        else:
+            assert share == {0.05: "5 %", 0.5: "more than half", 0.9: "90 %"}[needed]
+    for claim in claims:
+        assert claim.rule in RULES and claim.needed == RULES[claim.rule], claim.id
+        assert claim.criterion.startswith("none: ") == (claim.rule in ("figures", "not testable")), claim.id
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/studies/index.md"])

@@ -1,7 +1,6 @@
 """The encoder study: its predicates on records made by hand, its stored results, and the table of conventions."""
 
 import csv
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,11 @@ import pytest
 from scripts import benchmark
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
-from deltarule.json_files import read_json
 from deltarule.problem.state import initial_state
 from deltarule.studies.claims import all_conditions, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder as claims
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
-from deltarule.studies.verdicts import judge_claim
 from deltarule.training.history import History
 from deltarule.training.run import Run
 
@@ -55,7 +52,7 @@ def record(cost=(), right=(), steps=None):
 class Records:
     """Runs in the place of trainings, by the experiment's name."""
 
-    dataset, seeds = DATASET, 1
+    dataset, seeds, seed_numbers = DATASET, 1, range(1)
 
     def __init__(self, usual=None, **others):
         self.runs = {None: usual, **{name.replace("_", "-"): run for name, run in others.items()}}
@@ -71,14 +68,14 @@ def holds(claim, records):
 def test_diverged_setting_is_not_lower():
     records = Records(record(cost=[[0.1], [0.000081]]))
     records.runs |= {name: record(cost=[[0.1], [np.nan]]) for name in claims.TRIED}
-    assert list(holds(CLAIMS["encoder-14"], records).values()) == [[True], [True]]
+    assert set(map(tuple, holds(CLAIMS["encoder-14"], records).values())) == {(True,)}
 
 
 def test_encoder_1_finds_where_the_outputs_come_to_those_of_figure_5():
     one = Experiments(RECIPE, seeds=1, first_seed=5000)
-    evidence = CLAIMS["encoder-1"].evidence(one, "until the outputs are those of figure 5")
+    evidence = CLAIMS["encoder-1"].evidence(one, "squared error, as figure 5")
     since = int(evidence.figures["converged from iteration"][0])
-    runs = [one.run({"stopping.max_steps": steps}) for steps in (since - 10, since)]
+    runs = [one.run({"stopping.max_steps": steps}) for steps in (since - 50, since)]
     before, then = (run.outputs(DATASET.train.x)[0] for run in runs)
     correct, others = np.eye(8) == 1, np.eye(8) == 0
     assert np.round(then[correct].min(), 2) >= 0.97 and np.round(then[others].max(), 2) <= 0.02
@@ -96,7 +93,7 @@ def test_encoder_3():
     right[60:, 1] = 1 / 8  # the second has an object right only after the jump
     cost[60:, 1] = 0.08 + 0.01 * (np.arange(30) % 2)
     run = record(cost=cost, right=right, steps=range(len(cost)))
-    doubled, by_a_fifth = holds(CLAIMS["encoder-3"], Records(run)).values()
+    doubled, by_a_fifth = list(holds(CLAIMS["encoder-3"], Records(run)).values())[:2]
     assert doubled == [True, False, False, False]
     assert by_a_fifth == [True, True, False, False]  # the second from 0.05 to 0.09, with an object right
 
@@ -107,7 +104,7 @@ def test_encoder_7_counts_in_two_ways():
     other = record(cost=np.where(looks >= [60, 20], 0.0, 1.0), right=(looks >= [40, 10]) * 1.0)
     figures = [
         CLAIMS["encoder-7"].evidence(Records(usual, cross_entropy=other), name).figures["times fewer"].tolist()
-        for name in ("until all objects are right", "until the same cost")
+        for name in ("squared error, right", "squared error, same cost")
     ]
     assert figures == [[1.25, 5.0], [5.0, 15.0]]
 
@@ -130,6 +127,26 @@ def test_encoder_10_uses_separate_seeds():
     assert len({seed for seeds in experiments.seeds_of.values() for seed in seeds}) == 3 * 6
 
 
+def test_encoder_14_begins_other_settings_from_weights_of_their_own():
+    experiments = Experiments(with_settings(RECIPE, {"stopping.max_steps": 10}), seeds=3)
+    seeds = [claims.seeds_of_their_own(experiments, index) for index in range(len(claims.TRIED))]
+    assert len({seed for some in [experiments.seed_numbers, *seeds] for seed in some}) == 3 * (1 + len(claims.TRIED))
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [((None, None, 90, 30), True), ((None, 90, 90, 30), False), ((None, 90, 60, None), False)]
+)
+def test_encoder_16_wants_each_larger_rate_to_be_faster(since, expected):
+    """For the rates 0.01, 0.1, 1 and 10 the iteration from which all objects are right, or None."""
+
+    class Rates(Records):
+        def run(self, settings=None, *, experiment=None, **looks):
+            found = since[claims.RATES.index(settings["optimizer.learning_rate"])]
+            return record(right=(np.arange(0, 100, 10) >= (1000 if found is None else found))[:, None] * 1.0)
+
+    assert CLAIMS["encoder-16"].evidence(Rates(), "squared error, up to 10").holds.tolist() == [expected]
+
+
 def test_correlations_are_those_of_numpy():
     first, second = np.random.default_rng(0).normal(size=(2, 5, 8))
     expected = [np.corrcoef(a, b)[0, 1] for a, b in zip(first, second, strict=True)]
@@ -137,22 +154,6 @@ def test_correlations_are_those_of_numpy():
 
 
 # --- recipe and results ----------------------------------------------------------------------------------------------
-
-
-@cache
-def results():
-    return read_json(benchmark("stored_results").results_file("encoder"))
-
-
-@pytest.mark.slow
-def test_stored_verdicts_are_reproduced():
-    """Those that need one training alone, over the first of the seeds of the stored results."""
-    experiments = Experiments(RECIPE, seeds=100)
-    stored = {one["id"]: one for one in results()["claims"]}
-    for claim in (CLAIMS["encoder-8"], CLAIMS["encoder-9"], CLAIMS["encoder-11"]):
-        for name, reading in judge_claim(claim, experiments).readings.items():
-            before = stored[claim.id]["readings"][name]
-            assert reading.interval.low <= before["count"] / before["of"] <= reading.interval.high
 
 
 def test_the_convention_is_judged_on_seeds_that_did_not_choose_it():
@@ -200,7 +201,7 @@ def test_claims_are_judged_under_every_convention():
     assert listed == [convention[:4] for convention in conventions.all_conventions()]
     for claim in CLAIMS.values():
         counted = conventions.support(claim.id)
-        assert (counted is None) == (claim.id in conventions.TOO_LONG)
+        assert (counted is None) == (claim.id not in conventions.SECONDS)
         assert counted is None or counted[1] == 72
 
 

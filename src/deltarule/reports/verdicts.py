@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 VERDICTS = {
     "agrees": ("supported", "bold green"),
+    "compatible": ("compatible", "bold green"),
     "disagrees": ("not supported", "bold red"),
     "some seeds": ("for some seeds only", "bold yellow"),
     "mixed": ("depends on the reading", "bold yellow"),
     "undecided": ("undecided (too few seeds)", "bold cyan"),
     "tie": ("a tie", "bold cyan"),
     "no verdict": ("figures without a verdict", ""),
+    "not testable": ("not testable", ""),
     "not testable here": ("not testable here", ""),
 }
 """The words and the style on a terminal of each verdict."""
@@ -34,8 +36,9 @@ def describe_verdict(claim: Mapping[str, Any]) -> str:
     codes = [reading["verdict"] for reading in claim["readings"].values()]
     if claim["verdict"] not in ("mixed", "undecided", "tie") or len(set(codes)) == 1:
         return words
-    parts = [f"supported under {codes.count('agrees')} of {len(codes)}"]
-    others = {"some seeds": "for some seeds", "undecided": "undecided", "tie": "a tie"}
+    holds = "compatible" if "compatible" in codes else "agrees"
+    parts = [f"{VERDICTS[holds][0]} under {codes.count(holds)} of {len(codes)}"]
+    others = {"disagrees": "refuted", "some seeds": "for some seeds", "undecided": "undecided", "tie": "a tie"}
     parts += [f"{text} under {codes.count(code)}" for code, text in others.items() if code in codes]
     return f"{words}: {', '.join(parts)}"
 

@@ -5,9 +5,10 @@ the criterion's file says when it was changed.
 """
 
 import importlib
+import itertools
 import runpy
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,24 @@ if TYPE_CHECKING:
 
 Judge = Callable[..., "Evidence"]
 """Called with the study's `Experiments`, and with the settings of the claim and of one reading as keywords."""
+
+
+RULES = {
+    "one network": 0.05,
+    "one mean of five": 0.05,
+    "what happens": 0.9,
+    "what is usual": 0.5,
+    "comparison": 0.5,
+    "means of five": 0.5,
+    "images": 0.5,
+    "arithmetic": 0.5,
+    "figures": 0.5,
+    "not testable": 0.5,
+}
+"""The rows of the rule in docs/studies/criteria.md, one of which each claim of a bundled study names, and the share of
+seeds that each asks for."""
+COMPATIBLE = ("one network", "one mean of five")
+"""The rows of what a report saw once: ours can be compatible with it, and no more."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +84,13 @@ class Claim:
 
     says, report         the claim in our words, and the report's figure
     criterion, needed    the predicate in words, and the share of seeds that must satisfy it
+    rule                 the row of `RULES` that says which share that is; "" for a share of one's own
     settings             keyword arguments of the judge
     readings             by name the arguments that each reading of the report adds
     control              what we suppose makes the claim fail
     contradicts_itself   what else in the report contradicts the claim, if anything does
     changed              why the criterion was changed after there were results, if it was
+    chose                how the names of readings begin that the claim's own figures have chosen: they prove little
     any_data             whether it can be judged on the rows that replace missing data
     """
 
@@ -79,11 +100,13 @@ class Claim:
     criterion: str
     judge: Judge
     needed: float = 0.5
+    rule: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
     control: Control | None = None
     contradicts_itself: str = ""
     changed: str = ""
+    chose: str = ""
     any_data: bool = False
 
     def __post_init__(self) -> None:
@@ -123,7 +146,8 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
     """The claims of a bundled study: the tables of its claims.toml.
 
     A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
-    control may be the name of a table that several claims share.
+    control may be the name of a table that several claims share. Readings may be a list of such names and of tables:
+    each combination of their rows is a reading.
     """
     file = recipe.folder / "claims.toml"
     if recipe.folder.parent != Path(__file__).parent or not file.is_file():
@@ -135,9 +159,27 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
     claims = []
     for id, table in tables.items():
         judge = getattr(judges, table.pop("judge", id.replace("-", "_")))
-        parts = {key: shared[table[key]] for key in ("readings", "control") if isinstance(table.get(key), str)}
-        claims.append(TypeAdapter(Claim).validate_python({"id": id, "judge": judge, **table, **parts}))
+        parts: dict[str, Any] = {"id": id, "judge": judge, "needed": RULES[table["rule"]]}
+        if "readings" in table:
+            parts["readings"] = _combined(table.pop("readings"), shared)
+        if isinstance(table.get("control"), str):
+            parts["control"] = shared[table.pop("control")]
+        claims.append(TypeAdapter(Claim).validate_python({**table, **parts}))
     return tuple(claims)
+
+
+def _combined(readings: Any, shared: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The readings of a claim: every combination of the rows of its tables."""
+    tables = [shared[one] if isinstance(one, str) else one for one in _as_list(readings)]
+    combined = {}
+    for rows in itertools.product(*(table.items() for table in tables)):
+        name = ", ".join(name for name, _ in rows if name)
+        combined[name] = {key: value for _, settings in rows for key, value in settings.items()}
+    return combined
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:
@@ -169,6 +211,20 @@ def is_as_far_out(values: Any, low: float, high: float | None = None) -> Any:
 
 def all_conditions(evidence: Evidence) -> Any:
     return np.all([np.asarray(one, bool) for one in _conditions(evidence)], axis=0)
+
+
+def until_refuted(stages: Iterable[Any], judge: Callable[[Any], Evidence]) -> Evidence:
+    """The evidence of the first stage after which the claim can hold for no seed, or of the last one.
+
+    stages : what is trained, ever more of it, in the order in which it refutes most for its price.
+    judge : gives the evidence of a stage; a criterion that needs what is not trained yet counts as met.
+    """
+    evidence = Evidence(None)
+    for stage in stages:
+        evidence = judge(stage)
+        if not all_conditions(evidence).any():
+            break
+    return evidence
 
 
 def _conditions(evidence: Evidence) -> list[Any]:

@@ -1,13 +1,14 @@
 """Judge claims by the shares of seeds that satisfy their criteria."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deltarule.stats.intervals import Interval, exact_share_interval, median_interval
-from deltarule.studies.claims import Claim, Evidence, all_conditions
+from deltarule.studies.claims import COMPATIBLE, Claim, Evidence, all_conditions
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
@@ -24,6 +25,10 @@ TIE = 0.05
 """A share is tied with the needed one if its whole interval lies this near to it: more seeds hardly matter then."""
 COLLECTION_ERROR = 0.05
 """How often a collection of results may contain any wrong verdict that survives Holm's correction."""
+HOLDS = {"agrees", "compatible"}
+"""The verdicts on a reading under which the claim holds."""
+DECIDED = ("agrees", "compatible", "disagrees", "some seeds", "mixed")
+"""The verdicts on a claim that more seeds would not change."""
 RESAMPLES = 500
 """How often seeds and test rows are drawn again for the interval of a score on test rows."""
 FEW = 0.1
@@ -86,13 +91,16 @@ class Verdict:
     id : such as "encoder-1".
     claim, report, criterion : what the report says, its figure, and when the claim holds.
     needed : the share of seeds that must meet the criterion.
-    verdict : "agrees", "disagrees", "some seeds", "mixed", "undecided", "tie", "no verdict" or "not testable here".
+    rule : the row of `RULES` that says which share that is, or "".
+    verdict : "agrees" ("compatible" for what the report saw once), "disagrees", "some seeds", "mixed", "undecided",
+        "tie", "no verdict", "not testable" or "not testable here".
     readings : by name, the result of each reading of what the report leaves open.
     control : the run that changes only the supposed cause, or None.
     contradicts_itself : where the report does, or "".
     changed : why the criterion was changed after there were results, or "".
     remark : a sentence for the reader, or "".
     commit : of the code that judged it, or "".
+    seconds : how long that took, with the trainings that no claim before it had made.
     """
 
     id: str
@@ -107,6 +115,8 @@ class Verdict:
     changed: str = ""
     remark: str = ""
     commit: str = ""
+    rule: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -139,13 +149,19 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     Without `looks` all readings are judged over all seeds; with them each at the first look that decides it. If other
     rows replace the study's data, nothing is trained: they say nothing about the claim.
     """
+    started = time.perf_counter()
     looks = looks or (Look(experiments.seeds),)
+    if claim.rule == "images":  # minutes for a network: what so few seeds leave open is a tie
+        looks = looks[:1]
     remark = "" if claim.any_data else experiments.dataset.remark
     found = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
     readings = {name: reading for name, (reading, _) in found.items()}
-    verdict = combine_verdicts(reading.verdict for reading in readings.values())
+    verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
+    supporting = [name for name, reading in readings.items() if reading.verdict in HOLDS]
+    if claim.chose and supporting and all(name.startswith(claim.chose) for name in supporting):
+        remark = f"it holds only under what its own figures helped to choose, {claim.chose}: that is no support"
     control = None
-    if claim.control is not None and verdict not in ("agrees", "not testable here"):
+    if claim.control is not None and verdict in ("disagrees", "some seeds", "mixed", "undecided", "tie"):
         of = claim.control.of or next(iter(readings))
         result, changed = _first_decided(claim, experiments, looks, of, control=True)
         before, after = all_conditions(found[of][1]), all_conditions(changed)
@@ -156,10 +172,11 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
             result=result,
             claim_only=int((before & ~after).sum()),
             control_only=int((after & ~before).sum()),
-            flipped=result.verdict == "agrees" and readings[of].verdict in ("disagrees", "some seeds"),
+            flipped=result.verdict in HOLDS and readings[of].verdict in ("disagrees", "some seeds"),
         )
-    copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed")
+    copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed", "rule")
     described: dict[str, Any] = {name: getattr(claim, name) for name in copied}
+    described["seconds"] = time.perf_counter() - started
     return Verdict(claim=claim.says, verdict=verdict, readings=readings, control=control, remark=remark, **described)
 
 
@@ -174,7 +191,18 @@ def _first_decided(
         # Evidence of nothing: none of these seeds tells, and more may.
         if judged.verdict not in ("undecided", "tie") and (evidence.holds is not None or evidence.figures):
             break
-    return judged, evidence
+    return replace(judged, verdict=verdict_by_rule(judged.verdict, claim.rule)), evidence
+
+
+def verdict_by_rule(verdict: str, rule: str) -> str:
+    """The verdict on a reading under a row of `RULES`.
+
+    What a report saw once is not supported but compatible with ours. What the few networks on images leave open is a
+    tie: more of them would take hours.
+    """
+    if verdict == "agrees" and rule in COMPATIBLE:
+        return "compatible"
+    return "tie" if verdict == "undecided" and rule == "images" else verdict
 
 
 def judge_reading(
@@ -230,7 +258,7 @@ def min_seeds(needed: float) -> int | None:
     return count
 
 
-def combine_verdicts(verdicts: Iterable[str]) -> str:
+def combine_verdicts(verdicts: Iterable[str], rule: str = "") -> str:
     """Combine the verdicts on the readings of a claim into one.
 
     If one is undecided or a tie, it may yet agree with the others: so is the whole, unless two verdicts contradict.
@@ -238,9 +266,11 @@ def combine_verdicts(verdicts: Iterable[str]) -> str:
     distinct = set(verdicts)
     if not distinct:
         return "not testable here"
+    if rule == "not testable":
+        return "not testable"
     if len(distinct) == 1:
         return distinct.pop()
-    if "agrees" in distinct and distinct & {"disagrees", "some seeds"}:
+    if distinct & HOLDS and distinct & {"disagrees", "some seeds"}:
         return "mixed"
     for verdict in ("undecided", "tie", "no verdict"):
         if verdict in distinct:
@@ -267,8 +297,8 @@ def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
         return reading.verdict if reading.p_value is None or reading.p_value <= limit else "undecided"
 
     return tuple(
-        verdict.verdict in ("agrees", "disagrees", "some seeds", "mixed")
-        and combine_verdicts(map(corrected, verdict.readings.values())) == verdict.verdict
+        verdict.verdict in DECIDED
+        and combine_verdicts(map(corrected, verdict.readings.values()), verdict.rule) == verdict.verdict
         for verdict in verdicts
     )
 

@@ -1,8 +1,5 @@
 """The judges of the ReLU encoder report's claims.
 
-A claim about what a setting does must hold for 9 in 10 seeds. A figure read from one trained network, and a ranking of
-settings, must hold for more than half.
-
 The report leaves open the hidden size, whether the loss is a sum or a mean, how many vectors are in a step, and the
 initial weights; batches and weights are varied around 3 hidden units and a sum. What a convention's name does not say
 is one vector at a time, and Glorot weights.
@@ -190,18 +187,26 @@ def encoder_relu_6(
     )
 
 
-def encoder_relu_7(
-    experiments: Experiments, convention: str, rate: float = 0.001, changes: Mapping[str, Any] | None = None
-) -> Evidence:
-    """Judge whether biases are mostly negative, and outputs lower with them."""
+def encoder_relu_7(experiments: Experiments, convention: str, rate: float = 0.001, law: Any = None) -> Evidence:
+    """Judge whether biases are mostly negative, and outputs lower with them.
+
+    law : of the weights, by which the biases are drawn, too.
+    """
+    named = {"name": law} if isinstance(law, str) else law
+    drawn = None if law is None else {"network.initializer": {**named, "biases": "same"}}
     x = experiments.dataset.train.x
-    run, bare = (train(experiments, convention, rate, biases, changes) for biases in (True, False))
+    run, bare = train(experiments, convention, rate, changes=drawn), train(experiments, convention, rate, False)
     found = views(run.state.theta, run.problem.network.entries)
-    first, others = ((found[name] < 0).mean((-2, -1)) for name in ("b1", "b2"))
+    negative = [(found[name] < 0).sum((-2, -1)) for name in ("b1", "b2")]
+    counts = [found[name].shape[-1] for name in ("b1", "b2")]
     highest, without = (np.abs(one.outputs(x)).max((-2, -1)) for one in (run, bare))
     return Evidence(
-        {"all of the first layer": first == 1, "most others": others > 0.5, "lower outputs": highest < without},
-        {"negative share of the first layer": first, "of the second": others},
+        {
+            "all of the first layer": negative[0] == counts[0],
+            "most": sum(negative) > sum(counts) / 2,
+            "lower outputs": highest < without,
+        },
+        {"negative of the first layer": negative[0] / counts[0], "of all": sum(negative) / sum(counts)},
     )
 
 
