@@ -52,11 +52,65 @@ def test_a_roster_gives_names_and_gradebooks(deltarule, submissions, tmp_path):
     _, out, _ = deltarule("grade", *words, tmp_path / "out")
     assert "Bert Brown       0" in out and "days late" in out and "Nothing handed in: 1" in out
     canvas = (tmp_path / "out" / "canvas.csv").read_text().splitlines()
-    assert canvas[2:] == ["Bert Brown,7,,,B,0.0", "Carla Cruz,8,,,A,"]
+    assert canvas[2:] == ["Bert Brown,7,,,B,0", "Carla Cruz,8,,,A,"]
     (tmp_path / "out" / "overrides.csv").write_text("student,points,reason\n7,4.5,ill\n")
     for _ in range(2):
         _, out, _ = deltarule("grade", *words, tmp_path / "out")
         assert "Bert Brown     4.5" in out and "your override: ill" in out
+
+
+def test_one_student_graded_again_keeps_the_book(deltarule, submissions, tmp_path):
+    out = tmp_path / "out"
+    words = ("--with", tmp_path / "assignment.toml", "--out", out)
+    deltarule("grade", submissions, *words)
+    (out / "overrides.csv").write_text("student,points,reason\nanna,4.5,ill\n")
+    (submissions / "bert.py").write_text(NEEDED)
+    _, said, _ = deltarule("grade", submissions / "bert.py", *words)
+    assert "Kept from the last grading, as their submissions are not among these: 1" in said
+    table = (out / "grades.csv").read_text().splitlines()
+    assert [line.split(",")[:5] for line in table[1:]] == [["anna", "", "", "", "4.5"], ["bert", "", "", "", "7"]]
+    assert len(json.loads((out / "record.json").read_text())["submissions"]) == 2
+    assert "anna" in (out / "class.html").read_text()
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "bert.py").write_text("x = 1")
+    deltarule("grade", tmp_path / "bert", "--single", *words)  # the same student, from a folder
+    assert [line.split(",")[4] for line in (out / "grades.csv").read_text().splitlines()[1:]] == ["4.5", "0"]
+
+
+def test_a_book_of_other_checks_is_not_written_over(deltarule, submissions, tmp_path):
+    words = ("--with", tmp_path / "assignment.toml", "--out", tmp_path / "out")
+    deltarule("grade", submissions, *words)
+    before = (tmp_path / "out" / "grades.csv").read_text()
+    text = (tmp_path / "assignment.toml").read_text()
+    edits = {
+        "holds the grades of 'A linear layer'; give another --out for 'Next week'": ("A linear layer", "Next week"),
+        "has other checks or points": ("points = [1, 2, 1]", "points = [1, 3, 1]"),
+    }
+    for sentence, edit in edits.items():
+        (tmp_path / "assignment.toml").write_text(edited(*edit, text))
+        status, _, err = deltarule("grade", submissions / "bert.py", *words)
+        assert status == 2 and sentence in err
+        assert (tmp_path / "out" / "grades.csv").read_text() == before
+    status, out, _ = deltarule("grade", submissions, *words)  # all of them, by the new points
+    assert status == 0 and "8 points" in out
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        ("roster.csv", "id,name,due\n1,anna,tomorrow\n", "write times as"),
+        ("out/overrides.csv", "student,points,reason\nanna,1O,typo\n", "got '1O' for 'anna'"),
+        ("out/record.json", "{}", "not written by this version of grade"),
+    ],
+)
+def test_the_teachers_files_are_refused_before_anything_runs(deltarule, submissions, tmp_path, file, text, sentence):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "roster.csv").write_text("id,name\n1,anna\n")
+    (tmp_path / file).write_text(text)
+    (submissions / "slow.py").write_text("while True: pass\n")
+    words = ("--with", tmp_path / "assignment.toml", "--roster", tmp_path / "roster.csv", "--out", tmp_path / "out")
+    status, out, err = deltarule("grade", submissions, *words)
+    assert (status, out) == (2, "") and sentence in err and "graded" not in err
 
 
 def test_json_is_the_record(deltarule, submissions, tmp_path):

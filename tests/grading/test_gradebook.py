@@ -1,15 +1,15 @@
 """Names, late points and overrides of a class."""
 
-import dataclasses
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from deltarule.errors import BadInput
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
-from deltarule.grading.results import apply_overrides, apply_roster, gradebooks, read_roster
+from deltarule.grading.results import csv_text, gradebooks
+from deltarule.grading.roster import Person, apply_overrides, apply_roster, read_overrides, read_roster
 from deltarule.grading.submissions import find_submissions
 
 CODE = "def forward(x):\n    return x\n"
@@ -17,6 +17,11 @@ CODE = "def forward(x):\n    return x\n"
 
 def record_of(*results: SubmissionResult) -> GradeRecord:
     return GradeRecord("HW 3", 2, "visible", 10.0, results, "")
+
+
+def roster(folder: Path, text: str) -> list[Person]:
+    (folder / "roster.csv").write_text(text, encoding="utf-8")
+    return read_roster(folder / "roster.csv")
 
 
 def graded(student: str, points: float = 10.0, **fields: object) -> SubmissionResult:
@@ -53,13 +58,32 @@ def test_the_latest_of_several_counts(tmp_path: Path) -> None:
     assert submission.cells[0][1].endswith("# 1\n") and submission.time == 1e9 + 100
 
 
+GRADESCOPE = """---
+submission_12:
+  :submitters:
+  - :name: Ines Kowalski
+    :sid: '77'
+    :email: i@x.org
+  - :name: "J\\u00fcn Li"
+    :sid: '78'
+  :created_at: 2026-11-20 10:00:00.000000000 Z
+submission_13:
+  :submitters:
+  - :name: 'Sinéad O''Brien'
+"""
+
+
 def test_gradescope_export(tmp_path: Path) -> None:
-    (tmp_path / "submission_12").mkdir()
-    (tmp_path / "submission_12" / "hw3.py").write_text(CODE)
-    text = "submission_12:\n  :submitters:\n  - :name: Ines Kowalski\n    :sid: '77'\n    :email: i@x.org\n"
-    (tmp_path / "submission_metadata.yml").write_text(text)
-    [submission] = find_submissions(tmp_path)
-    assert (submission.student, submission.id) == ("Ines Kowalski", "77")
+    for folder in ("submission_12", "submission_13"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "hw3.py").write_text(CODE)
+    (tmp_path / "submission_metadata.yml").write_text(GRADESCOPE, encoding="utf-8")
+    ines, sinead = find_submissions(tmp_path)
+    assert (ines.student, ines.id, ines.others) == ("Ines Kowalski", "77", (("Jün Li", "Jün Li", "78"),))
+    assert (sinead.student, sinead.id) == ("Sinéad O'Brien", "")
+    assert ines.time == datetime(2026, 11, 20, 10, tzinfo=UTC).timestamp()
+    [single] = find_submissions(tmp_path / "submission_12", is_single=True)
+    assert (single.student, single.time) == (ines.student, ines.time)
 
 
 ROSTERS = {
@@ -70,29 +94,81 @@ ROSTERS = {
 }
 
 
-@pytest.mark.parametrize("roster", ROSTERS)
+@pytest.mark.parametrize("name", ROSTERS)
 @pytest.mark.parametrize("student", ["kowalskiines", "Ines Kowalski", "ines_kowalski", "Kowalski Inés", "5", "ik"])
-def test_students_are_found_in_rosters(tmp_path: Path, roster: str, student: str) -> None:
-    if student == "ik" and roster in ("plain", "semicolons"):
+def test_students_are_found_in_rosters(tmp_path: Path, name: str, student: str) -> None:
+    if student == "ik" and name in ("plain", "semicolons"):
         return
-    (tmp_path / "roster.csv").write_text(ROSTERS[roster], encoding="utf-8")
-    people = read_roster(tmp_path / "roster.csv")
+    people = roster(tmp_path, ROSTERS[name])
     record = apply_roster(record_of(graded(student, 8)), people, 0)
     [result] = record.submissions
     assert ("Kowalski" in result.name, result.section) == (True, "B")
     assert [name.replace("Li, Jun", "Jun Li") for name in record.absent] == ["Jun Li"]
     for _, text in gradebooks(record, people):
         lines = text.splitlines()
-        assert lines[-2].endswith(",8") or lines[-2].endswith(",8.0")
+        assert lines[-2].endswith(",8")
         assert lines[-1].endswith(",")
 
 
-def test_two_of_one_name_are_told_apart_by_their_number(tmp_path: Path) -> None:
-    (tmp_path / "roster.csv").write_text("id,name\n5,Jun Li\n6,Jun Li\n")
-    people = read_roster(tmp_path / "roster.csv")
-    record = apply_roster(record_of(graded("lijun", id="6"), graded("lijun-2")), people, 0)
-    assert [result.id for result in record.submissions] == ["6", ""]
-    assert record.submissions[1].notes == ("not in the roster",) and record.absent == ("Jun Li",)
+PEOPLE = """id,name,email
+1,Aidan Li,al@x.org
+2,Diana Li,dl@x.org
+3,Amy Lee,lee@x.org
+4,Jun Li,jl@x.org
+5,Jun Li,jun@x.org
+6,"Müller, Jörg",jm@x.org
+7,Max Maria von Berg,mb@x.org
+8,李 明,lm@x.org
+"""
+OWNERS: dict[str, tuple[SubmissionResult, str]] = {
+    "one of two anagrams": (graded("Aidan Li"), "1"),
+    "the other": (graded("lidiana"), "2"),
+    "an anagram of somebody": (graded("May Lee"), ""),
+    "one of two of a name, by number": (graded("lijun", id="5"), "5"),
+    "one of two of a name, by login": (graded("jl"), "4"),
+    "one of two of a name": (graded("Jun Li"), ""),
+    "umlauts as e": (graded("Joerg Mueller"), "6"),
+    "no umlauts, with a number of another system": (graded("mullerjorg", id="77123"), "6"),
+    "four parts": (graded("von Berg Max Maria"), "7"),
+    "a part of the name and the number": (graded("bergmax", id="7"), "7"),
+    "a part of the name": (graded("Max Berg"), ""),
+    "somebody's number and another's name": (graded("Amy Lee", id="1"), ""),
+    "somebody's number and nobody's name": (graded("Eva Ott", id="1"), ""),
+    "a login that is another's name": (graded("lee"), "3"),
+    "signs without letters": (graded("李明"), "8"),
+    "nobody": (graded("honest"), ""),
+}
+
+
+@pytest.mark.parametrize("case", OWNERS)
+def test_ids_decide_and_nothing_is_guessed(tmp_path: Path, case: str) -> None:
+    result, owner = OWNERS[case]
+    people = roster(tmp_path, PEOPLE)
+    record = apply_roster(record_of(result), people, 0)
+    assert record.submissions[0].roster_id == owner
+    assert bool(record.uncertain) == (not owner)  # listed for the teacher
+    lines = dict(gradebooks(record, people))["moodle.csv"].splitlines()[1:]
+    assert [line.split(",")[1] for line in lines if line.endswith(",10")] == ([owner] if owner else [])
+
+
+def test_of_several_submissions_for_a_row_none_counts(tmp_path: Path) -> None:
+    people = roster(tmp_path, "id,name\n6,Jörg Müller\n7,Jun Li\n")
+    record = apply_roster(record_of(graded("Jorg Muller", 3), graded("6"), graded("Jun Li", 8)), people, 0)
+    assert len(record.uncertain) == 2 and "2 submissions are those of Jörg Müller" in record.uncertain[0]
+    assert [text for _, text in gradebooks(record, people)][1].splitlines()[1:] == [",6,Jörg Müller,,", ",7,Jun Li,,8"]
+
+
+def test_folders_of_github_classroom(tmp_path: Path) -> None:
+    text = "identifier,github_username,github_id,name\na@x.org,ada-l,1,Ada L\nb@x.org,l,2,Bo L\n"
+    names = ["hw-3-ada-l", "hw-3-l", "hw-3-jane-l"]
+    record = apply_roster(record_of(*map(graded, names)), roster(tmp_path, text), 0)
+    assert [result.name for result in record.submissions] == ["Ada L", "Bo L", ""]
+
+
+def test_a_login_is_no_end_of_another_name(tmp_path: Path) -> None:
+    people = roster(tmp_path, "id,name,email\n1,Lena Ott,lena@x.org\n")
+    record = apply_roster(record_of(graded("Anna-Lena")), people, 0)
+    assert record.submissions[0].name == ""
 
 
 DAY = 86400
@@ -103,46 +179,80 @@ NOON = datetime(2026, 11, 20, 12).timestamp()
     ("time", "is_late", "extension", "points"),
     [
         (NOON - 1, None, "", 8),
-        (NOON + 1, None, "", 7),
-        (NOON + DAY + 1, None, "", 6),
+        (NOON + 59, None, "", 8),
+        (NOON + 60, None, "", 7),
+        (NOON + DAY + 60, None, "", 6),
         (NOON + 30 * DAY, None, "", 0),
-        (NOON + DAY + 1, False, "", 8),
-        (NOON + DAY + 1, True, "", 6),
-        (NOON + DAY + 1, None, "1", 7),
-        (NOON + DAY + 1, None, "2026-11-22 12:00", 8),
+        (NOON + DAY + 60, False, "", 8),
+        (NOON + DAY + 60, True, "", 6),
+        (NOON + DAY + 60, None, "1", 7),
+        (NOON + DAY + 60, None, "2026-11-22 12:00", 8),
     ],
 )
 def test_late_points(tmp_path: Path, time: float, is_late: bool | None, extension: str, points: float) -> None:
-    (tmp_path / "roster.csv").write_text(f"name,due,extension\nanna,2026-11-20 12:00,{extension}\n")
-    result = graded("anna", 8, time=time, is_late=is_late)
-    record = apply_roster(record_of(result), read_roster(tmp_path / "roster.csv"), 10)
+    people = roster(tmp_path, f"name,due,extension\nanna,2026-11-20 12:00,{extension}\n")
+    record = apply_roster(record_of(graded("anna", 8, time=time, is_late=is_late)), people, 10)
     assert record.submissions[0].points == points
+
+
+def test_a_day_is_due_at_its_end(tmp_path: Path) -> None:
+    people = roster(tmp_path, "name,due\nanna,2026-11-20\n")
+    assert people[0].due == datetime(2026, 11, 20, 23, 59, 59, 999999)
 
 
 def test_overrides_survive(tmp_path: Path) -> None:
     path = tmp_path / "overrides.csv"
-    assert apply_overrides(record_of(graded("anna")), path).submissions[0].points == 10
-    path.write_text(path.read_text() + "anna,3,copied\n")
+    assert apply_overrides(record_of(graded("anna")), read_overrides(path)).submissions[0].points == 10
+    path.write_text("student,points,reason\nanna,3,copied\n")
+    record = record_of(graded("anna"))
     for _ in range(2):
-        [result] = apply_overrides(record_of(graded("anna")), path).submissions
-        assert (result.points, result.notes) == (3, ("your override: copied",))
+        record = apply_overrides(apply_roster(record, [], 0), read_overrides(path))
+        assert record.submissions[0].points == 3
+        assert record.submissions[0].class_notes[-1] == "your override: copied (instead of 10)"
+
+
+def test_an_override_of_somebody_without_a_submission(tmp_path: Path) -> None:
+    (tmp_path / "overrides.csv").write_text("student,points,reason\n7,9.5,oral exam\nzoe,3,who?\n")
+    people = roster(tmp_path, "id,name\n6,Jörg Müller\n7,Jun Li\n")
+    record = apply_roster(record_of(graded("6", 8)), people, 0)
+    assert record.absent == ("Jun Li",)
+    record = apply_overrides(record, read_overrides(tmp_path / "overrides.csv"), people)
+    assert [(result.title, result.points) for result in record.submissions] == [("Jörg Müller", 8), ("Jun Li", 9.5)]
+    assert record.absent == () and "'zoe' is the name or id of 0 submissions" in record.uncertain[-1]
+    assert csv_text(record).splitlines()[2] == "7 (override),Jun Li,7,,9.5,10,0,your override: oral exam (instead of 0)"
+
+
+def test_an_override_older_than_the_submission_is_listed(tmp_path: Path) -> None:
+    (tmp_path / "overrides.csv").write_text("student,points,reason\nanna,3,last week\n")
+    record = apply_overrides(record_of(graded("anna", time=4e9)), read_overrides(tmp_path / "overrides.csv"))
+    assert "written before this submission was handed in" in record.uncertain[0]
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("anna,x,", "points must be a number, got 'x'"), ("bert,3,", "'bert' is the name or id of 0 submissions")],
+    [
+        ("student,points\nanna,x", "points must be a number from 0 up, got 'x' for 'anna'"),
+        ("student,points\nanna,nan", "points must be a number from 0 up, got 'nan'"),
+        ("student,points\nanna,-1", "points must be a number from 0 up, got '-1'"),
+        ("student,points\nanna,1\nanna,2", "two rows of 'anna'"),
+        ("name,points\nanna,1", "has the columns name, points; give it student"),
+    ],
 )
 def test_wrong_overrides_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "overrides.csv").write_text(f"student,points,reason\n{text}\n")
+    (tmp_path / "overrides.csv").write_text(text)
     with pytest.raises(BadInput, match=sentence):
-        apply_overrides(record_of(dataclasses.replace(graded("anna"))), tmp_path / "overrides.csv")
+        read_overrides(tmp_path / "overrides.csv")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("a,b\n1,2\n", "has no student"), ("name,due\nanna,soon\n", "row of anna: .* write times as")],
+    [
+        ("a,b\n1,2\n", "has no student"),
+        ("name,due\nanna,soon\n", "row of anna: .* write times as"),
+        ("name,due,extension\nanna,2026-11-20,99999999999\n", "row of anna: .* write times as"),
+        ("name\n" + "x" * 200_000, "is no CSV file"),
+    ],
 )
 def test_wrong_rosters_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
-    (tmp_path / "roster.csv").write_text(text)
     with pytest.raises(BadInput, match=sentence):
-        apply_roster(record_of(graded("anna")), read_roster(tmp_path / "roster.csv"), 0)
+        roster(tmp_path, text)

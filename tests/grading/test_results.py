@@ -42,7 +42,7 @@ def test_csv(record: GradeRecord) -> None:
         ("carl", 0),
         ("dora", 5),
     ]
-    assert rows[1]["linear_backward(dz, x, W): dW"] == "0.0"
+    assert rows[1]["linear_backward(dz, x, W): dW"] == "0"
     assert "SyntaxError" in rows[2]["remarks"]
 
 

@@ -8,18 +8,9 @@ from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
-from deltarule.grading.results import (
-    OVERRIDES,
-    apply_overrides,
-    apply_roster,
-    class_summary,
-    format_points,
-    gradescope_results,
-    read_roster,
-    remarks,
-    to_json,
-    write_results,
-)
+from deltarule.grading.record import format_points, merge_earlier, read_record
+from deltarule.grading.results import class_summary, gradescope_results, remarks, to_json, write_results
+from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
 from deltarule.grading.submissions import find_submissions
 from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
@@ -71,18 +62,24 @@ def grade(
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
+    folder = None if out is None else make_folder(out)
+    overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
     all_submissions = find_submissions(submissions, assignment.submission, single, assignment.functions)
     count = len(all_submissions)
+    students = {(one.delivered, one.id) for one in all_submissions}
+    earlier = None if folder is None else read_record(folder, assignment, students)
+    if earlier is not None and any(result.row is not None for result in earlier.submissions) and not people:
+        raise BadInput(f"{folder} was written with a roster; give --roster again")
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
-    folder = None if out is None else make_folder(out)
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
         is_single = gradescope is not None
         record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
+    record = merge_earlier(record, earlier)
     if people:
         record = apply_roster(record, people, assignment.late_percent)
+    record = apply_overrides(record, overrides, people)
     if folder is not None:
-        record = apply_overrides(record, folder / OVERRIDES)
         write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
@@ -103,10 +100,19 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
         yield f"submissions by points: {', '.join(shares)}"
     for common in [*summary["mistakes"][:MAX_COMMON], *summary["failures"][: MAX_COMMON - 2]]:
         yield one_line(f"{len(common.students)} of {count}: {common.text}")[:MAX_CHARACTERS]
+    if record.kept:
+        yield f"Kept from the last grading, as their submissions are not among these: {record.kept}"
+    for text in record.uncertain[:MAX_COMMON]:
+        yield f"For you to decide: {text}"[:MAX_CHARACTERS]
+    if record.uncertain[MAX_COMMON:]:
+        yield f"{len(record.uncertain) - MAX_COMMON} more for you to decide"
     if record.absent:
         yield f"Nothing handed in: {len(record.absent)}"
     if summary["same"]:
-        yield f"The same but for names and comments: {'; '.join(map(', '.join, summary['same']))}"[:MAX_CHARACTERS]
+        groups = [
+            f"{', '.join(names[:4])}{f' and {len(names) - 4} more' if names[4:] else ''}" for names in summary["same"]
+        ]
+        yield f"The same but for names and comments: {'; '.join(groups)}"[: 2 * MAX_CHARACTERS]
     if record.warning:
         yield record.warning
     if folder is not None:

@@ -62,6 +62,12 @@ def grade(
                     [future] = _run(assignment, is_closed, [_prepare(assignment, submission, copy)], is_diagnosed)
             ended = isinstance(future.exception(), BrokenProcessPool)
             results.append(replace(job[2], message="it ends the grader's own process") if ended else future.result())
+    for submission, result in list(zip(submissions, results, strict=True)):  # of a group each has a result
+        for student, delivered, number in submission.others:
+            notes = (*result.notes, f"handed in with {submission.student}")
+            result = replace(result, student=student, delivered=delivered, id=number, notes=notes, fingerprint="")
+            results.append(result)
+    results.sort(key=lambda result: result.student)
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
     return GradeRecord(*about, tuple(results), HELD if is_closed else LIMITS, left)
@@ -97,6 +103,7 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         checks=tuple(missing_result(check, "not run") for check in assignment.checks),
         notes=tuple(notes),
         id=submission.id,
+        delivered=submission.delivered,
         time=submission.time,
         is_late=submission.is_late,
     )

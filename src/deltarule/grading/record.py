@@ -1,9 +1,21 @@
 """The record of a grading: results of arrays, calls, submissions and the class."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
 
 from deltarule.checking.catalog import Mistake
+from deltarule.errors import BadInput
 from deltarule.grading.sandbox import LIMITS, OPEN
+from deltarule.json_files import read_json
+
+if TYPE_CHECKING:
+    from deltarule.grading.assignment import Assignment
+
+RECORD = "record.json"
 
 
 @dataclass(frozen=True)
@@ -44,10 +56,11 @@ class SubmissionResult:
     """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
-    notes         for the teacher alone
-    time          when it was handed in, in seconds since 1970; `is_late` is what the system says
+    notes         for the teacher alone; `class_notes` are what the roster and overrides add
     fingerprint   of the code but for its names and comments
-    name          of the student by the roster, with `id` and `section`
+    id            what the system calls the student, and `delivered` the name that it gives, if not `student`
+    time          when it was handed in, in seconds since 1970; `is_late` is what the system says
+    name          of the student by the roster, with `roster_id` and `section`, of its `row`
     lost          points that it lost by being late
     override      the teacher's own points
     """
@@ -59,10 +72,14 @@ class SubmissionResult:
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
     id: str = ""
+    delivered: str = ""
     time: float = 0.0
     is_late: bool | None = None
+    class_notes: tuple[str, ...] = ()
     name: str = ""
+    roster_id: str = ""
     section: str = ""
+    row: int | None = None
     lost: float = 0.0
     override: float | None = None
 
@@ -85,7 +102,8 @@ class GradeRecord:
     """An assignment and the results of all its submissions.
 
     `sandbox` says how code was isolated, `left` what appeared in folders for everybody meanwhile, where no sandbox
-    prevents it, `absent` who of the roster handed nothing in.
+    prevents it, `absent` who of the roster handed nothing in, `uncertain` what a teacher has to decide, and `kept` how
+    many results are those of an earlier grading.
     """
 
     title: str
@@ -96,9 +114,56 @@ class GradeRecord:
     sandbox: str
     left: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    kept: int = 0
 
     @property
     def warning(self) -> str:
         """What no sandbox prevented, for the teacher; "" where there was one."""
         left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
         return f"No sandbox: submissions {OPEN}.{left}" if self.sandbox == LIMITS else ""
+
+
+def format_points(points: float) -> str:
+    return f"{points:.4g}"
+
+
+def read_record(folder: Path, assignment: "Assignment", students: Collection[tuple[str, str]]) -> GradeRecord | None:
+    """The record of an earlier grading in a folder, whose other results are kept; `BadInput` if they cannot be.
+
+    `students` are graded anew, by their names and ids as delivered.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return None
+    try:
+        record = TypeAdapter(GradeRecord).validate_python(read_json(path))
+    except ValidationError:
+        raise BadInput(f"{path} was not written by this version of grade; give another --out") from None
+    if record.title != assignment.title:
+        raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{assignment.title}'")
+    arrays = [(check.name, one.name, one.max_points) for check in record.submissions[0].checks for one in check.arrays]
+    if arrays == [(check.name, *one) for check in assignment.checks for one in check.max_points.items()]:
+        return record
+    if all((result.delivered, result.id) in students for result in record.submissions if result.time):
+        return None
+    raise BadInput(f"{path} has other checks or points than '{assignment.title}' has now; grade the whole class again")
+
+
+def merge_earlier(record: GradeRecord, earlier: GradeRecord | None) -> GradeRecord:
+    """The record with those results of an earlier one that were not graded anew."""
+    if earlier is None:
+        return record
+    known = {(result.delivered, result.id): result.student for result in earlier.submissions}
+    others = {student: owner for owner, student in known.items()}
+    results = []
+    for result in record.submissions:
+        owner = result.delivered, result.id
+        student = known.get(owner, result.student)
+        if others.get(student, owner) != owner:  # another student of the same name
+            student = f"{student}-{result.id or 2}"
+        results.append(replace(result, student=student))
+    new = {result.student for result in results}
+    kept = [result for result in earlier.submissions if result.student not in new and result.time]
+    submissions = sorted([*results, *kept], key=lambda result: result.student)
+    return replace(record, submissions=tuple(submissions), kept=len(kept))

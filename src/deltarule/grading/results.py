@@ -1,156 +1,44 @@
-"""What a teacher adds to a record, and the folder of pages and tables that is written of it.
-
-A roster is a CSV file with the columns id, name, section, due and extension, or the gradebook that Canvas or Moodle
-exports. `overrides.csv`, in the folder of a grading, has the columns student, points and reason, and is never written
-over.
-"""
+"""The folder of pages and tables that is written of a record."""
 
 import csv
 import io
-import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from deltarule.errors import BadInput, count_of, one_line
+from deltarule.errors import count_of, one_line
 from deltarule.files import make_folder, write_whole
-from deltarule.grading.record import GradeRecord, SubmissionResult
-from deltarule.grading.source import decode
+from deltarule.grading.record import RECORD, GradeRecord, SubmissionResult, format_points
+from deltarule.grading.roster import OVERRIDES, Person
 from deltarule.json_files import write_json
 from deltarule.reports.formatting import load_template
 
-Row = dict[str, str]
-COLUMNS = {
-    "id": ("id", "sis user id", "id number", "identifier", "sid"),
-    "name": ("name", "student", "full name"),
-    "login": ("sis login id", "email address", "email"),
-    "section": ("section",),
-    "due": ("due",),
-    "extension": ("extension",),
-}
-"""The names of a roster's columns here, and those that Canvas, Moodle and Gradescope give them."""
 GRADEBOOKS = {
-    "canvas.csv": {"Student": "name", "ID": "id", "SIS User ID": "", "SIS Login ID": "login", "Section": "section"},
-    "moodle.csv": {"Identifier": "", "ID number": "id", "Full name": "name", "Email address": "login"},
+    "canvas.csv": {"Student": "name", "ID": "id", "SIS User ID": "", "SIS Login ID": "", "Section": "section"},
+    "moodle.csv": {"Identifier": "", "ID number": "id", "Full name": "name", "Email address": ""},
 }
 """The columns of the files to upload, with those of a roster that fill them if it has no column of that name."""
-OVERRIDES = "overrides.csv"
 _FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*", re.DOTALL)
 """What differs between equal failures of several students: the line, and the message of the exception."""
 
 
-def read_table(path: Path) -> list[Row]:
-    """The rows of a CSV file, with their columns in small letters."""
-    try:
-        lines = decode(path.read_bytes()).splitlines()
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; give a CSV file") from None
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
-    rows = [
-        {str(key).strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
-        for row in csv.DictReader(lines, delimiter=delimiter)
-    ]
-    return [row for row in rows if any(row.values()) and "points possible" not in row.get("student", "").lower()]
-
-
-def read_roster(path: Path) -> list[Row]:
-    roster = [
-        row | {key: next((row[name] for name in names if row.get(name)), "") for key, names in COLUMNS.items()}
-        for row in read_table(path)
-    ]
-    if not roster or not any(row["name"] or row["id"] for row in roster):
-        raise BadInput(f"{path} has no student; its columns are id, name, section, due and extension")
-    return roster
-
-
-def apply_roster(record: GradeRecord, roster: Sequence[Row], late_percent: float) -> GradeRecord:
-    """The record with a roster's names, late points, and who handed nothing in."""
-    results, absent = [], list(roster)
-    for result in record.submissions:
-        row = _find(result, roster)
-        if row is None:
-            results.append(replace(result, notes=(*result.notes, "not in the roster")))
-            continue
-        absent = [one for one in absent if one is not row]
-        days = _days_late(result, row)
-        note = (f"{count_of(days, 'day')} late",) if days else ("late, by its name",) if result.is_late else ()
-        lost = min(days * late_percent / 100, 1) * record.max_points
-        result = replace(result, name=row["name"], id=row["id"], section=row["section"], lost=lost)
-        results.append(replace(result, notes=(*result.notes, *note)))
-    return replace(record, submissions=tuple(results), absent=tuple(row["name"] or row["id"] for row in absent))
-
-
-def _find(result: SubmissionResult, roster: Sequence[Row]) -> Row | None:
-    """Find a submission's row by its student's name, then by number.
-
-    Systems count students in their own ways, so their number may be another student's in the roster.
-    """
-    rows = [row for row in roster if _letters(result.student) == _letters(row["name"])]
-    if len(rows) > 1:
-        rows = [row for row in rows if result.id in (row["id"], row.get("id number"))]
-    elif not rows:
-        rows = [row for row in roster if result.student in (row["id"], row["login"], row["login"].partition("@")[0])]
-    return rows[0] if len(rows) == 1 else None
-
-
-def _letters(name: str) -> list[str]:
-    """The sorted letters of a name: systems have its parts in several orders."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return sorted(re.sub(r"[\W_]", "", plain or name).casefold())
-
-
-def _days_late(result: SubmissionResult, row: Row) -> int:
-    """The begun days after the due time, or after an extension."""
-    try:
-        due = datetime.fromisoformat(row["due"]) if row["due"] else None
-        if due and row["extension"]:
-            is_days = re.fullmatch(r"\d+", row["extension"])
-            due = due + timedelta(int(row["extension"])) if is_days else datetime.fromisoformat(row["extension"])
-    except ValueError as error:
-        who = row["name"] or row["id"]
-        raise BadInput(f"the roster's row of {who}: {error}; write times as 2026-11-27 23:59") from None
-    if due is None or result.is_late is False:
-        return 0
-    return max(math.ceil((result.time - due.timestamp()) / 86400), 0)
-
-
-def apply_overrides(record: GradeRecord, path: Path) -> GradeRecord:
-    """The record with a teacher's own points; a missing file is written, empty."""
-    if not path.exists():
-        path.write_text("student,points,reason\n", encoding="utf-8")
-    results = list(record.submissions)
-    for row in read_table(path):
-        places = [i for i, one in enumerate(results) if row.get("student") in (one.student, one.name, one.id)]
-        if len(places) != 1:
-            raise BadInput(f"{path}: '{row.get('student')}' is the name or id of {len(places)} submissions; name one")
-        try:
-            points = float(row.get("points", ""))
-        except ValueError:
-            raise BadInput(f"{path}: points must be a number, got '{row.get('points', '')}'") from None
-        result = results[places[0]]
-        notes = *result.notes, f"your override: {row.get('reason') or 'no reason'}"
-        results[places[0]] = replace(result, override=points, notes=notes)
-    return replace(record, submissions=tuple(results))
-
-
-def gradebooks(record: GradeRecord, roster: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def gradebooks(record: GradeRecord, people: Sequence[Person]) -> Iterator[tuple[str, str]]:
     """The names and texts of the gradebook files to upload."""
-    points = {(result.id, result.name): result.points for result in record.submissions}
+    points = {result.row: result.points for result in record.submissions}
     for file, columns in GRADEBOOKS.items():
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*columns, record.title])
         if file == "canvas.csv":
-            writer.writerow(["    Points Possible", *[""] * (len(columns) - 1), record.max_points])
-        for row in roster:
-            cells = [row.get(column.lower()) or row.get(own, "") for column, own in columns.items()]
-            writer.writerow([*cells, points.get((row["id"], row["name"]), "")])
+            writer.writerow(["    Points Possible", *[""] * (len(columns) - 1), _number(record.max_points)])
+        for i, person in enumerate(people):
+            own = {"name": person.name, "id": person.id, "section": person.section}
+            cells = [person.row.get(column.lower()) or own.get(other, "") for column, other in columns.items()]
+            writer.writerow([*cells, _number(points[i]) if i in points else ""])
         yield file, text.getvalue()
 
 
@@ -161,15 +49,18 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
     return plain
 
 
-def write_results(folder: Path, record: GradeRecord, roster: Sequence[Row] = ()) -> None:
+def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = ()) -> None:
+    """Write the table first, so that nothing which a page may meet can take it."""
     make_folder(folder / "students")
+    write_whole(folder / "grades.csv", csv_text(record))
+    write_json(folder / RECORD, to_json(record))
+    if not (folder / OVERRIDES).exists():
+        write_whole(folder / OVERRIDES, "student,points,reason\n")
     for result in record.submissions:
         write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
-    for name, text in gradebooks(record, roster) if roster else ():
+    for name, text in gradebooks(record, people) if people else ():
         write_whole(folder / name, text)
     write_whole(folder / "class.html", class_page(record))
-    write_whole(folder / "grades.csv", csv_text(record))
-    write_json(folder / "record.json", to_json(record))
 
 
 def csv_text(record: GradeRecord) -> str:
@@ -179,14 +70,20 @@ def csv_text(record: GradeRecord) -> str:
     writer.writerow(["student", "name", "id", "section", "points", "max_points", *labels, "remarks"])
     for result in record.submissions:
         points = [array.points for _, array in result.arrays]
-        person = map(_cell, (result.student, result.name, result.id, result.section))
-        writer.writerow([*person, result.points, record.max_points, *points, _cell(remarks(result))])
+        person = map(_cell, (result.student, result.name, result.roster_id or result.id, result.section))
+        numbers = map(_number, (result.points, record.max_points, *points))
+        writer.writerow([*person, *numbers, _cell(remarks(result))])
     return text.getvalue()
 
 
 def _cell(text: str) -> str:
     text = one_line(text)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
+
+
+def _number(points: float) -> str:
+    """Points as people write them: 0.7 for 0.7000000000000001."""
+    return f"{points:.10g}"
 
 
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
@@ -225,7 +122,7 @@ def class_summary(record: GradeRecord) -> dict[str, Any]:
         "histogram": [(record.max_points * i / steps, heights[i]) for i in range(steps + 1)],
         "mistakes": mistakes,
         "failures": failures,
-        "same": [names for names in same.values() if 1 < len(names) <= 4],  # what more have in common is the task's
+        "same": sorted((names for names in same.values() if len(names) > 1), key=len),
         "verdicts": Counter(
             (check, array.name, array.verdict) for result in record.submissions for check, array in result.arrays
         ),
@@ -265,13 +162,9 @@ def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
     return frequent, failed
 
 
-def format_points(points: float) -> str:
-    return f"{points:.4g}"
-
-
 def remarks(result: SubmissionResult) -> str:
     """The message and notes about a submission for the teacher, in one line."""
-    notes = [*result.notes, *(note for check in result.checks for note in check.notes)]
+    notes = [*result.notes, *result.class_notes, *(note for check in result.checks for note in check.notes)]
     return "; ".join(filter(None, [result.message, *notes]))
 
 

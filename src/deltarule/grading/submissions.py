@@ -1,8 +1,10 @@
 """Find each student's submission in a folder, and the file of it that is loaded."""
 
+import contextlib
 import functools
 import hashlib
 import itertools
+import json
 import os
 import re
 import unicodedata
@@ -17,6 +19,7 @@ from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import (
     Cell,
     NotCode,
+    decode,
     defined_names,
     imported_modules,
     read_cells,
@@ -67,6 +70,8 @@ class Member:
 
 
 Content = Path | Member
+_Students = tuple[tuple[str, str], ...]
+"""Names and ids of those who handed something in together."""
 _open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
 
 
@@ -74,13 +79,15 @@ _open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
 class Submission:
     """What a student handed in.
 
+    delivered  the name under which a system delivered it
     file     the name of the file that is loaded; "" if there is none
     problem  why it cannot be graded; "" if it can
     cells    the code of the file that is loaded
     id       what the system calls the student; "" where it says nothing
-    time     when its latest file was changed, in seconds since 1970
+    time     when it was handed in, or its latest file changed, in seconds since 1970
     is_late  by the system; None where it does not say
     notes    for the teacher
+    others   who handed it in too, with their names as results, as delivered, and ids
     """
 
     student: str
@@ -92,6 +99,8 @@ class Submission:
     time: float = 0.0
     is_late: bool | None = None
     notes: tuple[str, ...] = ()
+    delivered: str = ""
+    others: tuple[tuple[str, str, str], ...] = ()
 
 
 def find_submissions(
@@ -106,28 +115,37 @@ def find_submissions(
     path = Path(path)
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
-    if is_single or path.is_file():
-        return [_submission(_safe_name(_student_name(path)), [(path.name, path)], preferred_file, functions)]
-    people = _gradescope_people(path / "submission_metadata.yml")
-    by_student: dict[tuple[str, str], list[tuple[str, Path]]] = {}
-    for entry in sorted(filter(_is_handed_in, path.iterdir()), key=lambda one: (_copy_number(one.name), one)):
-        student, number, file = people.get(entry.name) or _split(entry)
-        by_student.setdefault((student, number), []).append((file or entry.name, entry))
+    is_one = is_single or path.is_file()
+    people = _gradescope_people((path.parent if is_one else path) / "submission_metadata.yml")
+    entries = [path] if is_one else list(filter(_is_handed_in, path.iterdir()))
+    by_student: dict[_Students, list[tuple[str, Path]]] = {}
+    for entry in sorted(entries, key=lambda one: (_copy_number(one.name), one)):
+        student, number, file = _split(entry)
+        students = people[entry.name][0] if entry.name in people else ((student, number),)
+        by_student.setdefault(students, []).append((file or entry.name, entry))
     if not by_student:
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
     submissions = []
     page_names: set[str] = set()
-    for (student, number), entries in by_student.items():
-        name, suffix = _safe_name(student), number
-        while (page := unicodedata.normalize("NFC", name).casefold()) in page_names:  # names equal on some systems
-            suffix = suffix or hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
-            name, suffix = f"{_safe_name(student)}-{suffix}", ""
+
+    def page_name(student: str, number: str) -> str:
+        """A name for results that no other has, also where systems take names for equal."""
+        name = safe_name(student)
+        suffixes = itertools.chain([number] if number else [], (f"{name}-{i}" for i in itertools.count(2)))
+        while (page := unicodedata.normalize("NFC", name).casefold()) in page_names:
+            name = f"{safe_name(student)}-{safe_name(next(suffixes))}"
         page_names.add(page)
-        submission = _submission(name, entries, preferred_file, functions)
-        canvas = [match for _, entry in entries if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
+        return name
+
+    for students, files in by_student.items():
+        (name, delivered, number), *others = [(page_name(*one), *one) for one in students]
+        submission = _submission(name, files, preferred_file, functions)
+        canvas = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
         is_late = any(match["late"] for match in canvas) if canvas else None
-        submissions.append(replace(submission, id=number, is_late=is_late))
-    return submissions
+        time = people[files[0][1].name][1] if files[0][1].name in people else 0.0
+        submission = replace(submission, time=time or submission.time, is_late=is_late)
+        submissions.append(replace(submission, delivered=delivered, id=number, others=tuple(others)))
+    return sorted(submissions, key=lambda submission: submission.student)
 
 
 def _copy_number(name: str) -> int:
@@ -149,24 +167,36 @@ def _is_handed_in(entry: Path) -> bool:
 
 def _split(entry: Path) -> tuple[str, str, str]:
     """Split a delivered name into the student, the number and the file's own name."""
-    name = _student_name(entry)
+    name, suffix = _student_name(entry), Path(_code_name(entry.name)).suffix
     for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
         parts = match.groupdict()
-        file = f"{parts['file']}{entry.suffix}" if parts["file"] and not entry.is_dir() else ""
+        file = f"{parts['file']}{suffix}" if parts["file"] and not entry.is_dir() else ""
         return parts["student"], parts.get("id") or "", _COPY.sub("", file)
     return name, "", ""
 
 
-def _gradescope_people(path: Path) -> dict[str, tuple[str, str, str]]:
-    """Who handed in which folder of Gradescope's export."""
-    if not path.is_file():
-        return {}
+def _gradescope_people(path: Path) -> dict[str, tuple[_Students, float]]:
+    """Who handed in which folder of Gradescope's export, and when."""
     people = {}
-    for block in re.split(r"^(?=submission_)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
-        name, number = (re.search(rf":{key}: *['\"]?([^'\"\n]+)", block) for key in ("name", "sid"))
-        if name:
-            people[block.partition(":")[0]] = name[1].strip(), number[1].strip() if number else "", ""
+    for block in re.split(r"^(?=submission_)", decode(path.read_bytes()) if path.is_file() else "", flags=re.MULTILINE):
+        students = []
+        for item in re.split(r"^ *- ", block, flags=re.MULTILINE):
+            name, number = (re.search(rf":{key}: *(.+)", item) for key in ("name", "sid"))
+            if name:
+                students.append((_yaml_text(name[1]), _yaml_text(number[1]) if number else ""))
+        created = re.search(r":created_at: *'?(\d{4}-\d\d-\d\d).(\d\d:\d\d:\d\d)", block)  # in UTC
+        if students:
+            time = datetime.fromisoformat(f"{created[1]}T{created[2]}+00:00").timestamp() if created else 0.0
+            people[block.partition(":")[0]] = tuple(students), time
     return people
+
+
+def _yaml_text(text: str) -> str:
+    text = text.strip()
+    if text.startswith('"'):
+        with contextlib.suppress(ValueError):
+            return str(json.loads(text))
+    return text[1:-1].replace("''", "'") if len(text) > 1 and text[0] == text[-1] == "'" else text
 
 
 def _student_name(path: Path) -> str:
@@ -174,7 +204,7 @@ def _student_name(path: Path) -> str:
     return path.name if path.is_dir() else Path(_code_name(path.name)).stem.removesuffix(".tar")
 
 
-def _safe_name(name: str) -> str:
+def safe_name(name: str) -> str:
     """A student's name as a line of text, and as the name of a file that stays in its folder."""
     raw = os.fsencode(name)
     name = _OUTSIDE.sub("_", one_line(raw.decode(errors="backslashreplace").replace("\\", "_")))

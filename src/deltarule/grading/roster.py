@@ -1,0 +1,244 @@
+"""The people of a class: whose submission is whose, late points, and a teacher's own points.
+
+A roster is a CSV file with the columns id, name, section, due and extension, or what Canvas, Moodle, Gradescope or
+GitHub Classroom exports. Ids decide whose a submission is, and where there is none a name that one student alone has.
+What remains uncertain is listed for the teacher, and never guessed.
+
+`overrides.csv`, in the folder of a grading, has the columns student, points and reason, and is never written over.
+"""
+
+import csv
+import itertools
+import math
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from deltarule.errors import BadInput, count_of
+from deltarule.files import read_bytes
+from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult, format_points
+from deltarule.grading.source import decode
+from deltarule.grading.submissions import safe_name
+
+Row = dict[str, str]
+NAMES = ("name", "student", "full name")
+IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "github_id")
+LOGINS = ("sis login id", "email address", "email", "login", "username", "github_username")
+"""The names of a roster's columns here, and those that systems give them."""
+OVERRIDES = "overrides.csv"
+MAX_PERMUTED_PARTS = 5
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
+
+
+@dataclass(frozen=True)
+class Person:
+    """A row of a roster.
+
+    row      with its columns in small letters, for the gradebooks
+    ids      and logins, in small letters
+    keys     the letters of the name with its parts in any order
+    due      the time until which a submission is in time, with the extension
+    """
+
+    row: Row
+    name: str
+    id: str
+    section: str
+    ids: frozenset[str]
+    keys: frozenset[str]
+    due: datetime | None
+
+
+@dataclass(frozen=True)
+class Override:
+    """A teacher's own points; `time` is when the file was written."""
+
+    student: str
+    points: float
+    reason: str
+    time: float
+
+
+def read_table(path: Path) -> list[Row]:
+    """The rows of a CSV file, with their columns in small letters."""
+    lines = decode(read_bytes(path)).splitlines()
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    try:
+        rows = [
+            {str(key).strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
+            for row in csv.DictReader(lines, delimiter=delimiter)
+        ]
+    except csv.Error as error:
+        raise BadInput(f"{path} is no CSV file: {error}; correct it") from None
+    return [row for row in rows if any(row.values()) and "points possible" not in row.get("student", "").lower()]
+
+
+def read_roster(path: Path) -> list[Person]:
+    """Read a roster; a date that is none is refused here, before anything is graded."""
+    people = [_read_person(row) for row in read_table(path)]
+    if not any(person.name or person.ids for person in people):
+        raise BadInput(f"{path} has no student; its columns are id, name, section, due and extension")
+    return people
+
+
+def _read_person(row: Row) -> Person:
+    def first(names: Sequence[str]) -> str:
+        return next((row[name] for name in names if row.get(name)), "")
+
+    parts = (first(("first name", "given name")), first(("last name", "surname", "family name")))
+    name = first(NAMES) or " ".join(filter(None, parts))
+    ids = {row.get(column, "").casefold() for column in (*IDS, *LOGINS)}
+    ids |= {text.partition("@")[0] for text in ids} | {text.removeprefix("participant ") for text in ids}
+    try:
+        due = _read_time(row["due"]) if row.get("due") else None
+        if due and row.get("extension"):
+            is_days = re.fullmatch(r"\d+", row["extension"])
+            due = due + timedelta(int(row["extension"])) if is_days else _read_time(row["extension"])
+    except (ValueError, OverflowError) as error:
+        raise BadInput(f"the roster's row of {name or first(IDS)}: {error}; write times as 2026-11-27 23:59") from None
+    return Person(row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due)
+
+
+def _read_time(text: str) -> datetime:
+    """The last moment of a day, minute or second."""
+    time = datetime.fromisoformat(text)
+    if not re.search(r":\d", text):
+        return time + timedelta(days=1, microseconds=-1)
+    return time if re.search(r":\d\d:\d", text) else time + timedelta(minutes=1, microseconds=-1)
+
+
+def _keys(name: str) -> frozenset[str]:
+    """The letters of a name as systems may write it: its parts in any order, without or with its umlauts' e.
+
+    >>> sorted(_keys("Müller, Jörg"))
+    ['joergmueller', 'jorgmuller', 'muellerjoerg', 'mullerjorg']
+    """
+    keys = set()
+    for text in (name.casefold(), name.casefold().translate(_UMLAUTS)):
+        plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+        parts = re.findall(r"[^\W_]+", plain)
+        orders = itertools.permutations(parts) if len(parts) <= MAX_PERMUTED_PARTS else [parts]
+        keys |= {"".join(order) for order in orders}
+    return frozenset(keys - {""})
+
+
+def apply_roster(record: GradeRecord, people: Sequence[Person], late_percent: float) -> GradeRecord:
+    """The record with a roster's names, late points, who handed nothing in, and what is not certain."""
+    prefix = os.path.commonprefix([result.student for result in record.submissions])
+    is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
+    slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
+    found = [_find(result, people, slugs) for result in record.submissions]
+    claims = Counter(rows[0] for rows, reason in found if not reason)
+    results, uncertain = [], []
+    for result, (rows, reason) in zip(record.submissions, found, strict=True):
+        result = replace(result, name="", roster_id="", section="", row=None, lost=0.0, class_notes=())
+        person = people[rows[0]] if rows else None
+        if not reason and claims[rows[0]] > 1:
+            reason = f"{claims[rows[0]]} submissions are those of {_names(rows, people)}: none counts; keep one"
+        if person is None or reason:
+            results.append(replace(result, class_notes=(reason,)))
+            uncertain.append(f"{result.student}: {reason}")
+            continue
+        days = _days_late(result, person)
+        notes = (f"{count_of(days, 'day')} late",) if days else ("late, by its name",) if result.is_late else ()
+        lost = min(days * late_percent / 100, 1) * record.max_points
+        result = replace(result, name=person.name, roster_id=person.id, section=person.section, row=rows[0])
+        results.append(replace(result, lost=lost, class_notes=notes))
+    taken = {row for rows, _ in found for row in rows}
+    absent = tuple(one.name or one.id for i, one in enumerate(people) if i not in taken)
+    return replace(record, submissions=tuple(results), absent=absent, uncertain=tuple(uncertain))
+
+
+def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[str]) -> tuple[list[int], str]:
+    """The rows that may be a submission's, and why this is uncertain; "" if it is not."""
+    delivered = (result.delivered or result.student).casefold()
+    texts = {delivered.removeprefix(slug.casefold()) for slug in slugs}
+    keys = _keys(delivered)
+    exact = {i for i, person in enumerate(people) if texts & person.ids}
+    numbered = {i for i, person in enumerate(people) if result.id.casefold() in person.ids}
+    named = {i for i, person in enumerate(people) if keys & person.keys}
+    by_id = exact | numbered
+    if by_id and named and not by_id & named:
+        return sorted(
+            by_id | named
+        ), f"its id is that of {_names(by_id, people)}, its name that of {_names(named, people)}"
+    rows = sorted(by_id & named or by_id or named)
+    if not rows:
+        return rows, "not in the roster"
+    if len(rows) > 1:
+        return rows, f"{len(rows)} rows of the roster fit it"
+    parts = {key for part in re.findall(r"\w\w+", people[rows[0]].name) for key in _keys(part)}
+    if not exact and not named and parts and not any(part in key for part in parts for key in keys):
+        return rows, f"its number is that of {_names(rows, people)}, whose name is another"
+    return rows, ""
+
+
+def _names(rows: Iterable[int], people: Sequence[Person]) -> str:
+    return " and ".join(people[i].name or people[i].id for i in rows)
+
+
+def _days_late(result: SubmissionResult, person: Person) -> int:
+    """The begun days after the due time."""
+    if person.due is None or result.is_late is False:
+        return 0
+    return max(math.ceil((result.time - person.due.timestamp()) / 86400), 0)
+
+
+def read_overrides(path: Path) -> list[Override]:
+    """Read a teacher's own points; what is no number is refused here, before anything is graded."""
+    if not path.exists():
+        return []
+    overrides: dict[str, Override] = {}
+    for row in read_table(path):
+        if not {"student", "points"} <= row.keys():
+            raise BadInput(f"{path} has the columns {', '.join(row)}; give it student, points and reason")
+        student, text = row["student"], row["points"]
+        try:
+            points = float(text)
+        except ValueError:
+            points = math.nan
+        if not (math.isfinite(points) and points >= 0):
+            raise BadInput(f"{path}: points must be a number from 0 up, got '{text}' for '{student}'")
+        if student in overrides:
+            raise BadInput(f"{path} has two rows of '{student}'; keep one")
+        overrides[student] = Override(student, points, row.get("reason", ""), path.stat().st_mtime)
+    return list(overrides.values())
+
+
+def apply_overrides(record: GradeRecord, overrides: Sequence[Override], people: Sequence[Person] = ()) -> GradeRecord:
+    """The record with a teacher's own points; those of somebody who handed nothing in make a row."""
+    results, uncertain, absent = list(record.submissions), list(record.uncertain), list(record.absent)
+    for override in overrides:
+        student = override.student
+        places = [i for i, one in enumerate(results) if student in (one.student, one.name, one.roster_id or one.id)]
+        rows = [i for i, one in enumerate(people) if student in (one.name, one.id) or student.casefold() in one.ids]
+        if not places and len(rows) == 1:
+            results.append(_without_submission(results[0], people[rows[0]], rows[0]))
+            absent = [name for name in absent if name != results[-1].title]
+            places = [len(results) - 1]
+        if len(places) != 1:
+            uncertain.append(f"{OVERRIDES}: '{student}' is the name or id of {len(places)} submissions; not applied")
+            continue
+        result = replace(results[places[0]], override=None)
+        note = f"your override: {override.reason or 'no reason'} (instead of {format_points(result.points)})"
+        if result.time > override.time:
+            note += ", written before this submission was handed in"
+            uncertain.append(f"{result.title}: {note}")
+        results[places[0]] = replace(result, override=override.points, class_notes=(*result.class_notes, note))
+    return replace(record, submissions=tuple(results), uncertain=tuple(uncertain), absent=tuple(absent))
+
+
+def _without_submission(other: SubmissionResult, person: Person, row: int) -> SubmissionResult:
+    """The result of somebody without a submission of their own, with the checks of another one."""
+    checks = []
+    for check in other.checks:
+        arrays = [ArrayResult(one.name, "missing", None, 0.0, one.max_points) for one in check.arrays]
+        checks.append(CheckResult(check.name, check.part, "", tuple(arrays)))
+    student = safe_name(f"{person.id or person.name} (override)")
+    result = SubmissionResult(student, True, "", tuple(checks), row=row)
+    return replace(result, name=person.name or person.id, roster_id=person.id, section=person.section)
