@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
-
 from deltarule.checking.catalog import Mistake
 from deltarule.errors import BadInput
 from deltarule.grading.sandbox import LIMITS, OPEN
@@ -133,6 +131,8 @@ def read_record(folder: Path, assignment: "Assignment", students: Collection[tup
 
     `students` are graded anew, by their names and ids as delivered.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     path = folder / RECORD
     if not path.exists():
         return None
