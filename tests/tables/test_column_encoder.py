@@ -1,6 +1,8 @@
 """The encoding of columns: standardized numbers, one-hot categories, and what is refused."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
+from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import unknown_categories
-from deltarule.tables.frame import frame_of
+from deltarule.tables.frame import Frame, frame_of
+from deltarule.tables.reader import read_frame
 
 NUMBER, CATEGORY = "number", "category"
 
@@ -110,3 +114,43 @@ def test_columns_that_do_not_fit_are_refused(frame: Any, sentence: str) -> None:
     columns = [Column("a", "number", ""), Column("b", "category", "", categories=("x",)), Column("id", "unused", "")]
     with pytest.raises(BadInput, match=sentence):
         encode_columns(columns if "lacks" in sentence else columns[::2], frame)
+
+
+def columns_of_file(folder: Path, cells: list[str]) -> tuple[tuple[Column, ...], Frame]:
+    (folder / "t.csv").write_text("a\n" + "".join(f'"{cell}"\n' for cell in cells), encoding="utf-8")
+    frame = read_frame(folder / "t.csv")
+    return fit_columns(frame, infer_column_types(frame).values()), frame
+
+
+@pytest.mark.parametrize(
+    ("trained", "new", "sentence"),
+    [
+        ("{}%", "0.{}", "'a' were in % in training and are without a unit here; write them as in training"),
+        ("0.{}", "{}%", "'a' were without a unit in training and are in % here"),
+        ("{} kg", "{} lb", "'a' were in kg in training and are in lb here"),
+        ("£{}", "€{}", "'a' were in £ in training and are in € here"),
+        ("1:{}", "{} min", "'a' were in h:m in training and are in min here"),
+        ("{} kg", "{}", None),
+        ("{}", "{} kg", None),
+        ("£{}", "{}", None),
+        ("£{}k", "£0.{}m", None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:the texts of the column")
+def test_other_units_are_refused(tmp_path: Path, trained: str, new: str, sentence: str | None) -> None:
+    columns, _ = columns_of_file(tmp_path, [trained.format(n) for n in range(10, 59, 2)])
+    _, frame = columns_of_file(tmp_path, [new.format(n) for n in range(10, 59, 2)])
+    with nullcontext() if sentence is None else pytest.raises(BadInput, match=sentence):
+        encode_columns(columns, frame)
+    in_memory = frame_of({"a": [0.5]})  # which has no signs
+    with pytest.raises(BadInput) if "%" in trained else nullcontext():
+        encode_columns(columns, in_memory)
+
+
+def test_whole_numbers_that_would_lose_digits_are_codes(tmp_path: Path) -> None:
+    codes = [2**60 + n % 4 for n in range(40)]
+    for frame in (frame_of({"a": codes}), frame_of(pd.DataFrame({"a": codes}))):
+        assert fit_columns(frame, infer_column_types(frame).values())[0].categories == tuple(map(str, sorted({*codes})))
+    for cells in (list(map(str, codes)), ["4E2", "402", "3E1", "7"] * 9):
+        assert columns_of_file(tmp_path, cells)[0][0].categories == tuple(sorted({*cells}))
+    assert columns_of_file(tmp_path, ["4e+02", "3E-1", "4.0E2"] * 9)[0][0].kind == "number"

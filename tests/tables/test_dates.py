@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
-from deltarule.tables.dates import are_dates, date_parts
+from deltarule.tables.dates import ORDERS, are_dates, date_order, date_parts, parse_dates, resolve_order
 from deltarule.tables.frame import frame_of
 
 DAYS = pd.Timestamp("2026-01-01") + pd.to_timedelta(range(60), "D")
@@ -23,6 +24,11 @@ DAYS = pd.Timestamp("2026-01-01") + pd.to_timedelta(range(60), "D")
         (["13/05/2026", "25/05/2026", "02/05/2026"], True),
         (["02/05/2026", "03/05/2026"], True),
         (["5-10-12", "1.2.10", "A2010-1", "BMW 2002"], False),
+        (["31/12/21", "1/2/21", "31.12.21", "31-Dec-21"], True),
+        (["9999-12-31", "2021-01-01", "never"], True),
+        (["1.2.10", "1.2.11", "1.10.2"], False),
+        (["10:30", "11:45", "12:00"], False),
+        (["2021-13-01", "2021-02-30", "99/99/2021"], False),
     ],
 )
 def test_dates(texts: list[str], expected: bool) -> None:
@@ -62,3 +68,96 @@ def test_parts_are_encoded_as_numbers_and_missing_dates_marked() -> None:
     assert x[:, names.index("when: days is missing")].tolist() == [0.0] * 60 + [1.0]
     days = x[:60, names.index("when: days")]
     np.testing.assert_allclose(np.diff(days), np.diff(days)[0])
+
+
+dates = st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31))
+
+
+@given(
+    st.lists(dates, min_size=1, max_size=5),
+    st.sampled_from(ORDERS),
+    st.sampled_from("/-."),
+    st.sampled_from(["%Y", "%y"]),
+    st.sampled_from(["", " %H:%M", " %H:%M:%S", " %I:%M %p"]),
+)
+def test_dates_are_parsed_in_their_order(days: list[datetime], order: str, mark: str, year: str, time: str) -> None:
+    form = mark.join(["%d", "%m", year] if order == "day-first" else ["%m", "%d", year]) + time
+    for day in days:
+        text = day.strftime(form)
+        assert parse_dates([text], order) == {text: datetime.strptime(text, form)}
+
+
+@pytest.mark.parametrize(
+    "form", ["%d %b %Y", "%d-%b-%y", "%B %d, %Y", "%b %d, %Y %H:%M", "%Y/%m/%d", "%d %B %Y", "%a, %d %b %Y"]
+)
+@given(day=dates)
+def test_named_months_need_no_order(form: str, day: datetime) -> None:
+    text = day.strftime(form)
+    for order in (*ORDERS, ""):
+        assert parse_dates([text], order) == {text: datetime.strptime(text, form)}
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["01/02/2021", "31/12/2021"], "day-first"),
+        (["01/02/2021", "12/31/2021"], "month-first"),
+        (["01.02.2021", "02.02.2021"], "day-first"),
+        (["01/01/2021", "01/02/2021", "01/03/2021"], "day-first"),  # the first of each month
+        (["1/1/2021", "2/1/2021", "3/1/2021"], "month-first"),
+        (["01/02/2021", "05/06/2021"], "open"),
+        (["31/12/2021", "12/31/2021"], "mixed"),
+        (["2021-02-01", "5 May 2021"], ""),
+    ],
+)
+def test_order_of_a_column(texts: list[str], order: str) -> None:
+    assert date_order(texts) == order
+
+
+def types_of(**columns: list[str]) -> dict[str, Any]:
+    return infer_column_types(frame_of(columns))
+
+
+def test_open_orders_are_asked_for() -> None:
+    few = [f"{n % 9 + 1:02}/{n % 7 + 1:02}/2021" for n in range(60)]
+    with pytest.raises(
+        BadInput, match=r"'when', such as 0\d/0\d/2021, may begin with the day or the month; say --dates"
+    ):
+        types_of(when=few)
+    for order in ORDERS:
+        assert infer_column_types(frame_of({"when": few}), dates=order)["when: days"].order == order
+    beside = types_of(when=few, other=[f"{n % 28 + 1}/02/2021" for n in range(60)])  # a table has one order
+    assert beside["when: days"].order == "day-first"
+    with pytest.raises(BadInput, match="dates is 'US'; choose one of day-first, month-first"):
+        infer_column_types(frame_of({"when": few}), dates="US")
+    mixed = types_of(when=[*few, "31/12/2021", "12/31/2021"], other=["x", "y"] * 31)
+    assert mixed["when"].code == "mixed-dates"
+
+
+def test_new_rows_are_read_in_the_order_of_the_training() -> None:
+    written = [day.strftime("%d/%m/%Y") for day in DAYS]
+    iso = [day.strftime("%Y-%m-%d") for day in DAYS]
+    (columns, expected), (known, _) = (
+        (columns, encode_columns(columns, frame))
+        for frame in (frame_of({"when": written}), frame_of({"when": iso}))
+        for columns in [fit_columns(frame, infer_column_types(frame).values())]
+    )
+    np.testing.assert_array_equal(encode_columns(columns, frame_of({"when": written[:5]})), expected[:5])
+    np.testing.assert_array_equal(encode_columns(columns, frame_of({"when": iso})), expected)
+    np.testing.assert_array_equal(encode_columns(known, frame_of({"when": written})), expected)
+    with pytest.raises(BadInput, match="the column 'when' holds 12/31/2026, where dates begin with the day"):
+        encode_columns(columns, frame_of({"when": ["12/31/2026"]}))
+    with pytest.raises(BadInput, match="01/02/2026, may begin with the day or the month"):
+        encode_columns(known, frame_of({"when": ["01/02/2026"]}))
+
+
+def test_far_dates_are_missing() -> None:
+    texts = ["9999-12-31", "0001-01-01", "31.12.9999", "2026-01-01"]
+    np.testing.assert_array_equal(np.isnan(date_parts(tuple(texts), "day-first")["days"]), [True, True, True, False])
+    frame = frame_of({"when": [*DAYS, *texts[:2]]})
+    assert {column.gaps for column in fit_columns(frame, infer_column_types(frame).values())} == {True}
+    assert types_of(when=["9999-12-31"] * 30 + ["9999-12-30"] * 30, x=["a", "b"] * 30)["when"].code == "empty"
+
+
+def test_order_without_a_column() -> None:
+    assert resolve_order("'time'", ["01/02/2021"], "month-first") == "month-first"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.tables.number_forms import has_number_form, is_number, may_be_thousands, parse_numbers
+from deltarule.tables.number_forms import NumberForm, has_number_form, is_number, may_be_thousands, parse_numbers
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 cents = st.integers(-(10**12), 10**12)
@@ -53,6 +53,16 @@ def test_accountants_write_negative_amounts_in_parentheses(amounts: list[int]) -
         (["12 kg", "3.5kg", "1,200 kg"], [12, 3.5, 1200]),
         (["37 °C", "-4°C", "12"], [37, -4, 12]),
         (["1 day", "3 days"], [1, 3]),
+        (["£1.19m", "£850k"], [1_190_000, 850_000]),
+        (["€1.19M", "850K €", "3 bn €", "900,000 €"], [1_190_000, 850_000, 3e9, 900_000]),
+        (["1.19m", "850k"], [1_190_000, 850_000]),
+        (["2 million", "3 thousand"], [2e6, 3000]),
+        (["1.8m", "1.75 m"], [1.8, 1.75]),  # metres
+        (["12 mm", "5 mm"], [12, 5]),
+        (["0:00:05", "1:02:03"], [5, 3723]),
+        (["58:12", "1:02:03"], [3492, 3723]),  # minutes, as of runners
+        (["9:05", "23:59"], [32_700, 86_340]),
+        (["12:10 am", "3:05 PM"], [600, 54_300]),
     ],
 )
 def test_forms(texts: list[str], numbers: list[float]) -> None:
@@ -75,6 +85,10 @@ def test_forms(texts: list[str], numbers: list[float]) -> None:
         ["one"],
         ["5 kg", "5 km"],
         ["12A", "13A"],  # may be codes
+        ["12b", "13b"],
+        ["1.8m", "12 kg"],
+        ["16:9", "4:3"],
+        ["3:75"],
     ],
 )
 def test_texts_without_one_form_are_no_numbers(texts: list[str]) -> None:
@@ -98,3 +112,26 @@ def test_points_that_may_separate_thousands() -> None:
     assert may_be_thousands(thousands)
     assert not may_be_thousands([f"{number / 1000:.3f}" for number in range(600, 3000, 70)])
     assert not may_be_thousands([f"{number / 1000:g}" for number in range(600, 3000, 70)])
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        (["95.0%"], NumberForm("%")),
+        (["£5", "7"], NumberForm("£")),
+        (["£5k"], NumberForm("£", has_magnitudes=True)),
+        (["1 day", "2 days"], NumberForm("day")),
+        (["1:30"], NumberForm("h:m")),
+        (["5", "6.5"], NumberForm()),
+        (["5 m"], NumberForm("m")),
+    ],
+)
+def test_form_of_a_column(texts: list[str], form: NumberForm) -> None:
+    parsed = parse_numbers(texts)
+    assert parsed is not None and parsed.form == form
+
+
+def test_m_is_a_million_where_a_model_has_learned_amounts() -> None:
+    for form in (NumberForm("£"), NumberForm(has_magnitudes=True)):
+        parsed = parse_numbers(["1.2m"], expected=form)
+        assert parsed is not None and parsed.numbers.tolist() == [1_200_000]

@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
 from deltarule.tables.frame import Frame, frame_of
+from deltarule.tables.number_forms import NumberForm
 from deltarule.tables.reader import TextFormat, read_frame, read_with_target
 
 MIXED = pd.DataFrame(
@@ -235,3 +237,31 @@ def test_missing_file_and_folder_are_refused(tmp_path: Path) -> None:
         read_frame(tmp_path / "gone.csv")
     with pytest.raises(BadInput, match="is not a file"):
         read_frame(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "known", "classes"),
+    [
+        (["None", "Mild", "Severe"], (), ["Mild", "None", "Severe"]),
+        (["NA", "EU", "AS"], (), ["AS", "EU", "NA"]),
+        (["NA", "yes", "no"], (), ["no", "yes"]),
+        (["NA", "yes", "no"], ("NA", "yes", "no"), ["NA", "no", "yes"]),
+        (["None", "Mild"], ("Mild", "Severe"), ["Mild"]),
+        (["null", "?", "a", "b"], (), ["a", "b"]),
+        (["None", "1", "2"], (), [1.0, 2.0]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*is taken for a class")
+def test_classes_that_look_missing(tmp_path: Path, cells: list[str], known: Any, classes: list[Any]) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"1,{cell}\n" for cell in cells), encoding="utf-8")
+    _, y, notes = read_with_target(tmp_path / "t.csv", "y", classes=known)
+    assert sorted(y.tolist()) == classes and len(notes) == (len(classes) < len(cells))
+
+
+def test_a_decimal_comma_is_remembered(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x;y\n1,5;2\n2,25;3\n", encoding="utf-8")
+    form = NumberForm(decimal=",")
+    frame = read_frame(tmp_path / "t.csv", text_format=TextFormat(";"), forms={"x": form})
+    assert frame["x"].tolist() == [1.5, 2.25] and frame.forms["x"] == form
+    (tmp_path / "t.csv").write_text("x;y\n1.5;2\n2.25;3\n", encoding="utf-8")
+    assert read_frame(tmp_path / "t.csv", text_format=TextFormat(";"), forms={"x": form})["x"].tolist() == [1.5, 2.25]

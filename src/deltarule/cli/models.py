@@ -59,7 +59,8 @@ def predict(
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
         read_as_numbers = {column.name for column in predictor.columns if column.kind == NUMBER}
         texts = [*category_columns(predictor.columns), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
-        frame = read_frame(table, texts, text_format)
+        forms = {column.origin: column.form for column in predictor.columns}
+        frame = read_frame(table, texts, text_format, forms=forms)
     if unknown := [name for name in keep or () if name not in frame]:
         raise BadInput(f"--keep {unknown[0]}: {table} has no such column; it has: {list_names(list(frame))}")
     if not count_rows(frame):
@@ -119,7 +120,9 @@ def evaluate(
     from deltarule.estimators.model_file import load_model, load_predictor
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.reports.model_page import score_line
-    from deltarule.tables.column_encoder import category_columns
+    from deltarule.tables.cell_parsing import as_text
+    from deltarule.tables.column_encoder import NUMBER, Column, category_columns, numbers_of_column
+    from deltarule.tables.frame import Frame
     from deltarule.tables.reader import TextFormat, read_with_target
 
     load_predictor(model)  # refuses what takes no tables
@@ -130,7 +133,17 @@ def evaluate(
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
         text_format = TextFormat(sep, decimal, thousands, encoding)
-        frame, y, missing = read_with_target(table, trained.target_, categories, text_format)
+        of_target = Column(trained.target_, NUMBER, form=getattr(trained, "target_form_", None))
+        frame, y, missing = read_with_target(
+            table,
+            trained.target_,
+            categories,
+            text_format,
+            forms={column.origin: column.form for column in (*trained.columns_, of_target)},
+            classes=[*map(as_text, getattr(trained, "classes_", ()))],
+        )
+    if not hasattr(trained, "classes_"):
+        y = numbers_of_column(of_target, Frame({trained.target_: y}, frame.forms))
     notes += missing
     with show_elapsed_time(f"{table} is answered, and each column shuffled"), collect_warnings(notes):
         inspection = trained.inspect(frame, y)

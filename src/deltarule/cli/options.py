@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -39,6 +39,9 @@ Out = Annotated[
 Separator = Annotated[str | None, option("--sep", "What separates columns; default: guessed.", "CHARACTER")]
 Decimal = Annotated[str | None, option("--decimal", "Decimal point of the numbers; default: a point.", "CHARACTER")]
 Thousands = Annotated[str | None, option("--thousands", "What separates thousands; default: guessed.", "CHARACTER")]
+Dates = Annotated[
+    Literal["day-first", "month-first"] | None, option("--dates", "How dates such as 01/02/2021 begin, if it is open.")
+]
 Encoding = Annotated[str | None, option("--encoding", "Encoding of the text; default: UTF-8, or guessed.", "NAME")]
 Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
 Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Decimal, Encoding, Json, Separator, Thousands, argument, option
+from deltarule.cli.options import Dates, Decimal, Encoding, Json, Separator, Thousands, argument, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time, show_shares
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, collect_warnings, one_line
@@ -64,6 +64,7 @@ def train(
     decimal: Decimal = None,
     thousands: Thousands = None,
     encoding: Encoding = None,
+    dates: Dates = None,
     group: Group = None,
     time: Time = None,
     preset: Preset = "default",
@@ -96,7 +97,7 @@ def train(
     times = None if time is None else _take_column(frame, time, "--time")
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
-        types, random_state=seed, preset=preset, time_limit=time_limit
+        types, random_state=seed, dates=dates, preset=preset, time_limit=time_limit
     )
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
@@ -108,7 +109,7 @@ def train(
         remark(["settings are compared, then an ensemble is trained …"])
     with show_shares(str(table)) as progress, collect_warnings(notes):
         model._fit(prepared, progress)
-    model.target_ = target
+    model.target_, model.target_form_ = target, frame.forms.get(target)
     if out is not None:
         model.save(out)
     outcome = _outcome(model, table, notes, out)

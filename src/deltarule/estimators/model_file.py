@@ -30,6 +30,7 @@ from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
 from deltarule.tables.dates import PARTS
+from deltarule.tables.number_forms import NumberForm
 from deltarule.tables.targets import to_text_classes
 
 FORMAT = 1
@@ -64,6 +65,7 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
     "target_scale_": TypeAdapter(list[float] | None),
     "columns_": TypeAdapter(tuple[Column, ...]),
     "target_": TypeAdapter(str),
+    "target_form_": TypeAdapter(NumberForm | None),
     "usual_": TypeAdapter(Name),
     "report_": TypeAdapter(TabularReport),
     "errors_": TypeAdapter(list[float]),

@@ -16,7 +16,7 @@ from deltarule.tables.cell_parsing import as_text
 from deltarule.tables.column_encoder import NUMBER, UNUSED, encode_columns, fit_columns, texts_of
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics
-from deltarule.tables.frame import Frame, count_rows
+from deltarule.tables.frame import Frame, count_rows, select_rows
 from deltarule.tables.number_forms import has_number_form, parse_numbers
 from deltarule.tables.reader import TextFormat, read_frame
 from deltarule.tables.targets import infer_target
@@ -79,7 +79,7 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
     are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
     if answers.is_classes and are_numbers and not notes:
         return OwnTable(path, target, len(y), notes)
-    features = {name: column[is_known] for name, column in frame.items()}
+    features = select_rows(frame, is_known)
     # A column that counts the rows is a time here, to be learned from.
     numbers = {name: NUMBER for name, column in features.items() if column.dtype.kind == "f" and len(set(column)) > 1}
     columns = fit_columns(features, infer_column_types(features, numbers).values())

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import one_line
-from deltarule.tables.number_forms import has_number_form, is_number
+from deltarule.tables.number_forms import LOSSLESS_LIMIT, has_number_form, is_number
 
 MISSING = frozenset(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|?".split("|")
@@ -49,16 +49,23 @@ def _cut_middle(text: str) -> str:
 
 
 def are_codes(texts: Sequence[str]) -> bool:
-    """Whether texts are codes with leading zeros, such as zip codes.
+    """Whether texts are codes that look like whole numbers. "" stands for missing values.
 
-    Fewer leading zeros among amounts are more often typing errors. "" stands for missing values.
+    Some have leading zeros, as zip codes do (fewer among amounts are more often typing errors), or more digits than
+    numbers keep, or an E among the digits, where programs would write 4e+02 and 4.0E2.
 
     >>> are_codes(["01234", "90210"]), are_codes(["7", "12"]), are_codes(["0.5", "01"])
     (True, False, False)
+    >>> are_codes(["1234567890123456789"]), are_codes(["4E2", "402"]), are_codes(["4E2", "0.5"])
+    (True, True, False)
     """
     present = [text for text in texts if text]
+    if any("E" in text for text in present[:1000]):
+        return all(re.fullmatch(r"\d+(E\d+)?", text) for text in present)
+    if not all(text.isdecimal() for text in present):
+        return False
     codes = sum(text[0] == "0" and len(text) > 1 for text in present)
-    return 0 < codes >= 0.05 * len(present) and all(text.isdecimal() for text in present)
+    return 0 < codes >= 0.05 * len(present) or any(len(text) > 15 and int(text) >= LOSSLESS_LIMIT for text in present)
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:

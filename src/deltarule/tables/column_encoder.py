@@ -16,9 +16,9 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
-from deltarule.tables.dates import date_parts
+from deltarule.tables.dates import date_parts, resolve_order
 from deltarule.tables.frame import Frame, count_rows
-from deltarule.tables.number_forms import has_number_form, parse_numbers
+from deltarule.tables.number_forms import NumberForm, ParsedNumbers, has_number_form, parse_numbers
 
 NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
 MAX_FLOAT = sys.float_info.max
@@ -39,6 +39,8 @@ class Column:
     least, greatest  the training range of the numbers
     rows             number of training rows with a number; without any, numbers are not clipped
     source, part     the table's column of dates of which this is a part, and the part
+    form             how its numbers were written; None where they were numbers in memory
+    order            whether its dates begin with the day or the month, one of `dates.ORDERS`, or ""
     """
 
     name: str
@@ -55,6 +57,8 @@ class Column:
     rows: float = 0.0
     source: str = ""
     part: str = ""
+    form: NumberForm | None = None
+    order: str = ""
 
     @property
     def origin(self) -> str:
@@ -90,7 +94,7 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
     """Fit the encoding of columns of these types to the rows of a frame."""
-    types = [Column(c.name, c.kind, c.why, c.code, source=c.source, part=c.part) for c in columns]
+    types = [Column(c.name, c.kind, c.why, c.code, source=c.source, part=c.part, order=c.order) for c in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
@@ -109,7 +113,8 @@ def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
 
 
 def _fit_number(column: Column, frame: Frame) -> Column:
-    values = numbers_of_column(column, frame)
+    values, form = numbers_and_form(column, frame)
+    column = dataclasses.replace(column, form=form)
     present = present_values(values)
     if not len(present):
         return column
@@ -154,21 +159,47 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
 
 
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
-    """The numbers [N] of a column, which a frame may hold as texts."""
+    """The numbers [N] of a column, which a frame may hold as texts.
+
+    Raises `BadInput` for texts that are no numbers or dates of the form that the column had in training.
+    """
+    values, form = numbers_and_form(column, frame)
+    trained, unit = column.form, form.unit if form else ""
+    if trained is None or trained.unit == unit or ("%" not in (trained.unit, unit) and not (trained.unit and unit)):
+        return values
+    was, now = (f"in {each}" if each else "without a unit" for each in (trained.unit, unit))
+    raise BadInput(
+        f"the numbers of the column {shorten_repr(column.name)} were {was} in training and are {now} here; "
+        "write them as in training"
+    )
+
+
+def numbers_and_form(column: Column, frame: Frame) -> tuple[Floats, NumberForm | None]:
+    """The numbers [N] of a column, and how they are written here; None if they were numbers in memory."""
     values = frame[column.origin]
     if column.part:
-        return date_parts(tuple(texts_of(values)))[column.part]
-    if value := first_non_number(values):
+        texts = tuple(texts_of(values))
+        order = resolve_order(shorten_repr(column.origin), texts, column.order)
+        return date_parts(texts, order)[column.part], None
+    if value := first_non_number(values, column.form):
         raise BadInput(f"the column {shorten_repr(column.name)} holds {value}, where the model needs a number")
-    parsed = None if values.dtype.kind != "O" else parse_numbers(values.tolist())
-    return values if parsed is None else parsed.numbers
+    if values.dtype.kind != "O":
+        return values, getattr(frame, "forms", {}).get(column.origin)  # a plain mapping has none
+    parsed = _parse_as(values.tolist(), column.form)
+    assert parsed is not None
+    return parsed.numbers, parsed.form
 
 
-def first_non_number(column: np.ndarray) -> str:
-    """The first value of a column [N] that is no finite number, or ""."""
+def _parse_as(texts: list[str], form: NumberForm | None) -> ParsedNumbers | None:
+    form = form or NumberForm()
+    return parse_numbers(texts, form.decimal, form.thousands, form)
+
+
+def first_non_number(column: np.ndarray, form: NumberForm | None = None) -> str:
+    """The first value of a column [N] that is no finite number in a form, or ""."""
     if column.dtype.kind != "O":
         return next(map(str, column[np.isinf(column)]), "")
-    parsed = parse_numbers(column.tolist())
+    parsed = _parse_as(column.tolist(), form)
     if parsed is None:  # where all texts are numbers, the first is in another form than a later one
         return shorten_repr(min((text for text in column if text), key=has_number_form))
     return next(map(shorten_repr, column[np.isinf(parsed.numbers)]), "")

@@ -18,7 +18,7 @@ from deltarule.tables.column_encoder import (
     first_non_number,
     present_values,
 )
-from deltarule.tables.dates import are_dates, date_parts
+from deltarule.tables.dates import MIXED, OPEN, ORDERS, are_dates, date_order, date_parts, resolve_order
 from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
 from deltarule.tables.number_forms import has_number_form, is_number, parse_numbers
@@ -44,10 +44,11 @@ REASONS = {
     "row-numbers": "the rows' numbers: whole numbers in a column without a name",
     "identifier": "an identifier: another {value} in {nearly}every row",
     "category": "texts, {distinct} different",
-    "codes": "codes with leading zeros, {distinct} different",
+    "codes": "codes, {distinct} different",
     "date": "dates, {distinct} different",
     "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells",
     "mixed-forms": "numbers in several forms, such as {examples}; write all in one form",
+    "mixed-dates": "dates that begin with the day in some rows and with the month in others; write all in one order",
     "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",
     "numeric-texts": "texts that are all numbers; convert them, or say that it is a number",
     "text": "free text: most rows have a text of their own",
@@ -55,37 +56,58 @@ REASONS = {
 """For each code the reason that a user sees."""
 
 
-def infer_column_types(frame: Frame, types: Mapping[str, str] | None = None) -> dict[str, Column]:
-    """Infer the type of each column, by name, unless it is declared."""
+def infer_column_types(
+    frame: Frame, types: Mapping[str, str] | None = None, dates: str | None = None
+) -> dict[str, Column]:
+    """Infer the type of each column, by name, unless it is declared; `dates` is the order where dates leave it open."""
     types = types or {}
+    if dates not in (None, *ORDERS):
+        raise BadInput(f"dates is {dates!r}; choose one of {', '.join(ORDERS)}")
     for name, kind in types.items():
         if name not in frame:
             raise BadInput(f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names([*frame])}")
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
     inferred: dict[str, Column] = {}
+    date_columns: list[Column] = []
     for name, cells in frame.items():
         column = Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, cells)))
         if column.code == "date":
-            inferred |= {part.name: part for part in _date_columns(column, frame)}
-            continue
-        if column.kind == NUMBER and (value := first_non_number(cells)):
+            date_columns.append(column)
+        elif column.kind == NUMBER and (value := first_non_number(cells)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
         inferred[name] = column
+    parts = {column.name: _date_columns(column, frame) for column in _with_orders(date_columns, frame, dates)}
+    listed = [part for column in inferred.values() for part in parts.get(column.name, [column])]
+    inferred = {column.name: column for column in listed}
     if all(column.kind == UNUSED for column in inferred.values()):
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return inferred
 
 
+def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> list[Column]:
+    """Columns of dates with the order in which each is read: its own, else the declared one, or that of the others."""
+    texts = {column.name: frame[column.name].tolist() for column in columns}
+    shown = {name: date_order(cells) for name, cells in texts.items()}
+    orders = {*shown.values()} & {*ORDERS}
+    open_order = dates or (orders.pop() if len(orders) == 1 else None)
+    ordered = []
+    for column in columns:
+        declared = open_order if shown[column.name] == OPEN else None
+        ordered.append(replace(column, order=resolve_order(shorten_repr(column.name), texts[column.name], declared)))
+    return ordered
+
+
 def _date_columns(column: Column, frame: Frame) -> list[Column]:
     """A column of numbers for each part of dates that is not the same in all rows."""
-    parts = date_parts(tuple(frame[column.name].tolist()))
-    return [
+    parts = date_parts(tuple(frame[column.name].tolist()), column.order)
+    columns = [
         replace(column, name=f"{column.name}: {part}", source=column.name, part=part)
         for part, values in parts.items()
         if len(set(present_values(values).tolist())) > 1
     ]
+    return columns or [Column(column.name, *_type(UNUSED, "empty"))]
 
 
 def _type(kind: str, code: str, **values: object) -> tuple[str, str, str]:
@@ -146,7 +168,9 @@ def text_code(texts: list[str]) -> str:
         return "commas"
     if all(map(has_number_form, texts)):
         return "mixed-forms"
-    return "date" if are_dates(texts) else "category"
+    if not are_dates(present):
+        return "category"
+    return "mixed-dates" if date_order(present) == MIXED else "date"
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:

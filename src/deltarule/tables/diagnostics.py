@@ -12,7 +12,8 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.tables.cell_parsing import list_names, match_categories, shorten_repr
-from deltarule.tables.column_encoder import CATEGORY, NUMBER, Column, numbers_of_column, texts_of
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, Column, numbers_and_form, numbers_of_column, texts_of
+from deltarule.tables.dates import FIRST_YEAR, LAST_YEAR, parse_dates
 from deltarule.tables.frame import Frame
 
 MAX_SENTENCES, MAX_NAMES = 3, 5
@@ -38,6 +39,10 @@ TEMPLATES = {
     "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
     "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",
     "missing-text": "texts such as {example} in the column of numbers {column} are taken for missing values",
+    "class-like-missing": "{name} is taken for a class of {column}; leave the cells empty where it is missing",
+    "written-otherwise": "the column {column} had its numbers in {unit} in training and has no unit now; they are "
+    "taken for {unit}",
+    "far-dates": "the column {column} has dates such as {example} in {rows}, which are taken for missing",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": "the {count} whole numbers of {column} are taken for classes; if these are counts: --task regress",
     "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if it is a slip",
@@ -95,6 +100,9 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
         if column.kind != NUMBER or column.origin not in frame:
             continue
         values, (low, high) = numbers_of_column(column, frame), column.clip_range
+        form = numbers_and_form(column, frame)[1]
+        if column.form and column.form.unit and form and not form.unit:
+            diagnostics.append(Diagnostic("written-otherwise", column.name, {"unit": column.form.unit}))
         is_outside, is_missing = (values < low) | (values > high), np.isnan(values)
         count = int(is_outside.sum())
         if count * column.rows > len(values) - is_missing.sum():
@@ -109,7 +117,20 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
     return diagnostics
 
 
-SUSPICIOUS = ("nearly-numbers", "mixed-forms", "commas", "numeric-texts")
+def far_dates(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns with dates of years that mean no end or unknown, such as 9999-12-31."""
+    diagnostics = []
+    for column in {column.source: column for column in columns if column.part}.values():
+        texts = texts_of(frame.get(column.source, np.zeros(0)))
+        dates = parse_dates(texts, column.order)
+        far = {text for text, date in dates.items() if not FIRST_YEAR <= date.year <= LAST_YEAR}
+        if far:
+            rows = count_of(sum(text in far for text in texts), "row")
+            diagnostics.append(Diagnostic("far-dates", column.source, {"example": min(far), "rows": rows}))
+    return diagnostics
+
+
+SUSPICIOUS = ("nearly-numbers", "mixed-forms", "mixed-dates", "commas", "numeric-texts")
 """Codes of columns that may be numbers, but are read as texts."""
 SURPRISING = (*SUSPICIOUS, "identifier")
 """Codes of unused columns that may be meant to be used."""

@@ -10,8 +10,16 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.tables.cell_parsing import MISSING, as_text, shorten_repr
+from deltarule.tables.number_forms import LOSSLESS_LIMIT, NumberForm
 
-Frame = dict[str, np.ndarray]
+
+class Frame(dict[str, np.ndarray]):
+    """The columns of a table by name; `forms` has those of a file's numbers, as it writes them."""
+
+    def __init__(self, columns: Any = (), forms: Mapping[str, NumberForm] | None = None) -> None:
+        super().__init__(columns)
+        self.forms = dict(forms or {})
+
 
 NUMERIC_KINDS = ("integer", "floating", "mixed-integer-float", "decimal")
 """The kinds of objects, as pandas names them, that are numbers."""
@@ -22,7 +30,9 @@ def frame_of(X: Any) -> Frame:
 
     A data frame is of pandas or of a library that narwhals knows, such as Polars and PyArrow.
     """
-    frame: Frame = {}
+    if isinstance(X, Frame):
+        return X
+    frame = Frame()
     for label, values in _columns_of(X):
         name = str(label).strip()  # as in files
         if name in frame:
@@ -65,8 +75,10 @@ def count_rows(frame: Frame) -> int:
     return len(next(iter(frame.values()), ()))
 
 
-def select_rows(frame: Frame, rows: Any) -> Frame:
-    return {name: column[rows] for name, column in frame.items()}
+def select_rows(frame: Frame, rows: Any, names: Iterable[str] | None = None) -> Frame:
+    """Some rows, of all columns or of some."""
+    columns = {name: frame[name][rows] for name in names or frame}
+    return Frame(columns, getattr(frame, "forms", {}))  # a plain mapping has none
 
 
 def _convert_column(name: str, values: Any) -> np.ndarray:
@@ -78,7 +90,8 @@ def _convert_column(name: str, values: Any) -> np.ndarray:
         raise BadInput(f"Complex data not supported: the column {shorten_repr(name)} holds complex numbers")
     if kind.startswith("timedelta"):
         return pd.to_timedelta(series).dt.total_seconds().to_numpy(np.float64)
-    if kind in NUMERIC_KINDS or series.isna().all():
+    is_long = kind == "integer" and bool((series.dropna().abs() >= LOSSLESS_LIMIT).any())  # codes, not quantities
+    if (kind in NUMERIC_KINDS and not is_long) or series.isna().all():
         return series.to_numpy(np.float64, na_value=np.nan)
     missing, objects = series.isna().tolist(), series.tolist()
     texts = ["" if is_missing else as_text(value).strip() for value, is_missing in zip(objects, missing, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
 from deltarule.tables.diagnostics import Diagnostic
-from deltarule.tables.frame import Frame
+from deltarule.tables.frame import Frame, select_rows
 
 MISSING_CODE = -1e200
 """The code of missing values, far from all others."""
@@ -41,7 +41,7 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     for column in columns:
         if column.kind == UNUSED or not column.inputs:
             continue
-        codes = _codes(column, {column.origin: frame[column.origin][rows]}, is_classification)
+        codes = _codes(column, select_rows(frame, rows, [column.origin]), is_classification)
         present = codes != MISSING_CODE
         score = _single_column_score(codes, y, column, is_classification)
         if present.sum() >= len(y) / 2:

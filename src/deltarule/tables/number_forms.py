@@ -6,14 +6,16 @@
 | a currency, one in a column            | $2,207.61  1.234,50 €  -£5  20 EUR        | 2207.61, ...  |
 | percent                                | 22.1%                                     | 22.1          |
 | a unit, one in a column                | 12 kg  3.5km  37 °C                       | 12, ...       |
-| K, M or B for thousands and more       | 2.2K                                      | 2200          |
+| K, M, bn and the like; m among amounts | 2.2K  £1.19m  3 million                   | 2200, ...     |
 | negative amounts of accountants        | (45.00)  ($45.00)  45.00-                 | -45           |
+| times                                  | 12:30  1:02:03  3:05 PM                   | seconds       |
 
 N rows. A column is read in one form, or not at all: 1,234 beside 1,5 is no column of numbers, nor is 22% beside 0.22.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -30,42 +32,105 @@ UNITS = (
     "years?"
 )
 """Units that are left out; texts with other letters, such as 12A, may be codes."""
-MAGNITUDES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9}
+MAGNITUDES = {
+    **dict.fromkeys(("k", "thousand"), 1e3),
+    "lakh": 1e5,
+    **dict.fromkeys(("m", "mn", "mln", "mio", "million", "millions"), 1e6),
+    **dict.fromkeys(("cr", "crore"), 1e7),
+    **dict.fromkeys(("b", "bn", "billion", "billions"), 1e9),
+    **dict.fromkeys(("tn", "trillion"), 1e12),
+}
+TIMES = re.compile(
+    r"(?P<first>\d{1,3}):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?(?: ?(?P<half>[AaPp][Mm]))?"
+)
+TIME_UNIT = "h:m"
+LOSSLESS_LIMIT = 2**53
+"""Whole numbers from here on lose digits as float64; nothing that is measured has so many, so that they are codes."""
 MIN_DOTTED_TEXTS = 10
 """So many fractions of exactly three digits, beside whole numbers, are more likely thousands: 345 of 1.345."""
 
 
+@dataclass(frozen=True)
+class NumberForm:
+    """How a column writes its numbers.
+
+    unit            its currency, unit or percent sign; "h:m" for times; "" for none
+    decimal         the decimal point
+    thousands       what separates thousands, if a user said so
+    has_magnitudes  whether K, M and the like occur, so that m is a million, too
+    """
+
+    unit: str = ""
+    decimal: str = "."
+    thousands: str = ""
+    has_magnitudes: bool = False
+
+
 class ParsedNumbers(NamedTuple):
-    """The numbers [N] of texts, NaN for "", and a text that is no plain number, or ""."""
+    """The numbers [N] of texts, NaN for "", a text that is no plain number, or "", and the form of all."""
 
     numbers: Floats
     example: str = ""
+    form: NumberForm = NumberForm()
 
 
-def parse_numbers(texts: Sequence[str], decimal: str = ".", thousands: str = "") -> ParsedNumbers | None:
+def parse_numbers(
+    texts: Sequence[str], decimal: str = ".", thousands: str = "", expected: NumberForm | None = None
+) -> ParsedNumbers | None:
     """Read texts as numbers in one form, or return None.
 
-    Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts.
+    Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts. The
+    letter m is a million beside a currency or another magnitude, here or in an `expected` form, and else metres.
     """
+    expected, form = expected or NumberForm(), NumberForm("", decimal, thousands)
     plain = _parse_plain(texts, decimal)
     if plain is not None:
-        return ParsedNumbers(plain)
-    pattern, number_of = _pattern(decimal, thousands), {"": float("nan")}
-    units, marks, example = set(), set(), ""
-    for text in dict.fromkeys(texts):
-        if not text:
-            continue
-        match = pattern.fullmatch(text.translate(SPACES))
+        return ParsedNumbers(plain, form=form)
+    different = [text for text in dict.fromkeys(texts) if text]
+    number_of = _parse_times(different)
+    if number_of:
+        return ParsedNumbers(
+            np.array([number_of.get(text, np.nan) for text in texts]), different[0], replace(form, unit=TIME_UNIT)
+        )
+    pattern = _pattern(decimal, thousands)
+    matches = {text: pattern.fullmatch(text.translate(SPACES)) for text in different}
+    units, marks, magnitudes, example = set(), set(), set(), ""
+    for text, match in matches.items():
         if match is None:
             return None
-        number_of[text] = _number(match, decimal)
         units.add(re.sub("(?<=..)s$", "", match["before"] or match["after"] or ""))  # 1 day, 2 days
         marks.add(match["mark"])
+        magnitudes.add(match["magnitude"])
         is_plain = is_number(text.replace(decimal, ".")) and not match["mark"]
         example = example or ("" if is_plain else text)
+    has_currency = any(re.fullmatch(CURRENCY, unit) for unit in {*units, expected.unit})
+    has_magnitudes = bool(magnitudes - {"", "m"}) or expected.has_magnitudes
+    if "m" in magnitudes and not has_currency and not has_magnitudes:
+        units.add("m")
     if len(units - {""}) > 1 or ("%" in units and len(units) > 1) or len(marks - {None}) > 1:
         return None
-    return ParsedNumbers(np.array([number_of[text] for text in texts]), example)
+    if "b" in magnitudes and not has_currency:  # 12b may be a code
+        return None
+    number_of = {text: _number(match, decimal, "m" not in units) for text, match in matches.items() if match}
+    form = replace(form, unit="".join(units - {""}), has_magnitudes=bool(magnitudes - {""}) and "m" not in units)
+    return ParsedNumbers(np.array([number_of.get(text, np.nan) for text in texts]), example, form)
+
+
+def _parse_times(texts: Sequence[str]) -> dict[str, float]:
+    """Seconds for each text, if all are times; two parts are minutes if beside three parts the first exceeds a day."""
+    matches = {text: match for text in texts if (match := TIMES.fullmatch(text))}
+    if len(matches) < len(texts):
+        return {}
+    firsts = [int(match["first"]) for match in matches.values() if not match["third"]]
+    are_minutes = len(firsts) < len(texts) and max(firsts, default=0) > 23
+    seconds = {}
+    for text, match in matches.items():
+        hour = int(match["first"])
+        if match["half"]:
+            hour = hour % 12 + 12 * (match["half"].lower() == "pm")
+        number = 3600 * hour + 60 * int(match["second"]) + float(match["third"] or 0)
+        seconds[text] = number / 60 if are_minutes and not match["third"] else number
+    return seconds
 
 
 def _parse_plain(texts: Sequence[str], decimal: str) -> Floats | None:
@@ -87,14 +152,17 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     grouped = rf"[1-9]\d{{0,2}}(?P<mark>[{marks}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"  # 12,34,567 in India
     number = rf"(?P<whole>{grouped}|\d+|(?={point}\d))(?:{point}(?P<fraction>\d*))?(?P<exponent>[eE][-+]?\d+)?"
     before = rf"(?:(?P<before>{CURRENCY}) ?(?P<second_sign>[-+]?))?"
-    after = rf" ?(?P<magnitude>[KkMB](?![a-zW])|) ?(?P<after>{CURRENCY}|%|{UNITS})?(?P<trailing>-)?"
+    words = "|".join(word for word in MAGNITUDES if len(word) > 1)
+    magnitude = rf"(?P<magnitude>(?i:{words})(?![A-Za-z])|[KkMmBb](?![a-zW])|)"
+    after = rf" ?{magnitude} ?(?P<after>{CURRENCY}|%|{UNITS})?(?P<trailing>-)?"
     return re.compile(rf"(?P<open>\()?(?P<sign>[-+]?) ?{before}{number}{after}(?(open)\))")
 
 
-def _number(match: re.Match[str], decimal: str) -> float:
+def _number(match: re.Match[str], decimal: str, is_million: bool) -> float:
     digits = match["whole"].replace(match["mark"] or " ", "")
     number = float(f"{digits}.{match['fraction'] or ''}0{match['exponent'] or ''}")
-    number *= MAGNITUDES[match["magnitude"].upper()]
+    if match["magnitude"] and (match["magnitude"] != "m" or is_million):
+        number *= MAGNITUDES[match["magnitude"].lower()]
     is_negative = match["open"] or match["trailing"] or "-" in match["sign"] + (match["second_sign"] or "")
     return -number if is_negative else number
 
@@ -110,7 +178,7 @@ def is_number(text: str) -> bool:
 
 def has_number_form(text: str) -> bool:
     """Whether a text is a number in any form."""
-    return is_number(text) or any(_pattern(decimal, "").fullmatch(text.translate(SPACES)) for decimal in ".,")
+    return is_number(text) or any(text and parse_numbers([text], decimal) for decimal in ".,")
 
 
 def may_be_thousands(texts: Sequence[str]) -> bool:

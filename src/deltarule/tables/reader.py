@@ -12,12 +12,13 @@ import sys
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +26,17 @@ import numpy as np
 from deltarule.errors import BadInput, count_of, not_installed
 from deltarule.files import check_is_file
 from deltarule.tables.cell_parsing import MISSING, are_codes, as_text, list_names, shorten_repr
+from deltarule.tables.dates import are_dates
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows
-from deltarule.tables.number_forms import has_number_form, is_number, may_be_thousands, parse_numbers
+from deltarule.tables.number_forms import (
+    NumberForm,
+    ParsedNumbers,
+    has_number_form,
+    is_number,
+    may_be_thousands,
+    parse_numbers,
+)
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 GUESSED_DELIMITERS = ",;\t|"
@@ -73,13 +82,20 @@ class Line(NamedTuple):
 
 
 def read_frame(
-    path: str | Path, categories: Collection[str] = (), text_format: TextFormat | None = None, has_header: bool = True
+    path: str | Path,
+    categories: Collection[str] = (),
+    text_format: TextFormat | None = None,
+    has_header: bool = True,
+    *,
+    forms: Mapping[str, NumberForm | None] = MappingProxyType({}),
+    classes: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Frame:
     """Read a table from a file, or from the standard input if the path is "-".
 
     Columns named in `categories` stay texts. Others become numbers if all cells are numbers in one form
-    (`number_forms`) or missing, and none is a code with a leading zero. Whatever is guessed is warned of. Without a
-    header the columns are called "column 1" and so on.
+    (`number_forms`) or missing, and are no codes. Whatever is guessed is warned of. Without a header the columns are
+    called "column 1" and so on. `forms` are those that a model knows; `classes` has the name of a target, whose texts
+    such as None are classes if they are known, or like the others.
     """
     path, text_format = Path(path), text_format or TextFormat()
     ending = path.suffix.lower()
@@ -95,11 +111,20 @@ def read_frame(
         lines = [Line(0, [f"column {number}" for number in range(1, 1 + len(lines[0].cells))]), *lines]
     names, rows = _find_names(path, lines)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    frame, diagnostics = {}, []
+    frame, diagnostics = Frame(), []
     for name, cells in zip(names, columns, strict=True):
         texts = [text.strip() for text in cells]
-        frame[name], found = _parse_column(name, texts, name in categories, text_format)
+        kept = _classes_like_missing(texts, classes[name]) if name in classes else frozenset()
+        diagnostics += [Diagnostic("class-like-missing", name, {"name": shorten_repr(each)}) for each in sorted(kept)]
+        texts = ["" if text in MISSING and text not in kept else text for text in texts]
+        if name in categories or kept or are_codes(texts):
+            frame[name] = np.array(texts, object)
+            continue
+        parsed, found = _parse_column(name, texts, text_format, forms.get(name))
+        frame[name] = np.array(texts, object) if parsed is None else parsed.numbers
         diagnostics += found
+        if parsed is not None:
+            frame.forms[name] = parsed.form
     for sentence in render_diagnostics(diagnostics):
         warnings.warn(sentence, stacklevel=2)
     return frame
@@ -252,15 +277,30 @@ def _find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str
     return names, rows
 
 
-def _parse_column(
-    name: str, texts: list[str], is_category: bool, text_format: TextFormat
-) -> tuple[np.ndarray, list[Diagnostic]]:
-    texts = ["" if text in MISSING else text for text in texts]
-    if is_category or are_codes(texts):
-        return np.array(texts, object), []
+def _classes_like_missing(texts: list[str], known: Collection[str]) -> frozenset[str]:
+    """The texts of a target that mean missing elsewhere, but are classes here: known ones, or like the others.
 
-    decimal = text_format.decimal or ("," if text_format.thousands == "." else ".")
-    parse = partial(parse_numbers, decimal=decimal, thousands=text_format.thousands or "")
+    None is a class beside texts (Mild, Severe). NA is one among codes (EU, AS), and missing beside yes and no.
+    """
+    candidates = {text for text in texts if text} & MISSING
+    if known:
+        return frozenset(candidates & {*known})
+    others = {text for text in texts if text} - MISSING
+    if not candidates or not others or any(map(has_number_form, others)) or are_dates([*others]):
+        return frozenset()
+    are_short_codes = all(text.isalpha() and text.isupper() and len(text) <= 3 for text in others)
+    return frozenset(candidates & {"None", *(["NA"] if are_short_codes else [])})
+
+
+def _parse_column(
+    name: str, texts: list[str], text_format: TextFormat, expected: NumberForm | None
+) -> tuple[ParsedNumbers | None, list[Diagnostic]]:
+    known = expected or NumberForm()
+    decimal = text_format.decimal or ("," if text_format.thousands == "." else known.decimal)
+    thousands = text_format.thousands or known.thousands
+    parse = partial(parse_numbers, decimal=decimal, thousands=thousands, expected=expected)
+    if decimal != "." and not text_format.decimal and not text_format.thousands and parse(texts) is None:
+        parse = partial(parse_numbers, expected=expected)  # this file has points
     diagnostics = []
     parsed = parse(texts)
     if parsed is None:
@@ -268,22 +308,28 @@ def _parse_column(
         without = ["" if text in missing else text for text in texts]
         parsed = parse(without) if missing and any(without) else None
         if parsed is None:
-            return np.array(texts, object), []
+            return None, []
         diagnostics.append(Diagnostic("missing-text", name, {"example": shorten_repr(min(missing))}))
-    if parsed.example and not text_format.thousands:
+    if parsed.example and not thousands and parsed.form != expected:
         number = f"{parsed.numbers[texts.index(parsed.example)]:.10g}"
         diagnostics.append(Diagnostic("number-form", name, {"example": shorten_repr(parsed.example), "number": number}))
-    elif text_format.decimal is None and may_be_thousands(texts):
+    elif text_format.decimal is None and decimal == "." and may_be_thousands(texts):
         example = next(text for text in texts if "." in text)
         diagnostics.append(Diagnostic("thousands", name, {"example": shorten_repr(example)}))
-    return parsed.numbers, diagnostics
+    return parsed, diagnostics
 
 
 def read_with_target(
-    path: str | Path, target: str, categories: Collection[str] = (), text_format: TextFormat | None = None
+    path: str | Path,
+    target: str,
+    categories: Collection[str] = (),
+    text_format: TextFormat | None = None,
+    *,
+    forms: Mapping[str, NumberForm | None] = MappingProxyType({}),
+    classes: Collection[str] = (),
 ) -> tuple[Frame, np.ndarray, list[str]]:
     """A table without its target, the target, and notes on rows left out without one."""
-    frame = read_frame(path, categories, text_format)
+    frame = read_frame(path, categories, text_format, forms=forms, classes={target: classes})
     if target not in frame:
         hint = "; is its first line a row? Then add one with names" if any(map(is_number, frame)) else ""
         raise BadInput(f"{path} has no column {target!r}; it has: {list_names(list(frame))}{hint}")

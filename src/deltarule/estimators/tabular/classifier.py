@@ -86,11 +86,12 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
         types: Mapping[str, str] | None = None,
         random_state: Any = None,
         *,
+        dates: str | None = None,
         preset: str = "default",
         time_limit: float | None = None,
         class_weight: Any = None,
     ) -> None:
-        super().__init__(types, random_state, preset=preset, time_limit=time_limit)
+        super().__init__(types, random_state, dates=dates, preset=preset, time_limit=time_limit)
         self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:

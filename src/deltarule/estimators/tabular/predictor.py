@@ -17,7 +17,7 @@ from deltarule.estimators.tabular.calibration import LogitCalibration, apply_cal
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.column_encoder import Column, encode_columns
-from deltarule.tables.diagnostics import render_diagnostics, unknown_categories, unusual_numbers
+from deltarule.tables.diagnostics import far_dates, render_diagnostics, unknown_categories, unusual_numbers
 from deltarule.tables.frame import Frame, count_rows, select_rows
 
 MAX_ENCODED_NUMBERS = 2**24
@@ -46,6 +46,7 @@ class TablePredictor:
         """Predict numbers [N] or probabilities [N, C], and warn of unusual cells."""
         rows = count_rows(frame)
         diagnostics = unknown_categories(self.columns, frame) + unusual_numbers(self.columns, frame)
+        diagnostics += far_dates(self.columns, frame)
         for sentence in render_diagnostics(diagnostics):
             warn_user(sentence)
         size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns), 1), 1)

@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text
-from deltarule.tables.dates import date_parts
+from deltarule.tables.dates import date_parts, resolve_order
 
 HELD_OUT_SHARE = 0.2
 
@@ -107,15 +107,18 @@ def group_indices(groups: Any, rows: int) -> Integers:
     return indices
 
 
-def time_numbers(times: Any, rows: int) -> Floats:
+def time_numbers(times: Any, rows: int, dates: str | None = None) -> Floats:
     """Convert the times of rows, which are numbers or dates, to numbers [N]."""
     import pandas as pd
 
     series = pd.Series(np.asarray(times).ravel())
     if len(series) != rows:
         raise BadInput(f"time has {len(series)} values for {rows} rows; give one for each row")
-    is_numeric = pd.api.types.is_numeric_dtype(series)
-    numbers = series.to_numpy(np.float64) if is_numeric else date_parts(tuple(series.astype(str)))["days"]
+    if pd.api.types.is_numeric_dtype(series):
+        numbers: Floats = series.to_numpy(np.float64)
+    else:
+        texts = tuple(map(as_text, series.tolist()))
+        numbers = date_parts(texts, resolve_order("'time'", texts, dates))["days"]
     if np.isnan(numbers).any() or len(np.unique(numbers)) < 3:
         raise BadInput("time is missing in some rows, is neither numbers nor dates, or has fewer than three values")
     return numbers

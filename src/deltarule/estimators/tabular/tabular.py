@@ -38,7 +38,14 @@ from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import list_classes
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
-from deltarule.tables.diagnostics import SURPRISING, SUSPICIOUS, columns_of_kind, render_diagnostics, unusual_numbers
+from deltarule.tables.diagnostics import (
+    SURPRISING,
+    SUSPICIOUS,
+    columns_of_kind,
+    far_dates,
+    render_diagnostics,
+    unusual_numbers,
+)
 from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
 from deltarule.tables.leaks import find_leaks, find_near_copies
 from deltarule.tables.targets import target_name
@@ -68,6 +75,8 @@ class BaseTabular(SavedEstimator):
         Column types that override the inferred ones, by name: "number", "category" or "unused".
     random_state : int, RandomState or None, default=None
         Seed of everything random.
+    dates : {"day-first", "month-first"}, optional
+        How dates such as 01/02/2021 begin, if a column has none that shows it.
     preset : {"default", "fast"}, default="default"
         "fast" compares four settings and trains at most two networks.
     time_limit : float, optional
@@ -84,11 +93,13 @@ class BaseTabular(SavedEstimator):
         types: Mapping[str, str] | None = None,
         random_state: Any = None,
         *,
+        dates: str | None = None,
         preset: str = "default",
         time_limit: float | None = None,
     ) -> None:
         self.types = types
         self.random_state = random_state
+        self.dates = dates
         self.preset = preset
         self.time_limit = time_limit
 
@@ -171,8 +182,8 @@ class BaseTabular(SavedEstimator):
         if groups is not None and time is not None:
             raise BadInput("groups and time are both given; give one of them, by which rows are divided")
         groups = None if groups is None else group_indices(groups, rows)
-        times = None if time is None else time_numbers(time, rows)
-        columns = infer_column_types(frame, types).values()
+        times = None if time is None else time_numbers(time, rows, self.dates)
+        columns = infer_column_types(frame, types, self.dates).values()
         y, is_left_out = self._learn_target(y)
         division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight)), []
         if is_left_out.any():
@@ -242,6 +253,7 @@ class BaseTabular(SavedEstimator):
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
+        warnings = warnings + render_diagnostics(far_dates(self.columns_, frame))
         suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
         for sentence in suspicious + render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused", SURPRISING)):
             warn_user(sentence)
@@ -284,7 +296,8 @@ class BaseTabular(SavedEstimator):
                 f"X {here} feature names, but {type(self).__name__} was fitted {there} feature names: its columns are "
                 "taken in their order"
             )
-        return dict(zip(names, frame.values(), strict=True))
+        forms = {name: frame.forms[old] for name, old in zip(names, frame, strict=True) if old in frame.forms}
+        return Frame(zip(names, frame.values(), strict=True), forms)
 
 
 def frame_of_input(X: Any) -> Frame:
