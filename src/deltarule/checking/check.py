@@ -13,9 +13,10 @@ from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
-from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
+from deltarule.checking.user_code.arrays import Arrays, flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
 from deltarule.checking.user_code.object_adapter import code_of_object
+from deltarule.checking.user_code.random_numbers import RandomNumbers, random_numbers
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
@@ -75,7 +76,9 @@ def check_gradient(
     """
     validate_hint(hint)
     context = Context(_validate_like(like, x, y), _sample_counts(x, y))
-    return limit_to_hint(check_code(code_of_functions(loss, gradient, params), "gradient", context), hint)
+    with random_numbers((loss, gradient)) as numbers:
+        code = numbers.replayed(code_of_functions(loss, gradient, params))
+        return limit_to_hint(check_code(code, "gradient", context), hint)
 
 
 def check_vjp(
@@ -113,17 +116,24 @@ def check_vjp(
     """
     validate_hint(hint)
     params = flatten(x, "x", argument_names(forward))
+    with random_numbers((forward, backward)) as numbers:
+        return limit_to_hint(_check_layer(forward, backward, params, numbers), hint)
+
+
+def _check_layer(
+    forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, numbers: RandomNumbers
+) -> CodeReport:
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
-        code, hypotheses = code_of_layer(forward, backward, params, draw, scale)
+        code, hypotheses = code_of_layer(forward, backward, params, draw, scale, numbers)
         report = check_code(code, "backward pass", Context(own_hypotheses=hypotheses, is_layer=True))
         if not report.ok:
-            return limit_to_hint(report, hint)
+            return report
     with suppress(BadInput):  # a layer that fails there
         moved, names = without_constants(code, backward)
         if names:
             report = check_code(moved, "backward pass", Context(is_layer=True))
             report = replace(report, notes=(Note("second_point", names=join_names(names)), *report.notes))
-    return limit_to_hint(report, hint)
+    return report
 
 
 def check_update(
@@ -183,8 +193,9 @@ def check_update(
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     context = Context(_validate_like(like, x, y), _sample_counts(x, y), learning_rate, momentum)
-    update = Update(step, loss, params, learning_rate)
-    return limit_to_hint(judge_update(update, context), hint)
+    with random_numbers((step, loss)):
+        update = Update(step, loss, params, learning_rate)
+        return limit_to_hint(judge_update(update, context), hint)
 
 
 def check_object(
@@ -239,7 +250,9 @@ def check_object(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
     context = Context(_validate_like(like, x, y), _sample_counts(x, y))
-    return limit_to_hint(check_code(code_of_object(net, params, grads, loss, backward), "gradient", context), hint)
+    with random_numbers((net, loss, backward)) as numbers:
+        code = numbers.replayed(code_of_object(net, params, grads, loss, backward))
+        return limit_to_hint(check_code(code, "gradient", context), hint)
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

@@ -16,6 +16,7 @@ from deltarule.checking.numerics.parameter_lines import gradient_at, normal_dire
 from deltarule.checking.user_code.arrays import Arrays, to_array
 from deltarule.checking.user_code.callables import Code, Values, find_caller, positional_parameters
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
+from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -25,7 +26,12 @@ _UPSTREAM_STREAM = 1 << 20
 
 
 def code_of_layer(
-    forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, draw: int, scale: float
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    params: Arrays,
+    draw: int,
+    scale: float,
+    numbers: RandomNumbers,
 ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
     """A layer as code, for a random upstream gradient, and hypotheses about it."""
     lengths = {id(kept): len(kept) for kept in _lists_beside(forward)}
@@ -45,6 +51,7 @@ def code_of_layer(
     def output(values: Values) -> Floats:
         return to_array(_output_first(run(values))[0], "the output of forward")
 
+    numbers.restore()
     first = output(start)
     if not np.isfinite(first).all():
         raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
@@ -59,7 +66,8 @@ def code_of_layer(
             raise BadInput("forward returns no backward function; give backward")
         cache = () if backward is None else parts
         cache = cache if len(_required(function)) == 1 + len(cache) else ()
-        gradient = call_user_function(function, (u.copy(), *cache), {}, "backward")  # it may be changed in place
+        with numbers.new_numbers():  # a mask must be that of the forward pass
+            gradient = call_user_function(function, (u.copy(), *cache), {}, "backward")  # it may be changed in place
         return gradient_arrays(gradient, params, "backward")
 
     code = Code(
@@ -72,7 +80,7 @@ def code_of_layer(
         function_names=("forward", "backward"),
         roots=(forward,),
     )
-    return code, lambda evidence: _layer_hypotheses(evidence, upstream, back)
+    return numbers.replayed(code), lambda evidence: _layer_hypotheses(evidence, upstream, back)
 
 
 def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[Code, list[str]]:

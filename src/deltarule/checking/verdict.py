@@ -117,6 +117,8 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     clipped = why_clipped(point.code, [array.evidence for array in arrays]) if may_be_clipped else ""
     if clipped:
         return replace(report, vacuous=clipped, notes=without_notes(notes_on_mistakes, UNEXPLAINED))
+    if any(array.is_wrong for array in arrays) and point.code.draws_other_numbers:
+        return replace(report, vacuous=Note("other_draws"))
     is_any_wrong = any(array.is_wrong for array in arrays)
     # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
     is_elsewhere = (is_any_wrong or mistakes) and not any(array.has_wrong_entry for array in arrays)

@@ -13,10 +13,10 @@ import numpy as np
 from deltarule.checking.mistakes.evidence import Evidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.rules import NETWORK_FILE
-from deltarule.checking.tape.record import container_contents
 from deltarule.checking.tape.traced_array import UntraceableError
 from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.references import contents_of
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import BATCH_NORM_EPSILON
@@ -112,7 +112,7 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> NetworkMatch |
 def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
     """The arrays that the code refers to and that may be its data."""
     shapes = {value.shape for value in evidence.values if value.ndim == 2}
-    contents = {id(value): value for value in container_contents(code.roots)}
+    contents = {id(value): value for value in contents_of(code.roots)}
     for value in contents.values():
         if hasattr(value, "shape") and hasattr(value, "dtype"):
             with suppress(RuntimeError, TypeError, ValueError, UntraceableError):

@@ -1,11 +1,9 @@
 """Record the forward pass of user code on a tape."""
 
 import gc
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,12 +12,8 @@ from deltarule.checking.tape.array_functions import tracing_numpy
 from deltarule.checking.tape.backward import NO_LINE, Array, Line, Node, Recording
 from deltarule.checking.tape.traced_array import Tape, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.references import are_user_globals, containers_of, items_of
 from deltarule.user_functions import quietly
-
-_MAX_DEPTH = 9
-"""References that are followed from a loss to the arrays that it reads: a list of modules may be within another one."""
-_MAX_ITEMS = 200
-"""Items of one dictionary or list that are searched for arrays."""
 
 
 def record_loss(code: Code) -> Recording | None:
@@ -65,12 +59,6 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
     return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
 
 
-def container_contents(roots: Sequence[Any]) -> Iterator[Any]:
-    for root in roots:
-        for container in _containers(root, _MAX_DEPTH):
-            yield from (value for value, _ in _items(container))
-
-
 @contextmanager
 def _replaced_references(
     tape: Tape, by_id: Mapping[int, Any], arrays: Sequence[Array], roots: Sequence[Any]
@@ -80,13 +68,13 @@ def _replaced_references(
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
     undo: list[Callable[[], None]] = []
-    containers = {id(container): container for root in roots for container in _containers(root, _MAX_DEPTH)}
+    containers = {id(container): container for root in roots for container in containers_of(root)}
     if arrays:  # dictionaries of nothing but arrays are not listed here
         containers |= {id(container): container for container in gc.get_referrers(*arrays)}
-    containers |= {id(names): names for names in gc.get_referrers(np) if _are_user_globals(names)}
+    containers |= {id(names): names for names in gc.get_referrers(np) if are_user_globals(names)}
     try:
         for container in list(containers.values()):
-            for value, assign in list(_items(container)):
+            for value, assign in list(items_of(container)):
                 replacement = by_id.get(id(value))
                 if replacement is None and type(value) is np.ndarray and value.dtype.kind == "f" and value.size:
                     replacement = tape.add("constant", value, [], None)
@@ -100,61 +88,3 @@ def _replaced_references(
     finally:
         for restore in reversed(undo):
             restore()
-
-
-def _containers(root: Any, depth: int) -> Iterator[Any]:
-    """The containers that can be reached from an object by few references."""
-    if depth < 0 or isinstance(root, type | np.ndarray | str | int | float | None) or _is_library(root):
-        return
-    inside: list[Any] = []
-    if isinstance(root, dict):
-        yield root
-        inside = [value for name, value in root.items() if not str(name).startswith("__")]
-    elif isinstance(root, list | tuple):
-        if isinstance(root, list):
-            yield root
-        inside = list(root)
-    elif isinstance(root, FunctionType):
-        for cell in root.__closure__ or ():
-            yield cell
-            inside.append(_cell_content(cell))
-        inside += [root.__defaults__, {name: root.__globals__.get(name) for name in root.__code__.co_names}]
-        yield root.__globals__
-    elif isinstance(root, MethodType):
-        inside = [root.__self__, root.__func__]
-    elif hasattr(root, "__dict__"):
-        inside = [vars(root)]
-    for value in inside[:_MAX_ITEMS]:
-        yield from _containers(value, depth - 1)
-
-
-def _is_library(root: Any) -> bool:
-    return isinstance(root, ModuleType) and not _are_user_globals(vars(root))
-
-
-def _are_user_globals(names: Any) -> bool:
-    """Whether a dictionary is of a user's module, or of ours that converts its values."""
-    if not isinstance(names, dict) or "__name__" not in names:
-        return False
-    file, name = names.get("__file__") or "", str(names["__name__"])
-    package = name.partition(".")[0]
-    is_library = "site-packages" in file or package in sys.stdlib_module_names or package in ("deltarule", "builtins")
-    return not is_library or name.startswith("deltarule.checking.user_code.")
-
-
-def _cell_content(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
-
-
-def _items(container: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
-    """What is in a container, each with the function that replaces it."""
-    if isinstance(container, CellType):
-        yield _cell_content(container), partial(setattr, container, "cell_contents")
-    elif isinstance(container, dict | list):
-        for key, value in container.items() if isinstance(container, dict) else enumerate(container):
-            yield value, partial(container.__setitem__, key)
-    elif hasattr(container, "__dict__") and not isinstance(container, type | ModuleType):
-        yield from _items(vars(container))

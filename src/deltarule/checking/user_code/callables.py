@@ -37,6 +37,7 @@ class Code:
     loss_in_place           the loss of the arrays in `store` as they are; None if the loss does not read them
     roots                   objects that refer to arrays that the loss uses
     losses                  the loss at many values at once, for code that can compute it
+    draws_other_numbers     the gradient draws other random numbers than the loss, in a forward pass of its own
     """
 
     names: tuple[str, ...]
@@ -52,6 +53,7 @@ class Code:
     function_names: tuple[str, str] = ("loss", "gradient")
     roots: tuple[Any, ...] = ()
     losses: Callable[[Iterator[Values]], Floats] | None = None
+    draws_other_numbers: bool = False
 
     @property
     def nearby(self) -> "Code":

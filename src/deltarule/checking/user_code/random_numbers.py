@@ -1,0 +1,129 @@
+"""Let each call of user code draw the same random numbers, as those of dropout."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.user_code.callables import Code, Values
+from deltarule.checking.user_code.references import contents_of
+from deltarule.errors import BadInput
+from deltarule.user_functions import quietly
+
+
+@contextmanager
+def random_numbers(roots: Sequence[Any]) -> Iterator["RandomNumbers"]:
+    """A context after which all generators are in the state in which they were before."""
+    numbers = RandomNumbers(roots)
+    try:
+        yield numbers
+    finally:
+        numbers.restore()
+
+
+class RandomNumbers:
+    """The random generators of Python, NumPy and PyTorch, and those that user code refers to."""
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        torch = sys.modules.get("torch")
+        held = {id(one): one for one in contents_of(roots)}.values()
+        self._generators = [random, np.random, *([torch] if torch else []), *filter(_is_generator, held)]
+        self._begin = self._read()
+        self._later: list[Any] | None = None
+
+    def restore(self) -> None:
+        self._write(self._begin)
+
+    def replayed(self, code: Code) -> Code:
+        """The code with the same numbers in each call, if its loss draws any."""
+        self.restore()
+        try:
+            quietly(lambda: code.loss([start.copy() for start in code.start]))
+        except BadInput:  # which is reported where the loss is checked
+            return code
+        after_loss = self._read()
+        if _are_equal(self._begin, after_loss):
+            return code
+        self._later = after_loss
+
+        def again(function: Callable[[Values], Any], values: Values) -> Any:
+            self.restore()
+            return function(values)
+
+        def gradient_with_new_numbers(values: Values) -> Any:
+            with self.new_numbers():
+                return code.gradient(values)
+
+        code_again = replace(
+            code, loss=lambda values: again(code.loss, values), gradient=lambda values: again(code.gradient, values)
+        )
+        if code.has_own_forward_pass:
+            return code_again
+        first, after_gradient = _gradient_after_loss(code_again, code.start), self._read()
+        if _are_equal(self._begin, after_gradient):  # it draws nothing
+            return code_again
+        if _are_equal(first, _gradient_after_loss(code_again, code.nearby.start)):  # a forward pass of its own
+            return replace(code_again, draws_other_numbers=not _are_equal(after_loss, after_gradient))
+        # It keeps values of the loss: numbers that it draws beside them, as another mask, are a mistake.
+        return replace(code_again, gradient=gradient_with_new_numbers)
+
+    @contextmanager
+    def new_numbers(self) -> Iterator[None]:
+        """A context with numbers that no earlier call has drawn, where calls draw the same numbers otherwise."""
+        if self._later is None:
+            yield
+        else:
+            self._write(self._later)
+            yield
+            self._later = self._read()
+
+    def _read(self) -> list[Any]:
+        return [_read_state(one) for one in self._generators]
+
+    def _write(self, states: Sequence[Any]) -> None:
+        for generator, state in zip(self._generators, states, strict=True):
+            _write_state(generator, state)
+
+
+def _is_generator(value: Any) -> bool:
+    kinds = [random.Random, np.random.RandomState, np.random.Generator]
+    torch = sys.modules.get("torch")
+    return isinstance(value, tuple([*kinds, torch.Generator] if torch else kinds))
+
+
+def _read_state(generator: Any) -> Any:
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    for name in ("getstate", "get_state", "get_rng_state"):
+        if hasattr(generator, name):
+            return getattr(generator, name)()
+    raise TypeError(f"{type(generator).__name__} has no state")
+
+
+def _write_state(generator: Any, state: Any) -> None:
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    else:
+        name = next(one for one in ("setstate", "set_state", "set_rng_state") if hasattr(generator, one))
+        getattr(generator, name)(state)
+
+
+def _gradient_after_loss(code: Code, values_of_loss: Values) -> Any:
+    try:
+        quietly(lambda: code.loss([value.copy() for value in values_of_loss]))
+        return quietly(lambda: code.gradient([value.copy() for value in code.start]))
+    except BadInput:  # code that fails there
+        return None
+
+
+def _are_equal(first: Any, second: Any) -> bool:
+    """Whether two states, or two lists of arrays, are the same."""
+    if isinstance(first, dict):
+        return all(_are_equal(first[name], second[name]) for name in first)
+    if isinstance(first, list | tuple):
+        return second is not None and len(first) == len(second) and all(map(_are_equal, first, second))
+    return bool(np.array_equal(first, second))

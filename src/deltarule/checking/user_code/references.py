@@ -1,0 +1,82 @@
+"""What user code refers to: the containers, and what is in them, that can be reached from its functions."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import CellType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_MAX_DEPTH = 9
+"""References that are followed from a loss to the arrays that it reads: a list of modules may be within another one."""
+_MAX_ITEMS = 200
+"""Items of one dictionary or list that are searched for arrays."""
+
+
+def contents_of(roots: Sequence[Any]) -> Iterator[Any]:
+    for root in roots:
+        for container in containers_of(root):
+            yield from (value for value, _ in items_of(container))
+
+
+def containers_of(root: Any, depth: int = _MAX_DEPTH, seen: dict[int, tuple[int, Any]] | None = None) -> Iterator[Any]:
+    """The containers that can be reached from an object by few references."""
+    seen = {} if seen is None else seen
+    if depth < 0 or isinstance(root, type | np.ndarray | str | int | float | None) or _is_library(root):
+        return
+    if seen.get(id(root), (-1, None))[0] >= depth:
+        return
+    seen[id(root)] = depth, root  # which lives on, so that nothing else gets its identity
+    inside: list[Any] = []
+    if isinstance(root, dict):
+        yield root
+        inside = [value for name, value in root.items() if not str(name).startswith("__")]
+    elif isinstance(root, list | tuple):
+        if isinstance(root, list):
+            yield root
+        inside = list(root)
+    elif isinstance(root, FunctionType):
+        for cell in root.__closure__ or ():
+            yield cell
+            inside.append(_cell_content(cell))
+        inside += [root.__defaults__, {name: root.__globals__.get(name) for name in root.__code__.co_names}]
+        yield root.__globals__
+    elif isinstance(root, MethodType):
+        inside = [root.__self__, root.__func__]
+    elif hasattr(root, "__dict__"):
+        inside = [vars(root)]
+    for value in inside[:_MAX_ITEMS]:
+        yield from containers_of(value, depth - 1, seen)
+
+
+def _is_library(root: Any) -> bool:
+    return isinstance(root, ModuleType) and not are_user_globals(vars(root))
+
+
+def are_user_globals(names: Any) -> bool:
+    """Whether a dictionary is of a user's module, or of ours that converts its values."""
+    if not isinstance(names, dict) or "__name__" not in names:
+        return False
+    file, name = names.get("__file__") or "", str(names["__name__"])
+    package = name.partition(".")[0]
+    is_library = "site-packages" in file or package in sys.stdlib_module_names or package in ("deltarule", "builtins")
+    return not is_library or name.startswith("deltarule.checking.user_code.")
+
+
+def _cell_content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def items_of(container: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
+    """What is in a container, each with the function that replaces it."""
+    if isinstance(container, CellType):
+        yield _cell_content(container), partial(setattr, container, "cell_contents")
+    elif isinstance(container, dict | list):
+        for key, value in container.items() if isinstance(container, dict) else enumerate(container):
+            yield value, partial(container.__setitem__, key)
+    elif hasattr(container, "__dict__") and not isinstance(container, type | ModuleType):
+        yield from items_of(vars(container))
