@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.layers import code_of_layer, without_constants
+from deltarule.checking.layers import Layer, without_constants
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
-from deltarule.checking.user_code.arrays import Arrays, flatten, to_array, to_finite_array
+from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
 from deltarule.checking.user_code.callables import argument_names, code_of_functions
+from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
-from deltarule.checking.user_code.random_numbers import RandomNumbers, random_numbers
+from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
@@ -115,21 +116,31 @@ def check_vjp(
     'softmax_elementwise'
     """
     validate_hint(hint)
+    if backward is None:
+        forward, backward = functions_of(forward)
     params = flatten(x, "x", argument_names(forward))
     with random_numbers((forward, backward)) as numbers:
-        return limit_to_hint(_check_layer(forward, backward, params, numbers), hint)
+        return limit_to_hint(_check_layer(Layer(forward, backward, params, numbers)), hint)
 
 
-def _check_layer(
-    forward: Callable[..., Any], backward: Callable[..., Any] | None, params: Arrays, numbers: RandomNumbers
-) -> CodeReport:
+def _check_layer(layer: Layer) -> CodeReport:
+    """The report of a layer by the likeliest reading of what its backward pass takes."""
+    report = _check_reading(layer, layer.readings[0])
+    if report.verdict == "WRONG" and any(_check_reading(layer, reading).ok for reading in layer.readings[1:]):
+        return replace(report, vacuous=Note("outputs_unclear"), diagnosis=(), worst=None)
+    if report.ok and layer.not_compared:
+        report = replace(report, notes=(*report.notes, Note("not_compared", names=join_names(layer.not_compared))))
+    return report
+
+
+def _check_reading(layer: Layer, reading: Reading) -> CodeReport:
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
-        code, hypotheses = code_of_layer(forward, backward, params, draw, scale, numbers)
+        code, hypotheses = layer.code(reading, draw, scale)
         report = check_code(code, "backward pass", Context(own_hypotheses=hypotheses, is_layer=True))
         if not report.ok:
             return report
     with suppress(BadInput):  # a layer that fails there
-        moved, names = without_constants(code, backward)
+        moved, names = without_constants(code, layer)
         if names:
             report = check_code(moved, "backward pass", Context(is_layer=True))
             report = replace(report, notes=(Note("second_point", names=join_names(names)), *report.notes))

@@ -1,89 +1,319 @@
-"""Treat a user's layer as the loss L(x) = Σ u · layer(x) with its gradient.
+"""Treat a user's layer as the loss L = Σ u · output with its gradient.
 
-u  an upstream gradient: normal numbers, of the shape of the layer's output
+u  an upstream gradient: normal numbers, of the shape of an output
+
+Arrays that the layer holds in attributes are checked as its arguments are, if it holds their gradients too.
 """
 
+import dis
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
-from deltarule.checking.user_code.arrays import Arrays, to_array
-from deltarule.checking.user_code.callables import Code, Values, find_caller, positional_parameters
-from deltarule.checking.user_code.gradient_arrays import gradient_arrays
+from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, named_leaves, to_array
+from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
+from deltarule.checking.user_code.callables import Code, Values, find_caller
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
+from deltarule.checking.user_code.layer_forms import (
+    Reading,
+    find_output,
+    readings_of,
+    required_parameters,
+    split_outputs,
+)
 from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.user_functions import call_user_function
+from deltarule.user_functions import call_user_function, quietly
 
 _UPSTREAM_STREAM = 1 << 20
 """First index of the random directions of upstream gradients; those of arrays begin at 0."""
+_STREAMS_OF_AN_OUTPUT = 1 << 10
 
 
-def code_of_layer(
-    forward: Callable[..., Any],
-    backward: Callable[..., Any] | None,
-    params: Arrays,
-    draw: int,
-    scale: float,
-    numbers: RandomNumbers,
-) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
-    """A layer as code, for a random upstream gradient, and hypotheses about it."""
-    lengths = {id(kept): len(kept) for kept in _lists_beside(forward)}
-    call = find_caller(forward, params, "forward")
-    if call.is_in_place:
-        raise BadInput("forward takes no arguments; give a function of the layer's input")
-    start = tuple(value.astype(np.float64) for value in params.values)
+class Layer:
+    """A user's layer, as it is called, and the arrays that it holds.
 
-    def forget() -> None:  # a layer that adds each input to a list means one input before each backward pass
-        for kept in _lists_beside(forward):
-            del kept[lengths.get(id(kept), len(kept)) :]
+    readings       what the backward pass may be given, the likeliest first
+    not_compared   arrays that forward reads and of which no gradient was found
+    """
 
-    def run(values: Values) -> Any:
-        forget()
-        return call(values)
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any] | None,
+        arguments: Arrays,
+        numbers: RandomNumbers,
+    ) -> None:
+        self.forward, self.backward, self.arguments, self.numbers = forward, backward, arguments, numbers
+        self._lists = [(kept, len(kept)) for kept in _lists_beside(forward)]
+        self._call = find_caller(forward, arguments, "forward")
+        if self._call.is_in_place:
+            raise BadInput("forward takes no arguments; give a function of the layer's input")
+        self._owner = next((owner for owner in map(_owner_of, (forward, backward)) if owner is not None), None)
+        self._held = {path: (value, np.array(as_numpy(value))) for path, value in self._arrays()}
+        self._gradients_of: dict[str, Callable[[Any], Any]] = {}
+        self._zeros: list[str] = []
+        self._output_path: str | None = None
+        self._argument_gradients: Callable[[Any], Any] | None = lambda result: result
+        self.readings: list[Reading] = []
+        self._look()
 
-    def output(values: Values) -> Floats:
-        return to_array(_output_first(run(values))[0], "the output of forward")
+    @property
+    def names(self) -> tuple[str, ...]:
+        arguments = self.arguments.names if self._argument_gradients else ()
+        return (*arguments, *(re.sub(r"\.(data|value|val)$", "", path) for path in self._gradients_of))
 
-    numbers.restore()
-    first = output(start)
-    if not np.isfinite(first).all():
-        raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
-    # A separate random stream: numbers of a common seed may be those of the input, which the gradient then resembles.
-    upstream = scale * normal_direction(_UPSTREAM_STREAM + draw, 0, first.size).reshape(first.shape)
+    def code(
+        self, reading: Reading, draw: int, scale: float
+    ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
+        """The layer as code, for random upstream gradients, and hypotheses about it."""
+        held = tuple(self._held[path][1].astype(np.float64) for path in self._gradients_of)
+        start = (*self._start, *held) if self._argument_gradients else held
+        upstream = self._upstream(reading, self._run_forward(start), draw, scale)
 
-    def back(u: Floats, values: Values = start) -> list[Floats]:
-        result = run(values)
-        parts = _output_first(result)[1:]
-        function = backward or next(filter(callable, parts), None)
+        def loss(values: Values) -> Any:
+            parts = zip(upstream, self._run_forward(values), strict=False)
+            return sum((u * to_array(part, "the output of forward")).sum() for u, part in parts)
+
+        def gradient(values: Values, factor: float = 1.0) -> list[Floats]:
+            return self._run_backward(reading, values, [factor * u for u in upstream])
+
+        code = Code(
+            names=self.names,
+            start=start,
+            loss=loss,
+            gradient=gradient,
+            has_own_forward_pass=True,
+            restore=self.restore,
+            function_names=("forward", "backward"),
+            roots=(self.forward,),
+        )
+        back = partial(gradient, start)
+        return self.numbers.replayed(code), lambda evidence: _layer_hypotheses(evidence, upstream[0], back)
+
+    def restore(self) -> None:
+        """Give the layer the arrays and lists that it had."""
+        for kept, length in self._lists:
+            del kept[length:]
+        for path, (original, value) in self._held.items():
+            array = as_numpy(original)
+            if isinstance(array, np.ndarray) and array.flags.writeable:
+                array[...] = value
+            assign_attribute(self._owner, path, original)
+
+    # --- calls ------------------------------------------------------------------------------------------------------
+
+    def _run_forward(self, values: Values) -> tuple[Any, ...]:
+        """The parts of what forward returns; the outputs come first."""
+        self.restore()
+        for path in self._zeros:  # to which a backward pass may add
+            original, value = self._held[path]
+            assign_attribute(self._owner, path, like_leaf(original, np.zeros_like(value)))
+        count = len(self._start) if self._argument_gradients else 0
+        for path, value in zip(self._gradients_of, values[count:], strict=True):
+            assign_attribute(self._owner, path, like_leaf(self._held[path][0], value.copy()))
+        self._values = [*(values[:count] or self._start), *values[count:]]
+        return self._parts(self._call(self._values[: len(self._start)]))
+
+    def _parts(self, result: Any) -> tuple[Any, ...]:
+        return split_outputs(result) if self._output_path is None else (attribute_at(self._owner, self._output_path),)
+
+    def _run_backward(self, reading: Reading, values: Values, upstream: Sequence[Floats]) -> list[Floats]:
+        result = self._call_backward(reading, self._run_forward(values), upstream)
+        found: list[Floats] = []
+        if self._argument_gradients:
+            found = gradient_arrays(self._argument_gradients(result), self.arguments, "backward")
+        for path, gradient_of in self._gradients_of.items():
+            one = to_array(gradient_of(result), f"the gradient of {path}")
+            found.append(np.array(one) if one.dtype.kind == "f" else one.astype(float))
+        return found
+
+    def _call_backward(self, reading: Reading, parts: Sequence[Any], upstream: Sequence[Floats]) -> Any:
+        function = self._backward_among(parts)
+        given: dict[str, Callable[[int], Any]] = {
+            "upstream": lambda i: self._like_output(parts[i], upstream[i].copy()),  # it may be changed in place
+            "part": lambda i: parts[i],
+            "argument": lambda i: self._values[i],
+            "rate": lambda i: 1.0,
+        }
+        with self.numbers.new_numbers():  # a mask must be that of the forward pass
+            return call_user_function(function, [given[kind](i) for kind, i in reading], {}, "backward")
+
+    def _like_output(self, part: Any, upstream: Floats) -> Any:
+        """The upstream gradient as a tensor where the layer is given tensors."""
+        has_tensor = any(hasattr(leaf, "new_tensor") for _, leaf in named_leaves(self.arguments.structure))
+        return like_leaf(part.detach(), upstream) if has_tensor and hasattr(part, "detach") else upstream
+
+    def _backward_among(self, parts: Sequence[Any]) -> Callable[..., Any]:
+        function = self.backward or next(filter(callable, parts), None)
         if function is None:
             raise BadInput("forward returns no backward function; give backward")
-        cache = () if backward is None else parts
-        cache = cache if len(_required(function)) == 1 + len(cache) else ()
-        with numbers.new_numbers():  # a mask must be that of the forward pass
-            gradient = call_user_function(function, (u.copy(), *cache), {}, "backward")  # it may be changed in place
-        return gradient_arrays(gradient, params, "backward")
+        return function
 
-    code = Code(
-        names=params.names,
-        start=start,
-        loss=lambda values: (upstream * output(values)).sum(),
-        gradient=lambda values: back(upstream, values),
-        has_own_forward_pass=True,
-        restore=forget,
-        function_names=("forward", "backward"),
-        roots=(forward,),
-    )
-    return numbers.replayed(code), lambda evidence: _layer_hypotheses(evidence, upstream, back)
+    def _upstream(self, reading: Reading, parts: Sequence[Any], draw: int, scale: float) -> list[Floats]:
+        upstream = []
+        for i, part in enumerate(parts[: sum(kind == "upstream" for kind, _ in reading)]):
+            shape = np.shape(to_array(part, "the output of forward"))
+            # Separate random streams: numbers of a common seed may be those of the input, which the gradient resembles.
+            direction = normal_direction(_UPSTREAM_STREAM + _STREAMS_OF_AN_OUTPUT * i + draw, 0, int(np.prod(shape)))
+            upstream.append(scale * direction.reshape(shape))
+        return upstream
+
+    # --- what the layer returns, and what it holds ------------------------------------------------------------------
+
+    def _arrays(self) -> Iterator[tuple[str, Any]]:
+        yield from () if self._owner is None else arrays_in(self._owner)
+
+    def _look(self) -> None:
+        """Call both passes once, to see what they return and which arrays they set."""
+        self._start = tuple(value.astype(np.float64) for value in self.arguments.values)
+        values = [value.copy() for value in self._start]
+        self.numbers.restore()
+        result = quietly(lambda: self._call(values))
+        after_forward = dict(self._arrays())
+        if result is None:
+            before = {path: value for path, (value, _) in self._held.items()}
+            self._output_path = find_output(before, after_forward, values)
+            if self._output_path is None:
+                raise BadInput("forward returns None and sets no array of its object; let it return the output")
+        parts = self._parts(result)
+        first = to_array(parts[0], "the output of forward")
+        if first.dtype.kind not in "fiubc":
+            raise BadInput(f"the output of forward holds {first.dtype}; return an array of numbers")
+        if not np.isfinite(first).all():
+            raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
+        kept = [path for path in self._held if self._is_unchanged(path, after_forward)]
+        errors = []
+        for reading in readings_of(self._backward_among(parts), parts, self.arguments.names):
+            try:
+                returned = self._try_backward(reading)
+            except BadInput as error:
+                errors.append(error)
+                continue
+            if not self.readings:
+                self._find_gradients(reading, kept, returned)
+            self.readings.append(reading)
+        if not self.readings:
+            raise errors[0]
+        linear = [reading for reading in self.readings[1:] if self._is_linear(reading)]
+        self.readings = [*reversed(linear), *(one for one in self.readings if one not in linear)]
+        self.restore()
+
+    def _try_backward(self, reading: Reading) -> Any:
+        self.restore()
+        self.numbers.restore()
+
+        def call() -> Any:
+            result = self._call([value.copy() for value in self._start])
+            self._values = list(self._start)
+            parts = self._parts(result)
+            return self._call_backward(reading, parts, self._upstream(reading, parts, 0, 1.0))
+
+        return quietly(call)
+
+    def _is_linear(self, reading: Reading) -> bool:
+        """Whether the backward pass is linear in all that are taken for upstream gradients."""
+        self.numbers.restore()
+        held = [self._held[path][1] for path in self._gradients_of]
+        values = [*self._start, *held] if self._argument_gradients else held
+        upstream = self._upstream(reading, self._run_forward(values), 0, 1.0)
+        gradients = []
+        for factor in (0.0, 1.0, 2.0):
+            self.numbers.restore()
+            scaled = [factor * u for u in upstream]
+            gradients.append(quietly(partial(self._run_backward, reading, values, scaled)))
+        zero, one, two = gradients
+        return not any(map(np.any, zero)) and all(map(np.allclose, two, [2 * array for array in one]))
+
+    def _is_unchanged(self, path: str, arrays: Mapping[str, Any]) -> bool:
+        _, value = self._held[path]
+        return path in arrays and np.array_equal(as_numpy(arrays[path]), value)
+
+    def _find_gradients(self, reading: Reading, kept: Sequence[str], result: Any) -> None:
+        """Find the gradients of arguments and of arrays that the layer holds."""
+        after = dict(self._arrays())
+        returned = dict(_named_results(result, len(self._start)))
+        takes_rate = any(kind == "rate" for kind, _ in reading)
+        for path in kept:
+            at = next((one for one in gradient_paths(path) if one in after and one != path), None)
+            key = next((one for one in marked_names(path) if one in returned), None)
+            if takes_rate and not self._is_unchanged(path, after):
+                self._gradients_of[path] = partial(self._moved_by, path)
+            elif at is not None:
+                self._gradients_of[path] = partial(self._attribute, at)
+                self._zeros += [at] if at in self._held else []
+            elif key is not None:
+                self._gradients_of[path] = partial(self._returned, key)
+        gradients = {one for path in self._gradients_of for one in gradient_paths(path)}
+        arrays = [path for path in kept if path not in self._gradients_of and path not in gradients]
+        read = [path for path in arrays if not isinstance(self._held[path][0], float) and self._is_read(path)]
+        rest = [one for key, one in returned.items() if isinstance(key, int)]
+        if rest and [np.size(one) for one in rest] == [self._held[path][1].size for path in read]:
+            for i, path in enumerate(read):
+                self._gradients_of[path] = partial(self._returned, i)
+            read = []
+        self.not_compared = read + _names_read(self.forward)
+        if result is None:
+            self._find_argument_gradients(after)
+
+    def _find_argument_gradients(self, after: Mapping[str, Any]) -> None:
+        """Find the arrays that a backward pass that returns nothing has set for its arguments."""
+        made = [path for path, value in after.items() if path not in self._held or self._held[path][0] is not value]
+        names = [next((one for one in marked_names(name) if one in made), None) for name in self.arguments.names]
+        if len(names) == 1 and names[0] is None:
+            shape = self._start[0].shape
+            of_held = {one for path in self._gradients_of for one in gradient_paths(path)}
+            marked = [path for path in made if path not in of_held and _is_gradient_name(path)]
+            names = [next((path for path in marked if np.shape(after[path]) == shape), None)]
+        if all(names):
+            self._argument_gradients = lambda result: [self._attribute(str(name), result) for name in names]
+        elif self._gradients_of:
+            self._argument_gradients = None
+        else:
+            wanted = join_names([f"d{name}" for name in self.arguments.names])
+            raise BadInput(f"backward returns None and sets no gradient of its input; return it, or set it as {wanted}")
+
+    def _attribute(self, path: str, result: Any) -> Any:
+        return attribute_at(self._owner, path)
+
+    def _returned(self, key: Any, result: Any) -> Any:
+        return dict(_named_results(result, len(self._start)))[key]
+
+    def _moved_by(self, path: str, result: Any) -> Any:
+        """The gradient of an array that the backward pass moves itself, at a rate of 1."""
+        before = dict(zip(self._gradients_of, self._values[len(self._start) :], strict=True))
+        return np.real(before[path]) - attribute_at(self._owner, path)
+
+    def _is_read(self, path: str) -> bool:
+        """Whether the output depends on an array that the layer holds."""
+        original, value = self._held[path]
+        outputs = []
+        for moved in (value, value + 0.1 * (1 + np.abs(value))):
+            self.restore()
+            self.numbers.restore()
+            assign_attribute(self._owner, path, like_leaf(original, moved))
+            try:
+                outputs.append(self._first_output())
+            except BadInput:  # it is read
+                return True
+        return not np.array_equal(outputs[0], outputs[1], equal_nan=True)
+
+    def _first_output(self) -> Floats:
+        result = quietly(lambda: self._call([value.copy() for value in self._start]))
+        return to_array(self._parts(result)[0], "the output of forward")
 
 
-def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[Code, list[str]]:
+def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
     """The layer with arrays moved that are all 0 or 1, as γ at first; and their names.
 
     There are none if the backward pass may read them from outside, where they stay.
@@ -93,26 +323,63 @@ def without_constants(code: Code, backward: Callable[..., Any] | None) -> tuple[
         name: start for name, start, _ in entries if start.size and start.flat[0] in (0, 1) and not np.ptp(start)
     }
     moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
-    if not constant or backward is None:
+    if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
         return moved, list(constant)
-    outside = _outside(backward)
+    outside = _outside(layer.backward)
     arrays = [one for one in outside or () if isinstance(one, np.ndarray)]
     may_read_one = outside is None or any(np.array_equal(one, own) for one in arrays for own in constant.values())
-    is_moved = len(_required(backward)) > 1 or not all(
+    is_moved = len(required_parameters(layer.backward)) > 1 or not all(
         map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
     )
     return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
+
+
+def _owner_of(function: Any) -> Any:
+    """The object whose method a function is, or that it calls a method of."""
+    owner = getattr(function, "__self__", None)
+    if owner is None and callable(function) and hasattr(function, "__dict__") and not inspect.isroutine(function):
+        owner = function
+    if owner is None:
+        held = (one for one in _outside(function) or () if any(hasattr(one, name) for name in ("backward", "forward")))
+        owner = next(held, None)
+    return None if owner is None or isinstance(owner, type | ModuleType) else owner
+
+
+def _named_results(result: Any, count: int) -> Iterator[tuple[Any, Any]]:
+    """What a backward pass returns beside the gradients of `count` arguments, by name or index."""
+    rest = list(result)[count:] if isinstance(result, tuple | list) else [result]
+    if len(rest) == 1 and isinstance(rest[0], Mapping):
+        yield from rest[0].items()
+    elif isinstance(result, tuple | list):
+        yield from ((i, one) for i, one in enumerate(rest) if not isinstance(one, Mapping | list | tuple))
+
+
+def _is_gradient_name(path: str) -> bool:
+    name = path.rpartition(".")[2].lstrip("_").lower()
+    return name.startswith("d") or "grad" in name or "delta" in name
+
+
+def _names_read(function: Callable[..., Any]) -> list[str]:
+    """The names of floating-point arrays outside of it that a function reads, beside its object's."""
+    try:
+        names = inspect.getclosurevars(getattr(function, "__func__", function))
+    except (TypeError, ValueError):  # no Python function
+        return []
+    # An attribute of the same name counts as a global variable there.
+    read = {one.argval for one in dis.get_instructions(function) if one.opname == "LOAD_GLOBAL"}
+    outside = {**names.nonlocals, **{name: one for name, one in names.globals.items() if name in read}}
+    return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
 
 
 def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
     return [one for one in _outside(function) or () if type(one) is list]
 
 
-def _outside(function: Callable[..., Any]) -> list[Any] | None:
+def _outside(function: Callable[..., Any] | None) -> list[Any] | None:
     """What a function refers to beside its arguments; None if that cannot be seen."""
     try:
-        names = inspect.getclosurevars(getattr(function, "__func__", function))
-    except TypeError:  # no Python function
+        names = inspect.getclosurevars(getattr(function, "__func__", function))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # no Python function
         return None
     outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
     for one in [one for one in outside if not isinstance(one, ModuleType)]:
@@ -121,18 +388,9 @@ def _outside(function: Callable[..., Any]) -> list[Any] | None:
     return outside
 
 
-def _required(function: Callable[..., Any]) -> list[Any]:
-    return [one for one in positional_parameters(function) if one.default is one.empty]
-
-
-def _output_first(result: Any) -> tuple[Any, ...]:
-    is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
-    return (result,) if is_output else tuple(result)
-
-
-def _layer_hypotheses(evidence: Evidence, u: Floats, back: Callable[[Floats], list[Floats]]) -> Iterator[Hypothesis]:
+def _layer_hypotheses(evidence: Evidence, u: Floats, back: Callable[..., list[Floats]]) -> Iterator[Hypothesis]:
     """Yield hypotheses about a wrong backward pass of a layer."""
-    if all(map(np.array_equal, back(u), back(2 * u))):
+    if all(map(np.array_equal, back(), back(factor=2.0))):
         sentence = "the backward pass gives the same for any upstream gradient"
         yield one_mistake("upstream_ignored", evidence.wrong, sentence, where=evidence.names)
     if len(evidence.parameters) == 1 and evidence.parameters[0].fits(u):

@@ -104,10 +104,10 @@ def _rebuild(structure: Any, values: Iterator[Floats], *, is_inside: bool) -> An
     if isinstance(structure, list | tuple):
         items = [_rebuild(item, values, is_inside=True) for item in structure]
         return structure._make(items) if hasattr(structure, "_make") else type(structure)(items)
-    return _like_leaf(structure, next(values))
+    return like_leaf(structure, next(values))
 
 
-def _like_leaf(leaf: Any, value: Floats) -> Any:
+def like_leaf(leaf: Any, value: Floats) -> Any:
     if isinstance(leaf, np.ndarray):
         return value
     if hasattr(leaf, "new_tensor"):  # PyTorch's

@@ -7,8 +7,13 @@ from deltarule.checking.user_code import arrays
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
-_PREFIXES = ("d", "D", "grad_", "grad", "g_", "∂", "∇", "δ")
+_PREFIXES = ("d", "D", "grad_", "grad", "g_", "d_", "nabla_", "gradient_", "∂", "∇", "δ")
 _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")
+
+
+def marked_names(name: Any) -> list[str]:
+    """The names that the gradient of a parameter may have, such as "dW" for "W"."""
+    return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
 def gradient_arrays(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
@@ -107,7 +112,7 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
     """The items of a gradient by parameter name, such as "dW1" for "W1"; others, such as "dz1", are ignored."""
     keys = {}
     for name in names:
-        marks = [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
+        marks = marked_names(name)
         marked = [key for key in result if str(key) in marks and key not in names]
         # A marked name comes first: beside it the plain one is the parameter itself.
         if marked or name in result:

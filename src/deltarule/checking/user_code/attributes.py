@@ -1,0 +1,114 @@
+"""The arrays that an object holds, by path, such as "layers[0].W", and which of them is the gradient of which."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.user_code.arrays import as_numpy
+from deltarule.checking.user_code.gradient_arrays import marked_names
+from deltarule.checking.user_code.references import are_user_globals
+from deltarule.errors import BadInput
+
+_MAX_DEPTH, _MAX_ITEMS = 5, 100
+_HOLDERS = {
+    "params": ("grads", "gradients", "grad", "dparams"),
+    "parameters": ("grads", "gradients", "grad", "dparams"),
+    "weights": ("grads", "gradients"),
+    "theta": ("grads", "gradients"),
+    "data": ("grad", "gradient", "g", "diff"),
+    "value": ("grad", "gradient", "g"),
+    "val": ("grad", "gradient", "g"),
+    "v": ("g", "grad", "d"),
+    "d": ("g", "grad"),
+}
+"""By the name of a holder of parameters, or of a parameter's value, those of its gradient."""
+_SHORT_NAMES = {"weights": ("w", "W", "weight"), "weight": ("w", "W"), "biases": ("b", "bias"), "bias": ("b", "B")}
+"""Names of arrays that are shorter in the names of their gradients."""
+
+
+def attribute_at(net: Any, path: str) -> Any:
+    value = net
+    for name, index in re.findall(r"""([^.\[\]]+)|\[([^\]]+)\]""", path):
+        key: Any = (name or index).strip("'\"")
+        try:
+            is_index = re.fullmatch(r"-?\d+", key) and not isinstance(value, Mapping)
+            if name and not isinstance(value, Mapping) and not is_index:
+                value = getattr(value, key)
+            else:
+                value = value[int(key) if is_index or isinstance(value, Mapping) and key not in value else key]
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            known = ", ".join(vars(net)) if hasattr(net, "__dict__") else type(net).__name__
+            raise BadInput(f"there is no '{path}' in the object; it has: {known}") from None
+    return as_numpy(value)
+
+
+def assign_attribute(net: Any, path: str, value: Any) -> None:
+    item = re.fullmatch(r"(.+)\[([^\]]+)\]", path)
+    owner, key = (item[1], item[2].strip("'\"")) if item else path.rpartition(".")[::2]
+    holder = attribute_at(net, owner) if owner else net
+    if isinstance(holder, Mapping):
+        holder[key if key in holder else int(key)] = value  # type: ignore[index]
+    elif item:
+        holder[int(key)] = value
+    else:
+        setattr(holder, key, value)
+
+
+def arrays_in(
+    owner: Any, path: str = "", depth: int = _MAX_DEPTH, seen: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, Any]]:
+    """Yield (path, value) of the floating-point arrays and numbers that an object holds, also within other objects."""
+    is_tensor = hasattr(owner, "new_tensor") and not owner.requires_grad
+    if is_tensor or isinstance(owner, np.ndarray | float | np.floating):
+        if path and np.asarray(owner).dtype.kind == "f":
+            yield path, owner
+        return
+    if depth < 0 or id(owner) in seen or isinstance(owner, type | str | int):
+        return
+    seen = seen | {id(owner)}
+    if isinstance(owner, Mapping):
+        items = [(f"{path}[{key!r}]", item) for key, item in owner.items() if re.fullmatch(r"[\w']+", repr(key))]
+    elif isinstance(owner, list | tuple):
+        items = [(f"{path}[{i}]", item) for i, item in enumerate(owner)]
+    elif hasattr(owner, "__dict__") and not _is_library(owner):
+        items = [(f"{path}.{name}".lstrip("."), item) for name, item in vars(owner).items() if name[:2] != "__"]
+    else:
+        return
+    for below, item in items[:_MAX_ITEMS]:
+        yield from arrays_in(item, below, depth - 1, seen)
+
+
+def _is_library(owner: Any) -> bool:
+    module = sys.modules.get(type(owner).__module__)
+    is_code = isinstance(owner, FunctionType | MethodType | ModuleType)
+    return is_code or module is None or not are_user_globals(vars(module))
+
+
+def gradient_paths(path: str) -> Iterator[str]:
+    """Yield the paths at which the gradient of the array at a path may be, the likeliest first."""
+    parts = re.findall(r"[^.\[\]]+|\[[^\]]+\]", path)
+    names = [part.strip("[]'\"") for part in parts]
+    other_holders = [
+        (i, holder) for i, name in enumerate(names) for holder in _HOLDERS.get(name.lower().lstrip("_"), ())
+    ]
+    for i in reversed(range(len(parts))):
+        if not names[i].isdigit():
+            bare = names[i].lstrip("_")
+            for name in (names[i], bare, *_SHORT_NAMES.get(bare.lower(), ())):
+                for mark in marked_names(name):
+                    yield _join(parts, {i: mark})
+                    yield from (_join(parts, {i: mark, j: holder}) for j, holder in other_holders if i != j)
+    yield from (_join(parts, {j: holder}) for j, holder in other_holders)
+
+
+def _join(parts: list[str], changed: dict[int, str]) -> str:
+    texts = []
+    for i, part in enumerate(parts):
+        bare = part.strip("[]'\"")
+        text = part.replace(bare, changed[i]) if i in changed else part
+        texts.append(text if text.startswith("[") or not i else f".{text}")
+    return "".join(texts)

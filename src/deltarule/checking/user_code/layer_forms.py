@@ -1,0 +1,109 @@
+"""Read how a layer is called: what its outputs are, what its backward pass takes, and where its gradients are.
+
+A reading says what each argument of the backward pass is given: ("upstream", i) the upstream gradient of output i,
+("part", i) what forward returned there, ("argument", i) an argument of forward, ("rate", 0) a learning rate of 1.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.user_code.arrays import as_numpy
+
+Reading = tuple[tuple[str, int], ...]
+_RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
+_UPSTREAM = re.compile(r"d\w*|δ.*|∂.*|g|gy|u|v|.*(?:grad|delta|upstream|err|diff).*")
+_NO_UPSTREAM = {"data", "dim", "dims", "dropout", "drop", "depth", "dtype", "device", "dilation", "d"}
+_OUTPUT_NAMES = ("output", "outputs", "out", "y", "a", "activation", "activations", "result", "h", "z")
+
+
+def required_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters without a default that may be given by position; none if unknown."""
+    with suppress(TypeError, ValueError):  # some functions written in C have no signature
+        parameters = inspect.signature(function).parameters.values()
+        of_position = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.POSITIONAL_ONLY)]
+        return [one for one in of_position if one.default is one.empty]
+    return []
+
+
+def split_outputs(result: Any) -> tuple[Any, ...]:
+    """The parts of what forward returns, the output first."""
+    is_output = not isinstance(result, tuple | list) or (isinstance(result, list) and not any(map(callable, result)))
+    return (result,) if is_output else tuple(result)
+
+
+def readings_of(function: Callable[..., Any], parts: Sequence[Any], argument_names: Sequence[str]) -> list[Reading]:
+    """The ways in which a backward pass may take its arguments, the likeliest first; one if their names are clear."""
+    names = [parameter.name for parameter in required_parameters(function)]
+    arrays = [i for i, part in enumerate(parts) if _is_float(part)]
+    outputs = next((n for n, i in enumerate(arrays) if n != i), len(arrays))
+    by_name = _reading_by_name(names, len(parts), max(1, outputs), argument_names)
+    if by_name:
+        return [by_name]
+    readings = []
+    for count in range(1, outputs + 1):
+        upstream = [("upstream", i) for i in range(count)]
+        rest = [("part", i) for i in range(count, len(parts))]
+        readings += [tuple(one) for one in (upstream + rest, upstream) if len(one) == len(names)]
+    return list(dict.fromkeys(readings)) or [(("upstream", 0),)]
+
+
+def _reading_by_name(names: Sequence[str], parts: int, outputs: int, argument_names: Sequence[str]) -> Reading | None:
+    slots: list[tuple[str, int]] = []
+    count, unknown = 0, list[int]()
+    for name in names:
+        if name.lower() in _RATES:
+            slots.append(("rate", 0))
+        elif name in argument_names:
+            slots.append(("argument", argument_names.index(name)))
+        elif _UPSTREAM.fullmatch(name) and name not in _NO_UPSTREAM:
+            slots.append(("upstream", count))
+            count += 1
+        else:
+            unknown.append(len(slots))
+            slots.append(("part", 0))
+    if not 1 <= count <= outputs or len(unknown) not in (0, parts - count):
+        return None
+    for part, slot in enumerate(unknown, count):
+        slots[slot] = "part", part
+    return tuple(slots)
+
+
+def find_output(before: dict[str, Any], after: dict[str, Any], arguments: Sequence[Any]) -> str | None:
+    """The path of the array that forward set in its object, where it returns none."""
+    inputs = {id(one) for one in arguments}
+    made = [path for path, one in after.items() if before.get(path) is not one and id(one) not in inputs]
+    named = [path for name in _OUTPUT_NAMES for path in made if path.rpartition(".")[2] == name]
+    return next(iter([*named, *reversed(made)]), None)
+
+
+def _is_float(part: Any) -> bool:
+    if isinstance(part, list | tuple):
+        return False
+    return getattr(as_numpy(part), "dtype", np.dtype(bool)).kind in "fc" or isinstance(part, float)
+
+
+def functions_of(layer: Any) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
+    """The forward and backward pass of a layer that is given as a whole; a function stands for itself."""
+    if isinstance(layer, type) and any(base.__module__ == "torch.autograd.function" for base in layer.__mro__):
+        return partial(_apply_torch_function, layer), None
+    return layer, None
+
+
+def _apply_torch_function(function: Any, *arguments: Any) -> tuple[Any, Callable[..., Any]]:
+    """The outputs of a function of PyTorch's, and its backward pass."""
+    import torch
+
+    inputs = [torch.as_tensor(one).detach().clone().requires_grad_() for one in arguments]
+    outputs = function.apply(*inputs)
+
+    def backward(upstream: Any) -> Any:
+        given = torch.autograd.grad(outputs, inputs, torch.as_tensor(upstream), allow_unused=True)
+        return tuple(torch.zeros_like(one) if of is None else of for one, of in zip(inputs, given, strict=True))
+
+    return outputs.detach(), backward
