@@ -28,8 +28,8 @@ def _like(**given: Any) -> Any:
         (lambda: check_gradient(loss, lambda p: {**gradient(p), "b": None}, PARAMS), "a NoneType as the gradient of b"),
         (lambda: check_gradient(loss, lambda p: gradient(p)["W"], PARAMS), "where params holds W, b"),
         (
-            lambda: check_gradient(loss, gradient, {"W": np.ones((4, 2), int), "b": PARAMS["b"]}),
-            "W holds int64; give arrays of floating-point numbers",
+            lambda: check_gradient(loss, gradient, {"W": np.ones((4, 2), bool), "b": PARAMS["b"]}),
+            "W holds bool; give arrays of floating-point numbers",
         ),
         (lambda: check_gradient(loss, gradient, {}), "holds no arrays"),
         (lambda: check_gradient(loss, gradient, {**PARAMS, "b": np.array([1.0, np.nan])}), r"b\[1\] is nan"),
@@ -64,7 +64,8 @@ def _like(**given: Any) -> Any:
         (lambda: check_vjp(lambda: X**2, lambda g: 2 * X * g, X), "forward takes no arguments; give a function of the"),
         (lambda: check_vjp(lambda x: np.log(x), lambda g: g, X), "forward gives a number that is not finite at"),
         (lambda: check_gradient(_later, gradient, PARAMS), "_later is an async function; give a plain one"),
-        (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [0.5]), "is a float, which cannot be moved"),
+        (lambda: check_gradient(lambda: 1.0, lambda: [1.0], (0.5,)), "is of type float, which cannot be moved"),
+        (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [np.array([1])]), "holds int64, in which nothing moves a"),
         (
             lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-12])),
             r"loss raised ValueError: .*, when w was moved a little; check at parameters around which",

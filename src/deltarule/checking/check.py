@@ -18,6 +18,7 @@ from deltarule.checking.user_code.callables import argument_names, code_of_funct
 from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.random_numbers import random_numbers
+from deltarule.checking.user_code.references import names_in_program
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
@@ -118,7 +119,9 @@ def check_vjp(
     validate_hint(hint)
     if backward is None:
         forward, backward = functions_of(forward)
-    params = flatten(x, "x", argument_names(forward))
+    names = argument_names(forward)
+    count = len(x) if isinstance(x, tuple) else 1
+    params = flatten(x, "x", names if len(names) == count else names_in_program(x, (forward, backward), "x"))
     with random_numbers((forward, backward)) as numbers:
         return limit_to_hint(_check_layer(Layer(forward, backward, params, numbers)), hint)
 

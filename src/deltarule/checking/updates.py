@@ -19,6 +19,7 @@ from deltarule.checking.numerics.reference_gradient import ReferenceGradient, me
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
+from deltarule.checking.user_code.references import names_in_program
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -36,9 +37,13 @@ class Update:
 
     def __init__(self, step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> None:
         is_fixed = not callable(params)
+        names = names_in_program(params, (step, loss))
 
         def find() -> Arrays:
-            return flatten(params if is_fixed else call_user_function(params, (), {}, "params"))
+            if is_fixed:
+                return flatten(params, item_names=names)
+            arrays = flatten(call_user_function(params, (), {}, "params"))
+            return replace(arrays, assigners=(None,) * len(arrays.names))  # of a list that is made anew at each call
 
         self._params, self._learning_rate = find(), learning_rate
         call_loss = find_caller(loss, self._params, "loss", lambda result: bool(split_loss(result, "loss")))
@@ -46,7 +51,7 @@ class Update:
         is_in_place = self._call_step.is_in_place or call_loss.is_in_place
         self.is_fixed = is_in_place and is_fixed
         self.divides_by_zero = False
-        self._store = ParameterStore((lambda: self._params) if is_fixed else find) if is_in_place else None
+        self._store = ParameterStore(find) if is_in_place else None
         for call in (self._call_step, call_loss):
             call.store = self._store if call.is_in_place else None
         self.steps: list[tuple[tuple[Floats, ...], tuple[Floats, ...]]] = []

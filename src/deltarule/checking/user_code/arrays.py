@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import prod
 from typing import Any
@@ -19,19 +20,28 @@ LOSS_NAMES = ("loss", "cost", "j")
 OTHER_SHAPE = "other_shape"
 _HYPERPARAMETERS = {
     *("lr", "learning_rate", "step_size", "reg", "reg_strength", "l1", "l2", "lam", "lambd", "lambda", "weight_decay"),
+    *("output", "delta", "error"),
     *("momentum", "epochs", "n_epochs", "num_epochs", "batch_size", "seed", "eps", "epsilon", "keep_prob", "dropout"),
 }
-"""Names of plain numbers that people store beside parameters, and that have no gradient."""
+"""Names of plain numbers that people store beside parameters, and that have no gradient of the loss."""
+
+
+Assigner = Callable[[Any], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """The named arrays of a structure, in its order."""
+    """The named arrays of a structure, in its order.
+
+    leaves     what stands in the structure for each array
+    assigners  functions that replace a leaf there; None for one that stands in a tuple or alone
+    """
 
     structure: Any
     names: tuple[str, ...]
     values: tuple[Floats, ...]
     leaves: tuple[Any, ...]
+    assigners: tuple[Assigner | None, ...] = ()
 
     def rebuild(self, values: Sequence[Floats]) -> Any:
         return _rebuild(self.structure, iter(values), is_inside=False)
@@ -43,36 +53,44 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
     A list of rows of numbers is one array, and so is one row of numbers inside of something else. `item_names` name the
     items of a list or tuple, or a single array.
     """
-    found = list(named_leaves(structure, "", what, item_names))
+    found = list(_named_cells(structure, "", what, item_names))
     if not found:
         raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
     alone = item_names[0] if len(item_names) == 1 else what
-    names, leaves = tuple(name or alone for name, _ in found), tuple(as_numpy(leaf) for _, leaf in found)
-    values = tuple(map(np.asarray, leaves))
+    names, leaves = tuple(name or alone for name, _, _ in found), tuple(as_numpy(leaf) for _, leaf, _ in found)
+    values = tuple(array.astype(float) if array.dtype.kind in "iu" else array for array in map(np.asarray, leaves))
     for name, array in zip(names, values, strict=True):
         if array.dtype.kind != "f":
             raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
         check_finite(name, array)
-    return Arrays(structure, names, values, leaves)
+    return Arrays(structure, names, values, leaves, tuple(assign for *_, assign in found))
 
 
 def named_leaves(
     structure: Any, path: str = "", what: str = "params", item_names: Sequence[str] = ()
 ) -> Iterator[tuple[str, Any]]:
     """Yield (path, leaf) for each leaf; the path of `structure` itself is ""."""
+    yield from ((name, leaf) for name, leaf, _ in _named_cells(structure, path, what, item_names))
+
+
+def _named_cells(
+    structure: Any, path: str, what: str, item_names: Sequence[str] = (), assign: Assigner | None = None
+) -> Iterator[tuple[str, Any, Assigner | None]]:
     if structure is None:
         return
     if is_list_array(structure, is_inside=bool(path)) or not isinstance(structure, Mapping | list | tuple):
-        yield path, structure
+        yield path, structure, assign
     elif isinstance(structure, Mapping):
         for key, item in structure.items():
             if not is_hyperparameter(key, item):
-                yield from named_leaves(item, f"{path}.{key}" if path else str(key), what)
+                set_item = partial(structure.__setitem__, key) if isinstance(structure, dict) else None
+                yield from _named_cells(item, f"{path}.{key}" if path else str(key), what, (), set_item)
     else:
         fields = item_names if len(item_names) == len(structure) else getattr(structure, "_fields", ())
         for i, item in enumerate(structure):
             name = f"{path}.{fields[i]}".lstrip(".") if fields else f"{path or what}[{i}]"
-            yield from named_leaves(item, name, what)
+            set_item = partial(structure.__setitem__, i) if isinstance(structure, list) else None
+            yield from _named_cells(item, name, what, (), set_item)
 
 
 def is_hyperparameter(key: Any, item: Any) -> bool:
@@ -124,19 +142,20 @@ class ParameterStore:
     """
 
     def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
-        self.find, self._assign = find, assign
-        first = find()
+        self._assign, first = assign, find()
+        names = first.names
+        self.find = lambda: _only_named(find(), names)  # a network of lists keeps outputs beside its weights later
         for (name, value), (other, other_value) in combinations(zip(first.names, first.values, strict=True), 2):
             if np.shares_memory(value, other_value):
                 raise BadInput(f"{name} and {other} share memory, so that one moves the other; name one of them")
+        assigners = dict(zip(first.names, first.assigners, strict=True))
         for name, leaf in zip(first.names, first.leaves, strict=True):
-            if assign is not None and isinstance(leaf, float):
-                continue
-            if not isinstance(leaf, np.ndarray | list):
+            if isinstance(leaf, np.ndarray) and leaf.dtype.kind in "iu":
+                raise BadInput(f"{name} holds {leaf.dtype}, in which nothing moves a little; make it one of floats")
+            if not isinstance(leaf, np.ndarray | list) and assign is None and assigners[name] is None:
                 raise BadInput(
-                    f"{name} is a {type(leaf).__name__}, which cannot be moved from outside; make it an array"
+                    f"{name} is of type {type(leaf).__name__}, which cannot be moved from outside; make it an array"
                 )
-        self.names = first.names
         self._start = tuple(value.copy() for value in first.values)
 
     def read(self) -> tuple[Floats, ...]:
@@ -144,16 +163,41 @@ class ParameterStore:
 
     def write(self, values: Sequence[Floats]) -> None:
         current = self.find()
-        for name, array, leaf, value in zip(current.names, current.values, current.leaves, values, strict=True):
-            if self._assign is not None and isinstance(leaf, float):
-                self._assign(name, float(value))
+        for name, leaf, assign, value in zip(current.names, current.leaves, current.assigners, values, strict=True):
+            if isinstance(leaf, np.ndarray):
+                leaf[...] = value
             elif isinstance(leaf, list):
-                leaf[:] = value.tolist()
-            else:
-                array[...] = value
+                _write_list(leaf, value)
+            elif self._assign is not None:
+                self._assign(name, float(value))
+            elif assign is not None:
+                assign(float(value))
 
     def restore(self) -> None:
         self.write(self._start)
+
+
+def _only_named(arrays: Arrays, names: Sequence[str]) -> Arrays:
+    if arrays.names == names:
+        return arrays
+    indices = [arrays.names.index(name) for name in names if name in arrays.names]
+    if len(indices) < len(names):
+        raise BadInput(f"params lost {next(name for name in names if name not in arrays.names)} when the code ran")
+
+    def chosen(field: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(field[i] for i in indices)
+
+    fields = (chosen(arrays.values), chosen(arrays.leaves), chosen(arrays.assigners))
+    return Arrays(arrays.structure, chosen(arrays.names), *fields)
+
+
+def _write_list(rows: list[Any], values: Floats) -> None:
+    """Write into a list of numbers, or of rows, in place: code may refer to the rows."""
+    for i, value in enumerate(values):
+        if isinstance(rows[i], list):
+            _write_list(rows[i], value)
+        else:
+            rows[i] = float(value)
 
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
+from deltarule.checking.user_code.references import names_in_program
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -66,7 +67,10 @@ class Code:
 
 
 def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | None, params: Any) -> Code:
-    arrays = flatten(params, item_names=argument_names(loss))
+    item_names = argument_names(loss)
+    if len(item_names) != (len(params) if isinstance(params, list | tuple) else 1):
+        item_names = names_in_program(params, (loss, gradient))
+    arrays = flatten(params, item_names=item_names)
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
     if gradient is None or gradient is loss:
         gradient, gradient_name = None, loss_name
@@ -78,7 +82,7 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     callers = (call_loss, call_gradient)
     reads_in_place = call_loss.is_in_place or _reads_in_place(call_loss, arrays)
     is_in_place = reads_in_place or call_gradient.is_in_place
-    store = ParameterStore(lambda: flatten(params, item_names=argument_names(loss))) if is_in_place else None
+    store = ParameterStore(lambda: flatten(params, item_names=item_names)) if is_in_place else None
     for call in callers:
         call.store = store if call.is_in_place or reads_in_place else None
 
