@@ -10,11 +10,12 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.layers import Layer, without_constants
 from deltarule.checking.mistakes.network_matching import Like
+from deltarule.checking.reach import notes_on_reach
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
-from deltarule.checking.user_code.callables import argument_names, code_of_functions
+from deltarule.checking.user_code.callables import Code, argument_names, code_of_functions
 from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.random_numbers import random_numbers
@@ -22,6 +23,7 @@ from deltarule.checking.user_code.references import names_in_program
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
+from deltarule.user_functions import quietly
 
 
 def check_gradient(
@@ -80,7 +82,7 @@ def check_gradient(
     context = Context(_validate_like(like, x, y), _sample_counts(x, y))
     with random_numbers((loss, gradient)) as numbers:
         code = numbers.replayed(code_of_functions(loss, gradient, params))
-        return limit_to_hint(check_code(code, "gradient", context), hint)
+        return limit_to_hint(_with_reach(check_code(code, "gradient", context), code), hint)
 
 
 def check_vjp(
@@ -147,7 +149,7 @@ def _check_reading(layer: Layer, reading: Reading) -> CodeReport:
         if names:
             report = check_code(moved, "backward pass", Context(is_layer=True))
             report = replace(report, notes=(Note("second_point", names=join_names(names)), *report.notes))
-    return report
+    return _with_reach(report, code)
 
 
 def check_update(
@@ -266,7 +268,17 @@ def check_object(
     context = Context(_validate_like(like, x, y), _sample_counts(x, y))
     with random_numbers((net, loss, backward)) as numbers:
         code = numbers.replayed(code_of_object(net, params, grads, loss, backward))
-        return limit_to_hint(check_code(code, "gradient", context), hint)
+        return limit_to_hint(_with_reach(check_code(code, "gradient", context), code), hint)
+
+
+def _with_reach(report: CodeReport, code: Code) -> CodeReport:
+    """A right report with notes on what was not reached."""
+    if not report.ok:
+        return report
+    try:
+        return replace(report, notes=(*report.notes, *quietly(lambda: notes_on_reach(code))))
+    finally:
+        quietly(code.restore)
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

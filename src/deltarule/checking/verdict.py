@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comp
 from deltarule.checking.catalog import Mistake, join_names
 from deltarule.checking.measured_point import MeasuredPoint, compare_closely, measure_point, move_off_kinks
 from deltarule.checking.mistakes.diagnose import diagnose_code
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
@@ -191,8 +192,21 @@ def _diagnose(point: MeasuredPoint, context: Context) -> tuple[tuple[Mistake, ..
     arrays = tuple(array.evidence for array in point.arrays)
     rate, momentum = context.learning_rate, context.momentum
     evidence = Evidence(arrays, context.samples, None, rate, momentum, is_layer=context.is_layer)
+    if point.code.is_repeatable:
+        evidence = replace(evidence, ratios_nearby=partial(_ratios_nearby, point.code))
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []
     return diagnose_code(point.code, evidence, point.loss, own_hypotheses, context.like)
+
+
+def _ratios_nearby(code: Code) -> dict[str, float]:
+    """By array, the ratio of the user's gradient and the reference at parameters nearby."""
+    try:
+        raw = probes.finite_gradient(code.nearby, code.nearby.start)
+        arrays = compare_arrays(code.nearby, raw, measure_gradient(code.nearby, raw))
+    except BadInput:  # code that fails there
+        return {}
+    of_arrays = [array.evidence for array in arrays]
+    return {one.name: fit_ratio(one.found, one.expected, one.expected) for one in of_arrays}
 
 
 def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:

@@ -19,6 +19,7 @@ from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Rec
 
 MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
+EVERY_OPERATION = "every operation"
 _MAX_NEARBY = 48
 """The largest number of nearby operations; their values and gradients are tried."""
 
@@ -287,7 +288,7 @@ def overwritten_gradients(recording: Recording) -> Iterator[rules.Candidate]:
     """Mistakes that assign gradients of values which are used several times."""
     groups = [(group, rules.describe_line(group)) for group in recording.operation_groups()]
     for is_first in (False, True):
-        for nodes, place in ((recording.nodes, "every operation"), *groups):
+        for nodes, place in ((recording.nodes, EVERY_OPERATION), *groups):
             text = f"of values that are used several times is overwritten by {place}, not added up"
             writers = frozenset(node.index for node in nodes)
             yield rules.Candidate("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))

@@ -157,6 +157,7 @@ class Evidence:
     is_layer        the first array is the input of a layer, not a parameter
     find_penalties  gives the penalties of the loss; None if they cannot be seen
     divisor         by which the gradient was divided, without its penalties
+    ratios_nearby   gives the ratio of the gradient of each array, by name, at parameters nearby
     """
 
     parameters: tuple[ParameterEvidence, ...]
@@ -168,6 +169,11 @@ class Evidence:
     is_layer: bool = False
     find_penalties: Callable[[], Sequence[PenaltyTerm] | None] = lambda: None
     divisor: float = 1.0
+    ratios_nearby: Callable[[], dict[str, float]] = dict
+
+    def has_ratio_nearby(self, parameter: ParameterEvidence, ratio: float) -> bool:
+        """Whether the gradient of a single number has the same ratio at parameters nearby: here it has any ratio."""
+        return bool(np.isclose(self.ratios_nearby().get(parameter.name, np.nan), ratio, rtol=1e-5, atol=0))
 
     @property
     def penalties(self) -> list[Floats]:

@@ -96,12 +96,15 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
     meanings = list(_meanings_of_size(evidence, size, parameters))
     if evidence.samples or not meanings:
         meanings += _meanings_as_count(evidence, size, subject)
+    elif meanings[0][0] == "learning_rate":  # α may be 1 / N
+        meanings += _meanings_as_count(evidence, size, subject)[:1]
     for code, sentence in meanings:
         hypothesis = one_mistake(code, parameters, sentence)
         if r < 0:
             hypothesis = Hypothesis(hypothesis.parameters, (*wrong_sign.mistakes, *hypothesis.mistakes), 1)
         yield hypothesis
-    if not meanings and sum(parameter.count_clearly_wrong for parameter in parameters) >= 3:
+    count = sum(parameter.count_clearly_wrong for parameter in parameters)
+    if not meanings and (count > 1 or count and evidence.has_ratio_nearby(parameters[0], r)):
         yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
 
 

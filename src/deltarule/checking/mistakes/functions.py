@@ -107,6 +107,13 @@ def _softmax_rules(axis: int) -> Iterator[WrongRule]:
     yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
 
 
+def _whole_softmax_rules(ndim: int) -> Iterator[WrongRule]:
+    """Wrong rules for softmax over all entries at once, which is meant to be over one axis."""
+    for axis in range(ndim):
+        text = f"is that of softmax over axis {axis}, while the forward pass divides by the sum of all entries"
+        yield "wrong_axis", text, lambda g, u, v, axis=axis: v * (g - (g * v).sum(axis=axis, keepdims=True))
+
+
 def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
     """Wrong rules for log softmax; the correct gradient is g − softmax(u) Σ g."""
 
@@ -239,6 +246,8 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
                 yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
+            if u.ndim > 1 and axis == -1 and v.min() >= 0 and abs(v.sum() - 1) < 1e-9 and is_close(softmax(u, None), v):
+                yield Function("softmax", node, output, None, tuple(_whole_softmax_rules(u.ndim)))
             if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
                 yield Function("log softmax", node, output, None, tuple(_log_softmax_rules(axis)))
         for name, wrong in _normalizations(u, v):
@@ -303,6 +312,6 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
             yield Candidate("other_mask", text, Changes(jumps=jumps))
 
 
-def softmax(z: Array, axis: int) -> Array:
+def softmax(z: Array, axis: int | None) -> Array:
     powers = np.exp(z - z.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)

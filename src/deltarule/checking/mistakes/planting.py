@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes import rules
-from deltarule.checking.mistakes.edits import MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
+from deltarule.checking.mistakes.edits import EVERY_OPERATION, MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes
@@ -63,10 +63,13 @@ def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothe
         return scaled
     # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
     rank = min((one.constants for one in hypotheses if one.mistakes[0].code == "gradient_overwritten"), default=2)
-    return [
+    ranked = [
         replace(one, constants=min(one.constants, rank)) if one.mistakes[0].code == "path_missing" else one
         for one in hypotheses
     ]
+    if any(one.mistakes[0].code == "path_missing" for one in ranked):  # nothing shows that everything is overwritten
+        ranked = [one for one in ranked if EVERY_OPERATION not in one.mistakes[0].sentence]
+    return sorted(ranked, key=lambda one: one.mistakes[0].code == "gradient_overwritten")
 
 
 def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
@@ -170,8 +173,10 @@ def _scaled_hypotheses(
     if not r or is_factor or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
         return
     factor = Factor(r, tolerances.FIT.constant)
+    # Twice one of two paths is one in place of the other; −1 times one of them may be the other alone.
     is_other_path = candidate.code in _LOSES_A_PATH and factor.is_near(2)
-    if factor.is_near(1) or is_other_path:  # twice one of two paths is one in place of the other
+    is_other_path = is_other_path or (candidate.code in _LOSES_A_PATH[:2] and factor.is_near(-1))
+    if factor.is_near(1) or is_other_path:
         return
     multiples = [r * (one - part) + part for one, part in zip(gradients, penalties, strict=True)]
     if evidence.is_found(multiples):

@@ -131,7 +131,10 @@ class TracedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, key: Any) -> Any:
         key = strip_trace(key)
-        return self.tape.gather("getitem", lambda x: x[key], self)
+        result = self.tape.gather("getitem", lambda x: x[key], self)
+        if isinstance(key, np.ndarray | list) and np.asarray(key).dtype.kind in "iu":
+            result.node.data.append("indices")
+        return result
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Record an assignment in place as a new node."""

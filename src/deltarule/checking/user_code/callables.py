@@ -133,7 +133,7 @@ def move_nearby(values: Values) -> list[Floats]:
     golden = (5**0.5 - 1) / 2
     shares = [0.5 + (np.arange(value.size).reshape(value.shape) * golden) % 1 for value in values]
     return [
-        (value + 2.0**-6 * share * np.maximum(1, np.abs(value))).astype(value.dtype)
+        np.asarray(value + 2.0**-6 * share * np.maximum(1, np.abs(value)), value.dtype)
         for value, share in zip(values, shares, strict=True)
     ]
 

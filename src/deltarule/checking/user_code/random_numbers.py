@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.user_code.callables import Code, Values
+from deltarule.checking.user_code.ordered_sets import ordered_sets
 from deltarule.checking.user_code.references import contents_of
 from deltarule.errors import BadInput
 from deltarule.user_functions import quietly
@@ -17,12 +18,13 @@ from deltarule.user_functions import quietly
 
 @contextmanager
 def random_numbers(roots: Sequence[Any]) -> Iterator["RandomNumbers"]:
-    """A context after which all generators are in the state in which they were before."""
+    """A context in which sets have an order, and after which all generators are in the state in which they were."""
     numbers = RandomNumbers(roots)
-    try:
-        yield numbers
-    finally:
-        numbers.restore()
+    with ordered_sets(roots):
+        try:
+            yield numbers
+        finally:
+            numbers.restore()
 
 
 class RandomNumbers:

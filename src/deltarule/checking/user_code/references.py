@@ -87,7 +87,7 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
     items = list(structure) if isinstance(structure, list | tuple) else [structure]
     if isinstance(structure, Mapping) or any(isinstance(item, int | float) for item in items):
         return ()
-    spaces = [space for function in functions for space in _variables_of(function)]
+    spaces = [space for function in functions for space in variables_of(function)]
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
         frame = frame.f_back
@@ -97,7 +97,7 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
     return tuple(numbered) if any(names) and len(set(numbered)) == len(names) else ()
 
 
-def _variables_of(function: Any) -> list[Mapping[str, Any]]:
+def variables_of(function: Any) -> list[Mapping[str, Any]]:
     code = getattr(getattr(function, "__func__", function), "__code__", None)
     if code is None:
         return []

@@ -1,0 +1,169 @@
+"""What the check of right code did not reach: a mistake there would not show."""
+
+import ast
+import linecache
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.catalog import join_names
+from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
+from deltarule.checking.report import Note
+from deltarule.checking.tape.backward import Node
+from deltarule.checking.tape.record import record_loss
+from deltarule.checking.tape.traced_array import LIBRARY_FOLDERS
+from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.references import containers_of, variables_of
+from deltarule.errors import BadInput
+
+_MAX_NOTES = 4
+_LIBRARIES = (*LIBRARY_FOLDERS, sysconfig.get_paths()["stdlib"], "<frozen", "<string>")
+_STRIDES = ("stride", "strides", "dilation")
+
+
+def notes_on_reach(code: Code) -> list[Note]:
+    """Notes on branches, repetitions and strides that the code does not use at these values."""
+    seen = [*_sides_never_taken(code), *_lines_never_run(code), *_strides_of_one(code)]
+    notes = [Note("not_reached", what=what) for what in dict.fromkeys(seen)]
+    return notes[:_MAX_NOTES]
+
+
+def _sides_never_taken(code: Code) -> Iterator[str]:
+    """Operations of the loss with a part that no entry takes."""
+    recording = record_loss(code)
+    with suppress(BadInput):  # replaces traced arrays that the code has cached
+        loss_at(code, code.start)
+    for group in recording.operation_groups() if recording else ():
+        name, place = group[0].name, _place(group[0])
+        if name in ("where", "maximum", "minimum"):
+            taken = np.concatenate([_takes_first(node).ravel() for node in group])
+            if taken.size and taken.all() != taken.any():
+                continue
+            shown = {"where": "np.where", "maximum": "the maximum", "minimum": "the minimum"}[name]
+            yield f"one side of {shown}{place} is never taken"
+        elif name == "absolute":
+            signs = np.concatenate([np.sign(node.values[0]).ravel() for node in group])
+            if signs.size and (signs == signs[0]).all():
+                yield f"the values of abs{place} all have one sign"
+        elif name == "getitem" and all(node.data[1:] and _never_repeats(node) for node in group):
+            yield f"no index repeats{place}, so that it was not seen whether gradients add up there"
+
+
+def _takes_first(node: Node) -> Any:
+    if node.name == "where":
+        return node.data[0] >= 0
+    first, second = np.broadcast_arrays(*node.values)
+    return first > second if node.name == "maximum" else first < second
+
+
+def _never_repeats(node: Node) -> bool:
+    sources = node.data[0]
+    return sources.size > 1 and len(np.unique(sources)) == sources.size < np.size(node.values[0])
+
+
+def _place(node: Node) -> str:
+    file, line, _ = node.line
+    return f" in line {line} of {Path(file).name}" if file else ""
+
+
+class _Trace:
+    """The lines of user code that run, and how often."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[CodeType, int]] = Counter()
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        file = frame.f_code.co_filename
+        return None if file.startswith(_LIBRARIES) or "site-packages" in file else self._line
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            self.counts[frame.f_code, frame.f_lineno] += 1
+        return self._line
+
+
+def _lines_never_run(code: Code) -> Iterator[str]:
+    """Statements of the functions that run which do not run, and loops that run once."""
+    trace, before = _Trace(), sys.gettrace()
+    sys.settrace(trace)
+    try:
+        gradient_at(code, code.start)
+        if code.has_own_forward_pass:
+            loss_at(code, code.start)
+    except BadInput:
+        return
+    finally:
+        sys.settrace(before)
+    run: dict[CodeType, set[int]] = {}
+    for owner, line in trace.counts:
+        run.setdefault(owner, set()).add(line)
+    for owner, lines in run.items():
+        function = _function_at(owner.co_filename, owner.co_firstlineno, owner.co_name)
+        if function is None:
+            continue
+        file = Path(owner.co_filename).name
+        for statement in _statements_never_run(function, lines):
+            text = linecache.getline(owner.co_filename, statement.lineno).strip()
+            yield f"line {statement.lineno} of {file} never ran: {text}"
+        for loop in ast.walk(function):
+            if isinstance(loop, ast.For | ast.While):
+                passes = trace.counts[owner, loop.body[0].lineno]
+                entries = trace.counts[owner, loop.lineno] - passes
+                if passes and passes <= entries and not _ends_first_pass(loop):
+                    yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
+
+
+def _statements_never_run(function: ast.AST, lines: set[int]) -> Iterator[ast.stmt]:
+    """The first statement of each branch that never ran and that computes something."""
+    for node in ast.walk(function):
+        for field in ("body", "orelse"):
+            branch = getattr(node, field, None)
+            if node is function or not isinstance(node, ast.If | ast.For | ast.While) or not branch:
+                continue
+            computes = [one for one in branch if isinstance(one, ast.Assign | ast.AugAssign | ast.Return | ast.For)]
+            is_run = any(line in lines for one in branch for line in range(one.lineno, (one.end_lineno or 0) + 1))
+            if computes and node.lineno in lines and not is_run:
+                yield computes[0]
+
+
+def _ends_first_pass(loop: ast.For | ast.While) -> bool:
+    return any(isinstance(one, ast.Return | ast.Break) for one in loop.body)
+
+
+@cache
+def _parsed(file: str) -> ast.Module | None:
+    with suppress(SyntaxError, ValueError):
+        return ast.parse("".join(linecache.getlines(file)))
+    return None
+
+
+def _function_at(file: str, line: int, name: str) -> ast.AST | None:
+    tree = _parsed(file)
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            if min([node.lineno, *(one.lineno for one in node.decorator_list)]) == line:
+                return node
+    return None
+
+
+def _strides_of_one(code: Code) -> Iterator[str]:
+    """Strides that code reads or that its layers hold, and that are 1."""
+    spaces: list[Any] = []
+    for root in code.roots:
+        spaces += [*variables_of(root)[:1], *containers_of(getattr(root, "__self__", None))]
+    held = [space for space in spaces if isinstance(space, Mapping) and "__builtins__" not in space]
+    found = [name for space in held for name, value in space.items() if _is_stride_of_one(name, value)]
+    if found:
+        yield f"{join_names(list(dict.fromkeys(found)))} is 1; another one was not tried"
+
+
+def _is_stride_of_one(name: Any, value: Any) -> bool:
+    return str(name).lower().lstrip("_") in _STRIDES and value in (1, (1, 1))
