@@ -96,7 +96,7 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
     meanings = list(_meanings_of_size(evidence, size, parameters))
     if evidence.samples or not meanings:
         meanings += _meanings_as_count(evidence, size, subject)
-    elif meanings[0][0] == "learning_rate":  # α may be 1 / N
+    elif meanings[0][0] == "learning_rate" and size.value > 1:  # α may be 1 / N
         meanings += _meanings_as_count(evidence, size, subject)[:1]
     for code, sentence in meanings:
         hypothesis = one_mistake(code, parameters, sentence)

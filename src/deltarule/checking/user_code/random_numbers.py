@@ -43,12 +43,15 @@ class RandomNumbers:
     def replayed(self, code: Code) -> Code:
         """The code with the same numbers in each call, if its loss draws any."""
         self.restore()
+
+        def loss() -> Any:
+            return quietly(lambda: code.loss([start.copy() for start in code.start]))
+
         try:
-            quietly(lambda: code.loss([start.copy() for start in code.start]))
+            first_loss, after_loss = loss(), self._read()
+            if _are_equal(self._begin, after_loss) or loss() == first_loss:
+                return code
         except BadInput:  # which is reported where the loss is checked
-            return code
-        after_loss = self._read()
-        if _are_equal(self._begin, after_loss):
             return code
         self._later = after_loss
 
