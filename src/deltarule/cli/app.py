@@ -12,7 +12,7 @@ import typer
 
 import deltarule
 from deltarule import platforms
-from deltarule.cli import explain, gradcheck, grade, machine, models, run, studies, sweep, train
+from deltarule.cli import explain, gradcheck, grade, learn, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume, option
 from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
 from deltarule.cli.output_paths import check_outputs
@@ -100,6 +100,7 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
     "sweep": sweep.sweep,
     "explain": explain.explain,
     "play": machine.play,
+    "learn": learn.learn,
     "train": train.train,
     "predict": models.predict,
     "evaluate": models.evaluate,

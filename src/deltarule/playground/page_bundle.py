@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -21,14 +22,14 @@ def page_file(name: str) -> str:
     return (PAGE / name).read_text(encoding="utf-8")
 
 
-def bundle(name: str) -> str:
+def bundle(name: str, read: Callable[[str], str] = page_file) -> str:
     """Bundle a JavaScript module and its imports into one script without comments."""
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
         if module in scripts:
             return
-        text = page_file(module)
+        text = read(module)
         for imported in _IMPORT.findall(text):
             add(posixpath.normpath(posixpath.join(posixpath.dirname(module), imported)))
         scripts[module] = _COMMENT.sub("", re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE))

@@ -1,0 +1,18 @@
+"""`deltarule learn`: write the lessons as pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+from deltarule.cli.options import argument
+from deltarule.cli.output import Result
+from deltarule.cli.output_paths import Output
+from deltarule.errors import one_line
+from deltarule.learn.pages import write_lessons
+
+Folder = Annotated[Path, argument("FOLDER", "Where to write them."), Output("folder of lessons", is_folder=True)]
+
+
+def learn(folder: Folder = Path("lessons")) -> Result:
+    """Write lessons on backpropagation, with worksheets, as pages for the browser."""
+    files = write_lessons(folder)
+    return Result(None, [f"Written: {one_line(file)}" for file in files])

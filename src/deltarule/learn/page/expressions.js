@@ -1,0 +1,102 @@
+// One small language for a lesson's formulas, its slips, the typesetting and what a learner types.
+
+export const FUNCTIONS = {
+  sigmoid: (z) => 1 / (1 + Math.exp(-z)),
+  slope: (z) => FUNCTIONS.sigmoid(z) * (1 - FUNCTIONS.sigmoid(z)),
+  step: (z) => Number(z > 0),
+  exp: Math.exp, log: Math.log, log10: Math.log10, tanh: Math.tanh, abs: Math.abs,
+};
+const OPERATIONS = { // 0 log 0 counts as 0, as in the derivations
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => (a === 0 || b === 0 ? 0 : a * b),
+  "/": (a, b) => a / b,
+  "^": (a, b) => a ** b,
+  max: Math.max,
+};
+const ALIASES = { __proto__: null, ln: "log", sigma: "sigmoid", alpha: "rate", lr: "rate", h1: "a1", h2: "a2", delta1: "d1", delta2: "d2", delta3: "d3", j: "J", j1: "J1" };
+export const MAX_LENGTH = 200;
+
+export class Unreadable extends Error {}
+
+/** Signs as people type or paste them, made plain: − × · 0,5 δ₁ σ ∂J/∂w5. */
+export function plain(text) {
+  const signs = text.trim().replace(/[−–]/g, "-").replace(/[×·∙⋅]/g, "*").replace(/÷/g, "/").replace(/\*\*/g, "^").replace(/²/g, "^2")
+    .replace(/[₀-₉]/g, (sign) => sign.charCodeAt(0) - 0x2080).replace(/[∂d]J\s*\/\s*[∂d](?=[a-z])/g, "∂").replace(/∂d?/g, "d")
+    .replace(/σ['′]/g, "slope").replace(/σ/g, "sigmoid").replace(/δ/g, "d").replace(/α/g, "rate");
+  return signs.includes("max") ? signs : signs.replace(/(\d*),(\d+)/g, "$1.$2");
+}
+
+/** A tree of {op, …}. Recursive descent; two things side by side are multiplied. */
+export function parse(text) {
+  const source = plain(text);
+  if (source.length > MAX_LENGTH) throw new Unreadable("That is too long to read.");
+  const tokens = source.match(/\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|[A-Za-z_]\w*|\S/g) ?? [];
+  let at = 0;
+  const take = (...signs) => (signs.includes(tokens[at]) ? tokens[at++] : "");
+  const close = () => {
+    if (!take(")")) throw new Unreadable("A bracket is not closed.");
+  };
+  const sum = () => {
+    let left = product();
+    for (let op; (op = take("+", "-")); ) left = { op, left, right: product() };
+    return left;
+  };
+  const product = () => {
+    let left = signed();
+    for (;;) {
+      const op = take("*", "/") || (/^[\w.(]/.test(tokens[at] ?? "") ? "*" : "");
+      if (!op) return left;
+      left = { op, left, right: signed() };
+    }
+  };
+  const signed = () => (take("-") ? { op: "neg", of: signed() } : take("+") ? signed() : power());
+  const power = () => {
+    const left = primary();
+    return take("^") ? { op: "^", left, right: signed() } : left;
+  };
+  const primary = () => {
+    const token = tokens[at++];
+    if (token === undefined) throw new Unreadable("Something is missing at the end.");
+    if (token === "(") {
+      const inner = sum();
+      close();
+      return inner;
+    }
+    if (/^[\d.]/.test(token) && Number.isFinite(Number(token))) return { op: "number", value: Number(token), text: token };
+    if (!/^[A-Za-z_]/.test(token)) throw new Unreadable(`I can’t read “${token}” here.`);
+    const low = token.includes("_") ? token : token.toLowerCase();
+    const name = ALIASES[low] ?? low;
+    if (name !== "max" && !Object.hasOwn(FUNCTIONS, name)) return { op: "name", name };
+    if (!take("(")) throw new Unreadable(`${name} needs brackets, as in ${name}(z1).`);
+    const of = sum();
+    if (name !== "max") {
+      close();
+      return { op: "call", name, of };
+    }
+    if (!take(",")) throw new Unreadable("max needs two numbers, as in max(m, t).");
+    const right = sum();
+    close();
+    return { op: "max", left: of, right };
+  };
+  const tree = sum();
+  if (at < tokens.length) throw new Unreadable(`I can’t read “${tokens[at]}” here.`);
+  return tree;
+}
+
+export function evaluate(node, values) {
+  switch (node.op) {
+    case "number": return node.value;
+    case "name": return node.name === "e" && !Object.hasOwn(values, "e") ? Math.E : values[node.name];
+    case "neg": return -evaluate(node.of, values);
+    case "call": return FUNCTIONS[node.name](evaluate(node.of, values));
+    default: return OPERATIONS[node.op](evaluate(node.left, values), evaluate(node.right, values));
+  }
+}
+
+/** The names in a tree, each once, in order. */
+export function namesIn(node, found = new Set()) {
+  if (node.op === "name") found.add(node.name);
+  for (const part of [node.of, node.left, node.right]) if (part) namesIn(part, found);
+  return found;
+}

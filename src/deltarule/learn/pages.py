@@ -1,0 +1,81 @@
+"""Write lessons as pages: a text in Markdown, data in TOML, and one script for all lessons."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from deltarule.errors import BadInput
+from deltarule.files import make_folder, write_whole
+from deltarule.playground.page_bundle import bundle
+
+FOLDER = Path(__file__).parent
+LESSONS = ("slope", "node", "graph", "network")
+"""The lessons in their order; lesson n is page n of nine."""
+
+
+def lesson_text(name: str) -> str:
+    """The text of a lesson, in Markdown with places for its parts."""
+    return (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def lesson_title(name: str) -> str:
+    return lesson_text(name).partition("\n")[0].removeprefix("# ")
+
+
+def lesson_data(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / "lessons" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def lesson_style() -> str:
+    return _page_file("lesson.css")
+
+
+def lesson_parts(name: str) -> str:
+    """The data of a lesson and the script that fills the places of its text, as HTML."""
+    data = json.dumps(lesson_data(name), ensure_ascii=False).replace("<", "\\u003c")
+    script = bundle("page.js", _page_file)
+    data_element = f'<script type="application/json" id="lesson-data">{data}</script>'
+    return f'{data_element}\n<script>\n"use strict";\n{script}\n</script>'
+
+
+def lesson_page(name: str) -> str:
+    """A lesson as one HTML file that asks for nothing else."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": True}).enable("table").render(lesson_text(name))
+    # The blank line that ends an example, for doctest, is not for the eye.
+    body = re.sub(r"\n+</code></pre>", "</code></pre>", body)
+    links = [
+        f"<b>{number}</b>" if other == name else f'<a href="{file_name(other)}">{number}</a>'
+        for number, other in enumerate(LESSONS, 1)
+    ]
+    return Template(_page_file("page.html")).substitute(
+        title=lesson_title(name),
+        style=lesson_style() + _page_file("page.css"),
+        navigation=f"deltarule · Learn · page {' · '.join(links)}",
+        body=body,
+        parts=lesson_parts(name),
+    )
+
+
+def write_lessons(folder: Path, names: tuple[str, ...] = LESSONS) -> list[Path]:
+    """Write lessons into a folder, and return the files."""
+    for name in names:
+        if name not in LESSONS:
+            raise BadInput(f"there is no lesson {name!r}; there are: {', '.join(LESSONS)}")
+    make_folder(folder)
+    files = [folder / file_name(name) for name in names]
+    for name, file in zip(names, files, strict=True):
+        write_whole(file, lesson_page(name))
+    return files
+
+
+def file_name(name: str) -> str:
+    return f"{LESSONS.index(name) + 1}-{name}.html"
+
+
+def _page_file(name: str) -> str:
+    return (FOLDER / "page" / name).read_text(encoding="utf-8")

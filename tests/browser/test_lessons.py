@@ -1,0 +1,336 @@
+"""The lessons' worksheets in a browser, as learners use them.
+
+An independent calculation says what is right and what slips give.
+"""
+
+import random
+import re
+
+import pytest
+from lessons_by_hand import BY_HAND, NETWORK, rounded
+
+from deltarule.learn.pages import FOLDER, LESSONS, file_name, lesson_data, lesson_title, write_lessons
+
+SEEDS = range(1, 51)
+WIDTHS = (320, 390, 768, 1280)
+NUMBERS = "JSON.parse(JSON.stringify(drawExercise({seed}).given))"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learn")
+    write_lessons(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def open_lesson(browser, folder):
+    """Return a function that opens a lesson; what it asked for and what failed is checked at the end."""
+    requests, errors = [], []
+
+    def opened(name, address="#1", **options):
+        settings = {"viewport": {"width": 1280, "height": 720}, "reduced_motion": "reduce", **options}
+        page = browser.new_context(**settings).new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto((folder / file_name(name)).as_uri() + address)
+        page.wait_for_function("sheet !== null")
+        return page
+
+    yield opened
+    assert not errors
+    assert {url.partition("#")[0] for url in requests} <= {(folder / file_name(name)).as_uri() for name in LESSONS}
+
+
+@pytest.fixture(scope="module")
+def pages(open_lesson):
+    return {name: open_lesson(name) for name in LESSONS}
+
+
+def judged(page, seed, answers):
+    """The page's judgments of (blank, text), a number or a formula."""
+    return page.evaluate(
+        """([seed, answers]) => {
+          const exercise = drawExercise(seed);
+          return answers.map(([name, text]) => {
+            const value = evaluate(parse(text), exercise.values);
+            return judge(exercise, name, value, {}, text);
+          });
+        }""",
+        [seed, answers],
+    )
+
+
+def given_numbers(page, seed):
+    return page.evaluate(NUMBERS.format(seed=seed))
+
+
+def enter(page, blank, text):
+    field = page.get_by_role("textbox").nth(list(page.evaluate("BLANKS")).index(blank))
+    field.fill(text)
+    field.press("Enter")
+    return page.evaluate(
+        """(name) => [sheet.blanks[name].state,
+          new DOMParser().parseFromString(sheet.blanks[name].say, "text/html").body.textContent]""",
+        blank,
+    )
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_right_answers_are_accepted(pages, name):
+    """As numbers rounded in four ways, rounded along the way, and as formulas."""
+    lesson, generator, count = BY_HAND[name], random.Random(1), 0
+    for seed in SEEDS:
+        given = given_numbers(pages[name], seed)
+        assert all(abs(value * 20 - round(value * 20)) < 1e-9 for value in given.values())
+        ways = (lambda v: v, rounded, lambda v: rounded(v, generator.choice((3, 4, 5))), lambda v: rounded(v, 4))
+        values, digits = lesson.compute(given, ways[seed % 4]), (6, 3, 5, 3)[seed % 4]
+        numbers = [(blank, f"{values[blank]:.{digits}g}") for blank in lesson.blanks]
+        if seed % 5 == 0:
+            numbers = [(blank, text.replace(".", ",").replace("-", "−")) for blank, text in numbers]
+        formulas = [(blank, texts[seed % len(texts)]) for blank, texts in lesson.spellings.items()]
+        for answer, judgment in zip(numbers + formulas, judged(pages[name], seed, numbers + formulas), strict=True):
+            assert judgment["kind"] == "right", (seed, answer, judgment)
+            count += 1
+    assert count == 100 * len(lesson.blanks)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_slips_are_named(pages, name):
+    """Each of the table on a seed, then all of them on fifty seeds from exact and rounded numbers."""
+    lesson, total, named, misnamed = BY_HAND[name], 0, 0, []
+    for index, (kind, blank, wrong, words) in enumerate(lesson.slips):
+        seed = 101 + index % 17
+        text = f"{wrong(lesson.compute(given_numbers(pages[name], seed), float)):.3g}"
+        (judgment,) = judged(pages[name], seed, [(blank, text)])
+        assert judgment["kind"] == "slip" and words in judgment["sentence"], (kind, blank, seed, text, judgment)
+    for seed in SEEDS:
+        given = given_numbers(pages[name], seed)
+        values = [lesson.compute(given, way) for way in (float, rounded)]
+        cases = [(blank, f"{wrong(v):.3g}", words) for _, blank, wrong, words in lesson.slips for v in values]
+        for case, judgment in zip(cases, judged(pages[name], seed, [case[:2] for case in cases]), strict=True):
+            total += 1
+            named += case[2] in judgment.get("sentence", "")
+            if judgment["kind"] == "right" or (judgment["kind"] == "slip" and case[2] not in judgment["sentence"]):
+                misnamed.append((seed, case, judgment))
+    assert not misnamed
+    assert named >= 0.99 * total
+
+
+def test_the_network_has_84_slips():
+    assert len(NETWORK.slips) == 84
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_random_numbers_get_no_false_name(pages, name):
+    """A name only where the number is that slip's own value, to half a unit of the third digit."""
+    lesson, generator, tried = BY_HAND[name], random.Random(2), 0
+    for seed in SEEDS:
+        values = lesson.compute(given_numbers(pages[name], seed), float)
+        answers = [
+            (blank, f"{values[blank] * generator.uniform(0.3, 1.7) if i % 2 else generator.uniform(-1.5, 1.5):.3g}")
+            for blank in lesson.blanks
+            for i in range(40)
+        ]
+        found = pages[name].evaluate(
+            """([seed, answers]) => {
+              const exercise = drawExercise(seed);
+              const digit = (value) => (value === 0 ? 1 : 10 ** (Math.floor(Math.log10(Math.abs(value))) - 2));
+              return answers.map(([name, text]) => {
+                const value = Number(text);
+                const judgment = judge(exercise, name, value, {}, text);
+                const slips = QUANTITY[name].slips.filter(({ sentence }) => sentence === judgment.sentence);
+                const values = slips.flatMap(({ tree }) =>
+                  [exercise.values, exercise.rounded].map((all) => evaluate(tree, all)));
+                return { ...judgment, units: Math.min(...values.map((slip) => Math.abs(slip - value) / digit(slip))) };
+              });
+            }""",
+            [seed, answers],
+        )
+        for (blank, text), judgment in zip(answers, found, strict=True):
+            tried += 1
+            if judgment["kind"] == "right":
+                assert abs(float(text) - values[blank]) <= 0.02 * abs(values[blank]), (seed, blank, text)
+            if judgment["kind"] == "slip":
+                assert judgment["units"] <= 0.51, (seed, blank, text, judgment)
+    assert tried == 2000 * len(lesson.blanks)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_no_slip_is_as_good_as_right(pages, name):
+    found = pages[name].evaluate("Array.from({length: 100}, (_, i) => coincidences(drawExercise(i + 1)))")
+    assert None not in found  # infinity
+    assert sum(pairs > 0 for pairs in found) <= 2
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_worksheet_is_filled_by_keyboard_alone_and_kept(open_lesson, name):
+    page = open_lesson(name, "#7")
+    lesson, values = BY_HAND[name], BY_HAND[name].compute(given_numbers(page, 7), float)
+    page.get_by_role("textbox").first.focus()
+    done = []
+    for _ in lesson.blanks:
+        blank = page.evaluate("Object.keys(rows).find((name) => rows[name].input === document.activeElement) ?? ''")
+        if not blank:
+            break
+        done.append(blank)
+        page.keyboard.type(f"{values[blank]:.3g}")
+        page.keyboard.press("Enter")
+    assert page.locator(".bar output").inner_text() == f"{len(done)} of {len(done)} filled"
+    assert page.evaluate("document.activeElement.closest('.code') !== null")
+    code = page.locator(".code input").input_value()
+    assert code.startswith(f"{LESSONS.index(name) + 1}-7-")
+    page.reload()
+    page.wait_for_function("sheet !== null")
+    assert page.locator(".blank.right").count() == len(done) and page.locator(".code input").input_value() == code
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("z1", "looking for"),
+        ("2 +", "missing"),
+        ("(1", "bracket"),
+        ("foo(3)", "no “foo”"),
+        ("constructor", "no “constructor”"),
+        ("__proto__", "no “"),
+        ("a1*2", "not known"),
+        ("<img src=x onerror=1>", "can’t read"),
+        ("1/0", "no number"),
+        ("sigmoid", "brackets"),
+        ("max(1)", "two numbers"),
+        ("z1; 3", "can’t read"),
+        ("1" * 300, ""),
+    ],
+)
+def test_what_cannot_be_read_is_explained(pages, text, words):
+    page = pages["network"]
+    page.evaluate("sheet.blanks = {}; for (const name of BLANKS) rows[name].input.value = ''; drawSheet()")
+    state, said = enter(page, "z1", text)
+    assert state == "wrong" and words in said
+    assert page.locator(".tasks img").count() == 0
+
+
+def test_a_teachers_link_asks_for_some_blanks(open_lesson):
+    page = open_lesson("network", "#3;d1,d2,dw1")
+    assert page.locator(".blank:visible").count() == 3 and page.locator(".task:visible").count() == 2
+    assert page.locator(".bar output").inner_text() == "0 of 3 filled"
+    assert page.evaluate("handIn(0)") != open_lesson("network", "#3").evaluate("handIn(0)")
+    page.get_by_role("button", name="New numbers").click()
+    page.wait_for_function("sheet.seed !== 3")
+    assert page.locator(".blank:visible").count() == 3
+
+
+def test_numbers_are_dragged_and_stepped_through(open_lesson):
+    page = open_lesson("network")
+    slider = page.get_by_role("slider", name="Step")
+    slider.focus()
+    for _ in range(11):
+        page.keyboard.press("ArrowRight")
+    assert "Back 6 of 6" in page.locator(".steps output").inner_text()
+    number = page.locator("[data-part=figure] [data-name=w1]")
+    number.scroll_into_view_if_needed()
+    box = number.bounding_box()
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 55, box["y"] + 5, steps=5)
+    page.mouse.up()
+    assert page.evaluate("example.w1") == pytest.approx(1.35)
+    page.locator("[data-part=figure] [data-name=w5]").focus()
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("example.w5") == pytest.approx(-0.6)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_numbers_of_the_figure_are_those_by_hand(pages, name):
+    shown, by_hand = pages[name].evaluate("computeAll(EXAMPLE)"), BY_HAND[name]
+    expected = by_hand.compute(
+        {key: shown[key] for key in [*lesson_data(name)["given"], "rate"] if key in shown}, float
+    )
+    for key, value in expected.items():
+        assert shown[key] == pytest.approx(value, abs=1e-12), key
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_button_breaks_the_figure_and_says_why(open_lesson, name):
+    page = open_lesson(name)
+    before = page.evaluate("example")
+    for spec in lesson_data(name)["breaks"]:
+        page.get_by_role("button", name=re.sub(r"\s+", " ", spec["title"])).or_(
+            page.locator("[data-part=breaks] button").nth(lesson_data(name)["breaks"].index(spec))
+        ).last.click()
+        said = page.locator(".broken").inner_text()
+        assert "{" not in said and "?" not in said and bool(said) == bool(spec.get("text", "after another"))
+    assert page.evaluate("example") == before
+
+
+def test_what_breaking_says_holds(open_lesson):
+    """The texts have numbers that the lesson's data do not compute."""
+    graph = open_lesson("graph")
+    graph.locator("[data-part=breaks] button").first.click()
+    assert graph.evaluate("[example.J, computeAll(EXAMPLE).J, computeAll(EXAMPLE).dx]") == pytest.approx(
+        [0.81, 0.6, 1.95]
+    )
+    network = open_lesson("network")
+    for button, holds in (
+        (0, "example.dw1 === 0 && example.dw4 === 0 && example.dw5 === example.dw6 && example.dw5 !== 0"),
+        (2, "example.w5 !== 0"),
+        (2, "example.w1 === example.w2 && example.w1 !== 0"),
+        (1, "Math.abs(example.d1) < 1e-12"),
+        (3, "example.w1 === EXAMPLE.w1"),
+    ):
+        network.locator("[data-part=breaks] button").nth(button).click()
+        assert network.evaluate(holds), button
+
+
+def test_answers_of_the_guesses_hold():
+    start = BY_HAND["slope"].compute(lesson_data("slope")["example"], float)
+    assert (start["J"], round(start["J1"], 3), start["dw"]) == (pytest.approx(1.44), 0.666, pytest.approx(-1.92))
+    longer = BY_HAND["slope"].compute(lesson_data("slope")["example"] | {"rate": 2.0}, float)
+    assert f"{longer['J1']:.2f}" == "3.50" and f"{longer['new'] - 0.5:.2f}" == "3.84"
+    graph = BY_HAND["graph"].compute(lesson_data("graph")["example"], float)
+    assert [graph["dm"] * graph["s"], graph["ds"], graph["dx"]] == pytest.approx([0.75, 1.2, 1.95])
+    network = NETWORK.compute(lesson_data("network")["example"], float)
+    moved = {w: abs(network[f"new{w}"] - network[f"w{w}"]) for w in range(1, 7)}
+    assert max(moved, key=moved.get) == 6 and f"{network['new6']:.3f}" == "0.413"
+    assert min(abs(network[f"w{w}"]) for w in range(1, 7)) == abs(network["w6"])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_fits_every_width_and_does_not_jump(open_lesson, axe_violations, name, scheme):
+    for width in WIDTHS:
+        page = open_lesson(name, "#7", viewport={"width": width, "height": 844}, color_scheme=scheme)
+        values = BY_HAND[name].compute(given_numbers(page, 7), float)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        for blank in BY_HAND[name].blanks:
+            for text in ("0.987654", f"{-values[blank] or 8:.3g}", f"{values[blank]:.3g}"):
+                enter(page, blank, text)
+                assert page.evaluate("document.documentElement.scrollHeight") == height, (width, blank, text)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, width
+    assert axe_violations(page) == []
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_is_short_and_in_order(name):
+    text = (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert (
+        len(headings) == 6
+        and headings[0] == "Guess first"
+        and headings[3:] == ["Your turn", "Break it", "What a framework does"]
+    )
+    assert len(re.findall(r"[^\W\d_]{2,}", re.sub(r"<[^>]+>", " ", text))) <= 900
+    assert re.findall(r'data-part="(\w+)"', text) == ["guess", "figure", "worksheet", "breaks"]
+    assert lesson_data(name)["page"] == LESSONS.index(name) + 1 and lesson_title(name)
+    assert "!" not in re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def test_one_script_of_all_lessons_is_at_most_900_lines():
+    lines = [
+        line.strip()
+        for file in (FOLDER / "page").glob("*.js")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert len([line for line in lines if line and not line.startswith(("//", "/*", "*"))]) <= 900

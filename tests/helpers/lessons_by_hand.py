@@ -1,0 +1,292 @@
+"""The lessons' numbers in Python's arithmetic, spellings of right answers, and slips, without the pages' own tables."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Values = dict[str, float]
+Rounding = Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A lesson computed apart.
+
+    compute : all numbers from the given ones, each rounded as soon as it is known.
+    spellings : for each blank, formulas that people may write.
+    slips : kind, blank, the wrong number, words that the page's sentence must have.
+    """
+
+    compute: Callable[[Values, Rounding], Values]
+    spellings: dict[str, list[str]]
+    slips: list[tuple[str, str, Callable[[Values], float], str]]
+
+    @property
+    def blanks(self) -> list[str]:
+        return list(self.spellings)
+
+
+def exact(value: float) -> float:
+    return value
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def sigmoid(z: float) -> float:
+    return 1 / (1 + math.exp(-z))
+
+
+def slope_at(z: float) -> float:
+    return sigmoid(z) * (1 - sigmoid(z))
+
+
+# --- a slope ---------------------------------------------------------------------------------------------------------
+
+
+def slope(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    v["z"] = rounding(v["x"] * v["w"])
+    v["r"] = rounding(v["z"] - v["y"])
+    v["J"] = rounding(v["r"] ** 2)
+    v["dw"] = rounding(2 * v["r"] * v["x"])
+    v["new"] = rounding(v["w"] - v["rate"] * v["dw"])
+    v["J1"] = rounding((v["x"] * v["new"] - v["y"]) ** 2)
+    return v
+
+
+SLOPE = ByHand(
+    slope,
+    {
+        "z": ["x*w", "w x"],
+        "r": ["z - y", "x*w - y"],
+        "J": ["r^2", "(z - y)²", "r*r"],
+        "dw": ["2*r*x", "2 x (z − y)"],
+        "new": ["w - rate*dw", "w − α·∂J/∂w"],
+        "J1": ["(x*new - y)^2", "(new x − y)**2"],
+    },
+    [
+        ("added", "z", lambda v: v["x"] + v["w"], "Added instead"),
+        ("sign", "r", lambda v: v["y"] - v["z"], "sign is turned"),
+        ("w for z", "r", lambda v: v["w"] - v["y"], "w used for z"),
+        ("not squared", "J", lambda v: v["r"], "still to be squared"),
+        ("doubled", "J", lambda v: 2 * v["r"], "Doubled"),
+        ("half", "J", lambda v: v["r"] ** 2 / 2, "no ½"),
+        ("no 2", "dw", lambda v: v["r"] * v["x"], "The 2 is missing"),
+        ("no input", "dw", lambda v: 2 * v["r"], "x is missing"),
+        ("times w", "dw", lambda v: 2 * v["r"] * v["w"], "Multiplied by w"),
+        ("sign", "dw", lambda v: -2 * v["r"] * v["x"], "sign is turned"),
+        ("no rate", "new", lambda v: v["w"] - v["dw"], "rate α is missing"),
+        ("sign", "new", lambda v: v["w"] + v["rate"] * v["dw"], "sign is turned"),
+        ("step alone", "new", lambda v: -v["rate"] * v["dw"], "step alone"),
+        ("before", "J1", lambda v: v["J"], "before the step"),
+        ("not squared", "J1", lambda v: v["x"] * v["new"] - v["y"], "still to be squared"),
+        ("straight line", "J1", lambda v: v["J"] - v["rate"] * v["dw"] ** 2, "straight line"),
+    ],
+)
+
+# --- a node ----------------------------------------------------------------------------------------------------------
+
+
+def node(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    v["z"] = rounding(v["x"] * v["w"] + v["b"])
+    v["a"] = rounding(sigmoid(v["z"]))
+    v["s"] = rounding(v["a"] * (1 - v["a"]))
+    v["dz"] = rounding(v["da"] * v["s"])
+    v["dw"], v["dx"], v["db"] = (rounding(v["dz"] * local) for local in (v["x"], v["w"], 1))
+    return v
+
+
+NODE = ByHand(
+    node,
+    {
+        "z": ["x*w + b", "b + w x"],
+        "a": ["sigmoid(z)", "1/(1+e^-z)", "1/(1+exp(−z))"],
+        "s": ["a*(1-a)", "slope(z)", "a − a²"],
+        "dz": ["da*s", "∂J/∂a·a(1−a)"],
+        "dw": ["dz*x", "x ∂J/∂z"],
+        "dx": ["dz*w", "w dz"],
+        "db": ["dz", "da*s"],
+    },
+    [
+        ("no bias", "z", lambda v: v["x"] * v["w"], "bias b is missing"),
+        ("added", "z", lambda v: v["x"] + v["w"] + v["b"], "Added instead"),
+        ("a for z", "z", lambda v: sigmoid(v["z"]), "already"),
+        ("z for a", "a", lambda v: v["z"], "itself"),
+        ("sign", "a", lambda v: sigmoid(-v["z"]), "sign in the exponent"),
+        ("tanh", "a", lambda v: math.tanh(v["z"]), "tanh"),
+        ("z for a", "s", lambda v: v["z"] * (1 - v["z"]), "z used for a"),
+        ("slope at a", "s", lambda v: sigmoid(v["a"]) * (1 - sigmoid(v["a"])), "taken at z"),
+        ("tanh", "s", lambda v: 1 - v["a"] ** 2, "tanh"),
+        ("no slope", "dz", lambda v: v["da"], "Forgot σ"),
+        ("nothing from behind", "dz", lambda v: v["s"], "behind"),
+        ("added", "dz", lambda v: v["da"] + v["s"], "Added instead"),
+        ("not times input", "dw", lambda v: v["dz"], "not multiplied"),
+        ("times itself", "dw", lambda v: v["dz"] * v["w"], "weight itself"),
+        ("no slope", "dw", lambda v: v["da"] * v["x"], "Forgot σ"),
+        ("not times weight", "dx", lambda v: v["dz"], "not multiplied"),
+        ("times itself", "dx", lambda v: v["dz"] * v["x"], "input itself"),
+        ("no slope", "dx", lambda v: v["da"] * v["w"], "Forgot σ"),
+        ("times b", "db", lambda v: v["dz"] * v["b"], "Not times b"),
+        ("no slope", "db", lambda v: v["da"], "Forgot σ"),
+    ],
+)
+
+# --- a graph ---------------------------------------------------------------------------------------------------------
+
+
+def graph(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    v["s"] = rounding(v["x"] + v["y"])
+    v["m"] = rounding(v["s"] * v["x"])
+    v["v"] = rounding(max(v["m"], v["t"]))
+    v["J"] = rounding(v["c"] * v["v"])
+    v["dv"] = v["c"]
+    v["dm"], v["dt"] = (v["dv"], 0.0) if v["m"] > v["t"] else (0.0, v["dv"])
+    v["ds"] = rounding(v["dm"] * v["x"])
+    v["dy"] = v["ds"]
+    v["dx"] = rounding(v["dm"] * v["s"] + v["ds"])
+    return v
+
+
+GRAPH = ByHand(
+    graph,
+    {
+        "s": ["x + y", "y+x"],
+        "m": ["s*x", "x (x + y)"],
+        "v": ["max(m, t)", "m"],
+        "J": ["c*v", "v c"],
+        "dv": ["c"],
+        "dm": ["dv", "c"],
+        "dt": ["0"],
+        "ds": ["dm*x", "∂J/∂m · x"],
+        "dy": ["ds"],
+        "dx": ["dm*s + ds", "dm s + dm x"],
+    },
+    [
+        ("multiplied", "s", lambda v: v["x"] * v["y"], "Multiplied instead"),
+        ("added", "m", lambda v: v["s"] + v["x"], "Added instead"),
+        ("other factor", "m", lambda v: v["s"] * v["y"], "other factor is x"),
+        ("smaller", "v", lambda v: v["t"], "smaller"),
+        ("added", "v", lambda v: v["m"] + v["t"], "not added"),
+        ("added", "J", lambda v: v["c"] + v["v"], "not added"),
+        ("own factor", "dv", lambda v: v["v"], "other factor"),
+        ("nothing", "dm", lambda v: 0, "everything goes to it"),
+        ("shared", "dm", lambda v: v["dv"] / 2, "Not shared"),
+        ("to the smaller", "dt", lambda v: v["dv"], "nothing goes to it"),
+        ("own factor", "ds", lambda v: v["dm"] * v["s"], "other factor, x"),
+        ("no factor", "ds", lambda v: v["dm"], "not multiplied"),
+        ("no product", "dy", lambda v: v["dm"], "Forgot the product"),
+        ("times y", "dy", lambda v: v["ds"] * v["y"], "Not times y"),
+        ("one way", "dx", lambda v: v["dm"] * v["s"], "One way is missing"),
+        ("one way", "dx", lambda v: v["ds"], "One way is missing"),
+        ("multiplied", "dx", lambda v: v["dm"] * v["s"] * v["ds"], "not multiplied"),
+        ("averaged", "dx", lambda v: (v["dm"] * v["s"] + v["ds"]) / 2, "not averaged"),
+    ],
+)
+
+# --- a network -------------------------------------------------------------------------------------------------------
+
+INTO = {1: ("w1", "w3"), 2: ("w2", "w4")}
+FIRST_LAYER = {1: ("x1", 1), 2: ("x1", 2), 3: ("x2", 1), 4: ("x2", 2)}
+"""Of each weight: the input where it starts, and the unit at which it ends."""
+
+
+def network(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    for i in (1, 2):
+        v[f"z{i}"] = rounding(v["x1"] * v[f"w{i}"] + v["x2"] * v[f"w{i + 2}"] + v[f"b{i}"])
+    for i in (1, 2):
+        v[f"a{i}"] = rounding(sigmoid(v[f"z{i}"]))
+    v["z3"] = rounding(v["a1"] * v["w5"] + v["a2"] * v["w6"] + v["b3"])
+    v["p"] = rounding(sigmoid(v["z3"]))
+    v["J"] = rounding(-math.log(v["p"] if v["y"] == 1 else 1 - v["p"]))
+    v["d3"] = rounding(v["p"] - v["y"])
+    for i in (1, 2):
+        v[f"dw{i + 4}"] = rounding(v["d3"] * v[f"a{i}"])
+    for i in (1, 2):
+        v[f"d{i}"] = rounding(v["d3"] * v[f"w{i + 4}"] * v[f"a{i}"] * (1 - v[f"a{i}"]))
+    for w, (x, i) in FIRST_LAYER.items():
+        v[f"dw{w}"] = rounding(v[f"d{i}"] * v[x])
+    for w in range(1, 7):
+        v[f"new{w}"] = rounding(v[f"w{w}"] - 0.5 * v[f"dw{w}"])
+    return v
+
+
+def network_spellings() -> dict[str, list[str]]:
+    hidden = {
+        f"z{i}": [f"x1*w{i} + x2*w{i + 2} + b{i}", f"x1 w{i}+x2 w{i + 2}+b{i}", f"(x2×w{i + 2}) + x1·w{i} + b{i}"]
+        for i in (1, 2)
+    }
+    hidden |= {f"a{i}": [f"sigmoid(z{i})", f"1/(1+e^-z{i})", f"1/(1+exp(−z{i}))"] for i in (1, 2)}
+    output = {
+        "z3": ["a1*w5+a2*w6+b3", "a1 w5 + a2 w6 + b3", "sigmoid(z1)*w5 + h2*w6 + b3"],
+        "p": ["sigmoid(z3)", "1/(1+exp(-z3))", "σ(z3)"],
+        "J": ["-(y*log(p)+(1-y)*log(1-p))", "-y ln(p) - (1-y) ln(1-p)", "−(y·log(p) + (1−y)·log(1−p))"],
+        "d3": ["p - y"],
+    }
+    back = {f"dw{i + 4}": [f"d3*a{i}", f"(p-y)*h{i}", f"δ3·a{i}"] for i in (1, 2)}
+    for i in (1, 2):
+        o = i + 4
+        back[f"d{i}"] = [f"(p - y) * w{o} * h{i}*(1-h{i})", f"d3*w{o}*slope(z{i})", f"δ3 w{o} a{i}(1−a{i})"]
+    back |= {f"dw{w}": [f"d{i}*{x}", f"{x} d{i}", f"δ{i}×{x}"] for w, (x, i) in FIRST_LAYER.items()}
+    new = {f"new{w}": [f"w{w} - 0.5*dw{w}", f"w{w}-0,5*dw{w}", f"w{w} − rate*∂J/∂w{w}"] for w in range(1, 7)}
+    return hidden | output | back | new
+
+
+def network_slips() -> list[Any]:
+    """84 of 14 kinds."""
+    slips: list[Any] = []
+
+    def add(kind: str, blank: str, wrong: Callable[[Values], float], words: str, times: int = 1) -> None:
+        slips.extend([(kind, blank, wrong, words)] * times)
+
+    for i in (1, 2):
+        o, own, other = i + 4, INTO[i], INTO[3 - i]
+        add("no bias", f"z{i}", lambda v, w=own: v["x1"] * v[w[0]] + v["x2"] * v[w[1]], "is missing", 2)
+        add("a for z", f"z{i}", lambda v, i=i: v[f"a{i}"], "already", 2)
+        add("no slope", f"d{i}", lambda v, i=i, o=o: v["d3"] * v[f"w{o}"], "Forgot σ")
+        add("other δ", f"d{i}", lambda v, i=i: v[f"d{3 - i}"], "δ of the other unit")
+        add("not times input", f"dw{o}", lambda v: v["d3"], "not multiplied")
+        at_a, others = "it is taken at", "Other unit’s weight"
+        add("slope at a", f"d{i}", lambda v, i=i, o=o: v["d3"] * v[f"w{o}"] * slope_at(v[f"a{i}"]), at_a, 3)
+        add(others, f"z{i}", lambda v, i=i, w=other: v["x1"] * v[w[0]] + v["x2"] * v[w[1]] + v[f"b{i}"], others)
+        add(others, f"d{i}", lambda v, i=i: v["d3"] * v[f"w{7 - i}"] * v[f"a{i}"] * (1 - v[f"a{i}"]), others)
+        add("added", f"z{i}", lambda v, i=i, w=own: v["x1"] + v[w[0]] + v["x2"] + v[w[1]] + v[f"b{i}"], "Added instead")
+    add("no bias", "z3", lambda v: v["a1"] * v["w5"] + v["a2"] * v["w6"], "is missing", 2)
+    add("a for z", "z3", lambda v: v["p"], "already", 2)
+    add("z for a", "a1", lambda v: v["z1"], "itself")
+    add("z for a", "p", lambda v: v["z3"], "itself")
+    add("z for a", "z3", lambda v: v["z1"] * v["w5"] + v["z2"] * v["w6"] + v["b3"], "z used for a")
+    add("z for a", "dw5", lambda v: v["d3"] * v["z1"], "z used for a")
+    add("z for a", "dw6", lambda v: v["d3"] * v["z2"], "z used for a")
+    add("z for a", "d1", lambda v: v["d3"] * v["w5"] * v["z1"] * (1 - v["z1"]), "z used for a")
+    for w, (x, i) in FIRST_LAYER.items():
+        add("no slope", f"dw{w}", lambda v, x=x, i=i: v["d3"] * v[f"w{i + 4}"] * v[x], "Forgot σ")
+        add("not times input", f"dw{w}", lambda v, i=i: v[f"d{i}"], "not multiplied")
+        add("other δ", f"dw{w}", lambda v, x=x, i=i: v[f"d{3 - i}"] * v[x], "δ of the other unit")
+    for blank, words in (("J", "minus in front"), *((b, "sign is turned") for b in ("d3", "d1", "dw1", "dw6", "z1"))):
+        add("sign", blank, lambda v, blank=blank: -v[blank], words)
+    add(
+        "other unit’s weight", "z3", lambda v: v["a1"] * v["w6"] + v["a2"] * v["w5"] + v["b3"], "Other unit’s weight", 2
+    )
+    add("added", "z3", lambda v: v["a1"] + v["w5"] + v["a2"] + v["w6"] + v["b3"], "Added instead")
+    add("added", "dw5", lambda v: v["d3"] + v["a1"], "Added instead")
+    add("added", "dw1", lambda v: v["d1"] + v["x1"], "Added instead")
+    add("added", "dw4", lambda v: v["d2"] + v["x2"], "Added instead")
+    for w in range(1, 7):
+        add("no rate", f"new{w}", lambda v, w=w: v[f"w{w}"] - v[f"dw{w}"], "is missing")
+        add("rate, wrong sign", f"new{w}", lambda v, w=w: v[f"w{w}"] + 0.5 * v[f"dw{w}"], "sign is turned")
+        add("log of 1 − p", "J", lambda v: -math.log(1 - v["p"] if v["y"] == 1 else v["p"]), "wrong one")
+    add("squared error", "J", lambda v: (v["p"] - v["y"]) ** 2, "squared error", 2)
+    add("squared error", "d3", lambda v: (v["p"] - v["y"]) * v["p"] * (1 - v["p"]), "squared error", 2)
+    add("squared error", "d3", lambda v: 2 * (v["p"] - v["y"]) * v["p"] * (1 - v["p"]), "squared error", 2)
+    return slips
+
+
+NETWORK = ByHand(network, network_spellings(), network_slips())
+
+BY_HAND = {"slope": SLOPE, "node": NODE, "graph": GRAPH, "network": NETWORK}

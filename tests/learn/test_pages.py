@@ -1,0 +1,62 @@
+"""Lessons as files: whole pages, whose numbers in the text are those of the lesson."""
+
+import json
+import re
+
+import pytest
+
+from deltarule.errors import BadInput
+from deltarule.learn.pages import LESSONS, file_name, lesson_data, lesson_page, lesson_text, lesson_title, write_lessons
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_page_is_whole_and_asks_for_nothing(name: str) -> None:
+    page = lesson_page(name)
+    assert f"<title>{lesson_title(name)} · deltarule</title>" in page and "default-src 'none'" in page
+    assert (
+        not re.search(r"<(link|img|script)[^>]+(src|href)=\"(?!data:)", page)
+        and "import " not in page.split("<script>")[1]
+    )
+    (data,) = re.findall(r'<script type="application/json" id="lesson-data">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(data) == json.loads(json.dumps(lesson_data(name)))
+    assert all(f'href="{file_name(other)}"' in page for other in LESSONS if other != name)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_blank_has_slips_a_task_and_a_place_in_the_figure(name: str) -> None:
+    data = lesson_data(name)
+    families = {block.partition(" = ")[0] for block in data["families"].strip().split("\n\n")}
+    blanks = [one for family, _, names in data["quantities"] if family in families for one in names.split()]
+    assert sorted(" ".join(task[1] for task in data["tasks"]).split()) == sorted(blanks)
+    figure = data["figure"]
+    shown = [one for names, *_ in figure["edges"] for one in names]
+    shown += [one for names in figure["inputs"].values() for one in names]
+    shown += [one for _, _, *columns in figure["cards"] for column in columns for one in column]
+    assert set(blanks) | set(data["given"]) <= set(shown)
+    steps = [step for _, step, _ in data["quantities"]]
+    assert steps == sorted(steps) and len(data["captions"]) == steps[-1] + 1
+    assert set(data["example"]) >= set(data["given"])
+
+
+def test_pages_are_written_and_unknown_lessons_refused(tmp_path) -> None:
+    files = write_lessons(tmp_path / "new" / "lessons")
+    assert [file.name for file in files] == ["1-slope.html", "2-node.html", "3-graph.html", "4-network.html"]
+    assert all(file.read_text(encoding="utf-8").startswith("<!doctype html>") for file in files)
+    with pytest.raises(BadInput, match="there is no lesson 'graf'; there are: slope, node, graph, network"):
+        write_lessons(tmp_path, ("graf",))
+
+
+def test_texts_of_the_site_are_those_of_the_lessons() -> None:
+    for name in LESSONS:
+        assert lesson_text(name).startswith("# ") and "```pycon" in lesson_text(name)
+
+
+def test_the_command_writes_them(deltarule, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, out, err = deltarule("learn")
+    assert (
+        (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 4
+    )
+    (tmp_path / "file").write_text("")
+    status, _, err = deltarule("learn", "file")
+    assert status == 2 and "file" in err and len(err.strip().splitlines()) == 1
