@@ -497,7 +497,7 @@ def first_widths(page):
 def test_page_without_python_trains_as_python_does(browser, tmp_path):
     recipe = recipe_of(run={"seeds": 6})
     file = write_page(recipe, tmp_path / "pages" / "spirals.html")
-    assert file.stat().st_size < 400_000
+    assert file.stat().st_size < 480_000
     problem = population_of(recipe, dataset_of(recipe))
     with own_page(browser, file) as page:
         for step in (1, 2, 3):
@@ -576,3 +576,31 @@ def test_typed_formula_without_python(browser, tmp_path):
         control(page, "activation-function").fill("tanh(fetch)")
         control(page, "use-activation").click()
         page.get_by_role("status").get_by_text('"fetch" cannot stand in a formula').wait_for()
+
+
+def test_a_changed_address_and_what_is_typed_are_read(browser, tmp_path):
+    file = write_page(recipe_to_play(), tmp_path / "play.html")
+    with own_page(browser, file) as page:
+        page.evaluate("location.hash = 'story=momentum'")
+        page.get_by_text("more momentum crosses flat stretches faster").wait_for()
+        set_number(page, "optimizer.learning_rate", "0,5")
+        wait_until(page, lambda: "story=momentum" in page.url and "learning_rate=0.5" in page.url)
+        set_number(page, "optimizer.learning_rate", "fast")
+        page.get_by_role("status").get_by_text(
+            'optimizer.learning_rate is "fast"; give a number of 0 or more'
+        ).wait_for()
+        page.evaluate("location.hash = 'optimizer.learning_rate=-1'")
+        page.get_by_role("status").get_by_text("The address cannot be used: optimizer.learning_rate is -1").wait_for()
+        control(page, "vary").select_option("optimizer.learning_rate")
+        wait_until(page, lambda: control(page, "grid").input_value() == "0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3")
+
+        def weight():
+            page.locator("line.target").first.dispatch_event("click")
+            return page.get_by_role("complementary").get_by_role("textbox").first
+
+        weight().fill("0,25")
+        page.keyboard.press("Enter")
+        wait_until(page, lambda: weight().input_value() == "0.25")
+        weight().fill("much")
+        page.keyboard.press("Enter")
+        page.get_by_role("status").get_by_text('value is "much"; give a finite number').wait_for()

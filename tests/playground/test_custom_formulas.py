@@ -5,7 +5,7 @@ from deltarule.engines.compiled.formula_printer import Formulas
 from deltarule.errors import BadInput
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.losses import LOSSES
-from deltarule.playground.custom_formulas import PRESETS, check_pair, read_formula, read_pair
+from deltarule.playground.custom_formulas import PRESETS, check_pair, judge_pair, read_formula, read_pair
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in PRESETS for name in PRESETS[kind]])
@@ -67,23 +67,57 @@ def test_precedence(text, expected):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("", "invalid syntax"),
-        ("(1", "never closed"),
-        ("1 2", "invalid syntax"),
-        ("q", "'q' cannot stand in a formula"),
-        ("tanh", "'tanh' cannot stand in a formula"),
-        ("max(1)", "'max' takes 2 arguments"),
-        ("z.real", "'z.real' cannot stand in a formula"),
-        ("__import__('os')", "cannot stand in a formula"),
-        ("[z for z in z]", "cannot stand in a formula"),
-        ("1 < z < 2", "cannot stand in a formula"),
-        ("(" * 299, "the formula"),
+        ("", "it ends too early"),
+        ("(1", '")" is missing'),
+        ("1 2", '"2" cannot stand there'),
+        ("1_000", '"_000" cannot stand there'),
+        ("z # 1", '"#" cannot stand there'),
+        ("q", '"q" cannot stand in a formula'),
+        ("tanh", '"(" is missing'),
+        ("max(1)", '")" stands where "," should'),
+        ("z.real", '"." cannot stand there'),
+        ("__import__('os')", '"__import__" cannot stand in a formula'),
+        ("[z for z in z]", '"[" cannot stand in a formula'),
+        ("1 < z < 2", '"<" cannot stand there'),
+        ("(" * 299, "it is nested too deep"),
+        ("-" * 299 + "z", "it is nested too deep"),
     ],
 )
 def test_bad_formula(text, what):
     with pytest.raises(BadInput) as refused:
         read_formula(text, ("z",))
     assert what in str(refused.value) and "exp, log" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "derivative", "verdict"),
+    [
+        (
+            "activation",
+            "sqrt(z)",
+            "0.5 / sqrt(z)",
+            "Right at 13 of 25 points; at the others the function is not finite",
+        ),
+        ("activation", "z > 0", "0", "Right, but the function is constant around each of 25 points"),
+        (
+            "activation",
+            "1e-9 * z",
+            "0",
+            "Wrong at 25 of 25 points: at z = -2.91 the derivative is 0 and should be 1e-09",
+        ),
+        ("activation", "sin(z)", "1.001 * cos(z)", "Wrong at 25 of 25 points: at z = -2.91"),
+        ("loss", "abs(p - y)", "sign(p - y)", "Right: the derivative agrees with differences at 25 points"),
+        ("loss", "log(p - 0.5)", "2 / (p - 0.5)", "Wrong at 12 of 12 points"),
+    ],
+)
+def test_verdict_of_a_derivative(kind, function, derivative, verdict):
+    is_right, sentence = judge_pair(read_pair(kind, function, derivative))
+    assert sentence.startswith(verdict) and is_right == verdict.startswith("Right")
+
+
+def test_function_that_is_finite_nowhere_is_refused():
+    with pytest.raises(BadInput, match=r"the function is finite at none of 25 points from z = -2\.91 to 2\.94"):
+        judge_pair(read_pair("activation", "log(z - 5)", "1 / (z - 5)"))
 
 
 def test_huge_powers_are_infinite():

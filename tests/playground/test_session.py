@@ -114,7 +114,7 @@ def test_exported_weights(session):
         ("own-data", {"csv": "x,y\n1"}, "no row of"),
         ("own-data", {"csv": "x,y\n1,2\n", "target": "z"}, "'z'"),
         ("explain", {"quantity": "J", "index": [], "sample": 999}, "sample is 999"),
-        ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "invalid syntax"),
+        ("formula", {"kind": "loss", "function": "p -", "derivative": "p"}, "it ends too early"),
     ],
 )
 def test_bad_command(session, name, table, sentence):
@@ -129,10 +129,33 @@ def test_bad_command(session, name, table, sentence):
 def test_formula(session):
     wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
     answer = session.command("formula", wrong)
-    assert "WRONG" in answer["text"] and "has the wrong sign" in answer["text"]
+    assert answer["text"].startswith("Wrong at 25 of 25 points") and "has the wrong sign" in answer["text"]
     assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
     session.command("formula", {"kind": "activation", "function": None})
     assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"
+
+
+def test_typed_formula_survives_a_grid_and_no_other_story(session):
+    def is_typed():
+        return session.workbench.moment.problem.network.layers[0].activation.name == "yours"
+
+    session.command("formula", {"kind": "activation", "function": "z", "derivative": "1"})
+    session.command("change", {"settings": {"grid": {"optimizer.learning_rate": [0.1, 0.2]}}})
+    assert is_typed()
+    session.command("story", {"name": "03-too-high-a-rate"})
+    assert not is_typed()
+
+
+def test_criterion_is_kept_when_a_key_is_varied(session):
+    session.command("story", {"name": "01-two-spirals"})
+    criterion = session.workbench.moment.recipe.configuration.study.criterion
+    session.command("change", {"settings": {"grid": {"optimizer.learning_rate": [0.1, 0.2]}}})
+    assert criterion is not None and session.workbench.moment.recipe.configuration.study.criterion == criterion
+
+
+def test_whole_number_of_the_page_is_whole_however_it_is_written(session):
+    session.command("change", {"settings": {"optimizer.batch_size": 10.0}})
+    assert session.workbench.moment.problem.batch_size == 10
 
 
 def test_why(session):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows, concatenate
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 
 
 def split(
@@ -77,14 +77,14 @@ def _draw_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.model_selection import train_test_split
 
-    labels = dataset.train.labels if stratify else None
-    try:
-        remaining, drawn = train_test_split(
-            indices, test_size=count, random_state=seed, stratify=None if labels is None else labels[indices]
-        )
-    except ValueError as error:
-        raise BadInput(
-            f"{dataset.name} cannot set {count} rows aside for {part} with every class in each part: "
-            f"{str(error).rstrip('.')}; change the number of rows or turn stratify off"
-        ) from error
+    labels = dataset.train.labels[indices] if stratify and dataset.train.labels is not None else None
+    if labels is not None:
+        counts = np.unique(labels, return_counts=True)[1]
+        if counts.min() < 2 or min(count, len(indices) - count) < len(counts):
+            raise BadInput(
+                f"{dataset.name} cannot set {count} of {len(indices)} rows aside for {part} with every class in each "
+                f"part: it has {len(counts)} classes, the smallest with {count_of(int(counts.min()), 'row')}; change "
+                "the number of rows or turn stratify off"
+            )
+    remaining, drawn = train_test_split(indices, test_size=count, random_state=seed, stratify=labels)
     return np.sort(remaining), np.sort(drawn)

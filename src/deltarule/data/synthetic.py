@@ -5,20 +5,27 @@ Every data set is a function of its options: the same seed gives the same points
 N points    x [N, 2]    labels [N]    targets [N, 1]
 """
 
+from typing import Any
+
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.errors import BadInput, short_repr
+from deltarule.problem.settings import Range
 
-MAX_SAMPLES = 1_000_000
-"""16 MB of coordinates: a typing error should not fill the memory."""
-MAX_CLASSES = 50
-"""More than the plane can show apart, by place or by color."""
+OPTION_RANGES = {
+    "samples": Range("a whole number from 1 to 1000000", 1, 10**6, is_whole=True),  # 16 MB: for typing errors
+    "noise": Range("a number from 0 to 10", 0, 10),
+    "seed": Range(f"a whole number from 0 to {2**64 - 1}", 0, 2**64 - 1, is_whole=True),
+    "classes": Range("a whole number from 2 to 50", 2, 50, is_whole=True),  # the plane shows no more apart
+    "squares": Range("a whole number from 2 to 20", 2, 20, is_whole=True),
+    "size": Range("a whole number from 2 to 10000", 2, 10_000, is_whole=True),
+}
+"""The allowed values of the options of generated data sets."""
 
 
 def one_hot(size: int = 8) -> Dataset:
     """The rows of the identity matrix, each its own class."""
-    size = whole_number("size", size, range(2, 10_001))
+    size = _option("size", size)
     names = tuple(str(number) for number in range(size))
     return Dataset(
         name="one_hot",
@@ -35,8 +42,8 @@ def linear(samples: int = 100, seed: int = 0) -> Dataset:
     The boundary report says neither how its points were drawn nor how they were labeled; these are what its exercise
     usually has. Swapping the labels mirrors the problem and changes nothing else.
     """
-    samples = whole_number("samples", samples, range(1, 10_000_001))
-    seed = whole_number("seed", seed, range(2**64))
+    samples = _option("samples", samples)
+    seed = _option("seed", seed)
     points = np.random.Generator(np.random.Philox(key=seed)).random((samples, 2))
     note = f"{samples} uniform points of the unit square (seed {seed}); class 1 where x0 > x1"
     return _make_dataset("linear", Rows(x=points, labels=points[:, 0] > points[:, 1]), 2, note)
@@ -95,7 +102,7 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
 
     There are `squares` along each side.
     """
-    random, squares = _validated_generator(samples, noise, seed), whole_number("squares", squares, range(2, 21))
+    random, squares = _validated_generator(samples, noise, seed), _option("squares", squares)
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
     points = 2 * unit - 1 + noise * random.standard_normal(unit.shape)
@@ -114,23 +121,20 @@ def hills(samples: int = 300, noise: float = 0.05, seed: int = 0) -> Dataset:
     return _make_dataset("hills", Rows(x=points, targets=targets[:, None]), 0, note)
 
 
-def whole_number(name: str, value: int, allowed: range) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or int(value) not in allowed:
-        raise BadInput(f"{name} is {value!r}; give a whole number from {allowed.start} to {allowed.stop - 1}")
-    return int(value)
-
-
 def _make_dataset(name: str, rows: Rows, classes: int, note: str) -> Dataset:
     names = tuple(map(str, range(classes)))
     return Dataset(name, rows, features=("x0", "x1"), classes=names, note=f"Made by the program: {note}.")
 
 
 def _validated_generator(samples: int, noise: float, seed: int) -> np.random.Generator:
-    whole_number("samples", samples, range(1, MAX_SAMPLES + 1))
-    if isinstance(noise, bool) or not isinstance(noise, int | float) or not 0 <= noise <= 10:
-        raise BadInput(f"noise is {short_repr(noise)}; give a number from 0 to 10")
-    return np.random.Generator(np.random.Philox(key=whole_number("seed", seed, range(2**64))))
+    _option("samples", samples)
+    _option("noise", noise)
+    return np.random.Generator(np.random.Philox(key=_option("seed", seed)))
+
+
+def _option(name: str, value: Any) -> Any:
+    return OPTION_RANGES[name].check(name, value)
 
 
 def _alternate_labels(samples: int, classes: int) -> np.ndarray:
-    return np.arange(samples) % whole_number("classes", classes, range(2, MAX_CLASSES + 1))
+    return np.arange(samples) % _option("classes", classes)

@@ -21,8 +21,9 @@ from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
 from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.past import SOLVED_AT
+from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.settings import catalog, list_stories, values_of
-from deltarule.problem.configuration import SETTABLE, parse_toml
+from deltarule.problem.configuration import parse_toml
 from deltarule.studies.recipes import Recipe
 
 NOISY = ("spirals", "circles", "clusters", "checkerboard", "hills")
@@ -30,13 +31,6 @@ FIXED = ("xor", "one_hot", "iris", "wine")
 """Data sets that every page has, beside those with noise."""
 MAX_OWN_NUMBERS = 20_000
 """Numbers of a data set of another name, which the page stores as text of 11 characters each."""
-KNOWN = {
-    *("data.name", "data.file", "data.target", "data.split", "data.scale", "loss.name", "loss.reduction"),
-    *("loss.penalty", "loss.strength", "loss.penalize_biases", "optimizer.name", "optimizer.learning_rate"),
-    *("optimizer.momentum", "optimizer.batch_size", "optimizer.schedule"),
-    *(f"{section}.{key}" for section in ("network", "run") for key in SETTABLE[section].model_fields if key != "dtype"),
-}
-"""The keys of a recipe that the page's engine can train with; others must have their defaults."""
 
 
 def write_page(recipe: Recipe, file: Path) -> Path:
@@ -67,7 +61,7 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
         story["name"]: _chosen(Recipe(story["name"], Path(), parse_toml(story["recipe"])), data)
         for story in list_stories()
     }
-    return {**_chosen(recipe, data), "catalog": catalog(), "data": data, "recipes": recipes}
+    return {**_chosen(recipe, data), "catalog": catalog(), "data": data, "recipes": recipes, "rules": rules()}
 
 
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:

@@ -44,11 +44,18 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
         )
 
 
-def require_few_members(toml: str) -> None:
+def grid_of(toml: str) -> Any:
+    """The grid of a recipe that may be wrong elsewhere."""
+    with contextlib.suppress(ValueError, AttributeError):  # what is wrong is said when the recipe is read
+        return tomllib.loads(toml).get("grid", {})
+    return {}
+
+
+def require_few_members(grid: Any) -> None:
     """Raise `BadInput` for a grid of too many members, before its values are checked."""
     members, most = 1, MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
-    with contextlib.suppress(ValueError, AttributeError, TypeError):  # what is wrong is said when the recipe is read
-        members = math.prod(len(values) for values in tomllib.loads(toml).get("grid", {}).values())
+    with contextlib.suppress(AttributeError, TypeError):  # what is no list is refused with the recipe
+        members = math.prod(len(values) for values in grid.values())
     if members > most:
         raise BadInput(f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values")
 

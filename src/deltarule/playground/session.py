@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
-from deltarule.playground.custom_formulas import check_pair, read_pair
+from deltarule.playground.custom_formulas import explain_mistake, judge_pair, read_pair
 from deltarule.playground.own_table import read_own_table
 from deltarule.playground.past import Present
-from deltarule.playground.population import require_few_members
+from deltarule.playground.population import grid_of, require_few_members
 from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
@@ -155,8 +155,7 @@ class Session:
         if settings:
             self.workbench.change(settings)
         if grid is not None:
-            configuration = self.workbench.moment.recipe.configuration
-            self._use_recipe(exports.recipe_toml(configuration.model_copy(update={"grid": grid})))
+            self.workbench.vary(grid)
 
     def _tell(self, request: Request) -> None:
         """Play a story."""
@@ -166,9 +165,11 @@ class Session:
         self._use_recipe(recipes[request.name])
 
     def _use_recipe(self, toml: str) -> None:
-        require_few_members(toml)
+        """Train another recipe, without the formulas that were typed before."""
+        require_few_members(grid_of(toml))
         old = self.workbench.moment.recipe
         self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
+        self._typed_activation = ""
 
     def _use_own_data(self, request: Request) -> None:
         """Train on the rows of a pasted or opened table; the settings have notes on them."""
@@ -210,7 +211,8 @@ class Session:
         formula, text = None, ""
         if request.function is not None:
             formula = read_pair(request.kind, request.function, request.derivative)
-            text = str(check_pair(formula))
+            is_right, verdict = judge_pair(formula)
+            text = verdict if is_right else f"{verdict}\n{explain_mistake(formula)}".rstrip()
         self.workbench.use_formula(request.kind, formula)
         if request.kind == "activation":
             self._typed_activation = request.function or ""
@@ -245,9 +247,18 @@ class Session:
 
 def _read_request(table: Mapping[str, Any]) -> Request:
     try:
-        return Request.model_validate(table)
+        return Request.model_validate(_with_whole_numbers(table))
     except ValidationError as error:
         raise BadInput(explain_error(error, Request)) from None
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """A value from JSON, which has one kind of numbers, with whole ones as Python's integers."""
+    if isinstance(value, Mapping):
+        return {key: _with_whole_numbers(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_whole_numbers(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def _problem_of_sample(problem: Problem, sample: int | None) -> Problem:

@@ -10,8 +10,9 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
+from deltarule.playground.rules import KINDS
 from deltarule.problem import registry
-from deltarule.problem.configuration import FORMULAS, parse_toml
+from deltarule.problem.configuration import parse_toml
 from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import SETTINGS
 from deltarule.studies.recipes import Recipe
@@ -49,8 +50,7 @@ DATA_OPTIONS = {
 """The options of the synthetic data sets, with a phrase that explains each."""
 OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]
 
-_KINDS = {f"{section}.{key}": kind for section, key, kind in FORMULAS}
-_NAMED = [key for key in _KINDS if key not in ("network.activation", "loss.penalty")]
+_NAMED = [key for key in KINDS if key not in ("network.activation", "loss.penalty")]
 """Keys of formulas: their values are a name with parameters, as is that of "data.name"."""
 
 
@@ -69,7 +69,7 @@ def list_stories() -> tuple[dict[str, str], ...]:
 
 def catalog() -> dict[str, Any]:
     """What no recipe changes: choices of settings, parameters, data sets, stories."""
-    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in _KINDS.items()}
+    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in KINDS.items()}
     choices["loss.penalty"] = ["none", *choices["loss.penalty"]]
     choices |= {"data.name": OFFERED, "data.scale": ["none", "unit", "standardize", "center"]}
     return {
@@ -78,7 +78,7 @@ def catalog() -> dict[str, Any]:
             for key, group, title, sentence in SHOWN
         ],
         "parameters": {
-            **{key: {name: _parameters(_KINDS[key], name) for name in choices[key]} for key in _NAMED},
+            **{key: {name: _parameters(KINDS[key], name) for name in choices[key]} for key in _NAMED},
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "formulas": PRESETS,

@@ -25,9 +25,16 @@ from deltarule.maths.losses import Loss
 from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
 from deltarule.playground.past import Past, Present, advance
-from deltarule.playground.population import carry_over, population_of, require_affordable, without_study
+from deltarule.playground.population import (
+    carry_over,
+    population_of,
+    require_affordable,
+    require_few_members,
+    without_study,
+)
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.training_pace import CHUNK_SECONDS, TrainingPace
+from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, dataset_of, with_settings
@@ -144,6 +151,15 @@ class Workbench:
                 settings = {**fitting_settings(recipe, dataset), **settings}
             self._continue_with(with_settings(recipe, settings), dataset)
 
+    def vary(self, grid: Any) -> None:
+        """Restart with a member for each seed and each value of the grid's key."""
+        require_few_members(grid)
+        recipe = self.moment.recipe
+        recipe = replace(recipe, configuration=parse({**recipe.configuration.model_dump(), "grid": grid}))
+        require_affordable(recipe)
+        self.pause()
+        self._begin(recipe, self.moment.dataset)
+
     def edit(self, member: int, place: int, value: float | None, locked: bool | None) -> None:
         """Set an entry of a member's θ, lock it in all members, or unlock it."""
         with self._changed:
@@ -159,11 +175,17 @@ class Workbench:
             self._go_on(replace(moment, state=state, locked=locks))
 
     def use_recipe(self, recipe: Recipe) -> None:
-        """Train another recipe from its start, once it is played."""
+        """Train another recipe from its start, once it is played, without typed formulas."""
         require_affordable(recipe)
         dataset = dataset_of(recipe)
         self.pause()
-        self._begin(recipe, dataset)
+        with self._changed:
+            before, self._formulas = self._formulas, {}
+            try:
+                self._begin(recipe, dataset)
+            except BadInput:
+                self._formulas = before
+                raise
 
     @property
     def news(self) -> list[int]:

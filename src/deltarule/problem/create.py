@@ -24,6 +24,13 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "parametrization": ("standard", "neural_tangent"),
 }
 
+NEEDED_PREDICTIONS = {
+    "positive": ("predictions above 0", "exponential or softplus"),
+    "unit": ("predictions between 0 and 1", "sigmoid"),
+    "simplex": ("predictions that sum to 1", "softmax"),
+}
+"""What a loss of each domain needs, and the output activations that give it."""
+
 Seeds = int | Sequence[int] | NDArray[np.integer[Any]]
 
 
@@ -192,11 +199,7 @@ def _check_options(network: Network, loss: Loss, optimizer: Optimizer, *options:
             'the parametrization "standard"'
         )
     if not meaningful(loss, network.output):
-        needs, use = {
-            "positive": ("predictions above 0", "exponential or softplus"),
-            "unit": ("predictions between 0 and 1", "sigmoid"),
-            "simplex": ("predictions that sum to 1", "softmax"),
-        }[loss.domain]
+        needs, use = NEEDED_PREDICTIONS[loss.domain]
         raise BadInput(
             f"the loss '{loss.name}' needs {needs}, which the output activation '{network.output.name}' does not "
             f"give; use {use}"

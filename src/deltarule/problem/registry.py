@@ -25,7 +25,7 @@ from deltarule.program.program import NotTraceable
 Named = str | Mapping[str, Any]
 """A name, or a table with a name and parameters: "leaky_relu" or {"name": "leaky_relu", "slope": 0.2}."""
 
-_CHOICES = {"schedule": ("per", ("step", "epoch")), "initializer": ("biases", ("zeros", "same"))}
+CHOICES = {"schedule": ("per", ("step", "epoch")), "initializer": ("biases", ("zeros", "same"))}
 """The key of a formula's table that is no number, and its values, the default first."""
 
 _TABLES: dict[str, dict[str, Any]] = {
@@ -125,7 +125,7 @@ def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
 def describe_formula(formula: Any) -> str | dict[str, Any]:
     """A formula as recipes write it: its name, or a table with its parameters."""
     extra = dict(getattr(formula, "parameters", {}))
-    for key, (default, _) in _CHOICES.values():
+    for key, (default, _) in CHOICES.values():
         if getattr(formula, key, default) != default:
             extra[key] = getattr(formula, key)
     return {"name": formula.name, **extra} if extra else formula.name
@@ -138,7 +138,7 @@ def find(kind: str, given: Any) -> Any:
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)
     known = dict(getattr(formula, "parameters", {}))
-    choice, choices = _CHOICES.get(kind, ("", ()))
+    choice, choices = CHOICES.get(kind, ("", ()))
     changed = {}
     for key, value in parameters.items():
         if choices and key == choice:

@@ -1,7 +1,8 @@
 """The settings of a training, with allowed values, defaults and meanings."""
 
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +14,22 @@ from deltarule.maths.schedules import Schedule
 
 
 class Range(NamedTuple):
-    """The allowed values of a finite number, as a test and as text."""
+    """The allowed values of a finite number: as text, and as bounds (allowed themselves unless open) or as a list."""
 
-    allows: Callable[[Any], Any]
     words: str
+    low: float = -math.inf
+    high: float = math.inf
+    is_low_open: bool = False
+    is_high_open: bool = False
     is_whole: bool = False
+    values: tuple[float, ...] = ()
+
+    def allows(self, number: Any) -> Any:
+        """Whether a number, or each of an array, is allowed; NaN never is."""
+        if self.values:
+            return np.isin(number, self.values)
+        from_low = number > self.low if self.is_low_open else number >= self.low
+        return from_low & (number < self.high if self.is_high_open else number <= self.high)
 
     def fits(self, value: Any) -> bool:
         """Whether a value is a finite number of Python's in this range."""
@@ -32,14 +44,14 @@ class Range(NamedTuple):
         return number
 
 
-FINITE = Range(lambda number: number == number, "a finite number")
-NOT_NEGATIVE = Range(lambda number: number >= 0, "a number of 0 or more")
-POSITIVE = Range(lambda number: number > 0, "a number above 0")
-SHARE = Range(lambda number: (number >= 0) & (number < 1), "a number from 0 to under 1")
-FROM_1 = Range(lambda number: number >= 1, "a number of 1 or more")
-FROM_2 = Range(lambda number: number >= 2, "a number of 2 or more")
-WHOLE = Range(lambda number: number >= 0, "a whole number of 0 or more", is_whole=True)
-COUNT = Range(lambda number: number >= 1, "a whole number of 1 or more", is_whole=True)
+FINITE = Range("a finite number")
+NOT_NEGATIVE = Range("a number of 0 or more", 0)
+POSITIVE = Range("a number above 0", 0, is_low_open=True)
+SHARE = Range("a number from 0 to under 1", 0, 1, is_high_open=True)
+FROM_1 = Range("a number of 1 or more", 1)
+FROM_2 = Range("a number of 2 or more", 2)
+WHOLE = Range("a whole number of 0 or more", 0, is_whole=True)
+COUNT = Range("a whole number of 1 or more", 1, is_whole=True)
 
 
 MAX_SEEDS = 1_000_000
@@ -80,13 +92,13 @@ _OF_OPTIMIZERS = {
     "not negative": NOT_NEGATIVE,
     "positive": POSITIVE,
     "share": SHARE,
-    "divisor": Range(lambda number: 0 < number <= 1, "a number above 0, up to 1"),
+    "divisor": Range("a number above 0, up to 1", 0, 1, is_low_open=True),
     "factor": FROM_1,
 }
 
 PARAMETERS: Mapping[str, Range] = {
     "huber.delta": POSITIVE,
-    "quantile.quantile": Range(lambda number: 0 < number < 1, "a number between 0 and 1"),
+    "quantile.quantile": Range("a number between 0 and 1", 0, 1, is_low_open=True, is_high_open=True),
     "naive_binary_cross_entropy.epsilon": NOT_NEGATIVE,
     "normal.std": NOT_NEGATIVE,
     "orthogonal.gain": NOT_NEGATIVE,
@@ -105,7 +117,7 @@ PARAMETERS: Mapping[str, Range] = {
     "adaptive.tolerance": NOT_NEGATIVE,
     "adaptive.patience": FROM_1,
     "squaring.every": FROM_1,
-    "squaring.at_start": Range(lambda number: number in (0, 1), "0 or 1"),
+    "squaring.at_start": Range("0 or 1", values=(0, 1)),
     "cosine.steps": FROM_1,
     "cosine.lowest": NOT_NEGATIVE,
     "cosine.warm_up": NOT_NEGATIVE,

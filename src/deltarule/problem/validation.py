@@ -149,7 +149,7 @@ def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
-    allowed = Range(lambda number: number >= least, f"a whole number of {least} or more", is_whole=True)
+    allowed = Range(f"a whole number of {least} or more", least, is_whole=True)
     return int(allowed.check(name, value))
 
 
@@ -277,7 +277,7 @@ def check_seeds(name: str, seeds: Any) -> NDArray[np.uint64]:
     """Convert one seed, or a list of one for each member, to a uint64 array [] or [K]."""
     seeds = seeds.tolist() if isinstance(seeds, np.ndarray) else seeds
     several = isinstance(seeds, Sequence) and not isinstance(seeds, str)
-    allowed = Range(lambda seed: 0 <= seed < 2**64, "whole numbers from 0 to 2**64 - 1", is_whole=True)
+    allowed = Range("whole numbers from 0 to 2**64 - 1", 0, 2**64, is_high_open=True, is_whole=True)
     checked = [allowed.check(name, seed) for seed in (seeds if several else [seeds])]
     if not checked:
         raise BadInput(f"{name} are an empty list; give at least one seed")

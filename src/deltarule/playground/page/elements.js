@@ -22,3 +22,9 @@ export function element(tag, attributes = {}, ...children) {
 export function button(text, action, attributes = {}) {
   return element("button", { type: "button", onclick: action, ...attributes }, text);
 }
+
+/** The number that a text is, with a decimal point or comma; what is no number stays a text, for the sentence that refuses it. @param {string} text @returns {number | string} */
+export function readNumber(text) {
+  const plain = text.trim().replace(/^([^,.]*),([^,.]*)$/, "$1.$2");
+  return plain && Number.isFinite(Number(plain)) ? Number(plain) : text;
+}

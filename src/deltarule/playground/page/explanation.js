@@ -2,7 +2,7 @@
 // Why this number? The formulas of a unit, a weight or a point at the moment that is shown; weights are edited and locked.
 
 import { format } from "./charts.js";
-import { button, element } from "./elements.js";
+import { button, element, readNumber } from "./elements.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
 /** @typedef {{member: number, step: number | null}} View */
@@ -56,7 +56,7 @@ export class ExplanationPanel {
     const isWeight = array.startsWith("W");
     const name = isWeight ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
     const { theta, gradient } = frame.arrays;
-    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", () => ({ ...view, place, value: Number(value.value) })) });
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", () => ({ ...view, place, value: readNumber(value.value) })) });
     const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", () => ({ ...view, place, locked: lock.checked })) });
     lock.checked = frame.header.locked.includes(place);
     const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;

@@ -1,46 +1,43 @@
 // @ts-check
-// A page that trains by itself: its settings and data, and the worker that trains.
+// A page that trains by itself: it answers the page's commands, and tells its worker what to train.
 
-import { ACTIVATIONS, LOSSES } from "./engine/formulas.js";
+import { checkPair } from "./check_formula.js";
 import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
-import { decodeNumbers, splitRows, standardized } from "./own_data.js";
+import { decodeNumbers } from "./own_data.js";
+import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
+import { Rules, toml } from "./rules.js";
 import { Questions } from "./source.js";
 
 /**
- * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[]}} OwnData
+ * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
- * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>}} Experiment as own_page.py makes it
+ * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable}} Experiment as own_page.py makes it
  */
 
-const MAX_MEMBERS = 100;
-const MAX_PARAMETERS = 3000;
-const SOLVED_AT = 0.95; // the accuracy, or R², without a criterion of the recipe
-/** @type {Record<string, [number, number]>} allowed numbers */
-const RANGES = {
-  "data.split.test": [0, 0.9], "network.initial_scale": [0, 1e6], "network.dropout": [0, 0.99], "loss.strength": [0, 1e6],
-  "optimizer.learning_rate": [0, 1e300], "optimizer.batch_size": [1, 1e9], "run.seeds": [1, MAX_MEMBERS],
-};
-const TIGHTER_RANGES = ["simplex", "unit", "positive", "nonnegative", "real"]; // of outputs, and what a loss takes
+const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
   lacks = "Tables, numbers with their formulas, Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
+  maxMembers = MAX_MEMBERS;
 
   /** @param {Experiment} experiment @param {string} workerText */
   constructor(experiment, workerText) {
     this.experiment = experiment;
     const decoded = (/** @type {any} */ one) => ({ ...one, x: decodeNumbers(one.x), noise: decodeNumbers(one.noise) });
     this.points = Object.fromEntries(Object.entries(experiment.data).map(([name, one]) => [name, /** @type {OwnData} */ (decoded(one))]));
+    this.rules = new Rules(experiment.rules);
+    this.settings = this.begun(experiment);
     this.typed = /** @type {Record<string, string[]>} */ ({}); // typed formulas by kind
-    this.version = this.solvedAt = 0;
-    this.values = this.grid = this.rows = this.setup = /** @type {any} */ ({});
-    this.score = "";
+    this.notes = /** @type {string[]} */ ([]);
+    this.story = "";
+    this.version = 0;
+    this.rows = this.setup = /** @type {any} */ ({});
     const worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
     this.worker = new Questions((message) => worker.postMessage(message));
     worker.onmessage = ({ data }) => this.worker.answer(data);
-    this.useRecipe(experiment);
-    this.readAddress();
+    this.readAddress(location.hash.slice(1));
     this.worker.ask("begin", this.setup);
   }
 
@@ -49,124 +46,60 @@ export class OwnSource {
     if (["frame", "toggle", "speed", "step", "epoch"].includes(name)) return this.worker.ask(name, table, signal);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,
-      settings: () => ({ values: this.values, grid: this.grid, notes: [], step: 0, address: this.address() }),
+      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, address: this.address() }),
       data: () => this.describeData(),
       reset: () => this.worker.ask("begin", this.setup),
-      change: () => this.change(() => Object.entries(table.settings).forEach(([key, value]) => this.set(key, value))),
-      story: () => this.change(() => this.useRecipe(this.experiment.recipes[table.name]), "begin"),
-      "own-data": () => this.change(() => this.useDrawn(table.csv)),
+      change: () => this.change((settings) => settings.change(structuredClone(table.settings)), { story: table.settings["data.name"] ? "" : this.story }),
+      story: () => this.tell(table.name),
+      address: () => {
+        this.readAddress(table.hash);
+        return this.worker.ask("begin", this.setup);
+      },
+      "own-data": () => this.change((settings) => useDrawn(settings, table.csv), { story: "" }),
       formula: () => this.useFormula(table),
-      edit: () => this.worker.ask("edit", { ...table, version: ++this.version }),
+      edit: () => this.edit(table),
     });
     if (!(name in commands)) throw new Error(this.lacks);
     return commands[name]();
   }
 
-  /** Change settings, or refuse and leave all as it was. @param {() => void} edit */
-  async change(edit, command = "change") {
+  /** Settings as a recipe has them. @param {OwnRecipe} recipe */
+  begun(recipe) {
+    return new OwnSettings(recipe, this.rules, this.points);
+  }
+
+  /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, string[]>} typed @param {string} story */
+  use(settings, typed = this.typed, story = this.story) {
+    const rows = settings.rows();
+    const setup = { ...settings.setup(rows, typed), version: this.version + 1 };
+    Object.assign(this, { settings, typed, story, rows, setup, version: setup.version });
+  }
+
+  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, string[]>, story?: string}} others */
+  async change(edit, { typed = this.typed, story = this.story } = {}) {
     const before = { ...this };
-    [this.values, this.grid, this.typed, this.points] = [structuredClone(this.values), structuredClone(this.grid), { ...this.typed }, { ...this.points }];
+    const settings = this.settings.copy();
+    edit(settings);
+    this.use(settings, typed, story);
     try {
-      edit();
-      this.prepare();
-      await this.worker.ask(command, this.setup);
+      await this.worker.ask("change", this.setup);
     } catch (error) {
       Object.assign(this, before, { version: this.version });
       throw error;
     }
   }
 
-  /** @param {string} key @param {any} value */
-  set(key, value) {
-    const range = RANGES[key];
-    const isOptional = key === "optimizer.batch_size" && value === "none";
-    const number = Array.isArray(value) ? value.length : value;
-    if (range && !isOptional && !(number >= range[0] && number <= range[1])) {
-      throw new Error(`${key} is ${value}; give a number from ${range[0]} to ${range[1]}.`);
-    }
-    if (key === "grid") this.grid = value;
-    else this.values[key] = value === "none" ? null : key === "network.layers" ? value.slice(1, -1) : key === "network.activation" ? [value].flat() : value;
-    if (key === "data.name") this.fitToData();
-  }
-
-  /** Choose an output and a loss that fit the points. */
-  fitToData() {
-    [this.solvedAt, this.score] = [SOLVED_AT, "accuracy"];
-    const isRegression = !this.data().classes.length;
-    if (isRegression === (this.values["network.output"].name === "identity")) return;
-    const [output, loss] = isRegression ? ["identity", "squared_error"] : ["softmax", "cross_entropy"];
-    Object.assign(this.values, { "network.output": { name: output }, "loss.name": { name: loss } });
-  }
-
-  /** @param {OwnRecipe} recipe */
-  useRecipe({ values, grid, solved_at: solvedAt, score }) {
-    this.values = { ...structuredClone(this.experiment.values), ...structuredClone(values) };
-    this.grid = structuredClone(grid);
-    [this.solvedAt, this.score] = [solvedAt, score];
-  }
-
-  /** The points that are trained on; drawn ones have no name in the settings. @returns {OwnData} */
-  data() {
-    const name = this.values["data.name"]?.name ?? "";
-    if (!(name in this.points)) throw new Error(`This page has no points called ${name}; deltarule play has them.`);
-    return this.points[name];
-  }
-
-  /** Make the rows that settings and data give, and what the worker is told. */
-  prepare() {
-    const { values, typed } = this;
-    const data = this.data();
-    const { train, test } = standardized(splitRows(data, values["data.name"]?.noise ?? data.usual_noise, values["data.split.test"]), data.features.length, values["data.scale"]);
-    const output = values["network.output"];
-    const isSingle = data.classes.length === 2 && output.name === "sigmoid";
-    const outputs = isSingle ? 1 : Math.max(data.classes.length, 1);
-    const sizes = [data.features.length, ...values["network.layers"], outputs];
-    if (sizes.some((size) => !Number.isInteger(size) || size < 1)) throw new Error(`The layers are ${sizes.join(", ")}; give each a whole number of units, 1 or more.`);
-    const parameters = sizes.slice(1).reduce((sum, size, layer) => sum + size * (sizes[layer] + 1), 0);
-    if (parameters > MAX_PARAMETERS) throw new Error(`The network has ${parameters} weights; without Python it takes at most ${MAX_PARAMETERS}.`);
-    const range = output.name === "softmax" ? "simplex" : ACTIVATIONS[output.name].range;
-    const domain = typed.loss ? "real" : LOSSES[values["loss.name"].name].domain;
-    if (TIGHTER_RANGES.indexOf(range) > TIGHTER_RANGES.indexOf(domain)) {
-      throw new Error(`The loss ${values["loss.name"].name} does not fit the output ${output.name}; choose another output or loss.`);
-    }
-    const encode = (/** @type {number[]} */ answers) => !data.classes.length || isSingle ? answers : answers.flatMap((label) => Array.from({ length: outputs }, (_, one) => Number(one === label)));
-    const [key, variants] = Object.entries(this.grid)[0] ?? ["", [null]];
-    const seeds = Array.isArray(values["run.seeds"]) ? values["run.seeds"] : [...Array(values["run.seeds"]).keys()];
-    const members = variants.flatMap((/** @type {any} */ variant) => seeds.map((/** @type {number} */ seed) => this.member(seed, { ...values, [key]: variant })));
-    if (members.length > MAX_MEMBERS) throw new Error(`There are ${members.length} networks; without Python the page trains at most ${MAX_MEMBERS}.`);
-    const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1] } : usual;
-    this.rows = { train, test };
-    this.setup = {
-      version: ++this.version,
-      score: data.classes.length ? this.score : "r_squared",
-      solvedAt: this.solvedAt,
-      varied: key ? variants.map(String) : [],
-      test: test && { x: test.x, y: encode(test.answers) },
-      problem: {
-        sizes, activations: [...values["network.activation"].slice(0, sizes.length - 2).map((/** @type {object} */ one) => yours("activation", one)), output],
-        bias: values["network.bias"], batch_norm: values["network.batch_norm"], scaling: values["network.scaling_layer"], initializer: values["network.initializer"],
-        loss: yours("loss", values["loss.name"]), reduction: values["loss.reduction"], penalty: values["loss.penalty"], penalize_biases: values["loss.penalize_biases"],
-        optimizer: values["optimizer.name"].name, schedule: values["optimizer.schedule"].name, schedule_per: values["optimizer.schedule"].per ?? "step",
-        factors: {}, batch_size: values["optimizer.batch_size"], x: train.x, y: encode(train.answers), weights: null, locked: [], members,
-      },
-    };
-  }
-
-  /** @param {number} seed @param {Record<string, any>} values with the one that varies @returns {import("./engine/training.js").Member} */
-  member(seed, values) {
-    const own = Object.entries(values).filter(([key]) => key.startsWith("optimizer.name.")).map(([key, value]) => [key.slice("optimizer.name.".length), value]);
-    const dropout = [values["network.dropout"]].flat();
-    return {
-      seed, data_seed: values["run.data_seed"] ?? 0, dropout_seed: seed, initial_scale: values["network.initial_scale"],
-      learning_rate: values["optimizer.learning_rate"], numbers: { ...values["optimizer.name"], ...Object.fromEntries(own) }, schedule_numbers: values["optimizer.schedule"],
-      strength: values["loss.penalty"] ? values["loss.strength"] : 0,
-      dropout: values["network.layers"].map((/** @type {number} */ _, /** @type {number} */ layer) => dropout[layer] ?? dropout[0] ?? 0),
-    };
+  /** Begin a story, without the formulas that were typed before. @param {string} name */
+  tell(name) {
+    const { recipes } = this.experiment;
+    if (!(name in recipes)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
+    this.use(this.begun(recipes[name]), {}, name);
+    return this.worker.ask("begin", this.setup);
   }
 
   /** @returns {import("./source.js").Frame} */
   describeData() {
-    const { name, features, classes } = this.data();
+    const { name, features, classes } = this.settings.data();
     const { sizes, activations, bias, batch_norm, scaling } = this.setup.problem;
     const parts = /** @type {[string, import("./own_data.js").Rows][]} */ (Object.entries(this.rows).filter(([, rows]) => rows));
     const { answers } = this.rows.train;
@@ -181,58 +114,78 @@ export class OwnSource {
     return { header, arrays: Object.fromEntries(arrays) };
   }
 
-  /** The settings that differ from those that the page began with; points that were drawn have no address. */
+  /** @param {{member: number, place: number, value?: any, locked?: boolean}} table */
+  edit(table) {
+    const { value } = table;
+    if (value !== undefined && !Number.isFinite(value)) throw new Error(`value is ${toml(value)}; give a finite number`);
+    return this.worker.ask("edit", { ...table, version: ++this.version });
+  }
+
+  // --- the address ----------------------------------------------------------------------------------------------------
+
+  /** The story, and the settings that differ from its own; more than a few drawn points have no address. */
   address() {
-    if (!this.values["data.name"]) return "";
-    const changed = Object.entries({ ...this.values, grid: this.grid }).filter(([key, value]) =>
-      JSON.stringify(value) !== JSON.stringify(key === "grid" ? this.experiment.grid : this.experiment.values[key]));
-    return new URLSearchParams(changed.map(([key, value]) => [key, JSON.stringify(value)])).toString();
+    const { values, grid, points } = this.settings;
+    const base = this.experiment.recipes[this.story] ?? this.experiment;
+    const address = new URLSearchParams(this.story ? { story: this.story.slice(3) } : {});
+    if (!values["data.name"]) {
+      if (points[""].answers.length > MAX_POINTS_IN_ADDRESS) return "";
+      address.set("points", points[""].csv ?? "");
+    }
+    const given = (/** @type {string} */ key) => (key === "network.layers" ? ["auto", ...values[key], "auto"] : values[key]);
+    for (const key of Object.keys(values)) {
+      const isDerived = key === "optimizer.momentum" || (key === "data.name" && !values[key]);
+      if (!isDerived && JSON.stringify(values[key]) !== JSON.stringify(base.values[key])) address.set(key, JSON.stringify(given(key)));
+    }
+    if (JSON.stringify(grid) !== JSON.stringify(base.grid)) address.set("grid", JSON.stringify(grid));
+    for (const [kind, pair] of Object.entries(this.typed)) address.set(kind, JSON.stringify(pair));
+    return address.toString();
   }
 
-  readAddress() {
-    for (const [key, text] of new URLSearchParams(location.hash.slice(1))) {
-      const story = key === "story" && Object.keys(this.experiment.recipes).find((name) => name.slice(3) === text);
-      if (story) this.useRecipe(this.experiment.recipes[story]);
-      try {
-        const value = JSON.parse(text);
-        if (key === "grid") this.grid = value;
-        else if (key in this.values) this.values[key] = value;
-      } catch {
-        continue; // what cannot be read stays as the page has it
-      }
-    }
+  /** Begin with what the address says; where it cannot be used, with the page's own experiment and a sentence. @param {string} hash */
+  readAddress(hash) {
+    this.notes = [];
     try {
-      this.prepare();
-    } catch {
-      this.useRecipe(this.experiment);
-      this.prepare();
+      const address = Object.fromEntries(new URLSearchParams(hash));
+      const { story, points, activation, loss, ...others } = address;
+      const name = Object.keys(this.experiment.recipes).find((one) => one.slice(3) === story);
+      if (story && !name) throw new Error(`there is no story '${story}'`);
+      const settings = this.begun(name ? this.experiment.recipes[name] : this.experiment);
+      if (points) useDrawn(settings, points);
+      settings.change(Object.fromEntries(Object.entries(others).map(([key, text]) => [key, JSON.parse(text)])));
+      const typed = Object.fromEntries(Object.entries({ activation, loss }).filter(([, text]) => text).map(([kind, text]) => [kind, JSON.parse(text)]));
+      for (const [kind, pair] of Object.entries(typed)) FORMULA_NAMES[kind].forEach((names, index) => readFormula(String(pair[index] ?? ""), names));
+      this.use(settings, typed, name);
+    } catch (error) {
+      this.notes = [`The address cannot be used: ${/** @type {Error} */ (error).message}. The page begins with its own experiment.`];
+      this.use(this.begun(this.experiment), {}, "");
     }
   }
 
-  /** @param {string} csv of points that were drawn */
-  useDrawn(csv) {
-    const rows = csv.split("\n").slice(1).map((line) => line.split(","));
-    const classes = [...new Set(rows.map((row) => row[2]))].sort();
-    const x = Float64Array.from(rows.flatMap((row) => row.slice(0, 2).map(Number)));
-    this.points[""] = { name: "your own", features: ["x0", "x1"], classes, x, noise: new Float64Array(), usual_noise: null, answers: rows.map((row) => classes.indexOf(row[2])) };
-    Object.assign(this.values, { "data.name": null, "data.split.test": 0, "network.output": { name: "softmax" }, "loss.name": { name: "cross_entropy" } });
-  }
+  // --- typed formulas -------------------------------------------------------------------------------------------------
 
-  /** Use a typed formula, and say how far its derivative is from differences. @param {{kind: string, function: string | null, derivative: string}} table */
+  /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative: string}} table */
   async useFormula({ kind, function: text, derivative }) {
+    const others = Object.fromEntries(Object.entries(this.typed).filter(([one]) => one !== kind));
     if (text === null) {
-      await this.change(() => delete this.typed[kind]);
+      await this.change(() => {}, { typed: others });
       return { text: "" };
     }
     const [f, slope] = [text, derivative].map((one, index) => readFormula(one, FORMULA_NAMES[kind][index]));
-    const errors = Array.from({ length: 25 }, (_, i) => {
-      const [x, y, h] = kind === "activation" ? [(i - 12) / 4.1 + 0.013, f((i - 12) / 4.1 + 0.013), 1e-5] : [0.05 + i * 0.036, i % 2, 1e-5];
-      const difference = (f(x + h, y) - f(x - h, y)) / (2 * h);
-      return Math.abs(slope(x, y) - difference) / Math.max(Math.abs(difference), 1e-3);
-    });
-    await this.change(() => (this.typed[kind] = [text, derivative]));
-    const worst = Math.max(...errors);
-    if (worst < 1e-4) return { text: "Right: the derivative agrees with differences at 25 points." };
-    return { text: `Wrong: the derivative is off by up to ${(100 * worst).toPrecision(2)} % of what differences give.` };
+    const verdict = checkPair(kind, f, slope);
+    await this.change(() => {}, { typed: { ...others, [kind]: [text, derivative] } });
+    return { text: verdict };
   }
+}
+
+/** Train on points that were drawn. @param {OwnSettings} settings @param {string} csv */
+function useDrawn(settings, csv) {
+  const rows = csv.trim().split("\n").slice(1).map((line) => line.split(","));
+  const x = Float64Array.from(rows.flatMap((row) => row.slice(0, 2).map(Number)));
+  if (!rows.length || !x.every(Number.isFinite)) throw new Error("the points cannot be read; draw them again");
+  const classes = [...new Set(rows.map((row) => row[2]))].sort();
+  const answers = rows.map((row) => classes.indexOf(row[2]));
+  settings.points = { ...settings.points, "": { name: "your own", features: ["x0", "x1"], classes, x, noise: new Float64Array(), usual_noise: null, answers, csv } };
+  Object.assign(settings.values, { "data.name": null, "data.split.test": 0 });
+  settings.fitToData({});
 }

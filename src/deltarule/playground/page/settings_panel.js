@@ -2,7 +2,8 @@
 // Settings: data sets as small pictures, a few controls, and all others under "More".
 
 import { circle, classColor, isDark, prepare } from "./colors.js";
-import { button, element } from "./elements.js";
+import { button, element, readNumber } from "./elements.js";
+import { nameOf } from "./rules.js";
 import { THUMBNAILS } from "./thumbnails.js";
 
 /**
@@ -165,7 +166,7 @@ export class SettingsPanel {
     const { values } = this.settings;
     const value = values[key];
     const change = (/** @type {any} */ chosen) => this.change({ [key]: chosen });
-    if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.setUnits(parseNumbers(text)), help)];
+    if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.setUnits(readNumbers(text)), help)];
     if (key === "network.activation") {
       const names = [...new Set(value.map(nameOf))];
       const shown = names.length > 1 ? ["several", ...(choices ?? [])] : choices ?? [];
@@ -198,7 +199,7 @@ export class SettingsPanel {
       this.number(`${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`, `${key}.${name}`, record[name] ?? usual, (number) => this.change({ [key]: { ...record, [name]: number ?? usual } }), help));
   }
 
-  /** @param {number[]} units */
+  /** @param {any[]} units */
   setUnits(units) {
     return this.workbench.changeLayers((layers) => units.map((count, layer) => ({ units: count, activation: (layers[layer] ?? layers.at(-1))?.activation ?? { name: "tanh" } })));
   }
@@ -208,10 +209,21 @@ export class SettingsPanel {
     const optimizer = this.settings.values["optimizer.name"];
     const own = Object.keys(optimizer).filter((name) => name !== "name").map((name) => `optimizer.name.${name}`);
     const keys = [...new Set(["", ...Object.keys(USUAL_GRIDS).slice(0, 4), ...own, ...(varied ? [varied] : [])])];
-    const vary = (/** @type {string} */ key, /** @type {number[]} */ values) => this.change({ grid: key ? { [key]: values } : {} });
-    const controls = [this.select("Vary", "vary", keys, varied ?? "", (key) => vary(key, USUAL_GRIDS[key] ?? [optimizer[key.split(".")[2]]]))];
-    if (varied) controls.push(this.field("Values", "grid", this.settings.grid[varied].join(", "), (text) => vary(varied, parseNumbers(text))));
+    const vary = (/** @type {string} */ key, /** @type {(number | string)[]} */ values) => this.change(this.varied(key, values));
+    const controls = [this.select("Vary", "vary", keys, varied ?? "", (key) => vary(key, USUAL_GRIDS[key] ?? usualValues(optimizer[key.split(".")[2]])))];
+    if (varied) controls.push(this.field("Values", "grid", this.settings.grid[varied].join(", "), (text) => vary(varied, readNumbers(text))));
     return controls;
+  }
+
+  /** The settings with which a key is varied: with a penalty whose strength varies, and no more networks than the page trains. @param {string} key @param {(number | string)[]} values */
+  varied(key, values) {
+    const { "loss.penalty": penalty, "run.seeds": seeds } = this.settings.values;
+    const most = Math.floor((this.workbench.source.maxMembers ?? Infinity) / values.length);
+    return {
+      grid: key ? { [key]: values } : {},
+      ...(key === "loss.strength" && !penalty ? { "loss.penalty": "l2" } : {}),
+      ...(key && (Array.isArray(seeds) ? seeds.length : seeds) > most ? { "run.seeds": most } : {}),
+    };
   }
 
   // --- formulas and files ---------------------------------------------------------------------------------------------
@@ -275,25 +287,23 @@ export class SettingsPanel {
 
   /**
    * @param {string} title @param {string} key @param {number | null} value
-   * @param {(value: number | null) => any} action called with null where nothing is written
+   * @param {(value: any) => any} action called with a number, null where nothing is written, or the text of what is no number
    * @param {string} help
    */
   number(title, key, value, action, help) {
-    const row = this.field(title, key, value === null ? "" : String(value), (text) => {
-      if (text && Number.isNaN(Number(text))) this.workbench.say(`${title} is "${text}"; give a number.`);
-      else action(text ? Number(text) : null);
-    }, help);
+    const row = this.field(title, key, value === null ? "" : String(value), (text) => action(text ? readNumber(text) : null), help);
     row.lastElementChild?.setAttribute("inputmode", "decimal");
     return row;
   }
 }
 
-/** @param {any} named a name, or a table with a name and parameters */
-function nameOf(named) {
-  return typeof named === "object" && named !== null ? named.name : named;
+/** Values around one of an optimizer's numbers. @param {number} usual */
+function usualValues(usual) {
+  if (usual >= 0.5 && usual < 1) return [0, 0.5, 0.9, 0.99];
+  return usual ? [usual / 10, usual, usual * 10] : [0, 0.01, 0.1];
 }
 
 /** @param {string} text */
-function parseNumbers(text) {
-  return text.split(/[,;\s]+/).filter(Boolean).map(Number);
+function readNumbers(text) {
+  return text.split(/[,;\s]+/).filter(Boolean).map(readNumber);
 }

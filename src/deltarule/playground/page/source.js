@@ -6,7 +6,7 @@
  * @typedef {{header: Record<string, any>, arrays: Record<string, NumberArray>}} Frame
  * @typedef {(name: string, table?: any, signal?: AbortSignal) => Promise<any>} Ask answers "frame" and "data" with a frame,
  *   a command with what it gives
- * @typedef {{ask: Ask, hasAddress?: boolean, lacks?: string}} Source `lacks` is a sentence on what needs Python, where there is none
+ * @typedef {{ask: Ask, hasAddress?: boolean, lacks?: string, maxMembers?: number}} Source `lacks` is a sentence on what needs Python, where there is none
  */
 
 /** Read a frame as picture.py writes it: the length of a header in JSON, the header, and arrays of float32. @param {ArrayBuffer} bytes @returns {Frame} */

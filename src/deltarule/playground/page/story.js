@@ -8,11 +8,13 @@ export class StoryStrip {
   constructor(box, onChoose) {
     this.box = box;
     this.onChoose = onChoose;
+    this.shown = "";
     this.stories = /** @type {import("./settings_panel.js").Catalog["stories"]} */ ([]); // whose texts have parts that begin with "Do:", "See:" and "Why:"
   }
 
   /** Show a story; without one, only the choice of stories. @param {string} name */
   show(name) {
+    this.shown = name;
     const index = this.stories.findIndex((story) => story.name === name);
     const choice = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => choice.value && this.onChoose(choice.value) },
       new Option("Stories …", ""), ...this.stories.map(({ name: value, title }) => new Option(title, value)));

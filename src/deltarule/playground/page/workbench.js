@@ -133,12 +133,9 @@ export class Workbench {
       this.catalog = await this.source.ask("catalog");
       this.settings = await this.source.ask("settings");
       this.story.stories = this.catalog.stories;
-      const address = new URLSearchParams(this.source.hasAddress ? location.hash.slice(1) : "");
-      this.story.show(this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "");
-      const recipe = !this.source.lacks && address.get("recipe");
-      if (!recipe || recipe === this.settings.toml) return;
-      if (this.settings.step > 0) this.askToReplace(recipe);
-      else await this.source.ask("recipe", { recipe });
+      if (!this.source.hasAddress) return;
+      window.addEventListener("hashchange", () => this.readAddress(true));
+      await this.readAddress(false);
     });
     let [drawnAt, isLost] = [0, false];
     while (!this.isStopped) {
@@ -165,6 +162,20 @@ export class Workbench {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
       }
     }
+  }
+
+  /** Show the story and train the experiment of the address. @param {boolean} isChanged whether it is another one than that with which the page was opened */
+  async readAddress(isChanged) {
+    const hash = location.hash.slice(1);
+    const address = new URLSearchParams(hash);
+    const story = this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "";
+    this.story.show(story);
+    const recipe = address.get("recipe");
+    if (this.source.lacks) return isChanged && this.change("address", () => ({ hash }));
+    if (story && !recipe) return this.change("story", () => ({ name: story }));
+    if (!recipe || recipe === this.settings.toml) return undefined;
+    if (this.settings.step > 0 && !isChanged) return this.askToReplace(recipe);
+    return this.change("recipe", () => ({ recipe }));
   }
 
   /** End drawing: the cell of the notebook is gone. */
@@ -195,7 +206,8 @@ export class Workbench {
     if (!this.data) return;
     const { features, axes } = this.data.header;
     this.panel.show(this.settings, this.catalog, features, axes);
-    const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams({ recipe: this.settings.toml }));
+    const served = [["story", this.story.shown.slice(3)], ["recipe", this.settings.toml ?? ""]].filter(([, text]) => text);
+    const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams(served));
     if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
     this.redraw();
   }

@@ -5,7 +5,7 @@ import { erf } from "./formulas.js";
 import { INITIAL_BIASES, INITIAL_WEIGHTS, randomUniform } from "./random.js";
 
 /** @typedef {import("./network.js").Network} Network */
-/** @typedef {{name: string, biases?: string, std?: number, range?: number, value?: number}} Initializer */
+/** @typedef {{name: string, biases?: string, std?: number, range?: number, value?: number, gain?: number}} Initializer */
 
 /** The law of each initializer, and its limit, deviation or value. @type {Record<string, [string, (inputs: number, units: number, own: Initializer) => number]>} */
 export const INITIALIZERS = {
@@ -19,32 +19,54 @@ export const INITIALIZERS = {
   normal: ["normal", (inputs, units, { std = 0.01 }) => std],
   uniform: ["uniform", (inputs, units, { range = 0.5 }) => range],
   positive_uniform: ["positive", (inputs, units, { range = 1 }) => range],
+  orthogonal: ["orthogonal", (inputs, units, { gain = 1 }) => gain],
   zeros: ["constant", () => 0],
   constant: ["constant", (inputs, units, { value = 0.1 }) => value],
 };
 
 /**
  * The first θ of a network.
- * @param {Network} network @param {Initializer} initializer @param {bigint} seed @param {number} scale
+ * @param {Network} network @param {Initializer | Initializer[]} initializer of all layers, or one for each @param {bigint} seed @param {number} scale
  */
 export function initialTheta(network, initializer, seed, scale) {
-  const [law, spreadOf] = INITIALIZERS[initializer.name];
   const theta = new Float64Array(network.parameters);
   network.layers.forEach((layer, index) => {
-    const spread = spreadOf(layer.inputs, layer.units, initializer);
-    const fill = (/** @type {number} */ start, /** @type {number} */ count, /** @type {number} */ purpose) => {
-      for (let i = 0; i < count; i++) {
+    const own = Array.isArray(initializer) ? initializer[index] : initializer;
+    const [law, spreadOf] = INITIALIZERS[own.name];
+    const spread = spreadOf(layer.inputs, layer.units, own);
+    const fill = (/** @type {number} */ start, /** @type {number} */ rows, /** @type {number} */ purpose) => {
+      const drawn = Float64Array.from({ length: rows * layer.units }, (_, i) => {
         const u = law === "constant" ? 0 : randomUniform(seed, purpose | ((index + 1) << 8), i);
-        const drawn = { uniform: 2 * u - 1, positive: u, normal: law === "normal" ? normalQuantile(u) : 0, constant: 1 }[law] ?? 0;
-        theta[start + i] = spread * drawn * scale;
-      }
+        return { uniform: 2 * u - 1, positive: u, constant: 1 }[law] ?? normalQuantile(u);
+      });
+      if (law === "orthogonal") orthogonalize(drawn, rows, layer.units);
+      drawn.forEach((one, i) => (theta[start + i] = spread * one * scale));
     };
-    fill(layer.weights, layer.inputs * layer.units, INITIAL_WEIGHTS);
-    if (layer.biases >= 0 && initializer.biases === "same") fill(layer.biases, layer.units, INITIAL_BIASES);
+    fill(layer.weights, layer.inputs, INITIAL_WEIGHTS);
+    if (layer.biases >= 0 && own.biases === "same") fill(layer.biases, 1, INITIAL_BIASES);
     if (layer.scale >= 0) theta.fill(1, layer.scale, layer.scale + layer.inputs);
     if (layer.gamma >= 0) theta.fill(1, layer.gamma, layer.gamma + layer.units);
   });
   return theta;
+}
+
+/** Make the columns of a matrix, or the rows where they are fewer, orthonormal in their order: by Gram and Schmidt, twice for the digits. @param {Float64Array} matrix @param {number} rows @param {number} columns */
+function orthogonalize(matrix, rows, columns) {
+  const [count, length, next, along] = rows < columns ? [rows, columns, columns, 1] : [columns, rows, 1, columns];
+  const dot = (/** @type {number} */ a, /** @type {number} */ b) => {
+    let total = 0;
+    for (let i = 0; i < length; i++) total += matrix[a * next + i * along] * matrix[b * next + i * along];
+    return total;
+  };
+  for (let one = 0; one < count; one++) {
+    for (let before = 0; before < 2 * one; before++) {
+      const other = before % one;
+      const share = dot(one, other);
+      for (let i = 0; i < length; i++) matrix[one * next + i * along] -= share * matrix[other * next + i * along];
+    }
+    const norm = Math.sqrt(dot(one, one));
+    for (let i = 0; i < length; i++) matrix[one * next + i * along] /= norm;
+  }
 }
 
 /** The x below which a standard normal number lies with probability u, by Newton's method. @param {number} u */

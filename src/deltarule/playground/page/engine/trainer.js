@@ -1,6 +1,7 @@
 // @ts-check
 // Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
 
+import { firstNonfinite } from "./divergence.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
 import { Training } from "./training.js";
 
@@ -103,12 +104,17 @@ export class Trainer {
     this.snapshots.push({ step, setup: this.setup, states: states.map(copied), isChange });
     const most = Math.max(8, Math.min(MAX_POINTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
     if (this.snapshots.length > most) this.snapshots = this.snapshots.filter((one, index) => one.isChange || index % 2 === 0);
-    values.objective.forEach((objective, member) => {
-      const isKnown = Number.isFinite(objective) || this.diverged.some(([one]) => one === member);
-      if (!isKnown && this.diverged.length < MAX_NOTED_DIVERGENCES) this.diverged.push([member, step, this.setup.problem.activations.length, "loss"]);
-    });
+    this.noteDivergences();
     this.evaluatedAt = performance.now();
     this.evaluationMilliseconds = this.evaluatedAt - began;
+  }
+
+  noteDivergences() {
+    for (const [member, step] of this.training.bad) {
+      if (this.diverged.length >= MAX_NOTED_DIVERGENCES) return;
+      if (!this.diverged.some(([one]) => one === member)) this.diverged.push([member, step, ...firstNonfinite(this.at(step, [member]))]);
+    }
+    this.diverged.sort(([a, atA], [b, atB]) => atA - atB || a - b);
   }
 
   /** Objective and metric of members, by name. @param {State[]} states @param {number[]} strengths */

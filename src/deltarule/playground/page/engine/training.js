@@ -1,6 +1,7 @@
 // @ts-check
 // Updates of a population, as deltarule's reference engine makes them: the same batches, masks, rates and formulas.
 
+import { isSound } from "./divergence.js";
 import { OPTIMIZERS, SCHEDULES } from "./formulas.js";
 import { initialTheta } from "./initial.js";
 import { addPenalty, DataTerm, isPenalized, Network, numbersOf, Pass, sum } from "./network.js";
@@ -10,7 +11,7 @@ import { fillMask, randomOrder } from "./random.js";
  * @typedef {import("./network.js").Named} Named
  * @typedef {{seed: number | string, data_seed: number | string, dropout_seed: number | string, initial_scale: number, learning_rate: number,
  *   numbers: Record<string, number>, schedule_numbers: Record<string, number>, strength: number, dropout: number[]}} Member what may differ from member to member
- * @typedef {import("./network.js").Shape & import("./network.js").Objective & {initializer: import("./initial.js").Initializer, optimizer: string, schedule: string,
+ * @typedef {import("./network.js").Shape & import("./network.js").Objective & {initializer: import("./initial.js").Initializer | import("./initial.js").Initializer[], optimizer: string, schedule: string,
  *   schedule_per: string, factors: Record<string, number[]>, batch_size: number | null, x: ArrayLike<number>, y: ArrayLike<number>, weights: ArrayLike<number> | null, locked?: number[], members: Member[]}} Problem locked places in θ keep their numbers
  * @typedef {{theta: Float64Array, slots: Float64Array[], buffers: Float64Array}} State of one member
  */
@@ -44,6 +45,8 @@ export class Training {
     this.orders = new Map();
     this.step = step;
     this.total = 0; // the weight of the last batch
+    /** @type {Map<number, number>} the step at which a member was first not finite */
+    this.bad = new Map();
     /** @type {State[]} */
     this.states = states ?? problem.members.map((member) => ({
       theta: initialTheta(this.network, problem.initializer, BigInt(member.seed), member.initial_scale),
@@ -56,7 +59,10 @@ export class Training {
   advance(updates) {
     const objectives = new Float64Array(this.states.length);
     for (let end = this.step + updates; this.step < end; this.step++) {
-      for (let member = 0; member < this.states.length; member++) objectives[member] = this.update(member);
+      for (let member = 0; member < this.states.length; member++) {
+        objectives[member] = this.update(member);
+        if (!this.bad.has(member) && !isSound(this.states[member], objectives[member])) this.bad.set(member, this.step);
+      }
     }
     return objectives;
   }

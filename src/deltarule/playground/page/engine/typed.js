@@ -1,5 +1,5 @@
 // @ts-check
-// Typed formulas: read by a grammar of their own, and computed by a tree of functions; nothing that is typed runs as code.
+// Typed formulas: read by the grammar of custom_formulas.py, and computed by a tree of functions; nothing that is typed runs as code.
 
 /** @typedef {(values: Record<string, number>) => number} Evaluate */
 
@@ -17,7 +17,10 @@ const OPERATORS = {
 };
 /** The variables that the function and the derivative of each kind of formula may use. @type {Record<string, string[][]>} */
 export const FORMULA_NAMES = { activation: [["z"], ["z", "a"]], loss: [["p", "y"], ["p", "y"]] };
-const LEVELS = [["<", "<=", ">", ">="], ["+", "-"], ["*", "/"]]; // from the loosest
+const COMPARISONS = ["<", "<=", ">", ">="];
+const LEVELS = [["+", "-"], ["*", "/"]]; // from the looser
+const MAX_CHARACTERS = 300;
+const MAX_DEPTH = 30; // of parentheses
 
 /**
  * Read a formula, such as "max(z, 0)" or "1 - a^2", as a function of its variables.
@@ -25,14 +28,22 @@ const LEVELS = [["<", "<=", ">", ">="], ["+", "-"], ["*", "/"]]; // from the loo
  * @returns {(...numbers: number[]) => number}
  */
 export function readFormula(text, names) {
-  if (text.length > 300) throw new Error(`The formula has ${text.length} characters; give at most 300.`);
+  if (text.length > MAX_CHARACTERS) throw new Error(`the formula has ${text.length} characters; give at most ${MAX_CHARACTERS}`);
   const tokens = text.replaceAll("**", "^").match(/\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|\w+|<=|>=|\S/gi) ?? [];
   const fail = (/** @type {string} */ reason) => {
     const allowed = [...names, ...Object.keys(CONSTANTS), ...Object.keys(FUNCTIONS)].join(", ");
-    throw new Error(`The formula "${text}" cannot be read: ${reason}; write it with numbers, + - * / ^ and ${allowed}.`);
+    throw new Error(`the formula "${text}" cannot be read: ${reason}; write it with numbers, + - * / ^ and ${allowed}`);
   };
-  let at = 0;
+  let [at, depth] = [0, 0];
   const expect = (/** @type {string} */ token) => tokens[at] === token ? at++ : fail(tokens[at] ? `"${tokens[at]}" stands where "${token}" should` : `"${token}" is missing`);
+  /** A comparison, of which none follows another, or a sum. @returns {Evaluate} */
+  function whole() {
+    if (++depth > MAX_DEPTH) fail("it is nested too deep");
+    const left = binary(0);
+    const compared = COMPARISONS.includes(tokens[at]) ? apply(OPERATORS[tokens[at++]], [left, binary(0)]) : left;
+    depth--;
+    return compared;
+  }
   /** @param {number} level @returns {Evaluate} */
   function binary(level) {
     if (level === LEVELS.length) return unary();
@@ -45,7 +56,9 @@ export function readFormula(text, names) {
     const sign = tokens[at];
     if (sign !== "-" && sign !== "+") return power();
     at++;
+    if (++depth > MAX_DEPTH) fail("it is nested too deep");
     const value = unary();
+    depth--;
     return sign === "-" ? (values) => -value(values) : value;
   }
   /** @returns {Evaluate} */
@@ -53,13 +66,16 @@ export function readFormula(text, names) {
     const base = atom();
     if (tokens[at] !== "^") return base;
     at++;
-    return apply(OPERATORS["^"], [base, unary()]);
+    if (++depth > MAX_DEPTH) fail("it is nested too deep");
+    const exponent = unary();
+    depth--;
+    return apply(OPERATORS["^"], [base, exponent]);
   }
   /** @returns {Evaluate} */
   function atom() {
     const token = tokens[at++] ?? fail("it ends too early");
     if (token === "(") {
-      const value = binary(0);
+      const value = whole();
       expect(")");
       return value;
     }
@@ -71,15 +87,15 @@ export function readFormula(text, names) {
     if (Object.hasOwn(CONSTANTS, token)) return () => CONSTANTS[token];
     if (!Object.hasOwn(FUNCTIONS, token)) return fail(`"${token}" cannot stand in a formula`);
     expect("(");
-    const parts = [binary(0)];
+    const parts = [whole()];
     if (["max", "min"].includes(token)) {
       expect(",");
-      parts.push(binary(0));
+      parts.push(whole());
     }
     expect(")");
     return apply(FUNCTIONS[token], parts);
   }
-  const formula = binary(0);
+  const formula = whole();
   if (at < tokens.length) fail(`"${tokens[at]}" cannot stand there`);
   return (...numbers) => formula(Object.fromEntries(names.map((name, index) => [name, numbers[index]])));
 }

@@ -1,0 +1,38 @@
+// Answers lines of commands with what the page without Python makes of them: tests compare it with the workbench in Python.
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const [folder, page] = process.argv.slice(2);
+const experiment = JSON.parse(readFileSync(page, "utf8").match(/id="experiment">(.*?)<\/script>/s)[1]);
+globalThis.location = { hash: "", pathname: "/" };
+globalThis.Worker = class {
+  postMessage({ id }) {
+    queueMicrotask(() => this.onmessage({ data: { id } }));
+  }
+};
+URL.createObjectURL = () => "";
+const { OwnSource } = await import(`${folder}/own_source.js`);
+const { Trainer } = await import(`${folder}/engine/trainer.js`);
+const { drawnRows } = await import(`${folder}/own_split.js`);
+const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { commands, steps, hash, split } = JSON.parse(line);
+  if (split) {
+    console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
+    continue;
+  }
+  globalThis.location.hash = hash ?? "";
+  const source = new OwnSource(structuredClone(experiment), "");
+  const answers = [];
+  for (const [name, table] of commands) {
+    answers.push(await source.ask(name, table).then((answer) => ({ text: answer?.text ?? null }), (error) => ({ refused: error.message })));
+  }
+  const trainer = new Trainer(source.setup);
+  trainer.training.advance(steps);
+  trainer.remember(false);
+  const { setup } = source;
+  const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
+  const settings = await source.ask("settings");
+  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes }, shown));
+}

@@ -1,0 +1,237 @@
+"""What the page without Python accepts, refuses, computes and says is what the workbench in Python does."""
+
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from node_process import NodeProcess, needs_node
+from sklearn.model_selection import train_test_split
+
+from deltarule.errors import BadInput
+from deltarule.playground import page_bundle
+from deltarule.playground.own_page import write_page
+from deltarule.playground.play import recipe_to_play
+from deltarule.playground.rules import KNOWN, rules
+from deltarule.playground.session import Session
+from deltarule.playground.settings import list_stories
+
+pytestmark = needs_node
+NEEDS_PYTHON = "deltarule play"
+"""What a refusal of the page says where Python could do what is asked."""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    file = write_page(recipe_to_play(), tmp_path_factory.mktemp("page") / "page.html")
+    folder = (Path(page_bundle.__file__).parent / "page").as_uri()
+    process = NodeProcess(Path(__file__).with_name("page_runner.mjs"), folder, str(file))
+    yield process
+    process.close()
+
+
+def in_python(commands, steps):
+    """What the workbench in Python makes of commands."""
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    answers = []
+    try:
+        session.command("change", {"settings": {"run.engine": "reference"}})
+        for name, table in commands:
+            try:
+                answer = session.command(name, table)
+                answers.append({"text": answer["text"] if isinstance(answer, dict) else None})
+            except BadInput as error:
+                answers.append({"refused": str(error)})
+        if steps:
+            session.command("step", {"updates": steps})
+        workbench, moment = session.workbench, session.workbench.moment
+        diverged = sorted(
+            ([one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()),
+            key=lambda one: (one[1], one[0]),
+        )
+        return SimpleNamespace(
+            answers=answers, theta=moment.state.theta, solved=moment.is_solved.tolist(), diverged=diverged
+        )
+    finally:
+        session.close()
+
+
+def agree(page, *commands, steps=3, rtol=1e-9):
+    """Hold that both hosts make the same of commands; returns the page's answers."""
+    commands = [("change", {"settings": {"run.seeds": 2}}), *commands]
+    found, expected = page.ask({"commands": commands, "steps": steps}), in_python(commands, steps)
+    for one, other in zip(found["answers"], expected.answers, strict=True):
+        if NEEDS_PYTHON in one.get("refused", ""):
+            assert "refused" not in other or "deltarule play" not in other["refused"]
+            return found
+        assert one.get("refused") == other.get("refused")
+        # Python also names the mistake, below the verdict.
+        assert (one.get("text") or "").partition("\n")[0] == (other.get("text") or "").partition("\n")[0]
+    theta = np.array([[float(number) for number in member] for member in found["theta"]])
+    np.testing.assert_allclose(theta, expected.theta, rtol=rtol, atol=rtol)
+    assert found["solved"] == expected.solved
+    assert found["diverged"] == expected.diverged
+    return found
+
+
+def change(**settings):
+    return "change", {"settings": {key.replace("__", "."): value for key, value in settings.items()}}
+
+
+VALUES = [
+    *(None, "none", True, False, 0, 1, 2, 7.5, -1, 0.5, 1e9, 1e-7, 10, "x", "", [], [0.1, 0.2], [1, 1], {"name": "x"}),
+    *(["auto", 3, "auto"], ["auto", "auto"], [2, 4, 2], [3, 4, 2], ["auto", 0, "auto"], "softmax", "sigmoid", "relu"),
+    *({"name": "elu", "alpha": 2}, ["tanh"], ["tanh", "relu"], "zeros", {"name": "normal", "std": -1}, "he_normal"),
+    *("huber", {"name": "huber", "delta": 0}, "l1", "L2", "momentum", {"name": "momentum", "momentum": 1}, "adamw"),
+    *({"name": "adam", "beta_1": 0.5}, "step", {"name": "step", "every": 0}, {"name": "step", "per": "epoch"}),
+    *("circles", {"name": "spirals", "noise": 0.2}, {"name": "xor", "noise": 0.2}, "moons", "adaptive", "unit"),
+]
+KEYS = sorted(
+    KNOWN | {"data.split.test", "loss.label_smoothing", "stopping.max_steps", "learning_rate", "network.layer"}
+)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.sampled_from(KEYS), value=st.sampled_from(VALUES))
+def test_any_value_of_any_key(page, key, value):
+    if key not in ("data.file", "data.target"):  # the page has no files
+        agree(page, change(**{key: value}), steps=2)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.sampled_from(KEYS), values=st.lists(st.sampled_from(VALUES), max_size=2))
+def test_any_grid(page, key, values):
+    if key not in ("data.file", "data.target", "data.name", "data.split"):  # Python varies data in a sweep alone
+        agree(page, change(grid={key: values}), steps=2)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 17, 0.9999, 299, 300, 1.5, -0.1, 1])
+def test_test_share(page, share):
+    agree(page, change(data__split__test=share), steps=5)
+
+
+def test_momentum_varies(page):
+    agree(page, change(optimizer__name="momentum"), change(grid={"optimizer.momentum": [0, 0.5, 0.9]}), steps=30)
+    found = agree(page, change(optimizer__name="momentum"), change(grid={"optimizer.momentum": [0, 0.9]}), steps=30)
+    assert found["theta"][0] != found["theta"][2]
+
+
+def test_a_varied_key_is_fixed_again_when_it_or_its_formula_is_set(page):
+    varied = change(grid={"optimizer.name.beta1": [0.5, 0.9]})
+    assert len(agree(page, varied, change(optimizer__name="sgd"))["theta"]) == 2
+    assert len(agree(page, varied, change(optimizer__learning_rate=0.1))["theta"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "function", "derivative"),
+    [
+        ("activation", "tanh(z)", "1 - a^2"),
+        ("activation", "tanh(z)", "1 - z^2"),
+        ("activation", "sqrt(z)", "0.5 / sqrt(z)"),
+        ("activation", "z > 0", "0"),
+        ("activation", "0 < z < 1", "0"),
+        ("activation", "1_000 * z", "1000"),
+        ("activation", "01 * z", "1"),
+        ("activation", "z # the identity", "1"),
+        ("activation", "log(z - 9)", "1 / (z - 9)"),
+        ("activation", "exp(z,)", "a"),
+        ("activation", "2 ^ -z ^ 2", "1"),
+        ("loss", "(p - y)^2", "p - y"),
+        ("loss", "-y * log(p)", "-y / p"),
+        ("loss", "p", "z"),
+    ],
+)
+def test_typed_formula(page, kind, function, derivative):
+    agree(page, ("formula", {"kind": kind, "function": function, "derivative": derivative}), steps=3)
+
+
+def test_typed_formula_ends_with_another_story(page):
+    typed = ("formula", {"kind": "activation", "function": "z", "derivative": "1"})
+    agree(page, typed, ("story", {"name": "03-too-high-a-rate"}), steps=3)
+    agree(page, typed, change(grid={"optimizer.learning_rate": [0.01, 0.02]}), steps=3)
+
+
+@pytest.mark.parametrize("story", [story["name"] for story in list_stories()])
+def test_stories(page, story):
+    agree(page, ("story", {"name": story}), steps=20, rtol=1e-6)  # batch norm amplifies the order of sums
+
+
+def test_divergence_has_its_step_layer_and_array(page):
+    hills = change(
+        data__name="hills", optimizer__name="sgd", network__activation="identity", optimizer__learning_rate=2
+    )
+    assert agree(page, hills, steps=60, rtol=np.inf)["diverged"]
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_rows_that_are_set_aside_are_those_of_scikit_learn(page, data):
+    rows, classes = data.draw(st.integers(6, 200)), data.draw(st.integers(1, 5))
+    labels = data.draw(st.lists(st.integers(0, classes - 1), min_size=rows, max_size=rows)) if classes > 1 else None
+    count, seed = data.draw(st.integers(1, rows - 1)), data.draw(st.integers(0, 2**32 - 1))
+    try:
+        _, test = train_test_split(np.arange(rows), test_size=count, random_state=seed, stratify=labels)
+    except ValueError:  # too few of a class, which is refused before
+        return
+    split = {"labels": labels or [], "rows": rows, "count": count, "seed": seed}
+    assert page.ask({"split": split}) == sorted(test.tolist())
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+POINTS = "x0,x1,class\n" + "\n".join(f"{x / 7:.4f},{y / 5:.4f},class {(x + y) % 2}" for x in range(7) for y in range(5))
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [change(optimizer__learning_rate=0.3, network__layers=["auto", 4, "auto"], run__seeds=3)],
+        [("story", {"name": "06-encoder-code"})],
+        [("story", {"name": "06-encoder-code"}), change(run__seeds=5)],
+        [change(grid={"optimizer.learning_rate": [0.1, 0.2]}, run__seeds=2)],
+        [change(optimizer__name={"name": "momentum", "momentum": 0.3})],
+        [change(data__name="circles"), change(data__split__test=0.2)],
+        [("formula", {"kind": "activation", "function": "z^2 + 1", "derivative": "2 * z"})],
+        [("own-data", {"csv": POINTS})],
+        [("own-data", {"csv": POINTS}), change(run__seeds=2)],
+    ],
+)
+def test_address_brings_back_the_experiment(page, commands):
+    there = page.ask({"commands": commands, "steps": 5})
+    assert all("refused" not in answer for answer in there["answers"])
+    back = page.ask({"commands": [], "steps": 5, "hash": f"#{there['address']}"})
+    assert back["notes"] == []
+    assert {key: back[key] for key in ("theta", "solved", "address")} == {
+        key: there[key] for key in ("theta", "solved", "address")
+    }
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("story=nonsense", "optimizer.learning_rate=fast", "optimizer.learning_rate=-1", "nonsense.key=1", "grid=[]"),
+        *("network.layers=[]", "network.layers=null", "run.seeds=0", "data.name=null", 'data.name={"name":"moons"}'),
+        *("points=1", "points=x,y,class%0Aa,b,c", "activation=1", 'activation=["z"]', 'loss=["p","q"]', "%%%", "a=b=c"),
+        *('grid={"optimizer.learning_rate":[]}', "optimizer.name={}", "run.seeds=1e99", "network.activation=[]"),
+    ],
+)
+def test_wrong_address_ends_in_a_sentence_and_the_default(page, address):
+    usual, found = page.ask({"commands": [], "steps": 1}), page.ask({"commands": [], "steps": 1, "hash": f"#{address}"})
+    [note] = found["notes"]
+    assert note.startswith("The address cannot be used: ") and "undefined" not in note and "not a function" not in note
+    assert found["theta"] == usual["theta"]
+
+
+def test_many_drawn_points_have_no_address(page):
+    many = "\n".join(["x0,x1,class", *(f"{i / 300:.4f},0.5,class {i % 2}" for i in range(300))])
+    assert page.ask({"commands": [("own-data", {"csv": many})], "steps": 1})["address"] == ""
+
+
+def test_rules_are_of_all_keys():
+    described = rules()
+    assert set(described["on_page"]) <= set(described["keys"])
+    assert {rule["form"] for rule in described["keys"].values()} >= {"number", "flag", "choice", "formula", "seeds"}
