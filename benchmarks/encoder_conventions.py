@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
-from stored_results import FOLDER
 
 from deltarule.reports.table import table
 from deltarule.studies.claims import Claim, Evidence, all_conditions, claims_of_study, is_about
@@ -37,6 +36,7 @@ from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import judge_claim, judge_share
 
+FOLDER = Path(__file__).parents[1] / "docs" / "studies" / "results"
 FILE, JUDGED = FOLDER / "encoder-conventions.csv", FOLDER / "encoder-conventions-judged.csv"
 SEEDS, FIRST_JUDGED, JUDGED_SEEDS = 100, 100, 60
 """Seeds 0 to 99 choose the convention, 100 to 159 judge under each."""

@@ -3,87 +3,36 @@
 A stored share has drifted if it lies outside the 99.9 % interval of the share that is found now, or if a reading was
 supported and now fails, or the other way round. Without --seeds the seeds are those of the stored results.
 
-With --sweeps FOLDER nothing is swept: claims are judged from the stores in it, such as a copy of what
-`deltarule claims STUDY --out` has written so far. A claim whose sweeps are unfinished keeps its stored verdict; one of
-which only the control is unfinished is judged without it.
---claims ID ... judges these alone; --sequential judges over as many seeds as decide; --write puts what was judged into
-the study's stored results.
+--claims ID ... judges these alone; --sequential judges over as many seeds as decide.
 """
 
 import argparse
-import subprocess
 import sys
-from contextlib import closing, suppress
-from dataclasses import replace
-from datetime import date
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
-from stored_results import CONTROL_IS_OPEN, results_file, stored_results
-
-from deltarule.errors import BadInput, DeltaruleError
-from deltarule.json_files import write_json
+from deltarule.errors import BadInput
 from deltarule.stats.intervals import exact_share_interval
-from deltarule.studies.claim_results import provenance
+from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
-from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to
-from deltarule.sweeps.sweep import SweepProgress
+from deltarule.studies.verdicts import HOLDS, Verdict, judge_claim, looks_up_to
 
-GIT = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-COMMIT = subprocess.run(GIT, capture_output=True, text=True, check=True).stdout.strip()
-"""Of the code that judges."""
-
-
-class Unfinished(DeltaruleError):
-    """A sweep lacks networks."""
-
-
-def refuse_training(name: str, progress: Any) -> None:
-    """Stop a sweep that would train, before it does."""
-    if isinstance(progress, SweepProgress) and progress.done < progress.rows:
-        raise Unfinished(f"{name} has {progress.done:,} of {progress.rows:,} networks")
+CLEAR = HOLDS | {"disagrees", "some seeds"}
+"""Verdicts on readings that more seeds would hardly change."""
 
 
 def judge(study: str, options: argparse.Namespace) -> dict[str, Verdict]:
-    """Judge the chosen claims of a study, and write them if asked to."""
+    """Judge the chosen claims of a study."""
     recipe = load_recipe(study)
-    stored = stored_results(study)
-    experiments = Experiments(
-        recipe,
-        seeds=options.seeds or stored.seeds,
-        first_seed=stored.first_seed,
-        folder=options.sweeps,
-        progress=refuse_training if options.sweeps else None,
-    )
+    stored = published_results(recipe)
+    experiments = Experiments(recipe, seeds=options.seeds or stored.seeds, first_seed=stored.first_seed)
     if experiments.dataset.remark:
         raise BadInput(experiments.dataset.remark)
-    found: dict[str, Verdict] = {}
+    looks = looks_up_to(experiments.seeds) if options.sequential else ()
     with closing(experiments):
-        for claim in claims_of_study(recipe):
-            if options.claims and claim.id not in options.claims:
-                continue
-            try:
-                looks = looks_up_to(experiments.seeds) if options.sequential else ()
-                found[claim.id] = replace(judge_claim(claim, experiments, looks), commit=COMMIT)
-            except Unfinished as error:
-                print(f"{claim.id} is unfinished: {error}")
-                with suppress(Unfinished):
-                    verdict = judge_claim(replace(claim, control=None), experiments)
-                    found[claim.id] = replace(verdict, remark=CONTROL_IS_OPEN, commit=COMMIT)
-    if options.write and found:
-        known = {verdict.id: verdict for verdict in stored.claims} | found
-        results = replace(
-            stored,
-            date=date.today().isoformat(),
-            seeds=experiments.seeds,
-            engine=", ".join(sorted({*filter(None, stored.engine.split(", ")), *experiments.engines})),
-            made=provenance(experiments),
-            claims=tuple(known[claim.id] for claim in claims_of_study(recipe) if claim.id in known),
-        )
-        write_json(results_file(study), results)
-    return found
+        chosen = [claim for claim in claims_of_study(recipe) if not options.claims or claim.id in options.claims]
+        return {claim.id: judge_claim(claim, experiments, looks) for claim in chosen}
 
 
 def drift(study: str, stored: tuple[Verdict, ...], found: dict[str, Verdict]) -> list[str]:
@@ -99,7 +48,7 @@ def drift(study: str, stored: tuple[Verdict, ...], found: dict[str, Verdict]) ->
             where = f"{study}, {verdict.id}, {name or 'its reading'}"
             if not interval.low <= share <= interval.high:
                 sentences.append(f"{where}: {100 * share:.0f} % before, {100 * now.count / now.of:.0f} % now")
-            elif {before.verdict, now.verdict} in ({"agrees", "disagrees"}, {"agrees", "some seeds"}):
+            elif (before.verdict in HOLDS) != (now.verdict in HOLDS) and {before.verdict, now.verdict} <= CLEAR:
                 sentences.append(f"{where}: {before.verdict}, now {now.verdict}")
     return sentences
 
@@ -110,13 +59,11 @@ def main() -> int:
     parser.add_argument("studies", nargs="*", default=list(STUDIES))
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--claims", nargs="+")
-    parser.add_argument("--sweeps", type=Path)
     parser.add_argument("--sequential", action="store_true")
-    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     sentences: list[str] = []
     for study in options.studies:
-        before = stored_results(study).claims
+        before = published_results(load_recipe(study)).claims
         sentences += drift(study, before, judge(study, options))
     print(*sentences or ["no drift"], sep="\n")
     return 1 if sentences else 0

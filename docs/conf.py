@@ -22,6 +22,7 @@ extensions = [
     "names",
     "notebooks",
     "search_terms",
+    "studies",
 ]
 exclude_patterns = ["extensions"]
 

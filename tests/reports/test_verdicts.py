@@ -52,7 +52,9 @@ def test_what_is_not_decided_counts_its_readings(codes, told):
 
 
 def test_share_and_condition_are_described():
-    assert describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9) == "93 % (86 to 97), needed 90 %"
+    assert (
+        describe_share({"count": 93, "of": 100, "interval": [0.86, 0.97]}, 0.9) == "93 % of 100 (86 to 97), needed 90 %"
+    )
     reading = {"of": 100, "conditions": {"stops": 93}, "parts": {"stops": "agrees"}}
     assert describe_condition(reading, "stops") == "93 % (supported)"
 
@@ -93,7 +95,7 @@ def reading(count):
 CLAIMS = [
     verdict(verdict="mixed", readings={"sum": reading(2), "mean": reading(93)}, changed="a slip"),
     verdict(
-        id="boundary-5",
+        id="boundary-xor-5",
         verdict="disagrees",
         contradicts_itself="epoch 1,500 of 1,000",
         control=ControlResult("sum", "another rate", reading(93), 0, 91, flipped=True),
@@ -117,10 +119,10 @@ def test_claims_show_the_whole_record_at_any_width(width):
         for told in (one.id, one.claim, one.report, one.remark, one.criterion, one.contradicts_itself):
             assert words(told) <= words(text), told
     for told in (
-        "sum: 2 % (0 to 7), needed 80 %",
-        "mean: 93 % (86 to 97), needed 80 %",
+        "sum: 2 % of 100 (0 to 7), needed 80 %",
+        "mean: 93 % of 100 (86 to 97), needed 80 %",
         "iterations 49.5 (39 to 60)",
-        "supported under 1 of 2",
+        "supported under 1 of 2, refuted under 1",
         'another rate (beside "sum")',
     ):
         assert told in flat, told

@@ -1,5 +1,6 @@
 """Claims judged into a folder, never mixed with those of other trainings."""
 
+import json
 import subprocess
 import sys
 from contextlib import closing
@@ -11,8 +12,16 @@ from pydantic import TypeAdapter
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
-from deltarule.studies.claim_results import StudyResults, judge_study, too_few_seeds
-from deltarule.studies.claims import Control, Evidence, claim, claims_of_file
+from deltarule.reports.verdicts import describe_readings, describe_shares, describe_verdict
+from deltarule.studies.claim_results import (
+    RECORD_SECONDS,
+    StudyResults,
+    judge_as_published,
+    judge_study,
+    published_results,
+    too_few_seeds,
+)
+from deltarule.studies.claims import STUDIES, Control, Evidence, claim, claims_of_file, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
 
@@ -126,3 +135,44 @@ def test_claims_of_a_file_are_read_anew(tmp_path):
         text = f'own = claim("{id}", **{DESCRIBED})(print)'
         file.write_text(f"from deltarule.studies.claims import claim\n{text}\n", encoding="utf-8")
         assert [own.id for own in claims_of_file(file)] == [id]
+
+
+SMALL = [study for study in STUDIES if study not in ("mnist", "cifar")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("study", SMALL)
+def test_every_command_prints_its_page(study, deltarule):
+    """Each claim's command gives the published record, to the last digit, whether it judges anew or reads."""
+    recipe = load_recipe(study)
+    for verdict in published_results(recipe).claims:
+        status, out, err = deltarule("claims", study, "--only", verdict.id, "--as-published", "--json")
+        assert status == 0, err
+        [found], published = json.loads(out)["claims"], to_jsonable(verdict)
+        for one in (found, published):
+            one.update(seconds=0, commit="")
+        assert describe(found) == describe(published), verdict.id
+
+
+def describe(claim):
+    """What a page shows of a claim."""
+    return describe_verdict(claim), describe_readings(claim), describe_shares(claim)
+
+
+def test_long_claims_are_read_from_the_record():
+    recipe = load_recipe("boundary-linear")
+    published = published_results(recipe)
+    long = [one.id for one in published.claims if not 0 < one.seconds <= RECORD_SECONDS][:2]
+    claims = tuple(claim for claim in claims_of_study(recipe) if claim.id in long)
+    with closing(Experiments(recipe, seeds=2, progress=lambda *_: pytest.fail("it trains"))) as experiments:
+        results = judge_as_published(experiments, claims)
+    assert results.claims == tuple(one for one in published.claims if one.id in long)
+    assert all(id in results.notes[-1] for id in long)
+
+
+def test_a_recipe_of_ones_own_has_no_page():
+    with (
+        closing(Experiments(load_recipe("digits"), seeds=2)) as experiments,
+        pytest.raises(BadInput, match="no published"),
+    ):
+        judge_as_published(experiments, CLAIMS)

@@ -5,23 +5,23 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from scripts import benchmark
+from scripts import module_at
 
 from deltarule.json_files import to_jsonable
-from deltarule.reports.table import table
+from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import RULES, claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share, looks_up_to, verdict_by_rule
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
-stored = benchmark("stored_results")
 PAGES = Path(__file__).parents[2] / "docs" / "studies"
+studies = module_at(PAGES.parent / "extensions" / "studies.py")
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_criteria_are_the_claims(study):
     recipe = load_recipe(study)
-    results, claims = stored.stored_results(study), claims_of_study(recipe)
+    results, claims = published_results(load_recipe(study)), claims_of_study(recipe)
     assert [verdict.id for verdict in results.claims] == [claim.id for claim in claims]
     for verdict, claim in zip(results.claims, claims, strict=True):
         for name in ("criterion", "needed", "report", "contradicts_itself", "changed", "rule"):
@@ -34,7 +34,7 @@ def test_stored_criteria_are_the_claims(study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_stored_verdicts_follow_from_the_counts(study):
-    results = stored.stored_results(study)
+    results = published_results(load_recipe(study))
     for verdict in results.claims:
         controls = [verdict.control.result] if verdict.control else []
         for reading in [*verdict.readings.values(), *controls]:
@@ -50,13 +50,31 @@ def test_stored_verdicts_follow_from_the_counts(study):
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_pages_show_verdicts_and_assumptions(study):
-    recipe, name = load_recipe(study), "boundary" if study.startswith("boundary") else study
-    page = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    study_pages = benchmark("study_pages")
-    assert study_pages.verdicts_in_markdown(to_jsonable(stored.stored_results(study))["claims"]) in page
-    for one in recipe.configuration.assumption:
-        assert table([one.what, str(one.value), one.why], []).markdown().splitlines()[0] in page
+def test_pages_show_claims_statements_and_assumptions(study):
+    text = (PAGES / f"{studies.page_of(study)}.md").read_text(encoding="utf-8")
+    for name in ("claims", "unsaid"):
+        assert f"```{{{name}}} {study}\n```" in text
+    for claim in to_jsonable(published_results(load_recipe(study)))["claims"]:
+        head, *rows = studies.readings_table(claim)
+        assert [row[0] for row in rows] == list(filter(None, claim["readings"])) or len(rows) == 1 == len(
+            claim["readings"]
+        )
+        assert all(len(cell) <= 200 for row in (head, *rows) for cell in row), claim["id"]
+        assert all(len(row) == len(head) for row in rows)
+
+
+def test_statements_name_claims_that_are_there():
+    """Every claim is named by a line, and every name is a claim's."""
+    ids = {claim.id for study in STUDIES for claim in claims_of_study(load_recipe(study))}
+    files = (load_recipe(study).folder / "statements.csv" for study in STUDIES)
+    lines = [line for file in files if file.is_file() for line in file.read_text(encoding="utf-8").splitlines()]
+    named = set(re.findall(r"\b(?:boundary-(?:linear|xor)|encoder-relu|encoder|mnist|cifar)-\d+", "\n".join(lines)))
+    assert named <= ids and ids - named == set()
+
+
+def test_claims_have_ids_of_their_own():
+    ids = [claim.id for study in STUDIES for claim in claims_of_study(load_recipe(study))]
+    assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("study", STUDIES)

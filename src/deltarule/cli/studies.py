@@ -85,6 +85,7 @@ def _recipe_lines(record: dict[str, Any]) -> Shown:
 
 Only = Annotated[str | None, option("--only", "Judge these alone, named by their ids.", "ID,ID")]
 JudgedSeeds = Annotated[int | None, option("--seeds", "Judge with N seeds.", "N")]
+AsPublished = Annotated[bool, option("--as-published", "Print what the study's page shows; long claims as recorded.")]
 OwnClaims = Annotated[Path | None, option("--claims", "Judge those in this Python file; this runs it.", "FILE")]
 
 
@@ -95,6 +96,7 @@ def claims(
     device: options.Device = None,
     data: options.Data = None,
     only: Only = None,
+    as_published: AsPublished = False,
     claims: OwnClaims = None,
     out: options.Out = None,
     resume: options.Resume = False,
@@ -106,11 +108,15 @@ def claims(
     Prints for each claim the report's figure, its criterion, ours, the share of seeds, the needed one, the verdict.
     """
     from deltarule.reports.verdicts import list_verdicts
-    from deltarule.studies.claim_results import judge_study
+    from deltarule.studies.claim_results import judge_as_published, judge_study
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
 
     options.check_resume(resume, out)
+    changed = {"--seeds": seeds, "--engine": engine, "--device": device, "--claims": claims, "--out": out}
+    for name, value in changed.items():
+        if as_published and value is not None:
+            raise BadInput(f"--as-published and {name} exclude each other; give one of them")
     recipe = options.chosen_recipe(study, seeds=seeds)
     judged = _chosen_claims(recipe, claims, only)
     folder = None if out is None else make_folder(out)
@@ -124,7 +130,10 @@ def claims(
             folder=folder,
         )
         with closing(experiments), redirect_stdout(sys.stderr):
-            results = judge_study(experiments, judged, sequential=seeds is None, resume=resume)
+            if as_published:
+                results = judge_as_published(experiments, judged)
+            else:
+                results = judge_study(experiments, judged, sequential=seeds is None, resume=resume)
     if folder is not None:
         write_report(folder)
     verdicts = list_verdicts(verdict.verdict for verdict in results.claims)

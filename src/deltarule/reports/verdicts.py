@@ -81,7 +81,8 @@ def describe_share(reading: Mapping[str, Any], needed: float | None = None) -> s
     if reading["count"] == 0 and reading["of"] >= ENOUGH_FOR_NONE:
         return f"none of {reading['of']:,}: cannot hold under this reading"
     low, high = reading["interval"]
-    share = f"{percent(reading['count'] / reading['of'], 0, 'f')} ({100 * low:.0f} to {100 * high:.0f})"
+    of = f"{percent(reading['count'] / reading['of'], 0, 'f')} of {reading['of']:,}"
+    share = f"{of} ({100 * low:.0f} to {100 * high:.0f})"
     return share if needed is None else f"{share}, needed {percent(needed)}"
 
 

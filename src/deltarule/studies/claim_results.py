@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,15 @@ from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
 from deltarule.studies.claims import Claim
 from deltarule.studies.experiments import TRAININGS, Experiments
+from deltarule.studies.recipes import Recipe
 from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 
 FILE = "claims.json"
+PUBLISHED = "published.json"
+"""The record beside a bundled study's recipe, from which its page is made."""
+RECORD_SECONDS = 60
+"""Claims whose trainings take longer are shown from the record, and not judged anew."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,37 @@ def judge_study(
         experiments.write_variants()
         write_json(folder / FILE, results)
     return results
+
+
+def published_results(recipe: Recipe) -> StudyResults:
+    """The results on a bundled study's page.
+
+    Raises `BadInput` for a study that has none.
+    """
+    path = recipe.folder / PUBLISHED
+    if not path.is_file():
+        raise BadInput(f"the study '{recipe.name}' has no published results; judge its claims without --as-published")
+    return TypeAdapter(StudyResults).validate_python(read_json(path))
+
+
+def judge_as_published(experiments: Experiments, claims: tuple[Claim, ...]) -> StudyResults:
+    """Judge claims of a bundled study as those of its page, or read the record of those that take over a minute."""
+    published = published_results(experiments.recipe)
+    known = {verdict.id: verdict for verdict in published.claims}
+    quick = tuple(claim for claim in claims if 0 < known[claim.id].seconds <= RECORD_SECONDS)
+    anew = judge_study(experiments, quick, sequential=True)
+    verdicts = {**known, **{verdict.id: verdict for verdict in anew.claims}}
+    recorded = [claim.id for claim in claims if claim not in quick]
+    notes = published.notes
+    if recorded:
+        word = "was" if len(recorded) == 1 else "were"
+        notes = (*notes, f"{', '.join(recorded)} {word} read from the record of {published.date}, not judged anew")
+    return replace(
+        published if recorded else anew,
+        claims=tuple(verdicts[claim.id] for claim in claims),
+        seconds=anew.seconds,
+        notes=(*anew.notes, *notes),
+    )
 
 
 def _other_verdicts(experiments: Experiments, claims: Sequence[Claim]) -> tuple[Verdict, ...]:

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -63,7 +64,8 @@ class Experiments:
     folder : where sweeps keep their stores, each in a folder of its name, and each training of `run` and `each` its
         file, in `trainings`; what is there is not trained again. None: nothing is kept.
 
-    Attributes: `variants`, a summary of each variant that was trained.
+    Attributes: `variants`, a summary of each variant that was trained; `used`, the seconds of each training that was
+    asked for, whether it was trained now or before.
 
     >>> from deltarule.studies.recipes import load_recipe
     >>> few = Experiments(load_recipe("digits"), seeds=2)
@@ -95,6 +97,7 @@ class Experiments:
         self._scratch: list[tempfile.TemporaryDirectory[str]] = []
         self.engines: set[str] = set()
         self.variants: list[Variant] = []
+        self.used: dict[str, float] = {}
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -148,6 +151,7 @@ class Experiments:
             rows = "" if prepare is None else prepare.__name__.replace("_", " ")
             for key, setting in new.items():
                 self.variants.append(variant_of(with_settings(self.recipe, setting), self._runs[key], rows))
+        self.used |= {key: self._runs[key].seconds for key in keys}
         return [self._runs[key] for key in keys]
 
     def advance_all(
@@ -163,10 +167,12 @@ class Experiments:
         problem = population.problem if prepare is None else prepare(population.problem)
         engine = engine_for(self.engine, problem, steps)
         self.engines.add(engine.name)
+        started = time.perf_counter()
         state, objectives = initial_state(problem), []
         for start in range(0, steps, CHUNK_UPDATES):
             state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, steps - start))
             objectives.append(trace.objective)
+        self.used[json.dumps([complete, steps], sort_keys=True, default=list)] = time.perf_counter() - started
         return engine, problem, state, np.concatenate(objectives)
 
     def sweep(
@@ -215,7 +221,9 @@ class Experiments:
 
     def rows_of(self, table: Sweep, settings: Settings) -> list[dict[str, Any]]:
         """The rows of one configuration in a sweep, by folds, then by seeds."""
-        return [row for row in table.rows_of(settings) if row["seed"] in self.seed_numbers]
+        rows = [row for row in table.rows_of(settings) if row["seed"] in self.seed_numbers]
+        self.used |= {f"{table.name} {row['key']}": row["train_seconds"] or 0.0 for row in rows if "key" in row}
+        return rows
 
     def _own_seeds(self) -> int | list[int]:
         return list(self.seed_numbers) if self.seed_numbers.start else self.seeds

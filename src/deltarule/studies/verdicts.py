@@ -1,6 +1,5 @@
 """Judge claims by the shares of seeds that satisfy their criteria."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -100,7 +99,7 @@ class Verdict:
     changed : why the criterion was changed after there were results, or "".
     remark : a sentence for the reader, or "".
     commit : of the code that judged it, or "".
-    seconds : how long that took, with the trainings that no claim before it had made.
+    seconds : of the trainings that judge it, also where other claims share them.
     """
 
     id: str
@@ -149,7 +148,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     Without `looks` all readings are judged over all seeds; with them each at the first look that decides it. If other
     rows replace the study's data, nothing is trained: they say nothing about the claim.
     """
-    started = time.perf_counter()
+    experiments.used.clear()
     looks = looks or (Look(experiments.seeds),)
     if claim.rule == "images":  # minutes for a network: what so few seeds leave open is a tie
         looks = looks[:1]
@@ -176,7 +175,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
         )
     copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed", "rule")
     described: dict[str, Any] = {name: getattr(claim, name) for name in copied}
-    described["seconds"] = time.perf_counter() - started
+    described["seconds"] = sum(experiments.used.values())
     return Verdict(claim=claim.says, verdict=verdict, readings=readings, control=control, remark=remark, **described)
 
 
