@@ -89,7 +89,7 @@ def test_train_prints_columns_and_baseline(deltarule, folder, tmp_path):
     words = ("--target", "dear", "--type", "price=unused", "--out", tmp_path / "model.safetensors")
     status, out, err = deltarule("train", folder / "test.parquet", *words)
     assert (status, err) == (0, "settings are compared, then an ensemble is trained …\n")
-    for told in ("place", "category", "texts, 2 different", "dear, 2 classes", "accuracy", "baseline", "always"):
+    for told in ("4 columns: ", "price", "as declared", "dear, 2 classes", "accuracy", "baseline", "always"):
         assert told in out
     assert load_model(tmp_path / "model.safetensors").target_ == "dear"
 
@@ -281,7 +281,7 @@ def test_columns_are_reported_before_the_search(deltarule, folder, monkeypatch):
         status, out, err = deltarule("train", folder / "train.csv", "--target", "price", *words)
         assert status == 1
         firsts = [line.split()[0] for line in out.splitlines() if line and "─" not in line]
-        assert firsts == ([] if words else ["column", "number", "area", "place", "dear"])
+        assert firsts == ([] if words else ["4", "column", "number"])
         assert "settings are compared, then an ensemble is trained …\n" in err
 
 
@@ -303,6 +303,83 @@ def test_many_columns_are_counted_and_rows_divided_by_a_column(deltarule, tmp_pa
     wide.to_csv(tmp_path / "wide.csv", index=False)
     words = ("train", tmp_path / "wide.csv", "--target", "y", "--group", "who", "--time-limit", "1")
     status, out, _ = deltarule(*words)
-    assert status == 0 and out.startswith("120 columns: 120 number; --json lists them\n") and "who" not in out
+    assert status == 0 and out.startswith("120 columns: 120 of numbers\n") and "who" not in out
     status, _, err = deltarule(*words[:4], "--time", "when")
     assert status == 2 and "--time when: there is no such column besides the target" in err
+
+
+def test_codes_for_missing_values_are_named_and_declared(deltarule, tmp_path):
+    heat = RANDOM.normal(20, 5, 200)
+    is_missing = RANDOM.random(200) < 0.1
+    growth = (3 * heat + RANDOM.normal(0, 3, 200)).round(1)
+    table = pd.DataFrame({"heat": np.where(is_missing, -9999, heat.round(2)), "growth": growth})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("train", tmp_path / "t.csv", "--target", "growth", "--preset", "fast", "--json", "--out", tmp_path / "m")
+    notes = json.loads(deltarule(*words)[1])["notes"]
+    assert any("% of the column 'heat' are -9999" in note and "--missing heat=-9999" in note for note in notes)
+    for option in ("-9999", "heat=-9999"):
+        outcome = json.loads(deltarule(*words, "--missing", option)[1])
+        assert outcome["columns"][0]["inputs"] == ["heat", "heat is missing"] and not outcome["notes"]
+    status, out, err = deltarule("predict", tmp_path / "m", tmp_path / "t.csv")
+    assert (status, err) == (0, "")
+    predictions = np.array(out.split()[1:], float)
+    assert np.ptp(predictions[is_missing]) == 0 and abs(predictions[is_missing][0] - table["growth"].mean()) < 20
+    status, _, err = deltarule(*words, "--missing", "cold=1")
+    assert status == 2 and "missing names the column 'cold', which the table lacks" in err
+
+
+def test_dates_stay_inputs_beside_time_and_their_order_is_asked_for(deltarule, tmp_path):
+    days = pd.date_range("2021-01-01", periods=120)
+    table = pd.DataFrame({"day": days.strftime("%d/%m/%Y"), "sales": RANDOM.normal(size=120)})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("train", tmp_path / "t.csv", "--target", "sales", "--preset", "fast", "--json")
+    notes = json.loads(deltarule(*words)[1])["notes"]
+    assert any("the rows are in the order of 'day'; --time day" in note for note in notes)
+    outcome = json.loads(deltarule(*words, "--time", "day")[1])
+    assert [column["name"] for column in outcome["columns"]] == ["day: month", "day: weekday", "day: days"]
+    assert "'day' stays an input; say --type day=unused to leave it out" in outcome["notes"]
+    table["day"] = [f"0{n % 9 + 1}/0{n % 7 + 1}/2021" for n in range(120)]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    status, _, err = deltarule(*words)
+    assert status == 2 and "may begin with the day or the month; say --dates day-first or month-first" in err
+    assert deltarule(*words, "--dates", "day-first")[0] == 0
+
+
+@pytest.mark.parametrize("classes", [["None", "Mild", "Severe"], ["NA", "EU", "AS"]])
+def test_classes_that_look_missing_are_scored(deltarule, tmp_path, classes):
+    rows = [f"{n % 3 + n / 1000},{classes[n % 3]}" for n in range(90)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]), encoding="utf-8")
+    words = ("--target", "y", "--preset", "fast", "--out", tmp_path / "m", "--json")
+    outcome = json.loads(deltarule("train", tmp_path / "t.csv", *words)[1])
+    assert outcome["classes"] == sorted(classes) and outcome["rows"] == 90
+    scores = json.loads(deltarule("evaluate", tmp_path / "m", tmp_path / "t.csv", "--json")[1])["scores"]
+    assert scores["rows"] == 90 and scores["score"] > 0.95
+
+
+def test_amounts_and_percent_are_read_as_in_training(deltarule, tmp_path):
+    area = RANDOM.uniform(50, 300, 150)
+    price = 6000 * area
+    cells = [f"£{one / 1e6:.3f}m" if one > 1e6 else f"£{one / 1e3:.0f}k" for one in price]
+    table = pd.DataFrame({"area": area, "tax": [f"{one:.1f}%" for one in area], "price": cells})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("--target", "price", "--preset", "fast", "--out", tmp_path / "m", "--json")
+    assert json.loads(deltarule("train", tmp_path / "t.csv", *words)[1])["scores"]["score"] > 0.98
+    small = table[price > 1e6].assign(price=lambda rows: [cell.replace("£", "£") for cell in rows["price"]])
+    small.to_csv(tmp_path / "new.csv", index=False)
+    assert json.loads(deltarule("evaluate", tmp_path / "m", tmp_path / "new.csv", "--json")[1])["scores"]["score"] > 0.9
+    table.assign(price=[cell.replace("£", "€") for cell in cells]).to_csv(tmp_path / "new.csv", index=False)
+    status, _, err = deltarule("evaluate", tmp_path / "m", tmp_path / "new.csv")
+    assert status == 2 and "'price' were in £ in training and are in € here" in err
+    table.assign(tax=area / 100).to_csv(tmp_path / "new.csv", index=False)
+    status, _, err = deltarule("predict", tmp_path / "m", tmp_path / "new.csv")
+    assert status == 2 and "'tax' were in % in training and are without a unit here" in err
+
+
+def test_settings_that_were_not_chosen_do_not_warn(deltarule, tmp_path):
+    waves = np.linspace(0, 1, 40)
+    centers = RANDOM.uniform(0, 1, 120)
+    spectra = pd.DataFrame(np.exp(-((waves - centers[:, None]) ** 2) / 0.02) + RANDOM.normal(0, 1e-3, (120, 40)))
+    spectra.assign(fat=(1e5 * centers).round(2)).to_csv(tmp_path / "t.csv", index=False)
+    status, out, err = deltarule("train", tmp_path / "t.csv", "--target", "fat")
+    assert status == 0 and "converge" not in out + err
+    assert re.search(r"always \d\d,\d\d0\n", out)

@@ -6,10 +6,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from deltarule.tables.column_encoder import Column, encode_columns, fit_columns
-from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics, unknown_categories, unusual_numbers
+from deltarule.tables.column_types import infer_column_types
+from deltarule.tables.diagnostics import (
+    columns_of_kind,
+    missing_codes,
+    render_diagnostics,
+    suggested_divisions,
+    unknown_categories,
+    unusual_numbers,
+)
+from deltarule.tables.frame import frame_of
 
 finite = st.floats(-1e100, 1e100)
 NUMBER = "number"
+RANDOM = np.random.default_rng(0)
 
 
 def fitted(frame: Any, kinds: dict[str, str]) -> tuple[Column, ...]:
@@ -94,3 +104,36 @@ def test_many_columns_are_one_sentence() -> None:
     assert sentence.startswith("the column 'c0' has categories without")
     assert sentence.endswith("in 1 row: 'blue'; likewise 'c1', 'c2', 'c3', 'c4', 'c5' and 1 more")
     assert len(render_diagnostics(unknown_categories(colors[:3], texts))) == 3
+
+
+@pytest.mark.parametrize(
+    ("others", "codes", "expected"),
+    [
+        (RANDOM.normal(20, 5, 200), [-9999], ["-9999"]),
+        (RANDOM.normal(20, 5, 200), [-999, -9999], ["-9999", "-999"]),
+        (RANDOM.integers(18, 75, 200), [99], ["99"]),
+        (RANDOM.integers(0, 30, 200), [999], ["999"]),
+        (RANDOM.integers(18, 98, 200), [99], []),
+        (RANDOM.integers(0, 9, 200), [10], []),
+        (RANDOM.integers(0, 2, 200), [99], []),  # too few others
+        (RANDOM.lognormal(0, 2, 200), [], []),
+        (RANDOM.integers(1, 30, 200), [-1], []),
+    ],
+)
+def test_codes_for_missing_values(others: Any, codes: list[float], expected: list[str]) -> None:
+    frame = frame_of({"a": np.r_[others, np.repeat(codes, 9)].astype(float)})
+    columns = fit_columns(frame, infer_column_types(frame, {"a": "number"}).values())
+    assert [each.values["code"] for each in missing_codes(columns, frame)] == expected
+
+
+def test_identifiers_that_repeat_and_order_of_time() -> None:
+    days = [f"2021-01-{n // 4 + 1:02}" for n in range(120)]
+    table = {"patient": [f"P{n % 6}" for n in range(120)], "PatientID": np.arange(120) % 40, "when": days}
+    frame = frame_of(table | {"color": ["red", "blue"] * 60, "later": days[::-1]})
+    columns = fit_columns(frame, infer_column_types(frame).values())
+    found = [(each.code, each.column, each.values["times"]) for each in suggested_divisions(columns, frame)]
+    assert found == [
+        ("repeating-identifier", "patient", 20),
+        ("repeating-identifier", "PatientID", 3),
+        ("in-order-of-time", "when", 4),
+    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from deltarule.cli.options import Dates, Decimal, Encoding, Json, Separator, Thousands, argument, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time, show_shares
 from deltarule.cli.output_paths import Output
-from deltarule.errors import BadInput, collect_warnings, one_line
+from deltarule.errors import BadInput, collect_warnings, count_of, one_line
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
@@ -21,13 +21,18 @@ Table = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with n
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
 Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
+Missing = Annotated[
+    list[str] | None,
+    option("--missing", "Code for missing, of one column or all; repeatable.", "[COLUMN=]CODE"),
+]
 Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
 Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
 Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
 TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL"), Output("model")]
-MAX_LISTED_COLUMNS = 100
+MAX_LISTED_COLUMNS = 30
+KIND_NAMES = {"number": "of numbers", "category": "of categories", "date": "of dates", "unused": "unused"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ def train(
     thousands: Thousands = None,
     encoding: Encoding = None,
     dates: Dates = None,
+    missing: Missing = None,
     group: Group = None,
     time: Time = None,
     preset: Preset = "default",
@@ -79,7 +85,7 @@ def train(
     """
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
-    from deltarule.reports.model_page import score_line, type_table
+    from deltarule.reports.model_page import score_line
     from deltarule.tables.diagnostics import render_diagnostics
     from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
@@ -91,20 +97,22 @@ def train(
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        frame, y, missing = read_with_target(table, target, categories, text_format)
-    notes += missing
-    groups = None if group is None else _take_column(frame, group, "--group")
-    times = None if time is None else _take_column(frame, time, "--time")
+        frame, y, left_out = read_with_target(table, target, categories, text_format)
+    notes += left_out
+    codes = _parse_codes(missing or [], list(frame))
+    groups = None if group is None else frame.pop(_check_column(frame, group, "--group"))
+    times = None if time is None else frame[_check_column(frame, time, "--time")]
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
-        types, random_state=seed, dates=dates, preset=preset, time_limit=time_limit
+        types, random_state=seed, dates=dates, missing=codes, preset=preset, time_limit=time_limit
     )
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels, groups, times)
+    if time is not None and any(column.origin == time.strip() and column.inputs for column in model.columns_):
+        notes.append(f"{time.strip()!r} stays an input; say --type {time.strip()}=unused to leave it out")
     if not json:
-        are_many = len(model.columns_) > MAX_LISTED_COLUMNS
-        remark([_count_columns(model) if are_many else type_table(model), ""], to_errors=False)
+        remark(_column_lines(model), to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
         remark(["settings are compared, then an ensemble is trained …"])
     with show_shares(str(table)) as progress, collect_warnings(notes):
@@ -116,20 +124,41 @@ def train(
     return Result(outcome, _training_lines(model, outcome), verdict=score_line(outcome.scores, model.usual_))
 
 
-def _count_columns(model: "TabularClassifier | TabularRegressor") -> str:
-    kinds = Counter(column.kind for column in model.columns_)
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    return f"{len(model.columns_):,} columns: {listed}; --json lists them"
+def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
+    """The number of columns of each kind, and those that are no plain numbers or texts."""
+    from deltarule.reports.model_page import type_table
+
+    columns = {column.origin: column for column in model.columns_}
+    kinds = Counter("date" if column.part else column.kind for column in columns.values())
+    yield f"{count_of(len(columns), 'column')}: " + ", ".join(
+        f"{count:,} {KIND_NAMES[kind]}" for kind, count in kinds.most_common()
+    )
+    exceptions = type_table(model, exceptions_only=True)
+    if 0 < len(exceptions.rows) <= MAX_LISTED_COLUMNS:
+        yield exceptions
+    elif exceptions.rows:
+        yield f"{len(exceptions.rows)} of them are read in another way than most; --json lists them"
+    yield ""
 
 
-def _take_column(frame: "Frame", name: str, option: str) -> Any:
+def _parse_codes(texts: list[str], columns: list[str]) -> dict[str, list[str]]:
+    """Codes for missing values by column."""
+    codes: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, code = text.rpartition("=")
+        for column in [name.strip()] if equals else columns:
+            codes.setdefault(column, []).append(code.strip())
+    return codes
+
+
+def _check_column(frame: "Frame", name: str, option: str) -> str:
     from deltarule.tables.cell_parsing import list_names
 
     if name.strip() not in frame:
         raise BadInput(
             f"{option} {name}: there is no such column besides the target; name one of {list_names(list(frame))}"
         )
-    return frame.pop(name.strip())
+    return name.strip()
 
 
 def _parse_types(texts: list[str]) -> dict[str, str]:

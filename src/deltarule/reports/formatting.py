@@ -64,6 +64,16 @@ def format_score(score: float | None, digits: int = 4) -> str:
     return f"{score:z.{digits}f}" if abs(score) < 1e6 else f"{score:.4g}"
 
 
+def format_quantity(value: float) -> str:
+    """Four digits, and thousands with commas: 180,800, as prices are written.
+
+    >>> [format_quantity(value) for value in (180_837.4, 5.25149, 1e-7, -2e18)]
+    ['180,800', '5.251', '1e-07', '-2e+18']
+    """
+    text = f"{value:.4g}"
+    return f"{float(text):,.0f}" if 1e4 <= abs(value) < 1e15 else text
+
+
 def member_names(problem: Problem) -> list[str]:
     """Name members by the hyperparameters in which they differ, or by number."""
     numbers = {

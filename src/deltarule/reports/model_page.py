@@ -11,7 +11,7 @@ from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import Inspection
 from deltarule.estimators.tabular.scores import Scores
 from deltarule.reports.cell_figures import MAX_COLUMNS
-from deltarule.reports.formatting import format_score, percent
+from deltarule.reports.formatting import format_quantity, format_score, percent
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -135,8 +135,8 @@ def score_lines(scores: Scores, baseline_prediction: Any) -> list[tuple[str, str
     interval = _format_interval(scores.low, scores.high, 3)
     return [
         ("R²", f"{score} ({interval or 'no interval'}) on {rows}"),
-        ("baseline", f"{baseline}, always {baseline_prediction:.4g}"),
-        ("mean absolute error", f"{scores.mean_absolute_error:.4g}"),
+        ("baseline", f"{baseline}, always {format_quantity(baseline_prediction)}"),
+        ("mean absolute error", format_quantity(scores.mean_absolute_error or 0.0)),
     ]
 
 
@@ -157,9 +157,11 @@ def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
     return f"{chosen}, the best of {candidates} candidates"
 
 
-def type_table(model: "TabularClassifier | TabularRegressor") -> Table:
+def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only: bool = False) -> Table:
+    """How each column is read, or only each that is read in another way than most."""
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
-    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in model.columns_]
+    listed = [one for one in model.columns_ if not exceptions_only or one.code not in ("number", "category", "date")]
+    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in listed]
     return table([*columns, Column("inputs", is_text=False)], rows)
 
 

@@ -19,6 +19,17 @@ MISSING = frozenset(
     "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|?".split("|")
 )
 """The texts that count as missing: those of `pandas.read_csv`, and the question mark of many published tables."""
+IDENTIFIER_NAMES = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "uuid"}
+IDENTIFIED_NOUNS = (
+    "account|animal|case|client|customer|employee|household|invoice|member|order|participant|passenger|patient|person|"
+    "product|record|student|subject|user"
+)
+OWNERS_OF_ROWS = "animal|client|customer|household|participant|passenger|patient|person|student|subject|user"
+IDENTIFIER_PATTERN = re.compile(
+    rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({IDENTIFIED_NOUNS})[\W_]?(id|no|nr|number)|"
+    rf"{OWNERS_OF_ROWS})"
+)
+"""Names such as customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no, patient."""
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 """A number as programs write it; in columns with missing values some write 1.0 for 1."""
 TRUTH_VALUES = {"true": "1", "false": "0"}
@@ -66,6 +77,15 @@ def are_codes(texts: Sequence[str]) -> bool:
         return False
     codes = sum(text[0] == "0" and len(text) > 1 for text in present)
     return 0 < codes >= 0.05 * len(present) or any(len(text) > 15 and int(text) >= LOSSLESS_LIMIT for text in present)
+
+
+def is_identifier_name(name: str) -> bool:
+    """Whether a column's name, such as order_id or patient, says that it identifies what a row is of.
+
+    >>> [is_identifier_name(name) for name in ("id", "CustomerID", "Patient", "paid")]
+    [True, True, True, False]
+    """
+    return name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None
 
 
 def examples_of_texts(texts: Sequence[str]) -> str:

@@ -41,6 +41,7 @@ class Column:
     source, part     the table's column of dates of which this is a part, and the part
     form             how its numbers were written; None where they were numbers in memory
     order            whether its dates begin with the day or the month, one of `dates.ORDERS`, or ""
+    missing          codes that stand for missing values
     """
 
     name: str
@@ -59,6 +60,7 @@ class Column:
     part: str = ""
     form: NumberForm | None = None
     order: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -94,7 +96,8 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
     """Fit the encoding of columns of these types to the rows of a frame."""
-    types = [Column(c.name, c.kind, c.why, c.code, source=c.source, part=c.part, order=c.order) for c in columns]
+    kept = ("name", "kind", "why", "code", "source", "part", "order", "missing")
+    types = [Column(**{name: getattr(column, name) for name in kept}) for column in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import are_codes, examples_of_texts, list_names, shorten_repr
+from deltarule.tables.cell_parsing import are_codes, examples_of_texts, is_identifier_name, list_names, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     KINDS,
@@ -21,18 +21,16 @@ from deltarule.tables.column_encoder import (
 from deltarule.tables.dates import MIXED, OPEN, ORDERS, are_dates, date_order, date_parts, resolve_order
 from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
-from deltarule.tables.number_forms import has_number_form, is_number, parse_numbers
+from deltarule.tables.number_forms import LOSSLESS_LIMIT, has_number_form, is_number, parse_numbers
 
 MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""
-IDENTIFIER_NAMES = {"id", "index", "key", "no", "nr", "number", "row", "rownames", "uuid"}
-IDENTIFIED_NOUNS = (
-    "account|case|client|customer|employee|invoice|member|order|passenger|patient|person|product|record|student|user"
+ORDERED_NAMES = re.compile(
+    r"(?i)(.*[\W_])?(year|yr|month|week|day|hour|minute|second|time|date|period|quarter|season|epoch|age|dose|depth|"
+    r"distance|temperature|angle|wavelength|frequency|x|t)s?([\W_].*)?"
 )
-IDENTIFIER_PATTERN = re.compile(
-    rf".*[\W_](?i:id)|.*[a-z0-9]I[dD]|(?i:id)[\W_].*|(?i:(.*[\W_])?({IDENTIFIED_NOUNS})[\W_]?(id|no|nr|number))"
-)
-"""Names such as customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no."""
+"""Names of whole numbers that have an order, so that they are no identifiers though all differ."""
+EARLIEST_YEAR, LATEST_YEAR = 1500, 2200
 UNNAMED = re.compile(r"Unnamed: \d+(\.\d+)?")
 """pandas' name for a column without one, such as the first one in which pandas and R write the row numbers."""
 
@@ -177,7 +175,8 @@ def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> 
     # An identifier may be missing, or occur twice, in 5 % of the rows.
     if distinct < max(0.95 * rows, MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False
-    counts_rows = bool(present.max() - present.min() < rows)
-    has_name = name.lower() in IDENTIFIER_NAMES or IDENTIFIER_PATTERN.fullmatch(name) is not None
-    has_lost_digits = np.abs(present).max() >= 2**53  # no measured number has so many
-    return counts_rows or has_name or bool(has_lost_digits)
+    if is_identifier_name(name) or np.abs(present).max() >= LOSSLESS_LIMIT:
+        return True
+    are_years = EARLIEST_YEAR <= present.min() and present.max() <= LATEST_YEAR
+    has_order = are_years or ORDERED_NAMES.fullmatch(name) is not None
+    return not has_order and bool(present.max() - present.min() < rows)

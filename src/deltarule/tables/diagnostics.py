@@ -3,6 +3,7 @@
 Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentences by one template for each code.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,25 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.tables.cell_parsing import list_names, match_categories, shorten_repr
-from deltarule.tables.column_encoder import CATEGORY, NUMBER, Column, numbers_and_form, numbers_of_column, texts_of
+from deltarule.tables.cell_parsing import is_identifier_name, list_names, match_categories, shorten, shorten_repr
+from deltarule.tables.column_encoder import (
+    CATEGORY,
+    NUMBER,
+    Column,
+    numbers_and_form,
+    numbers_of_column,
+    present_values,
+    texts_of,
+)
 from deltarule.tables.dates import FIRST_YEAR, LAST_YEAR, parse_dates
-from deltarule.tables.frame import Frame
+from deltarule.tables.frame import Frame, count_rows
 
 MAX_SENTENCES, MAX_NAMES = 3, 5
 """Of more diagnostics of one code than the first number only one has a sentence, which names as many other columns as
 the second."""
+
+MIN_ORDERED_DATES = 20
+"""Fewer dates may be in order by chance, or be those of a few occasions."""
 
 TEMPLATES = {
     "unknown-categories": (
@@ -39,6 +51,12 @@ TEMPLATES = {
     "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
     "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",
     "missing-text": "texts such as {example} in the column of numbers {column} are taken for missing values",
+    "missing-code": "{share} of the column {column} are {code}, far from all others; if it means missing, say "
+    "--missing {name}={code}, in Python missing=",
+    "repeating-identifier": "{column} repeats, {times:.3g} times on average; --group {name}, in Python groups=, asks "
+    "how the model does on new ones",
+    "in-order-of-time": "the rows are in the order of {column}; --time {name}, in Python time=, asks how the model "
+    "does on later ones",
     "class-like-missing": "{name} is taken for a class of {column}; leave the cells empty where it is missing",
     "written-otherwise": "the column {column} had its numbers in {unit} in training and has no unit now; they are "
     "taken for {unit}",
@@ -114,6 +132,58 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
             texts = {"missing": f"{is_missing.sum():,}", "rows": count_of(len(values), "row")}
             texts["median"] = f"{column.fill:.10g}"
             diagnostics.append(Diagnostic("newly-missing", column.name, texts))
+    return diagnostics
+
+
+USUAL_CODE = re.compile(r"-?(9{2,}|8{2,}|7{2,})|-[1789]")
+MIN_CODE_ROWS, MIN_CODE_SHARE = 5, 0.005
+MAX_CODES = 3
+
+
+def missing_codes(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find numbers that may stand for missing values: frequent, and alone at an end, far from the others.
+
+    A usual code, such as -999, is far at half the range of the others, any other number at twice that range.
+    """
+    diagnostics = []
+    for column in columns:
+        if column.kind != NUMBER or column.part:
+            continue
+        values, counts = np.unique(present_values(numbers_of_column(column, frame)), return_counts=True)
+        total = counts.sum()
+        for _ in range(MAX_CODES):
+            found = [
+                end
+                for end, others in ((0, values[1:]), (-1, values[:-1]))
+                if len(others) >= MIN_CODE_ROWS and counts[end] >= max(MIN_CODE_ROWS, MIN_CODE_SHARE * total)
+                if abs(values[end] - others[end]) >= _code_distance(values[end]) * np.ptp(others)
+            ]
+            if not found:
+                break
+            code, share = f"{values[found[0]]:.10g}", f"{100 * counts[found[0]] / total:.2g} %"
+            texts = {"code": code, "share": share, "name": shorten(column.name)}
+            diagnostics.append(Diagnostic("missing-code", column.name, texts))
+            values, counts = np.delete(values, found[0]), np.delete(counts, found[0])
+    return diagnostics
+
+
+def _code_distance(value: float) -> float:
+    return 0.2 if USUAL_CODE.fullmatch(f"{value:.10g}") else 2.0
+
+
+def suggested_divisions(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+    """Find columns by whose groups, or in whose order of time, rows may have to be divided."""
+    diagnostics, rows = [], count_rows(frame)
+    for column in columns:
+        values = texts_of(frame[column.origin])
+        distinct = len({*values} - {""})
+        texts = {"name": shorten(column.origin), "times": rows / max(distinct, 1)}
+        if column.part == "days":
+            days = present_values(numbers_of_column(column, frame))
+            if distinct >= MIN_ORDERED_DATES and (np.diff(days) >= 0).all():
+                diagnostics.append(Diagnostic("in-order-of-time", column.source, texts))
+        elif not column.part and is_identifier_name(column.name) and 3 <= distinct <= rows / 2:
+            diagnostics.append(Diagnostic("repeating-identifier", column.name, texts))
     return diagnostics
 
 

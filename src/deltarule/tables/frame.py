@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.tables.cell_parsing import MISSING, as_text, shorten_repr
-from deltarule.tables.number_forms import LOSSLESS_LIMIT, NumberForm
+from deltarule.tables.number_forms import LOSSLESS_LIMIT, NumberForm, is_number
 
 
 class Frame(dict[str, np.ndarray]):
@@ -79,6 +79,19 @@ def select_rows(frame: Frame, rows: Any, names: Iterable[str] | None = None) -> 
     """Some rows, of all columns or of some."""
     columns = {name: frame[name][rows] for name in names or frame}
     return Frame(columns, getattr(frame, "forms", {}))  # a plain mapping has none
+
+
+def mark_missing(frame: Frame, codes: Mapping[str, Iterable[str]]) -> Frame:
+    """A frame in which codes of columns, such as -9999, are missing values."""
+    marked = Frame(frame, getattr(frame, "forms", {}))
+    for name, texts in codes.items():
+        column = marked.get(name, np.zeros(0))
+        if column.dtype.kind == "O":
+            marked[name] = np.where(np.isin(column, [*texts]), "", column).astype(object)
+        else:
+            numbers = [float(text) for text in texts if is_number(text)]
+            marked[name] = np.where(np.isin(column, numbers), np.nan, column)
+    return marked
 
 
 def _convert_column(name: str, values: Any) -> np.ndarray:

@@ -14,7 +14,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.fit_context import Rows, restore_on_error, share_docstring, warn_user
+from deltarule.estimators.mlp.fit_context import (
+    FIT_WARNINGS_SUPPRESSED,
+    Rows,
+    restore_on_error,
+    share_docstring,
+    warn_user,
+)
 from deltarule.estimators.mlp.fit_plan import DTYPES, plan_epochs, prepare_rows
 from deltarule.estimators.mlp.fits import fit_epochs, fit_lbfgs
 from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
@@ -228,7 +234,7 @@ class BaseMLP(SavedEstimator):
                 messages = fit_lbfgs(self, *prepared)
             else:
                 raise ValueError("solver='lbfgs' has no epochs; leave X_val out.")
-        for message in messages:
+        for message in () if FIT_WARNINGS_SUPPRESSED.get() else messages:
             warn_user(message)
         return self
 

@@ -1,6 +1,6 @@
 """TabularClassifier, the estimator for tables with classes as target."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,11 +87,12 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
         random_state: Any = None,
         *,
         dates: str | None = None,
+        missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
         preset: str = "default",
         time_limit: float | None = None,
         class_weight: Any = None,
     ) -> None:
-        super().__init__(types, random_state, dates=dates, preset=preset, time_limit=time_limit)
+        super().__init__(types, random_state, dates=dates, missing=missing, preset=preset, time_limit=time_limit)
         self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:

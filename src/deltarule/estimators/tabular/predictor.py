@@ -18,7 +18,7 @@ from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.column_encoder import Column, encode_columns
 from deltarule.tables.diagnostics import far_dates, render_diagnostics, unknown_categories, unusual_numbers
-from deltarule.tables.frame import Frame, count_rows, select_rows
+from deltarule.tables.frame import Frame, count_rows, mark_missing, select_rows
 
 MAX_ENCODED_NUMBERS = 2**24
 """Input numbers that are encoded at a time: 128 MiB."""
@@ -44,7 +44,7 @@ class TablePredictor:
 
     def predict(self, frame: Frame) -> Floats:
         """Predict numbers [N] or probabilities [N, C], and warn of unusual cells."""
-        rows = count_rows(frame)
+        rows, frame = count_rows(frame), self.mark_missing(frame)
         diagnostics = unknown_categories(self.columns, frame) + unusual_numbers(self.columns, frame)
         diagnostics += far_dates(self.columns, frame)
         for sentence in render_diagnostics(diagnostics):
@@ -54,6 +54,10 @@ class TablePredictor:
             return self.predict_inputs(encode_columns(self.columns, frame))
         parts = (select_rows(frame, slice(start, start + size)) for start in range(0, rows, size))
         return np.concatenate([self.predict_inputs(encode_columns(self.columns, part)) for part in parts])
+
+    def mark_missing(self, frame: Frame) -> Frame:
+        """A frame in which the codes that the model knows are missing values."""
+        return mark_missing(frame, {column.origin: column.missing for column in self.columns if column.missing})
 
     def predict_inputs(self, x: Floats) -> Floats:
         """The same for encoded rows [N, D]."""

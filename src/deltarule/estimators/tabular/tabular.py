@@ -4,7 +4,7 @@ N rows · D inputs of the network
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Self
@@ -35,7 +35,7 @@ from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.problem import Floats
-from deltarule.tables.cell_parsing import list_classes
+from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import (
@@ -43,10 +43,12 @@ from deltarule.tables.diagnostics import (
     SUSPICIOUS,
     columns_of_kind,
     far_dates,
+    missing_codes,
     render_diagnostics,
+    suggested_divisions,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_missing, select_rows
 from deltarule.tables.leaks import find_leaks, find_near_copies
 from deltarule.tables.targets import target_name
 
@@ -77,6 +79,8 @@ class BaseTabular(SavedEstimator):
         Seed of everything random.
     dates : {"day-first", "month-first"}, optional
         How dates such as 01/02/2021 begin, if a column has none that shows it.
+    missing : sequence or dict, optional
+        Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
     preset : {"default", "fast"}, default="default"
         "fast" compares four settings and trains at most two networks.
     time_limit : float, optional
@@ -94,12 +98,14 @@ class BaseTabular(SavedEstimator):
         random_state: Any = None,
         *,
         dates: str | None = None,
+        missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
         preset: str = "default",
         time_limit: float | None = None,
     ) -> None:
         self.types = types
         self.random_state = random_state
         self.dates = dates
+        self.missing = missing
         self.preset = preset
         self.time_limit = time_limit
 
@@ -183,7 +189,10 @@ class BaseTabular(SavedEstimator):
             raise BadInput("groups and time are both given; give one of them, by which rows are divided")
         groups = None if groups is None else group_indices(groups, rows)
         times = None if time is None else time_numbers(time, rows, self.dates)
-        columns = infer_column_types(frame, types, self.dates).values()
+        codes = _missing_codes(self.missing, frame)
+        frame = mark_missing(frame, codes)
+        inferred = infer_column_types(frame, types, self.dates).values()
+        columns = [replace(column, missing=codes.get(column.origin, ())) for column in inferred]
         y, is_left_out = self._learn_target(y)
         division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight)), []
         if is_left_out.any():
@@ -242,7 +251,8 @@ class BaseTabular(SavedEstimator):
             self.model_ = train_ensemble(self._create_network, x, y, choice, members, weights)
         else:
             self.model_ = continue_ensemble(ensemble, x, y, choice, weights)
-        notes = self._collect_notes(frame, y, table.notes + warnings)
+        is_divided = table.division.groups is not None or table.division.times is not None
+        notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
         seconds = perf_counter() - budget.started
         self.report_ = TabularReport(
             len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
@@ -251,10 +261,15 @@ class BaseTabular(SavedEstimator):
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
         return sample_weight
 
-    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str]) -> list[str]:
+    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], is_divided: bool) -> list[str]:
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
-        warnings = warnings + render_diagnostics(far_dates(self.columns_, frame))
-        suspicious = warnings + render_diagnostics(find_leaks(frame, self.columns_, y, is_classifier(self))) + misread
+        found = missing_codes(self.columns_, frame) + far_dates(self.columns_, frame)
+        if not is_divided:
+            found += suggested_divisions(self.columns_, frame)
+        identifiers = {each.column for each in found if each.code == "repeating-identifier"}
+        leaks = find_leaks(frame, self.columns_, y, is_classifier(self))
+        found += [leak for leak in leaks if leak.column not in identifiers]
+        suspicious = warnings + render_diagnostics(found) + misread
         for sentence in suspicious + render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused", SURPRISING)):
             warn_user(sentence)
         others = render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused"))
@@ -271,7 +286,8 @@ class BaseTabular(SavedEstimator):
 
     def _frame_and_predictions(self, X: Any, y: Any = None) -> tuple[Frame, Floats]:
         """A table, and its numbers [N] or probabilities [N, C]; y must have as many rows."""
-        predictor, frame = self._predictor, self._columns_by_name(X)
+        predictor = self._predictor
+        frame = predictor.mark_missing(self._columns_by_name(X))
         if not count_rows(frame):
             name, shape = type(self).__name__, (0, len(frame))
             raise BadInput(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {name}.")
@@ -306,6 +322,17 @@ def frame_of_input(X: Any) -> Frame:
     if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
         raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
     return frame_of(X)
+
+
+def _missing_codes(missing: Any, frame: Frame) -> dict[str, tuple[str, ...]]:
+    """The codes for missing values, as texts, by the columns in which they occur."""
+    by_column = missing if isinstance(missing, Mapping) else dict.fromkeys(frame, missing or ())
+    for name, values in by_column.items():
+        if name not in frame:
+            raise BadInput(f"missing names the column {shorten_repr(str(name))}, which the table lacks")
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise BadInput(f"missing is {missing!r}; give a list of codes, such as [-9999]")
+    return {name: tuple(map(as_text, values)) for name, values in by_column.items() if len(values)}
 
 
 def _check_row_count(rows: int, which: str) -> None:
