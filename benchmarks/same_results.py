@@ -284,7 +284,7 @@ def command_cases() -> Iterator[tuple[str, Callable[[], Result]]]:
     for words in (
         "run encoder --seeds 4 --json",
         "run boundary-xor --seeds 3 --engine reference --json",
-        "gradcheck encoder --json",
+        "check encoder --json",
         "explain encoder --json",
         "show mnist --json",
         "list --json",

@@ -172,7 +172,7 @@ def test_shells_are_told_how_to_complete():
     words = {"COMP_WORDS": "deltarule gr", "COMP_CWORD": "1", "_DELTARULE_COMPLETE": "complete_bash"}
     command = [sys.executable, "-c", "from deltarule.cli import program; program()"]
     done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["gradcheck", "grade"]
+    assert done.stdout.split() == ["grade"]
 
 
 EVERY = typer.main.get_command(app).commands

@@ -17,6 +17,7 @@ from safetensors import safe_open
 import deltarule
 from deltarule.checking.catalog import Mistake
 from deltarule.checking.report import Check, CodeReport, Worst
+from deltarule.checking.scripts.report import ScriptReport
 from deltarule.cli.app import app, main
 from deltarule.doctor import Findings, Machine
 from deltarule.studies.claim_results import Provenance, StudyResults
@@ -61,7 +62,9 @@ def names(record: type) -> list[str]:
     return [field.name for field in dataclasses.fields(record)]
 
 
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
+COMMANDS: dict[str, Any] = {
+    name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
+}
 
 
 def test_every_command_has_a_section() -> None:
@@ -105,8 +108,12 @@ def test_fields_are_those_of_the_records() -> None:
     assert results == names(StudyResults) and sorted(claim) == sorted(names(Verdict))
     whole, study = tables(section("reproduce"), "field")
     assert whole == names(Reproduction) and study == names(StudyReproduced)
-    report, check = tables(section("gradcheck"), "field")
-    assert sorted(report) == sorted(names(CodeReport)) and sorted(check) == sorted(names(Check))
+    script, report, check = tables(section("check"), "field")
+    assert (
+        sorted(script) == sorted(names(ScriptReport))
+        and sorted(report) == sorted(names(CodeReport))
+        and sorted(check) == sorted(names(Check))
+    )
     [found] = tables(section("doctor"), "field")
     assert found == names(Findings)
     inner = [(section("run"), record) for record in (Spread, Solved, Divergence)] + [
@@ -116,7 +123,7 @@ def test_fields_are_those_of_the_records() -> None:
     assert swept == names(SweepOutcome)
     inner += [(section("sweep"), ConfigurationScore)]
     inner += [(section("doctor"), Machine)]
-    inner += [(section("gradcheck"), record) for record in (Worst, Mistake)]
+    inner += [(section("check"), record) for record in (Worst, Mistake)]
     for text, record in inner:
         assert [name for name in names(record) if f"`{name}`" not in text] == []
     assert [reason for reason in REASONS if f"`{reason}`" not in section("run")] == []

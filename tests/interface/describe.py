@@ -27,6 +27,7 @@ import deltarule
 from deltarule import errors
 from deltarule.array_files import load_arrays
 from deltarule.checking.report import CodeReport
+from deltarule.checking.scripts.report import ScriptReport
 from deltarule.cli.app import app, main
 from deltarule.cli.train import TrainOutcome
 from deltarule.doctor import Findings
@@ -145,9 +146,10 @@ def _statuses() -> Iterator[str]:
 # --- records ----------------------------------------------------------------------------------------------------------
 
 RECORDS: dict[str, type] = {
+    "check --json of a script": ScriptReport,
+    "check --json of a study or function": CodeReport,
     "claims --json, claims.json": StudyResults,
     "doctor --json": Findings,
-    "gradcheck --json": CodeReport,
     "reproduce --json, reproduce.json": Reproduction,
     "run --json, run.json": Outcome,
     "sweep --json": SweepOutcome,

@@ -12,7 +12,7 @@ import typer
 
 import deltarule
 from deltarule import platforms
-from deltarule.cli import explain, gradcheck, grade, learn, machine, models, run, studies, sweep, train
+from deltarule.cli import check, explain, grade, learn, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume, option
 from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
 from deltarule.cli.output_paths import check_outputs
@@ -108,7 +108,7 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
     "claims": studies.claims,
     "reproduce": studies.reproduce,
     "report": studies.report,
-    "gradcheck": gradcheck.gradcheck,
+    "check": check.check,
     "grade": grade.grade,
     "lr-range": run.lr_range,
     "data": machine.data,
@@ -117,6 +117,7 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(_runner(command))
+app.command("gradcheck", hidden=True)(_runner(check.check))  # its earlier name
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`deltarule gradcheck`: check the gradient of a study or of a user's code."""
+"""`deltarule check`: check a script that trains, the gradient of a user's code, or that of a study."""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from deltarule.cli.options import STUDY, Data, ExperimentNames, Json, Seed, Settings, chosen_recipe, option
+from deltarule.cli.options import Data, ExperimentNames, Json, Seed, Settings, argument, chosen_recipe, option
 from deltarule.cli.output import Result, console, remark, show_elapsed_time
 from deltarule.errors import BadInput
 
@@ -15,19 +15,25 @@ if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
 
 OWN = "MODULE:NAME"
-Study = Annotated[str | None, STUDY]
+Target = Annotated[
+    str | None,
+    argument("FILE", "A script that trains or a notebook; or a study (`deltarule list`), or a recipe (TOML)."),
+]
 Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
 Step = Annotated[
     str | None, option("--step", "Of a script in place of a study: the lines that are one step, as 20-38.", "LINES")
 ]
-LossOption = Annotated[str | None, option("--loss", "With --step: the loss, in variables of the script.", "EXPRESSION")]
+LossOption = Annotated[
+    str | None, option("--loss", "The script's variable, with --step an expression, that is the loss.", "NAME")
+]
+Seconds = Annotated[int | None, option("--seconds", "How long a script may take; default: 30.", "S", min=1)]
 Parameters = Annotated[str | None, option("--parameters", "With --step: the arrays that it trains, as w0,w1.", "NAMES")]
 Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, kind or fix (everything).", "LEVEL")]
 
 
-def gradcheck(
-    study: Study = None,
+def check(
+    file: Target = None,
     experiment: ExperimentNames = None,
     set: Settings = None,
     seed: Seed = None,
@@ -38,21 +44,29 @@ def gradcheck(
     parameters: Parameters = None,
     hint: Hint = None,
     like: LikeOption = None,
+    seconds: Seconds = None,
     json: Json = False,
 ) -> Result:
-    """Compare a study's gradient with differences, the complex step and PyTorch.
+    """Run a script that trains as it is, and check that what it updates follows the gradient of its loss.
 
-    With --function, or --step for lines of a script, check the gradient of your own code and find the mistake in it.
+    With --function check the gradient of your own function, and find the mistake in it; with --step that of some lines
+    of a script. Of a study or recipe the gradient is compared with differences, the complex step and PyTorch.
     """
+    study = file
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
-        raise BadInput(f"give a study, or your own code with --function; {given}")
+        raise BadInput(f"give a script or a study, or your own code with --function; {given}")
+    if study is not None and step is None and study.lower().endswith((".py", ".ipynb")):
+        others = {"--parameters": parameters, "--hint": hint, "--like": like, "--experiment": experiment}
+        _refuse({**others, "--set": set, "--seed": seed, "--data": data}, "is not for a script; leave it out")
+        return _check_script(Path(study), loss, seconds)
+    _refuse({"--seconds": seconds}, "is for a script; leave it out")
     of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
     if step is not None:
         if function is not None or like is not None or study is None or loss is None or parameters is None:
             raise BadInput("with --step give a script, --loss and --parameters, without --function and --like")
         _refuse(of_studies, "is for studies; leave it out with --step")
-        report = _check_script(Path(study), step, loss, parameters.split(","), hint or "fix")
+        report = _check_lines(Path(study), step, loss, parameters.split(","), hint or "fix")
     elif function is None:
         _refuse({"--loss": loss, "--parameters": parameters}, "is for lines of a script; give --step too")
         _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
@@ -60,6 +74,17 @@ def gradcheck(
     else:
         _refuse(of_studies, "is for studies; leave it out with --function")
         report = _check_user_code(function, hint or "fix", like)
+    text = report.text(console().width)
+    return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
+
+
+def _check_script(path: Path, loss: str | None, seconds: int | None) -> Result:
+    from deltarule.checking.scripts.check_script import SECONDS, check_script
+
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}")
+    with show_elapsed_time(f"{path.name} runs and is checked"):
+        report = check_script(path, loss, SECONDS if seconds is None else seconds)
     text = report.text(console().width)
     return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
 
@@ -100,7 +125,7 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             return check_gradient(loss, gradient, params, hint=hint, **options)
 
 
-def _check_script(path: Path, lines: str, loss: str, parameters: list[str], hint: str) -> "CodeReport":
+def _check_lines(path: Path, lines: str, loss: str, parameters: list[str], hint: str) -> "CodeReport":
     from deltarule.checking.check import check_update
     from deltarule.checking.user_code.script_steps import read_script_step
 

@@ -1,0 +1,220 @@
+"""Which numbers of a step may be the loss: those whose slopes are what the step does to the arrays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from deltarule.checking.scripts.numbers_met import MADE
+from deltarule.checking.scripts.slopes import Number, Slopes, StepSlopes
+from deltarule.problem.problem import Floats
+
+Vectors: TypeAlias = Sequence[Sequence[tuple[str, Floats]]]
+"""For each array what may be its gradient along its directions, each with a remark."""
+
+LOSS_WORDS = ("loss", "cost", "err", "mse", "nll", "entropy", "criterion", "objective")
+LOSS_LETTERS = ("J", "E", "L", "l")
+MAX_FACTOR = 1000
+"""A gradient that an optimizer takes may be this many times the loss's, or this part of it: a sum for a mean."""
+
+_RANK_OF_VALUES = (0.1, 0.0, 0.2)
+"""The last value of a number is preferred to the first, which may be part of a sum, and both to the sum of all."""
+_RATIOS_OF_NUMBERS = (0.5, 1.0, 2.0)
+"""What a single number that an update reads may be times the slope: any two numbers have some ratio."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A number, and what its slopes explain.
+
+    factor     the moves are this many times the slopes: the rate
+    agreeing   the arrays that agree with it, each with a remark
+    multiples  the arrays that are some multiple of the slopes, each of its own
+    live       the arrays that it depends on
+    is_move    whether moves were compared; otherwise the gradients that an optimizer reads
+    is_loss    whether its name says that it is a loss
+    rate       the number beside an update that is equal to the factor, if there is one
+    """
+
+    number: Number
+    factor: float | None
+    agreeing: dict[int, str]
+    live: list[int]
+    is_move: bool
+    rate: float | None
+    is_loss: bool
+    is_plausible: bool
+    weight: int
+    rank: float
+    multiples: dict[int, float]
+
+    @property
+    def name(self) -> str:
+        return self.number[0][1]
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the script does not compute this number itself."""
+        return self.name.startswith(MADE)
+
+    @property
+    def order(self) -> tuple[int, float]:
+        return (self.weight if self.is_plausible else 0, self.rank)
+
+
+def sounds_like_loss(name: str) -> bool:
+    return any(word in name.lower() for word in LOSS_WORDS)
+
+
+def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate]:
+    """All numbers that depend on an array, compared with the moves and with the gradients that updates read.
+
+    With `loss` only the number of this name.
+    """
+    moves: Vectors = [[("", step.descent[i])] for i in range(step.count)]
+    read = _gradients_read(step) if step.count == len(step.run.parameters) else [[]]
+    return [
+        candidate
+        for is_move in (True, False)
+        for number, slopes in step.numbers.items()
+        if loss is None or number[0][1] == loss
+        for candidate in _candidates_of(step, number, slopes, moves if is_move else None, read)
+    ]
+
+
+def _candidates_of(
+    step: StepSlopes,
+    number: Number,
+    slopes: Slopes,
+    moves: Vectors | None,
+    read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]],
+) -> Iterator[Candidate]:
+    key, which = number
+    name = key[1]
+    is_word = sounds_like_loss(name) or name in LOSS_LETTERS or name[0] in "½−"
+    if moves is None and not (sounds_like_loss(name) or name[0] in "½−"):
+        return
+    is_other = np.array([[text != name] for text in step.texts])  # a sum is no parameter of itself
+    slopes = Slopes(slopes.values * is_other, slopes.errors)
+    live = [i for i in range(step.count) if slopes.is_live(i)]
+    others = [i for i in range(step.count) if is_other[i] and i not in live]
+    if not live or any(step.numbers[key, 2].is_live(i) for i in others):
+        return  # a part of a sum that depends on more
+    vectors = moves
+    if vectors is None:  # an optimizer's state is nothing that the loss depends on
+        depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
+        vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
+    agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move=moves is not None)
+    rate = None if factor is None else named_rate(step, factor)
+    is_plausible = factor is not None and (factor > 0 if moves is not None else _is_whole_ratio(abs(factor)))
+    is_made = name.startswith(MADE)
+    rank = (
+        2 * (moves is not None) + (rate is not None) + (is_word or is_made) + (not is_made) / 2 - _RANK_OF_VALUES[which]
+    )
+    rank -= _share_of_tolerance(step, slopes, agreeing, vectors, factor) + 0.3 * sum(map(bool, agreeing.values()))
+    if name.startswith(("cross", "binary")):
+        rank -= 0.25
+    weight = step.weight(agreeing)
+    yield Candidate(
+        number,
+        factor,
+        agreeing,
+        live,
+        moves is not None,
+        rate,
+        is_word or is_made,
+        is_plausible,
+        weight,
+        rank,
+        multiples,
+    )
+
+
+def _share_of_tolerance(
+    step: StepSlopes, slopes: Slopes, agreeing: dict[int, str], vectors: Vectors, factor: float | None
+) -> float:
+    """How much of the tolerance the arrays need that agree without a remark: a number beside the loss needs more."""
+    shares = [
+        float(np.abs(vector - factor * slopes.values[i]).max() / (step.tolerance * np.abs(vector).max()))
+        for i in agreeing
+        for remark, vector in vectors[i]
+        if factor is not None and remark == agreeing[i] == ""
+    ]
+    return min(1.0, max(shares, default=0.0))
+
+
+def _explain(
+    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool
+) -> tuple[dict[int, str], float | None, dict[int, float]]:
+    """The factor with which the slopes agree with the most arrays: (agreeing, factor, multiples)."""
+    best: tuple[dict[int, str], float | None] = ({}, None)
+    best_order: tuple[int, bool, float] | None = None
+    alike = []  # the vectors that are some multiple of the slopes
+    for i in live:
+        values = slopes.values[i]
+        for remark, vector in vectors[i]:
+            factor = float(f"{(vector @ values) / (values @ values):.6g}")
+            if factor == 0 or not np.isfinite(factor) or not step.fits(vector, slopes, i, factor):
+                continue
+            if is_move or _is_whole_ratio(abs(factor)) and (step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS):
+                alike.append((i, remark, vector, factor))
+    for factor in {factor for *_, factor in alike}:
+        agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
+        if is_move and agreeing:
+            for i in set(live) - agreeing.keys():
+                remark = _own_rate(step, slopes, i, factor) or _decay(step, slopes, i, factor)
+                if remark:
+                    agreeing[i] = remark
+        order = step.weight(agreeing), named_rate(step, factor) is not None, factor
+        if agreeing and (best_order is None or order > best_order):
+            best, best_order = (agreeing, factor), order
+    return *best, {i: factor for i, _, _, factor in alike}
+
+
+def _own_rate(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> str:
+    """A remark if an array has a rate of its own, and the script names both."""
+    values, vector = slopes.values[array], step.descent[array]
+    own = float(vector @ values / (values @ values))
+    are_named = all(named_rate(step, rate) not in (None, 1.0) for rate in (factor, own))
+    return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
+
+
+def _decay(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> str:
+    """A remark if what remains of a move is a multiple of the array itself."""
+    if factor < 0 or step.sizes[array] <= 2:
+        return ""
+    own, rest = step.own[array], step.descent[array] - factor * slopes.values[array]
+    share = float(rest @ own / max(own @ own, 1e-300))
+    allowed = step.tolerance * np.abs(rest).max() + factor * slopes.errors[array]
+    is_decay = 0 < abs(share) < 1 and bool((np.abs(rest - share * own) <= allowed).all())
+    return f"with weight decay {share / factor:.3g}, which the loss leaves out" if is_decay else ""
+
+
+def named_rate(step: StepSlopes, factor: float) -> float | None:
+    """The number beside an update, or 1, that a factor is."""
+    return next((rate for rate in sorted(step.constant_rates) if abs(factor - rate) < 1e-3 * rate), None)
+
+
+def _is_whole_ratio(factor: float) -> bool:
+    """Whether a factor is a whole number, or one divided by it, or half of one."""
+    ratios = (factor, 1 / factor, 2 * factor)
+    return any(abs(ratio - round(ratio)) < 1e-3 * ratio and 1 <= round(ratio) <= MAX_FACTOR for ratio in ratios)
+
+
+def _gradients_read(step: StepSlopes) -> list[list[tuple[str, frozenset[str], Floats]]]:
+    """For each array what updates read that may be its gradient: (remark, what is updated, along the directions)."""
+    run = step.run
+    kept = [array for arrays in run.read.values() for array in arrays if not any(map(sounds_like_loss, array.targets))]
+    found: list[list[tuple[str, frozenset[str], Floats]]] = []
+    for i, parameter in enumerate(run.parameters):
+        found.append([])
+        for array in kept if step.moves(i) else ():
+            values, start = array.values, parameter.start
+            if values.size != start.size or parameter.text in array.targets:
+                continue
+            if values.size > 1 and np.array_equal(values.ravel(), start.ravel()):
+                continue
+            along = [float((values.reshape(start.shape) * direction).sum()) for direction in run.directions[i]]
+            found[-1].append((f"gradient {array.text}", array.targets, np.array(along)))
+    return found

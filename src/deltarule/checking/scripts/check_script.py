@@ -1,0 +1,90 @@
+"""Check a training script as it is, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from deltarule.checking.scripts.loop_search import Findings
+from deltarule.checking.scripts.report import ScriptReport, make_report
+from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.errors import BadInput, RunFailed
+from deltarule.platforms import WINDOWS
+
+SECONDS = 30.0
+"""How long a script may take by default."""
+_GRACE_SECONDS = 10.0
+
+
+class NoTraining(BadInput):
+    """A file that runs, but updates nothing in a loop: it may define functions instead."""
+
+
+def check_script(script: Path, loss: str | None = None, seconds: float = SECONDS, fork: bool = True) -> ScriptReport:
+    """Run a script and check whether what it updates in its loop follows the gradient of a loss.
+
+    Parameters
+    ----------
+    script : a Python file or a notebook.
+    loss : the name of the variable that is the loss, if it is not found without.
+    seconds : how long this may take.
+    fork : whether the process may be forked at the update; otherwise the script runs again and again.
+
+    Returns
+    -------
+    The report. A script that fails, or updates nothing, raises `BadInput`.
+    """
+    findings = _in_own_process(script, {"seconds": seconds, "loss": loss, "fork": fork})
+    if findings.problem:
+        raise (BadInput if findings.is_failure else NoTraining)(findings.problem)
+    return make_report(script, findings)
+
+
+def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
+    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
+    environment["MPLBACKEND"] = "Agg"
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        result = Path(folder, "findings.json")
+        words = [sys.executable, "-m", "deltarule.checking.scripts.worker", str(script.resolve()), str(result)]
+        process = subprocess.Popen(
+            [*words, json.dumps(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=not WINDOWS,
+        )
+        try:
+            _, errors = process.communicate(timeout=settings["seconds"] + _GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
+        finally:
+            _end(process)
+        if not result.is_file():
+            last = (errors.decode(errors="replace").strip().splitlines() or [f"status {process.returncode}"])[-1]
+            raise RunFailed(f"the process that ran {script.name} ended early: {last}")
+        return _findings(json.loads(result.read_text(encoding="utf-8")))
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a process and what it started."""
+    if WINDOWS:
+        process.kill()
+        return
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
+    process.wait()
+
+
+def _findings(record: dict[str, Any]) -> Findings:
+    verdicts = tuple(
+        StepVerdict(**{**one, "loop": tuple(one["loop"]), "candidates": tuple(one["candidates"])})
+        for one in record.pop("verdicts")
+    )
+    return Findings(verdicts, **record)

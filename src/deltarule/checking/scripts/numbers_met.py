@@ -1,0 +1,125 @@
+"""The numbers that a step meets: any of them may be the loss."""
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from deltarule.checking.scripts.places import as_floats, as_number
+from deltarule.checking.scripts.source import ScriptSource
+from deltarule.problem.problem import Floats
+
+Key: TypeAlias = tuple[str, str]
+"""A number, by function and name."""
+
+Sides: TypeAlias = dict[Key, list[tuple[Floats, Floats]]]
+"""The two sides of differences, in the order of time."""
+
+HELD = ", constant is "
+MADE = ("½", "cross", "binary", "−")
+"""How the names of numbers begin that the script does not compute itself."""
+_ATTRIBUTES_OF_SCALARS = ("data", "value", "val")
+_MAX_ENTRIES_HELD = 10_000
+_MAX_ENTRIES_OF_A_DIFFERENCE = 200_000
+
+
+class NumbersMet:
+    """Numbers by key, each as its first and last value and its sum, with the line that made it last.
+
+    `sides` has the two sides of each difference, time after time. With `held`, those of a run in which nothing was
+    moved, there are also numbers in which one side is held as a constant: a target that is not to be differentiated.
+    """
+
+    def __init__(self, held: Sides | None = None) -> None:
+        self.values: dict[Key, tuple[float, float, float]] = {}
+        self.lines: dict[Key, int] = {}
+        self.sides: Sides = {}
+        self._held = held or {}
+
+    def collect(
+        self,
+        frame: FrameType,
+        event: str,
+        returned: Any,
+        before: int | None,
+        source: ScriptSource,
+        value: Callable[[str, FrameType], Any],
+    ) -> None:
+        """Note what the last line of a frame made, and what the next one takes differences of."""
+        function, line = frame.f_code.co_name, before or frame.f_lineno
+        if event == "return":
+            parts = returned if isinstance(returned, tuple) else (returned,)
+            for index, part in enumerate(parts):
+                name = f"return[{index}]" if isinstance(returned, tuple) else "return"
+                self._note((function, name), part, frame.f_lineno)
+        for name in source.stores.get(line, ()) if before else ():
+            self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), line)
+        for text in source.results.get(line, ()) if before else ():
+            self._add_square(function, text, value(text, frame), line)
+        if event != "line":
+            return
+        line = frame.f_lineno
+        for left, right in source.differences.get(line, ()):
+            self._note_difference(function, (left, value(left, frame)), (right, value(right, frame)), line)
+        for text in source.one_hot.get(line, ()):
+            array = as_floats(value(text, frame))
+            if array is not None and np.min(array) > 0:
+                self._add((function, f"−Σ log {text}"), float(-np.log(array).sum()), line)
+
+    def _note_difference(self, function: str, left: tuple[str, Any], right: tuple[str, Any], line: int) -> None:
+        """Note the losses whose gradient a difference is: half a square, and two cross-entropies."""
+        try:
+            a, y = np.asarray(left[1], float), np.asarray(right[1], float)
+            difference = a - y
+        except Exception:  # no arrays, or of shapes that do not fit
+            return
+        if difference.size > _MAX_ENTRIES_OF_A_DIFFERENCE or np.isnan(difference).any():
+            return
+        name = f"{left[0]} − {right[0]}"
+        self._add_square(function, name, difference, line)
+        if difference.size <= _MAX_ENTRIES_HELD:
+            times = self.sides.setdefault((function, name), [])
+            held = self._held.get((function, name), [])[len(times) : len(times) + 1]
+            times.append((np.array(a), np.array(y)))
+            for a0, y0 in held:
+                if a0.shape == a.shape and y0.shape == y.shape:
+                    self._add((function, f"½Σ({name})²{HELD}{right[0]}"), float(((a - y0) ** 2).sum() / 2), line)
+                    self._add((function, f"½Σ({name})²{HELD}{left[0]}"), float(((a0 - y) ** 2).sum() / 2), line)
+        if not a.size or a.shape != y.shape or not _are_shares(a) or not _are_shares(y):
+            return
+        for p, q, names in ((a, y, f"{right[0]}, {left[0]}"), (y, a, f"{left[0]}, {right[0]}")):
+            log, log_of_rest = np.log(np.clip(p, 1e-300, None)), np.log(np.clip(1 - p, 1e-300, None))
+            self._add((function, f"cross-entropy({names})"), float(-(q * log).sum()), line)
+            both = -(q * log + (1 - q) * log_of_rest).sum()
+            self._add((function, f"binary cross-entropy({names})"), float(both), line)
+
+    def _add_square(self, function: str, text: str, difference: Any, line: int) -> None:
+        array = as_floats(difference)
+        if array is not None:
+            self._add((function, f"½Σ({text})²"), float((array**2).sum() / 2), line)
+
+    def _note(self, key: Key, value: Any, line: int) -> None:
+        number = as_number(value)
+        if number is None:  # of an object of the script's own, as in a scalar engine
+            key, number = _number_inside(key, value)
+        if number is not None and (key not in self.values or self.values[key][1] != number):
+            self._add(key, number, line)
+
+    def _add(self, key: Key, number: float, line: int) -> None:
+        first, _, total = self.values.get(key, (number, number, 0.0))
+        self.values[key] = first, number, total + number
+        self.lines[key] = line
+
+
+def _number_inside(key: Key, value: Any) -> tuple[Key, float | None]:
+    """The number that an object holds as its data, under the name of that attribute."""
+    for attribute in _ATTRIBUTES_OF_SCALARS:
+        number = as_number(getattr(value, "__dict__", {}).get(attribute))
+        if number is not None:
+            return (key[0], f"{key[1]}.{attribute}"), number
+    return key, None
+
+
+def _are_shares(array: Floats) -> bool:
+    return bool(((array >= 0) & (array <= 1)).all())

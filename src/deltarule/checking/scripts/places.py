@@ -1,0 +1,186 @@
+"""The arrays and numbers of a running script: where they live, and how they are moved."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from deltarule.problem.problem import Floats
+
+Path: TypeAlias = tuple[Any, ...]
+"""The keys that lead from a list, tuple or dictionary to an array in it."""
+
+_MAX_LIST_ITEMS, _MAX_DICTIONARY_ITEMS = 2000, 200
+
+
+def as_floats(value: Any) -> Any:
+    """An array, a number or a tensor of floats as an array that shares its memory, or None."""
+    if isinstance(value, float | np.floating):
+        return np.asarray(value)
+    if type(value).__module__ == "torch" and hasattr(value, "detach"):
+        try:
+            value = value.detach().numpy()
+        except (RuntimeError, TypeError):
+            return None
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0:
+        return value
+    return None
+
+
+def is_changeable(value: Any) -> bool:
+    """Whether a value is an object that can be changed in place, as an array or a list."""
+    return not isinstance(value, float | int | np.generic | tuple)
+
+
+def as_number(value: Any) -> float | None:
+    """The number that a value of size one holds, or None."""
+    array = as_floats(value)
+    return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
+
+
+def float_leaves(value: Any, path: Path = ()) -> list[tuple[Path, Floats]]:
+    """The arrays of floats in a value, each with its path; lists of numbers are arrays."""
+    array = as_floats(value)
+    if array is not None:
+        return [(path, np.asarray(array, float))]
+    if isinstance(value, list | tuple) and 0 < len(value) < _MAX_LIST_ITEMS:
+        if all(isinstance(item, float | int | np.number) and not isinstance(item, bool) for item in value):
+            has_floats = any(isinstance(item, float | np.floating) for item in value)
+            return [(path, np.asarray(value, float))] if has_floats else []
+        return [leaf for index, item in enumerate(value) for leaf in float_leaves(item, (*path, index))]
+    if isinstance(value, dict) and len(value) < _MAX_DICTIONARY_ITEMS:
+        return [leaf for key, item in value.items() for leaf in float_leaves(item, (*path, key))]
+    return []
+
+
+def item_at(value: Any, path: Path) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def shifted(value: Any, path: Path, step: Floats) -> Any:
+    """The value with a step added at a path: changed in place where it can be changed."""
+    if path:
+        new = shifted(value[path[0]], path[1:], step)
+        if isinstance(value, tuple):
+            return (*value[: path[0]], new, *value[path[0] + 1 :])
+        value[path[0]] = new
+        return value
+    if isinstance(value, list | tuple):
+        new = [item + float(d) for item, d in zip(value, step.reshape(-1), strict=True)]
+        if isinstance(value, tuple):
+            return tuple(new)
+        value[:] = new
+        return value
+    if not is_changeable(value):
+        return value + float(step.reshape(-1)[0])
+    array = as_floats(value)
+    array += step.reshape(array.shape).astype(array.dtype)
+    return value
+
+
+@dataclass
+class Place:
+    """Where a value lives: an object that is changed in place, an attribute, an item, or a variable of a frame."""
+
+    text: str
+    kind: str
+    owner: Any
+    key: Any = None
+    is_increment: bool = False
+    updates: int = 0
+
+    def get(self) -> Any:
+        getters: dict[str, Callable[[], Any]] = {
+            "in place": lambda: self.owner,
+            "attribute": lambda: getattr(self.owner, self.key),
+            "item": lambda: self.owner[self.key],
+            "variable": lambda: self.owner.f_locals[self.key],
+        }
+        try:
+            return getters[self.kind]()
+        except Exception:  # the script has deleted it, or its property fails
+            return None
+
+    def put(self, value: Any) -> None:
+        if self.kind == "attribute":
+            setattr(self.owner, self.key, value)
+        elif self.kind == "item":
+            self.owner[self.key] = value
+        else:
+            _set_variable(self.owner, self.key, value)
+
+
+def _set_variable(frame: FrameType, name: str, value: Any) -> None:
+    if frame.f_code.co_name == "<module>":
+        frame.f_globals[name] = value
+        return
+    frame.f_locals[name] = value
+    if sys.version_info < (3, 13):  # where f_locals is a copy
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
+
+
+@dataclass
+class Parameter:
+    """What is moved and compared as one array: an array, or many single numbers of one kind."""
+
+    name: str
+    parts: list[tuple[Place, Path]]
+    start: Floats
+
+    @classmethod
+    def at(cls, name: str, parts: list[tuple[Place, Path]]) -> "Parameter":
+        parameter = cls(name, parts, np.empty(0))
+        parameter.start = parameter.current()
+        return parameter
+
+    @property
+    def text(self) -> str:
+        return self.parts[0][0].text
+
+    @property
+    def is_increment(self) -> bool:
+        """Whether an update adds something to it."""
+        return any(place.is_increment for place, _ in self.parts)
+
+    @property
+    def updates(self) -> int:
+        """How often the step updated it."""
+        return max(place.updates for place, _ in self.parts)
+
+    @property
+    def is_float32(self) -> bool:
+        array = as_floats(item_at(self.parts[0][0].get(), self.parts[0][1]))
+        return array is not None and array.dtype.itemsize < 8
+
+    def current(self) -> Floats:
+        """A copy of its values now: those of the start where the script has dropped them."""
+        values = []
+        for place, path in self.parts:
+            found = dict(float_leaves(place.get())).get(path)
+            values.append(np.zeros(0) if found is None else np.array(found, float))
+        if len(values) == 1:
+            return values[0]
+        return np.concatenate([value.reshape(-1) for value in values])
+
+    def moved(self) -> Floats:
+        """How far it is from its start."""
+        now = self.current()
+        return now - self.start if now.shape == self.start.shape else np.zeros(self.start.shape)
+
+    def move(self, step: Floats) -> None:
+        begin = 0
+        for place, path in self.parts:
+            value = place.get()
+            item = item_at(value, path)
+            size = len(item) if isinstance(item, list | tuple) else as_floats(item).size
+            part = step if len(self.parts) == 1 else step[begin : begin + size]
+            begin += size
+            new = shifted(value, path, np.asarray(part))
+            if new is not value:
+                place.put(new)

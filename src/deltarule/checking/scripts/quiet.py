@@ -1,0 +1,83 @@
+"""Keep a script that is checked from doing what its user did not ask for: files, windows, waiting."""
+
+import builtins
+import hashlib
+import io
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+_WRITING = set("wax+")
+_REFUSED = ("mkdir", "makedirs", "remove", "unlink", "rmdir", "rename", "replace", "system", "startfile", "truncate")
+"""Functions of `os` that do nothing while a script is checked, so that the user's folders stay as they are."""
+
+
+@contextmanager
+def quiet_script() -> Iterator[None]:
+    """Run a script without a trace: what it writes goes to a temporary folder, from where it also reads it again.
+
+    Pictures are not shown, sleeping takes no time, and generators that draw their seed from the system have a fixed
+    one, so that two runs are the same.
+    """
+    os.environ["MPLBACKEND"] = "Agg"
+    changed: list[tuple[Any, str, Any]] = []
+
+    def put(owner: Any, name: str, new: Any) -> None:
+        if hasattr(owner, name):
+            changed.append((owner, name, getattr(owner, name)))
+            setattr(owner, name, new)
+
+    with (
+        TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+    ):
+        opened = _opening_in(Path(folder))
+        put(builtins, "open", opened)
+        put(io, "open", opened)
+        for name in _REFUSED:
+            put(os, name, lambda *arguments, **options: 0)
+        put(shutil, "rmtree", lambda *arguments, **options: None)
+        put(time, "sleep", lambda seconds: None)
+        put(np.random, "default_rng", _seeded(np.random.default_rng))
+        put(sys, "stdout", nowhere)
+        put(sys, "stderr", nowhere)
+        try:
+            yield
+        finally:
+            for owner, name, old in reversed(changed):
+                setattr(owner, name, old)
+
+
+def _opening_in(folder: Path) -> Any:
+    """`open`, which writes into a folder, and reads from there what was written."""
+    plain = io.open
+
+    def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        if isinstance(file, int) or not isinstance(file, str | os.PathLike | bytes):
+            return plain(file, mode, *arguments, **options)
+        path = Path(os.path.abspath(os.fsdecode(file)))  # noqa: PTH100 - the file need not exist
+        copy = folder / hashlib.sha256(os.fsencode(path)).hexdigest()
+        if _WRITING & set(mode) and (path.is_file() or not path.exists()):
+            if not copy.exists() and path.exists() and "w" not in mode:
+                shutil.copyfile(path, copy)
+            return plain(copy, mode, *arguments, **options)
+        return plain(copy if copy.is_file() else file, mode, *arguments, **options)
+
+    return opened
+
+
+def _seeded(default_rng: Any) -> Any:
+    """`default_rng`, in which a generator without a seed gets one."""
+
+    def seeded(seed: Any = None) -> Any:
+        return default_rng(0 if seed is None else seed)
+
+    return seeded

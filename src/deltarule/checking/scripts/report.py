@@ -1,0 +1,178 @@
+"""The report of a script that was checked, as a record and as text."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deltarule.checking.scripts.loop_search import Findings
+from deltarule.checking.scripts.numbers_met import HELD
+from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.errors import RunFailed
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class ScriptReport:
+    """What a training script showed when it ran as it is.
+
+    verdict    "right", "WRONG" or "not proved"
+    wrong      arrays whose update is not the gradient, by name, each with a remark
+    right      arrays whose update is the gradient, each with a remark
+    doubtful   arrays that could not be judged
+    loop, loss, rate    what was taken for the training loop, the loss and the learning rate, in words
+    steps      the turns of the loop that were checked
+    notes      what its author may not know
+    question   what has to be known before more can be said
+    candidates numbers of the script of which one may be the loss
+    """
+
+    script: str
+    verdict: str
+    wrong: dict[str, str]
+    right: dict[str, str]
+    doubtful: tuple[str, ...]
+    loop: str
+    loss: str
+    rate: str
+    steps: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+    question: str = ""
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == "right"
+
+    def raise_if_wrong(self) -> None:
+        """Raise `RunFailed`, with the report, unless all is right: for use in tests."""
+        if not self.ok:
+            raise RunFailed("; ".join(" ".join(line) for line in self._lines()))
+
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        """Yield (label, text) of all that is reported."""
+        yield self.verdict, self._headline()
+        remarks = {**self.wrong, **self.right}
+        for name, remark in remarks.items():
+            if remark and not remark.startswith("gradient "):
+                yield "", f"{name} {remark}"
+        if self.wrong and self.right:
+            yield "checked", f"{' '.join(self.wrong)} wrong; {' '.join(self.right)} right"
+        found = [part for part in (self.loop, self.loss, self.rate) if part]
+        if found:
+            yield "found", "; ".join(found)
+        for note in self.notes:
+            yield "note", note
+        if self.question:
+            yield "say", self.question
+
+    def _headline(self) -> str:
+        if self.wrong:
+            verb = "is" if len(self.wrong) == 1 else "are"
+            return f"{_listed(self.wrong)} {verb} not updated along the gradient"
+        if self.ok:
+            return _listed(self.right)
+        return f"{_listed(self.doubtful)}" if self.doubtful else self.script
+
+    def text(self, width: int = WIDTH) -> str:
+        """The report as lines of at most `width` characters."""
+        lines = list(self._lines())
+        left = max(len(label) for label, _ in lines) + 2
+        return "\n".join(
+            textwrap.fill(
+                text,
+                max(width, left + 24),
+                initial_indent=label.ljust(left),
+                subsequent_indent=" " * left,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for label, text in lines
+        )
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def make_report(script: Path, findings: Findings) -> ScriptReport:
+    """Put the verdicts of several steps together, in words."""
+    if not findings.verdicts:
+        wrong = dict.fromkeys(findings.still, "does not move")
+        note = "the updates ran, but they changed nothing"
+        return ScriptReport(str(script), "WRONG", wrong, {}, (), "", "", "", (), (note,))
+    first = findings.verdicts[0]
+    alike = [one for one in findings.verdicts if (one.kind, one.loss) == (first.kind, first.loss)]
+    wrong = {name: remark for one in reversed(alike) for name, remark in (one.wrong or {}).items()}
+    right = {name: remark for one in reversed(alike) for name, remark in (one.right or {}).items() if name not in wrong}
+    verdict = "WRONG" if wrong else "right" if right else "not proved"
+    return ScriptReport(
+        str(script),
+        verdict,
+        wrong,
+        right,
+        first.doubtful,
+        f"the loop in {_place(script, first.loop[0], first.loop[1], first.loop[2])}",
+        _loss_sentence(first),
+        _rate_sentence(first),
+        tuple(one.turn for one in alike),
+        tuple(_notes(first)),
+        _question(first),
+        first.candidates,
+    )
+
+
+def _place(script: Path, file: str, function: str, line: int) -> str:
+    inside = "" if function == "<module>" else f" of {function}()"
+    beside = "" if Path(file).name == script.name else f" in {Path(file).name}"
+    return f"line {line}{inside}{beside}"
+
+
+def _loss_sentence(verdict: StepVerdict) -> str:
+    if verdict.kind not in ("loss", "another loss"):
+        return ""
+    line = f" in line {verdict.loss_line}" if verdict.loss_line else ""
+    made = ", which the script does not compute itself" if verdict.is_loss_made else ""
+    name = f"what {verdict.loss_function}() returns" if verdict.loss.startswith("return") else verdict.loss
+    return f"the loss {name}{line}{made}"
+
+
+def _rate_sentence(verdict: StepVerdict) -> str:
+    if verdict.kind != "loss" or verdict.factor is None:
+        return ""
+    if not verdict.is_move:
+        return "the gradients that an optimizer takes"
+    if verdict.rate is not None:
+        return f"the rate {verdict.rate:.6g}"
+    return f"right up to a factor: the rate would be {verdict.factor:.6g}, which no line of the script names"
+
+
+def _notes(verdict: StepVerdict) -> Iterator[str]:
+    if HELD in verdict.loss:
+        yield f"right if {verdict.loss.partition(HELD)[2]} is meant as a constant, though it depends on what is trained"
+    if verdict.own_loss:
+        yield f"{verdict.own_loss}, which the script computes, is not the loss that is trained: it has other slopes"
+    if verdict.kind == "symmetric":
+        yield "the updates are the gradient of one function, but none of the numbers that the script computes is it"
+    if verdict.kind == "another loss":
+        yield f"the updates are the gradient of some function, but {verdict.loss} has other slopes"
+    if verdict.kind == "no gradient":
+        yield "the updates are the gradient of no function: an optimizer's, several updates', or wrong"
+    if verdict.kind == "unfinished":
+        yield verdict.reason
+
+
+def _question(verdict: StepVerdict) -> str:
+    if verdict.kind not in ("no gradient", "nothing found"):
+        return ""
+    names = verdict.candidates
+    if not names:
+        return "no number that the script computes depends on what it updates; compute the loss in the loop"
+    depend = f"{_listed(names)} {'depend' if len(names) > 1 else 'depends'} on {_listed(verdict.doubtful)}"
+    return f"{depend}: which is the loss? --loss {names[0]}"
+
+
+def _listed(names: Sequence[str] | dict[str, str]) -> str:
+    names = list(names)
+    shown = names if len(names) <= 12 else [*names[:11], f"{len(names) - 11} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""

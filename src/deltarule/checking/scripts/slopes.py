@@ -1,0 +1,166 @@
+"""How the numbers of a step, and the moves of its arrays, change with each array."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from deltarule.checking.scripts.measurement import Measurement
+from deltarule.checking.scripts.numbers_met import Key
+from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
+from deltarule.problem.problem import Floats
+
+Number: TypeAlias = tuple[Key, int]
+"""A number that the step met, and which of it: 0 the first value, 1 the last, 2 the sum."""
+
+_ROUNDING, _ROUNDING_IN_FLOAT32 = 3e-16, 2e-7
+_TOLERANCE, _TOLERANCE_IN_FLOAT32 = 3e-3, 2e-2
+"""Allowed error beside an array's largest slope; fitted on 56 public scripts."""
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """The derivative of one number along each direction of each array, and how far it may be off."""
+
+    values: Floats
+    errors: Floats
+
+    def is_live(self, array: int) -> bool:
+        """Whether the number depends on an array, visibly along each direction."""
+        return bool((np.abs(self.values[array]) > 4 * self.errors[array] + 1e-12).all())
+
+
+@dataclass
+class StepSlopes:
+    """What a measured step says, by array i and direction j.
+
+    descent    [i, j] how far the step moved array i against its direction j
+    own        [i, j] the array itself along the direction, for weight decay
+    numbers    for each number that the step met its slopes
+    jacobian   [i, j, k, l] the derivative of descent[k, l] along direction j of array i
+    noise      [i, j, k] the rounding error of it
+    """
+
+    run: StepRun
+    names: list[str]
+    texts: list[str]
+    sizes: list[int]
+    descent: Floats
+    own: Floats
+    jacobian: Floats
+    noise: Floats
+    numbers: dict[Number, Slopes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.count = len(self.names)
+        self.tolerance = _TOLERANCE_IN_FLOAT32 if self.run.is_float32 else _TOLERANCE
+        beside = self.run.numbers_beside_updates.values()
+        self.constant_rates = {rates[0] for rates in beside if len(rates) > 1 and len(set(rates)) == 1} | {1.0}
+        """Numbers beside updates that stay the same, and 1."""
+
+    @classmethod
+    def of(cls, measurement: Measurement) -> "StepSlopes":
+        """The slopes along the directions of single arrays."""
+        run, records = measurement.run, measurement.records
+        assert run.record is not None
+        starts, n = [parameter.start for parameter in run.parameters], len(run.parameters)
+        descent = -np.array(run.record.moves).reshape(n, DIRECTIONS)
+        pairs = zip(starts, run.directions, strict=True)
+        own = np.array([[(start * d).sum() for d in ds] for start, ds in pairs]).reshape(n, DIRECTIONS)
+        jacobian, noise = np.zeros((n, DIRECTIONS, n, DIRECTIONS)), np.zeros((n, DIRECTIONS, n))
+        names, texts = [one.name for one in run.parameters], [one.text for one in run.parameters]
+        step = cls(run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
+        reach = np.array(
+            [
+                np.sqrt(start.size) * (np.abs(start).max() + np.abs(moved).max())
+                for start, moved in zip(starts, descent, strict=True)
+            ]
+        )
+        for i in range(n):
+            for j in range(DIRECTIONS):
+                up, down, h = records.get((i, j, 1.0)), records.get((i, j, -1.0)), run.steps[i]
+                if up is not None and down is not None:
+                    jacobian[i, j] = -(np.array(up.moves) - np.array(down.moves)) / (2 * h)
+                    noise[i, j] = 3 * _rounding(run) * reach / h
+                    step._note_slopes(i, j, up, down, h)
+        return step
+
+    @classmethod
+    def together(cls, measurement: Measurement) -> "StepSlopes":
+        """The slopes along directions that move all arrays, which are then one."""
+        run, records = measurement.run, measurement.records
+        assert run.record is not None
+        steps = np.array(run.steps)[:, np.newaxis]
+        descent = -(np.array(run.record.moves) * steps).sum(axis=0, keepdims=True)
+        size = sum(parameter.start.size for parameter in run.parameters)
+        nothing = np.zeros((1, DIRECTIONS))
+        jacobian, noise = np.zeros((1, DIRECTIONS, 1, DIRECTIONS)), np.zeros((1, DIRECTIONS, 1))
+        step = cls(run, ["all arrays"], [""], [size], descent, nothing, jacobian, noise)
+        for j in range(DIRECTIONS):
+            up, down = records.get((None, j, 1.0)), records.get((None, j, -1.0))
+            if up is not None and down is not None:
+                step._note_slopes(0, j, up, down, 1.0)
+        return step
+
+    def _note_slopes(self, i: int, j: int, up: StepRecord, down: StepRecord, h: float) -> None:
+        assert self.run.record is not None
+        for key in up.numbers.keys() & down.numbers.keys() & self.run.record.numbers.keys():
+            triples = zip(up.numbers[key], down.numbers[key], self.run.record.numbers[key], strict=True)
+            for which, (a, b, middle) in enumerate(triples):
+                if (key, which) not in self.numbers:
+                    self.numbers[key, which] = Slopes(*np.zeros((2, self.count, DIRECTIONS)))
+                slopes = self.numbers[key, which]
+                slopes.values[i, j] = (a - b) / (2 * h)
+                slopes.errors[i, j] = abs(a + b - 2 * middle) / (2 * h) + _rounding(self.run) * abs(middle) / h
+
+    def weight(self, arrays: Iterable[int]) -> int:
+        """How much some arrays say: two for an array, one for a single number."""
+        return sum(2 if self.sizes[i] > 1 else 1 for i in arrays)
+
+    def moves(self, array: int) -> bool:
+        return bool(np.abs(self.descent[array]).any())
+
+    def fits(self, vector: Floats, slopes: Slopes, array: int, factor: float) -> bool:
+        """Whether a vector is the slopes times a factor."""
+        allowed = self.tolerance * np.abs(vector).max() + 2 * abs(factor) * slopes.errors[array]
+        return bool((np.abs(vector - factor * slopes.values[array]) <= allowed).all())
+
+    def depends(self, k: int, i: int) -> bool:
+        """Whether the move of array k depends on array i."""
+        change = np.abs(self.jacobian[i, :, k])
+        return bool(np.any(change > 30 * self.noise[i, :, [k]].T + 1e-9 * np.abs(self.descent[k]).max()))
+
+    def parameters(self) -> set[int]:
+        """The arrays whose move depends on them as a parameter's does: not counters, sums, or states made anew."""
+        found = set()
+        for i in range(self.count):
+            changes_others = any(self.depends(k, i) for k in range(self.count) if k != i)
+            changes_itself = np.any(np.abs(self.jacobian[i, :, i]) > 30 * self.noise[i, :, [i]].T)
+            if changes_others or changes_itself and not bool((np.abs(self._lost_share(i)) > 0.099).all()):
+                found.add(i)
+        return found - self.states()
+
+    def states(self) -> set[int]:
+        """The arrays that the step makes anew, as the hidden state of a recurrent network."""
+        anew = {i for i, parameter in enumerate(self.run.parameters) if not parameter.is_increment}
+        return {i for i in anew if (np.abs(self._lost_share(i) - 1) < 0.5).all()}
+
+    def _lost_share(self, array: int) -> Floats:
+        """By direction how much of a move the step takes back: 1 where an array's end does not depend on its start."""
+        directions = self.run.directions[array]
+        squares = np.array([float((direction * direction).sum()) for direction in directions])
+        return np.diag(self.jacobian[array, :, array]) / squares
+
+    def is_symmetric(self, i: int, k: int) -> bool | None:
+        """Whether the moves of two arrays may belong to one gradient; None if nothing can be seen."""
+        one, other = self.jacobian[i, :, k], self.jacobian[k, :, i].T
+        noise = 30 * (self.noise[i, :, [k]].T + self.noise[k, :, [i]])
+        largest = max(np.abs(one).max(), np.abs(other).max())
+        if largest < 10 * noise.max():
+            return None
+        return bool((np.abs(one - other) <= 1e-2 * largest + noise).all())
+
+
+def _rounding(run: StepRun) -> float:
+    return _ROUNDING_IN_FLOAT32 if run.is_float32 else _ROUNDING

@@ -1,0 +1,276 @@
+"""What the text of a script says: its updates, its loops, and where it takes differences."""
+
+import ast
+import json
+import re
+import tokenize
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import TypeAlias
+
+import numpy as np
+
+Loop: TypeAlias = tuple[str, str, int]
+"""A loop: the file, the function, and the line of its header."""
+
+_CHANGING_METHODS = {"append", "sort", "put", "fill", "resize", "save", "load", "insert", "delete"}
+_HARMLESS_CALLS = (set(dir(np)) | {"len", "float", "int", "abs", "range", "list", "transpose"}) - _CHANGING_METHODS
+"""Functions that change nothing, so that an expression that calls them may be evaluated once more."""
+
+_RATES = re.compile(r"mom|mu$|beta|gamma|b[12]$|decay|rho|lr|rate|alpha|eta|reg|lam|wd|l2|step", re.IGNORECASE)
+"""Names of the constants of optimizers."""
+_TARGET_FIRST = {"add.at", "subtract.at", "copyto"}
+"""Functions of NumPy that change their first argument in place."""
+
+
+class ScriptSource:
+    """One file of a script, by lines.
+
+    updates      the targets that a statement changes and also reads: w in w -= …, w = w - …, np.add.at(w, …)
+    reads        the variables on the right of these statements
+    increments   those of these lines that add something to the target, so that it is no state that is made anew
+    loops        the headers of the loops around a line
+    stores       the variables that a statement assigns
+    differences  pairs (a, y) of which the statement takes a - y
+    results      targets of statements whose value is a difference that cannot be evaluated again
+    one_hot      targets of P[i, y] -= 1
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path, self.lines = path, text.splitlines()
+        self.tree = ast.parse(text, path)
+        self.updates: dict[int, list[ast.expr]] = defaultdict(list)
+        self.reads: dict[int, set[str]] = defaultdict(set)
+        self.increments: set[int] = set()
+        self.loops: dict[int, set[int]] = defaultdict(set)
+        self.stores: dict[int, set[str]] = defaultdict(set)
+        self.differences: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        self.results: dict[int, list[str]] = defaultdict(list)
+        self.one_hot: dict[int, list[str]] = defaultdict(list)
+        scopes = _assignments_by_scope(self.tree)
+        made = {
+            target.id: statement.value
+            for assignments, _ in scopes
+            for statement in assignments
+            for target in _single_targets(statement)
+            if isinstance(target, ast.Name)
+        }
+        copies = _copied_results(scopes)
+        self.targets = _target_texts(self.tree)
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+                stored = {name.id for name in _walk(node, ast.Name) if isinstance(name.ctx, ast.Store)}
+                for line in _lines_of(node):
+                    self.stores[line] |= stored
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and node.value is not None:
+                targets = _updated_targets(node) or copies.get(node, [])
+                self._note_update(node, node.value, targets, made)
+                self._note_differences(node, node.value, targets)
+            if isinstance(node, ast.For | ast.While):
+                for line in range(node.body[0].lineno, _lines_of(node.body[-1])[-1] + 1):
+                    self.loops[line].add(node.lineno)
+        self._add_indirect_reads(scopes)
+        self.headers = set().union(*self.loops.values())
+
+    def _note_update(
+        self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr], made: dict[str, ast.expr]
+    ) -> None:
+        for target in map(_whole, targets):
+            if isinstance(target, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
+                self.updates[statement.lineno].append(target)
+                texts = {ast.unparse(target) for target in targets}
+                if not isinstance(statement, ast.Assign) or _is_increment(value, texts, made):
+                    self.increments.add(statement.lineno)
+                read = _walk(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
+                self.reads[statement.lineno] |= {ast.unparse(node) for node in read}
+
+    def _add_indirect_reads(self, scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> None:
+        """Add what variables of an update are made from: the gradient in step = rate * gradient, w -= step."""
+        made_from: dict[str, set[str]] = defaultdict(set)
+        for _, of_scope in scopes:
+            for name, texts in of_scope.items():
+                made_from[name] |= texts
+        for texts in self.reads.values():
+            for _ in range(2):
+                texts |= set().union(*(made_from.get(text, set()) for text in texts))
+
+    def _note_differences(self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr]) -> None:
+        """Note a - y, of which a loss that the script does not compute may be made."""
+        own = {ast.unparse(target) for target in targets}
+        for node in ast.walk(value):
+            sides = _sides(node)
+            if sides and any(_is_scaled(side, self.targets) for side in sides):
+                continue  # of an update's own terms, as momentum * velocity - rate * gradient
+            if sides and ast.unparse(sides[0]) not in own and all(map(_is_harmless, sides)):
+                left, right = map(_operand_text, sides)
+                self.differences[statement.lineno].append((left, right))
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and not _is_harmless(value):
+            inner = getattr(value, "operand", value)
+            if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
+                self.results[statement.lineno].append(ast.unparse(statement.targets[0]))
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Sub):
+            is_one = isinstance(value, ast.Constant) and value.value == 1
+            if is_one and isinstance(statement.target, ast.Subscript):
+                self.one_hot[statement.lineno].append(ast.unparse(statement.target))
+
+    def text_of(self, line: int) -> str:
+        return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
+
+
+@cache
+def expression_code(text: str) -> CodeType:
+    """An expression, compiled under a file name that is not traced."""
+    return compile(text.strip(), "<expression>", "eval")
+
+
+def read_source(path: Path) -> ScriptSource:
+    """Read a script, a module, or the code cells of a notebook."""
+    if path.suffix.lower() == ".ipynb":
+        return ScriptSource(str(path), _code_of_notebook(path.read_text(encoding="utf-8")))
+    with tokenize.open(path) as file:  # in the encoding that the file declares
+        return ScriptSource(str(path), file.read())
+
+
+def _code_of_notebook(text: str) -> str:
+    """The code cells one after another, without magics and shell commands; each begins with its number."""
+    parts = []
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    for number, cell in enumerate(cells, 1):
+        code = "".join(cell["source"])
+        is_python = not re.match(r"\s*%%(?!time|capture|prun)", code)
+        lines = [re.sub(r"^(\s*)[%!?].*", r"\1pass", line) for line in code.splitlines()] if is_python else []
+        parts += [f"# cell {number}", *lines]
+    return "\n".join(parts) + "\n"
+
+
+def _walk(node: ast.AST, kinds: object) -> list:
+    return [inner for inner in ast.walk(node) if isinstance(inner, kinds)]  # type: ignore[arg-type]
+
+
+def _lines_of(node: ast.stmt) -> range:
+    return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+
+
+def _updated_targets(statement: ast.stmt) -> list[ast.expr]:
+    """The targets that a statement both changes and reads."""
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
+        return [] if isinstance(statement.value, ast.Constant) else [statement.target]
+    if isinstance(statement, ast.Assign):
+        read = _texts_read(statement.value)
+        return [
+            target
+            for target in _single_targets(statement)
+            if ast.unparse(target) in read
+            or (
+                isinstance(target, ast.Subscript)
+                and isinstance(statement.value, ast.BinOp)
+                and ast.unparse(target.value) in read
+            )
+        ]
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call):
+        return []
+    called = ast.unparse(call.func)
+    if called == "setattr" and len(call.args) == 3:  # the same attribute, read
+        return [ast.Call(ast.Name("getattr", ast.Load()), call.args[:2], [])]
+    if call.args and called.partition(".")[2] in _TARGET_FIRST:
+        return [call.args[0]]
+    return [keyword.value for keyword in call.keywords if keyword.arg == "out"]
+
+
+def _is_increment(value: ast.expr, targets: set[str], made: dict[str, ast.expr]) -> bool:
+    """Whether a value is a target plus or minus something, perhaps item by item, or a variable that is."""
+    if isinstance(value, ast.Tuple):
+        return any(_is_increment(item, targets, made) for item in value.elts)
+    if isinstance(value, ast.Name) and value.id in made:
+        return _is_increment(made[value.id], targets, {})
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub):
+        sides = value.left, value.right
+        return any(ast.unparse(side) in targets or _is_increment(side, targets, {}) for side in sides)
+    return isinstance(value, ast.ListComp | ast.DictComp)
+
+
+def _single_targets(statement: ast.Assign) -> list[ast.expr]:
+    return [
+        single
+        for target in statement.targets
+        for single in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
+    ]
+
+
+def _texts_read(value: ast.expr) -> set[str]:
+    return {ast.unparse(node) for node in _walk(value, ast.Name | ast.Attribute | ast.Subscript)}
+
+
+def _assignments_by_scope(tree: ast.Module) -> list[tuple[list[ast.Assign], dict[str, set[str]]]]:
+    """For the module and each function its assignments, and by variable the texts that it is made from."""
+    scopes = []
+    for scope in [tree, *_walk(tree, ast.FunctionDef)]:
+        made_from: dict[str, set[str]] = defaultdict(set)
+        assignments = _walk(scope, ast.Assign)
+        for statement in assignments:
+            for target in _single_targets(statement):
+                if isinstance(target, ast.Name):
+                    made_from[target.id] |= _texts_read(statement.value)
+        scopes.append((assignments, made_from))
+    return scopes
+
+
+def _copied_results(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> dict[ast.stmt, list[ast.expr]]:
+    """Statements such as w = new_w after new_w = w - …, with the targets that they update."""
+    copies: dict[ast.stmt, list[ast.expr]] = {}
+    for assignments, made_from in scopes:
+        for statement in assignments:
+            values = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
+            pairs = zip(_single_targets(statement), values, strict=False)
+            copied = [t for t, v in pairs if isinstance(v, ast.Name) and ast.unparse(t) in made_from[v.id]]
+            if copied:
+                copies[statement] = copied
+    return copies
+
+
+def _whole(target: ast.expr) -> ast.expr:
+    """What an update of a part changes: W for W[i, j], layers for layers[0], but params["W"] itself."""
+    while isinstance(target, ast.Subscript):
+        if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
+            break
+        target = target.value
+    return target
+
+
+def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    """The two sides of a difference of variables."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
+        sides = node.left, node.right
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("subtract") and len(node.args) > 1:
+        sides = node.args[0], node.args[1]
+    else:
+        return None
+    return None if any(isinstance(side, ast.Constant) for side in sides) else sides
+
+
+def _target_texts(tree: ast.Module) -> set[str]:
+    statements = _walk(tree, ast.Assign | ast.AugAssign)
+    return {ast.unparse(target) for statement in statements for target in _updated_targets(statement)}
+
+
+def _is_scaled(side: ast.expr, targets: set[str]) -> bool:
+    """Whether a side of a difference is a term of an optimizer: decay * weights, momentum * velocity."""
+    if not isinstance(side, ast.BinOp) or not isinstance(side.op, ast.Mult):
+        return False
+    pairs = ((side.left, side.right), (side.right, side.left))
+    return any(
+        ast.unparse(array) in targets and (isinstance(scale, ast.Constant) or _RATES.search(ast.unparse(scale)))
+        for scale, array in pairs
+    )
+
+
+def _operand_text(side: ast.expr) -> str:
+    return f"({ast.unparse(side)})" if isinstance(side, ast.BinOp) else ast.unparse(side)
+
+
+def _is_harmless(expression: ast.expr) -> bool:
+    calls = _walk(expression, ast.Call)
+    return all(getattr(call.func, "attr", getattr(call.func, "id", "?")) in _HARMLESS_CALLS for call in calls)

@@ -1,0 +1,246 @@
+"""Run a script up to one step, and through it: what it met there, and how far each array moved."""
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from deltarule.checking.scripts.naming import find_names
+from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides
+from deltarule.checking.scripts.places import Parameter, Path, Place, as_number, float_leaves, is_changeable, item_at
+from deltarule.checking.scripts.source import Loop, ScriptSource
+from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
+from deltarule.problem.problem import Floats
+
+DIRECTIONS = 3
+"""Random directions along which each array is moved."""
+_STEP, _STEP_IN_FLOAT32 = 1e-6, 2e-3
+"""Length of a move beside an array's largest entry."""
+_MIN_SCALE = 0.1
+"""An array of smaller entries is moved as one of this size."""
+_MAX_PARAMETERS = 40
+_MAX_SINGLE_NUMBERS, _MAX_ROWS = 4, 3
+"""More numbers of one kind, or more rows of one list, are moved as one array."""
+_MAX_READ = 40
+_TURNS_BEFORE = 30
+"""Turns before the step in which updates are followed, to learn where arrays live."""
+
+Shift: TypeAlias = tuple[int | None, int, float]
+"""A move: the array (None for all), the direction, and how many times it is added."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a run met in its step: the numbers, and by array and direction how far the arrays moved."""
+
+    numbers: dict[Key, tuple[float, float, float]]
+    moves: list[list[float]]
+
+
+@dataclass(frozen=True)
+class ReadArray:
+    """An array that an update reads: perhaps the gradient that an optimizer takes."""
+
+    text: str
+    values: Floats
+    targets: frozenset[str]
+
+
+class AtStep(Protocol):
+    """What is done at the start of the step, with everything still as the script has it."""
+
+    def __call__(self, run: "StepRun") -> None: ...
+
+
+@dataclass
+class StepRun(TracedRun):
+    """A run up to the `turn`-th turn of a loop, and through that turn.
+
+    `at_step` is called at its start; it may move arrays by `shift_by`. Afterwards `record` has what was met, if the
+    step was finished.
+    """
+
+    sources: Sources
+    deadline: float
+    loop: Loop
+    turn: int
+    at_step: AtStep
+    held: Sides | None = None
+    parameters: list[Parameter] = field(default_factory=list)
+    read: dict[tuple[str, int, str], list[ReadArray]] = field(default_factory=dict)
+    numbers_beside_updates: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
+    record: StepRecord | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(self.sources, self.deadline)
+        self.met = NumbersMet(self.held)
+        self.is_in_step = False
+        self._met_before_update = 0
+        self.shift: Shift | None = None
+        self._places: dict[tuple[str, int, Any], Place] = {}
+        self._turns = 0
+        self._frame: FrameType | None = None
+
+    def shift_by(self, shift: Shift) -> None:
+        """Move one array, or all, along one of its directions."""
+        index, direction, times = shift
+        for i, parameter in enumerate(self.parameters):
+            if index is None or i == index:
+                parameter.move(times * self.steps[i] * self.directions[i][direction])
+        self.shift = shift
+
+    @property
+    def after_updates(self) -> set[Key]:
+        """The numbers that the step met only after its last update: they belong to the next step."""
+        return set(list(self.met.values)[self._met_before_update :])
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the step is so far that it is no use yet to note where arrays live."""
+        return self._turns < self.turn - _TURNS_BEFORE
+
+    def before_update(self, frame: FrameType, line: int, source: ScriptSource) -> None:
+        if self.is_far:
+            return
+        targets = frozenset(ast.unparse(target) for target in source.updates[line])
+        for text in source.reads[line]:
+            value = self.value(text, frame)
+            number = as_number(value)
+            if number is not None:
+                self.numbers_beside_updates.setdefault((source.path, line, text), []).append(abs(number))
+            if not self.is_in_step or self.shift is not None:
+                continue
+            kept = self.read.setdefault((source.path, line, text), [])
+            for path, array in float_leaves(value):
+                if len(kept) < _MAX_READ:
+                    kept.append(ReadArray(text + _path_text(path), array.copy(), targets))
+
+    def after_update(self, frame: FrameType, line: int, pending: Pending) -> None:
+        if self.is_far:
+            return
+        value, target = self.value(pending.text, frame), pending.target
+        if not float_leaves(value):
+            return
+        if self.is_in_step:
+            self._met_before_update = len(self.met.values)
+        if value is pending.value and is_changeable(value):
+            place = Place(pending.text, "in place", value)
+        elif isinstance(target, ast.Attribute):
+            place = Place(pending.text, "attribute", self.value(ast.unparse(target.value), frame), target.attr)
+        elif isinstance(target, ast.Call):  # of getattr
+            owner, name = (self.value(ast.unparse(argument), frame) for argument in target.args)
+            place = Place(f"{ast.unparse(target.args[0])}.{name}", "attribute", owner, name)
+        elif isinstance(target, ast.Subscript):
+            key = self.value(ast.unparse(target.slice), frame)
+            place = Place(pending.text, "item", self.value(ast.unparse(target.value), frame), key)
+        else:
+            place = Place(pending.text, "variable", frame, pending.text)
+        place = self._places.setdefault((place.kind, id(place.owner), place.key), place)
+        source = self.sources.get(frame.f_code.co_filename)
+        if self.is_in_step:
+            place.updates += 1
+        place.is_increment |= source is not None and line in source.increments
+
+    def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
+        if self.is_in_step:
+            source = self.sources.get(frame.f_code.co_filename)
+            assert source is not None
+            self.met.collect(frame, event, argument, before, source, self.value)
+
+    def loop_turned(self, frame: FrameType, loop: Loop) -> None:
+        if loop != self.loop:
+            return
+        if self.is_in_step:
+            self._finish()
+        self._turns += 1
+        if self._turns == max(1, self.turn - _TURNS_BEFORE) and self.turn > 1:
+            self._places.clear()  # what was updated before the loop
+        self._drop_stale_places(frame)
+        if self._turns >= self.turn:
+            self._begin(frame)
+
+    def returned(self, frame: FrameType) -> None:
+        if self.is_in_step and frame is self._frame:
+            self._finish()
+
+    def _drop_stale_places(self, frame: FrameType) -> None:
+        """Drop variables of frames that have ended, and objects that nobody else holds: those of the last turn."""
+        frames = [frame]
+        while frames[-1].f_back is not None:
+            frames.append(frames[-1].f_back)
+        for key, place in list(self._places.items()):
+            if place.kind == "variable":
+                is_stale = place.owner not in frames
+            else:
+                is_stale = sys.getrefcount(place.owner) < 3
+            if is_stale:
+                del self._places[key]
+
+    def _begin(self, frame: FrameType) -> None:
+        self.parameters = self._find_parameters(frame)
+        generator = np.random.default_rng(0)
+        self.directions = [generator.normal(size=(DIRECTIONS, *one.start.shape)) for one in self.parameters]
+        self.is_float32 = any(parameter.is_float32 for parameter in self.parameters)
+        length = _STEP_IN_FLOAT32 if self.is_float32 else _STEP
+        self.steps = [length * max(_MIN_SCALE, float(np.abs(one.start).max())) for one in self.parameters]
+        self._frame, self.is_in_step = frame, True
+        self.at_step(self)
+
+    def _find_parameters(self, frame: FrameType) -> list[Parameter]:
+        """The arrays at the places that were updated, each once, with names."""
+        found: list[tuple[Place, Path, Any]] = []
+        seen: set[object] = set()
+        for place in sorted(self._places.values(), key=lambda place: place.kind == "variable"):
+            value = place.get()
+            for path, _ in float_leaves(value):
+                item = item_at(value, path)
+                mark = id(item) if is_changeable(item) else (id(place.owner), place.key, path)
+                if mark not in seen:
+                    seen.add(mark)
+                    found.append((place, path, item))
+        groups = _grouped(found)
+        names = find_names(groups, frame, self.value)
+        pairs = zip(names, groups, strict=True)
+        return [Parameter.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
+            :_MAX_PARAMETERS
+        ]
+
+    def moves(self) -> list[list[float]]:
+        """How far each array has moved by itself, along its directions."""
+        projections = []
+        for i, parameter in enumerate(self.parameters):
+            moved = parameter.moved()
+            if self.shift is not None and self.shift[0] in (None, i):
+                moved = moved - self.shift[2] * self.steps[i] * self.directions[i][self.shift[1]]
+            projections.append([float((moved * direction).sum()) for direction in self.directions[i]])
+        return projections
+
+    def _finish(self) -> None:
+        self.record = StepRecord(self.met.values, self.moves())
+        raise StopRun
+
+
+def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:
+    """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
+    groups: dict[object, list[tuple[Place, Path, Any]]] = {}
+    for place, path, item in found:
+        if isinstance(item, list | tuple):
+            kind: object = ("row", id(place.owner), place.key)
+        elif as_number(item) is not None:
+            kind = ("number", place.text)
+        else:
+            kind = ("array", len(groups))
+        groups.setdefault(kind, []).append((place, path, item))
+    parts = []
+    for kind, group in groups.items():
+        assert isinstance(kind, tuple)
+        is_joined = len(group) > (_MAX_ROWS if kind[0] == "row" else _MAX_SINGLE_NUMBERS)
+        parts += [group] if is_joined else [[one] for one in group]
+    return parts
+
+
+def _path_text(path: Path) -> str:
+    return "".join(f"[{key!r}]" for key in path)

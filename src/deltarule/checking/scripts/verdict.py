@@ -1,0 +1,251 @@
+"""What one step of a script proves about each of its arrays."""
+
+from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from deltarule.checking.scripts.candidates import Candidate, find_candidates, sounds_like_loss
+from deltarule.checking.scripts.slopes import StepSlopes
+from deltarule.checking.scripts.source import Loop
+
+_SUMS = ("total", "sum", "acc")
+NOT_FOUND = -99.0
+
+
+@dataclass(frozen=True)
+class StepVerdict:
+    """What a step proved.
+
+    kind        "loss" where a loss explains moves; "symmetric" where moves are the gradient of some function;
+                "another loss" where they are, but the script's own loss is not that function; "no gradient" where they
+                are of none; "unfinished"; "nothing found"
+    right, wrong, doubtful   arrays, with remarks
+    candidates  numbers that depend on the arrays, for a question
+    confidence  the larger, the more is proved
+    """
+
+    kind: str
+    loop: Loop
+    turn: int
+    loss: str = ""
+    loss_function: str = ""
+    loss_line: int | None = None
+    is_loss_made: bool = False
+    factor: float | None = None
+    rate: float | None = None
+    is_move: bool = True
+    right: dict[str, str] | None = None
+    wrong: dict[str, str] | None = None
+    doubtful: tuple[str, ...] = ()
+    own_loss: str = ""
+    candidates: tuple[str, ...] = ()
+    reason: str = ""
+    confidence: tuple[float, float] = (-1.0, NOT_FOUND)
+
+
+def judge_step(step: StepSlopes, loop: Loop, turn: int, loss: str | None = None) -> StepVerdict:
+    """Compare what the step did with the slopes of the numbers that it met."""
+    judge = _Judge(step, StepVerdict("nothing found", loop, turn), find_candidates(step, loss))
+    return judge.by_loss() or judge.by_symmetry() or judge.nothing()
+
+
+def judge_together(step: StepSlopes, loop: Loop, turn: int, loss: str | None = None) -> StepVerdict | None:
+    """The verdict that all arrays are right if one loss explains the moves along directions that move all arrays."""
+    candidates = [one for one in find_candidates(step, loss) if one.is_plausible and one.agreeing]
+    if not candidates:
+        return None
+    best = max(candidates, key=lambda one: one.order)
+    verdict = _Judge(step, StepVerdict("nothing found", loop, turn), [best]).with_loss(best)
+    right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
+    return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
+
+
+class _Judge:
+    def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[Candidate]) -> None:
+        self.step, self.empty, self.candidates = step, empty, candidates
+        self.best = max(candidates, key=lambda one: one.order, default=None)
+        agreeing = self.best.agreeing if self.best and self.best.is_plausible else {}
+        moved = {i for i in self.best.live if step.moves(i)} if self.best else set()
+        real = (step.parameters() | set(agreeing) | moved) - step.states()
+        self.real = [i for i in sorted(real) if not self._is_sum(i)]
+        self.symmetry = {(i, k): step.is_symmetric(i, k) for i, k in combinations_with_replacement(self.real, 2)}
+        self.asymmetric = [pair for pair, holds in self.symmetry.items() if holds is False]
+        self.seen = [pair for pair, holds in self.symmetry.items() if holds is not None]
+        self.still = [i for i in self.real if not step.moves(i)]
+        states = self._states(agreeing)
+        self.real = [i for i in self.real if i not in states]
+        self.right = {i: remark for i, remark in agreeing.items() if i in self.real}
+        self.wrong = self._wrong()
+
+    def _states(self, agreeing: dict[int, str]) -> set[int]:
+        """Arrays that are made anew, where others that are added to agree with the loss: no parameters."""
+        parameters = self.step.run.parameters
+        if not any(parameters[i].is_increment for i in agreeing):
+            return set()
+        return {i for i in self.real if i not in agreeing and not parameters[i].is_increment}
+
+    def _is_sum(self, array: int) -> bool:
+        name = self.step.names[array].lower()
+        return self.step.sizes[array] == 1 and (sounds_like_loss(name) or any(word in name for word in _SUMS))
+
+    def _wrong(self) -> list[int]:
+        parameters = self.step.run.parameters
+        moving = {id(parameters[i].parts[0][0]) for i in range(self.step.count) if self.step.moves(i)}
+        return [
+            i
+            for i in (self.best.live if self.best else ())
+            if i in self.real
+            and i not in self.right
+            # one item of a list that moves elsewhere is data
+            and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
+        ]
+
+    def by_loss(self) -> StepVerdict | None:
+        """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
+        best, step = self.best, self.step
+        if best is None:
+            return None
+        uphill = self._uphill() if self.real and not (self.right and best.is_move) else None
+        if uphill is not None:
+            return uphill
+        is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
+        is_known = best.is_loss or best.rate is not None or len(self.right) > 1
+        if (
+            self.right
+            and is_known
+            and (self.asymmetric or is_heavier or best.rate is not None)
+            and not self._is_contradicted(best)
+        ):
+            wrong = {i: "does not move" if i in self.still else "" for i in self.wrong}
+            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign")
+            self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
+            balance = step.weight(self.right) - step.weight(wrong)
+            verdict = self.with_loss(best)
+            return replace(
+                verdict,
+                right=self._named(self.right),
+                wrong=self._named(wrong),
+                own_loss=self._other_loss_of_script(best),
+                confidence=(1.0 if wrong else 2.0, balance),
+            )
+        return None
+
+    def _climbing(self, best: Candidate) -> list[int]:
+        """Arrays whose moves are a negative multiple of the slopes, where those of others are a positive one."""
+        plain = [c for c in self.candidates if c.is_move and c.number == best.number] if not best.is_move else []
+        signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
+        return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []
+
+    def _own_losses(self) -> list[Candidate]:
+        """The losses that the script itself computes from all that it updates, before it does."""
+        live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
+        return [
+            candidate
+            for candidate in self.candidates
+            if sounds_like_loss(candidate.name)
+            and candidate.is_move
+            and not candidate.is_made
+            and live <= set(candidate.live)
+            and candidate.number[0] not in self.step.run.after_updates
+        ]
+
+    def _is_plain_descent(self, loss: Candidate) -> bool:
+        """Whether each array is updated once, and nothing else changes how: no optimizer with a memory."""
+        step, parameters = self.step, self.step.run.parameters
+        if any(parameters[i].updates > 1 for i in loss.live if i in self.real):
+            return False
+        memory = set(range(step.count)) - set(loss.live)
+        return not any(step.depends(k, i) for i in memory for k in loss.live if k in self.real)
+
+    def _is_contradicted(self, best: Candidate) -> bool:
+        """Whether the arrays that disagree with the loss do have symmetric moves: then it is another loss."""
+        return (
+            bool(self.wrong)
+            and not self.asymmetric
+            and best.is_move
+            and all(any(self.symmetry[min(i, k), max(i, k)] for k in self.real) for i in self.wrong)
+        )
+
+    def _uphill(self) -> StepVerdict | None:
+        for candidate in self.candidates:
+            is_loss = candidate.name[0] == "½" or sounds_like_loss(candidate.name)
+            is_loss = is_loss and "objective" not in candidate.name.lower()  # which may be a reward
+            is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
+            if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
+                wrong = self._named(dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
+                return replace(self.with_loss(candidate), right={}, wrong=wrong, confidence=(1.0, 0.0))
+        return None
+
+    def with_loss(self, candidate: Candidate) -> StepVerdict:
+        key = candidate.number[0]
+        return replace(
+            self.empty,
+            kind="loss",
+            loss=key[1],
+            loss_function=key[0],
+            loss_line=self.step.run.met.lines.get(key),
+            is_loss_made=candidate.is_made,
+            factor=candidate.factor,
+            rate=candidate.rate,
+            is_move=candidate.is_move,
+        )
+
+    def _other_loss_of_script(self, best: Candidate) -> str:
+        """The script's own loss, if the moves are the gradient of another one."""
+        if not best.is_made:
+            return ""
+        right = set(self.right)
+        own = [
+            candidate
+            for candidate in self.candidates
+            if any(word in candidate.name.lower() for word in ("loss", "cost"))
+            and not candidate.is_made
+            and right <= set(candidate.live)
+            and candidate.number[0] not in self.step.run.after_updates
+        ]
+        return own[0].name if own and not any(right <= set(candidate.agreeing) for candidate in own) else ""
+
+    def by_symmetry(self) -> StepVerdict | None:
+        """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
+        if not self.seen or not self.real:
+            return None
+        if not self.asymmetric:
+            if len(self.seen) < len(self.real):
+                return None
+            names = tuple(self.step.names[i] for i in self.real)
+            confidence = (0.5, self.step.weight(self.real) / 4)
+            own = self._own_losses()
+            is_mostly_right = self.step.weight(self.right) > self.step.weight(self.wrong) > 0
+            if own or is_mostly_right:
+                loss = own[0] if own else self.best
+                assert loss is not None
+                verdict = replace(self.with_loss(loss), factor=None, confidence=confidence)
+                return replace(verdict, kind="another loss", doubtful=names)
+            right = self._named(dict.fromkeys(self.real, ""))
+            return replace(self.empty, kind="symmetric", right=right, wrong={}, confidence=confidence)
+        losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
+        if losses:
+            wrong = self._named({i: "" for i in losses[0].live if i in self.real})
+            return replace(self.with_loss(losses[0]), factor=None, right={}, wrong=wrong, confidence=(1.0, 0.0))
+        alone = {i for i, k in self.asymmetric if i == k}
+        doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
+        return replace(
+            self.empty,
+            kind="no gradient",
+            doubtful=tuple(self.step.names[i] for i in doubtful),
+            candidates=self._askable(),
+            confidence=(0.0, -len(doubtful)),
+        )
+
+    def nothing(self) -> StepVerdict:
+        names = tuple(self.step.names)
+        return replace(self.empty, doubtful=names, candidates=self._askable(), confidence=(0.0, NOT_FOUND))
+
+    def _askable(self) -> tuple[str, ...]:
+        """The script's own numbers that depend on what is updated."""
+        names = [c.name for c in self.candidates if not c.is_made and not c.name.startswith("return")]
+        return tuple(dict.fromkeys(names))
+
+    def _named(self, arrays: dict[int, str]) -> dict[str, str]:
+        return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}

@@ -1,0 +1,1 @@
+collect_ignore = ["programs"]  # scripts that train as soon as they are imported

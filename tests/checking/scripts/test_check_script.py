@@ -1,0 +1,144 @@
+"""Training scripts as strangers write them, right and with a known mistake."""
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from deltarule.checking.scripts.check_script import NoTraining, check_script
+from deltarule.errors import BadInput
+
+PROGRAMS = sorted(Path(__file__).parent.joinpath("programs").glob("*.py"))
+SLIPS = runpy.run_path(str(Path(__file__).with_name("slips.py")))["SLIPS"]
+SECONDS = 120
+"""For a machine on which much else runs."""
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_right_programs_are_right(program):
+    report = check_script(program, seconds=SECONDS)
+    assert report.verdict == "right" and not report.wrong, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "right", "wrong", "arrays"), SLIPS, ids=lambda value: str(value)[:30])
+def test_wrong_programs_are_not_accepted(tmp_path, program, right, wrong, arrays):
+    text = Path(__file__).parent.joinpath("programs", f"{program}.py").read_text(encoding="utf-8")
+    assert right in text
+    script = tmp_path / f"{program}.py"
+    script.write_text(text.replace(right, wrong), encoding="utf-8")
+    report = check_script(script, seconds=SECONDS)
+    if arrays is None:
+        assert report.verdict != "right", str(report)
+    else:
+        assert report.verdict == "WRONG" and arrays <= report.wrong.keys(), str(report)
+
+
+def script(folder, text):
+    path = folder / "train.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+LINE = """
+import numpy as np
+rng = np.random.default_rng()
+X = rng.normal(size=(20, 3))
+y = X @ [1.0, -2.0, 0.5]
+w = np.zeros(3)
+for step in range(50):
+    error = X @ w - y
+    loss = (error ** 2).mean()
+    w -= 0.1 * 2 * X.T @ error / len(X)
+"""
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_it_says_what_it_found(tmp_path, fork):
+    report = check_script(script(tmp_path, LINE), fork=fork)
+    assert report.ok and list(report.right) == ["w"]
+    assert report.loop == "the loop in line 7" and report.loss == "the loss loss in line 9"
+    assert report.rate == "the rate 0.1" and report.text().startswith("right  w")
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_wrong_array_is_named(tmp_path, fork):
+    text = LINE.replace("w -=", "b = b - 0.1 * 2 * error.sum() / len(X)\n    w -=").replace("X @ w", "b + X @ w")
+    text = text.replace("w = np.zeros(3)", "w, b = np.zeros(3), 0.0")
+    right = check_script(script(tmp_path, text), fork=fork)
+    assert right.ok and sorted(right.right) == ["b", "w"]
+    wrong = check_script(script(tmp_path, text.replace("error.sum() / len(X)", "(error ** 2).mean()")), fork=fork)
+    assert wrong.verdict == "WRONG" and list(wrong.wrong) == ["b"] and list(wrong.right) == ["w"]
+
+
+def test_files_screen_and_folders_stay_as_they_are(tmp_path):
+    text = LINE + "    np.save('weights.npy', w); print(loss); open('log.txt', 'a').write('step')\n"
+    text += "import os; os.makedirs('out'); os.remove('log.txt'); print(np.load('weights.npy'))\n"
+    path = script(tmp_path, text)
+    (tmp_path / "log.txt").write_text("mine", encoding="utf-8")
+    assert check_script(path).ok
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log.txt", "train.py"]
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x = 1\nprint(y)\n", "train.py, line 2: NameError: name 'y' is not defined"),
+        ("x = (1\n", "train.py, line 1: '(' was never closed"),
+        ("x = input()\n", "train.py, line 1: the script asks for input"),
+        ("import sys\nsys.exit('no data')\n", "train.py, line 2: the script ends the program (no data)"),
+    ],
+)
+def test_a_script_that_fails_gets_a_sentence_with_its_line(tmp_path, text, sentence):
+    with pytest.raises(BadInput, match=r"train\.py") as caught:
+        check_script(script(tmp_path, text))
+    assert sentence in str(caught.value) and not isinstance(caught.value, NoTraining)
+
+
+def test_a_file_without_training_says_so(tmp_path):
+    with pytest.raises(NoTraining, match="updates no array or number"):
+        check_script(script(tmp_path, "def f(x):\n    return x\n"))
+
+
+def test_the_loss_that_is_printed_and_not_trained(tmp_path):
+    """Labels of shape (20,) beside outputs of shape (20, 1): the difference has 400 entries."""
+    text = LINE.replace("w = np.zeros(3)", "w = np.zeros((3, 1))").replace("(error ** 2)", "((X @ w - y) ** 2)")
+    text = text.replace("error = X @ w - y", "error = X @ w - y[:, None]")
+    report = check_script(script(tmp_path, text))
+    assert report.ok and "loss, which the script computes, is not the loss that is trained" in report.notes[0]
+
+
+def test_a_module_beside_the_script_is_followed(tmp_path):
+    (tmp_path / "model.py").write_text("def update(w, gradient):\n    w -= 0.05 * gradient\n", encoding="utf-8")
+    text = LINE.replace("w -= 0.1 * 2 * X.T @ error / len(X)", "update(w, 2 * X.T @ error / len(X))")
+    report = check_script(script(tmp_path, "from model import update\n" + text))
+    assert report.ok and list(report.right) == ["w"] and report.rate == "the rate 0.05"
+
+
+def test_a_notebook(tmp_path):
+    cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", *LINE.splitlines(keepends=True)]}]
+    notebook = tmp_path / "train.ipynb"
+    notebook.write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    assert check_script(notebook).ok
+
+
+def test_a_module_defined_loss_by_name(tmp_path):
+    text = LINE.replace("loss =", "badness =")
+    report = check_script(script(tmp_path, text), loss="badness")
+    assert report.ok and report.loss.startswith("the loss badness")
+
+
+def test_the_command(deltarule, tmp_path):
+    path = script(tmp_path, LINE)
+    status, out, err = deltarule("check", str(path))
+    assert (status, err) == (0, "") and out.startswith("right  w\nfound  the loop in line 7")
+    path.write_text(LINE.replace("2 * X.T @ error", "X.T @ error ** 3"), encoding="utf-8")
+    status, out, _ = deltarule("check", str(path), "--json")
+    assert status == 1 and '"verdict": "WRONG"' in out or '"verdict": "not proved"' in out
+    path.write_text("print(y)\n", encoding="utf-8")
+    status, out, err = deltarule("check", str(path))
+    assert (status, out) == (2, "") and "train.py, line 1: NameError" in err
+    assert deltarule("check", str(tmp_path / "none.py"))[0] == 2
+    assert deltarule("check", str(path), "--seed", "1")[0] == 2
