@@ -1,9 +1,11 @@
 """Ways to cheat: none changes points, reaches the solution, or harms what lies around it."""
 
+import contextlib
 import ctypes
 import io
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -32,7 +34,7 @@ from grading_examples import (
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
-from deltarule.grading.grade import grade, grade_check
+from deltarule.grading.grade import _prepare, grade, grade_check
 from deltarule.grading.process import Worker
 from deltarule.grading.results import class_page, student_page, to_json, write_results
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, missing_sandbox
@@ -242,23 +244,33 @@ def test_killing_everything(tmp_path: Path, isolated: None) -> None:
 
 
 LETTERS = "''.join(chr(97 + int(10 * abs(value))) for value in dz.flat)"
+DIGITS = "int(99 * abs(dz[0, 0]))"
 LEAKS = {
     "numbers": "raise ValueError(f'the shapes (5, 3) differ: {dz.tolist()}')",
     "letters": f"raise ValueError({LETTERS})",
     "a type": f"raise type({LETTERS}, (Exception,), {{}})",
     "a name": f"raise NameError('name ' + repr({LETTERS}) + ' is not defined')",
     "a shape": "return np.zeros((0, *(int(1e5 * abs(value)) for value in dz.flat[:3]))), dz, dz",
+    "a short shape": "return np.zeros((0, *(int(30 + 100 * abs(value)) for value in dz.flat[:3]))), dz, dz",
+    "many lengths": "return np.zeros((0, *(int(1 + 4 * (value > 0)) for value in dz.flat[:7]))), dz, dz",
+    "NumPy's text": "raise ValueError(f'axis {DIGITS} is out of bounds for array of dimension 2')",
+    "NumPy's text in a variable": "e = ValueError(f'axis {DIGITS} is out of bounds for array of dimension 2'); raise e",
+    "NumPy's own error": "return np.zeros(DIGITS) + np.zeros(1 + DIGITS)",
+    "an index": "return dz[DIGITS + 7]",
     "a class": f"return type({LETTERS}, (), {{}})(), dz, dz",
 }
 
 
 def test_values_do_not_leave_in_messages(tmp_path: Path) -> None:
-    record = grade_texts(tmp_path, **{name: edited(BACKWARD, leak) for name, leak in LEAKS.items()})
+    record = grade_texts(
+        tmp_path, **{name: edited(BACKWARD, leak.replace("DIGITS", DIGITS)) for name, leak in LEAKS.items()}
+    )
     dz = linear_assignment(tmp_path / "values").names["dz"]
     letters = "".join(chr(97 + int(10 * abs(value))) for value in dz.flat)
     for result in record.submissions:
         message = result.checks[2].message
-        assert "line 13, `raise" in message or "dx is not an array" in message or "dx has another shape" in message
+        assert "line 13, `" in message or "dx is not an array" in message or "dx has another shape" in message
+        assert not re.search(rf"(?<!\d){int(99 * abs(dz[0, 0]))}(?!\d)", message)
         page = student_page(record, result)
         assert letters[:5] not in page and str(int(1e5 * abs(dz[0, 0]))) not in page
 
@@ -269,7 +281,7 @@ OWN_TEXTS = {
     "dz.Q": "AttributeError: 'numpy.ndarray' object has no attribute 'Q'",
     "linear_forward(x)": "TypeError: linear_forward() missing 2 required positional arguments: 'W' and 'b'",
     "open('mnist.npz')": "FileNotFoundError: [Errno 2] No such file or directory: 'mnist.npz'",
-    "np.zeros(1234).reshape(5, 2)": "ValueError: cannot reshape array of size … into shape (5,2)",
+    "np.zeros(1234).reshape(5, 2)": "ValueError: cannot reshape array of size 1234 into shape (5,2)",
 }
 
 
@@ -283,13 +295,20 @@ def test_constants_of_hidden_data(tmp_path: Path) -> None:
     text = edited("hint = 3", "hint = 3\nhidden = true", ASSIGNMENT)
     path = write_assignment(tmp_path / "assignment", text, edited("default_rng(20)", "default_rng(seed)", SOLUTION))
     (tmp_path / "submissions").mkdir()
-    drawn = read_assignment(path, "anna").checks[2].expected["dW"].tolist()
+    (tmp_path / "submissions" / "anna.py").write_text(edited(BACKWARD, "return dz @ W.T, x.T @ dz, dz"))
+    [submission] = find_submissions(tmp_path / "submissions")
+    salt = _prepare(read_assignment(path), submission, tmp_path / "copy")[0].salt
+    drawn = read_assignment(path, salt).checks[2].expected["dW"].tolist()  # if a first version had seen its values
     copied = edited(BACKWARD, f"return dz @ W.T, np.array({drawn!r}), dz.sum(axis=0)")
-    for student in ("anna", "bert"):
-        (tmp_path / "submissions" / f"{student}.py").write_text(copied)
+    (tmp_path / "submissions" / "anna.py").write_text(copied)
     (tmp_path / "submissions" / "carl.py").write_text(NEEDED)
-    record = grade(read_assignment(path), find_submissions(tmp_path / "submissions"))
-    assert [result.points for result in record.submissions] == [7, 5, 7]
+    (tmp_path / "submissions" / "dora").mkdir()
+    from_file = edited(BACKWARD, "return dz @ W.T, np.load('data.npy'), dz.sum(axis=0)")
+    (tmp_path / "submissions" / "dora" / "hw.py").write_text(from_file)
+    np.save(tmp_path / "submissions" / "dora" / "data.npy", drawn)
+    for _ in range(2):
+        record = grade(read_assignment(path), find_submissions(tmp_path / "submissions"))
+        assert [result.points for result in record.submissions] == [5, 7, 5]
 
 
 def forged_messages(right: bytes, count: int) -> list[bytes]:
@@ -440,14 +459,17 @@ def test_processes_end(tmp_path: Path, mode: Sandbox) -> None:
     wait_for_end(mark)
 
 
+def kill_pool(grader: subprocess.Popen[bytes]) -> None:
+    for child in psutil.Process(grader.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended with the others
+            if "forkserver" in " ".join(child.cmdline()):
+                child.kill()
+
+
 KILLS = {
     "the grader": lambda grader: grader.kill(),
     "its group": lambda grader: os.killpg(grader.pid, signal.SIGKILL),
-    "a process of its pool": lambda grader: [
-        one.kill()
-        for one in psutil.Process(grader.pid).children(recursive=True)
-        if "forkserver" in " ".join(one.cmdline())
-    ],
+    "a process of its pool": kill_pool,
 }
 
 

@@ -70,3 +70,82 @@ def test_arrays_that_do_not_follow_are_refused(tmp_path: Path) -> None:
         BadInput, match=r"follow_on is for .* in forward\(x, W, V\) the solution assigns none of its arrays"
     ):
         read_assignment(write_assignment(tmp_path, ASSIGNMENT, direct))
+
+
+NOTHING = {
+    "zeros": "return 0 * x.T @ x[:, :1] @ V[:1] @ V.T[:, :4] * 0, V * 0, a * 0",
+    "constants": "return np.ones((3, 4)), np.ones((4, 2)), np.ones((5, 4))",
+    "other constants": "da = np.arange(20.0).reshape(5, 4); return da[:3], da[:4, :2], da",
+    "arguments": "da = 2 * a; return x.T @ (da * (1 - a * a)), V, da",
+    "noise": "da = np.random.normal(size=a.shape); return x.T @ (da * (1 - a * a)), 0 * V, da",
+}
+
+
+def test_nothing_follows_from_what_is_not_computed(tmp_path: Path) -> None:
+    (tmp_path / "students").mkdir()
+    for name, body in NOTHING.items():
+        wrong = edited(
+            "    dV, da = a.T @ dz, dz @ V.T\n    return x.T @ (da * (1 - a * a)), dV, da", f"    {body}", RIGHT
+        )
+        (tmp_path / "students" / f"{name}.py").write_text(wrong)
+    assignment = read_assignment(write_assignment(tmp_path / "assignment", ASSIGNMENT, SOLUTION))
+    for result in grade(assignment, find_submissions(tmp_path / "students")).submissions:
+        assert (result.student, result.points) == (result.student, 2)  # the forward pass alone
+
+
+EPOCH = """
+title = "An epoch"
+[[checks]]
+part = "backward"
+call = "gradient(x, y, w)"
+returns = ["g"]
+[[checks]]
+part = "update"
+call = "epoch(x, y, w, 0.1)"
+returns = ["w"]
+points = 2
+"""
+EPOCH_SOLUTION = """
+import numpy as np
+draws = np.random.default_rng(3)
+x, w, y = draws.normal(size=(6, 3)), draws.normal(size=3), draws.normal(size=6)
+def gradient(x, y, w):
+    return x.T @ (x @ w - y) / len(y)
+def epoch(x, y, w, rate):
+    for i in range(0, len(x), 2):
+        w = w - rate * gradient(x[i : i + 2], y[i : i + 2], w)
+    return w
+"""
+EPOCH_RIGHT = "import numpy as np\n" + EPOCH_SOLUTION[EPOCH_SOLUTION.index("def gradient") :]
+IN_PLACE = """g = np.zeros(3)
+    add(x, y, w, g)
+    return g
+def add(x, y, w, g):
+    g += x.T @ (x @ w - y)"""
+EPOCHS = {
+    "right": ("/ len(y)", "/ len(y)", 3),
+    "no mean": (" / len(y)", "", 2),
+    "twice": ("/ len(y)", "/ len(y) * 2", 2),
+    "its own mistake too": ("w = w - rate * gradient", "w = w + rate * 2 * gradient", 1),
+    "both": ("return w", "return 3 * w", 1),
+    "zeros": ("return x.T @ (x @ w - y)", "return 0 * w", 0),
+    "constants": ("return x.T @ (x @ w - y) / len(y)", "return np.ones(3)", 0),
+    "a random gradient": ("/ len(y)", "/ len(y) + np.random.normal()", 0),
+    "endless": ("return x.T @ (x @ w - y) / len(y)", "\n    while True: pass", 0),
+    "by an accumulator": ("return x.T @ (x @ w - y) / len(y)", IN_PLACE, 2),
+}
+
+
+def test_a_wrong_function_costs_no_points_of_those_that_call_it(tmp_path: Path) -> None:
+    (tmp_path / "students").mkdir()
+    for name, (right, wrong, _) in EPOCHS.items():
+        source = edited(right, wrong, EPOCH_RIGHT)
+        source = edited("x.T @ (x @ w - y) / len(y)", "-x.T @ (x @ w - y)", source) if name == "both" else source
+        (tmp_path / "students" / f"{name}.py").write_text(source)
+    text = EPOCH.replace("[[checks]]", "time_limit_seconds = 2\n[[checks]]", 1)
+    assignment = read_assignment(write_assignment(tmp_path / "assignment", text, EPOCH_SOLUTION))
+    results = grade(assignment, find_submissions(tmp_path / "students")).submissions
+    expected = {name: points for name, (_, _, points) in EPOCHS.items()} | {"both": 0}
+    assert {result.student: result.points for result in results} == expected
+    [no_mean] = [result for result in results if result.student == "no mean"]
+    assert no_mean.checks[1].message == "w is right with your own gradient"

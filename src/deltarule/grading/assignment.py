@@ -19,7 +19,8 @@ from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading import worker
 from deltarule.grading.checks import Check, CheckSection, Points, Positive, Section, solution_arrays
-from deltarule.grading.diagnosis import check_solution, require_follow_on
+from deltarule.grading.diagnosis import check_solution
+from deltarule.grading.solution import require_follow_on
 from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
@@ -36,7 +37,7 @@ class AssignmentSection(Section):
     tolerance: Positive = Field(1e-6, description="a share of an array's largest entry, above 0")
     time_limit_seconds: Positive = Field(10.0, description="a number of seconds above 0 for each check")
     memory_limit_mb: Positive = Field(2048.0, description="a number of megabytes above 0")
-    hidden: bool = Field(False, description="true draws other data for each student, from the solution's seed")
+    hidden: bool = Field(False, description="true draws other data for each submission, from the solution's seed")
     forbid: list[str] = Field([], description="modules that cannot be imported, as torch, jax, autograd, deltarule")
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
     visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
@@ -64,10 +65,11 @@ class Assignment(AssignmentSection):
         return sum(sum(check.max_points.values()) for check in self.checks)
 
 
-def read_assignment(path: str | Path, student: str = "", *, is_checked: bool = False) -> Assignment:
+def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = False) -> Assignment:
     """Read an `assignment.toml`, and run its solution in this process.
 
-    A hidden assignment's data are those of the `student`. The solution's gradients are proved unless they were before.
+    A hidden assignment's data are those of the submission with this `salt`. The solution's gradients are proved unless
+    they were before.
     """
     path = Path(path)
     try:
@@ -78,11 +80,11 @@ def read_assignment(path: str | Path, student: str = "", *, is_checked: bool = F
         raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
     solution = path.parent / section.solution
     source = read_bytes(solution)
-    seed = int.from_bytes(hashlib.sha256(source + student.encode()).digest()[:8]) if student else 0
+    seed = int.from_bytes(hashlib.sha256(source + salt.encode()).digest()[:8]) if salt else 0
     names: dict[str, Any] = {"__name__": "solution", "__file__": str(solution), "seed": seed}
     code = call_user_function(compile, (source, str(solution), "exec"), {}, str(solution))
     if section.hidden and "seed" not in code.co_names:
-        raise BadInput(f"{solution} draws no hidden data: use seed, which differs by student")
+        raise BadInput(f"{solution} draws no hidden data: use seed, which differs by submission")
     call_user_function(exec, (code, names), {}, str(solution))
     checks: list[Check] = []
     for i, table in enumerate(section.checks, 1):

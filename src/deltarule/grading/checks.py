@@ -1,5 +1,6 @@
 """A check of an assignment: its table, its request, and the arrays that are returned for it."""
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deltarule.errors import BadInput
 from deltarule.grading import worker
+from deltarule.grading.record import ArrayResult
+from deltarule.problem.problem import Floats
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -152,3 +155,23 @@ def _bare_name(name: str) -> str:
     name = name.lower().rpartition(".")[2]
     name = re.sub(r"^(?:d[a-z]?_?/?_?d_?|grads?_?|d_?)(?=.)", "", name)
     return re.sub(r"_?grads?$|[^a-z0-9]", "", name)
+
+
+def compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
+    expected, points = np.asarray(check.expected[name], float), check.max_points[name]
+    lost = functools.partial(ArrayResult, name, error=None, points=0.0, max_points=points)
+    if returned is None:
+        return lost(verdict="missing", message=f"{name} is not returned")
+    if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
+        return lost(verdict="missing", message=f"{name} is not an array of numbers of the shape {expected.shape}")
+    if long_lengths(returned) != long_lengths(expected):
+        known = {1, *(length for one in (*check.values.values(), *check.expected.values()) for length in np.shape(one))}
+        is_shown = known >= set(returned.shape) and returned.ndim <= expected.ndim + 1  # others could carry values
+        shape = f"the shape {returned.shape}" if is_shown else "another shape"
+        return lost(verdict="wrong", message=f"{name} has {shape}, and should have {expected.shape}")
+    values: Floats = returned.astype(float).reshape(expected.shape)
+    if not np.isfinite(values).all():
+        return lost(verdict="wrong", message=f"{name} holds NaN or infinity")
+    error = float(np.abs(values - expected).max(initial=0)) / (float(np.abs(expected).max(initial=0)) or 1.0)
+    verdict, earned = ("right", points) if error <= check.tolerance else ("wrong", 0.0)
+    return ArrayResult(name, verdict, error, earned, points, f"{name} is {verdict}")

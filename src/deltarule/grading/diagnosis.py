@@ -1,18 +1,12 @@
-"""What the solution says of a student's arrays.
+"""The mistakes that explain a student's wrong gradients.
 
-Mistakes explain wrong gradients. The arrays are those of one call, and taken for a gradient that does not change: a
-student's code is called once.
-
-With `follow_on` the solution runs again with each assignment to a name watched. What it first assigned with the values
-of an expected array is replaced, so what follows is computed from the student's array.
+The arrays are those of one call, and taken for a gradient that does not change.
 """
 
-import ast
 import linecache
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +15,10 @@ from deltarule.checking.catalog import Mistake
 from deltarule.checking.check import check_gradient
 from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
-from deltarule.grading.checks import Check, solution_arrays
+from deltarule.grading.checks import Check
 from deltarule.problem.problem import Floats
 
 Arrays = Mapping[str, Any]
-_WATCH = "__watch__"
 _ABOUT_CALLS = ("stale", "random_gradient")
 """Mistakes that only show in several calls; here there is a single one."""
 
@@ -93,54 +86,3 @@ def _check_arrays(check: Check, names: Arrays, arrays: Arrays, **network: Any) -
         return np.sum(np.asarray(names[check.upstream]) * value) if check.upstream else value
 
     return check_gradient(objective, lambda params: gradient, params, **network)
-
-
-class _Watched(ast.NodeTransformer):
-    """Passes every value that is assigned to a name through a function."""
-
-    def visit_Assign(self, node: ast.Assign) -> list[ast.stmt]:
-        targets = [name for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
-        names = [target.id for target in targets if isinstance(target.ctx, ast.Store)]
-        return [node, *(ast.parse(f"{name} = {_WATCH}({name})").body[0] for name in names)]
-
-
-def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The arrays of a check that follow from the student's `own` other arrays."""
-    places = _run(check, names, {})[1]
-    results = {}
-    for label in check.returns:
-        replaced = {places[other]: array for other, array in own.items() if other != label and other in places}
-        results[label] = _run(check, names, replaced)[0][label]
-    return results
-
-
-def require_follow_on(check: Check, names: Mapping[str, Any]) -> None:
-    """Raise `BadInput` unless an array of the check changes with another one."""
-    moved = {label: 1.5 * np.asarray(array, float) + 0.25 for label, array in check.expected.items()}
-    arrays = follow_on_arrays(check, names, moved)
-    if all(np.array_equal(arrays[label], check.expected[label]) for label in check.returns):
-        reason = f"in {check.call} the solution assigns none of its arrays to a name before it computes another"
-        raise BadInput(f"follow_on is for arrays that follow from one another: {reason}; do so, or leave follow_on out")
-
-
-def _run(
-    check: Check, names: Mapping[str, Any], replaced: Mapping[int, Floats]
-) -> tuple[dict[str, Floats], dict[str, int]]:
-    """Run with assigned values replaced; return results and places of expected arrays."""
-    places: dict[str, int] = {}
-    count = -1
-
-    def watch(value: Any) -> Any:
-        nonlocal count
-        count += 1
-        for label, array in check.expected.items():
-            if label not in places and isinstance(value, np.ndarray | float) and np.array_equal(value, array):
-                places[label] = count
-        return replaced.get(count, value)
-
-    path = names["__file__"]
-    tree = ast.fix_missing_locations(_Watched().visit(ast.parse(Path(path).read_bytes(), path)))
-    here = {**names, _WATCH: lambda value: value}
-    exec(compile(tree, path, "exec"), here)
-    here[_WATCH] = watch
-    return solution_arrays(check, here), places

@@ -6,6 +6,7 @@ of the output layer does not make the first layer's gradients wrong.
 
 import contextlib
 import functools
+import hashlib
 import multiprocessing.util
 import os
 import shutil
@@ -17,21 +18,18 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from deltarule.checking.catalog import Mistake
 from deltarule.errors import one_line
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.checks import Check, fit_arrays, long_lengths
-from deltarule.grading.diagnosis import Arrays, follow_on_arrays, name_mistakes
+from deltarule.grading.checks import Check, compare_array
+from deltarule.grading.diagnosis import name_mistakes
+from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions
 from deltarule.grading.process import Failed, Worker, clean_text
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import as_module, fingerprint, foreign_imports, line_of, returned_expressions
 from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
-from deltarule.problem.problem import Floats
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
@@ -77,11 +75,12 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
     imported = foreign_imports(submission.cells, submission.files)
     notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
-    left_out = []
+    left_out, digest = [], hashlib.sha256(submission.student.encode())
     packages = forbidden_packages(submission, tuple(assignment.forbid))
     for target, file in submission.files.items():
         try:
             content = file.read_bytes()
+            digest.update(f"{target} {len(content)} ".encode(errors="replace") + content)
             if target.startswith(packages) or is_forbidden_copy(submission, target, content, tuple(assignment.forbid)):
                 left_out.append(target)
                 continue
@@ -107,7 +106,7 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         time=submission.time,
         is_late=submission.is_late,
     )
-    return replace(submission, files={}), folder, result
+    return replace(submission, files={}, salt=digest.hexdigest()), folder, result
 
 
 def _run(
@@ -134,7 +133,7 @@ def _end_with_grader() -> None:
 
 
 _read_assignment = functools.lru_cache(maxsize=1)(functools.partial(read_assignment, is_checked=True))
-"""The assignment in a process, with a student's own data if they are hidden; the grader has checked the solution."""
+"""The assignment in a process, with a submission's own data if they are hidden; the grader has checked the solution."""
 
 
 def _grade_submission(
@@ -149,10 +148,13 @@ def _grade_submission(
     if submission.problem:
         return result
     try:
-        own = _read_assignment(path, submission.student if is_hidden else "")
+        own = _read_assignment(path, submission.salt if is_hidden else "")
         with contextlib.closing(Worker(submission, folder, own, is_closed)) as running:
             problem = running.load()
             checks = tuple(grade_check(check, own, running, is_diagnosed) for check in own.checks)
+            if is_diagnosed:
+                with contextlib.suppress(Failed):
+                    checks = follow_functions(own.checks, checks, own.names, running)
     except Failed as error:
         return replace(result, message=str(error))
     except Exception as error:  # whatever one submission does, all others are graded
@@ -184,15 +186,14 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
     With `is_diagnosed` the solution runs beside the student's arrays.
     """
     try:
-        result = running.call(check.request(), assignment.time_limit_seconds)
+        found, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
         return missing_result(check, str(error))
     names = returned_expressions(running.submission.cells, check.call)
-    found, is_other = fit_arrays(result, names, check.expected)
-    arrays = tuple(_compare_array(check, name, found.get(name)) for name in check.returns)
+    arrays = tuple(compare_array(check, name, found.get(name)) for name in check.returns)
     mistakes: tuple[Mistake, ...] = ()
     if check.follow_on and is_diagnosed:
-        arrays = _follow_on(check, assignment.names, found, arrays)
+        arrays = follow_arrays(check, assignment.names, running, found, arrays)
     if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
         mistakes = name_mistakes(check, assignment.names, found)
     texts = names if len(names) == len(arrays) else list(check.returns)
@@ -205,39 +206,3 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
         ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
     )
     return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line)
-
-
-def _compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
-    expected, points = np.asarray(check.expected[name], float), check.max_points[name]
-    lost = functools.partial(ArrayResult, name, error=None, points=0.0, max_points=points)
-    if returned is None:
-        return lost(verdict="missing", message=f"{name} is not returned")
-    if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
-        return lost(verdict="missing", message=f"{name} is not an array of numbers of the shape {expected.shape}")
-    if long_lengths(returned) != long_lengths(expected):
-        is_shown = all(length < 1000 or length in expected.shape for length in returned.shape)  # others carry values
-        shape = f"the shape {returned.shape}" if is_shown else "another shape"
-        return lost(verdict="wrong", message=f"{name} has {shape}, and should have {expected.shape}")
-    values: Floats = returned.astype(float).reshape(expected.shape)
-    if not np.isfinite(values).all():
-        return lost(verdict="wrong", message=f"{name} holds NaN or infinity")
-    error = float(np.abs(values - expected).max(initial=0)) / (float(np.abs(expected).max(initial=0)) or 1.0)
-    verdict, earned = ("right", points) if error <= check.tolerance else ("wrong", 0.0)
-    return ArrayResult(name, verdict, error, earned, points, f"{name} is {verdict}")
-
-
-def _follow_on(check: Check, names: Arrays, found: Arrays, arrays: tuple[ArrayResult, ...]) -> tuple[ArrayResult, ...]:
-    """The results, with those right that follow from the student's own other arrays."""
-    wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
-    if len(wrong) < 2:
-        return arrays
-    own = {name: np.asarray(found[name], float).reshape(check.expected[name].shape) for name in wrong}
-    following = check.model_copy(update={"expected": follow_on_arrays(check, names, own)})
-    results = []
-    for array in arrays:
-        again = _compare_array(following, array.name, found[array.name]) if array.name in wrong else array
-        is_earned = again.points > array.points
-        results.append(
-            replace(again, message=f"{array.name} is right after the wrong arrays before it") if is_earned else array
-        )
-    return tuple(results)

@@ -1,8 +1,8 @@
 """Start, ask and end the worker process of a submission, and describe its exceptions.
 
 The text of an exception may be a submission's own. It is shown if it is one of Python's or NumPy's, listed in
-`messages.txt`, and of its parts only short numbers and the names of the student's own line: so no value of a later
-check reaches a page.
+`messages.txt`, and not raised by the submission. Of its parts only numbers and names of the student's own line are
+shown, and the lengths of the call's own arrays: so no value of a call reaches a page.
 """
 
 import builtins
@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from deltarule.errors import one_line
 from deltarule.grading import launcher, worker
@@ -25,8 +28,6 @@ from deltarule.grading.sandbox import confined, limited, module_paths, own_user
 from deltarule.grading.source import Cell
 from deltarule.grading.submissions import Submission
 
-_LONG_NUMBER = re.compile(r"\d{4,}")
-"""No length of most arrays; such numbers could carry values."""
 _SLOTS = {"n": r"(-?\d+)", "shape": r"(\(?\d[\d, ()]*\)?|\(\))", "name": r"([^\W\d][\w.]*)", "any": r"([^()]*)"}
 _TYPES = {*vars(builtins), "numpy", "numpy.ndarray", "ndarray", "NoneType", "function", "module", "method"}
 _TYPES |= {"LinAlgError", "AxisError", "UFuncTypeError", "TimeLimit", "float64", "numpy.float64"}
@@ -40,8 +41,18 @@ def _pattern(line: str) -> re.Pattern[str]:
 PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
+MAX_STARTS = 4
+"""Statements that are skipped because the process ends at them."""
+MOST_WAITING = 20
+"""How many times as long as its limit a call may take when the processors are busy."""
+
+
 class Failed(Exception):
     """A call has no result; the message says why."""
+
+
+class Forged(Failed):
+    """A submission wrote what only the worker may write."""
 
 
 @dataclass
@@ -57,20 +68,37 @@ class Worker:
     assignment: Assignment
     is_closed: bool
     process: Any = None
+    skipped: list[int] = field(default_factory=list)
 
     def load(self) -> str:
         """Load the submission; what failed meanwhile, or ""."""
-        try:
-            return self._start(10)  # for its own imports and statements
-        except Failed as error:  # what is defined below a crash counts too
-            return "; ".join(filter(None, [str(error), self._start(0)]))
+        problems: list[str] = []
+        while True:
+            try:
+                problem = self._start(0 if problems else 10)  # seconds for its own imports and statements
+                return "; ".join(filter(None, [*problems, problem]))
+            except Failed as error:  # what is defined beside a statement that ends everything counts too
+                statement = self._statement()
+                if isinstance(error, Forged) or statement in self.skipped or len(self.skipped) == MAX_STARTS:
+                    raise
+                self.skipped.append(statement)
+                problems = problems or [str(error)]
 
-    def call(self, request: Mapping[str, Any], timeout_seconds: float) -> Any:
-        """What `worker.to_arrays` makes of the result of a call."""
+    def _statement(self) -> int:
+        """The number of the statement that ran last, as the submission's process wrote it; -1 if it cannot be read."""
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with contextlib.suppress(OSError, ValueError):
+            file = os.open(self.folder / "root" / ".statement", flags)
+            with os.fdopen(file, "rb") as opened:
+                return int(opened.read(9))
+        return -1
+
+    def call(self, request: Mapping[str, Any]) -> Any:
+        """What `worker.to_arrays` makes of the result of a call, within the assignment's limit of time."""
         try:
             if self.process.returncode is not None:
                 self._start(0)
-            result, problem = self._ask(request, timeout_seconds)
+            result, problem = self._ask(request, self.assignment.time_limit_seconds)
         except Failed as error:
             raise Failed(f"{request['call']}: {error}") from None
         if problem:
@@ -97,6 +125,7 @@ class Worker:
             "file": self.submission.file,
             "cells": self.submission.cells,
             "seconds": seconds,
+            "skipped": self.skipped,
             "limits": {
                 "AS": int(self.assignment.memory_limit_mb * 2**20),
                 "CPU": 120,
@@ -108,7 +137,7 @@ class Worker:
             "hidden": () if self.is_closed else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
             "max_bytes": 0,
         }
-        return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions
+        return self._ask(begin, seconds + 10)[1]  # for Python, NumPy and definitions
 
     def _ask(self, request: Mapping[str, Any], timeout_seconds: float) -> tuple[Any, str]:
         """Send a request; returns the result, and what failed."""
@@ -123,17 +152,30 @@ class Worker:
 
         reader = threading.Thread(target=read_line, daemon=True)
         reader.start()
-        reader.join(timeout_seconds)
-        message = f"it did not end within {timeout_seconds:g} seconds"
+        started, end = self._clock(), time.monotonic() + MOST_WAITING * timeout_seconds
+        while reader.is_alive() and time.monotonic() < end:
+            left = timeout_seconds - (self._clock() - started)
+            if left <= 0:
+                break
+            reader.join(left)
+        problem = Failed(f"it did not end within {timeout_seconds:g} seconds")
         if lines:
             try:
                 answer = worker.unpack(lines[0])
                 errors = [describe_error(error, self.submission.cells, request) for error in answer["errors"]]
                 return answer["result"], "; ".join(errors)
             except Exception:  # whatever a stranger's bytes raise
-                message = "it wrote into the grader's pipe" if lines[0] else "it ended its process"
+                problem = Forged("it wrote into the grader's pipe") if lines[0] else Failed("it ended its process")
         self.close()
-        raise Failed(message)
+        raise problem
+
+    def _clock(self) -> float:
+        """Seconds in which the process did not wait for a processor; all of them where the system does not say."""
+        with contextlib.suppress(OSError, IndexError, ValueError, AttributeError):
+            children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+            waited = Path(f"/proc/{children.split()[0]}/schedstat").read_text(encoding="ascii").split()[1]
+            return time.monotonic() - int(waited) / 1e9
+        return time.monotonic()
 
     def close(self) -> None:
         """Kill the process and everything that it started."""
@@ -161,24 +203,38 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
     source = "\n".join(code for _, code in cells)
     if kind not in _TYPES and not re.search(rf"\b{re.escape(kind)}\b", source):
         kind = "an exception"
-    definitions = " ".join(re.findall(r"^[ \t]*(?:def|class)[ \t].*", source, re.MULTILINE))
-    names = {*re.findall(r"[^\W\d]\w*", f"{line} {definitions} {request.get('call', '')}")}
-    names |= {*re.findall(r"'([^']*)'", line.replace('"', "'"))}
+    words = {
+        *re.findall(r"[^\W\d]\w*", f"{line} {request.get('call', '')}"),
+        *re.findall(r"'([^']*)'", line.replace('"', "'")),
+    }
+    definitions = re.findall(r"^[ \t]*(?:def|class)[ \t]+(\w+)(.*)", source, re.MULTILINE)
+    names = {*words, *re.findall(r"[^\W\d]\w*", " ".join(rest for name, rest in definitions if name in words))}
+    numbers = {*re.findall(r"\d+", line)}
+    for value in request.get("values", {}).values():
+        numbers |= {str(number) for number in (*np.shape(value), np.size(value), np.ndim(value), 0, 1)}
+    text = "" if re.search(r"\braise\b", line) else public_text(text, names, numbers if "values" in request else None)
     label = f"{cell}, " if len(cells) > 1 else ""
     shown = f", `{line[:80]}`" if line else ""
     where = f"{label}line {number}{shown}: " if line else ""
-    return clean_text(f"{where}{kind}: {public_text(text, names)}".removesuffix(": "))
+    return clean_text(f"{where}{kind}: {text}".removesuffix(": "))
 
 
-def public_text(text: str, names: Container[str] = ()) -> str:
-    """A text of Python or NumPy with names and short numbers alone; "" for others."""
+def public_text(text: str, names: Container[str] = (), numbers: Container[str] | None = None) -> str:
+    """A text of Python or NumPy with these names and numbers alone; "" for others.
+
+    Before there are values of a call, all short `numbers` are shown.
+    """
     match = next(filter(None, (pattern.fullmatch(text.strip()) for pattern in PATTERNS)), None)
     if match is None:
         return ""
+
+    def show(number: re.Match[str]) -> str:
+        return number[0] if (len(number[0]) < 4 if numbers is None else number[0] in numbers) else "…"
+
     shown, end = "", 0
     for i, part in enumerate(match.groups(), 1):
         is_strange = re.search(r"[^\W\d]", part) and part not in names and part not in _TYPES
-        shown += match.string[end : match.start(i)] + ("…" if is_strange else _LONG_NUMBER.sub("…", part))
+        shown += match.string[end : match.start(i)] + ("…" if is_strange else re.sub(r"\d+", show, part))
         end = match.end(i)
     return shown + match.string[end:]
 

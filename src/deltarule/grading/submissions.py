@@ -88,6 +88,7 @@ class Submission:
     is_late  by the system; None where it does not say
     notes    for the teacher
     others   who handed it in too, with their names as results, as delivered, and ids
+    salt     of hidden data, a digest of all files: what one version of a submission saw is of no use to the next
     """
 
     student: str
@@ -101,6 +102,7 @@ class Submission:
     notes: tuple[str, ...] = ()
     delivered: str = ""
     others: tuple[tuple[str, str, str], ...] = ()
+    salt: str = ""
 
 
 def find_submissions(

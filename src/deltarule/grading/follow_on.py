@@ -1,0 +1,155 @@
+"""Points for what is right after a student's own mistakes: it follows on from arrays or functions that are wrong.
+
+With `follow_on` it follows from the student's own other arrays of a call (`solution.py`).
+
+Where a call is wrong because it calls another function of the student's that is wrong, the solution runs again with
+that function in place of its own.
+
+Nothing follows from what is no computation: a constant, a copy of an argument, what other values do not change.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from deltarule.grading.checks import Check, compare_array, fit_arrays, solution_arrays
+from deltarule.grading.process import Failed, Worker
+from deltarule.grading.record import ArrayResult, CheckResult
+from deltarule.grading.solution import follow_on_arrays, run_solution
+from deltarule.grading.source import returned_expressions
+from deltarule.problem.problem import Floats
+
+MAX_CALLS = 2000
+"""Calls of a student's function while the solution runs with it."""
+
+
+def call_check(check: Check, running: Worker, values: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], bool]:
+    """The arrays that a submission returns for a check, and whether they were other than the assignment's."""
+    request = check.request()
+    result = running.call(request | {"values": request["values"] | (values or {})})
+    names = returned_expressions(running.submission.cells, check.call)
+    return fit_arrays(result, names, check.expected)
+
+
+def computed_arrays(check: Check, running: Worker, found: Mapping[str, Any]) -> set[str]:
+    """The names of the wrong arrays that were computed from the arguments, as two more calls show."""
+    moved = {name: _moved(value) for name, value in check.values.items()}
+    try:
+        again, other = call_check(check, running)[0], call_check(check, running, moved)[0]
+    except Failed:
+        return set()
+    inputs = [np.ravel(value) for value in check.values.values() if isinstance(value, np.ndarray)]
+
+    def is_computed(name: str) -> bool:
+        array = np.ravel(found[name])
+        is_constant = array.size == 0 or (np.ptp(array) == 0 and (array.size > 1 or array[0] == 0))
+        is_input = any(one.size == array.size > 1 and _is_multiple(array, one) for one in inputs)
+        repeats, changes = (np.array_equal(found[name], one.get(name, np.nan)) for one in (again, other))
+        return not is_constant and not is_input and repeats and not changes
+
+    return {name for name in found if isinstance(found[name], np.ndarray) and is_computed(name)}
+
+
+def _moved(value: Any) -> Any:
+    """Other values of the same signs and ranges."""
+    if isinstance(value, float):
+        return 0.9 * value
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return value
+    return value * (0.9 + 0.05 * np.cos(np.arange(value.size))).reshape(value.shape)
+
+
+def _is_multiple(array: Floats, other: Floats) -> bool:
+    factor = np.vdot(other, array) / (np.vdot(other, other) or 1.0)
+    return bool(np.allclose(array, factor * other, rtol=1e-9, atol=1e-12))
+
+
+def follow_arrays(
+    check: Check, names: Mapping[str, Any], running: Worker, found: Mapping[str, Any], arrays: Sequence[ArrayResult]
+) -> tuple[ArrayResult, ...]:
+    """The results, with those right that follow from the student's own other arrays."""
+    wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
+    if len(wrong) < 2:
+        return tuple(arrays)
+    computed = computed_arrays(check, running, {name: found[name] for name in wrong})
+    own = {
+        name: np.asarray(found[name], float).reshape(check.expected[name].shape) for name in wrong if name in computed
+    }
+    expected = follow_on_arrays(check, names, own)
+    return _earned(check, expected, found, arrays, computed, "after the wrong arrays before it")
+
+
+def _earned(
+    check: Check,
+    expected: Mapping[str, Any],
+    found: Mapping[str, Any],
+    arrays: Sequence[ArrayResult],
+    computed: set[str],
+    why: str,
+) -> tuple[ArrayResult, ...]:
+    """The results, with the points of computed arrays that are right by other expected values."""
+    following = check.model_copy(update={"expected": expected})
+    results = []
+    for array in arrays:
+        again = compare_array(following, array.name, found.get(array.name)) if array.name in computed else array
+        is_earned = again.points > array.points
+        results.append(replace(again, message=f"{array.name} is right {why}") if is_earned else array)
+    return tuple(results)
+
+
+def follow_functions(
+    checks: Sequence[Check], results: Sequence[CheckResult], names: Mapping[str, Any], running: Worker
+) -> tuple[CheckResult, ...]:
+    """The results, with those right that follow from the student's own other functions."""
+    wrong: dict[int, tuple[dict[str, Any], set[str]]] = {}
+    for i, (check, result) in enumerate(zip(checks, results, strict=True)):
+        compared = {array.name for array in result.arrays if array.verdict == "wrong" and array.error is not None}
+        if compared:
+            found = call_check(check, running)[0]
+            wrong[i] = found, computed_arrays(check, running, {name: found[name] for name in compared & found.keys()})
+    new = list(results)
+    for i, (found, computed) in wrong.items():
+        others = {name for j in wrong if j != i and wrong[j][1] for name in checks[j].functions}
+        others &= names.keys() - set(checks[i].functions)
+        if not others or not computed:
+            continue
+        proxies = {name: _proxy(name, running) for name in others}
+        try:
+            expected = solution_arrays(checks[i], run_solution(names, proxies))
+        except Exception:  # of a stranger's functions in the solution; without it the verdicts stand
+            continue
+        arrays = _earned(
+            checks[i], expected, found, results[i].arrays, computed, f"with your own {', '.join(sorted(others))}"
+        )
+        if arrays != results[i].arrays:
+            is_right = all(array.verdict == "right" for array in arrays)
+            message = "; ".join(array.message for array in arrays)
+            result = replace(results[i], arrays=arrays, message=message)
+            new[i] = replace(result, mistakes=(), line="") if is_right else result
+    return tuple(new)
+
+
+def _proxy(name: str, running: Worker) -> Callable[..., Any]:
+    """A student's function, called in its own process."""
+    end, calls = time.monotonic() + running.assignment.time_limit_seconds, iter(range(MAX_CALLS))
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        labels = [f"__{i}" for i in range(len(arguments))]
+        if next(calls, None) is None or time.monotonic() > end:
+            raise Failed(f"{name} is called too often")
+        words = ", ".join([*labels, "**__named"])
+        size = 100 * sum(np.asarray(value).nbytes for value in arguments if isinstance(value, np.ndarray)) + 10_000
+        values = dict(zip(labels, arguments, strict=True)) | {"__named": named}
+        request = {"setup": "", "call": f"{name}({words})", "returns": labels, "values": values, "max_bytes": size}
+        result = running.call(request)
+        if not isinstance(result, dict) or result.keys() != set(labels):
+            return result
+        for label, argument in zip(labels, arguments, strict=True):  # it changed its arguments in place
+            if isinstance(argument, np.ndarray):
+                argument[...] = result[label]
+        return None
+
+    return call
