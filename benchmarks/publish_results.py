@@ -46,7 +46,9 @@ def publish(study: str, folder: Path) -> Counter[str]:
         candidates = [
             one for one in (fresh.get(claim.id), known.get(claim.id)) if one is not None and is_of(one, claim)
         ]
-        waiting = Verdict("", "", "", "", claim.needed, "no verdict", remark=WAITING)
+        before = known[claim.id].remark if claim.id in known else ""  # what is known of it may stand there
+        remark = before if before.startswith(WAITING) else WAITING
+        waiting = Verdict("", "", "", "", claim.needed, "no verdict", remark=remark)
         verdicts.append(described_as(candidates[0] if candidates else waiting, claim))
     if found is not None:
         published = replace(published, date=found.date, seeds=max(found.seeds, published.seeds), made=found.made)
