@@ -15,11 +15,11 @@ from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
+from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.callables import Code, argument_names, code_of_functions
 from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.random_numbers import random_numbers
-from deltarule.checking.user_code.references import names_in_program
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
@@ -156,7 +156,7 @@ def check_update(
     step: Callable[..., Any],
     loss: Callable[..., Any],
     params: Any,
-    learning_rate: float,
+    learning_rate: float | None = None,
     *,
     momentum: float = 0.0,
     like: Network | None = None,
@@ -175,7 +175,8 @@ def check_update(
     loss : as for `check_gradient`: the loss that the update minimizes, on the same data.
     params : the parameters; if `step` creates new arrays, a function that returns the current ones,
         such as `lambda: [net.W, net.b]`.
-    learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v.
+    learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v; None to find it from the first step, so that the
+        update is right up to that factor.
     momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
         right, the velocities may not have been 0 at first, and the report is "not proved".
     like, x, y, hint : as for `check_gradient`.
@@ -204,14 +205,19 @@ def check_update(
     'sign'
     """
     validate_hint(hint)
-    if not 0 < learning_rate < np.inf:
+    if learning_rate is not None and not 0 < learning_rate < np.inf:
         raise BadInput(f"learning_rate is {learning_rate!r}; give a number above 0")
     if not 0 <= momentum < 1:
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
-    context = Context(_validate_like(like, x, y), _sample_counts(x, y), learning_rate, momentum)
     with random_numbers((step, loss)):
         update = Update(step, loss, params, learning_rate)
-        return limit_to_hint(judge_update(update, context), hint)
+        context = Context(_validate_like(like, x, y), _sample_counts(x, y), update.learning_rate, momentum)
+        report = judge_update(update, context)
+    if learning_rate is None and report.ok and report.entries == 1:
+        report = replace(report, ok=False, vacuous=Note("rate_of_one_number", rate=update.learning_rate))
+    elif learning_rate is None and report.ok:
+        report = replace(report, notes=(*report.notes, Note("fitted_rate", rate=update.learning_rate)))
+    return limit_to_hint(report, hint)
 
 
 def check_object(

@@ -167,6 +167,23 @@ def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> s
 
 
 @np.errstate(all="ignore")
+def find_rates_by_array(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
+    """The different rates with which the steps of each array are right."""
+    descent = _momentum_moves(steps, momentum)
+    masks = [steps.owner == i for i in range(len(names))]
+    shares = np.array([fit_ratio(steps.moved[:, one], descent[:, one], descent[:, one]) for one in masks])
+    if (
+        len(steps.owner) < _STEPS
+        or shares.min() <= 0
+        or _are_nearly_equal(shares)
+        or not steps.are_made_of(shares[steps.owner] * descent)
+    ):
+        return None
+    rates = [f"{share * steps.learning_rate:.3g} for {name}" for share, name in zip(shares, names, strict=True)]
+    return Note("rates_by_array", rates=join_names(rates))
+
+
+@np.errstate(all="ignore")
 def why_rescaled(steps: Steps) -> str | None:
     """Why steps of another length along the right gradient need not be wrong.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names, make_mistake
-from deltarule.checking.optimizers import find_other_numbers, follow_steps, recognize, why_rescaled
+from deltarule.checking.optimizers import find_other_numbers, find_rates_by_array, follow_steps, recognize, why_rescaled
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
 from deltarule.checking.verdict import Context, check_code, one_thread
@@ -22,6 +22,8 @@ _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as 
 _MISTAKES_OF_ALL = {"mean_twice", "running_mean"}
 _MISTAKES_LIKE_RATES = {"factor", "factor_two", "penalty_not_in_loss", *_MISTAKES_OF_ALL}
 """Mistakes that another rate, or decay of weights, than the given one shows too; the first of them in all arrays."""
+_FACTORS = {"factor", "factor_two", "mean_missing", "mean_twice"}
+"""Mistakes that different rates for different arrays show too, if the number of samples is not known."""
 
 
 def judge_update(update: Update, context: Context) -> CodeReport:
@@ -92,6 +94,10 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
             if recognized is not None:
                 return recognized
     first = followed[0] if followed else None
+    if first is not None and codes <= _FACTORS and not context.samples:
+        rates = find_rates_by_array(first, names, momentum)
+        if rates:
+            return replace(report, vacuous=rates)
     why = None
     named = codes - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
     wrong = {name for mistake in report.diagnosis for name in mistake.where}

@@ -3,7 +3,7 @@
 With momentum, v ← β v − α g and θ ← θ + v, the second of two updates gives g = (β v + θ before − θ after) / α.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
+from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
-from deltarule.checking.user_code.references import names_in_program
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function
@@ -35,17 +35,21 @@ class Update:
     noticed.
     """
 
-    def __init__(self, step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float) -> None:
+    def __init__(
+        self, step: Callable[..., Any], loss: Callable[..., Any], params: Any, learning_rate: float | None
+    ) -> None:
         is_fixed = not callable(params)
-        names = names_in_program(params, (step, loss))
+        first = params if is_fixed else call_user_function(params, (), {}, "params")
+        names = names_in_program(first, (step, loss))
 
         def find() -> Arrays:
             if is_fixed:
                 return flatten(params, item_names=names)
-            arrays = flatten(call_user_function(params, (), {}, "params"))
+            arrays = flatten(call_user_function(params, (), {}, "params"), item_names=names)
             return replace(arrays, assigners=(None,) * len(arrays.names))  # of a list that is made anew at each call
 
-        self._params, self._learning_rate = find(), learning_rate
+        self._params, self.learning_rate = find(), learning_rate or 1.0
+        self._first_end: tuple[Floats, ...] | None = None
         call_loss = find_caller(loss, self._params, "loss", lambda result: bool(split_loss(result, "loss")))
         self._call_step = caller_in_style_of(call_loss, step, "step")
         is_in_place = self._call_step.is_in_place or call_loss.is_in_place
@@ -65,6 +69,17 @@ class Update:
             roots=(loss, step, self._params.structure),
         )
         self.code = self._code_from(code, code.start)
+        if learning_rate is None:
+            self._find_rate(code)
+
+    def _find_rate(self, code: Code) -> None:
+        """Take the first step, and find its learning rate."""
+        self._first_end = self._step_from(code.start)
+        moved = [before - after for before, after in zip(code.start, self._first_end, strict=True)]
+        if any(map(np.any, moved)) and all(np.isfinite(one).all() for one in moved):
+            reference = measure_gradient(self.code, moved, max_entries=200)
+            self.learning_rate = _fit_rate(moved, [array.expected for array in reference.arrays])
+            self.code = self._code_from(code, code.start)
 
     def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
@@ -76,7 +91,7 @@ class Update:
         ahead = replace(code, start=tuple(start + step for start, step in zip(end, velocity, strict=True)))
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
-            velocities = [one / self._learning_rate for one in velocity]
+            velocities = [one / self.learning_rate for one in velocity]
             pairs = zip(evidence.parameters, velocities, strict=True)
             without = [one for one, v in pairs if one.is_wrong and one.fits(one.expected + v)]
             if without:
@@ -136,7 +151,7 @@ class Update:
             # The computation has the dtype of the user's parameters.
             eps = np.finfo(own.dtype if own.dtype.kind == "f" else np.float64).eps
             last_digit = np.finfo(start.dtype).eps * np.abs(start) + eps * np.abs(v).max()
-            rounding.append(np.asarray(4 * last_digit / self._learning_rate))
+            rounding.append(np.asarray(4 * last_digit / self.learning_rate))
         gradient = partial(self._recover_gradient, velocity=velocity)
         return replace(code, start=begin, gradient=gradient, rounding=tuple(rounding))
 
@@ -160,7 +175,7 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
-        end = self._step_from(values)
+        end, self._first_end = self._first_end or self._step_from(values), None
         if all(map(np.array_equal, values, end)):
             raise BadInput(
                 "the step changes no parameter; if it creates new arrays, give params as a function that finds them, "
@@ -170,7 +185,23 @@ class Update:
         moved = [before - after for before, after in zip(values, end, strict=True)]
         if velocity:
             moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
-        return [one / self._learning_rate for one in moved]
+        return [one / self.learning_rate for one in moved]
+
+
+@np.errstate(all="ignore")
+def _fit_rate(moved: Sequence[Floats], gradients: Sequence[Floats]) -> float:
+    """The rate of a step: that of the most arrays, or its length where all entries move by the same, as Adam's do."""
+    steps = np.concatenate([one[np.isfinite(of)] for one, of in zip(moved, gradients, strict=True)])
+    sizes = np.abs(steps[steps != 0])
+    if len(sizes) > 1 and np.ptp(sizes) <= 1e-3 * sizes.max():
+        return float(np.median(sizes))
+    ratios = []
+    for one, of in zip(moved, gradients, strict=True):
+        ratio = fit_ratio(one, of, of)
+        error = np.nanmax(np.abs(one - ratio * of), initial=0)
+        ratios += [abs(ratio)] * (3 if error <= 1e-4 * np.abs(one).max(initial=0) else 1) if ratio else []
+    ratios.sort(key=lambda ratio: -sum(abs(ratio - other) <= 1e-4 * ratio for other in ratios))
+    return ratios[0] if ratios else 1.0
 
 
 def _is_finite(structure: Any) -> bool:

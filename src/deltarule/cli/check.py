@@ -137,9 +137,10 @@ def _check_lines(path: Path, lines: str, loss: str, parameters: list[str], hint:
     remark([f"Running {path.name} up to line {first}, to check its lines {lines} as one step."])
     with redirect_stdout(sys.stderr), _modules_beside(path.parent):
         script = read_script_step(path, int(first), int(last), loss, parameters)
-        remark([f"The learning rate is {script.learning_rate:g}."])
+        rate = script.learning_rate
+        remark(["No learning rate was found." if rate is None else f"The learning rate is {rate:g}."])
         with show_elapsed_time("the step is checked"):
-            return check_update(script.step, script.loss, script.parameters, script.learning_rate, hint=hint)
+            return check_update(script.step, script.loss, script.parameters, rate, hint=hint)
 
 
 @contextmanager

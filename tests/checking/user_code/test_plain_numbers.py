@@ -133,3 +133,15 @@ def test_attribute_may_be_a_whole_number() -> None:
         line, params=["w", "b"], grads=["dw", "db"], loss=lambda: loss(line.w, line.b), backward=line.backward
     )
     assert report.ok and line.b == 0
+
+
+def test_arrays_of_an_object_have_the_names_of_its_attributes() -> None:
+    line = Line()
+    line.b = np.zeros(1)
+
+    def step() -> None:
+        line.backward()
+        line.w, line.b = line.w - 0.1 * line.dw, line.b - 0.1 * line.db
+
+    report = check_update(step, lambda: loss(line.w, line.b), lambda: [line.w, line.b], 0.1)
+    assert report.ok and [array.name for array in report.arrays] == ["line.w", "line.b"]

@@ -2,15 +2,15 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from types import FunctionType, MethodType, ModuleType
+from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.gradient_arrays import marked_names
-from deltarule.checking.user_code.references import are_user_globals
+from deltarule.checking.user_code.references import are_user_globals, variables_of
 from deltarule.errors import BadInput
 
 _MAX_DEPTH, _MAX_ITEMS = 5, 100
@@ -58,6 +58,29 @@ def assign_attribute(net: Any, path: str, value: Any) -> None:
         setattr(holder, key, value)
 
 
+def names_in_program(structure: Any, functions: Sequence[Any], what: str = "params") -> tuple[str, ...]:
+    """The names by which a program knows an array, or those of a list; "params[1]" for one without a name.
+
+    A name is that of a variable, or a path in the object of a method, or in one that a variable holds.
+    """
+    items = list(structure) if isinstance(structure, list | tuple) else [structure]
+    if isinstance(structure, Mapping) or any(isinstance(item, int | float) for item in items):
+        return ()
+    spaces = [space for function in functions for space in variables_of(function)]
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
+        frame = frame.f_back
+    spaces += [] if frame is None else [frame.f_locals, frame.f_globals]
+    known: list[Mapping[str, Any]] = [dict(arrays_in(getattr(one, "__self__", None))) for one in functions]
+    known += spaces
+    if any(all(item is not value for space in known for value in space.values()) for item in items):
+        objects = {name: one for space in reversed(spaces) for name, one in space.items() if _is_users_object(one)}
+        known += [dict(arrays_in(one, name)) for name, one in objects.items()]
+    names = [next((name for space in known for name, value in space.items() if value is item), "") for item in items]
+    numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
+    return tuple(numbered) if any(names) and len(set(numbered)) == len(names) else ()
+
+
 def arrays_in(
     owner: Any, path: str = "", depth: int = _MAX_DEPTH, seen: frozenset[int] = frozenset()
 ) -> Iterator[tuple[str, Any]]:
@@ -80,6 +103,10 @@ def arrays_in(
         return
     for below, item in items[:_MAX_ITEMS]:
         yield from arrays_in(item, below, depth - 1, seen)
+
+
+def _is_users_object(one: Any) -> bool:
+    return hasattr(one, "__dict__") and not isinstance(one, type) and not _is_library(one)
 
 
 def _is_library(owner: Any) -> bool:

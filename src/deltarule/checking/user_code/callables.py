@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
+from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
-from deltarule.checking.user_code.references import names_in_program
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import CellType, FrameType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -80,21 +80,6 @@ def items_of(container: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
             yield value, partial(container.__setitem__, key)
     elif hasattr(container, "__dict__") and not isinstance(container, type | ModuleType):
         yield from items_of(vars(container))
-
-
-def names_in_program(structure: Any, functions: Sequence[Any], what: str = "params") -> tuple[str, ...]:
-    """The names of variables by which a program knows an array, or those of a list; "params[1]" for one without."""
-    items = list(structure) if isinstance(structure, list | tuple) else [structure]
-    if isinstance(structure, Mapping) or any(isinstance(item, int | float) for item in items):
-        return ()
-    spaces = [space for function in functions for space in variables_of(function)]
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
-        frame = frame.f_back
-    spaces += [] if frame is None else [frame.f_locals, frame.f_globals]
-    names = [next((name for space in spaces for name, value in space.items() if value is item), "") for item in items]
-    numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
-    return tuple(numbered) if any(names) and len(set(numbered)) == len(names) else ()
 
 
 def variables_of(function: Any) -> list[Mapping[str, Any]]:

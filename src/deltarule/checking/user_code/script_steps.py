@@ -24,17 +24,21 @@ class ScriptStep:
     step            runs the lines once
     loss            runs them too, evaluates the loss and undoes what they changed
     parameters      finds the arrays by name; a plain number becomes an array
-    learning_rate   of the script, by its usual names; 1 if it has none
+    learning_rate   of the script, by its usual names; None if it has none
     """
 
     step: Callable[[], None]
     loss: Callable[[], Any]
     parameters: Callable[[], dict[str, Any]]
-    learning_rate: float
+    learning_rate: float | None
 
 
 def read_script_step(path: Path, first: int, last: int, loss: str, names: Sequence[str]) -> ScriptStep:
     """Run a script up to lines `first` to `last`, which are one step of training."""
+    if path.suffix == ".ipynb":
+        raise BadInput(
+            f"{path.name} is a notebook, which has no lines; save its code as a script, or call check_update"
+        )
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         loss_code = compile(loss, "<loss>", "eval")
@@ -66,7 +70,7 @@ def read_script_step(path: Path, first: int, last: int, loss: str, names: Sequen
         return {name: variables[name] for name in names}
 
     rates = [variables[name] for name in _RATES if isinstance(variables.get(name), float)]
-    return ScriptStep(lambda: exec(code, variables), value, parameters, rates[0] if rates else 1.0)
+    return ScriptStep(lambda: exec(code, variables), value, parameters, rates[0] if rates else None)
 
 
 def _split(body: Sequence[ast.stmt], first: int, last: int) -> tuple[list[ast.stmt], list[ast.stmt]]:
