@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
+from deltarule.checking.user_code.references import containers_of, items_of
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -85,13 +87,17 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     store = ParameterStore(lambda: flatten(params, item_names=item_names)) if is_in_place else None
     for call in callers:
         call.store = store if call.is_in_place or reads_in_place else None
+    put_back = store.restore if store is not None else lambda: None
+    if reads_in_place and any(value.dtype != np.float64 for value in arrays.values):
+        assign = _find_assignment(arrays, callers)
+        if assign is not None:  # variables can hold arrays with more digits, which need no wide steps
+            put_back, store = partial(assign, arrays.leaves), None
 
     def restore() -> None:
-        if store is not None:
-            store.restore()
         with suppress(BadInput):
             for call in callers:  # then globals and caches belong to these parameters again
                 call([value.copy() for value in arrays.values])
+        put_back()
 
     def gradient_at(values: Values) -> list[Floats]:
         result = call_gradient(values)
@@ -139,14 +145,22 @@ def move_nearby(values: Values) -> list[Floats]:
 
 
 class Caller:
-    """A function and its style of taking parameters; `store` has those in place."""
+    """A function and its style of taking parameters.
+
+    store    has those that it reads in place; None if it reads none
+    assign   gives other arrays to the variables that it reads, in place of writing into theirs
+    """
 
     def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
         self.function, self.params, self.what, self.style = function, params, what, style
         self.is_in_place = style == "in place"
         self.store: ParameterStore | None = None
+        self.assign: Callable[[Sequence[Any]], None] | None = None
 
     def __call__(self, values: Values) -> Any:
+        if self.assign is not None:
+            self.assign(values)
+            return self.call(self.params.structure)
         if self.store is None:
             return self.call(self.params.rebuild(values))
         self.store.write(values)
@@ -194,6 +208,37 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
     finally:
         store.restore()
         call.store = None
+
+
+def _find_assignment(arrays: Arrays, callers: Sequence[Caller]) -> Callable[[Sequence[Any]], None] | None:
+    """The function that gives arrays to all variables that hold those of `arrays`, if code reads no others."""
+    assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
+    containers = {id(one): one for call in callers for one in containers_of(call.function)}
+    for container in containers.values():
+        for value, assign_item in items_of(container):
+            if id(value) in assigners:
+                assigners[id(value)].append(assign_item)
+
+    def assign(values: Sequence[Any]) -> None:
+        for leaf, value in zip(arrays.leaves, values, strict=True):
+            for assign_one in assigners[id(leaf)]:
+                assign_one(value)
+
+    start, [loss, _] = [value.astype(np.float64) for value in arrays.values], callers
+    stores = [call.store for call in callers]
+    for call in callers:
+        call.assign, call.store = assign, None
+    try:
+        losses = [split_loss(quietly(partial(loss, values)), loss.what)[0] for values in (start, move_nearby(start))]
+        if all(assigners.values()) and losses[0] != losses[1]:
+            return assign
+    except BadInput:  # there is no loss
+        pass
+    finally:
+        assign(arrays.leaves)
+    for call, store in zip(callers, stores, strict=True):
+        call.assign, call.store = None, store
+    return None
 
 
 def find_caller(
