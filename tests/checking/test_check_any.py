@@ -137,9 +137,51 @@ def test_network_with_a_loss_is_checked(kind: Any, y: Any, k: float) -> None:
     assert report.what == f"gradient of {kind.__name__}"
 
 
-class Tanh(torch.autograd.Function):
-    power = 2
+class DropoutLayer:
+    """As printed in "Neural Networks from Scratch": an option stands beside the input."""
 
+    def __init__(self, rate: float) -> None:
+        self.rate = 1 - rate
+
+    def forward(self, inputs: Any, training: bool) -> None:
+        self.mask = np.random.binomial(1, self.rate, size=inputs.shape) / self.rate if training else 1.0
+        self.output = inputs * self.mask
+
+    def backward(self, dvalues: Any) -> None:
+        self.dinputs = dvalues * self.mask
+
+
+def dropout_forward(x: Any, settings: Any) -> Any:
+    mask = (np.random.rand(*x.shape) < settings["p"]) / settings["p"]
+    return x * mask, (settings, mask)
+
+
+def test_options_beside_the_input_stay_as_they_are() -> None:
+    assert check(DropoutLayer(0.3), X, True).ok
+    for k in (1, 2):
+        report = check(dropout_forward, lambda dout, cache, k=k: k * dout * cache[1], X, {"p": 0.7, "mode": "train"})
+        assert verdicts(report) == {"x": "right" if k == 1 else "wrong"}
+
+
+class CrossEntropyLoss:
+    def __init__(self, k: float) -> None:
+        self.k = k
+
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        return -np.log(y_pred[np.arange(len(y_pred)), y_true])
+
+    def backward(self, dvalues: Any, y_true: Any) -> None:
+        self.dinputs = -self.k * np.eye(3)[y_true] / dvalues / len(dvalues)
+
+
+@pytest.mark.parametrize("k", [1.0, 6.0, 2.0])
+def test_loss_as_an_object_is_checked(k: float) -> None:
+    predicted = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)
+    report = check(CrossEntropyLoss(k), predicted, LABELS)  # of the mean, or of the sum over 6 samples
+    assert report.ok == (k != 2.0) and report.what == "gradient of CrossEntropyLoss"
+
+
+class Tanh(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:
         ctx.save_for_backward(x)

@@ -14,9 +14,9 @@ from deltarule.checking.reach import notes_on_reach
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
-from deltarule.checking.user_code.arrays import flatten, to_array, to_finite_array
+from deltarule.checking.user_code.arrays import dtype_kind, flatten, to_array, to_finite_array
 from deltarule.checking.user_code.attributes import names_in_program
-from deltarule.checking.user_code.callables import Code, argument_names, code_of_functions
+from deltarule.checking.user_code.callables import Code, argument_names, code_of_functions, function_of_some
 from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.random_numbers import random_numbers
@@ -121,11 +121,22 @@ def check_vjp(
     validate_hint(hint)
     if backward is None:
         forward, backward = functions_of(forward)
+    if isinstance(x, tuple):
+        forward, x = _without_options(forward, x)
     names = argument_names(forward)
     count = len(x) if isinstance(x, tuple) else 1
     params = flatten(x, "x", names if len(names) == count else names_in_program(x, (forward, backward), "x"))
     with random_numbers((forward, backward)) as numbers:
         return limit_to_hint(_check_layer(Layer(forward, backward, params, numbers)), hint)
+
+
+def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[Callable[..., Any], Any]:
+    """A layer of its arrays alone: labels, dictionaries of settings and `training=True` stay as they are given."""
+    moved = [i for i, one in enumerate(x) if isinstance(one, list | tuple | float) or dtype_kind(one) == "f"]
+    names = argument_names(forward)
+    if len(moved) in (0, len(x)) or len(names) < len(x):
+        return forward, x
+    return function_of_some(forward, x, names, moved), x[moved[0]] if len(moved) == 1 else tuple(x[i] for i in moved)
 
 
 def _check_layer(layer: Layer) -> CodeReport:

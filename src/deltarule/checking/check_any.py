@@ -13,9 +13,9 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.check import check_gradient, check_object, check_vjp
 from deltarule.checking.report import CodeReport, Note, validate_hint
-from deltarule.checking.user_code.arrays import as_numpy, split_loss
+from deltarule.checking.user_code.arrays import as_numpy, dtype_kind, split_loss
 from deltarule.checking.user_code.attributes import arrays_in, gradient_paths
-from deltarule.checking.user_code.callables import positional_parameters
+from deltarule.checking.user_code.callables import function_of_some, positional_parameters
 from deltarule.checking.user_code.layer_forms import required_parameters
 from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.errors import BadInput
@@ -25,6 +25,7 @@ _FORWARDS = ("forward", "__call__", "call", "fprop", "forward_pass", "feedforwar
 _BACKWARDS = ("backward", "backprop", "bprop", "backward_pass", "back_propagation", "backpropagation", "gradient")
 _LOSSES = ("loss", "compute_loss", "cost", "compute_cost", "loss_function", "cost_function", "J", "objective")
 _GRADIENTS = ("gradient", "gradients", "grad", "compute_gradient", "compute_gradients", "loss_gradient", "dloss")
+_TARGETS = ("y", "y_true", "t", "target", "targets", "labels")
 _DERIVATIVE = re.compile(
     r"(?:d|d_|grad_|deriv_)(\w+)|(\w+?)(?:_derivative|_prime|_deriv|_grad|_gradient|_d|_backward|_back)"
 )
@@ -75,6 +76,8 @@ def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
     forward, backward = _method(target, _FORWARDS), _method(target, _BACKWARDS)
     if inspect.isroutine(target) or isinstance(target, type | partial):
         return _check_function(target, arguments, hint)
+    if len(arguments) == 2 and forward is not None and backward is not None and _is_loss(target, forward):
+        return _check_loss_object(target, forward, backward, arguments, hint)
     loss = _method(target, _LOSSES)
     if loss is not None and (backward is None or not _is_layer(forward, backward, arguments)):
         return _check_network(target, loss, backward or _method(target, _GRADIENTS), arguments, hint)
@@ -109,7 +112,7 @@ def _check_function(function: Callable[..., Any], arguments: Sequence[Any], hint
             _, rest = split_loss(result, what)
             returned = rest[0] if len(rest) == 1 else rest
         except BadInput:
-            return replace(_check_as_layer(function, partner, given, names, hint), what=f"backward pass of {what}")
+            return replace(_check_as_layer(function, partner, given, hint), what=f"backward pass of {what}")
         of_partner: Callable[..., Any] | None = None
         if partner is not None:
             of_partner = _with_names(partner, names)
@@ -120,8 +123,8 @@ def _check_function(function: Callable[..., Any], arguments: Sequence[Any], hint
             f"{what} returns no gradient of its arguments; let it return (loss, gradients), or give its gradient"
         )
     params = given[moved[0]] if len(moved) == 1 else tuple(given[i] for i in moved)
-    loss = _of_some(function, given, names, moved)
-    gradient = None if of_partner is None else _of_some(of_partner, given, names, moved)
+    loss = function_of_some(function, given, names, moved)
+    gradient = None if of_partner is None else function_of_some(of_partner, given, names, moved)
     return replace(check_gradient(loss, gradient, params, hint=hint), what=f"gradient of {what}")
 
 
@@ -129,16 +132,13 @@ def _check_as_layer(
     function: Callable[..., Any],
     partner: Callable[..., Any] | None,
     given: Sequence[Any],
-    names: Sequence[str],
     hint: str,
 ) -> CodeReport:
-    moved = [i for i, one in enumerate(given) if np.asarray(as_numpy(one)).dtype.kind == "f"]
-    forward = _of_some(function, given, names, moved)
-    x = given[moved[0]] if len(moved) == 1 else tuple(given[i] for i in moved)
+    x = given[0] if len(given) == 1 else tuple(given)
     if partner is not None and _is_derivative(function, partner):
         derivative = partner
-        return check_vjp(forward, lambda upstream: upstream * as_numpy(derivative(x)), x, hint=hint)
-    return check_vjp(forward, partner, x, hint=hint)
+        return check_vjp(function, lambda upstream: upstream * as_numpy(derivative(x)), x, hint=hint)
+    return check_vjp(function, partner, x, hint=hint)
 
 
 def _is_derivative(function: Callable[..., Any], partner: Callable[..., Any]) -> bool:
@@ -170,23 +170,6 @@ def _with_names(partner: Callable[..., Any], names: Sequence[str]) -> Callable[.
     return lambda *values: partner(*values[: len(wanted)])
 
 
-def _of_some(
-    function: Callable[..., Any], given: Sequence[Any], names: Sequence[str], moved: Sequence[int]
-) -> Callable[..., Any]:
-    """A function of some of its arguments alone."""
-
-    def of_some(*values: Any) -> Any:
-        every = list(given)
-        for i, value in zip(moved, values, strict=True):
-            every[i] = value
-        return function(*every)
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    of_some.__signature__ = inspect.Signature([inspect.Parameter(names[i], kind) for i in moved])  # type: ignore[attr-defined]
-    of_some.__name__ = getattr(function, "__name__", "function")
-    return of_some
-
-
 def _moved(returned: Any, given: Sequence[Any], names: Sequence[str]) -> list[int]:
     """The indices of the arguments of which there are gradients."""
     if isinstance(returned, Mapping):
@@ -212,7 +195,7 @@ def _same_size(first: Any, second: Any) -> bool:
 
 
 def _is_float(value: Any) -> bool:
-    return isinstance(value, int | float) or getattr(as_numpy(value), "dtype", np.dtype(bool)).kind == "f"
+    return isinstance(value, int | float) or dtype_kind(value) == "f"
 
 
 # --- objects -------------------------------------------------------------------------------------------------------
@@ -235,6 +218,33 @@ def _check_layer(
     x = arguments[0] if len(arguments) == 1 else tuple(arguments)
     report = check_vjp(forward, backward, x if arguments else _make_input(target, forward), hint=hint)
     return replace(report, what=f"backward pass of {type(target).__name__}")
+
+
+def _is_loss(target: Any, forward: Callable[..., Any]) -> bool:
+    names = [one.name for one in required_parameters(forward)]
+    return "loss" in type(target).__name__.lower() and len(names) == 2 and names[1] in _TARGETS
+
+
+def _check_loss_object(
+    target: Any, forward: Callable[..., Any], backward: Callable[..., Any], arguments: Sequence[Any], hint: str
+) -> CodeReport:
+    """A loss as an object: forward gives the losses of samples, backward takes predictions and targets."""
+    predicted, wanted = arguments
+
+    def gradient(values: Any) -> Any:
+        result = backward(values, wanted)
+        return target.dinputs if result is None else result
+
+    def loss(values: Any, reduce: Callable[..., Any]) -> Any:
+        return reduce(forward(values, wanted))
+
+    reports = (
+        check_gradient(lambda y_pred, reduce=reduce: loss(y_pred, reduce), gradient, predicted, hint=hint)
+        for reduce in (np.mean, np.sum)
+    )
+    first = next(reports)
+    report = first if first.ok or np.ndim(forward(predicted, wanted)) == 0 else next(reports)
+    return replace(report if report.ok else first, what=f"gradient of {type(target).__name__}")
 
 
 def _make_input(target: Any, forward: Callable[..., Any]) -> Any:

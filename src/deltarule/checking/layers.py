@@ -236,8 +236,9 @@ class Layer:
         return not any(map(np.any, zero)) and all(map(np.allclose, two, [2 * array for array in one]))
 
     def _is_unchanged(self, path: str, arrays: Mapping[str, Any]) -> bool:
-        _, value = self._held[path]
-        return path in arrays and np.array_equal(as_numpy(arrays[path]), value)
+        original, value = self._held[path]
+        is_same = path in arrays and (arrays[path] is original or isinstance(original, float))
+        return is_same and np.array_equal(as_numpy(arrays[path]), value)
 
     def _find_gradients(self, reading: Reading, kept: Sequence[str], result: Any) -> None:
         """Find the gradients of arguments and of arrays that the layer holds."""

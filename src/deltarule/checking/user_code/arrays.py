@@ -240,6 +240,12 @@ def as_numpy(value: Any) -> Any:
     return np.asarray(value) if hasattr(value, "__array__") else value
 
 
+def dtype_kind(value: Any) -> str:
+    """The kind of an array's numbers, as NumPy's, or "" for what is no array."""
+    dtype = getattr(as_numpy(value), "dtype", None)
+    return "" if dtype is None else str(dtype.kind)
+
+
 def to_array(value: Any, what: str) -> NDArray[Any]:
     items = _items_as_numpy(value)
     try:

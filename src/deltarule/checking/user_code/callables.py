@@ -341,3 +341,22 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
 def _name_of(function: Any, default: str) -> str:
     name = getattr(function, "__name__", "")
     return name if name and name != "<lambda>" else default
+
+
+def function_of_some(
+    function: Callable[..., Any], given: Sequence[Any], names: Sequence[str], moved: Sequence[int]
+) -> Callable[..., Any]:
+    """A function of some of its arguments alone."""
+
+    def of_some(*values: Any) -> Any:
+        every = list(given)
+        for i, value in zip(moved, values, strict=True):
+            every[i] = value
+        return function(*every)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    of_some.__signature__ = inspect.Signature([inspect.Parameter(names[i], kind) for i in moved])  # type: ignore[attr-defined]
+    of_some.__name__ = getattr(function, "__name__", "function")
+    if getattr(function, "__self__", None) is not None:  # whose arrays are looked at
+        of_some.__self__ = function.__self__  # type: ignore[attr-defined]
+    return of_some

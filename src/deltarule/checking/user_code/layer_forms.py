@@ -11,9 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from deltarule.checking.user_code.arrays import as_numpy
+from deltarule.checking.user_code.arrays import dtype_kind
 
 Reading = tuple[tuple[str, int], ...]
 _RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
@@ -85,7 +83,7 @@ def find_output(before: dict[str, Any], after: dict[str, Any], arguments: Sequen
 def _is_float(part: Any) -> bool:
     if isinstance(part, list | tuple):
         return False
-    return getattr(as_numpy(part), "dtype", np.dtype(bool)).kind in "fc" or isinstance(part, float)
+    return dtype_kind(part) in ("f", "c") or isinstance(part, float)
 
 
 def functions_of(layer: Any) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
