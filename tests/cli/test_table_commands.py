@@ -383,3 +383,23 @@ def test_settings_that_were_not_chosen_do_not_warn(deltarule, tmp_path):
     status, out, err = deltarule("train", tmp_path / "t.csv", "--target", "fat")
     assert status == 0 and "converge" not in out + err
     assert re.search(r"always \d\d,\d\d0\n", out)
+
+
+def test_intervals_and_weights(deltarule, tmp_path):
+    x = RANDOM.normal(size=300)
+    table = pd.DataFrame({"x": x, "price": 100 * np.exp(x + RANDOM.normal(0, 0.4, 300)), "count": [1.0, 3.0] * 150})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("--target", "price", "--weight", "count", "--preset", "fast", "--out", tmp_path / "m", "--json")
+    outcome = json.loads(deltarule("train", tmp_path / "t.csv", *words)[1])
+    assert [column["name"] for column in outcome["columns"]] == ["x"]
+    status, out, _ = deltarule("predict", tmp_path / "m", tmp_path / "t.csv", "--interval", "0.8")
+    names, *rows = csv.reader(io.StringIO(out))
+    assert status == 0 and names == ["price", "price: low", "price: high"]
+    predictions, low, high = np.array(rows, float).T
+    assert (low >= 0).all() and (low <= high).all() and np.corrcoef(predictions, high - low)[0, 1] > 0.5
+    expected = load_model(tmp_path / "m").predict(table, quantiles=[0.1, 0.9])
+    np.testing.assert_array_equal(np.stack([low, high], axis=1), expected)
+    record = json.loads(deltarule("predict", tmp_path / "m", tmp_path / "t.csv", "--interval", "0.8", "--json")[1])
+    assert record["low"] == low.tolist() and record["high"] == high.tolist()
+    status, _, err = deltarule("predict", tmp_path / "m", tmp_path / "t.csv", "--interval", "90")
+    assert status == 2 and "--interval 90 is for numbers, as 0.9; give a share between 0 and 1" in err

@@ -28,6 +28,9 @@ Out = Annotated[
     option("--out", "Write to this file: CSV, or with tabs if it ends in .tsv.", "FILE"),
     Output("predictions"),
 ]
+Interval = Annotated[
+    float | None, option("--interval", "Also write limits of so many new numbers, as 0.9 of them.", "SHARE")
+]
 Keep = Annotated[list[str] | None, option("--keep", "Also write this column of the table; repeatable.", "COLUMN")]
 
 
@@ -39,6 +42,7 @@ def predict(
     thousands: Thousands = None,
     encoding: Encoding = None,
     keep: Keep = None,
+    interval: Interval = None,
     out: Out = None,
     json: Json = False,
 ) -> Result:
@@ -54,6 +58,9 @@ def predict(
     if ending not in (*DELIMITERS, ".txt", ""):
         raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
     predictor = load_predictor(model)
+    if interval is not None and (predictor.intervals is None or not 0 < interval < 1):
+        reason = "the model predicts classes" if predictor.intervals is None else "give a share between 0 and 1"
+        raise BadInput(f"--interval {interval:g} is for numbers, as 0.9; {reason}")
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
@@ -74,6 +81,9 @@ def predict(
         "classes": None if classes is None else classes.tolist(),
         "probabilities": None if classes is None else answers.tolist(),
     }
+    if predictor.intervals is not None and interval is not None:
+        limits = predictor.intervals.quantiles(answers, [(1 - interval) / 2, (1 + interval) / 2]).T.tolist()
+        predicted |= {"low": limits[0], "high": limits[1]}
     text = _as_csv(predictor.target, predicted, kept, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
@@ -88,10 +98,14 @@ def predict(
 def _as_csv(target: str, predicted: dict[str, Any], kept: dict[str, list[str]], delimiter: str) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([*kept, target, *(f"probability of {name}" for name in predicted["classes"] or ())])
-    probabilities = predicted["probabilities"] or [()] * len(predicted["predictions"])
-    for row, (prediction, shares) in enumerate(zip(predicted["predictions"], probabilities, strict=True)):
-        writer.writerow([*(texts[row] for texts in kept.values()), prediction, *shares])
+    beside = [f"probability of {name}" for name in predicted["classes"] or ()]
+    numbers = predicted["probabilities"] or [()] * len(predicted["predictions"])
+    if "low" in predicted:
+        beside = [f"{target}: low", f"{target}: high"]
+        numbers = [*zip(predicted["low"], predicted["high"], strict=True)]
+    writer.writerow([*kept, target, *beside])
+    for row, (prediction, others) in enumerate(zip(predicted["predictions"], numbers, strict=True)):
+        writer.writerow([*(texts[row] for texts in kept.values()), prediction, *others])
     return stream.getvalue()
 
 

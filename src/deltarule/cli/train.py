@@ -27,6 +27,7 @@ Missing = Annotated[
 ]
 Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
 Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
+Weight = Annotated[str | None, option("--weight", "How much each row counts; no input.", "COLUMN")]
 Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
 TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
@@ -73,6 +74,7 @@ def train(
     missing: Missing = None,
     group: Group = None,
     time: Time = None,
+    weight: Weight = None,
     preset: Preset = "default",
     time_limit: TimeLimit = None,
     seed: Seed = 0,
@@ -102,13 +104,14 @@ def train(
     codes = _parse_codes(missing or [], list(frame))
     groups = None if group is None else frame.pop(_check_column(frame, group, "--group"))
     times = None if time is None else frame[_check_column(frame, time, "--time")]
+    weights = None if weight is None else frame.pop(_check_column(frame, weight, "--weight"))
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
         types, random_state=seed, dates=dates, missing=codes, preset=preset, time_limit=time_limit
     )
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
-        prepared = model._prepare(frame, inferred.labels, groups, times)
+        prepared = model._prepare(frame, inferred.labels, groups, times, weights)
     if time is not None and any(column.origin == time.strip() and column.inputs for column in model.columns_):
         notes.append(f"{time.strip()!r} stays an input; say --type {time.strip()}=unused to leave it out")
     if not json:

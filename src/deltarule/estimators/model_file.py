@@ -26,6 +26,7 @@ from deltarule.estimators.mlp.weights import (
     weights_of_members,
 )
 from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
+from deltarule.estimators.tabular.intervals import Intervals
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
@@ -68,7 +69,7 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
     "target_form_": TypeAdapter(NumberForm | None),
     "usual_": TypeAdapter(Name),
     "report_": TypeAdapter(TabularReport),
-    "errors_": TypeAdapter(list[float]),
+    "intervals_": TypeAdapter(Intervals),
     "calibration_": TypeAdapter(tuple[float, list[float]]),
 }
 """The attributes of a fitted estimator that a file holds, with their types in JSON."""
@@ -177,9 +178,7 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
         return model
     predictor = _decode_predictor(kind, metadata, arrays)
     model.model_ = _decode(kind.replace("Tabular", "MLP"), metadata["model_"], arrays)
-    if predictor.classes is None:
-        model.errors_ = np.array(model.errors_)
-    else:
+    if predictor.classes is not None:
         model.classes_, model.calibration_ = predictor.classes, predictor.calibration
         model.usual_ = model.classes_[model.classes_.tolist().index(model.usual_)]
     return model
@@ -210,7 +209,8 @@ def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, 
     _check_arrays(of_network["_architecture"], arrays)
     predictor = TablePredictor(columns, own["target_"], network, squeeze_members(arrays))
     if classes is None:
-        return replace(predictor, mean=of_network["target_mean_"], scale=of_network["target_scale_"])
+        mean, scale = of_network["target_mean_"], of_network["target_scale_"]
+        return replace(predictor, mean=mean, scale=scale, intervals=own["intervals_"])
     scale, biases = own["calibration_"]
     if len(biases) != len(classes):
         raise ValueError(f"{len(biases)} biases for {len(classes)} classes")

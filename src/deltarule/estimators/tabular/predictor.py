@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.estimators.mlp.fit_context import warn_user
 from deltarule.estimators.mlp.prediction import class_probabilities, mean_of_members, outputs_of
 from deltarule.estimators.tabular.calibration import LogitCalibration, apply_calibration
+from deltarule.estimators.tabular.intervals import Intervals
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.tables.column_encoder import Column, encode_columns
@@ -31,6 +32,7 @@ class TablePredictor:
     network, arrays         the ensemble's parameters by name, [D, H] or [K, D, H]
     classes, calibration    of a classifier
     mean, scale             of a regressor's targets
+    intervals               of a regressor's predictions
     """
 
     columns: tuple[Column, ...]
@@ -41,6 +43,7 @@ class TablePredictor:
     calibration: LogitCalibration | None = None
     mean: Any = 0.0
     scale: Any = 1.0
+    intervals: Intervals | None = None
 
     def predict(self, frame: Frame) -> Floats:
         """Predict numbers [N] or probabilities [N, C], and warn of unusual cells."""

@@ -8,17 +8,14 @@ from sklearn.base import RegressorMixin
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.tabular.calibration import MIN_CALIBRATION_ROWS
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, r_squared_importances, sample_rows
+from deltarule.estimators.tabular.intervals import MAX_ERRORS, fit_intervals
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.problem.problem import Floats
 from deltarule.tables.targets import infer_target
-
-MAX_ERRORS = 1000
-"""Errors that a model keeps for its quantiles."""
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
@@ -39,9 +36,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         The scores, with a baseline, and the hyperparameters.
     model_ : MLPRegressor
         The fitted networks.
-    errors_ : ndarray
-        The errors, target − prediction, for the rows set aside, sorted; if these are fewer than 500, also for those of
-        the cross-validation. 1,000 quantiles of them if there are more.
+    intervals_ : Intervals
+        The errors, target − prediction, for the rows set aside, in units of their size near each prediction; if these
+        rows are fewer than 1,000, also for those of the cross-validation. 1,000 quantiles of them if there are more.
 
     Raises
     ------
@@ -71,17 +68,13 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         -------
         ndarray, [N] or [N, quantiles]
             Predictions; with `quantiles` these numbers: the prediction plus a quantile of the errors for rows that were
-            not trained on (split conformal prediction, Lei et al. 2018). They are equally far apart in all rows.
+            not trained on, which are as far apart as errors are large near that prediction (`intervals_`). If no target
+            was negative, neither are they.
         """
         predictions = self._frame_and_predictions(X)[1]
         if quantiles is None:
             return predictions
-        shares = np.asarray(quantiles, np.float64).ravel()
-        if not ((shares > 0) & (shares < 1)).all():
-            raise BadInput(f"quantiles are {quantiles!r}; give shares between 0 and 1, as in [0.05, 0.5, 0.95]")
-        ranks = shares * (len(self.errors_) + 1)
-        ranks = np.where(shares < 0.5, np.floor(ranks), np.ceil(ranks)).astype(int)  # outwards: never too narrow
-        return predictions[:, None] + self.errors_[ranks.clip(1, len(self.errors_)) - 1]
+        return self.intervals_.quantiles(predictions, quantiles)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """Score predictions for rows that were not used in training.
@@ -123,11 +116,15 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         y = infer_target(y, "regress").values
         if (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
-        self.usual_ = float(y.mean())
+        self.usual_, self._floor = float(y.mean()), -np.inf if y.min() < 0 else 0.0
         return y, np.zeros(len(y), bool)
 
     def _meaning(self) -> dict[str, Any]:
-        return {"mean": self.model_.target_mean_, "scale": self.model_.target_scale_}
+        return {
+            "mean": self.model_.target_mean_,
+            "scale": self.model_.target_scale_,
+            "intervals": self.intervals_,
+        }
 
     def _create_network(self, **settings: Any) -> BaseMLP:
         return TableNetworkRegressor(**settings, output_bias="prior", scale_target=True, random_state=self._seed)
@@ -139,9 +136,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
         predictions = ensemble.predict(x)
-        parts = [y - predictions]
-        if len(y) < MIN_CALIBRATION_ROWS:  # too few for the outer quantiles
-            parts += [fold_y - model.predict(fold_x) for model, fold_x, fold_y, _ in choice.out_of_fold]
-        errors = np.sort(np.concatenate(parts))
-        self.errors_ = errors if len(errors) <= MAX_ERRORS else np.quantile(errors, np.linspace(0, 1, MAX_ERRORS))
+        parts = [(y, predictions, weights)]
+        if len(y) < MAX_ERRORS:  # too few for the outer quantiles, and for the sizes of errors
+            parts += [(fold_y, model.predict(fold_x), own) for model, fold_x, fold_y, own in choice.out_of_fold]
+        targets, known, own_weights = zip(*parts, strict=True)
+        joined = None if weights is None else np.concatenate(own_weights)
+        self.intervals_ = fit_intervals(np.concatenate(targets), np.concatenate(known), joined, self._floor)
         return scores_of_numbers(y, predictions, self.usual_, weights), predictions
