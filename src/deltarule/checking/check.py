@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.layers import Layer, without_constants
+from deltarule.checking.layers import Layer, without_constants, without_last_sample
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.reach import notes_on_reach
+from deltarule.checking.repair import search
 from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
@@ -35,6 +37,7 @@ def check_gradient(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
+    seconds: float | None = None,
 ) -> CodeReport:
     """Check the gradient of your loss and find out what is wrong with it.
 
@@ -51,6 +54,7 @@ def check_gradient(
     like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
         integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
     hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
+    seconds : how long corrections of wrong code are tried, with the hint "fix"; 5 by default, 0 for none.
 
     Returns
     -------
@@ -79,14 +83,19 @@ def check_gradient(
     True
     """
     validate_hint(hint)
-    context = Context(_validate_like(like, x, y), _sample_counts(x, y))
+    context = Context(_validate_like(like, x, y), _sample_counts(x, y), seconds=_seconds_to_repair(seconds, hint))
     with random_numbers((loss, gradient)) as numbers:
         code = numbers.replayed(code_of_functions(loss, gradient, params))
         return limit_to_hint(_with_reach(check_code(code, "gradient", context), code), hint)
 
 
 def check_vjp(
-    forward: Callable[..., Any], backward: Callable[..., Any] | None, x: Any, *, hint: str = "fix"
+    forward: Callable[..., Any],
+    backward: Callable[..., Any] | None,
+    x: Any,
+    *,
+    hint: str = "fix",
+    seconds: float | None = None,
 ) -> CodeReport:
     """Check the backward pass of your layer for random upstream gradients.
 
@@ -97,7 +106,7 @@ def check_vjp(
     backward : `backward(upstream)`, or `backward(upstream, cache)`; it returns the gradient by the arguments of
         `forward`. None if `forward` returns (output, backward).
     x : the input at which it is checked.
-    hint : as for `check_gradient`.
+    hint, seconds : as for `check_gradient`.
 
     Returns
     -------
@@ -127,7 +136,9 @@ def check_vjp(
     count = len(x) if isinstance(x, tuple) else 1
     params = flatten(x, "x", names if len(names) == count else names_in_program(x, (forward, backward), "x"))
     with random_numbers((forward, backward)) as numbers:
-        return limit_to_hint(_check_layer(Layer(forward, backward, params, numbers)), hint)
+        return limit_to_hint(
+            _check_layer(Layer(forward, backward, params, numbers), _seconds_to_repair(seconds, hint)), hint
+        )
 
 
 def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[Callable[..., Any], Any]:
@@ -139,20 +150,39 @@ def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[C
     return function_of_some(forward, x, names, moved), x[moved[0]] if len(moved) == 1 else tuple(x[i] for i in moved)
 
 
-def _check_layer(layer: Layer) -> CodeReport:
+def _check_layer(layer: Layer, seconds: float) -> CodeReport:
     """The report of a layer by the likeliest reading of what its backward pass takes."""
-    report = _check_reading(layer, layer.readings[0])
-    if report.verdict == "WRONG" and any(_check_reading(layer, reading).ok for reading in layer.readings[1:]):
-        return replace(report, vacuous=Note("outputs_unclear"), diagnosis=(), worst=None)
+    first, *others = layer.readings
+    report = _check_reading(layer, first, 0.0 if others else seconds)
+    if report.verdict == "WRONG" and others:
+        if any(_check_reading(layer, reading).ok for reading in others):
+            return replace(report, vacuous=Note("outputs_unclear"), diagnosis=(), worst=None)
+        report = _check_reading(layer, first, seconds)
     if report.ok and layer.not_compared:
         report = replace(report, notes=(*report.notes, Note("not_compared", names=join_names(layer.not_compared))))
     return report
 
 
-def _check_reading(layer: Layer, reading: Reading) -> CodeReport:
+def _code_of(layer: Layer, reading: Reading, draw: int) -> Code:
+    return layer.code(reading, draw, 1.0)[0]
+
+
+def _code_without_last_sample(layer: Layer, reading: Reading) -> Code:
+    shorter = Layer(layer.forward, layer.backward, without_last_sample(layer.arguments), layer.numbers)
+    return _code_of(shorter, reading, 0)
+
+
+def _check_reading(layer: Layer, reading: Reading, seconds: float = 0.0) -> CodeReport:
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         code, hypotheses = layer.code(reading, draw, scale)
-        report = check_code(code, "backward pass", Context(own_hypotheses=hypotheses, is_layer=True))
+        context = Context(
+            own_hypotheses=hypotheses,
+            is_layer=True,
+            seconds=seconds,
+            others=[partial(_code_of, layer, reading, draw + 3)],
+            shorter=[partial(_code_without_last_sample, layer, reading)],
+        )
+        report = check_code(code, "backward pass", context)
         if not report.ok:
             return report
     with suppress(BadInput):  # a layer that fails there
@@ -242,6 +272,7 @@ def check_object(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
+    seconds: float | None = None,
 ) -> CodeReport:
     """Check the gradients that a network object stores in attributes.
 
@@ -251,7 +282,7 @@ def check_object(
     params, grads : the paths of parameters and their gradients, in the same order: "W1", "layers[0].W", "params['W1']".
     loss : returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
     backward : computes the gradients after that, if `loss` does not: `net.backward`.
-    like, x, y, hint : as for `check_gradient`.
+    like, x, y, hint, seconds : as for `check_gradient`.
 
     Returns
     -------
@@ -282,7 +313,7 @@ def check_object(
         raise BadInput(
             f"params names {params!r} and grads {grads!r}; give two lists with a gradient for each parameter"
         )
-    context = Context(_validate_like(like, x, y), _sample_counts(x, y))
+    context = Context(_validate_like(like, x, y), _sample_counts(x, y), seconds=_seconds_to_repair(seconds, hint))
     with random_numbers((net, loss, backward)) as numbers:
         code = numbers.replayed(code_of_object(net, params, grads, loss, backward))
         return limit_to_hint(_with_reach(check_code(code, "gradient", context), code), hint)
@@ -296,6 +327,15 @@ def _with_reach(report: CodeReport, code: Code) -> CodeReport:
         return replace(report, notes=(*report.notes, *quietly(lambda: notes_on_reach(code))))
     finally:
         quietly(code.restore)
+
+
+def _seconds_to_repair(seconds: float | None, hint: str) -> float:
+    """How long corrections are tried: not at all where the hint would hide them."""
+    if seconds is None:
+        seconds = search.SECONDS
+    if not seconds >= 0:
+        raise BadInput(f"seconds is {seconds!r}; give 0 or a number above it")
+    return seconds if hint == "fix" else 0.0
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

@@ -19,7 +19,7 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
-from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, named_leaves, to_array
+from deltarule.checking.user_code.arrays import Arrays, as_numpy, flatten, like_leaf, named_leaves, to_array
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
@@ -370,6 +370,13 @@ def _names_read(function: Callable[..., Any]) -> list[str]:
     read = {one.argval for one in dis.get_instructions(function) if one.opname == "LOAD_GLOBAL"}
     outside = {**names.nonlocals, **{name: one for name, one in names.globals.items() if name in read}}
     return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+
+
+def without_last_sample(params: Arrays) -> Arrays:
+    """The inputs of a layer for a sample less: those that share the first one's length lose their last row."""
+    count = len(params.values[0]) if params.values[0].ndim else 0
+    rows = [value[:-1] if value.ndim and len(value) == count > 2 else value for value in params.values]
+    return flatten(params.rebuild(rows), item_names=params.names)
 
 
 def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.catalog import Mistake
+from deltarule.checking.corrections import Correction
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 from deltarule.tracing.expression_text import format_index
@@ -132,6 +133,7 @@ class CodeReport:
     arrays : the verdict for each array: right, wrong, not measured or at a kink, with its relative error.
     location : where the mistake is, according to these verdicts.
     checks : of a problem's gradient, the check by each method, which has its own counts and worst entry.
+    correction : the line to change, and a correction that was tried and makes the gradient right; or None.
 
     Examples
     --------
@@ -159,6 +161,7 @@ class CodeReport:
     arrays: tuple[ArrayResult, ...] = ()
     location: str = ""
     checks: tuple[Check, ...] = ()
+    correction: Correction | None = None
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -173,11 +176,14 @@ class CodeReport:
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with one sentence, unless all is right: for use in tests."""
         if not self.ok:
-            failures = "".join(f"; {label}: {text}" for label, text in self._failures())
+            rows = [(label, text) for label, text in self._failures() if label]
+            failures = "".join(f"; {label}: {text}" for label, text in rows)
             raise RunFailed(f"{self.what}: {self.verdict}{failures}")
 
     def _failures(self) -> Iterator[tuple[str, str]]:
-        """Yield (label, text) of what is wrong: location, worst entry, mistakes and fixes."""
+        """Yield (label, text) of what is wrong: correction, location, worst entry, mistakes and fixes."""
+        if self.correction:
+            yield from self.correction.rows()
         if self.location:
             yield "where", self.location
         if self.vacuous:
@@ -216,7 +222,9 @@ class CodeReport:
         lines = list(self._lines())
         left = max(len(word) for word, _ in lines)
         wrapped = [
-            textwrap.fill(
+            f"  {word.ljust(left)}  {text}"
+            if self.correction and text in self.correction.code_rows
+            else textwrap.fill(
                 text,
                 max(width, left + 24),
                 initial_indent=f"  {word.ljust(left)}  ",
@@ -268,6 +276,7 @@ def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
     level = HINTS.index(hint)
     if level == 3:
         return replace(report, hint=hint)
+    report = replace(report, correction=None)
     report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))
     if level == 2:
         return report

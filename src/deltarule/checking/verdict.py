@@ -11,6 +11,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors, why_clipped
 from deltarule.checking.catalog import Mistake, join_names
+from deltarule.checking.corrections import Correction
 from deltarule.checking.measured_point import MeasuredPoint, compare_closely, measure_point, move_off_kinks
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
@@ -18,6 +19,7 @@ from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.repair.correct import find_correction
 from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -33,6 +35,8 @@ class Context:
     samples          the possible numbers of samples
     own_hypotheses   hypotheses for this kind of code alone
     is_layer         the code is a layer, and its loss an output times an upstream gradient
+    seconds          how long corrections are tried
+    others, shorter  the same code for another upstream gradient, and for a sample less, to try corrections
     """
 
     like: Like | None = None
@@ -41,6 +45,9 @@ class Context:
     momentum: float = 0.0
     own_hypotheses: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
     is_layer: bool = False
+    seconds: float = 0.0
+    others: Sequence[Callable[[], Code]] = ()
+    shorter: Sequence[Callable[[], Code]] = ()
 
     @property
     def subject(self) -> str:
@@ -138,6 +145,7 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
+        report = replace(report, correction=_correct(judged, context) if is_any_wrong else None)
     else:
         report, further = _confirm(report, judged.code, arrays, context)
         notes += further
@@ -147,6 +155,14 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         notes += [Note("rounded", share=share)] if share else []
     is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in report.arrays)
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
+
+
+def _correct(point: MeasuredPoint, context: Context) -> Correction | None:
+    """A correction that was tried and makes the gradient right, or at least the line to change."""
+    if not point.code.is_repeatable:
+        return None
+    truth = [np.where(array.at_kink, np.nan, array.expected) for array in point.reference.arrays]
+    return find_correction(point.code, truth, context.others, context.shorter, context.seconds)
 
 
 def _notes_on_zeros(point: MeasuredPoint, arrays: Sequence[ArrayVerdict], context: Context) -> Iterator[Note]:

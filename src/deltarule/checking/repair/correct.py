@@ -1,0 +1,146 @@
+"""From a wrong gradient to the words of its correction."""
+
+import ast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from time import thread_time
+
+from deltarule.checking.corrections import Correction, LineChange
+from deltarule.checking.repair import labels
+from deltarule.checking.repair.probe import Place, list_places, probed
+from deltarule.checking.repair.program import Edit
+from deltarule.checking.repair.safety import no_effects
+from deltarule.checking.repair.search import SECONDS, Repair, Search
+from deltarule.checking.repair.wording import line_changes, source_of
+from deltarule.checking.user_code.callables import Code
+from deltarule.errors import DeltaruleError
+from deltarule.problem.problem import Floats
+from deltarule.user_functions import quietly
+
+SECONDS_FOR_WORDS = 1.0
+MAX_OTHERS = 3
+
+
+def find_correction(
+    code: Code,
+    truth: Sequence[Floats],
+    others: Sequence[Callable[[], Code]] = (),
+    shorter: Sequence[Callable[[], Code]] = (),
+    seconds: float = SECONDS,
+) -> Correction | None:
+    """Try small edits of the code for some seconds, and describe the one that makes the gradient right.
+
+    `truth` has the right gradient of each array, NaN where it is not known. Where no edit helps, the line is described
+    that is known to be wrong; None where no line is known either.
+    """
+    if seconds <= 0:
+        return None
+    with suppress(DeltaruleError, RecursionError):
+        return quietly(lambda: _find(code, truth, others, shorter, seconds))
+    return None
+
+
+def _find(
+    code: Code,
+    truth: Sequence[Floats],
+    others: Sequence[Callable[[], Code]],
+    shorter: Sequence[Callable[[], Code]],
+    seconds: float,
+) -> Correction | None:
+    search = Search(code, list(truth), others, shorter, seconds)
+    if not search.points:
+        return None
+    outcome = search.run()
+    try:
+        with no_effects():
+            if search.mixed_samples is not None:
+                return _mixed_samples(search.mixed_samples)
+            if outcome.repairs:
+                return _describe(search, outcome.repairs)
+            return _describe_first_wrong(search)
+    finally:
+        search.state.restore()
+
+
+def _mixed_samples(place: Place) -> Correction:
+    """The forward pass normalizes over the whole batch: no edit of the backward pass is a correction."""
+    code = place.file.lines[place.line - 1].strip()
+    proof = "all entries of this array add up to 1, not those of each sample: the forward pass is what is wrong"
+    return Correction(place.file.path, place.line, code, proof=proof)
+
+
+def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
+    best = repairs[0]
+    first, last = best.edits[0], best.edits[-1]
+    assert first.file is not None
+    changes = [change for edit in best.edits for change in (edit.described or line_changes(edit))]
+    other_changes: list[LineChange] = []
+    for repair in repairs[1:]:
+        own = line_changes(repair.edits[-1])
+        if len(own) == 1 and own[0] not in changes and own[0] not in other_changes:
+            other_changes.append(own[0])
+    meaning = _meaning(search, last) if len(best.edits) == 1 else None
+    count = len(search.code.names)
+    proof = "with it both arrays are right" if count == 2 else f"with it all {count} arrays are right"
+    if count == 1:
+        proof = f"with it the gradient of {search.code.names[0]} is right"
+    return Correction(
+        file=first.file.path,
+        line=changes[0].line,
+        code=changes[0].old,
+        changes=tuple(changes),
+        meaning=str(meaning) if meaning else "",
+        proof=proof if len(changes) == 1 else proof.replace("with it", "with these"),
+        kind=last.kind,
+        others=tuple(other_changes[:MAX_OTHERS]),
+    )
+
+
+@contextmanager
+def _in_tree(edit: Edit) -> Iterator[None]:
+    """The syntax tree with an edit."""
+    assert edit.file is not None
+    undos = [change.apply() for change in edit.changes]
+    edit.file.relink()
+    try:
+        yield
+    finally:
+        for undo in reversed(undos):
+            undo()
+        edit.file.relink()
+
+
+def _meaning(search: Search, edit: Edit) -> labels.Label | None:
+    """Which forward value's gradient the corrected line computes."""
+    program, point = search.program, search.points[0]
+    end = thread_time() + SECONDS_FOR_WORDS
+    with _in_tree(edit):
+        changed = edit.changes[0].new
+        node = changed[0] if isinstance(changed, list) and changed else changed
+        node = getattr(node, "value", node) if isinstance(node, ast.stmt) else node
+        places = list_places([one for one in program.functions if one.gradient_lines])
+        place = next((one for one in places if one.node is node), None)
+        if place is None:
+            return None
+        with probed(program, places) as probe:
+            probe.is_recording = True
+            point.gradient()
+        whole = place.whole
+        if whole is None or not whole.values:
+            return None
+        labelling = labels.Labelling(program, point, [whole], end)
+        return labelling.meaning(whole, whole.values)
+
+
+def _describe_first_wrong(search: Search) -> Correction | None:
+    """The line of the mistake, where no correction was found."""
+    labelling = search.labelling
+    suspects = labelling.suspects if labelling is not None and not search.kept else []
+    if not suspects or labelling is None or suspects[0].statement is None:
+        return None
+    place = suspects[0]
+    meant = labelling.named_after(labels.assigned_name(place))[0]
+    proof = "what it is computed from is right, but no small edit of it that was tried makes the gradient right"
+    return Correction(
+        place.file.path, place.line, source_of(place.file, suspects[0].statement), meaning=str(meant), proof=proof
+    )

@@ -1,0 +1,1 @@
+"""Small edits of a program: of an expression (`expressions.py`), of whole statements (`statements.py`)."""

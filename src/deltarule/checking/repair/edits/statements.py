@@ -1,0 +1,326 @@
+"""Edits of whole statements: with another operator, removed, exchanged, moved, or as another function has them."""
+
+import ast
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from deltarule.checking.repair.edits.derivatives import OPERATORS
+from deltarule.checking.repair.probe import Place
+from deltarule.checking.repair.program import Change, Edit, Function, Program, SourceFile
+
+SAME_EDIT = "same edit at several places"
+
+
+@dataclass(frozen=True, eq=False)
+class StatementEdit:
+    """An edit with the statements that it touches."""
+
+    edit: Edit
+    statements: list[ast.stmt]
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Statements that follow each other."""
+
+    file: SourceFile
+    owner: ast.AST
+    field: str
+
+    @property
+    def body(self) -> list[ast.stmt]:
+        return list(getattr(self.owner, self.field))
+
+    def replace(
+        self, i: int, j: int, new: str | list[ast.stmt], cost: float, kind: str, said: str = ""
+    ) -> StatementEdit | None:
+        """An edit that puts statements in the place of those from i up to j."""
+        body = self.body
+        try:
+            statements = ast.parse(new).body if isinstance(new, str) else new
+        except SyntaxError:
+            return None
+        if isinstance(new, str):
+            for node in [node for statement in statements for node in ast.walk(statement)]:
+                ast.copy_location(node, body[i])
+        if not statements and j - i == len(body):
+            statements = [ast.copy_location(ast.Pass(), body[i])]
+        old = "; ".join(ast.unparse(statement) for statement in body[i:j])
+        text = said or (new if isinstance(new, str) else "; ".join(ast.unparse(one) for one in new))
+        change = Change(self.owner, self.field, slice(i, j), statements)
+        return StatementEdit(Edit(body[i].lineno, old, text, cost, lambda: [change], kind, self.file), body[i:j])
+
+
+def statement_edits(program: Program) -> list[StatementEdit]:
+    found: list[StatementEdit] = []
+    alike: dict[tuple[str, str], list[StatementEdit]] = {}
+    for function in program.functions:
+        lines = function.gradient_lines | function.loss_lines
+        for block in _blocks(function):
+            for i, statement in enumerate(block.body):
+                if statement.lineno in lines:
+                    found += _edits_of_statement(block, i, alike)
+    for (operator, _), edits in alike.items():
+        if 1 < len(edits) < 12:
+            found.append(_together(edits, f"(each with {operator}=)", 2.0))
+    found += _as_in_another_function(program)
+    found += _indices_as_elsewhere(program)
+    return found
+
+
+def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
+    """An index with slices, as another line of the program has it, in one line or at all places where it stands."""
+    for file in program.files.values():
+        functions = [one for one in program.functions if one.file is file]
+        indices = [one for one in ast.walk(file.tree) if isinstance(one, ast.Subscript) and _has_slice(one)]
+        texts = list(dict.fromkeys(map(_index_text, indices)))
+        run = [(one, function) for function in functions for one in ast.walk(function.node) if one in set(indices)]
+        for text in texts:
+            places = [(one, function) for one, function in run if _index_text(one) == text]
+            places = [(one, function) for one, function in places if one.lineno in function.gradient_lines]
+            for other in [one for one in texts if one != text and one.count(",") == text.count(",")]:
+                edits = [edit for one, _ in places for edit in [_with_index(file, one, other)] if edit]
+                yield from edits
+                if 1 < len(edits) < 6:
+                    yield _together(edits, f"{other} in the place of {text}", 2.0)
+
+
+def _has_slice(node: ast.Subscript) -> bool:
+    return any(isinstance(one, ast.Slice) and (one.lower or one.upper) for one in ast.walk(node.slice))
+
+
+def _index_text(node: ast.AST) -> str:
+    assert isinstance(node, ast.Subscript)
+    return ast.unparse(node).removeprefix(ast.unparse(node.value))
+
+
+def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | None:
+    assert isinstance(node, ast.Subscript)
+    statement: ast.AST = node
+    while not isinstance(statement, ast.stmt):
+        statement = file.parents[statement]
+    parsed = ast.parse(f"_{text}", mode="eval").body
+    assert isinstance(parsed, ast.Subscript)
+    for one in ast.walk(parsed.slice):
+        ast.copy_location(one, node.slice)
+    old, change = ast.unparse(node), Change(node, "slice", None, parsed.slice)
+    new = f"{ast.unparse(node.value)}{text}"
+    return StatementEdit(Edit(statement.lineno, old, new, 1.5, lambda: [change], "index", file), [statement])
+
+
+def _blocks(function: Function) -> Iterator[_Block]:
+    if isinstance(function.node, ast.Lambda):
+        return
+    for node in ast.walk(function.node):
+        for name in ("body", "orelse"):
+            if isinstance(getattr(node, name, None), list):
+                yield _Block(function.file, node, name)
+
+
+def _edits_of_statement(
+    block: _Block, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
+) -> Iterator[StatementEdit]:
+    body = block.body
+    statement = body[i]
+    following = body[i + 1] if i + 1 < len(body) and not isinstance(body[i + 1], ast.Return) else None
+    edits: list[StatementEdit | None] = []
+    if is_single_assignment(statement):
+        target, value = target_of(statement), ast.unparse(statement.value)  # type: ignore[attr-defined]
+        written = OPERATORS[type(statement.op)] if isinstance(statement, ast.AugAssign) else ""
+        for operator in ("", "+", "-", "*", "/"):
+            if operator != written:
+                cost = 1.0 + (operator in ("*", "/"))
+                text = f"{ast.unparse(target)} {operator}= {value}"
+                edit = block.replace(i, i + 1, text, cost, "operator of an assignment")
+                edits.append(edit)
+                if edit:
+                    alike.setdefault((operator, ast.unparse(target).rpartition(".")[2]), []).append(edit)
+        if isinstance(target, ast.Subscript):
+            sign = "-" if written == "-" else ""
+            has_slice = any(isinstance(one, ast.Slice) for one in ast.walk(target.slice))
+            brackets = ast.unparse(target).removeprefix(ast.unparse(target.value))
+            index = f"np.s_{brackets}" if has_slice else ast.unparse(target.slice)
+            text = f"np.add.at({ast.unparse(target.value)}, {index}, {sign}({value}))"
+            edits.append(block.replace(i, i + 1, ast.unparse(ast.parse(text)), 1.5, "add.at"))
+    if not isinstance(statement, ast.Return):
+        edits.append(block.replace(i, i + 1, [], 1.5, "line removed", "(line removed)"))
+    if following:
+        exchanged = [following, statement]
+        edits.append(block.replace(i, i + 2, exchanged, 1.5, "lines exchanged", "(exchanged with the next line)"))
+        edits += _edits_of_pair(block, i)
+    for j in range(i + 2, min(i + 6, len(body))):
+        if not isinstance(body[j], ast.Return):
+            moved = [*body[i + 1 : j + 1], statement]
+            said = f"(moved behind line {body[j].lineno})"
+            edits.append(block.replace(i, j + 1, moved, 2.0 + (j - i) / 10, "line moved", said))
+            moved = [body[j], *body[i:j]]
+            said = f"(line {body[j].lineno} moved before it)"
+            edits.append(block.replace(i, j + 1, moved, 2.0 + (j - i) / 10, "line moved", said))
+    inner = getattr(statement, "body", None)
+    if isinstance(statement, ast.For | ast.While) and inner and len(inner) > 1:
+        edits.append(
+            block.replace(
+                i, i + 1, [_without_last(statement), inner[-1]], 2.0, "line moved", "(its last line behind the loop)"
+            )
+        )
+    yield from (edit for edit in edits if edit)
+
+
+def _without_last(loop: ast.For | ast.While) -> ast.stmt:
+    fields = dict(ast.iter_fields(loop))
+    fields["body"] = loop.body[:-1]
+    return ast.copy_location(type(loop)(**fields), loop)
+
+
+def _edits_of_pair(block: _Block, i: int) -> list[StatementEdit | None]:
+    """Two assignments at once, with the old values, or with their targets exchanged."""
+    one, other = block.body[i : i + 2]
+    if not (is_single_assignment(one) and is_single_assignment(other)):
+        return []
+    x, y = ast.unparse(target_of(one)), ast.unparse(target_of(other))
+    values = _value_of(one), _value_of(other)
+    edits = [block.replace(i, i + 2, f"{x}, {y} = {values[0]}, {values[1]}", 2.0, "two updates at once")]
+    if isinstance(one, ast.Assign) and isinstance(other, ast.Assign):
+        edits.append(block.replace(i, i + 2, f"{y} = {values[0]}\n{x} = {values[1]}", 2.0, "targets exchanged"))
+    return edits
+
+
+def is_single_assignment(statement: ast.AST) -> bool:
+    if isinstance(statement, ast.AugAssign):
+        return True
+    return (
+        isinstance(statement, ast.Assign)
+        and len(statement.targets) == 1
+        and not isinstance(statement.targets[0], ast.Tuple)
+    )
+
+
+def target_of(statement: ast.AST) -> ast.expr:
+    return statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]  # type: ignore[attr-defined]
+
+
+def _value_of(statement: ast.AST) -> str:
+    value = ast.unparse(statement.value)  # type: ignore[attr-defined]
+    if isinstance(statement, ast.AugAssign):
+        return f"{ast.unparse(statement.target)} {OPERATORS.get(type(statement.op), '+')} ({value})"
+    return value
+
+
+def _together(edits: Sequence[StatementEdit], new: str, cost: float, kind: str = SAME_EDIT) -> StatementEdit:
+    first = edits[0].edit
+    old = "; ".join(f"line {one.edit.line}: {one.edit.old}" for one in edits)
+    changes = [change for one in edits for change in one.edit.changes]
+    edit = Edit(first.line, old, new, cost, lambda: changes, kind, first.file)
+    return StatementEdit(edit, [statement for one in edits for statement in one.statements])
+
+
+def _as_in_another_function(program: Program) -> Iterator[StatementEdit]:
+    """A variable that another function of the file computes otherwise."""
+    for file in program.files.values():
+        functions = [node for node in ast.walk(file.tree) if isinstance(node, ast.FunctionDef)]
+        defined: dict[str, list[tuple[ast.AST, ast.Assign]]] = {}
+        for node in functions:
+            for statement in _assignments(node):
+                defined.setdefault(ast.unparse(statement.targets[0]), []).append((node, statement))
+        ran = {function.node: function for function in program.functions if function.file is file}
+        for node in [one for one in functions if one in ran]:
+            edits = []
+            for statement in _assignments(node):
+                for other, twin in defined[ast.unparse(statement.targets[0])]:
+                    if other is node or ast.unparse(twin.value) == ast.unparse(statement.value):
+                        continue
+                    new = ast.parse(ast.unparse(twin.value), mode="eval").body
+                    for one in ast.walk(new):
+                        ast.copy_location(one, statement.value)
+                    texts = ast.unparse(statement), ast.unparse(twin)
+                    change = Change(statement, "value", None, new)
+                    edit = Edit(statement.lineno, *texts, 2.0, partial(list, [change]), "as in another function", file)
+                    edits.append(StatementEdit(edit, [statement]))
+            yield from edits
+            if 1 < len(edits) < 6:
+                yield _together(edits, "; ".join(one.edit.new for one in edits), 3.0, "as in another function")
+
+
+def _assignments(node: ast.AST) -> list[ast.Assign]:
+    return [one for one in ast.walk(node) if isinstance(one, ast.Assign) and len(one.targets) == 1]
+
+
+def moved_terms(places: Sequence[Place]) -> Iterator[tuple[Edit, list[Place]]]:
+    """A term of a sum is taken away here, and added to another value of the function."""
+    ends = [place for place in places if _is_whole_value(place)]
+    sums = [one for one in places if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Add | ast.Sub)]
+    for place in sums:
+        node = place.node
+        assert isinstance(node, ast.BinOp)
+        inside = set(ast.walk(node))
+        for kept, gone, sign in ((node.left, node.right, OPERATORS[type(node.op)]), (node.right, node.left, "+")):
+            if isinstance(kept, ast.Constant) or isinstance(gone, ast.Constant):
+                continue
+            for end in ends:
+                if end.function is not place.function or not inside.isdisjoint(ast.walk(end.node)):
+                    continue
+                texts = ast.unparse(kept), f"({ast.unparse(end.node)}) {sign} ({ast.unparse(gone)})"
+                said = f"{texts[0]}, and on line {end.line}: {texts[1]}"
+                changes = partial(_both_changes, place, end, texts)
+                yield Edit(place.line, ast.unparse(node), said, 3.0, changes, "moved term", place.file), [place, end]
+
+
+def _both_changes(place: Place, end: Place, texts: tuple[str, str]) -> list[Change]:
+    return [place.change(texts[0]), end.change(texts[1])]
+
+
+def _is_whole_value(place: Place) -> bool:
+    is_end = isinstance(place.owner, ast.Assign | ast.Return | ast.AugAssign)
+    return is_end and not isinstance(place.node, ast.Tuple | ast.List)
+
+
+def skeleton(node: ast.AST) -> str:
+    """The form of a statement, without its names."""
+    return f"{type(node).__name__}({','.join(map(skeleton, ast.iter_child_nodes(node)))})"
+
+
+def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
+    """A text of statement `one` with the names of statement `other`, which has the same form."""
+    table = {}
+    for first, second in zip(_names(one), _names(other), strict=False):
+        table[_name(first)] = _name(second)
+    tree = ast.parse(text, mode="eval").body
+    for node in _names(tree):
+        name = table.get(_name(node), _name(node))
+        if isinstance(node, ast.Name):
+            node.id = name
+        else:
+            node.attr = name
+    return ast.unparse(tree)
+
+
+def _names(node: ast.AST) -> list[ast.Name | ast.Attribute]:
+    return [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
+
+
+def _name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
+    """The statements near a statement that have its form."""
+    parent = file.parents.get(statement)
+    for name in ("body", "orelse"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and statement in block:
+            i = block.index(statement)
+            near = [*block[max(0, i - 3) : i], *block[i + 1 : i + 4]]
+            return [one for one in near if skeleton(one) == skeleton(statement)]
+    return []
+
+
+def twins_of(place: Place, by_node: dict[ast.AST, Place]) -> list[Place]:
+    """The places of the same role in statements of the same form near by."""
+    if place.statement is None:
+        return []
+    role = next(i for i, node in enumerate(ast.walk(place.statement)) if node is place.node)
+    others = siblings(place.statement, place.file)
+    found = [by_node.get(next(itertools.islice(ast.walk(one), role, None))) for one in others]
+    return [] if None in found or not found else [one for one in found if one is not None]

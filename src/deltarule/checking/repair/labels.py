@@ -1,0 +1,193 @@
+"""Say what a value of the backward pass is meant to be: the gradient of which value of the forward pass.
+
+The right gradient of every value of the forward pass is measured: the value is moved while the loss is computed.
+"""
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from time import thread_time
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.numerics.parameter_lines import loss_at
+from deltarule.checking.repair.oracle import Point
+from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
+from deltarule.checking.repair.program import Program
+from deltarule.problem.problem import Floats
+
+DIRECTIONS = 4
+"""Random directions in which a forward value is moved: a gradient is recognized by its slopes along them."""
+_STEP = 2.0**-18
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """A value of the forward pass, with the slopes of the loss along directions of it; `line` is 0 for a parameter."""
+
+    name: str
+    line: int
+    directions: Floats
+    slopes: Floats
+
+    def __str__(self) -> str:
+        return f"the gradient of {self.name}" + (f" (line {self.line})" if self.line else "")
+
+    def factor_of(self, value: Any) -> float | None:
+        """C for a value that is c times the gradient; None for any other value."""
+        plain = as_numpy(value)
+        if not isinstance(plain, np.ndarray | float) or np.squeeze(plain).shape != np.squeeze(self.directions[0]).shape:
+            return None
+        found = np.ravel(np.asarray(plain, float))
+        products = self.directions.reshape(len(self.directions), -1) @ found
+        if not found.any() or not np.isfinite(found).all() or not self.slopes.any():
+            return None
+        factor = float(products @ self.slopes / (self.slopes @ self.slopes))
+        scale = np.abs(products).max() + 1e-3 * np.linalg.norm(found)
+        return factor if np.abs(products - factor * self.slopes).max() <= 1e-4 * scale and abs(factor) > 1e-6 else None
+
+    def is_gradient(self, value: Any) -> bool:
+        factor = self.factor_of(value)
+        return factor is not None and abs(factor - 1) < 1e-3
+
+
+def assigned_name(place: Place) -> str:
+    """The name of the variable that gets the value of a place; "" if it is no whole value."""
+    owner = place.owner
+    if isinstance(owner, ast.Assign) and place.slot == "value" and len(owner.targets) == 1:
+        target = owner.targets[0]
+        return "" if isinstance(target, ast.Tuple | ast.List) else ast.unparse(target)
+    if isinstance(owner, ast.Tuple) and place.index is not None:
+        statement = place.file.parents.get(owner)
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Tuple):
+            targets = statement.targets[0].elts
+            return ast.unparse(targets[place.index]) if place.index < len(targets) else ""
+    return ""
+
+
+def _directions(shape: tuple[int, ...], seed: int) -> Floats:
+    return np.random.default_rng(seed).normal(size=(DIRECTIONS, *shape))
+
+
+def forward_labels(
+    program: Program, point: Point, shapes: set[tuple[int, ...]], gradients: Sequence[str], end: float
+) -> list[Label]:
+    """The parameters, and values of the forward pass, with the slopes of the loss.
+
+    These are the values of some shapes, and those after which a gradient is named.
+    """
+    labels = []
+    for name, true in zip(point.code.names, point.truth, strict=True):
+        if np.isfinite(true).all():
+            directions = _directions(true.shape, 0)
+            labels.append(Label(name, 0, directions, (directions * true).reshape(DIRECTIONS, -1).sum(1)))
+    places = list_places([one for one in program.functions if one.loss_lines])
+    with probed(program, places) as probe:
+        probe.is_recording = True
+        loss_at(point.code, point.code.start)
+        probe.is_recording = False
+        for k, place in enumerate(places):
+            name = assigned_name(place)
+            if not name or thread_time() > end:
+                continue
+            for visit, value in enumerate(place.values):
+                plain = as_numpy(value)
+                is_wanted = is_float_array(plain) and (
+                    squeezed(plain) in shapes or any(is_named_after(one, name) for one in gradients)
+                )
+                if plain is value and is_wanted:
+                    directions = _directions(plain.shape, k)
+                    slopes = [_slope(probe, (k, visit + 1), one, plain, point) for one in directions]
+                    if np.abs(slopes).max() > 1e-10:
+                        labels.append(Label(name, place.line, directions, np.array(slopes)))
+    return labels
+
+
+def is_float_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size > 0
+
+
+def squeezed(value: Floats) -> tuple[int, ...]:
+    return tuple(np.squeeze(value).shape)
+
+
+def _slope(probe: Probe, at: tuple[int, int], direction: Floats, value: Floats, point: Point) -> float:
+    """The slope of the loss along a direction of a forward value."""
+    step = _STEP * max(1.0, float(np.abs(value).max()))
+    losses = []
+    for sign in (1, -1):
+        probe.bumped, probe.seen = (*at, sign * step * direction), 0
+        losses.append(loss_at(point.code, point.code.start))
+    probe.bumped = None
+    return (losses[0] - losses[1]) / (2 * step)
+
+
+@cache
+def is_named_after(gradient: str, value: str) -> bool:
+    """Whether a name such as d_h, dh, grad_h or grads["h"] is that of the gradient of h."""
+    own, other = (re.findall(r"[A-Za-z_]\w*", text.lower()) for text in (gradient, value))
+    if not own or not other:
+        return False
+    last, name = own[-1].replace("_", ""), other[-1].replace("_", "")
+    if last == name:
+        return len(own) > 1 and own[-2].replace("_", "").startswith(("grad", "dparam", "d"))
+    return last.endswith(name) and last.removesuffix(name) in _PREFIXES
+
+
+_PREFIXES = {"d", "grad", "g", "gradient", "delta", "dl", "dj", "dc", "dloss", "derr", "dcost", "dout", "dldg", "dself"}
+
+
+class Labelling:
+    """Which values of the backward pass are right gradients, and of which forward value.
+
+    labels      the forward values, with the slopes of the loss
+    right       the whole values that are a gradient, of the forward value after which they are named
+    suspects    the first wrong ones: their operands are right
+    """
+
+    def __init__(self, program: Program, point: Point, places: Sequence[Place], end: float) -> None:
+        wholes = [one for one in places if one.whole is one and one.values and not one.is_forward]
+        wholes = [one for one in wholes if is_float_array(one.values[0])]
+        shapes = {squeezed(value) for one in wholes for value in one.values}
+        names = [assigned_name(one) for one in wholes]
+        self.labels = forward_labels(program, point, shapes, names, end)
+        self.is_complete = thread_time() <= end  # an unknown label would make a right value look wrong
+        self.right = {one for one in wholes if self.fits(one, one.values)}
+        named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
+        is_right: dict[str, bool] = {}
+        self.suspects: list[Place] = []
+        for one in named if self.is_complete else []:
+            if self._is_suspect(one, is_right):
+                self.suspects.append(one)
+            is_right[assigned_name(one)] = one in self.right
+
+    def _is_suspect(self, place: Place, is_right: dict[str, bool]) -> bool:
+        name = assigned_name(place)
+        is_zero = not any(value.any() for value in place.values)  # to be filled later
+        if place in self.right or is_zero or not self.named_after(name):
+            return False
+        texts = {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
+        return all(is_right[text] for text in texts if text in is_right)
+
+    def named_after(self, name: str) -> list[Label]:
+        return [label for label in self.labels if is_named_after(name, label.name)]
+
+    def expected(self, place: Place) -> list[Label]:
+        """What a whole value may be the gradient of: the values after which it is named, else any."""
+        return self.named_after(assigned_name(place)) or self.labels
+
+    def fits(self, place: Place, values: Sequence[Any]) -> bool:
+        return any(label.is_gradient(value) for label in self.expected(place) for value in values)
+
+    def meaning(self, place: Place, values: Sequence[Any]) -> Label | None:
+        fitting = (one for one in self.expected(place) if any(map(one.is_gradient, values)))
+        return min(fitting, key=lambda label: label.line, default=None)
+
+
+def _is_of_backward_pass(place: Place) -> bool:
+    function = place.function
+    lines = function.gradient_lines - function.loss_lines
+    return place.line in lines or (not place.is_forward and function.gradient_lines == function.loss_lines)

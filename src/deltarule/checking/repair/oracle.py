@@ -1,0 +1,257 @@
+"""Which entries of a gradient are right, at several points.
+
+An edit that is right at one point may be right by coincidence. So it must be right at a second one too, where
+parameters and upstream gradient are others, and at a third, where the data have a row less: factors such as 1 / N show
+there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from time import thread_time
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
+from deltarule.checking.user_code.callables import Code
+from deltarule.errors import DeltaruleError
+from deltarule.problem.problem import Floats
+
+Mask = NDArray[np.bool_]
+Arrangement = Callable[[], AbstractContextManager[Any]]
+MAX_ENTRIES = 300
+"""Entries of an array that are measured at a further point."""
+SECONDS_A_POINT = 1.0
+
+
+@dataclass(eq=False)
+class Point:
+    """A point at which the gradient is known.
+
+    truth       the right gradient by array; NaN where it is not known; and its uncertainty, `doubt`
+    loss        the loss, which an edit must not change
+    arranged    what makes the program's data those of this point
+    required    a repair must be right here; else it is shown before others if it is
+    """
+
+    code: Code
+    truth: list[Floats]
+    loss: float
+    arranged: Arrangement = nullcontext
+    is_required: bool = True
+    doubt: list[Floats] = field(default_factory=list)
+    known: list[Mask] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        is_float64 = all(start.dtype == np.float64 for start in self.code.start)
+        share, floor, self.loss_share = (1e-5, 2e-7, 1e-9) if is_float64 else (5e-3, 1e-4, 1e-5)
+        self.doubt = self.doubt or [np.zeros(array.shape) for array in self.truth]
+        self.known = [np.isfinite(array) for array in self.truth]
+        self.expected = [true[known] for true, known in zip(self.truth, self.known, strict=True)]
+        largest = max(float(np.abs(array).max(initial=0)) for array in self.expected)
+        self.allowed = [
+            share * np.abs(true) + floor * np.abs(true).max(initial=0) + 1e-9 * largest + 1e-12 + 4 * doubt[known]
+            for true, doubt, known in zip(self.expected, self.doubt, self.known, strict=True)
+        ]
+        self.needs_loss = not self.code.has_own_forward_pass
+
+    def gradient(self) -> list[Floats]:
+        with self.arranged():
+            if self.needs_loss:
+                return [np.asarray(array, float) for array in gradient_at(self.code, self.code.start)]
+            return [np.asarray(array, float) for array in self.code.gradient(self.code.start)]
+
+    def keeps_loss(self) -> bool:
+        with self.arranged():
+            return abs(loss_at(self.code, self.code.start) - self.loss) <= self.loss_share * (1e-9 + abs(self.loss))
+
+    def right_entries(self, gradient: Sequence[Floats]) -> Mask:
+        """For each known entry of all arrays, whether a gradient has it right."""
+        right = []
+        rows = zip(gradient, self.truth, self.known, self.expected, self.allowed, strict=True)
+        for found, true, known, expected, allowed in rows:
+            if np.squeeze(found).shape != np.squeeze(true).shape:
+                right.append(np.zeros(len(expected), bool))
+            else:
+                right.append(np.abs(found.reshape(true.shape)[known] - expected) <= allowed)
+        return np.concatenate(right)
+
+    def flat(self, gradient: Sequence[Floats]) -> Floats | None:
+        """The known entries of a gradient; None if an array has another shape."""
+        pairs = list(zip(gradient, self.truth, self.known, strict=True))
+        if any(found.size != true.size for found, true, _ in pairs):
+            return None
+        return np.concatenate([found.reshape(true.shape)[known] for found, true, known in pairs])
+
+    def skip_loss_if_independent(self, moved: "Point") -> None:
+        """Compute the gradient without the loss before it, where it does not depend on that call."""
+        before = self.gradient()
+        loss_at(moved.code, moved.code.start)
+        self.needs_loss = False
+        try:
+            after = self.gradient()
+            self.needs_loss = not all(map(np.array_equal, before, after))
+        except DeltaruleError:
+            self.needs_loss = True
+
+
+def points_of(
+    code: Code,
+    truth: list[Floats],
+    functions: Sequence[FunctionType],
+    others: Sequence[Callable[[], Code]] = (),
+    shorter: Sequence[Callable[[], Code]] = (),
+) -> list[Point]:
+    """The points at which edits are judged; the first is the user's.
+
+    `others` make the same code for other upstream gradients, without moving its input, and `shorter` for fewer samples.
+    """
+    points = [Point(code, truth, loss_at(code, code.start))]
+    for make in others:
+        with suppress(DeltaruleError):
+            points.append(measured(make()))
+    moved = replace(code, start=tuple(_move(start, draw) for draw, start in enumerate(code.start)))
+    if others:  # a backward pass may read its input from outside, where it stays
+        points += [replace(point, is_required=False) for point in _measured_or_none(moved) if _follows(code, moved)]
+    else:
+        points += _measured_or_none(moved)
+    ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
+    ways += [lambda way=way: _measured_or_none(code, way) for way in _ways_to_shorten(code, functions)]
+    for measure in ways:
+        found = _attempt(measure)
+        if found and abs(found[0].loss - points[0].loss) > 1e-9 * abs(points[0].loss):
+            points.append(replace(found[0], is_required=False))
+            break
+    for point, other in zip(points, [*points[1:], points[0]], strict=True):
+        if point.needs_loss and other is not point:
+            point.skip_loss_if_independent(other)
+    return points
+
+
+def _attempt(measure: Callable[[], list[Point]]) -> list[Point]:
+    with suppress(DeltaruleError):
+        return measure()
+    return []
+
+
+def _move(start: Floats, draw: int) -> Floats:
+    noise = np.random.default_rng(7 + draw).normal(size=start.shape)
+    scale = 0.1 * (np.abs(start).mean() + 0.3) if start.size else 0.0
+    return np.asarray(start + scale * noise).astype(start.dtype)
+
+
+def _follows(code: Code, moved: Code) -> bool:
+    """Whether the backward pass knows that its input has moved."""
+    return not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start)))
+
+
+def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[Point]:
+    try:
+        point = measured(code, arranged)
+        point.gradient()
+    except (DeltaruleError, ValueError, IndexError, TypeError):  # code that fails there
+        return []
+    return [point] if np.isfinite(point.loss) else []
+
+
+def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
+    """A point with its gradient by central differences of two widths, for as many entries as a second allows."""
+    with arranged():
+        loss = loss_at(code, code.start)
+        is_float64 = all(start.dtype == np.float64 for start in code.start)
+        step = 2.0**-17 if is_float64 else 2.0**-8
+        end = thread_time() + SECONDS_A_POINT
+        truth, doubt = [], []
+        for i, start in enumerate(code.start):
+            slopes, unsure = np.full(start.shape, np.nan), np.zeros(start.shape)
+            order = np.random.default_rng(i).permutation(start.size)[:MAX_ENTRIES]
+            for entry in order:
+                if thread_time() > end and np.isfinite(slopes).sum() >= 20:
+                    break
+                (wide, bend), (narrow, small_bend) = (_slope(code, i, entry, width * step, loss) for width in (4, 1))
+                is_at_kink = small_bend > 0.5 * bend and small_bend > 1e-4 * abs(narrow) + 1e-7 * abs(loss)
+                if abs(wide - narrow) <= 1e-3 * abs(narrow) + 1e-6 * abs(loss) and not is_at_kink:
+                    slopes.flat[entry], unsure.flat[entry] = narrow, abs(wide - narrow)
+            truth.append(slopes)
+            doubt.append(unsure)
+    return Point(code, truth, loss, arranged, doubt=doubt)
+
+
+def _slope(code: Code, i: int, entry: int, step: float, middle: float) -> tuple[float, float]:
+    """The derivative by central differences, and by how much the slopes on both sides differ."""
+    losses = []
+    for sign in (1, -1):
+        values = [start.copy() for start in code.start]
+        step = float(step * max(1, abs(values[i].flat[entry])))
+        values[i].flat[entry] += sign * step
+        losses.append((loss_at(code, values), float(values[i].flat[entry])))
+    width = losses[0][1] - losses[1][1]
+    return (losses[0][0] - losses[1][0]) / width, abs(losses[0][0] + losses[1][0] - 2 * middle) * 2 / width
+
+
+def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
+    """Ways to take a sample away from the data that functions read: the most frequent length is the samples'."""
+    holders = _holders(functions, code)
+    own = {id(leaf) for leaf in (code.store.read() if code.store else ())}
+    taken = {start.shape for start in code.start}
+    values = [value for table in holders for value in table.values() if isinstance(value, np.ndarray) and value.ndim]
+    arrays = [value for value in values if id(value) not in own and value.shape not in taken]
+    lengths = Counter(len(array) for array in arrays if len(array) > 2)
+    columns = Counter(array.shape[-1] for array in arrays if array.ndim > 1 and array.shape[-1] > 2)
+    for length, _ in lengths.most_common(2):
+        yield partial(_shortened, holders, length, 0, taken)
+    for length, _ in columns.most_common(1):
+        yield partial(_shortened, holders, length, -1, taken)
+
+
+def _holders(functions: Sequence[FunctionType], code: Code) -> list[dict[str, Any]]:
+    """The tables of names that functions read: their globals, cells, and the attributes of objects that they use."""
+    tables: dict[int, Any] = {id(f.__globals__): f.__globals__ for f in functions}
+    for f in functions:
+        for cell in f.__closure__ or ():
+            with suppress(ValueError):
+                tables[id(cell)] = _CellTable(cell)
+                if hasattr(cell.cell_contents, "__dict__") and not callable(cell.cell_contents):
+                    tables[id(cell.cell_contents)] = vars(cell.cell_contents)
+    for root in code.roots:
+        if hasattr(root, "__dict__") and not callable(root):
+            tables[id(root)] = vars(root)
+    return list(tables.values())
+
+
+class _CellTable(dict[str, Any]):
+    """The variable of a closure, as a table of one name."""
+
+    def __init__(self, cell: Any) -> None:
+        super().__init__(content=cell.cell_contents)
+        self.cell = cell
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        self.cell.cell_contents = value
+
+
+@contextmanager
+def _shortened(holders: Sequence[dict[str, Any]], n: int, axis: int, skip: set[tuple[int, ...]]) -> Iterator[None]:
+    before = []
+    for table in holders:
+        for name, value in list(table.items()):
+            shorter: Any
+            if isinstance(value, np.ndarray) and value.ndim and value.shape[axis] == n and value.shape not in skip:
+                shorter = value[:-1] if axis == 0 else value[..., :-1]
+            elif type(value) is int and value == n:
+                shorter = n - 1
+            else:
+                continue
+            before.append((table, name, value))
+            table[name] = shorter
+    try:
+        yield
+    finally:
+        for table, name, value in before:
+            table[name] = value

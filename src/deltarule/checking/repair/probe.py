@@ -1,0 +1,308 @@
+"""Record the values of a program's expressions, and find which entries of the gradient move with each.
+
+An edit of an expression can help only if wrong entries move with its value. It is tried the earlier, the fewer right
+entries move. What moves the loss belongs to the forward pass.
+"""
+
+import ast
+import builtins
+import copy
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from types import FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.checking.repair.program import Change, Function, Program, SourceFile, compile_function, swapped
+from deltarule.problem.problem import Floats
+
+Mask = NDArray[np.bool_]
+_NAME = "__deltarule_probe__"
+MAX_RECORDED_VISITS = 3
+_COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
+
+
+@dataclass(frozen=True, eq=False)
+class FarPoint:
+    """The local names at another point, with what makes the program's data those of that point."""
+
+    names: dict[str, Any]
+    arranged: Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(eq=False)
+class Place:
+    """An expression of the program, where an edit may be made.
+
+    environments, values   the local names and its value at its first visits
+    far                    the local names at its first visit at another point
+    moves                  which entries of the gradient change with its value; None if that was not tried
+    is_forward             the loss changes with its value
+    depth                  how deep it stands in the statement
+    whole, template        the whole value of its statement that it is a part of, and its text with `PART` in this place
+    """
+
+    node: ast.expr
+    owner: ast.AST
+    slot: str
+    index: int | None
+    function: Function
+    environments: list[dict[str, Any]] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    far: "FarPoint | None" = None
+    visits: int = 0
+    moves: Mask | None = None
+    is_forward: bool = False
+    statement: ast.stmt | None = None
+    depth: int = 0
+    whole: "Place | None" = None
+    template: str = ""
+
+    @property
+    def line(self) -> int:
+        return self.node.lineno
+
+    @property
+    def file(self) -> SourceFile:
+        return self.function.file
+
+    def change(self, text: str) -> Change:
+        """The change that puts another expression here; raises `SyntaxError` for a text that is none."""
+        new = ast.parse(text, mode="eval").body
+        for node in ast.walk(new):
+            ast.copy_location(node, self.node)
+        return Change(self.owner, self.slot, self.index, new)
+
+
+PART = "part__"
+
+
+def find_wholes(places: Sequence[Place]) -> None:
+    """Find the whole value that each place is a part of: what is assigned or returned."""
+    by_node = {place.node: place for place in places}
+    for place in places:
+        node: ast.AST | None = place.node
+        while node is not None and not isinstance(node, ast.stmt):
+            owner = place.file.parents.get(node)
+            place.depth += 1
+            if node in by_node and _is_whole(by_node[node], owner):
+                place.whole = by_node[node]
+                break
+            node = owner
+        if place.whole is None or not _is_pure(place.whole.node, place):
+            place.whole = None
+        elif place.whole is place:
+            place.template = PART
+        else:
+            undo = place.change(PART).apply()
+            place.template = ast.unparse(place.whole.node)
+            undo()
+
+
+def _is_whole(place: Place, owner: ast.AST | None) -> bool:
+    if isinstance(place.node, ast.Tuple):
+        return False
+    if isinstance(owner, ast.Assign | ast.AugAssign | ast.Return):
+        return place.slot == "value"
+    statement = place.file.parents.get(owner) if isinstance(owner, ast.Tuple) else None
+    return isinstance(owner, ast.Lambda) or (isinstance(statement, ast.Assign | ast.Return) and place.slot == "elts")
+
+
+def _is_pure(node: ast.expr, place: Place) -> bool:
+    """Whether an expression may be computed again without an effect on the program, as far as names say."""
+    for call in [one for one in ast.walk(node) if isinstance(one, ast.Call)]:
+        if isinstance(call.func, ast.Attribute):
+            owner = call.func.value
+            is_module = isinstance(owner, ast.Name) and isinstance(place.function.namespace.get(owner.id), ModuleType)
+            if not is_module and not hasattr(np.ndarray, call.func.attr):
+                return False
+        elif not isinstance(call.func, ast.Name):
+            return False
+    return not any(isinstance(one, ast.NamedExpr | ast.Await | ast.Yield) for one in ast.walk(node))
+
+
+def list_places(functions: Sequence[Function]) -> list[Place]:
+    """The expressions of the lines that run."""
+    places: list[Place] = []
+    nodes = {function.node: function for function in functions}
+
+    def visit(node: ast.AST, owner: ast.AST, name: str, index: int | None, function: Function | None) -> None:
+        if function is not None and _is_run(node, function) and _may_be_probed(node, owner, name):
+            places.append(Place(node, owner, name, index, function))  # type: ignore[arg-type]
+        if node in nodes:
+            function = nodes[node]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            function = None
+        for name_of_field, value in ast.iter_fields(node):
+            if name_of_field in ("annotation", "returns", "decorator_list", "args") and not isinstance(node, ast.Call):
+                continue
+            items = enumerate(value) if isinstance(value, list) else [(None, value)]
+            for i, child in items:
+                if isinstance(child, ast.AST):
+                    visit(child, node, name_of_field, i, function)
+
+    for file in dict.fromkeys(function.file for function in functions):
+        visit(file.tree, file.tree, "", None, None)
+    for place in places:
+        node: ast.AST | None = place.node
+        while node is not None and not isinstance(node, ast.stmt):
+            node = place.file.parents.get(node)
+        place.statement = node if isinstance(node, ast.stmt) else None
+    find_wholes(places)
+    return places
+
+
+def _is_run(node: ast.AST, function: Function) -> bool:
+    first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
+    lines = function.loss_lines | function.gradient_lines
+    return any(line in lines for line in range(first, last + 1)) or isinstance(function.node, ast.Lambda)
+
+
+def _may_be_probed(node: ast.AST, owner: ast.AST, name: str) -> bool:
+    if not isinstance(node, ast.expr) or isinstance(node, ast.Starred | ast.Slice | ast.FormattedValue | ast.JoinedStr):
+        return False
+    if isinstance(getattr(node, "ctx", None), ast.Store | ast.Del) or isinstance(
+        owner, ast.JoinedStr | ast.FormattedValue
+    ):
+        return False
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) | (node.value is None) | (node.value is ...):
+        return False
+    is_function = isinstance(owner, ast.Call) and name == "func"
+    is_module_or_self = isinstance(owner, ast.Attribute) and isinstance(node, ast.Name) and node.id in ("self", "np")
+    return (
+        not is_function
+        and not is_module_or_self
+        and not isinstance(owner, ast.keyword | ast.Nonlocal)
+        or (isinstance(owner, ast.keyword) and owner.arg in ("axis", "keepdims", "ddof"))
+    )
+
+
+class Probe:
+    """Called with the value of every expression while a gradient is computed."""
+
+    def __init__(self, places: list[Place]) -> None:
+        self.places = places
+        self.index = {place.node: k for k, place in enumerate(places)}
+        self.is_recording = False
+        self.recording_far: Callable[[], AbstractContextManager[Any]] | None = None
+        self.noisy: int | None = None
+        self.bumped: tuple[int, int, Floats] | None = None
+        self.seen, self.has_moved = 0, False
+        self.random = np.random.default_rng(0)
+
+    def __call__(self, k: int, value: Any, local_names: dict[str, Any]) -> Any:
+        if self.recording_far is not None:
+            if self.places[k].far is None:
+                self.places[k].far = FarPoint(snapshot(self._with_outer(local_names)), self.recording_far)
+        elif self.is_recording:
+            self._record(k, value, local_names)
+        elif self.bumped is not None and self.bumped[0] == k:
+            self.seen += 1
+            if self.seen == self.bumped[1]:
+                return value + self.bumped[2]
+        elif self.noisy == k:
+            return self._with_noise(value)
+        return value
+
+    def _record(self, k: int, value: Any, local_names: dict[str, Any]) -> None:
+        place = self.places[k]
+        place.visits += 1
+        if place.visits > MAX_RECORDED_VISITS:
+            return
+        place.environments.append(snapshot(self._with_outer(local_names)))
+        place.values.append(value.copy() if isinstance(value, np.ndarray) else value)
+
+    @staticmethod
+    def _with_outer(local_names: dict[str, Any]) -> dict[str, Any]:
+        """The names of a comprehension with those of the function around it."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code.co_filename == __file__:
+            frame = frame.f_back
+        if frame is not None and frame.f_code.co_name in _COMPREHENSIONS and frame.f_back is not None:
+            return {**frame.f_back.f_locals, **local_names}
+        return local_names
+
+    def _with_noise(self, value: Any) -> Any:
+        self.has_moved = True
+        plain = as_numpy(value)
+        if isinstance(value, bool | np.bool_):
+            return not value
+        if isinstance(value, int | np.integer):
+            return value + 1
+        if isinstance(plain, np.ndarray) and plain.dtype.kind == "b":
+            return value ^ (self.random.random(plain.shape) < 0.5)
+        if isinstance(plain, float | np.floating) or (isinstance(plain, np.ndarray) and plain.dtype.kind == "f"):
+            noise = (
+                0.3 * (np.abs(plain).mean() + 0.1) * self.random.normal(size=np.shape(plain)) if np.size(plain) else 0
+            )
+            return value + (noise if plain is value else value.new_tensor(noise))
+        self.has_moved = False
+        return value
+
+
+def snapshot(local_names: dict[str, Any]) -> dict[str, Any]:
+    """A copy of local names, as later statements may change arrays in place."""
+    copied = {}
+    for name, value in local_names.items():
+        is_data = isinstance(value, np.ndarray | list | dict)
+        copied[name] = copy.copy(value) if is_data or name == "self" else value
+    own = copied.get("self")
+    if hasattr(own, "__dict__"):
+        for name, value in vars(own).items():
+            if type(value) in (np.ndarray, list):
+                vars(own)[name] = copy.copy(value)
+    return copied
+
+
+def as_numpy(value: Any) -> Any:
+    """A tensor as an array; anything else as it is."""
+    return value.detach().numpy() if hasattr(value, "detach") and hasattr(value, "numpy") else value
+
+
+class _Wrap(ast.NodeTransformer):
+    """Puts a call of the probe around each place."""
+
+    def __init__(self, index: dict[ast.AST, int]) -> None:
+        self.index = index
+
+    def visit(self, node: ast.AST) -> Any:
+        k = self.index.get(node)
+        self.generic_visit(node)
+        if k is None:
+            return node
+        local_names = ast.Call(ast.Name("locals", ast.Load()), [], [])
+        call = ast.Call(ast.Name(_NAME, ast.Load()), [ast.Constant(k), node, local_names], [])  # type: ignore[list-item]
+        return ast.copy_location(call, node)
+
+
+@contextmanager
+def probed(program: Program, places: list[Place]) -> Iterator[Probe]:
+    """The program with a probe around each place."""
+    probe = Probe(places)
+    replaced = []
+    for function in [one for one in program.functions if one.objects]:
+        original = function.node
+        twin = copy.deepcopy(original)
+        index = {
+            new: probe.index[old]
+            for old, new in zip(ast.walk(original), ast.walk(twin), strict=True)
+            if old in probe.index and old is not original
+        }
+        wrapped = ast.fix_missing_locations(_Wrap(index).visit(twin))
+        function.node = wrapped
+        function.file.parents[wrapped] = function.file.parents[original]
+        try:
+            replaced.append((function, compile_function(function)))
+        finally:
+            function.node = original
+            del function.file.parents[wrapped]
+    setattr(builtins, _NAME, probe)
+    try:
+        with swapped(replaced):
+            yield probe
+    finally:
+        delattr(builtins, _NAME)

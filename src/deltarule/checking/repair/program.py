@@ -1,0 +1,313 @@
+"""The functions of a user's program that run in a check: their source, and edited code in their place.
+
+An edit changes the syntax tree of a function. The function is compiled again and its code object exchanged, so that
+everything else of the program, such as closures, objects and data, stays as it is.
+"""
+
+import ast
+import linecache
+import site
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from gc import get_objects
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+from deltarule.checking.corrections import LineChange
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_OWN_FOLDER = str(Path(__file__).parents[2])
+_LIBRARY_FOLDERS = (
+    *(path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib", "purelib", "platlib")),
+    *site.getsitepackages(),
+)
+_MAX_SOURCE_LINES = 5000
+"""A longer file is no program of a learner; parsing it would take seconds."""
+
+
+@dataclass(eq=False)
+class SourceFile:
+    """A file of the program with its syntax tree, in which edits are made."""
+
+    path: str
+    lines: list[str]
+    tree: ast.Module
+    parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
+
+    def relink(self) -> None:
+        """Find the parent of each node again, after edits that stay."""
+        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+
+@dataclass(eq=False)
+class Function:
+    """A function that runs in the check.
+
+    node      its definition in the tree of `file`
+    code      its code as the program has it
+    objects   the function objects that run this code
+    lines     its lines that run, in the loss and in the gradient
+    """
+
+    file: SourceFile
+    node: FunctionNode
+    code: CodeType
+    objects: list[FunctionType]
+    loss_lines: set[int] = field(default_factory=set)
+    gradient_lines: set[int] = field(default_factory=set)
+
+    @property
+    def name(self) -> str:
+        return getattr(self.node, "name", "lambda")
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        return self.objects[0].__globals__ if self.objects else {}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A node, or some statements, that takes the place of others: `owner.field`, or an item or slice of that list."""
+
+    owner: ast.AST
+    field: str
+    index: int | slice | None
+    new: Any
+
+    def apply(self) -> Callable[[], None]:
+        """Make the change, and return the function that takes it back."""
+        before = getattr(self.owner, self.field)
+        if self.index is None:
+            setattr(self.owner, self.field, self.new)
+            return lambda: setattr(self.owner, self.field, before)
+        saved = before[:]
+        before[self.index] = self.new
+
+        def undo() -> None:
+            before[:] = saved
+
+        return undo
+
+
+@dataclass(eq=False)
+class Edit:
+    """A small edit of the program.
+
+    line, old, new   where it is, what stands there, and what takes its place
+    cost             the lower, the earlier it is tried
+    kind             how the edit was made: "expression", "line removed", …
+    described        the lines that it changes, of an edit that was kept
+    is_labelled      after it the statement's value is the right gradient of a forward value
+    """
+
+    line: int
+    old: str
+    new: str
+    cost: float
+    make_changes: Callable[[], list[Change]]
+    kind: str = "expression"
+    file: SourceFile | None = None
+    described: list[LineChange] = field(default_factory=list)
+    is_labelled: bool = False
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """What it changes; most edits are never tried, and need none."""
+        return self.make_changes()
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.old}  →  {self.new}"
+
+
+class Program:
+    """The functions that run when a loss and its gradient are computed."""
+
+    def __init__(self, loss: Callable[[], Any], gradient: Callable[[], Any]) -> None:
+        loss_lines, gradient_lines = trace_lines(loss), trace_lines(gradient)
+        self.files: dict[str, SourceFile] = {}
+        self.functions: list[Function] = []
+        self._globals: dict[CodeType, dict[str, Any]] = {}
+        objects: dict[CodeType, list[FunctionType]] = {code: [] for code in (*loss_lines, *gradient_lines)}
+        for one in get_objects():
+            if type(one) is FunctionType and one.__code__ in objects:
+                objects[one.__code__].append(one)
+        for code, live in objects.items():
+            file = self._file(code.co_filename)
+            node = find_node(file, code) if file else None
+            if file is not None and node is not None:
+                lines = (set(loss_lines.get(code, ())), set(gradient_lines.get(code, ())))
+                self.functions.append(Function(file, node, code, live, *lines))
+        self._by_node = {function.node: function for function in self.functions}
+
+    def _file(self, path: str) -> SourceFile | None:
+        if path not in self.files:
+            lines = linecache.getlines(path)
+            if not lines or len(lines) > _MAX_SOURCE_LINES:
+                return None
+            with suppress(SyntaxError):
+                file = SourceFile(path, lines, ast.parse("".join(lines)))
+                file.relink()
+                self.files[path] = file
+        return self.files.get(path)
+
+    def function_of(self, node: ast.AST, file: SourceFile) -> Function | None:
+        """The innermost function around a node that runs in the check."""
+        return next(iter(self._functions_around(node, file)), None)
+
+    def _functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[Function]:
+        while node is not None:
+            if node in self._by_node:
+                yield self._by_node[node]
+            node = file.parents.get(node)
+
+    @contextmanager
+    def edited(self, edit: Edit) -> Iterator[None]:
+        """The program with an edit; raises `SyntaxError` or `ValueError` for one that makes no program."""
+        assert edit.file is not None
+        functions = {f for change in edit.changes for f in self._functions_around(change.owner, edit.file)}
+        undos = [change.apply() for change in edit.changes]
+        try:
+            replaced = [(function, compile_function(function)) for function in functions if function.objects]
+        finally:
+            for undo in reversed(undos):
+                undo()
+        with swapped(replaced):
+            yield
+
+    def keep(self, edit: Edit) -> None:
+        """Make an edit for good: later edits are tried with it in place."""
+        with self.edited(edit):
+            for change in edit.changes:
+                change.apply()
+            assert edit.file is not None
+            edit.file.relink()
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """The program with the edits that were kept."""
+        with swapped([(function, compile_function(function)) for function in self.functions if function.objects]):
+            yield
+
+
+@contextmanager
+def swapped(replaced: Iterable[tuple[Function, CodeType]]) -> Iterator[None]:
+    before = []
+    try:
+        for function, code in replaced:
+            for one in function.objects:
+                before.append((one, one.__code__))
+                one.__code__ = code
+        yield
+    finally:
+        for one, code in before:
+            one.__code__ = code
+
+
+def is_users(path: str) -> bool:
+    """Whether a file is the user's: neither a library's nor ours."""
+    return not path.startswith((_OWN_FOLDER, *_LIBRARY_FOLDERS, "<frozen")) and "site-packages" not in path
+
+
+def trace_lines(call: Callable[[], Any]) -> dict[CodeType, set[int]]:
+    """By code of the user's functions, the lines that a call runs."""
+    lines: dict[CodeType, set[int]] = {}
+
+    def trace(frame: Any, event: str, _: Any) -> Any:
+        code = frame.f_code
+        if code not in lines:
+            if not is_users(code.co_filename):
+                return None
+            lines[code] = set()
+        lines[code].add(frame.f_lineno)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(Exception):
+            call()
+    finally:
+        sys.settrace(before)
+    inner = [code for code in lines if code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")]
+    for code in inner:  # their lines are those of the function around
+        around = [one for one in lines if one not in inner and code in _nested(one)]
+        for one in around[-1:]:
+            lines[one] |= lines[code]
+        del lines[code]
+    return {code: found for code, found in lines.items() if code.co_name != "<module>"}
+
+
+def _nested(code: CodeType) -> list[CodeType]:
+    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+    return inner + [deeper for one in inner for deeper in _nested(one)]
+
+
+def find_node(file: SourceFile, code: CodeType) -> FunctionNode | None:
+    """The definition of a function's code; lambdas of one line differ in their columns."""
+    found = []
+    for node in ast.walk(file.tree):
+        if not isinstance(node, _FUNCTION_NODES) or getattr(node, "name", "<lambda>") != code.co_name:
+            continue
+        if isinstance(node, ast.Lambda):
+            start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+            places = [(one[0], one[2]) for one in code.co_positions() if one[2] is not None and one[0] is not None]
+            inside = [place for place in places if start <= place <= end]
+            if node.lineno == code.co_firstlineno and len(inside) >= len(places) - 2:
+                found.append((end[0] - start[0], end[1] - start[1] if end[0] == start[0] else 0, node))
+        elif min([node.lineno, *(one.lineno for one in node.decorator_list)]) == code.co_firstlineno:
+            return node
+    return min(found, key=lambda one: one[:2])[2] if found else None
+
+
+def compile_function(function: Function) -> CodeType:
+    """The code of a function's definition as it stands in the tree, with the closure of the running one."""
+    node, original = function.node, function.code
+    free = [name for name in original.co_freevars if name != "__class__"]
+    body = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
+    declared: list[ast.stmt] = [ast.Nonlocal(free)] if free else []
+    kind = ast.AsyncFunctionDef if isinstance(node, ast.AsyncFunctionDef) else ast.FunctionDef
+    inner: ast.stmt = kind(original.co_name, _without_defaults(node.args), [*declared, *body], [], None)
+    owner = function.file.parents.get(node)
+    if isinstance(owner, ast.ClassDef) or "__class__" in original.co_freevars:
+        name = owner.name if isinstance(owner, ast.ClassDef) else "_"
+        inner = ast.ClassDef(name, [], [], [inner], [])
+        if "__class__" in original.co_freevars and not _mentions_class(node):
+            raise ValueError
+    if free:
+        assigned: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
+        no_arguments = ast.arguments([], [], None, [], [], None, [])
+        inner = ast.FunctionDef("_", no_arguments, [*assigned, inner], [], None)
+    module = ast.Module([inner], [])
+    _locate(module, node.lineno)
+    compiled = compile(module, function.file.path, "exec", dont_inherit=True)
+    code = next(one for one in _nested(compiled) if one.co_name == original.co_name)
+    if code.co_freevars != original.co_freevars:
+        raise ValueError
+    return code.replace(co_firstlineno=original.co_firstlineno, co_qualname=original.co_qualname)
+
+
+def _locate(node: ast.AST, line: int) -> None:
+    """Give the nodes around a function a line; those of the function have theirs."""
+    for child in ast.iter_child_nodes(node):
+        if hasattr(child, "lineno") and not isinstance(child, ast.arguments):
+            continue
+        if "lineno" in child._attributes:
+            child.lineno = child.end_lineno = line  # type: ignore[attr-defined]
+            child.col_offset = child.end_col_offset = 0  # type: ignore[attr-defined]
+        _locate(child, line)
+
+
+def _without_defaults(arguments: ast.arguments) -> ast.arguments:
+    """The arguments for the code alone: defaults belong to the function object, and stay."""
+    a = arguments
+    return ast.arguments(a.posonlyargs, a.args, a.vararg, a.kwonlyargs, [None] * len(a.kwonlyargs), a.kwarg, [])
+
+
+def _mentions_class(node: ast.AST) -> bool:
+    return any(isinstance(one, ast.Name) and one.id in ("super", "__class__") for one in ast.walk(node))

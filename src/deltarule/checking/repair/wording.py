@@ -1,0 +1,139 @@
+"""The words of a correction: the lines that an edit changes, as they would stand in the file."""
+
+import ast
+import tokenize
+from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
+
+from deltarule.checking.corrections import LineChange
+from deltarule.checking.repair.program import Change, Edit, SourceFile
+
+
+def line_changes(edit: Edit) -> list[LineChange]:
+    """The lines that an edit changes, in the order of the file."""
+    assert edit.file is not None
+    changes: list[LineChange] = []
+    by_statement: dict[ast.stmt, list[Change]] = {}
+    for change in edit.changes:
+        if isinstance(change.index, slice):
+            changes += _changes_of_statements(edit.file, change)
+        else:
+            statement = _statement_around(edit.file, change.owner)
+            by_statement.setdefault(statement, []).append(change)
+    for statement, of_statement in by_statement.items():
+        changes += _changes_of_expressions(edit.file, statement, of_statement)
+    return sorted(dict.fromkeys(changes), key=lambda one: one.line)
+
+
+def _statement_around(file: SourceFile, node: ast.AST) -> ast.stmt:
+    while not isinstance(node, ast.stmt):
+        node = file.parents[node]
+    return node
+
+
+def _changes_of_statements(file: SourceFile, change: Change) -> Iterator[LineChange]:
+    before = getattr(change.owner, change.field)[change.index]
+    kept = [one for one in change.new if one in before]
+    if kept and len(kept) == len(change.new) == len(before):  # another order
+        start = min(one.lineno for one in before)
+        old = "; ".join(source_of(file, one) for one in before)
+        yield LineChange(start, old, "; ".join(source_of(file, one) for one in change.new))
+        return
+    new = [ast.unparse(one) for one in change.new if not isinstance(one, ast.Pass)]
+    if len(before) == len(new):
+        for one, text in zip(before, new, strict=True):
+            yield LineChange(one.lineno, source_of(file, one), text)
+        return
+    yield LineChange(before[0].lineno, "; ".join(source_of(file, one) for one in before), "; ".join(new))
+
+
+def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list[Change]) -> Iterator[LineChange]:
+    undos = [(change, _node_at(change)) for change in changes]
+    by_line: dict[int, list[tuple[Change, ast.expr]]] = {}
+    for change, node in undos:
+        by_line.setdefault(node.lineno, []).append((change, node))
+    if all(node.lineno == node.end_lineno for _, node in undos):
+        written = [_written(file, line, found) for line, found in by_line.items()]
+        if all(written):
+            yield from (one for one in written if one)
+            return
+    restore = [change.apply() for change in changes]
+    try:
+        new = ast.unparse(statement)
+    finally:
+        for undo in reversed(restore):
+            undo()
+    yield LineChange(statement.lineno, source_of(file, statement), new.split("\n")[0])
+
+
+def _node_at(change: Change) -> ast.expr:
+    value = getattr(change.owner, change.field)
+    node = value if change.index is None else value[change.index]
+    assert isinstance(node, ast.expr)
+    return node
+
+
+def _written(file: SourceFile, line: int, found: list[tuple[Change, ast.expr]]) -> LineChange | None:
+    """The source line with new expressions in it, with parentheses where it would mean something else without."""
+    original = file.lines[line - 1]
+    undos = [change.apply() for change, _ in found]
+    wanted = ast.dump(file.tree)
+    for undo in reversed(undos):
+        undo()
+    for form in ("{}", "({})"):
+        text = original.encode()
+        for change, node in sorted(found, key=lambda one: -one[1].col_offset):
+            assert node.end_col_offset is not None
+            new = form.format(_with_quotes_of(original, ast.unparse(change.new))).encode()
+            text = text[: node.col_offset] + new + text[node.end_col_offset :]
+        lines = [*file.lines[: line - 1], text.decode(), *file.lines[line:]]
+        try:
+            if ast.dump(ast.parse("".join(lines))) == wanted:
+                return _shortened(
+                    file, found, LineChange(line, _without_comment(original), _without_comment(text.decode()))
+                )
+        except SyntaxError:
+            continue
+    return None
+
+
+MAX_LINE = 72
+
+
+def _shortened(file: SourceFile, found: list[tuple[Change, ast.expr]], change: LineChange) -> LineChange:
+    """The function alone, of a long line in which it is written without a name."""
+    node: ast.AST | None = found[0][1]
+    while node is not None and not isinstance(node, ast.Lambda | ast.stmt):
+        node = file.parents.get(node)
+    if not isinstance(node, ast.Lambda) or len(change.old) <= MAX_LINE or node.lineno != node.end_lineno:
+        return change
+    function = (
+        "".join(file.lines).splitlines()[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
+    )
+    begin = change.old.find(function)
+    rest = len(change.old) - begin - len(function)
+    return LineChange(change.line, function, change.new[begin : len(change.new) - rest]) if begin >= 0 else change
+
+
+def _with_quotes_of(line: str, text: str) -> str:
+    """A text with double quotes where the line has them."""
+    if '"' in line and "'" not in line and '"' not in text:
+        return text.replace("'", '"')
+    return text
+
+
+def _without_comment(line: str) -> str:
+    """A line without the comment at its end."""
+    with suppress(tokenize.TokenError, IndentationError, SyntaxError):
+        for token in tokenize.generate_tokens(StringIO(line.strip()).readline):
+            if token.type == tokenize.COMMENT and token.start[0] == 1:
+                return line.strip()[: token.start[1]].strip()
+    return line.strip()
+
+
+def source_of(file: SourceFile, statement: ast.stmt) -> str:
+    """The text of a statement as it stands in the file, in one line."""
+    segment = ast.get_source_segment("".join(file.lines), statement) or ast.unparse(statement)
+    lines = segment.split("\n")
+    return " ".join(line.strip() for line in lines) if len(lines) < 4 else lines[0].strip()

@@ -1,0 +1,211 @@
+"""A wrong gradient gets the line to change, and a correction that was tried."""
+
+import random
+import re
+import runpy
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+from repaired_programs import check_program
+
+from deltarule import check_gradient
+from deltarule.checking.repair.safety import no_effects
+from deltarule.errors import RunFailed
+
+RECURRENT = """
+import numpy as np
+from deltarule import check_object
+
+class Net:
+    def __init__(self):
+        rng = np.random.default_rng(1)
+        self.Wxh, self.Whh = rng.normal(size=(4, 3)), rng.normal(size=(4, 4))
+
+    def loss(self, xs, target):
+        self.xs, self.hs = xs, {-1: np.zeros(4)}
+        for t, x in enumerate(xs):
+            self.hs[t] = np.tanh(self.Wxh @ x + self.Whh @ self.hs[t - 1])
+        self.error = self.hs[len(xs) - 1] - target
+        return 0.5 * (self.error**2).sum()
+
+    def backward(self):
+        self.dWxh, self.dWhh = np.zeros((4, 3)), np.zeros((4, 4))
+        d_h = self.error
+        for t in reversed(range(len(self.xs))):
+            temp = (1 - self.hs[t] ** 2) * d_h
+            self.dWhh += np.outer(temp, self.hs[t - 1])
+            self.dWxh += np.outer(temp, self.xs[t])
+            d_h = self.Whh @ temp
+
+rng = np.random.default_rng(0)
+net, xs, target = Net(), rng.normal(size=(3, 3)), rng.normal(size=4)
+report = check_object(net, params=["Wxh", "Whh"], grads=["dWxh", "dWhh"],
+                      loss=lambda: net.loss(xs, target), backward=net.backward)
+"""
+AFFINE = """
+import numpy as np
+from deltarule import check_vjp
+
+def forward(x, w, b):
+    return x @ w + b, (x, w)
+
+def backward(g, cache):
+    x, w = cache
+    return g @ w.T, x.T @ g, {bias}
+
+rng = np.random.default_rng(0)
+report = check_vjp(forward, backward, (rng.normal(size=(5, 3)), rng.normal(size=(3, 2)), rng.normal(size=2)))
+"""
+TWO_MISTAKES = """
+import numpy as np
+from deltarule import check_gradient
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(7, 4)), rng.normal(size=(7, 2))
+
+def loss_and_gradient(W, b, V):
+    z = X @ W + b
+    h = np.tanh(z)
+    e = h @ V - Y
+    dV = e.T @ h
+    dh = e @ V.T
+    dz = dh * (1 - h)
+    return 0.5 * (e**2).sum(), (X.T @ dz, dz.sum(0), dV)
+
+report = check_gradient(loss_and_gradient, None,
+                        (rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2))))
+"""
+WHOLE_BATCH = """
+import numpy as np
+from deltarule import check_gradient
+
+def softmax(z):
+    e = np.exp(z)
+    return e / e.sum()
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(4, 6)), np.eye(3)[rng.integers(0, 3, 6)].T
+loss = lambda W: -np.sum(Y * np.log(softmax(W @ X)))
+gradient = lambda W: (softmax(W @ X) - Y) @ X.T
+report = check_gradient(loss, gradient, rng.normal(size=(3, 4)))
+"""
+
+
+def test_line_meaning_and_correction_of_a_recurrent_net(tmp_path: Path) -> None:
+    report = check_program(tmp_path, RECURRENT)
+    correction = report.correction
+    assert correction.code == "d_h = self.Whh @ temp"
+    assert [change.new for change in correction.changes] == ["d_h = self.Whh.T @ temp"]
+    assert correction.meaning == "the gradient of self.hs[t] (line 13)"
+    assert correction.proof == "with it both arrays are right"
+
+
+def test_correction_stands_first_in_the_text_and_in_the_exception(tmp_path: Path) -> None:
+    report = check_program(tmp_path, RECURRENT)
+    label, code = next(report._lines())
+    assert (label, code) == ("line 24", "d_h = self.Whh @ temp")
+    assert re.search(r"^  try +d_h = self.Whh.T @ temp$", str(report), re.MULTILINE)
+    assert "d_h = self.Whh.T @ temp" in report._repr_html_()
+    with pytest.raises(RunFailed, match=r"try: d_h = self\.Whh\.T @ temp"):
+        report.raise_if_wrong()
+
+
+@pytest.mark.parametrize("wrong", ["g", "g.sum(1)", "g.sum()", "g.mean(0)", "-g.sum(0)"])
+def test_bias_of_a_layer_is_summed_over_samples(tmp_path: Path, wrong: str) -> None:
+    report = check_program(tmp_path, AFFINE.format(bias=wrong))
+    (change,) = report.correction.changes
+    assert change.new in (f"return g @ w.T, x.T @ g, g.sum({axis})" for axis in ("0", "axis=0"))
+
+
+def test_right_program_gets_no_correction(tmp_path: Path) -> None:
+    report = check_program(tmp_path, AFFINE.format(bias="g.sum(0)"))
+    assert report.ok
+    assert report.correction is None
+
+
+def test_two_mistakes_are_corrected_one_after_the_other(tmp_path: Path) -> None:
+    report = check_program(tmp_path, TWO_MISTAKES)
+    assert {change.line for change in report.correction.changes} == {12, 14}
+
+
+def test_no_edit_of_the_backward_pass_is_offered_where_the_forward_pass_is_wrong(tmp_path: Path) -> None:
+    correction = check_program(tmp_path, WHOLE_BATCH).correction
+    assert correction.line == 7
+    assert not correction.changes
+    assert "the forward pass is what is wrong" in correction.proof
+
+
+def test_hints_below_fix_hide_the_correction(tmp_path: Path) -> None:
+    source = RECURRENT.replace("backward=net.backward)", 'backward=net.backward, hint="kind")')
+    assert check_program(tmp_path, source).correction is None
+
+
+def test_program_is_as_it_was_after_the_search(tmp_path: Path) -> None:
+    written = tmp_path / "written.txt"
+    source = f"""
+import numpy as np
+from deltarule import check_gradient
+
+calls, x = [], np.array([[1.0, 2.0], [3.0, 5.0]])
+
+def loss(w):
+    return ((x @ w) ** 2).sum()
+
+def gradient(w):
+    print("gradient")
+    if len(calls) > 1:
+        open({str(written)!r}, "w")
+    error = x @ w
+    return x.T @ error
+
+code, before = gradient.__code__, x.copy()
+report = check_gradient(loss, gradient, np.array([0.5, -1.0]))
+unchanged = gradient.__code__ is code and np.array_equal(x, before) and not calls
+"""
+    path = tmp_path / "program.py"
+    path.write_text(source, encoding="utf-8")
+    random.seed(3)
+    state = random.getstate()
+    found = runpy.run_path(str(path))
+    assert found["unchanged"]
+    assert found["report"].correction.changes
+    assert random.getstate() == state
+    assert not written.exists()
+
+
+def test_edit_that_never_ends_is_stopped_and_the_correction_found(tmp_path: Path) -> None:
+    source = """
+import numpy as np
+from deltarule import check_gradient
+
+def loss(w):
+    return (w ** 3).sum()
+
+def gradient(w):
+    n = 3
+    result = np.ones_like(w)
+    while n > 1:
+        result = result * w
+        n = n - 1
+    return 2 * result
+
+report = check_gradient(loss, gradient, np.array([0.5, -1.0]))
+"""
+    report = check_program(tmp_path, source)
+    assert report.correction is not None
+    assert report.correction.changes
+
+
+def test_network_is_refused_while_edits_are_tried() -> None:
+    with no_effects(), pytest.raises(PermissionError, match="refused while edits are tried"):
+        socket.create_connection(("127.0.0.1", 9), timeout=0.1)
+
+
+def test_code_without_source_gets_a_verdict_without_correction() -> None:
+    names: dict[str, object] = {}
+    exec("def gradient(w):\n    return w\n", names)
+    report = check_gradient(lambda w: (w**2).sum(), names["gradient"], np.array([1.0, 2.0]))  # type: ignore[arg-type]
+    assert report.verdict == "WRONG"
+    assert report.correction is None or not report.correction.changes
