@@ -48,8 +48,6 @@ SHARE_FOR_LABELS = 0.2
 """The share of the time for the right gradients of forward values."""
 COST_OF_RIGHT_LINE = 0.7
 """The cost of an edit in a line whose value is a right gradient."""
-COST_OF_DEPTH = 0.02
-"""So that of equal edits the one of the largest expression is found first."""
 GAIN_OF_SUSPECT = 0.3
 """What an edit costs less in a line whose value should be a gradient by its name, and whose operands are right."""
 SHARE_FOR_REQUIRED, MAX_REQUIRED = 0.25, 3
@@ -207,7 +205,7 @@ class Search:
             if rank is None or place.is_forward:
                 continue
             extra = 0.5 if place.line in place.function.loss_lines and place.function.loss_lines else 0.0
-            extra += self._suspicion(place) + COST_OF_DEPTH * place.depth
+            extra += self._suspicion(place)
             group = alike[ast.unparse(place.node), place.function]
             streams.append(self._edits_of_place(writer, place, rank + extra, group, by_node))
         streams.append(iter(sorted(self._edits_of_statements(), key=_cost)))

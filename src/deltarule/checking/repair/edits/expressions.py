@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from heapq import heappop, heappush
 from itertools import count
 from math import inf
 from time import thread_time
@@ -96,7 +97,8 @@ COST_OF_SHAPE = 0.8
 """The cost of an edit after which its statement has another shape."""
 COST_OF_OTHER_GLOBAL = 0.6
 """The cost of a global name that the function does not use."""
-COST_OF_CHARACTER = 0.005
+COST_OF_CHARACTER, COST_OF_DEPTH = 0.005, 0.02
+"""So that of equal edits the shortest one of the largest expression is found first."""
 MAX_EDITS_A_PLACE, SECONDS_FOR_ATOMS, MAX_ATOMS = 2500, 0.3, 45
 MAX_SIZE = 4_000_000
 """Entries of a value that an edit may make."""
@@ -282,7 +284,11 @@ class ExpressionEdits:
         if is_name and isinstance(place.values[0], np.ndarray | list):
             yield ExpressionEdit(f"{text}.copy()", 0.8 if place.whole is place else 1.6, at.values)
         shape, length = shape_of(at.values[0]), len(text)
-        for edit, cost, keeps_shape in sorted(self._texts(place), key=lambda one: one[1])[:MAX_EDITS_A_PLACE]:
+        waiting: list[tuple[float, int, ExpressionEdit]] = []
+        ordered = sorted(self._texts(place), key=lambda one: one[1])[:MAX_EDITS_A_PLACE]
+        for i, (edit, cost, keeps_shape) in enumerate(ordered):
+            while waiting and waiting[0][0] <= cost:
+                yield heappop(waiting)[2]
             key = None
             with suppress(Exception), np.errstate(all="ignore"):
                 new = template.replace(PART, f"({edit})")
@@ -291,10 +297,13 @@ class ExpressionEdits:
                 has_same_shape = shape_of(values[0]) == shape
             if key is None or (keeps_shape and not has_same_shape):
                 continue
-            cost += (not has_same_shape) * COST_OF_SHAPE + max(0, len(edit) - length) * COST_OF_CHARACTER
-            if cost < cheapest.get(key, inf):
-                cheapest[key] = cost
-                yield ExpressionEdit(edit, cost, values)
+            longer = max(0, len(edit.replace(f"({text})", text)) - length)
+            total = cost + (not has_same_shape) * COST_OF_SHAPE + longer * COST_OF_CHARACTER
+            total += place.depth * COST_OF_DEPTH
+            if total < cheapest.get(key, inf):
+                cheapest[key] = total
+                heappush(waiting, (total, i, ExpressionEdit(edit, total, values)))
+        yield from (one for _, _, one in sorted(waiting, key=lambda one: one[:2]))
 
     def _texts(self, place: Place) -> Iterator[tuple[str, float, bool]]:
         node, value = place.node, place.values[0]
