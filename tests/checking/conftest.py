@@ -10,7 +10,7 @@ from deltarule.checking.repair import search
 @pytest.fixture(autouse=True)
 def seconds_for_corrections(request: pytest.FixtureRequest) -> Iterator[None]:
     before = search.SECONDS
-    if "repair" not in request.path.parts:
+    if request.path.parent.name != "repair":
         search.SECONDS = 0.0
     yield
     search.SECONDS = before

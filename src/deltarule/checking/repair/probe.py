@@ -260,7 +260,8 @@ def snapshot(local_names: dict[str, Any]) -> dict[str, Any]:
 
 def as_numpy(value: Any) -> Any:
     """A tensor as an array; anything else as it is."""
-    return value.detach().numpy() if hasattr(value, "detach") and hasattr(value, "numpy") else value
+    is_tensor = type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
+    return value.detach().numpy() if is_tensor else value
 
 
 class _Wrap(ast.NodeTransformer):
