@@ -604,3 +604,32 @@ def test_a_changed_address_and_what_is_typed_are_read(browser, tmp_path):
         weight().fill("much")
         page.keyboard.press("Enter")
         page.get_by_role("status").get_by_text('value is "much"; give a finite number').wait_for()
+
+
+def test_a_teachers_address_has_a_text_and_hides_settings(browser, tmp_path):
+    file = write_page(recipe_to_play(), tmp_path / "play.html")
+    address = "#text=Which+rate+wins%3F&hide=Network,Take+along,loss.penalty&optimizer.learning_rate=0.5"
+    with own_page(browser, file, address) as page:
+        page.get_by_text("Which rate wins?").wait_for()
+        assert control(page, "network.output").count() == control(page, "loss.penalty").count() == 0
+        assert control(page, "loss.name").count() == 1
+        set_number(page, "optimizer.learning_rate", 0.25)
+        wait_until(page, lambda: "learning_rate=0.25" in page.url and "text=Which" in page.url and "hide=" in page.url)
+
+
+def test_varied_networks_are_counted_by_value(browser, tmp_path):
+    with own_page(browser, write_page(recipe_of(run={"seeds": 2}), tmp_path / "play.html")) as page:
+        note = page.locator("[data-role=solved]")
+        assert "95 % interval" in note.inner_text()
+        control(page, "vary").select_option("network.initial_scale")
+        wait_until(page, lambda: "0: 0, 0.01: 0, 0.1: 0" in note.inner_text() and "interval" not in note.inner_text())
+
+
+def test_a_page_without_workers_says_so(browser, tmp_path):
+    file = write_page(recipe_to_play(), tmp_path / "play.html")
+    context = browser.new_context(offline=True)
+    context.add_init_script("delete window.Worker")
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.get_by_text("This page trains in a worker, which this browser does not start").wait_for()
+    context.close()

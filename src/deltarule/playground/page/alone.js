@@ -5,4 +5,9 @@ import { OwnSource } from "./own_source.js";
 import { Workbench } from "./workbench.js";
 
 const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";
-new Workbench(/** @type {HTMLElement} */ (document.getElementById("workbench")), new OwnSource(JSON.parse(text("experiment")), text("worker")));
+const root = /** @type {HTMLElement} */ (document.getElementById("workbench"));
+try {
+  new Workbench(root, new OwnSource(JSON.parse(text("experiment")), text("worker")));
+} catch (error) {
+  root.textContent = `This page trains in a worker, which this browser does not start (${/** @type {Error} */ (error).message}). Open it in a current Firefox, Chrome, Edge or Safari, or run deltarule play.`;
+}

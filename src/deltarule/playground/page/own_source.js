@@ -146,7 +146,7 @@ export class OwnSource {
   readAddress(hash) {
     this.notes = [];
     try {
-      const address = Object.fromEntries(new URLSearchParams(hash));
+      const address = Object.fromEntries([...new URLSearchParams(hash)].filter(([key]) => !["text", "hide"].includes(key))); // these are the workbench's
       const { story, points, activation, loss, ...others } = address;
       const name = Object.keys(this.experiment.recipes).find((one) => one.slice(3) === story);
       if (story && !name) throw new Error(`there is no story '${story}'`);

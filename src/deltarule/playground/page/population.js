@@ -37,9 +37,8 @@ export class Population {
     [this.members, this.member] = [members, shown];
     const solved = arrays["solved members"].data;
     const count = solved.reduce((sum, one) => sum + one, 0);
-    const [low, high] = shareInterval(count, members).map((share) => Math.round(100 * share));
-    this.note.textContent = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} have solved it (95 % interval: ${low} to ${high} %)`;
     const seeds = members / Math.max(varied.length, 1);
+    this.note.textContent = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} have solved it (${varied.length ? byValue(solved, varied, seeds) : intervalText(count, members)})`;
     const isMatrix = varied.length > 0 && seeds > 1 && seeds <= COLUMNS; // a row for each value, a column for each seed
     this.box.style.setProperty("--columns", String(isMatrix ? seeds : COLUMNS));
     const { data: planes, shape } = arrays.multiples;
@@ -82,6 +81,18 @@ export class Population {
       if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
     });
   }
+}
+
+/** How many networks of each value have solved it: an interval over all of them would be of no population. @param {Float32Array} solved @param {string[]} varied @param {number} seeds */
+function byValue(solved, varied, seeds) {
+  const counts = varied.map((_, index) => solved.subarray(index * seeds, (index + 1) * seeds).reduce((sum, one) => sum + one, 0));
+  return varied.map((value, index) => `${value}: ${counts[index]}`).join(", ");
+}
+
+/** @param {number} count @param {number} members */
+function intervalText(count, members) {
+  const [low, high] = shareInterval(count, members).map((share) => Math.round(100 * share));
+  return `95 % interval: ${low} to ${high} %`;
 }
 
 /** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */

@@ -86,8 +86,14 @@ export class SettingsPanel {
   /** @param {string} title @param {(Node | string)[]} controls */
   group(title, controls) {
     const toggle = () => (group.open ? this.open.add(title) : this.open.delete(title));
+    if (this.isHidden(title)) return "";
     const group = element("details", { open: this.open.has(title), ontoggle: toggle }, element("summary", {}, title), ...controls);
     return group;
+  }
+
+  /** Whether a teacher's address hides a group of settings, or a key. @param {string} name */
+  isHidden(name) {
+    return this.workbench.lesson.hide.split(",").includes(name);
   }
 
   // --- data -----------------------------------------------------------------------------------------------------------
@@ -158,7 +164,7 @@ export class SettingsPanel {
 
   /** @param {string} group */
   rows(group) {
-    return this.catalog.settings.filter((one) => one.group === group).flatMap((setting) => this.controls(setting));
+    return this.catalog.settings.filter((one) => one.group === group && !this.isHidden(one.key)).flatMap((setting) => this.controls(setting));
   }
 
   /** @param {Setting} setting @returns {HTMLElement[]} */

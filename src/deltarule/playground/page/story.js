@@ -8,7 +8,7 @@ export class StoryStrip {
   constructor(box, onChoose) {
     this.box = box;
     this.onChoose = onChoose;
-    this.shown = "";
+    this.shown = this.text = ""; // the name of the story, and what a teacher says in the address
     this.stories = /** @type {import("./settings_panel.js").Catalog["stories"]} */ ([]); // whose texts have parts that begin with "Do:", "See:" and "Why:"
   }
 
@@ -20,7 +20,10 @@ export class StoryStrip {
       new Option("Stories …", ""), ...this.stories.map(({ name: value, title }) => new Option(title, value)));
     choice.value = name;
     this.box.replaceChildren(choice);
-    if (index < 0) return;
+    if (index < 0) {
+      if (this.text) this.box.append(element("ol", {}, element("li", {}, this.text)));
+      return;
+    }
     const steps = this.stories[index].text.split(/ (?=(?:Do|See|Why): )/).map((part) => {
       const [label, ...text] = part.split(": ");
       return element("li", {}, element("b", {}, label), ` ${text.join(": ")}`);

@@ -38,6 +38,7 @@ export class Workbench {
     this.seen = /** @type {number[] | null} */ (null); // what the source said last of step, version and playing
     this.drawnView = /** @type {object | null} */ (null);
     this.catalog = this.settings = /** @type {any} */ (null);
+    this.lesson = { text: "", hide: "" }; // what a teacher adds to an address: a text, and groups and keys of settings that are not shown
     this.isStopped = this.saidTrouble = false;
     this.waiting = /** @type {AbortController | null} */ (null);
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
@@ -169,6 +170,8 @@ export class Workbench {
     const hash = location.hash.slice(1);
     const address = new URLSearchParams(hash);
     const story = this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "";
+    this.lesson = { text: address.get("text") ?? "", hide: address.get("hide") ?? "" };
+    this.story.text = this.lesson.text;
     this.story.show(story);
     const recipe = address.get("recipe");
     if (this.source.lacks) return isChanged && this.change("address", () => ({ hash }));
@@ -206,8 +209,9 @@ export class Workbench {
     if (!this.data) return;
     const { features, axes } = this.data.header;
     this.panel.show(this.settings, this.catalog, features, axes);
-    const served = [["story", this.story.shown.slice(3)], ["recipe", this.settings.toml ?? ""]].filter(([, text]) => text);
-    const address = this.settings.address ?? (this.settings.values["data.file"] ? "" : new URLSearchParams(served));
+    const given = (/** @type {Record<string, string | undefined>} */ parts) => new URLSearchParams(Object.entries(parts).flatMap(([name, text]) => (text ? [[name, text]] : [])));
+    const served = () => given(this.settings.values["data.file"] ? {} : { story: this.story.shown.slice(3), recipe: this.settings.toml });
+    const address = [this.settings.address ?? served(), given(this.lesson)].map(String).filter(Boolean).join("&");
     if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
     this.redraw();
   }
@@ -372,7 +376,7 @@ export class Workbench {
       return element("span", {}, dot, name);
     }));
     const [diverged] = header.diverged;
-    const trouble = header.failure || (diverged ? divergenceText(diverged) : "");
+    const trouble = header.failure || (diverged ? divergenceText(diverged, this.data.header.network.activations.some((/** @type {any} */ { name }) => name === "yours")) : "");
     if (trouble || this.saidTrouble) this.say(trouble);
     this.saidTrouble = Boolean(trouble);
   }
@@ -384,9 +388,10 @@ function weightText(frame, { layer, from, to }) {
   return `W${layer}[${from}, ${to}] = ${format(frame.arrays.theta.data[start + from * columns + to])}`;
 }
 
-/** @param {[number, number, number, string]} divergence */
-function divergenceText([member, step, layer, where]) {
-  return `Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. A smaller learning rate helps.`;
+/** @param {[number, number, number, string]} divergence @param {boolean} isTyped whether the hidden layers have a typed formula */
+function divergenceText([member, step, layer, where], isTyped) {
+  const advice = step ? "A smaller learning rate helps." : isTyped && where[0] === "a" ? "Its typed function has no finite number there: type another one." : "Smaller first weights or scaled inputs help.";
+  return `Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. ${advice}`;
 }
 
 /** As many seeds, after the last one. @param {number | number[]} seeds */
