@@ -351,3 +351,33 @@ def test_slips_in_the_bias_correction_are_named(slip: str, text: str) -> None:
     report = check(update, "returned", 0.0)
     [mistake] = report.diagnosis
     assert (report.verdict, mistake.code) == ("WRONG", "bias_correction") and text in mistake.sentence
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("AdaGrad", ""), ("AdaGrad", "wrong_velocity"), ("momentum", "wrong_velocity")]
+)
+def test_arrays_that_share_one_state_are_found(how: str, code: str) -> None:
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(8, 3)), generator.normal(size=(8, 3))
+    weights = [generator.normal(size=(3, 3)), generator.normal(size=(3, 3))]
+    kept = [np.zeros((3, 3)), np.zeros((3, 3))]
+
+    def step() -> None:
+        error = 2 * (x @ weights[0] @ weights[1] - y) / y.size
+        gradients = [x.T @ error @ weights[1].T, (x @ weights[0]).T @ error]
+        for i, (p, g) in enumerate(zip(weights, gradients, strict=True)):
+            state = kept[0 if code else i]
+            if how == "AdaGrad":
+                state += g**2
+                p -= 0.05 * g / (np.sqrt(state) + 1e-8)
+            else:
+                state *= 0.9
+                state -= 0.05 * g
+                p += state
+
+    momentum = 0.9 if how == "momentum" else 0.0
+    report = check_update(
+        step, lambda: ((x @ weights[0] @ weights[1] - y) ** 2).mean(), weights, 0.05, momentum=momentum
+    )
+    assert report.ok == (not code) and [one.code for one in report.diagnosis] == [code] * bool(code)
+    assert [array.name for array in report.arrays] == ["weights[0]", "weights[1]"]

@@ -145,6 +145,35 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     return None
 
 
+def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
+    """The report of an optimizer whose arrays, of one size, share one velocity or average."""
+    names = [array.name for array in report.arrays]
+    sizes = np.bincount(steps.owner)
+    if len(sizes) < 2 or np.ptp(sizes):
+        return None
+
+    def in_turn(values: Floats) -> Floats:
+        return values.reshape(-1, sizes[0])
+
+    one = replace(
+        steps,
+        begin=in_turn(steps.begin),
+        moved=in_turn(steps.moved),
+        gradient=in_turn(steps.gradient),
+        owner=np.zeros(sizes[0], int),
+        rounding=in_turn(steps.rounding).max(axis=0),
+    )
+    found = recognize(one, momentum, replace(report, arrays=report.arrays[:1]))
+    what = found.what if found is not None and found.ok else "update"
+    if what == "update" and not (momentum and one.are_made_of(_momentum_moves(one, momentum))):
+        return None
+    sentence = f"all arrays share one velocity or average: each takes up what the one before it left ({what})"
+    wrong = tuple(ArrayResult(name, WRONG) for name in names)
+    return replace(
+        report, what=what, diagnosis=(make_mistake("wrong_velocity", names, sentence),), arrays=wrong, worst=None
+    )
+
+
 @np.errstate(all="ignore")
 def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
     """The other rates, or decay of weights beside the velocity or within it, with which all steps are right."""

@@ -12,7 +12,14 @@ import numpy as np
 
 from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names, make_mistake
-from deltarule.checking.optimizers import find_other_numbers, find_rates_by_array, follow_steps, recognize, why_rescaled
+from deltarule.checking.optimizers import (
+    find_other_numbers,
+    find_rates_by_array,
+    follow_steps,
+    recognize,
+    recognize_shared,
+    why_rescaled,
+)
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
 from deltarule.checking.verdict import Context, check_code, one_thread
@@ -90,7 +97,7 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
     followed = list(follow_steps(update, context.learning_rate))
     for steps in followed:
         if steps.is_adaptive or not codes or (not momentum and codes == {"factor"}):
-            recognized = recognize(steps, momentum, report)
+            recognized = recognize(steps, momentum, report) or recognize_shared(steps, momentum, report)
             if recognized is not None:
                 return recognized
     first = followed[0] if followed else None

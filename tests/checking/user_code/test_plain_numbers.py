@@ -80,7 +80,7 @@ def test_network_of_lists_and_dictionaries_is_updated_in_place(slip: bool) -> No
     for _ in range(2):  # the second time the network keeps outputs beside its weights
         report = check_update(step, value, network, 0.5)
         wrong = [array.name for array in report.arrays if array.verdict == "wrong"]
-        assert wrong == (["params[0][1].weights"] if slip else [])
+        assert wrong == (["network[0][1].weights"] if slip else [])
     assert network[0][0]["weights"] == [0.13, 0.84, 0.76]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import as_numpy
+from deltarule.checking.user_code.arrays import as_numpy, is_list_array
 from deltarule.checking.user_code.gradient_arrays import marked_names
 from deltarule.checking.user_code.references import are_user_globals, variables_of
 from deltarule.errors import BadInput
@@ -63,8 +63,9 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
 
     A name is that of a variable, or a path in the object of a method, or in one that a variable holds.
     """
-    items = list(structure) if isinstance(structure, list | tuple) else [structure]
-    if isinstance(structure, Mapping) or any(isinstance(item, int | float) for item in items):
+    is_list = isinstance(structure, list | tuple)
+    items = list(structure) if is_list else [structure]
+    if isinstance(structure, Mapping) or is_list_array(structure, is_inside=False):
         return ()
     spaces = [space for function in functions for space in variables_of(function)]
     frame: FrameType | None = sys._getframe(1)
@@ -76,9 +77,14 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
     if any(all(item is not value for space in known for value in space.values()) for item in items):
         objects = {name: one for space in reversed(spaces) for name, one in space.items() if _is_users_object(one)}
         known += [dict(arrays_in(one, name)) for name, one in objects.items()]
-    names = [next((name for space in known for name, value in space.items() if value is item), "") for item in items]
+
+    def name_of(item: Any) -> str:
+        is_number = isinstance(item, int | float)  # the same one has many names
+        return next((name for space in known for name, value in space.items() if value is item and not is_number), "")
+
+    names, what = [name_of(item) for item in items], (is_list and name_of(structure)) or what
     numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
-    return tuple(numbered) if any(names) and len(set(numbered)) == len(names) else ()
+    return tuple(numbered) if (is_list or any(names)) and len(set(numbered)) == len(names) else ()
 
 
 def arrays_in(
