@@ -63,6 +63,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
     for claim in claims:
         words = Text(describe_verdict(claim), VERDICTS[claim["verdict"]][1])
         lines = [("claim", claim["claim"]), ("report", claim["report"]), ("criterion", claim["criterion"])]
+        lines += [("rule", claim["rule"])] if claim.get("rule") else []
         lines.append(("ours", describe_readings(claim)))
         lines += [("seeds", describe_shares(claim))] if claim["readings"] else []
         if claim["contradicts_itself"]:
