@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from deltarule.studies.claims import Control, Evidence, claim, is_about, is_as_far_out
+from deltarule.studies.claims import RULES, Control, Evidence, claim, is_about, is_as_far_out, until_refuted
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import (
@@ -62,7 +62,7 @@ def test_error_rate_of_verdicts(seeds, needed):
 
 
 @pytest.mark.parametrize("limit", [5, 6, 7, 20, 24, 96, 300, 1000])
-@pytest.mark.parametrize("needed", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("needed", [0.05, 0.3, 0.5, 0.9])
 def test_error_rate_of_verdicts_over_more_and_more_seeds(limit, needed):
     """Where a claim holds for just what is needed, some look decides once in twenty at most: counted exactly."""
     chances, before, wrong = np.ones(1), 0, 0.0
@@ -191,3 +191,59 @@ def test_no_number_of_seeds_shows_that_all_do():
 
 def test_about_is_within_a_factor_of_root_two():
     assert is_about([0.7, 0.71, 1.41, 1.42], 1.0).tolist() == [False, True, True, False]
+
+
+# --- the rule --------------------------------------------------------------------------------------------------------
+
+
+def judged(rule, shares, seeds=300, **given):
+    """The verdict on a claim of a rule, with a reading for each share of the seeds for which it holds."""
+    readings = {f"reading {share}": {"share": share} for share in shares}
+
+    @claim("one", **{**FALLS, "needed": RULES[rule]}, rule=rule, readings=readings, **given)
+    def one(experiments, share):
+        return Evidence(some(round(share * experiments.seeds), experiments.seeds))
+
+    return judge_claim(one, Experiments(load_recipe("encoder"), seeds=seeds), looks_up_to(seeds))
+
+
+@pytest.mark.parametrize(
+    ("rule", "share", "verdict"),
+    [
+        ("one network", 0.3, "compatible"),
+        ("one network", 0.0, "disagrees"),
+        ("one mean of five", 0.3, "compatible"),
+        ("what happens", 0.75, "some seeds"),
+        ("what happens", 1.0, "agrees"),
+        ("comparison", 0.75, "agrees"),
+        ("images", 0.7, "tie"),
+        ("images", 1.0, "agrees"),
+        ("not testable", 1.0, "not testable"),
+    ],
+)
+def test_a_claim_is_judged_by_its_row(rule, share, verdict):
+    result = judged(rule, [share])
+    assert (result.verdict, result.rule) == (verdict, rule)
+    assert (result.readings[f"reading {share}"].of == 6) or rule != "images"
+
+
+@pytest.mark.parametrize(("chose", "is_said"), [("reading 0.3", True), ("reading 0.4", False), ("", False)])
+def test_what_only_its_own_figures_chose_is_no_support(chose, is_said):
+    result = judged("one network", [0.3, 0.0], chose=chose)
+    assert result.verdict == "mixed" and ("that is no support" in result.remark) == is_said
+    assert "no support" not in judged("one network", [0.3, 0.4], chose=chose).remark
+
+
+def test_stages_end_where_no_seed_is_left():
+    asked = []
+
+    def judge(stage):
+        asked.append(stage)
+        return Evidence({"a": some(2, 3), "b": np.array([stage < 2, False, True])}, {"stage": [stage]})
+
+    def none_left(stage):
+        return Evidence(some(0, 3), {"stage": [stage]})
+
+    assert until_refuted([1, 2, 3], judge).figures == {"stage": [2]} and asked == [1, 2]
+    assert until_refuted([1, 2], lambda stage: Evidence(some(1, 3), {"stage": [stage]})).figures == {"stage": [2]}
+    assert until_refuted([5, 6], none_left).figures == {"stage": [5]}
