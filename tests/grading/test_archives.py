@@ -128,7 +128,7 @@ def test_no_text_takes_a_reader_long(tmp_path: Path) -> None:
     for student, source in sources.items():
         (tmp_path / "class" / f"{student}.py").write_text(source)
     results = grade_class(tmp_path)
-    assert {name: result.points for name, result in results.items()} == dict.fromkeys(sources, 7) | {"doubling": 5}
+    assert {name: result.points for name, result in results.items()} == dict.fromkeys(sources, 7) | {"doubling": 6}
 
 
 def test_the_work_is_graded_and_not_the_skeleton_beside_it(tmp_path: Path) -> None:

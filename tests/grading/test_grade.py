@@ -135,7 +135,7 @@ def test_failing_line(tmp_path: Path) -> None:
 
 def test_missing_function(tmp_path: Path) -> None:
     result = grade_one(tmp_path, NEEDED.replace("def step", "def my_step"))
-    assert result.checks[3].message == "step(W, dW, 0.1) fails: NameError: name 'step' is not defined"
+    assert result.checks[3].message == "step(W, dW, 0.1) fails: NameError: name 'step' is not defined; you have my_step"
     assert result.points == 6
 
 

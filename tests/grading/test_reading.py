@@ -8,9 +8,19 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from grading_examples import FORWARD, NEEDED, edited, grade_one, linear_assignment
+from grading_examples import (
+    ASSIGNMENT,
+    FORWARD,
+    NEEDED,
+    SOLUTION,
+    edited,
+    grade_one,
+    linear_assignment,
+    write_assignment,
+)
 
 from deltarule.errors import BadInput
+from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
 from deltarule.grading.record import SubmissionResult
 from deltarule.grading.submissions import find_submissions
@@ -129,7 +139,32 @@ def test_what_was_defined_counts_when_a_file_does_not_end(tmp_path: Path, name: 
     assert result.message.startswith("while it was loaded: ")
 
 
+FORWARD_ONLY = NEEDED[: NEEDED.index("def loss")]
+OTHERS = "import numpy as np\n\n\n" + NEEDED[NEEDED.index("def loss") :]
 FOLDERS = {
+    "a relative import": {"hw/main.py": f"from .layers import linear_forward\n{OTHERS}", "hw/layers.py": FORWARD_ONLY},
+    "a relative import of a package": {
+        "hw/__init__.py": "",
+        "hw/main.py": f"from .parts.layers import linear_forward\n{OTHERS}",
+        "hw/parts/layers.py": FORWARD_ONLY,
+    },
+    "a relative import beside it": {"main.py": f"from .layers import *\n{OTHERS}", "layers.py": FORWARD_ONLY},
+    "a file for each function": {"forward.py": FORWARD_ONLY, "others.py": OTHERS},
+    "a notebook and a file": {
+        "a.ipynb": notebook(FORWARD_ONLY),
+        "b.py": OTHERS.replace("linear_forward(x, W, b)", "(x @ W + b)"),
+    },
+    "a script that is run": {"a.ipynb": notebook("%run z_helpers.py", OTHERS), "z_helpers.py": FORWARD_ONLY},
+    "a script without its ending": {"a.ipynb": notebook("%run -i 'z_helpers'", OTHERS), "z_helpers.py": FORWARD_ONLY},
+    "a notebook that is run": {"z.ipynb": notebook("%run a.ipynb", OTHERS), "a.ipynb": notebook("%pwd", FORWARD_ONLY)},
+    "a notebook that is imported": {
+        "z.ipynb": notebook("from a import *", OTHERS),
+        "a.ipynb": notebook("%matplotlib inline", FORWARD_ONLY),
+    },
+    "a main guard in a notebook": {
+        "hw.ipynb": notebook("if __name__ == '__main__':\n    import numpy as np", NEEDED[20:])
+    },
+    "a name for a value": {"hw.ipynb": notebook(NEEDED, "def f():\n    pass\nstep = loss = 0.5\nlinear_forward = [1]")},
     "tests beside it": {"hw3.py": NEEDED, "test_hw3.py": "from hw3 import *\n" + NEEDED.replace("step", "other")},
     "three files": {
         "hw3.py": "from layers import *\nfrom helpers import loss\n",
@@ -148,6 +183,39 @@ FOLDERS = {
 def test_the_file_that_defines_the_functions_is_the_submission(tmp_path: Path, name: str) -> None:
     result = grade_files(tmp_path, FOLDERS[name])
     assert (result.points, result.message) == (7, "")
+
+
+def test_a_missing_name_is_answered_with_what_is_there(tmp_path: Path) -> None:
+    result = grade_one(
+        tmp_path, NEEDED.replace("def linear_backward", "def init():\n    pass\n\n\ndef back_propagation")
+    )
+    assert result.checks[2].message.endswith("name 'linear_backward' is not defined; you have init, back_propagation")
+
+
+@pytest.mark.parametrize(
+    ("loss", "points"), [("z + 1e-8", 7), ("z + 1e-6", 7), ("z + eps", 7), ("z + 0.01", 6), ("z * 1.00001", 6)]
+)
+def test_a_loss_is_right_but_for_an_epsilon(tmp_path: Path, loss: str, points: float) -> None:
+    right = "np.mean((linear_forward(x, W, b) - y) ** 2)"
+    source = ("eps = 1e-10\n" if "eps" in loss else "") + NEEDED
+    wrong = f"np.mean(({loss.replace('z', 'linear_forward(x, W, b)')} - y) ** 2)"
+    assert grade_one(tmp_path, edited(right, wrong, source)).points == points
+
+
+def test_an_update_in_place_fits_a_table_of_results(tmp_path: Path) -> None:
+    text = edited(
+        'call = "step(W, dW, 0.1)"\nreturns = ["W"]',
+        'call = "step(W, dW, 0.1)"\nreturns = { W = "result[0]" }',
+        ASSIGNMENT,
+    )
+    solution = edited("    W -= rate * dW", "    return W - rate * dW, dW", SOLUTION)
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "in_place.py").write_text(NEEDED)
+    (tmp_path / "class" / "returned.py").write_text(edited("W -= rate * dW", "return W - rate * dW, dW"))
+    (tmp_path / "class" / "nothing.py").write_text(edited("W -= rate * dW", "pass"))
+    assignment = read_assignment(write_assignment(tmp_path / "assignment", text, solution))
+    results = grade(assignment, find_submissions(tmp_path / "class")).submissions
+    assert [(result.student, result.points) for result in results] == [("in_place", 7), ("nothing", 6), ("returned", 7)]
 
 
 def test_of_two_whole_files_the_latest_is_loaded_with_a_note(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ of the output layer does not make the first layer's gradients wrong.
 """
 
 import contextlib
+import difflib
 import functools
 import hashlib
 import multiprocessing.util
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -28,11 +30,25 @@ from deltarule.grading.follow_on import call_check, follow_arrays, follow_functi
 from deltarule.grading.process import Failed, Worker, clean_text
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
-from deltarule.grading.source import as_module, fingerprint, foreign_imports, line_of, returned_expressions
+from deltarule.grading.source import (
+    NotCode,
+    as_module,
+    defined_functions,
+    defined_names,
+    fingerprint,
+    foreign_imports,
+    line_of,
+    read_cells,
+    returned_expressions,
+)
 from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
+
+EPSILON_TOLERANCE = 1e-4
+"""The largest error of what a small number within a logarithm or a quotient explains."""
+_EPSILON = re.compile(r"(?:[-+,]|=)\s*(?:1e-\d+|10\s*\*\*\s*-\s*\d+|eps\w*)", re.IGNORECASE)
 
 Job = tuple[Submission, Path, SubmissionResult]
 """A submission without its files, which lie in the folder, and its result as long as nothing has run."""
@@ -87,6 +103,10 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
             copy = folder / "submission" / target
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(as_module(content) if target.endswith(".py") else content)
+            if target.endswith(".ipynb") and (beside := f"{target[:-6]}.py") not in submission.files:
+                with contextlib.suppress(NotCode):  # for `%run other.ipynb`, and imports of notebooks
+                    code = "\n\n".join(source for _, source in read_cells(target, content))
+                    (folder / "submission" / beside).write_text(code, encoding="utf-8", errors="replace")
         except Exception as error:  # of a damaged archive, or of names that exclude each other
             note = f"left out: {one_line(target)} cannot be read: {reason_of(error)}"
             notes += [note] if not any(one_line(target) in said for said in submission.notes) else []
@@ -180,6 +200,29 @@ def missing_result(check: Check, message: str) -> CheckResult:
     return CheckResult(check.name, check.part, message, arrays)
 
 
+def _what_is_there(check: Check, assignment: Assignment, submission: Submission) -> str:
+    """The functions that a submission has instead of one that it lacks."""
+    missing = set(check.functions) - defined_names(submission.cells)
+    others = [name for name in defined_functions(submission.cells) if name not in assignment.functions]
+    if not missing or not others:
+        return ""
+    close = difflib.get_close_matches(min(missing), others, 3, 0.4) or others[:3]
+    return f"; you have {', '.join(close)}"
+
+
+def _without_epsilon(check: Check, submission: Submission, arrays: tuple[ArrayResult, ...]) -> tuple[ArrayResult, ...]:
+    """The results, with what is right but for a small number that avoids log(0) or a division by it."""
+    code = "\n".join(source for _, source in submission.cells)
+    if check.part not in ("forward", "loss") or not _EPSILON.search(code):
+        return arrays
+    return tuple(
+        replace(array, verdict="right", points=array.max_points, message=f"{array.name} is right but for an epsilon")
+        if array.verdict == "wrong" and array.error is not None and array.error <= EPSILON_TOLERANCE
+        else array
+        for array in arrays
+    )
+
+
 def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagnosed: bool = True) -> CheckResult:
     """Make a call, compare its result with the solution's and name the mistakes.
 
@@ -188,9 +231,10 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
     try:
         found, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
-        return missing_result(check, str(error))
+        return missing_result(check, f"{error}{_what_is_there(check, assignment, running.submission)}")
     names = returned_expressions(running.submission.cells, check.call)
     arrays = tuple(compare_array(check, name, found.get(name)) for name in check.returns)
+    arrays = _without_epsilon(check, running.submission, arrays)
     mistakes: tuple[Mistake, ...] = ()
     if check.follow_on and is_diagnosed:
         arrays = follow_arrays(check, assignment.names, running, found, arrays)
@@ -199,10 +243,14 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
     texts = names if len(names) == len(arrays) else list(check.returns)
     line, is_wrong = "", [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
+    lines: list[str] = []
     with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand
-        line = line_of(running.submission.cells, check.call, wrong, right)
+        for mistake in mistakes:
+            concerned = {texts[check.by.index(name)] for name in mistake.where if name in check.by} or set(wrong)
+            lines.append(line_of(running.submission.cells, check.call, sorted(concerned), sorted({*texts} - concerned)))
+        line = lines[0] if lines else line_of(running.submission.cells, check.call, wrong, right) if right else ""
     message = "; ".join(array.message for array in arrays)
     notes = (
         ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
     )
-    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line)
+    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line, tuple(lines))

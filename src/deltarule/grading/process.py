@@ -137,7 +137,7 @@ class Worker:
             "hidden": () if self.is_closed else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
             "max_bytes": 0,
         }
-        return self._ask(begin, seconds + 10)[1]  # for Python, NumPy and definitions
+        return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions
 
     def _ask(self, request: Mapping[str, Any], timeout_seconds: float) -> tuple[Any, str]:
         """Send a request; returns the result, and what failed."""
@@ -213,6 +213,8 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
     for value in request.get("values", {}).values():
         numbers |= {str(number) for number in (*np.shape(value), np.size(value), np.ndim(value), 0, 1)}
     text = "" if re.search(r"\braise\b", line) else public_text(text, names, numbers if "values" in request else None)
+    if kind == "SyntaxError":
+        text += f" (for Python {sys.version_info.major}.{sys.version_info.minor})"  # a newer one may know it
     label = f"{cell}, " if len(cells) > 1 else ""
     shown = f", `{line[:80]}`" if line else ""
     where = f"{label}line {number}{shown}: " if line else ""

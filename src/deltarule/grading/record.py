@@ -30,7 +30,7 @@ class ArrayResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one call, the line that is wrong, and notes for the teacher."""
+    """The result of one call, the line that is wrong, the lines of its mistakes, and notes for the teacher."""
 
     name: str
     part: str
@@ -39,6 +39,7 @@ class CheckResult:
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[str, ...] = ()
     line: str = ""
+    lines: tuple[str, ...] = ()
 
     @property
     def points(self) -> float:

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from deltarule.checking.catalog import Mistake
 from deltarule.errors import count_of, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.grading.record import RECORD, GradeRecord, SubmissionResult, format_points
@@ -22,8 +24,8 @@ GRADEBOOKS = {
     "moodle.csv": {"Identifier": "", "ID number": "id", "Full name": "name", "Email address": ""},
 }
 """The columns of the files to upload, with those of a roster that fill them if it has no column of that name."""
-_FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*", re.DOTALL)
-"""What differs between equal failures of several students: the line, and the message of the exception."""
+_FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*|; you have .*", re.DOTALL)
+"""What differs between equal failures of several students: the line, the exception's message, what is there instead."""
 
 
 def gradebooks(record: GradeRecord, people: Sequence[Person]) -> Iterator[tuple[str, str]]:
@@ -152,8 +154,9 @@ def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
             count(failures, result.title, "code that cannot be loaded")
             continue
         for check in result.checks:
-            for mistake in check.mistakes:
-                count(mistakes, result.title, f"{mistake.code.replace('_', ' ')}: {mistake.fix}", check.line)
+            for mistake, line in zip_longest(check.mistakes, check.lines, fillvalue=""):
+                if isinstance(mistake, Mistake):
+                    count(mistakes, result.title, f"{mistake.code.replace('_', ' ')}: {mistake.fix}", str(line))
             if all(array.verdict == "missing" for array in check.arrays):
                 count(failures, result.title, _FAILURE.sub(r"\1", check.message))
     frequent, failed = (

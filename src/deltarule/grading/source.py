@@ -22,7 +22,9 @@ Cell = tuple[str, str]
 _RUNS_HERE = re.compile(r"^(\s*)%%(?:time|capture|prun)\b.*|%(?:time|prun)\b[ \t]*(?=\S)")
 """Magics that run their code as if they were not there; others run it elsewhere, or as no Python."""
 _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
-_IMPORTED = re.compile(r"^from[ \t]+([\w.]+)[ \t]+import\b", re.MULTILINE)
+_IMPORTED = re.compile(
+    r"^from[ \t]+([\w.]+)[ \t]+import\b|run_line_magic\('run', '[^'\n]*?(\w+)(?:\.py|\.ipynb)?'", re.M
+)
 _COMMENT = re.compile(r"#.*|(\"\"\"|''')[\s\S]*?\1")
 _NAME = re.compile(r"\b[^\W\d]\w*")
 _IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*)", re.MULTILINE)
@@ -95,6 +97,10 @@ def defined_names(cells: Sequence[Cell]) -> set[str]:
     return {name for _, source in cells for names in _DEFINED.findall(source) for name in names if name}
 
 
+def defined_functions(cells: Sequence[Cell]) -> list[str]:
+    return [name for _, source in cells for name in re.findall(r"^def[ \t]+(\w+)", source, re.MULTILINE)]
+
+
 def unwritten_functions(cells: Sequence[Cell]) -> set[str]:
     """The functions of a handed out skeleton that are still without code."""
     names = set()
@@ -112,8 +118,9 @@ def _does_nothing(statement: ast.stmt) -> bool:
 
 
 def imported_modules(cells: Sequence[Cell]) -> list[str]:
-    """The modules from which code imports names, without their packages."""
-    return [module.rpartition(".")[2] for _, source in cells for module in _IMPORTED.findall(source)]
+    """The modules from which code imports names, without their packages, and what it runs by `%run`."""
+    found = (match for _, source in cells for match in _IMPORTED.findall(source))
+    return [(imported or run).rpartition(".")[2] for imported, run in found]
 
 
 def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:

@@ -275,10 +275,13 @@ def _read(
         listed = ", ".join(map(one_line, itertools.islice(files, 5)))
         problem = "; ".join(notes) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
         return Submission(student, "", files, problem, time=time)
-    file, rivals = _main_file(code, times, preferred_file, functions)
+    file, parts, rivals = _main_file(code, times, preferred_file, functions)
+    if parts:
+        notes.append(f"its functions are in several files: {', '.join(map(one_line, [file, *parts][:8]))}")
+    cells = [cell for name in (*parts, file) for cell in code[name]]
     if rivals:
         notes.append(f"{file} is graded; {', '.join(map(one_line, rivals[:5]))} defines the same functions")
-    return Submission(student, file, files, "", code[file], time=time, notes=tuple(notes))
+    return Submission(student, file, files, "", cells, time=time, notes=tuple(notes))
 
 
 def _contents(handed_in: Sequence[tuple[str, Path]], problems: list[str]) -> Iterator[tuple[str, Content, int, float]]:
@@ -349,17 +352,20 @@ def _is_foreign(name: PurePosixPath) -> bool:
 
 def _main_file(
     code: Mapping[str, Sequence[Cell]], times: Mapping[str, float], preferred_file: str, functions: Sequence[str]
-) -> tuple[str, list[str]]:
-    """The file that defines or imports the most of the functions, then the latest; and those that are its equals."""
+) -> tuple[str, list[str], list[str]]:
+    """The file that defines or imports the most of the functions, then the latest.
+
+    Also those with the functions that it lacks, and those that are its equals.
+    """
     preferred = [name for name in code if PurePosixPath(name).name == preferred_file]
     needed = set(functions)
 
     def available(name: str, depth: int = 3) -> set[str]:
         names = defined_names(code[name]) - unwritten_functions(code[name])
         for module in imported_modules(code[name]) if depth else ():
-            sibling = str(PurePosixPath(name).with_name(f"{module}.py"))
-            if sibling in code:
-                names |= available(sibling, depth - 1)
+            for sibling in (str(PurePosixPath(name).with_name(f"{module}{ending}")) for ending in CODE):
+                if sibling in code:
+                    names |= available(sibling, depth - 1)
         return names
 
     def rank(name: str) -> tuple[object, ...]:
@@ -369,4 +375,12 @@ def _main_file(
 
     ranks = {name: rank(name) for name in preferred or sorted(code, reverse=True)}
     file = max(ranks, key=ranks.__getitem__)
-    return file, [name for name in ranks if name != file and ranks[name] == ranks[file] and code[name] != code[file]]
+    if preferred:
+        return file, [], []
+    parts, missing = [], needed - available(file)
+    for name in sorted(ranks, key=ranks.__getitem__, reverse=True):  # as where each function has a file of its own
+        if missing & available(name, 0) and not _NOT_THE_WORK.search(name):
+            parts.append(name)
+            missing -= available(name, 0)
+    rivals = [name for name in ranks if name != file and ranks[name] == ranks[file] and code[name] != code[file]]
+    return file, parts, [name for name in rivals if name not in parts]

@@ -145,15 +145,16 @@ class Shell:
 
     def run_line_magic(self, name, line, *_):
         if name == "run":
-            file = next(word for word in line.split() if not word.startswith("-"))
-            with open(file if file.endswith(".py") else f"{file}.py", encoding="utf-8") as opened:
+            file = next(word for word in line.split() if not word.startswith("-")).strip("'\"")
+            file = file.removesuffix(".ipynb").removesuffix(".py") + ".py"  # beside a notebook lies its code
+            with open(file, encoding="utf-8") as opened:
                 exec(compile(opened.read(), file, "exec"), self.namespace)
 
     def __getattr__(self, name):  # system, getoutput, and all else that a notebook sets up
         return lambda *_, **__: []
 
 
-def load(cells, file, seconds, skipped):
+def load(cells, file, package, seconds, skipped):
     """Run the cells of a submission; return its names and its first errors' text.
 
     After a statement that fails, such as one that reads a missing file, the next ones still run. One that does not end
@@ -162,8 +163,10 @@ def load(cells, file, seconds, skipped):
     """
     errors, end, numbers = [], clock() + seconds, itertools.count()
     progress = os.open(os.path.join(os.environ["HOME"], ".statement"), os.O_CREAT | os.O_WRONLY)
-    namespace = {"__name__": "submission", "__file__": file, "__builtins__": builtins, "display": print}
-    namespace["get_ipython"] = lambda: Shell(namespace)
+    functions = {}
+    name = "__main__" if file.endswith(".ipynb") else "submission"
+    namespace = {"__name__": name, "__file__": file, "__package__": package, "__builtins__": builtins}
+    builtins.display, builtins.get_ipython = print, lambda: Shell(namespace)  # for imported notebooks too
     for name, source in cells:
         linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
         CELLS.add(name)
@@ -176,13 +179,24 @@ def load(cells, file, seconds, skipped):
             try:
                 set_timer(max(left, 1.0 if left > -8 else 0.1))  # an import, or one of many trainings
                 exec(compile(ast.Module([statement], []), name, "exec"), namespace)
+                functions |= {key: namespace[key] for key in names_of(statement) if callable(namespace.get(key))}
             except BaseException as error:  # exit() too: what was defined until then counts
                 set_timer(0)
                 errors.append(describe(error))
             finally:
                 set_timer(0)
     os.close(progress)
+    for name, function in functions.items():  # a later value of the same name, as in `loss = loss(x, y)`
+        if not callable(namespace.get(name)):
+            namespace[name] = function
     return namespace, errors[:3]
+
+
+def names_of(statement):
+    """The names of functions that a statement defines or imports."""
+    if isinstance(statement, ast.ImportFrom):
+        return [alias.asname or alias.name for alias in statement.names]
+    return [statement.name] if isinstance(statement, ast.FunctionDef) else []
 
 
 def parse(source, name, errors):
@@ -253,6 +267,22 @@ def to_arrays(value, max_bytes):
     return "an object"
 
 
+def evaluate_table(expressions, here, call, size):
+    """What the expressions give; of a call that returns nothing, the arguments stand for its result."""
+    results, error = [here["result"]], None
+    node = ast.parse(call, mode="eval").body
+    if here["result"] is None and isinstance(node, ast.Call):
+        arguments = [here.get(one.id) for one in node.args if isinstance(one, ast.Name)]
+        results += [tuple(arguments), *arguments]
+    for result in results:
+        try:
+            names = here | {"result": result}
+            return {name: to_arrays(eval(expression, names), size) for name, expression in expressions.items()}
+        except Exception as problem:
+            error = error or problem
+    raise error
+
+
 def answer(namespace, request):
     """Call a submission's function with values for this call alone."""
     here, size = namespace | request["values"], request["max_bytes"]
@@ -261,7 +291,7 @@ def answer(namespace, request):
         here["result"] = eval(request["call"], here)
         returned = request["returns"]
         if isinstance(returned, dict):
-            result = {name: to_arrays(eval(expression, here), size) for name, expression in returned.items()}
+            result = evaluate_table(returned, here, request["call"], size)
         elif here["result"] is None:  # an update in place
             result = {name: to_arrays(here.get(name), size) for name in returned}
         else:
@@ -290,8 +320,9 @@ def main():
     refuse_imports(begin["forbidden"], begin["hidden"])
     for generator in (random, np.random):
         generator.seed(1847)  # what a submission draws without a seed of its own is the same every time it is graded
-    sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder]))
-    namespace, errors = load(begin["cells"], os.path.basename(begin["file"]), begin["seconds"], begin["skipped"])
+    sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder, os.path.dirname(folder)]))
+    package, _, file = f"submission/{begin['file']}".rpartition("/")  # of `from .layers import forward`
+    namespace, errors = load(begin["cells"], file, package.replace("/", "."), begin["seconds"], begin["skipped"])
     send({"result": None, "errors": errors})
     for line in requests:
         request = unpack(line)
