@@ -52,6 +52,10 @@ def engine(name: str, device: str | None = None) -> Engine:
 
         _load_numba()
         return CompiledEngine()
+    if name == "llvm":  # not among NAMES until it serves all problems: see docs/architecture.md
+        from deltarule.engines.llvm.engine import LlvmEngine
+
+        return LlvmEngine()
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 

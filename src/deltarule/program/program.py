@@ -38,7 +38,7 @@ class Axis(int):
         return axis
 
     def __eq__(self, other: object) -> bool:
-        return int(self) == other and self.name == getattr(other, "name", "")
+        return isinstance(other, int) and int(self) == int(other) and self.name == getattr(other, "name", "")
 
     def __ne__(self, other: object) -> bool:
         return not self == other

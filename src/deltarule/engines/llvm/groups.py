@@ -1,0 +1,222 @@
+"""Print groups of operations: products in tiles with what follows them, sums over units and over rows."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from deltarule.engines.llvm.arrays import Arrays, Coordinates, Row
+from deltarule.engines.llvm.elementary import FUNCTIONS, IN_PLACE
+from deltarule.engines.llvm.masks import keep_masks
+from deltarule.engines.llvm.places import Tile, parts_of
+from deltarule.engines.llvm.plan import Group, NotPrintable, View
+from deltarule.engines.llvm.values import KINDS, Index, Value
+from deltarule.program.program import ROWS, Operand, Operation
+
+
+class Groups:
+    """Prints groups; `checks` are sums that are not finite if an entry of the new state is not.
+
+    state : the names of the arrays that become the new state.
+    """
+
+    def __init__(self, arrays: Arrays, tile: Tile, state: set[str], update: Callable[[], str]) -> None:
+        self.arrays, self.plan, self.text = arrays, arrays.plan, arrays.text
+        self.tile, self.state, self.update = tile, state, update
+        self.checks: list[Value] = []
+
+    def group(self, group: Group, rows: int) -> None:
+        """Print a group, for so many rows of a tile, or for whole arrays (0)."""
+        first = group.first
+        self.text.comment(first)
+        if first.name == "concatenate":
+            self._concatenate(first)
+        elif first.name == "mask":
+            keep_masks(self.arrays, first.result, rows, self.update())
+        elif self.plan.sums_rows(first):
+            self._add_rows(first, rows)
+        elif first.kind == "reduction":
+            self._reduce(first, rows)
+        elif rows:
+            units = int(first.result.axes[-1])
+            self._blocks(units, lambda j, many: self._block(group, [[Row(r)] for r in range(rows)], j, many))
+        else:
+            self._whole(group)
+        self.arrays.registers = {}
+
+    def _whole(self, group: Group) -> None:
+        """Elementwise operations on whole arrays."""
+        axes = self.plan.views[group.first.result.name].axes
+        checked = {operation.result.name for operation in group.operations} & self.state
+        *sizes, last = [int(axis) for axis in axes] or [1]
+        long = [size for size in sizes if size > 1]
+        if group.first.kind == "product" or len(long) > (0 if checked else 1):
+            raise NotPrintable(f"{group.first.name} of whole arrays with {len(axes)} axes")
+
+        def of_line(i: Index) -> Sequence[Value]:
+            leading = [i if size > 1 else Index() for size in sizes]
+            zeros = [self.text.value(0, KINDS[group.first.result.dtype.name])] * (self.tile.units if checked else 0)
+            return self._blocks(last, lambda j, many, *c: self._block(group, [leading], j, many, c, checked), zeros)
+
+        if long:
+            self.text.loop(long[0], lambda i: of_line(i) and None)
+        else:
+            self.checks += of_line(Index())
+
+    def _blocks(
+        self, count: int, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
+    ) -> Sequence[Value]:
+        """Print body(first unit, how many) over units, as many at a time as a tile has; it may carry values along."""
+        many = min(self.tile.units, count)
+        done = count // many
+        carried = self.text.loop(done, lambda j, *c: body(j * many, many, *c), carried)
+        if count % many:
+            carried = body(Index(done * many), count % many, *carried) or ()
+        return carried
+
+    def _block(
+        self,
+        group: Group,
+        lines: Sequence[Sequence[Index | Row]],
+        j: Index,
+        many: int,
+        carried: Sequence[Value] = (),
+        checked: set[str] = frozenset(),  # type: ignore[assignment]
+    ) -> Sequence[Value]:
+        """Print some units of some lines: rows of a tile, or one line of a whole array."""
+        arrays, first, checks = self.arrays, group.first, list(carried)
+        arrays.registers = {}
+        sums = self._product(first, [line[0] for line in lines], j, many) if first.kind == "product" else {}
+        width = len(self.plan.views[first.result.name].axes)
+        for u in range(many):
+            for r, line in enumerate(lines):
+                coordinates = [*line, j + u][-width:] if width else []
+                for operation in group.operations:
+                    is_sum = operation is first and bool(sums)
+                    value = sums[r, u] if is_sum else self._computed(operation, coordinates)
+                    arrays.registers[arrays.key(operation.result, coordinates)] = value
+                    if operation.result.name in group.needed:
+                        arrays.store(value, operation.result, coordinates)
+                    if operation.result.name in checked:
+                        checks[u] = self.text.fma(value, 0.0, checks[u])
+        arrays.registers = {}
+        return checks
+
+    def _computed(self, operation: Operation, coordinates: Coordinates) -> Value:
+        name, operands = operation.name, [self.arrays.load(each, coordinates) for each in operation.operands]
+        if name == "cast":
+            return operands[0].converted(KINDS[operation.result.dtype.name])
+        if name in FUNCTIONS:
+            return self.text.call(name, *operands)
+        if name not in IN_PLACE:
+            raise NotPrintable(f"the operation {name}")
+        return IN_PLACE[name](*operands)
+
+    def _product(
+        self, operation: Operation, rows: Sequence[Index | Row], j: Index, many: int
+    ) -> dict[tuple[int, int], Value]:
+        """The sums of a tile: rows of the left array times columns of the right one."""
+        left, right = operation.operands
+        tile = [(r, u) for r in range(len(rows)) for u in range(many)]
+        zero = self.text.value(0, KINDS[operation.result.dtype.name])
+
+        def add(q: Index, *sums: Value) -> list[Value]:
+            of_rows = [self.arrays.load(left, [row, q]) for row in rows]
+            of_units = [self.arrays.load(right, [q, j + u]) for u in range(many)]
+            return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
+
+        if ROWS in right.axes:
+            raise NotPrintable("a product of two arrays of rows")
+        sums = self.text.loop(int(left.axes[-1]), add, [zero] * len(tile))
+        return dict(zip(tile, sums, strict=True))
+
+    def _add_rows(self, operation: Operation, rows: int) -> None:
+        """Add the rows of a tile to what is summed over all rows."""
+        if operation.kind == "product":
+            self._add_products(operation, rows)
+        elif operation.name == "sum" and operation.detail == (-2,):
+            self._add_units(operation, rows)
+        elif operation.name == "sum" and set(operation.detail) == {-1, -2}:
+            self._add_all(operation, rows)
+        else:
+            raise NotPrintable(f"{operation.name} over rows")
+
+    def _add_products(self, operation: Operation, rows: int) -> None:
+        """Units times units, summed over rows: the gradient of weights."""
+        left, right = operation.operands
+        result, load = operation.result, self.arrays.load
+
+        def block(j: Index, many: int) -> None:
+            of_units = [[load(right, [Row(r), j + u]) for u in range(many)] for r in range(rows)]
+
+            def line(i: Index) -> None:
+                of_rows = [load(left, [i, Row(r)]) for r in range(rows)]
+                for u in range(many):
+                    total = load(result, [i, j + u])
+                    for r in range(rows):
+                        total = self.text.fma(of_rows[r], of_units[r][u], total)
+                    self.arrays.store(total, result, [i, j + u])
+
+            self.text.loop(int(result.axes[-2]), line)
+
+        self._blocks(int(result.axes[-1]), block)
+
+    def _add_units(self, operation: Operation, rows: int) -> None:
+        [operand], result = operation.operands, operation.result
+
+        def block(j: Index, many: int) -> None:
+            for u in range(many):
+                total = self.arrays.load(result, [Index(), j + u])
+                for r in range(rows):
+                    total = total + self.arrays.load(operand, [Row(r), j + u])
+                self.arrays.store(total, result, [Index(), j + u])
+
+        self._blocks(int(operand.axes[-1]), block)
+
+    def _add_all(self, operation: Operation, rows: int) -> None:
+        """Add the units of each row first, then the rows."""
+        [operand], result = operation.operands, operation.result
+        total = self.arrays.load(result, [Index(), Index()])
+        for of_row in self._summed(operand, [[Row(r)] for r in range(rows)], int(operand.axes[-1])):
+            total = total + of_row
+        self.arrays.store(total, result, [Index(), Index()])
+
+    def _summed(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
+        def add(j: Index, *sums: Value) -> list[Value]:
+            return [total + self.arrays.load(operand, [*line, j]) for total, line in zip(sums, lines, strict=True)]
+
+        return self.text.loop(count, add, [self.text.value(0, KINDS[operand.dtype.name])] * len(lines))
+
+    def _largest(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
+        def compare(j: Index, *values: Value) -> list[Value]:
+            news = [self.arrays.load(operand, [*line, j]) for line in lines]
+            return [(new > value).choose(new, value) for value, new in zip(values, news, strict=True)]
+
+        return self.text.loop(count, compare, [self.text.value(-np.inf, KINDS[operand.dtype.name])] * len(lines))
+
+    def _reduce(self, operation: Operation, rows: int) -> None:
+        """Sum the units of each row of a tile, or an array without rows; or find the largest."""
+        [operand], result = operation.operands, operation.result
+        view = self.plan.view(operand)
+        if view is None or operation.detail != (-1,) or any(size > 1 for size in view.sizes[:-1]):
+            raise NotPrintable(f"{operation.name} over axes {operation.detail}")
+        lines: list[list[Index | Row]] = [[Row(r)] for r in range(rows)]
+        lines = lines or [[Index()] * (len(view.axes) - 1)]
+        reduce = self._summed if operation.name == "sum" else self._largest
+        for line, value in zip(lines, reduce(operand, lines, view.sizes[-1]), strict=True):
+            self.arrays.store(value, result, [*line, Index()])
+
+    def _concatenate(self, operation: Operation) -> None:
+        """Copy the parts that were not computed in their places."""
+        place = self.arrays.places[operation.result.name]
+        for start, part in parts_of(operation):
+            view = self.plan.view(part)
+            if view is None or not self._lies_at(view, place.pointer, place.first + start):
+
+                def copy(j: Index, part: Operand = part, first: int = place.first + start) -> None:
+                    self.text.store(self.arrays.load(part, [j]), place.pointer, j + first)
+
+                self.text.loop(int(part.axes[-1]), copy)
+
+    def _lies_at(self, view: View, pointer: str, first: int) -> bool:
+        place = self.arrays.places.get(view.base)
+        return place is not None and (place.pointer, place.first + view.first) == (pointer, first) and view.is_whole

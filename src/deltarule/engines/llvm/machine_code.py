@@ -1,0 +1,83 @@
+"""Compile the text of a function by LLVM, once: machine code is cached on disk by the text's hash."""
+
+import ctypes
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from deltarule.engines.compiled.cache import folder
+from deltarule.errors import DeltaruleError
+from deltarule.files import write_whole
+
+OPTIMIZATION = 2
+DIGEST_BYTES = 32
+
+
+class Compiled:
+    """A compiled function of whole numbers and addresses."""
+
+    def __init__(self, machine_code: bytes, name: str, arguments: int) -> None:
+        import llvmlite.binding as llvm
+
+        # The memory of the code lives as long as its engine.
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
+        self._engine.finalize_object()
+        address = self._engine.get_function_address(name)
+        self.call: Callable[..., Any] = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(address)
+
+
+@cache
+def compiled(text: str, name: str, arguments: int, features: str | None = None) -> Compiled:
+    """Return the function `name` of a text, with so many `arguments`, each of 64 bits.
+
+    features : those of the processor that may be used; None for all.
+    """
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten() if features is None else features
+    key = hashlib.sha256(repr((text, llvmlite.__version__, processor, OPTIMIZATION)).encode()).hexdigest()[:32]
+    path = folder() / f"deltarule_{key}.o"
+    stored = b""
+    with suppress(OSError):
+        stored = path.read_bytes()
+    machine_code = stored[DIGEST_BYTES:]
+    if not stored or hashlib.sha256(machine_code).digest() != stored[:DIGEST_BYTES]:
+        machine_code = compile_text(text, features)
+        with suppress(OSError, DeltaruleError):  # a full disk stops no training
+            write_whole(path, hashlib.sha256(machine_code).digest() + machine_code)
+    return Compiled(machine_code, name, arguments)
+
+
+def target_machine(features: str | None = None) -> Any:
+    """Return a new description of the processor; an engine owns the one that it is created with."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name() if features is None else "",
+        features=llvm.get_host_cpu_features().flatten() if features is None else features,
+        opt=OPTIMIZATION,
+        jit=True,
+        reloc="pic",
+    )
+
+
+def compile_text(text: str, features: str | None = None) -> bytes:
+    """Return the machine code of a text."""
+    import llvmlite.binding as llvm
+
+    machine = target_machine(features)
+    module = llvm.parse_assembly(text)
+    module.verify()
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=OPTIMIZATION)
+    options.slp_vectorization = options.loop_vectorization = False  # lanes are vectors already
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))

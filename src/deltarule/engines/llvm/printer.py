@@ -1,0 +1,208 @@
+"""Print the program of an update as a function in LLVM's language that advances a block of members.
+
+Members are lanes. A product runs in tiles, some rows times some units, whose sums stay in registers; the elementwise
+operations behind it follow before they leave. Every sum is made in one order, with `fma`, whatever the tiles and lanes:
+so a member's bits depend on nothing but the member.
+
+    for each update:
+        for each phase (`plan.py`), once or for each tile of rows:
+            for each group (`groups.py`): for each block of units: a product, and what follows it elementwise
+        store the new state where it was not computed in its place (`places.py`), and check it
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from deltarule.engines.base import FLUSH_EVERY
+from deltarule.engines.llvm.arrays import Arrays
+from deltarule.engines.llvm.elementary import definitions
+from deltarule.engines.llvm.groups import Groups
+from deltarule.engines.llvm.places import STEP_NUMBERS, Form, Places, pointer_of
+from deltarule.engines.llvm.plan import Phase, Plan, count_of_entries
+from deltarule.engines.llvm.values import KINDS, FunctionText, Index, Value
+from deltarule.program.program import Operand, Operation, Program
+
+NUMBERS = ("steps", "first", "rows", "size", "epoch_steps", "epoch_rows")
+"""What a call is given beside arrays: updates, and updates done before; rows of a member and of a batch; updates in an
+epoch, and the distance between the orders of two epochs."""
+
+
+@dataclass(frozen=True)
+class Printed:
+    """The text of a function `advance`.
+
+    arguments : the names of the arrays whose addresses follow its `NUMBERS`; then scratch memory, and memory for kept
+        rows.
+    scratch_bytes, bytes_a_row : the sizes of both, of the second for each row of a batch.
+    """
+
+    text: str
+    arguments: tuple[str, ...]
+    scratch_bytes: int
+    bytes_a_row: int
+
+
+def print_update(program: Program, form: Form) -> Printed:
+    """Return the text of a program of an update that has the results θ′, v′ …, buffers′ and J alone."""
+    return _Printer(_with_masks(program), form).printed()
+
+
+def _with_masks(program: Program) -> Program:
+    """Return a program that draws its dropout masks."""
+    masks = [argument for argument in program.arguments if re.fullmatch(r"keep\d+", argument.name)]
+    others = tuple(argument for argument in program.arguments if argument not in masks)
+    drawn = tuple(Operation("mask", (), mask) for mask in masks)
+    return replace(program, arguments=others, operations=(*drawn, *program.operations))
+
+
+class _Printer:
+    def __init__(self, program: Program, form: Form) -> None:
+        results = dict(zip(program.names, program.results, strict=True))
+        self.form, self.objective = form, results.pop("J")
+        self.state = {name.removesuffix("′"): result for name, result in results.items()}
+        self.plan, self.text = Plan(program), FunctionText(form.lanes)
+        self.places = Places(self.plan, form, self.state)
+        self.arrays = Arrays(self.text, self.plan, self.places)
+        views = [self.plan.view(result) for result in self.state.values()]
+        new_state = {view.base for view in views if view}
+        self.groups = Groups(self.arrays, form.tile, new_state, lambda: self.number)
+        self.number = self.row_count = ""
+
+    def printed(self) -> Printed:
+        text, draws = self.text, any(operation.name == "mask" for operation in self.plan.computed.values())
+        arguments = [*self.places.arguments, "order", "objective", "bad"]
+        arguments += ["positions", "keys", "limits"] if draws else []
+        for name, offset in self.places.kept.items():
+            start = text.single(f"mul i64 %size, {offset}")
+            text.add(f'%"kept {name}" = getelementptr inbounds i8, ptr %kept, i64 {start}')
+        text.loop("%steps", lambda step: self._update(text.count(step)))
+        given = [f"i64 %{name}" for name in NUMBERS]
+        given += [f"ptr noalias {pointer}" for pointer in (*map(pointer_of, arguments), "%scratch", "%kept")]
+        head = f'define void @advance({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
+        body = "\n".join([head, *text.lines, "  ret void", "}"])
+        functions = definitions(text.called, text.lanes)
+        return Printed(f"{functions}\n{body}\n", tuple(arguments), self.places.scratch_bytes, self.places.bytes_a_row)
+
+    def _update(self, step: str) -> None:
+        self.groups.checks = []
+        self._find_batch(step)
+        if self.places.own_rows:
+            self._gather_rows()
+        for phase in self.plan.phases:
+            self._phase(phase)
+        self._store_state()
+        self._record(step)
+        following = self.text.single(f"add i64 {self.number}, 1")
+        rest = self.text.single(f"urem i64 {following}, {FLUSH_EVERY}")
+        self.text.only_if(self.text.single(f"icmp eq i64 {rest}, 0"), self._flush)
+
+    def _find_batch(self, step: str) -> None:
+        """Compute the number of the update, and where its batch lies in the order of rows."""
+        text = self.text
+        self.number = text.single(f"add i64 %first, {step}")
+        epoch, first_epoch = (text.single(f"udiv i64 {each}, %epoch_steps") for each in (self.number, "%first"))
+        in_epoch = text.single(f"urem i64 {self.number}, %epoch_steps")
+        start = text.single(f"mul i64 {in_epoch}, %size")
+        left = text.single(f"sub i64 %rows, {start}")
+        self.row_count = text.smaller(left, "%size")
+        epochs = text.single(f"sub i64 {epoch}, {first_epoch}")
+        orders = text.single(f"mul i64 {epochs}, %epoch_rows")
+        self.arrays.batch_start = Index(0, ((orders, 1), (start, 1)))
+        counted = epoch if self.form.per_epoch else self.number
+        for name, number in zip(STEP_NUMBERS, (self.number, counted), strict=True):
+            self.arrays.numbers[name] = text.everywhere(text.single(f"uitofp i64 {number} to double"), "double")
+
+    def _gather_rows(self) -> None:
+        """Copy each member's own rows of a batch side by side."""
+        text, lanes = self.text, self.form.lanes
+
+        def copy(name: str, row: Index, lane: Index, own: str) -> None:
+            place, width = self.places[name], count_of_entries(self.plan.views[name].axes)
+            is_by_lane = name == "w" and self.form.own_weights
+
+            def column(j: Index) -> None:
+                entry = Index(0, ((own, width),)) + j
+                entry = entry * lanes + lane if is_by_lane else entry
+                number = text.load_single(pointer_of(name), entry, place.kind)
+                target = text.address(place.pointer, (row * width + j) * lanes + lane, place.kind)
+                text.add(f"store {place.kind} {number}, ptr {target}")
+
+            text.loop(width, column)
+
+        def lane_of_row(row: Index, lane: Index) -> None:
+            first = (self.arrays.batch_start + row) * lanes
+            own = text.load_single(pointer_of("order"), first + lane, "i64")
+            for name in ("x", "y", "w"):
+                copy(name, row, lane, own)
+
+        text.comment("gather the batch")
+        text.loop(self.row_count, lambda row: text.loop(lanes, lambda lane: lane_of_row(row, lane)) and None)
+
+    def _phase(self, phase: Phase) -> None:
+        if not phase.of_rows:
+            for group in phase.groups:
+                self.groups.group(group, 0)
+            return
+        for group in phase.groups:
+            if self.plan.sums_rows(group.first):
+                self._clear(group.first)
+        text, rows = self.text, self.form.tile.rows
+        tiles = text.single(f"udiv i64 {self.row_count}, {rows}")
+        text.loop(tiles, lambda i: self._tile(phase, i * rows, rows))
+        if self.form.short_tiles and rows > 1:
+            done = text.single(f"mul i64 {tiles}, {rows}")
+            left = text.single(f"sub i64 {self.row_count}, {done}")
+            text.loop(left, lambda i: self._tile(phase, Index(0, ((done, 1),)) + i, 1))
+
+    def _tile(self, phase: Phase, start: Index, rows: int) -> None:
+        self.arrays.begin_tile(start, rows)
+        for group in phase.groups:
+            self.groups.group(group, rows)
+
+    def _clear(self, operation: Operation) -> None:
+        """Set what is summed over rows to 0."""
+        place, zero = self.places[operation.result.name], self.text.value(0, KINDS[operation.result.dtype.name])
+        count = count_of_entries(operation.result.axes)
+        self.text.loop(count, lambda j: self.text.store(zero, place.pointer, j + place.first))
+
+    def _store_state(self) -> None:
+        """Copy the new state where it was not computed in its place."""
+        for name, new in self.state.items():
+            view, place = self.plan.view(new), self.places[name]
+            if view is None or self.places[view.base] is not place:
+
+                def copy(j: Index, check: Value, new: Operand = new, pointer: str = place.pointer) -> list[Value]:
+                    value = self.arrays.load(new, [j])
+                    self.text.store(value, pointer, j)
+                    return [self.text.fma(value, 0.0, check)]
+
+                zero = self.text.value(0, place.kind)
+                self.groups.checks += self.text.loop(int(new.axes[-1]), copy, [zero])
+
+    def _record(self, step: str) -> None:
+        """Store the objective, and the number of the first update after which something is not finite."""
+        text = self.text
+        objective = self.arrays.load(self.objective, [])
+        text.store(objective, pointer_of("objective"), Index(0, ((step, 1),)))
+        check = objective * 0.0
+        for each in self.groups.checks:
+            check = check + each
+        bad = text.load(pointer_of("bad"), Index(), "i64")
+        is_first = check.compared("uno", "", check) & (bad < 0)
+        text.store(is_first.choose(text.everywhere(self.number, "i64"), bad), pointer_of("bad"), Index())
+
+    def _flush(self) -> None:
+        """Set subnormal numbers to 0, as `flush_subnormals`."""
+        text = self.text
+        text.comment("flush subnormal numbers")
+        for name in ("θ", *self.form.slots):
+            place = self.places[name]
+            tiny = float(np.finfo("float64" if place.kind == "double" else "float32").tiny)
+
+            def flush(j: Index, pointer: str = place.pointer, kind: str = place.kind, tiny: float = tiny) -> None:
+                value = text.load(pointer, j, kind)
+                text.store((text.call("llvm.fabs", value) < tiny).choose(0.0, value), pointer, j)
+
+            text.loop(count_of_entries(self.plan.views[name].axes), flush)
