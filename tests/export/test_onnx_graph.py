@@ -1,6 +1,7 @@
 """onnxruntime's answers beside ours, over random inputs."""
 
 import copy
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -25,6 +26,7 @@ from deltarule import (
     to_onnx,
     unregister,
 )
+from deltarule.export.model_scripts import numpy_script
 from deltarule.export.onnx_graph import Graph, add_activation
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import select
@@ -220,3 +222,21 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be written"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_heavy_tails_and_codes_for_missing_predict_the_same(tmp_path: Path) -> None:
+    heavy = np.exp(RANDOM.normal(0, 2, 200))
+    table = {"a": np.where(RANDOM.random(200) < 0.1, -9999, heavy), "b": np.array(["x", "y", "?!", "x"] * 50, object)}
+    model: Any = TabularRegressor(random_state=0, preset="fast", missing={"a": [-9999], "b": ["?!"]})
+    model.fit(table, np.log(heavy) + 0.1 * RANDOM.normal(size=200))
+    assert model.columns_[0].squash and model.columns_[0].gaps
+    shown = {
+        "a": table["a"][:, None],
+        "b": np.where(table["b"] == "?!", "", table["b"]).astype(object)[:, None],
+    }
+    agree(model, session_of(model, tmp_path), table, shown)
+    (tmp_path / "m.py").write_text(numpy_script(model), encoding="utf-8")
+    rows = "".join(f"{a!r},{b}\n" for a, b in zip(table["a"].tolist(), table["b"], strict=True))
+    (tmp_path / "t.csv").write_text(f"a,b\n{rows}", encoding="utf-8")
+    done = subprocess.run([sys.executable, tmp_path / "m.py", tmp_path / "t.csv"], capture_output=True, check=True)
+    np.testing.assert_allclose(np.array(done.stdout.split()[-200:], float), model.predict(table), rtol=1e-9)

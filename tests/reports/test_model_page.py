@@ -129,3 +129,13 @@ def test_importance_table(metric: str, told: list[str]) -> None:
 def test_network_in_words() -> None:
     assert describe_network({"hidden_layer_sizes": (64,)}) == "1 hidden layer of 64 units"
     assert describe_network({"hidden_layer_sizes": ()}) == "linear, no hidden layer"
+
+
+@pytest.mark.complete_search
+def test_a_linear_model_has_no_chart_of_its_training() -> None:
+    y = SIZE + RANDOM.normal(size=120)
+    model = TabularRegressor(random_state=0, preset="fast").fit(X, y)
+    assert describe_network(model.report_.settings) == "linear, no hidden layer"
+    page = model_page(model, model.inspect(X, y))
+    training = page.partition("How it was trained")[2].partition("</section>")[0]
+    assert "linear, no hidden layer" in training and "such networks" not in training and "<svg" not in training

@@ -154,3 +154,30 @@ def test_whole_numbers_that_would_lose_digits_are_codes(tmp_path: Path) -> None:
     for cells in (list(map(str, codes)), ["4E2", "402", "3E1", "7"] * 9):
         assert columns_of_file(tmp_path, cells)[0][0].categories == tuple(sorted({*cells}))
     assert columns_of_file(tmp_path, ["4e+02", "3E-1", "4.0E2"] * 9)[0][0].kind == "number"
+
+
+HEAVY = np.exp(np.random.default_rng(0).normal(0, 2, 400))
+
+
+def test_heavy_tails_are_squashed_if_asked_to() -> None:
+    frame = frame_of(
+        {"heavy": [*HEAVY, np.nan], "normal": np.random.default_rng(1).normal(size=401), "few": [0.0, 9.0] * 200 + [1]}
+    )
+    types = infer_column_types(frame).values()
+    assert [column.squash for column in fit_columns(frame, types)] == [0, 0, 0]
+    columns = fit_columns(frame, types, should_squash=True)
+    heavy, gaps, *_ = encode_columns(columns, frame).T
+    assert columns[0].squash == pytest.approx(np.median(np.abs(HEAVY - np.median(HEAVY))))
+    assert [column.squash for column in columns[1:]] == [0, 0]
+    expected = np.arcsinh((HEAVY - np.median(HEAVY)) / columns[0].squash)
+    np.testing.assert_allclose(heavy[:400], (expected - expected.mean()) / expected.std(), atol=1e-12)
+    assert gaps.sum() == 1 and heavy[400] == pytest.approx(-expected.mean() / expected.std())
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-10, 1e150])
+def test_squashing_does_not_depend_on_the_unit(factor: float) -> None:
+    x = [
+        encode_columns(fit_columns(frame, [Column("a", "number")], should_squash=True), frame)
+        for frame in (frame_of({"a": HEAVY}), frame_of({"a": HEAVY * factor}))
+    ]
+    np.testing.assert_allclose(*x, rtol=1e-6)

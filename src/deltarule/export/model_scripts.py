@@ -20,6 +20,7 @@ from deltarule.export.torch_modules import evaluation_layers, to_torch
 from deltarule.problem.registry import is_built_in
 from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED
+from deltarule.tables.number_forms import is_number
 
 
 def numpy_script(model: Any) -> str:
@@ -86,7 +87,12 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         return {"columns": None, "features": features, "inputs": model.n_features_in_}
     return {
         "columns": [
-            asdict(column) | {"forms": category_by_form(column.categories), "clip_range": column.clip_range}
+            asdict(column)
+            | {
+                "forms": category_by_form(column.categories),
+                "clip_range": column.clip_range,
+                "codes": [float(code) for code in column.missing if is_number(code)],
+            }
             for column in model.columns_
             if column.kind != UNUSED
         ],

@@ -24,6 +24,7 @@ from deltarule.problem.registry import is_built_in
 from deltarule.program.formula import OPERATORS_OF_BOOLEANS, trace
 from deltarule.program.program import Constant, NotTraceable, Operand, Operation
 from deltarule.tables.column_encoder import NUMBER, Column
+from deltarule.tables.number_forms import is_number
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 """Versions of ONNX that all runtimes in use support."""
@@ -178,7 +179,13 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
         if column.kind == NUMBER:
             value = graph.input(column.name, np.float64, 1)
             gaps = value.apply("IsNaN")
+            for code in filter(is_number, column.missing):
+                gaps = gaps.apply("Or", value.apply("Equal", float(code)))
             whole = gaps.apply("Where", column.fill, value).apply("Clip", *column.clip_range)
+            if column.squash:  # the runtime has asinh in float32 alone
+                ratio = (whole - column.fill) / column.squash
+                size = ratio.apply("Abs")
+                whole = ratio.apply("Sign") * (size + (size * size + 1.0).apply("Sqrt")).apply("Log")
             parts.append((whole - column.mean) / column.scale)
             parts += [gaps.astype(np.float64)] if column.gaps else []
         elif column.inputs:

@@ -59,17 +59,19 @@ def model_page(
     target, report = shorten(model.target_), model.report_
     facts = [("target", target), *score_lines(inspection.scores, model.usual_)]
     shown_notes = [f"{note}." for note in notes]
+    members = model.model_.n_members
     training = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
-        ("network", f"{describe_network(report.settings)}, {model.model_.n_members} such networks together"),
+        ("network", describe_network(report.settings) + (f", {members} such networks together" if members > 1 else "")),
         ("settings", describe_settings(report.settings, report.candidates)),
     ]
-    losses = loss_by_epoch(model.model_.loss_curve_)
+    curve = model.model_.loss_curve_
+    losses = [loss_by_epoch(curve)] if len(curve) > 1 else []  # a linear model is solved, not trained by epochs
     blocks = [
         Block("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
         _mistakes_block(target, inspection),
         _importance_block(inspection),
-        Block("training", "How it was trained", facts=training, figures=[losses], table=type_table(model)),
+        Block("training", "How it was trained", facts=training, figures=losses, table=type_table(model)),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"

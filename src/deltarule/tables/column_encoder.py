@@ -26,6 +26,11 @@ MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
 """Bounds of the number of categories with an input; less frequent ones have none, like those unknown in training."""
 
 
+MIN_HEAVY_VALUES, MIN_HEAVY_RATIO = 20, 15.0
+"""Values besides the median, and how far the outermost is, in medians of these distances: 5 of 1,000 normal numbers,
+11 of exponential ones, 30 and more of log-normal ones."""
+
+
 @dataclass(frozen=True)
 class Column:
     """The type of a column, and the parameters of its encoding.
@@ -42,6 +47,7 @@ class Column:
     form             how its numbers were written; None where they were numbers in memory
     order            whether its dates begin with the day or the month, one of `dates.ORDERS`, or ""
     missing          codes that stand for missing values
+    squash           of a column with heavy tails: asinh((number − fill) / squash) is what is standardized; or 0
     """
 
     name: str
@@ -61,6 +67,7 @@ class Column:
     form: NumberForm | None = None
     order: str = ""
     missing: tuple[str, ...] = ()
+    squash: float = 0.0
 
     @property
     def origin(self) -> str:
@@ -94,8 +101,8 @@ def present_values(column: np.ndarray) -> np.ndarray:
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Fit the encoding of columns of these types to the rows of a frame."""
+def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool = False) -> tuple[Column, ...]:
+    """Fit the encoding of columns of these types to the rows of a frame; those with heavy tails may be squashed."""
     kept = ("name", "kind", "why", "code", "source", "part", "order", "missing")
     types = [Column(**{name: getattr(column, name) for name in kept}) for column in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
@@ -105,7 +112,7 @@ def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
     fitted = []
     for column in types:
         if column.kind == NUMBER:
-            column = _fit_number(column, frame)
+            column = _fit_number(column, frame, should_squash)
         elif column.kind == CATEGORY:
             counts = Counter(texts_of(frame[column.name])).most_common(limit)
             # Nothing can be learned from a category that occurs once.
@@ -115,24 +122,37 @@ def fit_columns(frame: Frame, columns: Iterable[Column]) -> tuple[Column, ...]:
     return tuple(fitted)
 
 
-def _fit_number(column: Column, frame: Frame) -> Column:
+def _fit_number(column: Column, frame: Frame, should_squash: bool) -> Column:
     values, form = numbers_and_form(column, frame)
     column = dataclasses.replace(column, form=form)
     present = present_values(values)
     if not len(present):
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
-    mean, scale = float((present / size).mean()) * size, float((present / size).std()) * size
+    fill = float(np.median(present / size)) * size
+    squash = _spread_of_heavy_tails(present / size - fill / size) * size if should_squash and not column.part else 0.0
+    standardized, unit = (np.arcsinh((present - fill) / squash), 1.0) if squash else (present / size, size)
     return dataclasses.replace(
         column,
-        mean=mean,
-        scale=scale or 1.0,
-        fill=float(np.median(present / size)) * size,
+        mean=float(standardized.mean()) * unit,
+        scale=float(standardized.std()) * unit or 1.0,
+        fill=fill,
+        squash=squash,
         gaps=len(present) < len(values),
         least=float(present.min()),
         greatest=float(present.max()),
         rows=float(len(present)),
     )
+
+
+def _spread_of_heavy_tails(deviations: Floats) -> float:
+    """The spread of the middle of some deviations from their median, if the outermost are many times that; else 0."""
+    distances = np.abs(deviations)
+    others = distances[distances > 0]
+    if len(others) < MIN_HEAVY_VALUES:
+        return 0.0
+    spread = float(np.median(distances)) or float(np.median(others))
+    return spread if distances.max() > MIN_HEAVY_RATIO * spread else 0.0
 
 
 def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
@@ -149,7 +169,9 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
         if column.kind == NUMBER:
             values = numbers_of_column(column, frame)
             gaps = np.isnan(values)
-            part[:, 0] = (np.where(gaps, column.fill, values).clip(*column.clip_range) - column.mean) / column.scale
+            whole = np.where(gaps, column.fill, values).clip(*column.clip_range)
+            whole = np.arcsinh((whole - column.fill) / column.squash) if column.squash else whole
+            part[:, 0] = (whole - column.mean) / column.scale
             if column.gaps:
                 part[:, 1] = gaps
         else:

@@ -438,3 +438,16 @@ def test_weighted_numbers_are_scored_by_their_weights() -> None:
     y = np.where(x > 1, 30.0, x)
     model = TabularRegressor(random_state=0).fit(x[:, None], y, sample_weight=x <= 1)
     assert model.report_.scores.score > 0.9 and np.abs(model.predict(x[:, None]) - x).max() < 1
+
+
+@pytest.mark.complete_search
+@pytest.mark.slow
+def test_columns_with_heavy_tails_are_learned() -> None:
+    random = np.random.default_rng(0)
+    x = np.stack([np.exp(random.normal(0, 2, 900)), random.normal(size=900)], axis=1)
+    y = np.log(x[:, 0]) + 0.3 * x[:, 1] + random.normal(0, 0.2, 900)
+    model = TabularRegressor(random_state=0, preset="fast").fit(x[:600], y[:600])
+    assert [bool(column.squash) for column in model.columns_] == [True, False]
+    assert model.score(x[600:], y[600:]) > 0.95
+    linear = TabularRegressor(random_state=0, preset="fast").fit(x[:600], x[:600, 0] + x[:600, 1])
+    assert not any(column.squash for column in linear.columns_) or linear.report_.scores.score > 0.99

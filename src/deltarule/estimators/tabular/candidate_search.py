@@ -53,7 +53,9 @@ class Choice(NamedTuple):
     """The best of so many candidates in a cross-validation.
 
     `rows` is the number that the network of a fold is trained on, in so many `seconds`; `out_of_fold` has for each fold
-    the network trained on all others, and the rows x, y of the fold with their weights.
+    the network trained on all others, and the rows x, y of the fold with their weights. `scores` are the primary and
+    the tie-breaking one, and the difference below which primary ones are equal; `best_of_kinds` are the best settings
+    for each number of hidden layers.
     """
 
     settings: dict[str, Any]
@@ -61,6 +63,13 @@ class Choice(NamedTuple):
     rows: int
     seconds: float
     out_of_fold: list[tuple[BaseMLP, Floats, Any, Floats | None]]
+    scores: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    best_of_kinds: Sequence[dict[str, Any]] = ()
+
+    def is_better_than(self, other: "Choice") -> bool:
+        """Whether the scores on the same rows are better."""
+        primary, tie_breaking = np.array([other.scores[:2], self.scores[:2]]).T
+        return best_candidate(primary, tie_breaking, max(self.scores[2], other.scores[2])) == 1
 
 
 def choose_candidate(
@@ -72,14 +81,16 @@ def choose_candidate(
     seed: int,
     score_pair: Callable[[Any, Floats, Any, Floats | None], tuple[float, float]],
     budget: Budget,
+    only: Sequence[dict[str, Any]] = (),
 ) -> Choice:
-    """Cross-validate all candidates on a sample of the rows and return the best.
+    """Cross-validate all candidates, or `only` some, on a sample of the rows and return the best.
 
     `score_pair` gives the primary and the tie-breaking score of a network on rows.
     """
     random = np.random.default_rng(seed)
     candidates, table_rows = candidates_for(len(x), budget.preset), len(x)
     rows = np.sort(random.permutation(len(x))[: search_rows(candidates, x.shape[1], len(x), outputs)])
+    candidates = [*only] or candidates
     x, y, division = x[rows], y[rows], division.take(rows)
     splits, weights = division.folds(fold_count(len(rows)), random), division.weights
     training_rows = len(rows) - len(rows) // len(splits)
@@ -89,7 +100,7 @@ def choose_candidate(
     work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
     searched = len(splits) * training_rows
     trained = 2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows)
-    budget.total = sum(work) * searched + max(work) * trained
+    budget.total = budget.total if only else sum(work) * searched + max(work) * trained
     for kind in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
         if fits and budget.seconds_left < (1 - SEARCH_SHARE) * budget.seconds:
             break
@@ -108,6 +119,10 @@ def choose_candidate(
     best_score = float(primary.max())
     tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
     best = best_candidate(primary, tie_breaking, tolerance)
+    by_kind = {len(each["hidden_layer_sizes"]): index for index, each in reversed([*enumerate(candidates)])}
+    for index, each in enumerate(candidates):
+        if primary[index] > primary[by_kind[len(each["hidden_layer_sizes"])]]:
+            by_kind[len(each["hidden_layer_sizes"])] = index
     best_fits = [(fits[best, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
     return Choice(
         candidates[best],
@@ -115,6 +130,8 @@ def choose_candidate(
         training_rows,
         float(seconds[best].mean()),
         [fit for fit in best_fits if not isinstance(fit[0], Exception)],
+        (float(primary[best]), float(tie_breaking[best]), tolerance),
+        [candidates[index] for index in by_kind.values()],
     )
 
 

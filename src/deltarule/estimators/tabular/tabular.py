@@ -25,6 +25,7 @@ from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
     MIN_MEMBERS,
+    Choice,
     choose_candidate,
     continue_ensemble,
     is_linear,
@@ -219,18 +220,22 @@ class BaseTabular(SavedEstimator):
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
-        # What is in no two rows trained on is not known there, as it would not be in new rows.
-        known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
-        choice = choose_candidate(
-            self._create_network,
-            known[train],
-            y[train],
-            table.division.take(train),
-            outputs,
-            self._seed,
-            self._score_pair,
-            budget,
-        )
+
+        def choose(x: Floats, only: Sequence[dict[str, Any]] = ()) -> tuple[Floats, Choice]:
+            # What is in no two rows trained on is not known there, as it would not be in new rows.
+            known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
+            rows = known[train], y[train], table.division.take(train)
+            scored = self._seed, self._score_pair, budget
+            return known, choose_candidate(self._create_network, *rows, outputs, *scored, only)
+
+        known, choice = choose(x)
+        squashed = fit_columns(frame, self.columns_, should_squash=True)
+        if any(column.squash for column in squashed):
+            squashed_x = encode_columns(squashed, frame)
+            squashed_known, other = choose(squashed_x, choice.best_of_kinds)
+            if other.is_better_than(choice):
+                other = other._replace(candidates=choice.candidates + other.candidates)
+                self.columns_, x, known, choice = squashed, squashed_x, squashed_known, other
         members = member_count(choice.settings, x.shape[1], len(y), outputs)
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
         members = budget.affordable(members, choice.seconds * len(y) / choice.rows)
