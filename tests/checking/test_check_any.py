@@ -181,6 +181,24 @@ def test_loss_as_an_object_is_checked(k: float) -> None:
     assert report.ok == (k != 2.0) and report.what == "gradient of CrossEntropyLoss"
 
 
+class SoftmaxWithLoss:
+    """As in "Deep Learning from Scratch": backward takes nothing that is needed."""
+
+    def forward(self, x: Any, t: Any) -> Any:
+        self.t, powers = t, np.exp(x - x.max(axis=1, keepdims=True))
+        self.y = powers / powers.sum(axis=1, keepdims=True)
+        return -np.log(self.y[np.arange(len(x)), t]).mean()
+
+    def backward(self, dout: Any = 1) -> Any:
+        dx = self.y.copy()
+        dx[np.arange(len(dx)), self.t] -= 1
+        return dx * dout / len(dx)
+
+
+def test_output_with_its_loss_is_checked() -> None:
+    assert check(SoftmaxWithLoss(), X, LABELS).ok
+
+
 class Tanh(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Any) -> Any:

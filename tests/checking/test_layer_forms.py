@@ -244,3 +244,29 @@ def test_tensors_come_back_as_tensors() -> None:
         return inside.grad
 
     assert check_vjp(lambda x: x**3, backward, x).ok
+
+
+class Embedding:
+    """Rows of a table are looked up: the input does not move. `how` says what happens to a row that occurs twice."""
+
+    def __init__(self, how: str) -> None:
+        self.W, self.how = GENERATOR.normal(size=(5, 3)), how
+
+    def forward(self, rows: Any) -> Any:
+        self.rows = rows
+        return self.W[rows]
+
+    def backward(self, dout: Any) -> None:
+        self.dW = np.zeros_like(self.W)
+        if self.how == "adds":
+            np.add.at(self.dW, self.rows, dout)
+        else:
+            self.dW[self.rows] = dout
+
+
+@pytest.mark.parametrize("how", ["adds", "assigns"])
+def test_table_of_rows_is_checked_at_labels(how: str) -> None:
+    table = Embedding(how)
+    report = check_vjp(table.forward, table.backward, np.array([0, 2, 2, 1]))
+    assert verdicts(report) == {"W": "right" if how == "adds" else "wrong"}
+    assert how == "adds" or report.diagnosis[0].code == "gradient_overwritten"

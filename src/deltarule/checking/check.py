@@ -18,14 +18,20 @@ from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import dtype_kind, flatten, to_array, to_finite_array
 from deltarule.checking.user_code.attributes import names_in_program
-from deltarule.checking.user_code.callables import Code, argument_names, code_of_functions, function_of_some
+from deltarule.checking.user_code.callables import (
+    Code,
+    argument_names,
+    code_of_functions,
+    function_of_none,
+    function_of_some,
+)
 from deltarule.checking.user_code.layer_forms import Reading, functions_of
 from deltarule.checking.user_code.object_adapter import code_of_object
 from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.verdict import Context, check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
-from deltarule.user_functions import quietly
+from deltarule.user_functions import call_user_function, quietly
 
 
 def check_gradient(
@@ -130,6 +136,11 @@ def check_vjp(
     validate_hint(hint)
     if backward is None:
         forward, backward = functions_of(forward)
+    if dtype_kind(x) in ("i", "u") and not _takes_floats(forward, x):
+        params = flatten(0.0, "x")  # rows of a table are looked up: nothing moves but what the layer holds
+        with random_numbers((forward, backward)) as numbers:
+            layer = Layer(function_of_none(forward, x), backward, params, numbers, moves_input=False)
+            return limit_to_hint(_check_layer(layer, _seconds_to_repair(seconds, hint)), hint)
     if isinstance(x, tuple):
         forward, x = _without_options(forward, x)
     names = argument_names(forward)
@@ -139,6 +150,14 @@ def check_vjp(
         return limit_to_hint(
             _check_layer(Layer(forward, backward, params, numbers), _seconds_to_repair(seconds, hint)), hint
         )
+
+
+def _takes_floats(forward: Callable[..., Any], x: Any) -> bool:
+    try:
+        quietly(lambda: call_user_function(forward, [np.asarray(x, float)], {}, "forward"))
+    except BadInput:
+        return False
+    return True
 
 
 def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[Callable[..., Any], Any]:
@@ -168,7 +187,8 @@ def _code_of(layer: Layer, reading: Reading, draw: int) -> Code:
 
 
 def _code_without_last_sample(layer: Layer, reading: Reading) -> Code:
-    shorter = Layer(layer.forward, layer.backward, without_last_sample(layer.arguments), layer.numbers)
+    arguments = without_last_sample(layer.arguments) if layer.moves_input else layer.arguments
+    shorter = Layer(layer.forward, layer.backward, arguments, layer.numbers, moves_input=layer.moves_input)
     return _code_of(shorter, reading, 0)
 
 

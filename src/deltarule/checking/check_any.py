@@ -76,7 +76,7 @@ def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
     forward, backward = _method(target, _FORWARDS), _method(target, _BACKWARDS)
     if inspect.isroutine(target) or isinstance(target, type | partial):
         return _check_function(target, arguments, hint)
-    if len(arguments) == 2 and forward is not None and backward is not None and _is_loss(target, forward):
+    if len(arguments) == 2 and forward is not None and backward is not None and _is_loss(target, forward, backward):
         return _check_loss_object(target, forward, backward, arguments, hint)
     loss = _method(target, _LOSSES)
     if loss is not None and (backward is None or not _is_layer(forward, backward, arguments)):
@@ -220,9 +220,10 @@ def _check_layer(
     return replace(report, what=f"backward pass of {type(target).__name__}")
 
 
-def _is_loss(target: Any, forward: Callable[..., Any]) -> bool:
+def _is_loss(target: Any, forward: Callable[..., Any], backward: Callable[..., Any]) -> bool:
     names = [one.name for one in required_parameters(forward)]
-    return "loss" in type(target).__name__.lower() and len(names) == 2 and names[1] in _TARGETS
+    is_named = "loss" in type(target).__name__.lower() or not required_parameters(backward)
+    return is_named and len(names) == 2 and names[1] in _TARGETS
 
 
 def _check_loss_object(
@@ -232,7 +233,7 @@ def _check_loss_object(
     predicted, wanted = arguments
 
     def gradient(values: Any) -> Any:
-        result = backward(values, wanted)
+        result = backward(*(values, wanted)[: len(required_parameters(backward))])
         return target.dinputs if result is None else result
 
     def loss(values: Any, reduce: Callable[..., Any]) -> Any:

@@ -53,6 +53,8 @@ class Layer:
         backward: Callable[..., Any] | None,
         arguments: Arrays,
         numbers: RandomNumbers,
+        *,
+        moves_input: bool = True,
     ) -> None:
         self.forward, self.backward, self.arguments, self.numbers = forward, backward, arguments, numbers
         self._lists = [(kept, len(kept)) for kept in _lists_beside(forward)]
@@ -64,7 +66,8 @@ class Layer:
         self._gradients_of: dict[str, Callable[[Any], Any]] = {}
         self._zeros: list[str] = []
         self._output_path: str | None = None
-        self._argument_gradients: Callable[[Any], Any] | None = lambda result: result
+        self._argument_gradients: Callable[[Any], Any] | None = (lambda result: result) if moves_input else None
+        self.moves_input = moves_input
         self.readings: list[Reading] = []
         self._look()
 
@@ -264,7 +267,9 @@ class Layer:
                 self._gradients_of[path] = partial(self._returned, i)
             read = []
         self.not_compared = read + _names_read(self.forward)
-        if result is None:
+        if self._argument_gradients is None and not self._gradients_of:
+            raise BadInput("the input of forward has no gradient, and no array of the layer has one, as dW beside W")
+        if result is None and self._argument_gradients is not None:
             self._find_argument_gradients(after)
 
     def _find_argument_gradients(self, after: Mapping[str, Any]) -> None:

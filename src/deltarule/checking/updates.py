@@ -18,7 +18,7 @@ from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
-from deltarule.checking.user_code.attributes import names_in_program
+from deltarule.checking.user_code.attributes import find_attribute, names_in_program
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -46,7 +46,10 @@ class Update:
             if is_fixed:
                 return flatten(params, item_names=names)
             arrays = flatten(call_user_function(params, (), {}, "params"), item_names=names)
-            return replace(arrays, assigners=(None,) * len(arrays.names))  # of a list that is made anew at each call
+            # A list that is made anew at each call is no place for numbers: those stand in attributes.
+            found = [find_attribute(one, params) for one in arrays.leaves]
+            named = [one[0] if one else name for one, name in zip(found, arrays.names, strict=True)]
+            return replace(arrays, names=tuple(named), assigners=tuple(one[1] if one else None for one in found))
 
         self._params, self.learning_rate = find(), learning_rate or 1.0
         self._first_end: tuple[Floats, ...] | None = None

@@ -145,3 +145,16 @@ def test_arrays_of_an_object_have_the_names_of_its_attributes() -> None:
 
     report = check_update(step, lambda: loss(line.w, line.b), lambda: [line.w, line.b], 0.1)
     assert report.ok and [array.name for array in report.arrays] == ["line.w", "line.b"]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2])
+def test_number_in_an_attribute_is_updated(rate: float) -> None:
+    line = Line()
+
+    def step() -> None:
+        line.backward()
+        line.w, line.b = line.w - 0.1 * line.dw, line.b - rate * line.db
+
+    report = check_update(step, lambda: loss(line.w, line.b), lambda: [line.w, line.b], 0.1)
+    assert [array.name for array in report.arrays] == ["line.w", "line.b"] and report.ok == (rate == 0.1)
+    assert line.b == 0

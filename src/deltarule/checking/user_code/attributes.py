@@ -2,7 +2,8 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -85,6 +86,22 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
     names, what = [name_of(item) for item in items], (is_list and name_of(structure)) or what
     numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
     return tuple(numbered) if (is_list or any(names)) and len(set(numbered)) == len(names) else ()
+
+
+def find_attribute(number: Any, function: Any) -> tuple[str, Callable[[Any], None]] | None:
+    """The name of the attribute where `lambda: [net.w, net.b]` reads a number, and what stores another one there."""
+    read = getattr(getattr(function, "__func__", function), "__code__", None)
+    if read is None or not isinstance(number, int | float):
+        return None
+    holders = {name: one for space in variables_of(function) for name, one in space.items() if name in read.co_names}
+    holders |= variables_of(function)[0]
+    found = [
+        (f"{variable}.{name}", partial(setattr, holder, name))
+        for variable, holder in holders.items()
+        for name in read.co_names
+        if _is_users_object(holder) and vars(holder).get(name) is number
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def arrays_in(

@@ -343,6 +343,17 @@ def _name_of(function: Any, default: str) -> str:
     return name if name and name != "<lambda>" else default
 
 
+def function_of_none(function: Callable[..., Any], x: Any) -> Callable[..., Any]:
+    """A layer whose input stays as it is given; it takes a number that it does not use."""
+
+    def of_none(unused: Any) -> Any:
+        return function(x)
+
+    if getattr(function, "__self__", None) is not None:  # whose arrays are looked at
+        of_none.__self__ = function.__self__  # type: ignore[attr-defined]
+    return of_none
+
+
 def function_of_some(
     function: Callable[..., Any], given: Sequence[Any], names: Sequence[str], moved: Sequence[int]
 ) -> Callable[..., Any]:
