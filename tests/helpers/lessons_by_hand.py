@@ -289,4 +289,116 @@ def network_slips() -> list[Any]:
 
 NETWORK = ByHand(network, network_spellings(), network_slips())
 
-BY_HAND = {"slope": SLOPE, "node": NODE, "graph": GRAPH, "network": NETWORK}
+# --- a batch ---------------------------------------------------------------------------------------------------------
+
+
+def cross_entropy(p: float, y: float) -> float:
+    return -math.log(p if y == 1 else 1 - p)
+
+
+def batch(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    for i in (1, 2):
+        v[f"z{i}"] = rounding(v[f"x{i}"] * v["w"] + v["b"])
+    for i in (1, 2):
+        v[f"p{i}"] = rounding(sigmoid(v[f"z{i}"]))
+    v["J"] = rounding((cross_entropy(v["p1"], v["y1"]) + cross_entropy(v["p2"], v["y2"])) / 2)
+    for i in (1, 2):
+        v[f"d{i}"] = rounding((v[f"p{i}"] - v[f"y{i}"]) / 2)
+    v["dw"] = rounding(v["d1"] * v["x1"] + v["d2"] * v["x2"])
+    v["db"] = rounding(v["d1"] + v["d2"])
+    v["new"] = rounding(v["w"] - 0.5 * v["dw"])
+    return v
+
+
+BATCH = ByHand(
+    batch,
+    {
+        **{f"z{i}": [f"x{i}*w + b", f"b + w x{i}"] for i in (1, 2)},
+        **{f"p{i}": [f"sigmoid(z{i})", f"1/(1+e^-z{i})"] for i in (1, 2)},
+        "J": ["-(y1*log(p1)+(1-y1)*log(1-p1)+y2*log(p2)+(1-y2)*log(1-p2))/2"],
+        **{f"d{i}": [f"(p{i}-y{i})/2", f"0.5 (p{i} − y{i})"] for i in (1, 2)},
+        "dw": ["d1*x1 + d2*x2", "x1 δ1 + x2 δ2"],
+        "db": ["d1 + d2"],
+        "new": ["w - rate*dw", "w − 0,5·∂J/∂w"],
+    },
+    [
+        ("no bias", "z1", lambda v: v["x1"] * v["w"], "bias b is missing"),
+        ("other sample", "z2", lambda v: v["x1"] * v["w"] + v["b"], "other sample"),
+        ("z for p", "p1", lambda v: v["z1"], "itself"),
+        ("other sample", "p2", lambda v: sigmoid(v["z1"]), "other sample"),
+        (
+            "sum for mean",
+            "J",
+            lambda v: cross_entropy(v["p1"], v["y1"]) + cross_entropy(v["p2"], v["y2"]),
+            "divided by 2",
+        ),
+        ("one sample", "J", lambda v: cross_entropy(v["p1"], v["y1"]), "Only the first"),
+        ("squared", "J", lambda v: ((v["p1"] - v["y1"]) ** 2 + (v["p2"] - v["y2"]) ** 2) / 2, "squared error"),
+        ("no mean", "d1", lambda v: v["p1"] - v["y1"], "divided by 2"),
+        ("sign", "d2", lambda v: (v["y2"] - v["p2"]) / 2, "sign is turned"),
+        ("other sample", "d1", lambda v: v["d2"], "other sample"),
+        ("mean twice", "dw", lambda v: v["dw"] / 2, "in each δ already"),
+        ("one sample", "dw", lambda v: v["d1"] * v["x1"], "Only the first"),
+        ("no inputs", "dw", lambda v: v["d1"] + v["d2"], "Not multiplied"),
+        ("swapped", "dw", lambda v: v["d1"] * v["x2"] + v["d2"] * v["x1"], "swapped"),
+        ("sums first", "dw", lambda v: (v["d1"] + v["d2"]) * (v["x1"] + v["x2"]), "First multiply"),
+        ("one sample", "db", lambda v: v["d2"], "Only the second"),
+        ("mean twice", "db", lambda v: v["db"] / 2, "in each δ already"),
+        ("no rate", "new", lambda v: v["w"] - v["dw"], "rate α is missing"),
+        ("sign", "new", lambda v: v["w"] + 0.5 * v["dw"], "sign is turned"),
+    ],
+)
+
+# --- softmax ---------------------------------------------------------------------------------------------------------
+
+
+def softmax(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    v["y3"] = 1 - v["y1"] - v["y2"]
+    for i in (1, 2, 3):
+        v[f"e{i}"] = rounding(math.exp(v[f"z{i}"]))
+    v["s"] = rounding(v["e1"] + v["e2"] + v["e3"])
+    for i in (1, 2, 3):
+        v[f"p{i}"] = rounding(v[f"e{i}"] / v["s"])
+    v["J"] = rounding(-math.log(next(v[f"p{i}"] for i in (1, 2, 3) if v[f"y{i}"] == 1)))
+    for i in (1, 2, 3):
+        v[f"d{i}"] = rounding(v[f"p{i}"] - v[f"y{i}"])
+    return v
+
+
+def right_probability(v: Values) -> float:
+    return math.exp(-v["J"])
+
+
+SOFTMAX = ByHand(
+    softmax,
+    {
+        **{f"e{i}": [f"exp(z{i})", f"e^z{i}"] for i in (1, 2, 3)},
+        "s": ["e1 + e2 + e3"],
+        **{f"p{i}": [f"e{i}/s", f"exp(z{i})/(e1+e2+e3)"] for i in (1, 2, 3)},
+        "J": ["-(y1*log(p1) + y2*log(p2) + y3*log(p3))", "−y1 ln(p1) − y2 ln(p2) − y3 ln(p3)"],
+        **{f"d{i}": [f"p{i} - y{i}"] for i in (1, 2, 3)},
+    },
+    [
+        ("z for e", "e1", lambda v: v["z1"], "itself"),
+        ("sign", "e2", lambda v: math.exp(-v["z2"]), "sign in the exponent"),
+        ("times e", "e3", lambda v: math.e * v["z3"], "e times"),
+        ("base 10", "e1", lambda v: 10 ** v["z1"], "base is e"),
+        ("logits", "s", lambda v: v["z1"] + v["z2"] + v["z3"], "z used for"),
+        ("one missing", "s", lambda v: v["e1"] + v["e2"], "third one is missing"),
+        ("mean", "s", lambda v: v["s"] / 3, "mean"),
+        ("sigmoid", "p1", lambda v: sigmoid(v["z1"]), "does not ask"),
+        ("odds", "p2", lambda v: v["e2"] / (v["s"] - v["e2"]), "Its own"),
+        ("upside down", "p3", lambda v: v["s"] / v["e3"], "Upside down"),
+        ("minus", "J", lambda v: -v["J"], "minus in front"),
+        ("all classes", "J", lambda v: -sum(math.log(v[f"p{i}"]) for i in (1, 2, 3)), "Only the right class"),
+        ("no log", "J", lambda v: 1 - right_probability(v), "needs a log"),
+        ("base 10", "J", lambda v: v["J"] / math.log(10), "base 10"),
+        ("sign", "d1", lambda v: v["y1"] - v["p1"], "sign is turned"),
+        ("mean", "d2", lambda v: v["d2"] / 3, "Not divided"),
+        ("slope", "d3", lambda v: v["d3"] * v["p3"] * (1 - v["p3"]), "has cancelled"),
+    ],
+)
+
+BY_HAND = {"slope": SLOPE, "node": NODE, "graph": GRAPH, "network": NETWORK, "batch": BATCH, "softmax": SOFTMAX}

@@ -40,9 +40,11 @@ def test_every_blank_has_slips_a_task_and_a_place_in_the_figure(name: str) -> No
 
 def test_pages_are_written_and_unknown_lessons_refused(tmp_path) -> None:
     files = write_lessons(tmp_path / "new" / "lessons")
-    assert [file.name for file in files] == ["1-slope.html", "2-node.html", "3-graph.html", "4-network.html"]
+    assert [file.name for file in files] == [file_name(name) for name in LESSONS]
     assert all(file.read_text(encoding="utf-8").startswith("<!doctype html>") for file in files)
-    with pytest.raises(BadInput, match="there is no lesson 'graf'; there are: slope, node, graph, network"):
+    with pytest.raises(
+        BadInput, match="there is no lesson 'graf'; there are: slope, node, graph, network, batch, softmax"
+    ):
         write_lessons(tmp_path, ("graf",))
 
 
@@ -55,7 +57,7 @@ def test_the_command_writes_them(deltarule, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     status, out, err = deltarule("learn")
     assert (
-        (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 4
+        (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 6
     )
     (tmp_path / "file").write_text("")
     status, _, err = deltarule("learn", "file")

@@ -12,7 +12,7 @@ from deltarule.files import make_folder, write_whole
 from deltarule.playground.page_bundle import bundle
 
 FOLDER = Path(__file__).parent
-LESSONS = ("slope", "node", "graph", "network")
+LESSONS = ("slope", "node", "graph", "network", "batch", "softmax")
 """The lessons in their order; lesson n is page n of nine."""
 
 

@@ -11,7 +11,7 @@ const half = (value) => (value === 0 ? 0 : 0.5 * 10 ** (Math.floor(Math.log10(Ma
 function tolerances(values) {
   const tolerance = {};
   for (const { name, formula } of QUANTITIES) {
-    tolerance[name] = half(values[name]);
+    tolerance[name] = 1.1 * half(values[name]); // some round twice: 0.28651, 0.2865, 0.287
     for (const part of namesIn(formula)) {
       if (tolerance[part]) tolerance[name] += Math.abs(evaluate(formula, { ...values, [part]: values[part] + tolerance[part] }) - values[name]);
     }
@@ -59,7 +59,7 @@ export function coincidences(exercise) {
     const slips = QUANTITY[name].slips.map(({ tree, sentence }) => {
       const value = evaluate(tree, exercise.values);
       return { value, sentence, reach: 2 * half(value) + Math.abs(value - evaluate(tree, exercise.rounded)) };
-    }).filter(({ value }) => Number.isFinite(value) && (value || right)); // what is 0 has no digits to confuse
+    }).filter(({ value }) => Number.isFinite(value) && value !== right); // what gives the right number is not wrong here
     for (const [index, { value, sentence, reach }] of slips.entries()) {
       if (Math.abs(value - right) <= exercise.tolerance[name] + reach) return Infinity;
       pairs += slips.slice(index + 1).filter((other) => other.sentence !== sentence && Math.abs(value - other.value) <= reach + other.reach).length;
