@@ -361,14 +361,14 @@ def softmax(given: Values, rounding: Rounding = exact) -> Values:
     v["s"] = rounding(v["e1"] + v["e2"] + v["e3"])
     for i in (1, 2, 3):
         v[f"p{i}"] = rounding(v[f"e{i}"] / v["s"])
-    v["J"] = rounding(-math.log(next(v[f"p{i}"] for i in (1, 2, 3) if v[f"y{i}"] == 1)))
+    v["J"] = rounding(-math.log(right_probability(v)))
     for i in (1, 2, 3):
         v[f"d{i}"] = rounding(v[f"p{i}"] - v[f"y{i}"])
     return v
 
 
 def right_probability(v: Values) -> float:
-    return math.exp(-v["J"])
+    return next(v[f"p{i}"] for i in (1, 2, 3) if v[f"y{i}"] == 1)
 
 
 SOFTMAX = ByHand(
@@ -394,7 +394,7 @@ SOFTMAX = ByHand(
         ("minus", "J", lambda v: -v["J"], "minus in front"),
         ("all classes", "J", lambda v: -sum(math.log(v[f"p{i}"]) for i in (1, 2, 3)), "Only the right class"),
         ("no log", "J", lambda v: 1 - right_probability(v), "needs a log"),
-        ("base 10", "J", lambda v: v["J"] / math.log(10), "base 10"),
+        ("base 10", "J", lambda v: -math.log10(right_probability(v)), "base 10"),
         ("sign", "d1", lambda v: v["y1"] - v["p1"], "sign is turned"),
         ("mean", "d2", lambda v: v["d2"] / 3, "Not divided"),
         ("slope", "d3", lambda v: v["d3"] * v["p3"] * (1 - v["p3"]), "has cancelled"),
