@@ -1,10 +1,12 @@
 """`deltarule check`: check a script that trains, the gradient of a user's code, or that of a study."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli.options import Data, ExperimentNames, Json, Seed, Settings, argument, chosen_recipe, option
@@ -13,6 +15,7 @@ from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
+    from deltarule.checking.scripts.report import ScriptReport
 
 OWN = "MODULE:NAME"
 Target = Annotated[
@@ -79,14 +82,53 @@ def check(
 
 
 def _check_script(path: Path, loss: str | None, seconds: int | None) -> Result:
-    from deltarule.checking.scripts.check_script import SECONDS, check_script
+    from deltarule.checking.scripts.check_script import SECONDS, NoTraining, check_script
 
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
-    with show_elapsed_time(f"{path.name} runs and is checked"):
-        report = check_script(path, loss, SECONDS if seconds is None else seconds)
+    report: ScriptReport | CodeReport
+    try:
+        with show_elapsed_time(f"{path.name} runs and is checked"):
+            report = check_script(path, loss, SECONDS if seconds is None else seconds)
+    except NoTraining as problem:
+        if path.suffix.lower() != ".py":
+            raise
+        report = _check_definitions(path, problem)
     text = report.text(console().width)
     return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
+
+
+def _check_definitions(path: Path, problem: BadInput) -> "CodeReport":
+    """Check the functions, layers and objects of a file that does not train."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    from deltarule.checking.check_any import check as check_any
+    from deltarule.user_functions import call_user_function
+
+    specification = spec_from_file_location(path.stem, path)
+    assert specification is not None and specification.loader is not None
+    module = module_from_spec(specification)
+    with redirect_stdout(sys.stderr), _modules_beside(path.parent):
+        sys.modules[path.stem] = module
+        try:
+            call_user_function(specification.loader.exec_module, (module,), {}, f"importing {path.name}")
+            with show_elapsed_time("the gradients are checked"):
+                return check_any(module)
+        except BadInput as error:
+            raise BadInput(f"{problem}, and {error}{_how_to_call(module)}") from error
+        finally:
+            del sys.modules[path.stem]
+
+
+def _how_to_call(module: ModuleType) -> str:
+    """What a user may do so that a function of a module is called."""
+    for name, function in vars(module).items():
+        if inspect.isfunction(function) and function.__module__ == module.__name__:
+            names = list(inspect.signature(function).parameters)
+            if names:
+                arrays = ", ".join(names)
+                return f"; define {arrays} in the file, or in Python call deltarule.check({name}, {arrays})"
+    return ""
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:

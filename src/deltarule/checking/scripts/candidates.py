@@ -161,11 +161,12 @@ def _explain(
                 alike.append((i, remark, vector, factor))
     for factor in {factor for *_, factor in alike}:
         agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
-        if is_move and agreeing:
-            for i in set(live) - agreeing.keys():
-                remark = _own_rate(step, slopes, i, factor) or _decay(step, slopes, i, factor)
-                if remark:
-                    agreeing[i] = remark
+        for i in set(live) - agreeing.keys() if agreeing else ():
+            remark = _own_rate(step, slopes, i, factor) if is_move else ""
+            decays = (_decay(step, slopes, i, factor, vector) for _, vector in vectors[i])
+            remark = remark or next(filter(None, decays), "")
+            if remark:
+                agreeing[i] = remark
         order = step.weight(agreeing), named_rate(step, factor) is not None, factor
         if agreeing and (best_order is None or order > best_order):
             best, best_order = (agreeing, factor), order
@@ -180,14 +181,14 @@ def _own_rate(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> st
     return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
 
 
-def _decay(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> str:
-    """A remark if what remains of a move is a multiple of the array itself."""
+def _decay(step: StepSlopes, slopes: Slopes, array: int, factor: float, vector: Floats) -> str:
+    """A remark if what remains of a move, or of a gradient, is a small multiple of the array itself."""
     if factor < 0 or step.sizes[array] <= 2:
         return ""
-    own, rest = step.own[array], step.descent[array] - factor * slopes.values[array]
+    own, rest = step.own[array], vector - factor * slopes.values[array]
     share = float(rest @ own / max(own @ own, 1e-300))
     allowed = step.tolerance * np.abs(rest).max() + factor * slopes.errors[array]
-    is_decay = 0 < abs(share) < 1 and bool((np.abs(rest - share * own) <= allowed).all())
+    is_decay = 0 < share < 1 and bool((np.abs(rest - share * own) <= allowed).all())
     return f"with weight decay {share / factor:.3g}, which the loss leaves out" if is_decay else ""
 
 

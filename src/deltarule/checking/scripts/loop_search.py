@@ -57,29 +57,40 @@ def search_loops(script: Path, deadline: float, loss: str | None = None, fork: b
 def _check_loops(sources: Sources, finder: LoopFinder, deadline: float, loss: str | None, fork: bool) -> Findings:
     often = {loop: len(turns) for loop, turns in finder.updates.items()}
     repeated = sorted((loop for loop in often if often[loop] >= 2), key=lambda loop: -often[loop])
-    best: StepVerdict | None = None
+    best: list[StepVerdict] = []
     for loop in repeated or list(often)[:1]:
-        turn, *later = _fullest_turns(finder.updates[loop])
-        longest = finder.longest.get(loop, turn)
-        verdict = check_step(sources, deadline, loop, turn, loss, fork)
-        if verdict.confidence[0] < 1 and longest != turn and monotonic() < deadline:
-            other = check_step(sources, deadline, loop, longest, loss, fork)
-            verdict = max(verdict, other, key=lambda one: one.confidence)
-        if best is None or verdict.confidence > best.confidence:
-            best = verdict
-        if best.confidence[0] >= 1 or monotonic() > deadline:
+        turns = _fullest_turns(finder.updates[loop], finder.lines[loop])
+        verdicts = _check_turns(sources, deadline, loop, turns, loss, fork)
+        if not best or _confidence(verdicts) > _confidence(best):
+            best = verdicts
+        # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
+        if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
-    assert best is not None
-    verdicts = [best]
-    if best.confidence[0] >= 1:
-        turns = [*_fullest_turns(finder.updates[best.loop]), finder.longest.get(best.loop, best.turn)]
-        for turn in dict.fromkeys(turns):
-            if turn != best.turn and monotonic() < deadline:
-                verdicts.append(check_step(sources, deadline, best.loop, turn, loss, fork))
-    return Findings(tuple(verdicts))
+    return Findings(tuple(best))
 
 
-def _fullest_turns(turns: dict[int, set[Any]]) -> list[int]:
+def _check_turns(
+    sources: Sources, deadline: float, loop: Loop, turns: list[int], loss: str | None, fork: bool
+) -> list[StepVerdict]:
+    """The verdict of a turn that says something, before those of others, as long as all is right."""
+    verdicts: list[StepVerdict] = []
+    for turn in turns:
+        if verdicts and (verdicts[0].confidence[0] == 1 or monotonic() > deadline):
+            break
+        verdicts.append(check_step(sources, deadline, loop, turn, loss, fork))
+        verdicts.sort(key=lambda one: one.confidence, reverse=True)
+        if verdicts[0].confidence[0] < 1 and len(verdicts) == 2:
+            break
+    return verdicts
+
+
+def _confidence(verdicts: list[StepVerdict]) -> tuple[float, float]:
+    """That of the first verdict, lower if an array is wrong in another step."""
+    wrong = [one.confidence for one in verdicts if one.kind == "loss" and one.loss == verdicts[0].loss and one.wrong]
+    return min([verdicts[0].confidence, *wrong])
+
+
+def _fullest_turns(turns: dict[int, set[Any]], lines: dict[int, int]) -> list[int]:
     """Some turns of a loop with as many updates as there are, each of which has shown before where its arrays live."""
     seen: set[Any] = set()
     usable = []
@@ -91,7 +102,8 @@ def _fullest_turns(turns: dict[int, set[Any]]) -> list[int]:
     most = max(len(turns[turn]) for turn in usable)
     full = [turn for turn in usable if len(turns[turn]) == most]
     chosen = [full[0], full[min(len(full) - 1, 3)], full[min(len(full) - 1, 20)]]
-    return list(dict.fromkeys(chosen))[:MAX_STEPS]
+    longest = max(full, key=lambda turn: lines.get(turn, 0))
+    return list(dict.fromkeys([chosen[0], longest, *chosen[1:]]))[:MAX_STEPS]
 
 
 def check_step(

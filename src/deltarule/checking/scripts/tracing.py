@@ -186,7 +186,7 @@ class LoopFinder(TracedRun):
 
     updates  for each loop and turn the updates in it, as (function, target)
     moved    the updates that changed something
-    longest  for each loop the turn in which the most different lines ran, as one that prints the loss
+    lines    for each loop and turn how many different lines ran: a turn that prints the loss has more
     """
 
     MAX_UPDATES = 3000
@@ -196,10 +196,9 @@ class LoopFinder(TracedRun):
         super().__init__(sources, deadline)
         self.updates: dict[Loop, dict[int, set[tuple[str, str]]]] = {}
         self.moved: set[tuple[str, str]] = set()
-        self.longest: dict[Loop, int] = {}
+        self.lines: dict[Loop, dict[int, int]] = defaultdict(dict)
         self._turns: dict[Loop, int] = defaultdict(int)
-        self._lines: dict[Loop, set[tuple[str, int]]] = defaultdict(set)
-        self._most_lines: dict[Loop, int] = defaultdict(int)
+        self._lines_of_turn: dict[Loop, set[tuple[str, int]]] = defaultdict(set)
         self._count = 0
         self._wanted: dict[CodeType, bool] = {}
 
@@ -211,14 +210,12 @@ class LoopFinder(TracedRun):
 
     def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
         if event == "line":
-            for lines in self._lines.values():
+            for lines in self._lines_of_turn.values():
                 lines.add((frame.f_code.co_filename, frame.f_lineno))
 
     def loop_turned(self, frame: FrameType, loop: Loop) -> None:
-        turn, count = self._turns[loop], len(self._lines[loop])
-        if turn > 1 and count > self._most_lines[loop]:
-            self._most_lines[loop], self.longest[loop] = count, turn
-        self._lines[loop] = set()
+        self.lines[loop][self._turns[loop]] = len(self._lines_of_turn[loop])
+        self._lines_of_turn[loop] = set()
         self._turns[loop] += 1
 
     def after_update(self, frame: FrameType, line: int, pending: Pending) -> None:
