@@ -86,3 +86,36 @@ SLIPS = [
     ("parameters_in_dictionary", "W1 = W1 - learning_rate", "W1 = W1 + learning_rate", {"parameters['W1']"}),
     ("autoencoder_columns", "W_d.T @ delta_d", "W_d.T @ delta_d ** 2", {"W_e", "b_e"}),
 ]
+SLIPS += [
+    (
+        "neurons_as_objects",
+        "self.bias -= speed*d\n        return passed",
+        "self.bias -= speed*d\n        return [d*w for w in self.weights]",
+        set(),
+    ),
+    ("neurons_as_objects", "d = blame * (1 - self.activity**2)", "d = blame * (1 - self.activity)", set()),
+    ("momentum_with_penalty", "* (1 - self.h**2)", "", {"self.layers[0]['W']", "self.layers[0]['b']"}),
+    ("gated_unit", "dh*(1-z) + dc2[:n]*r + dc[:n]", "dh*(1-z) + dc2[:n]*r", {"P['r']"}),
+    ("gated_unit", "dc2[:n]*h*r*(1-r)", "dc2[:n]*r*(1-r)", {"P['r']", "b['r']"}),
+    (
+        "two_players",
+        "gu = -((1 - pr)[:, None] * real).mean(0) + ",
+        "gu = -((1 - pr)[:, None] * real).mean(0) - ",
+        {"u"},
+    ),
+    (
+        "layers_in_a_list",
+        "1.702*self.x*self.s*(1-self.s)",
+        "self.x*self.s*(1-self.s)",
+        {"net.mods[0].W", "net.mods[0].b"},
+    ),
+    ("layers_in_a_list", "return g @ self.W.T", "return g @ self.gW.T", {"net.mods[0].W", "net.mods[0].b"}),
+    ("accuracy_only", "*(1 - a*a)", "*(1 - a)", {"K"}),
+    (
+        "online_perceptron_tanh",
+        "dh = do*wo[:-1]*(1 - hid[:-1]**2)\n        wo += alpha*do*hid",
+        "wo += alpha*do*hid\n        dh = do*wo[:-1]*(1 - hid[:-1]**2)",
+        {"wh"},
+    ),
+    ("gradient_clipped", "G = 2 * A.T @ R", "G = 2 * A.T @ abs(R)", {"M"}),
+]

@@ -157,9 +157,10 @@ def _explain(
             factor = float(f"{(vector @ values) / (values @ values):.6g}")
             if factor == 0 or not np.isfinite(factor) or not step.fits(vector, slopes, i, factor):
                 continue
-            if is_move or _is_whole_ratio(abs(factor)) and (step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS):
+            if is_move or _is_whole_ratio(abs(factor)):
                 alike.append((i, remark, vector, factor))
-    for factor in {factor for *_, factor in alike}:
+    sure = {factor for i, _, _, factor in alike if is_move or step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS}
+    for factor in sure:
         agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
         for i in set(live) - agreeing.keys() if agreeing else ():
             remark = _own_rate(step, slopes, i, factor) if is_move else ""

@@ -1,7 +1,8 @@
 """The names by which a program itself knows its arrays."""
 
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -11,10 +12,13 @@ _MAX_DEPTH, _MAX_OBJECTS, _MAX_ITEMS = 4, 4000, 100
 
 
 def find_names(
-    groups: Sequence[Sequence[tuple[Place, Path, Any]]], frame: FrameType, value: Callable[[str, FrameType], Any]
+    groups: Sequence[Sequence[tuple[Place, Path, Any]]],
+    frame: FrameType,
+    value: Callable[[str, FrameType], Any],
+    loop_variables: Set[str],
 ) -> list[str]:
-    """A name for each group of parts: an expression in the loop's own variables where there is one."""
-    known = _names_in_reach(frame)
+    """A name for each group of parts: an expression in variables of the script that last."""
+    known = _names_in_reach(frame, loop_variables)
     names = []
     for group in groups:
         place, path, item = group[0]
@@ -25,7 +29,8 @@ def find_names(
             )
             names.append(f"{whole} ({sum(map(_size, group))} numbers)")
             continue
-        if is_changeable(item) and (own.isidentifier() or value(own, frame) is not item):
+        is_passing = own.isidentifier() or re.split(r"\W", own)[0] in loop_variables
+        if is_changeable(item) and (is_passing or value(own, frame) is not item):
             own = known.get(id(item), own)  # not the loop's p of `for p in parameters`
         elif place.kind == "attribute" and value(own, frame) is None:
             owner = known.get(id(place.owner))
@@ -41,21 +46,25 @@ def _size(part: tuple[Place, Path, Any]) -> int:
     return len(part[2]) if isinstance(part[2], list | tuple) else 1
 
 
-def _names_in_reach(frame: FrameType) -> dict[int, str]:
+def _names_in_reach(frame: FrameType, loop_variables: Set[str]) -> dict[int, str]:
     """By id the shortest expression for each array and object that a frame's variables lead to."""
-    queue: deque[tuple[Any, str, int]] = deque()
     variables = frame.f_locals if frame.f_locals is frame.f_globals else {**frame.f_globals, **frame.f_locals}
-    for name, value in list(variables.items()):
-        if not name.startswith("__") and not isinstance(value, ModuleType | type):
-            queue.append((value, name, 0))
     names: dict[int, str] = {}
-    while queue and len(names) < _MAX_OBJECTS:
-        value, name, depth = queue.popleft()
-        if id(value) in names or isinstance(value, str | bytes | int | float | None):
-            continue
-        names[id(value)] = name
-        if depth < _MAX_DEPTH:
-            queue.extend((part, text, depth + 1) for part, text in _parts(value, name))
+    for is_passing in (False, True):
+        queue: deque[tuple[Any, str, int]] = deque(
+            (value, name, 0)
+            for name, value in variables.items()
+            if (name in loop_variables) == is_passing
+            and not name.startswith("__")
+            and not isinstance(value, ModuleType | type)
+        )
+        while queue and len(names) < _MAX_OBJECTS:
+            value, name, depth = queue.popleft()
+            if id(value) in names or isinstance(value, str | bytes | int | float | None):
+                continue
+            names[id(value)] = name
+            if depth < _MAX_DEPTH:
+                queue.extend((part, text, depth + 1) for part, text in _parts(value, name))
     return names
 
 

@@ -152,6 +152,14 @@ class StepSlopes:
         squares = np.array([float((direction * direction).sum()) for direction in directions])
         return np.diag(self.jacobian[array, :, array]) / squares
 
+    def is_trivial(self, array: int) -> bool:
+        """Whether an array's move changes with it by one factor, as that of a velocity: this is always symmetric."""
+        block, directions = self.jacobian[array, :, array], self.run.directions[array]
+        products = np.array([[float((d * e).sum()) for e in directions] for d in directions])
+        factor = float((block * products).sum() / (products * products).sum())
+        noise = 30 * self.noise[array, :, [array]].T
+        return bool((np.abs(block - factor * products) <= 1e-3 * np.abs(block).max() + noise).all())
+
     def is_symmetric(self, i: int, k: int) -> bool | None:
         """Whether the moves of two arrays may belong to one gradient; None if nothing can be seen."""
         one, other = self.jacobian[i, :, k], self.jacobian[k, :, i].T

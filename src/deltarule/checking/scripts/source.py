@@ -5,10 +5,11 @@ import json
 import re
 import tokenize
 from collections import defaultdict
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from types import CodeType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class ScriptSource:
     differences  pairs (a, y) of which the statement takes a - y
     results      targets of statements whose value is a difference that cannot be evaluated again
     one_hot      targets of P[i, y] -= 1
+    pure         functions that may be called once more
     """
 
     def __init__(self, path: str, text: str) -> None:
@@ -58,7 +60,8 @@ class ScriptSource:
             if isinstance(target, ast.Name)
         }
         copies = _copied_results(scopes)
-        self.targets = _target_texts(self.tree)
+        self.pure = _pure_functions(self.tree)
+        self.targets = _target_texts(self.tree) | {ast.unparse(t) for copied in copies.values() for t in copied}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
                 stored = {name.id for name in _walk(node, ast.Name) if isinstance(name.ctx, ast.Store)}
@@ -72,6 +75,8 @@ class ScriptSource:
                 for line in range(node.body[0].lineno, _lines_of(node.body[-1])[-1] + 1):
                     self.loops[line].add(node.lineno)
         self._add_indirect_reads(scopes)
+        loops = _walk(self.tree, ast.For | ast.comprehension)
+        self.loop_variables = {name.id for loop in loops for name in _walk(loop.target, ast.Name)}
         self.headers = set().union(*self.loops.values())
 
     def _note_update(
@@ -103,12 +108,13 @@ class ScriptSource:
             sides = _sides(node)
             if sides and any(_is_scaled(side, self.targets) for side in sides):
                 continue  # of an update's own terms, as momentum * velocity - rate * gradient
-            if sides and ast.unparse(sides[0]) not in own and all(map(_is_harmless, sides)):
+            if sides and ast.unparse(sides[0]) not in own and all(_is_harmless(side, self.pure) for side in sides):
                 left, right = map(_operand_text, sides)
                 self.differences[statement.lineno].append((left, right))
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and not _is_harmless(value):
-            inner = getattr(value, "operand", value)
-            if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub):
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and not _is_harmless(value, self.pure):
+            inner = _without_factor(value)
+            is_difference = isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub)
+            if is_difference and ast.unparse(inner.left) not in self.targets:
                 self.results[statement.lineno].append(ast.unparse(statement.targets[0]))
         if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Sub):
             is_one = isinstance(value, ast.Constant) and value.value == 1
@@ -267,10 +273,50 @@ def _is_scaled(side: ast.expr, targets: set[str]) -> bool:
     )
 
 
+def _without_factor(value: ast.expr) -> Any:
+    """The difference in -(a - y), (a - y) / n and 2 * (a - y)."""
+    if isinstance(value, ast.UnaryOp):
+        return _without_factor(value.operand)
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult | ast.Div):
+        is_left = isinstance(value.op, ast.Div) or isinstance(value.left, ast.BinOp)
+        return _without_factor(value.left if is_left else value.right)
+    return value
+
+
 def _operand_text(side: ast.expr) -> str:
     return f"({ast.unparse(side)})" if isinstance(side, ast.BinOp) else ast.unparse(side)
 
 
-def _is_harmless(expression: ast.expr) -> bool:
-    calls = _walk(expression, ast.Call)
-    return all(getattr(call.func, "attr", getattr(call.func, "id", "?")) in _HARMLESS_CALLS for call in calls)
+def _is_harmless(node: ast.AST, pure: Set[str] = frozenset()) -> bool:
+    calls = _walk(node, ast.Call)
+    return all(
+        getattr(c.func, "attr", "") in _HARMLESS_CALLS or getattr(c.func, "id", "") in _HARMLESS_CALLS | pure
+        for c in calls
+    )
+
+
+def _pure_functions(tree: ast.Module) -> frozenset[str]:
+    """The functions of a file that only compute: assign to their own variables, and return."""
+    pure: frozenset[str] = frozenset()
+    for _ in range(3):  # functions that call such functions
+        functions = {
+            node.name
+            for node in _walk(tree, ast.FunctionDef)
+            if all(_only_computes(statement) for statement in node.body) and _is_harmless(node, pure)
+        }
+        lambdas = {
+            node.targets[0].id
+            for node in _walk(tree, ast.Assign)
+            if isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Lambda)
+            and _is_harmless(node.value, pure)
+        }
+        pure = frozenset(functions | lambdas)
+    return pure
+
+
+def _only_computes(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(target, ast.Name) for target in _single_targets(statement))
+    is_docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return is_docstring or isinstance(statement, ast.Return)

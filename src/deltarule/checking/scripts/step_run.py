@@ -202,7 +202,7 @@ class StepRun(TracedRun):
                     seen.add(mark)
                     found.append((place, path, item))
         groups = _grouped(found)
-        names = find_names(groups, frame, self.value)
+        names = find_names(groups, frame, self.value, self.sources.script.loop_variables)
         pairs = zip(names, groups, strict=True)
         return [Parameter.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
             :_MAX_PARAMETERS

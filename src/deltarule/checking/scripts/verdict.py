@@ -1,5 +1,6 @@
 """What one step of a script proves about each of its arrays."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 
@@ -118,6 +119,9 @@ class _Judge:
             and not self._is_contradicted(best)
         ):
             wrong = {i: "does not move" if i in self.still else "" for i in self.wrong}
+            if wrong and best.rate is not None and (second := self._explained_by_another(wrong)) is not None:
+                self.right |= dict.fromkeys(wrong, f"follows {second.name}")
+                wrong = {}
             wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign")
             self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
             balance = step.weight(self.right) - step.weight(wrong)
@@ -129,6 +133,16 @@ class _Judge:
                 own_loss=self._other_loss_of_script(best),
                 confidence=(1.0 if wrong else 2.0, balance),
             )
+        return None
+
+    def _explained_by_another(self, wrong: Iterable[int]) -> Candidate | None:
+        """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
+        arrays = set(wrong)
+        for candidate in self.candidates:
+            is_own_loss = sounds_like_loss(candidate.name) and not candidate.is_made and candidate.is_move
+            if is_own_loss and candidate.is_plausible and candidate.rate is not None and self.step.weight(arrays) > 1:
+                if arrays <= {i for i, remark in candidate.agreeing.items() if not remark}:
+                    return candidate
         return None
 
     def _climbing(self, best: Candidate) -> list[int]:
@@ -208,8 +222,8 @@ class _Judge:
 
     def by_symmetry(self) -> StepVerdict | None:
         """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
-        if not self.seen or not self.real:
-            return None
+        if not self.seen or not self.real or all(i == k and self.step.is_trivial(i) for i, k in self.seen):
+            return None  # of a gradient that does not change with the arrays nothing can be said
         if not self.asymmetric:
             if len(self.seen) < len(self.real):
                 return None
