@@ -77,6 +77,45 @@ def test_one_student_graded_again_keeps_the_book(deltarule, submissions, tmp_pat
     assert [line.split(",")[4] for line in (out / "grades.csv").read_text().splitlines()[1:]] == ["4.5", "0"]
 
 
+def test_only_one_student_is_graded_again(deltarule, submissions, tmp_path):
+    words = (submissions, "--with", tmp_path / "assignment.toml", "--out", tmp_path / "out")
+    deltarule("grade", *words)
+    for student in ("anna", "bert"):
+        (submissions / f"{student}.py").write_text("x = 1")
+    status, out, _ = deltarule("grade", *words, "--only", "bert")
+    assert status == 0 and "bert: 5 before, 0 now" in out and "anna:" not in out
+    table = (tmp_path / "out" / "grades.csv").read_text().splitlines()
+    assert [line.split(",")[4] for line in table[1:]] == ["7", "0"]
+    status, _, err = deltarule("grade", *words, "--only", "zoe")
+    assert status == 2 and "--only zoe: 0 submissions fit it" in err
+
+
+def test_the_teachers_files_and_other_names(deltarule, submissions, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "one.txt").write_text("1")
+    (tmp_path / "helpers.py").write_text("def identity(x):\n    return x\n")
+    (submissions / "bert.py").unlink()
+    text = (tmp_path / "assignment.toml").read_text()
+    added = 'files = ["helpers.py", "data"]\naliases = { step = ["update"] }\n'
+    (tmp_path / "assignment.toml").write_text(added + text)
+    (tmp_path / "solution.py").write_text("from helpers import identity\n" + (tmp_path / "solution.py").read_text())
+    source = edited("return x @ W + b", "return identity(x @ W + b) * float(open('data/one.txt').read())")
+    (submissions / "anna.py").write_text("from helpers import *\n" + edited("def step", "def update", source))
+    (submissions / "zoe").mkdir()
+    (submissions / "zoe" / "hw").mkdir()
+    (submissions / "zoe" / "hw" / "helpers.py").write_text("mine = 1\n")
+    (submissions / "zoe" / "hw" / "main.py").write_text("from helpers import *\n" + source)
+    status, out, _ = deltarule("grade", submissions, "--with", tmp_path / "assignment.toml", "--json")
+    record = json.loads(out)["submissions"]
+    assert status == 0 and [(one["points"], one["message"], one["notes"]) for one in record] == [
+        (7, "", []),
+        (7, "", []),
+    ]
+    (tmp_path / "assignment.toml").write_text('files = ["../x.csv"]\n' + text)
+    status, _, err = deltarule("grade", submissions, "--with", tmp_path / "assignment.toml")
+    assert status == 2 and "files names '../x.csv', which is not beside the assignment" in err
+
+
 def test_a_book_of_other_checks_is_not_written_over(deltarule, submissions, tmp_path):
     words = ("--with", tmp_path / "assignment.toml", "--out", tmp_path / "out")
     deltarule("grade", submissions, *words)

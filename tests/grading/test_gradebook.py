@@ -256,3 +256,12 @@ def test_wrong_overrides_are_refused(tmp_path: Path, text: str, sentence: str) -
 def test_wrong_rosters_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(BadInput, match=sentence):
         roster(tmp_path, text)
+
+
+def test_grace_and_late_days(tmp_path: Path) -> None:
+    people = roster(tmp_path, "name,due,late days\nanna,2026-11-20 11:59,2\nbert,2026-11-20 11:59,\n")
+    for time, points in ((NOON + 590, (10, 10)), (NOON + 660, (10, 9)), (NOON + 2 * DAY + 60, (9, 7))):
+        record = record_of(*(graded(student, time=time) for student in ("anna", "bert")))
+        results = apply_roster(record, people, 10, grace_minutes=10).submissions
+        assert tuple(result.points for result in results) == points
+    assert results[0].class_notes == ("3 days late, 2 without loss",)

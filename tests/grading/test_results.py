@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from deltarule.grading.results import (
     count_mistakes,
     csv_text,
     gradescope_results,
+    junit_xml,
+    prairielearn_results,
     student_page,
     write_results,
 )
@@ -51,6 +54,25 @@ def test_gradescope(record: GradeRecord) -> None:
     assert results["score"] == sum(test["score"] for test in results["tests"]) == 5
     assert {test["visibility"] for test in results["tests"]} == {"visible"}
     assert all(test["max_score"] >= test["score"] for test in results["tests"])
+
+
+def test_junit(record: GradeRecord) -> None:
+    suites = ET.fromstring(junit_xml(record))
+    assert [(suite.get("name"), suite.get("tests"), suite.get("failures")) for suite in suites] == [
+        ("anna", "6", "0"),
+        ("bert", "6", "1"),
+        ("carl", "6", "6"),
+        ("dora", "6", "1"),
+    ]
+    odd = dataclasses.replace(record.submissions[2], student='q"<&>\x01', message="\ufffe")
+    assert len(ET.fromstring(junit_xml(dataclasses.replace(record, submissions=(odd,), title="\x00")))) == 1
+
+
+def test_prairielearn(record: GradeRecord) -> None:
+    results = {result.student: prairielearn_results(record, result) for result in record.submissions}
+    assert results["bert"]["score"] == 5 / 7
+    assert (results["anna"]["gradable"], results["carl"]["gradable"]) == (True, False)
+    assert sum(test["points"] for test in results["bert"]["tests"]) == 5
 
 
 def test_class_page(record: GradeRecord) -> None:

@@ -9,9 +9,9 @@ from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.record import format_points, merge_earlier, read_record
-from deltarule.grading.results import class_summary, gradescope_results, remarks, to_json, write_results
+from deltarule.grading.results import changed_points, class_summary, gradescope_results, remarks, to_json, write_results
 from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
-from deltarule.grading.submissions import find_submissions
+from deltarule.grading.submissions import Submission, find_submissions
 from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
 
@@ -25,6 +25,7 @@ Out = Annotated[
 ]
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
+Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
 Gradescope = Annotated[
     Path | None, option("--gradescope", "Write the one result as results.json.", "FILE"), Output("result")
@@ -45,6 +46,7 @@ def grade(
     out: Out = None,
     roster: Roster = None,
     sandbox: SandboxMode = "auto",
+    only: Only = None,
     single: Single = False,
     gradescope: Gradescope = None,
     gradescope_zip: Zip = None,
@@ -64,7 +66,9 @@ def grade(
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
     folder = None if out is None else make_folder(out)
     overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
-    all_submissions = find_submissions(submissions, assignment.submission, single, assignment.functions)
+    all_submissions = find_submissions(submissions, assignment.submission, single, assignment.accepted_names)
+    if only:
+        all_submissions = _choose(all_submissions, only)
     count = len(all_submissions)
     students = {(one.delivered, one.id) for one in all_submissions}
     earlier = None if folder is None else read_record(folder, assignment, students)
@@ -77,13 +81,24 @@ def grade(
         record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
     record = merge_earlier(record, earlier)
     if people:
-        record = apply_roster(record, people, assignment.late_percent)
+        record = apply_roster(record, people, assignment.late_percent, assignment.grace_minutes)
     record = apply_overrides(record, overrides, people)
     if folder is not None:
         write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
-    return Result(to_json(record), _grade_lines(record, folder))
+    changes = changed_points(earlier, record) if only and earlier is not None else []
+    return Result(to_json(record), [*_grade_lines(record, folder), *changes])
+
+
+def _choose(submissions: list[Submission], wanted: list[str]) -> list[Submission]:
+    """The submissions of these students, by their names as results or as delivered, or by their ids."""
+    names = [{one.student, one.delivered, one.id} for one in submissions]
+    for text in wanted:
+        if sum(text in known for known in names) != 1:
+            count = sum(text in known for known in names)
+            raise BadInput(f"--only {text}: {count_of(count, 'submission')} fit it; name one as in grades.csv")
+    return [one for one, known in zip(submissions, names, strict=True) if known & set(wanted)]
 
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:

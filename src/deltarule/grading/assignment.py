@@ -4,6 +4,7 @@ import ast
 import contextlib
 import hashlib
 import io
+import sys
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,9 @@ class AssignmentSection(Section):
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
     visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
     late_percent: Points = Field(0.0, description="percent of all points that each begun day costs, from 0 up")
+    grace_minutes: Points = Field(0.0, description="minutes after the due time that cost nothing, from 0 up")
+    files: list[str] = Field([], description="your files and folders that lie beside every submission, as helpers.py")
+    aliases: dict[str, list[str]] = Field({}, description="other names that a function may have, by its name")
     checks: Sequence[CheckSection] = Field(min_length=1, description="one [[checks]] table for each call")
 
 
@@ -52,13 +56,25 @@ class Assignment(AssignmentSection):
     """
 
     checks: Sequence[Check]
-    files: tuple[Path, Path]
+    paths: tuple[Path, Path]
     names: dict[str, Any]
 
     @property
     def functions(self) -> list[str]:
         """What submissions have to define."""
         return list(dict.fromkeys(name for check in self.checks for name in check.functions))
+
+    @property
+    def shared(self) -> dict[str, Path]:
+        """The teacher's own files for every submission, by their names there."""
+        folder = self.paths[0].parent
+        found = [one for name in self.files for one in ((folder / name), *(folder / name).rglob("*"))]
+        return {one.relative_to(folder).as_posix(): one for one in found if one.is_file() and not one.is_symlink()}
+
+    @property
+    def accepted_names(self) -> list[str]:
+        """What submissions may define."""
+        return [*self.functions, *(alias for name in self.functions for alias in self.aliases.get(name, ()))]
 
     @property
     def max_points(self) -> float:
@@ -85,7 +101,16 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
     code = call_user_function(compile, (source, str(solution), "exec"), {}, str(solution))
     if section.hidden and "seed" not in code.co_names:
         raise BadInput(f"{solution} draws no hidden data: use seed, which differs by submission")
-    call_user_function(exec, (code, names), {}, str(solution))
+    for file in section.files:
+        if not (path.parent / file).exists() or not (path.parent / file).resolve().is_relative_to(
+            path.parent.resolve()
+        ):
+            raise BadInput(f"{path}: files names '{file}', which is not beside the assignment; put it there")
+    sys.path.insert(0, str(path.parent.resolve()))  # for modules among the files
+    try:
+        call_user_function(exec, (code, names), {}, str(solution))
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
     checks: list[Check] = []
     for i, table in enumerate(section.checks, 1):
         try:
@@ -94,7 +119,7 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
                 check_solution(checks[-1], names)
         except (BadInput, SyntaxError) as error:
             raise BadInput(f"{path}: check {i}: {error}") from None
-    fields = {**dict(section), "checks": checks, "files": (path.resolve(), solution.resolve()), "names": names}
+    fields = {**dict(section), "checks": checks, "paths": (path.resolve(), solution.resolve()), "names": names}
     return Assignment.model_construct(**fields)
 
 
@@ -138,16 +163,16 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
     """Write the autograder archive for Gradescope, with this package."""
-    folder, package, meta = assignment.files[0].parent, Path(__file__).parents[1], distribution("deltarule")
+    folder, package, meta = assignment.paths[0].parent, Path(__file__).parents[1], distribution("deltarule")
     versions = sorted(f"{one.name}=={one.version}\n" for one in distributions() if one.name != "deltarule")
     needed = [one.partition("; extra")[0] for one in meta.requires or () if "extra" not in one or "'notebook'" in one]
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
-        for file in assignment.files:
+        for file in (*assignment.paths, *assignment.shared.values()):
             archive.write(file, file.relative_to(folder))
         with tempfile.TemporaryDirectory() as alone:  # a solution that needs other files is refused
             archive.extractall(alone)
-            read_assignment(Path(alone) / assignment.files[0].name)
+            read_assignment(Path(alone) / assignment.paths[0].name)
         for name in ("setup.sh", "run_autograder"):
             archive.write(package / "grading" / "autograder" / name, name)
         for file in sorted(package.rglob("*")):

@@ -89,7 +89,7 @@ def grade(
 
 def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
     """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
-    imported = foreign_imports(submission.cells, submission.files)
+    imported = foreign_imports(submission.cells, {*submission.files, *assignment.shared})
     notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
     left_out, digest = [], hashlib.sha256(submission.student.encode())
     packages = forbidden_packages(submission, tuple(assignment.forbid))
@@ -115,6 +115,11 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         notes.append(f"left out, as copies of forbidden modules: {examples}")
     for name in ("submission", "root"):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    for target, path in assignment.shared.items():
+        copy = (folder / "submission" / submission.file).parent / target
+        with contextlib.suppress(OSError):  # where a student's file has the name of the folder
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
     result = SubmissionResult(
         submission.student,
         is_gradable=False,
@@ -137,7 +142,7 @@ def _run(
     if sys.platform != "win32":
         context.set_forkserver_preload([__name__])  # so that a process starts at once
     with ProcessPoolExecutor(min(2, len(jobs) or 1), context, _end_with_grader) as processes:
-        common = assignment.files[0], assignment.hidden, is_closed, is_diagnosed
+        common = assignment.paths[0], assignment.hidden, is_closed, is_diagnosed
         return [processes.submit(_grade_submission, *common, *job) for job in jobs]
 
 

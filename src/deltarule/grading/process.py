@@ -126,6 +126,7 @@ class Worker:
             "cells": self.submission.cells,
             "seconds": seconds,
             "skipped": self.skipped,
+            "aliases": self.assignment.aliases,
             "limits": {
                 "AS": int(self.assignment.memory_limit_mb * 2**20),
                 "CPU": 120,

@@ -53,13 +53,17 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
 
 def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = ()) -> None:
     """Write the table first, so that nothing which a page may meet can take it."""
-    make_folder(folder / "students")
+    for name in ("students", "gradescope", "prairielearn"):
+        make_folder(folder / name)
     write_whole(folder / "grades.csv", csv_text(record))
     write_json(folder / RECORD, to_json(record))
     if not (folder / OVERRIDES).exists():
         write_whole(folder / OVERRIDES, "student,points,reason\n")
     for result in record.submissions:
         write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
+        write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
+        write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
+    write_whole(folder / "junit.xml", junit_xml(record))
     for name, text in gradebooks(record, people) if people else ():
         write_whole(folder / name, text)
     write_whole(folder / "class.html", class_page(record))
@@ -88,17 +92,43 @@ def _number(points: float) -> str:
     return f"{points:.10g}"
 
 
+def changed_points(earlier: GradeRecord, record: GradeRecord) -> list[str]:
+    """What changed since an earlier grading, a line for each student."""
+    before = {result.student: result.points for result in earlier.submissions}
+    return [
+        f"{result.title}: {_number(before[result.student])} before, {_number(result.points)} now"
+        for result in record.submissions
+        if before.get(result.student, result.points) != result.points
+    ]
+
+
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     visibility = {"visibility": record.visibility}
+    tests = [test | visibility for test in _tests(record, result, "score")]
+    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
+
+
+def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
+    score = result.points / record.max_points if record.max_points else 0.0
+    tests = _tests(record, result, "points")
+    return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
+
+
+def _tests(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
+    """What a student may read about each check, with the names that a system gives to points."""
     tests = []
     for check in result.checks:
         lines = [check.message] if record.hint >= 1 else []
         for mistake in check.mistakes if record.hint >= 2 else ():
             lines.append(f"likely mistake: {mistake.sentence}")
             lines += [f"fix: {mistake.fix}"] if record.hint >= 3 and mistake.fix else []
-        scores = {"name": check.name, "score": check.points, "max_score": check.max_points}
-        tests.append({**scores, **visibility, "output": "\n".join(lines)})
-    return {"score": result.points, "output": result.message, **visibility, "tests": tests}
+        scores = {"name": check.name, points: check.points, f"max_{points}": check.max_points}
+        tests.append(scores | {"output": "\n".join(lines)})
+    return tests
+
+
+def junit_xml(record: GradeRecord) -> str:
+    return _render("junit.xml", record=record)
 
 
 def student_page(record: GradeRecord, result: SubmissionResult) -> str:

@@ -43,6 +43,7 @@ class Person:
     ids      and logins, in small letters
     keys     the letters of the name with its parts in any order
     due      the time until which a submission is in time, with the extension
+    late_days  days that cost nothing
     """
 
     row: Row
@@ -52,6 +53,7 @@ class Person:
     ids: frozenset[str]
     keys: frozenset[str]
     due: datetime | None
+    late_days: int
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,10 @@ def _read_person(row: Row) -> Person:
         if due and row.get("extension"):
             is_days = re.fullmatch(r"\d+", row["extension"])
             due = due + timedelta(int(row["extension"])) if is_days else _read_time(row["extension"])
+        late_days = int(row.get("late days") or 0)
     except (ValueError, OverflowError) as error:
         raise BadInput(f"the roster's row of {name or first(IDS)}: {error}; write times as 2026-11-27 23:59") from None
-    return Person(row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due)
+    return Person(row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due, late_days)
 
 
 def _read_time(text: str) -> datetime:
@@ -127,7 +130,9 @@ def _keys(name: str) -> frozenset[str]:
     return frozenset(keys - {""})
 
 
-def apply_roster(record: GradeRecord, people: Sequence[Person], late_percent: float) -> GradeRecord:
+def apply_roster(
+    record: GradeRecord, people: Sequence[Person], late_percent: float, grace_minutes: float = 0.0
+) -> GradeRecord:
     """The record with a roster's names, late points, who handed nothing in, and what is not certain."""
     prefix = os.path.commonprefix([result.student for result in record.submissions])
     is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
@@ -144,9 +149,10 @@ def apply_roster(record: GradeRecord, people: Sequence[Person], late_percent: fl
             results.append(replace(result, class_notes=(reason,)))
             uncertain.append(f"{result.student}: {reason}")
             continue
-        days = _days_late(result, person)
-        notes = (f"{count_of(days, 'day')} late",) if days else ("late, by its name",) if result.is_late else ()
-        lost = min(days * late_percent / 100, 1) * record.max_points
+        days = _days_late(result, person, grace_minutes)
+        free = f", {person.late_days} without loss" if days and person.late_days else ""
+        notes = (f"{count_of(days, 'day')} late{free}",) if days else ("late, by its name",) if result.is_late else ()
+        lost = min(max(days - person.late_days, 0) * late_percent / 100, 1) * record.max_points
         result = replace(result, name=person.name, roster_id=person.id, section=person.section, row=rows[0])
         results.append(replace(result, lost=lost, class_notes=notes))
     taken = {row for rows, _ in found for row in rows}
@@ -182,11 +188,12 @@ def _names(rows: Iterable[int], people: Sequence[Person]) -> str:
     return " and ".join(people[i].name or people[i].id for i in rows)
 
 
-def _days_late(result: SubmissionResult, person: Person) -> int:
-    """The begun days after the due time."""
+def _days_late(result: SubmissionResult, person: Person, grace_minutes: float) -> int:
+    """The begun days after the due time; within the grace it is none."""
     if person.due is None or result.is_late is False:
         return 0
-    return max(math.ceil((result.time - person.due.timestamp()) / 86400), 0)
+    seconds = result.time - person.due.timestamp()
+    return math.ceil(seconds / 86400) if seconds > 60 * grace_minutes else 0
 
 
 def read_overrides(path: Path) -> list[Override]:

@@ -323,6 +323,9 @@ def main():
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder, os.path.dirname(folder)]))
     package, _, file = f"submission/{begin['file']}".rpartition("/")  # of `from .layers import forward`
     namespace, errors = load(begin["cells"], file, package.replace("/", "."), begin["seconds"], begin["skipped"])
+    for name, others in begin["aliases"].items():
+        for other in filter(namespace.__contains__, others):
+            namespace.setdefault(name, namespace[other])
     send({"result": None, "errors": errors})
     for line in requests:
         request = unpack(line)
