@@ -281,3 +281,45 @@ class Needs:
 def test_what_cannot_be_checked_gets_one_sentence(given: Any, words: str) -> None:
     with pytest.raises(BadInput, match=words):
         check(*given)
+
+
+CLASSES = """
+import numpy as np
+class Dense:
+    def __init__(self, inputs, units):
+        self.W = np.random.randn(inputs, units)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, d):
+        self.dW = FACTOR * self.x.T @ d
+        return d @ self.W.T
+class Net:
+    def __init__(self):
+        self.first = Dense(3, 1)
+    def forward(self, x):
+        return self.first.forward(x)
+    def loss(self, X, y):
+        self.p = self.forward(X)
+        return ((self.p - y) ** 2).mean()
+    def backward(self, X, y):
+        self.first.backward(2 * (self.p - y) / y.size)
+class Record:
+    pass
+FACTOR = 1
+X, y = np.random.randn(6, 3), np.random.randn(6, 1)
+net = Net()
+"""
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "right"), (3, "wrong")])
+def test_classes_and_objects_of_a_python_module_are_checked(factor: int, verdict: str) -> None:
+    module = ModuleType("classes_of_a_student")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(CLASSES, "classes_of_a_student.py", "exec"), module.__dict__)
+        vars(module)["FACTOR"] = factor
+        report = check(module)
+    finally:
+        del sys.modules[module.__name__]
+    assert verdicts(report) == {"net: first.W": verdict, "Dense: x": "right", "Dense: W": verdict}

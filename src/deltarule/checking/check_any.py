@@ -80,6 +80,7 @@ def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
         return _check_loss_object(target, forward, backward, arguments, hint)
     loss = _method(target, _LOSSES)
     if loss is not None and (backward is None or not _is_layer(forward, backward, arguments)):
+        arguments = arguments or tuple(_variables(loss, _names_of(loss)))
         return _check_network(target, loss, backward or _method(target, _GRADIENTS), arguments, hint)
     if forward is not None and backward is not None:
         return _check_layer(target, forward, backward, arguments, hint)
@@ -209,7 +210,8 @@ def _method(target: Any, names: Sequence[str]) -> Callable[..., Any] | None:
 
 
 def _is_layer(forward: Any, backward: Any, arguments: Sequence[Any]) -> bool:
-    return forward is not None and len(arguments) < 2 and len(required_parameters(backward)) > 0
+    names = [one.name for one in required_parameters(backward)]
+    return forward is not None and len(arguments) < 2 and bool(names) and not {*names} & {*_TARGETS}
 
 
 def _check_layer(
@@ -376,6 +378,8 @@ def _check_module(module: ModuleType, hint: str) -> CodeReport:
     own = {name: one for name, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__}
     functions = {name: one for name, one in own.items() if inspect.isfunction(one)}
     objects = {name: one for name, one in vars(module).items() if type(one).__module__ == module.__name__}
+    made = {type(one) for one in objects.values()}
+    objects |= {name: one for name, one in own.items() if _is_layer_class(one) and one not in made}
     partners = {name: _partner_of(name, functions) for name in functions}
     reports, left = {}, []
     for name, one in (functions | objects).items():
@@ -392,6 +396,11 @@ def _check_module(module: ModuleType, hint: str) -> CodeReport:
             "and what it is called with"
         )
     return _merged(module.__name__, reports, left)
+
+
+def _is_layer_class(one: Any) -> bool:
+    has_both = all(any(hasattr(one, name) for name in names) for names in (_FORWARDS[:1] + _FORWARDS[2:], _BACKWARDS))
+    return isinstance(one, type) and has_both
 
 
 def _partner_of(name: str, functions: Mapping[str, Any]) -> str | None:
