@@ -161,3 +161,27 @@ def test_far_dates_are_missing() -> None:
 
 def test_order_without_a_column() -> None:
     assert resolve_order("'time'", ["01/02/2021"], "month-first") == "month-first"
+
+
+def test_texts_among_dates_are_categories_and_parts_may_be_declared() -> None:
+    ends = [day.strftime("%Y-%m-%d") if n % 3 else "never" for n, day in enumerate(DAYS)]
+    frame = frame_of({"end": ends, "end: days": range(0, 300, 5)})
+    types = infer_column_types(frame, {"end: month": "category", "end: weekday": "unused"})
+    kinds = {name: column.kind for name, column in types.items()}
+    assert kinds == {
+        "end: month": "category",
+        "end: weekday": "unused",
+        "end: days (date)": "number",  # the name is taken
+        "end: text": "category",
+        "end: days": "number",
+    }
+    columns = fit_columns(frame, types.values())
+    names = [name for column in columns for name in column.inputs]
+    x = dict(zip(names, encode_columns(columns, frame).T, strict=True))
+    is_never = np.array(ends) == "never"
+    np.testing.assert_array_equal(x["end: text=never"], is_never)
+    np.testing.assert_array_equal(x["end: text=a date"], ~is_never)
+    np.testing.assert_array_equal(x["end: month=2"], [day.month == 2 for day in DAYS] & ~is_never)
+    np.testing.assert_array_equal(x["end: days (date) is missing"], is_never)
+    with pytest.raises(BadInput, match="there is no column 'end: century' to be a number"):
+        infer_column_types(frame, {"end: century": "number"})

@@ -30,7 +30,7 @@ from deltarule.estimators.tabular.intervals import Intervals
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
-from deltarule.tables.dates import PARTS
+from deltarule.tables.dates import PARTS, TEXT_PART
 from deltarule.tables.number_forms import NumberForm
 from deltarule.tables.targets import to_text_classes
 
@@ -203,7 +203,7 @@ def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, 
     network = of_network["_architecture"].network
     columns, classes = own["columns_"], of_network.get("classes_")
     inputs = sum(len(column.inputs) for column in columns)
-    has_parts = all(column.part in ("", *PARTS) for column in columns)
+    has_parts = all(column.part in ("", *PARTS, TEXT_PART) for column in columns)
     if inputs != network.inputs or not has_parts or any(c.kind not in KINDS or not c.scale for c in columns):
         raise ValueError(f"the columns make {inputs} inputs for a network of {network.inputs}")
     _check_arrays(of_network["_architecture"], arrays)

@@ -16,7 +16,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
-from deltarule.tables.dates import date_parts, resolve_order
+from deltarule.tables.dates import TEXT_PART, date_parts, parse_dates, resolve_order
 from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.number_forms import NumberForm, ParsedNumbers, has_number_form, parse_numbers
 
@@ -114,7 +114,7 @@ def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool 
         if column.kind == NUMBER:
             column = _fit_number(column, frame, should_squash)
         elif column.kind == CATEGORY:
-            counts = Counter(texts_of(frame[column.name])).most_common(limit)
+            counts = Counter(category_texts(column, frame)).most_common(limit)
             # Nothing can be learned from a category that occurs once.
             frequent = sorted(name for name, count in counts if count >= 2)
             column = dataclasses.replace(column, categories=tuple(frequent))
@@ -176,7 +176,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
                 part[:, 1] = gaps
         else:
             index_of = {name: index for index, name in enumerate(column.categories)}
-            texts = match_categories(texts_of(frame[column.name]), column.categories)
+            texts = match_categories(category_texts(column, frame), column.categories)
             indices = np.array([index_of.get(text, -1) for text in texts], np.int64)
             rows = np.flatnonzero(indices >= 0)
             part[rows, indices[rows]] = 1.0
@@ -231,7 +231,19 @@ def first_non_number(column: np.ndarray, form: NumberForm | None = None) -> str:
 
 
 def category_columns(columns: Sequence[Column]) -> list[str]:
-    return [column.name for column in columns if column.kind == CATEGORY]
+    return [column.origin for column in columns if column.kind == CATEGORY]
+
+
+def category_texts(column: Column, frame: Frame) -> list[str]:
+    """The names [N] of a column's categories in a frame; of a part of dates those of its numbers, or of other texts."""
+    texts = texts_of(frame[column.origin])
+    if not column.part:
+        return texts
+    order = resolve_order(shorten_repr(column.origin), texts, column.order)
+    if column.part != TEXT_PART:
+        return [*map(as_text, date_parts(tuple(texts), order)[column.part].tolist())]
+    dates = parse_dates(texts, order)
+    return ["a date" if text in dates else text for text in texts]
 
 
 def texts_of(values: np.ndarray) -> list[str]:

@@ -18,7 +18,18 @@ from deltarule.tables.column_encoder import (
     first_non_number,
     present_values,
 )
-from deltarule.tables.dates import MIXED, OPEN, ORDERS, are_dates, date_order, date_parts, resolve_order
+from deltarule.tables.dates import (
+    MIXED,
+    OPEN,
+    ORDERS,
+    PARTS,
+    TEXT_PART,
+    are_dates,
+    date_order,
+    date_parts,
+    parse_dates,
+    resolve_order,
+)
 from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
 from deltarule.tables.number_forms import LOSSLESS_LIMIT, has_number_form, is_number, parse_numbers
@@ -44,6 +55,7 @@ REASONS = {
     "category": "texts, {distinct} different",
     "codes": "codes, {distinct} different",
     "date": "dates, {distinct} different",
+    "text-among-dates": "texts among dates",
     "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells",
     "mixed-forms": "numbers in several forms, such as {examples}; write all in one form",
     "mixed-dates": "dates that begin with the day in some rows and with the month in others; write all in one order",
@@ -62,7 +74,7 @@ def infer_column_types(
     if dates not in (None, *ORDERS):
         raise BadInput(f"dates is {dates!r}; choose one of {', '.join(ORDERS)}")
     for name, kind in types.items():
-        if name not in frame:
+        if name not in frame and not _is_part(name, frame):
             raise BadInput(f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names([*frame])}")
         if kind not in KINDS:
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
@@ -75,7 +87,7 @@ def infer_column_types(
         elif column.kind == NUMBER and (value := first_non_number(cells)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
         inferred[name] = column
-    parts = {column.name: _date_columns(column, frame) for column in _with_orders(date_columns, frame, dates)}
+    parts = {column.name: _date_columns(column, frame, types) for column in _with_orders(date_columns, frame, dates)}
     listed = [part for column in inferred.values() for part in parts.get(column.name, [column])]
     inferred = {column.name: column for column in listed}
     if all(column.kind == UNUSED for column in inferred.values()):
@@ -97,14 +109,29 @@ def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> list
     return ordered
 
 
-def _date_columns(column: Column, frame: Frame) -> list[Column]:
-    """A column of numbers for each part of dates that is not the same in all rows."""
-    parts = date_parts(tuple(frame[column.name].tolist()), column.order)
-    columns = [
-        replace(column, name=f"{column.name}: {part}", source=column.name, part=part)
-        for part, values in parts.items()
-        if len(set(present_values(values).tolist())) > 1
-    ]
+def _is_part(name: str, frame: Frame) -> bool:
+    source, _, part = name.rpartition(": ")
+    return source in frame and part in (*PARTS, TEXT_PART)
+
+
+def _date_columns(column: Column, frame: Frame, types: Mapping[str, str]) -> list[Column]:
+    """A column for each part of dates that is not the same in all rows, and one for texts among them, as never."""
+    texts = frame[column.name].tolist()
+    parts = date_parts(tuple(texts), column.order)
+    varying = [part for part, values in parts.items() if len(set(present_values(values).tolist())) > 1]
+    known = parse_dates(texts, column.order)
+    if sum(text != "" and text not in known for text in texts) > 1:
+        varying.append(TEXT_PART)
+    columns = []
+    for part in varying:
+        name = f"{column.name}: {part}"
+        declared = types.get(name) if name not in frame else None
+        name = f"{name} (date)" if name in frame else name
+        part_column = replace(column, name=name, source=column.name, part=part)
+        if declared or part == TEXT_PART:
+            kind, why, code = _type(declared or CATEGORY, "declared" if declared else "text-among-dates")
+            part_column = replace(part_column, kind=kind, why=why, code=code)
+        columns.append(part_column)
     return columns or [Column(column.name, *_type(UNUSED, "empty"))]
 
 

@@ -18,6 +18,8 @@ MIXED, OPEN = "mixed", "open"
 """Of dates that begin with the day in some rows and with the month in others, and of dates that may be either."""
 PARTS = ("year", "month", "weekday", "hour", "days")
 """Of a date; weekdays count from Monday, 0, and days from 1970."""
+TEXT_PART = "text"
+"""Of a column of dates: the text of what is none, such as never."""
 FIRST_YEAR, LAST_YEAR = 1000, 2199
 """Dates out of these years, such as 9999-12-31, stand for no end, or for an unknown date."""
 EPOCH = datetime(1970, 1, 1)

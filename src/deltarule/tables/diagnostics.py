@@ -17,6 +17,7 @@ from deltarule.tables.column_encoder import (
     CATEGORY,
     NUMBER,
     Column,
+    category_texts,
     numbers_and_form,
     numbers_of_column,
     present_values,
@@ -97,9 +98,9 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
     """Find columns with categories that have no feature."""
     diagnostics = []
     for column in columns:
-        if column.kind != CATEGORY or column.name not in frame:
+        if column.kind != CATEGORY or column.origin not in frame:
             continue
-        counts = Counter(match_categories(texts_of(frame[column.name]), column.categories))
+        counts = Counter(match_categories(category_texts(column, frame), column.categories))
         unknown = sorted(name for name in counts if name not in column.categories)
         if unknown:
             rows = count_of(sum(counts[name] for name in unknown), "row")
