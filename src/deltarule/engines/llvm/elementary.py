@@ -16,8 +16,12 @@ ROOT_HALF_BITS = 0x3FE6A09E667F3BCD
 SINGLE_LN2_HIGH, SINGLE_LN2_LOW = 0.693359375, -2.12194440e-4
 SINGLE_ROUND = 1.5 * 2**23 + 126  # adding it leaves k + 126, for a whole k, in the lowest bits
 SINGLE_ROOT_HALF_BITS = 0x3F3504F3
-# (e^r − 1 − r) / r² between ± ln 2 / 2: the Taylor series; interpolated where a Chebyshev polynomial is 0.
-EXPONENTIAL = [1 / math.factorial(k) for k in range(14, 1, -1)]
+# (e^r − 1 − r) / r² between ± ln 2 / 2, the highest coefficient first: interpolated where a Chebyshev polynomial is 0.
+EXPONENTIAL = [
+    *(2.510038549551032e-08, 2.7620088445409746e-07, 2.7557268459997064e-06, 2.4801521295954376e-05),
+    *(0.00019841269863053618, 0.0013888888917213717, 0.008333333333330062, 0.04166666666662413),
+    *(0.16666666666666669, 0.5000000000000001),
+]
 SINGLE_EXPONENTIAL = [
     *(0.001392637612298131, 0.008363333530724049, 0.04166655242443085, 0.16666576266288757, 0.5),
 ]
