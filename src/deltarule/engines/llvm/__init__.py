@@ -1,4 +1,17 @@
 """The engine that prints programs of updates in LLVM's language, and runs them on blocks of members.
 
 Begin at `printer.py`; `plan.py` says in which loops a program runs. `engine.py` calls what `machine_code.py` compiles.
+
+What measurements and mistakes have taught:
+
+- Loops, not code written out: a text does not grow with the network, and compiles in 0.2 to 0.6 seconds.
+- An array of rows is computed in the last loop that serves all its readers. In the first one that could, all arrays
+  would be kept for all rows, because every loss divides by a sum of weights.
+- One number a row (a row's share of the batch) goes first in its loop: else it tears a group apart, which takes a third
+  longer.
+- From 32 units on, tiles of 8 rows × 3 units take 0.77 to 0.87 of the time of 4 × 4; below that 4 × 4 or 5 × 4 is best.
+- The gradient of weights holds its tile of ∂J/∂z in registers and goes through the inputs line by line. Tiles of 2 to 6
+  lines, whose sums are all loaded before one is stored, take as long or longer.
+- An exponential in float64 has ten interpolated terms instead of the Taylor series' thirteen: as exact, and networks of
+  sigmoids take up to a tenth less.
 """
