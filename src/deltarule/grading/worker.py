@@ -187,7 +187,7 @@ def load(cells, file, package, seconds, skipped):
                 set_timer(0)
     os.close(progress)
     for name, function in functions.items():  # a later value of the same name, as in `loss = loss(x, y)`
-        if not callable(namespace.get(name)):
+        if not callable(namespace.get(name, callable)):
             namespace[name] = function
     return namespace, errors[:3]
 
