@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deltarule.checking.scripts.check_script import NoTraining, check_script
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, RunFailed
 
 PROGRAMS = sorted(Path(__file__).parent.joinpath("programs").glob("*.py"))
 SLIPS = runpy.run_path(str(Path(__file__).with_name("slips.py")))["SLIPS"]
@@ -142,3 +142,59 @@ def test_the_command(deltarule, tmp_path):
     assert (status, out) == (2, "") and "train.py, line 1: NameError" in err
     assert deltarule("check", str(tmp_path / "none.py"))[0] == 2
     assert deltarule("check", str(path), "--seed", "1")[0] == 2
+
+
+BIAS = """
+import numpy as np
+rng = np.random.default_rng(1)
+x = np.linspace(0, 1, 20)
+Y = np.stack([3 * x + 1, 2 - x], axis=1)
+w, b = rng.normal(size=2), np.zeros(2)
+for step in range(50):
+    pred = x[:, None] * w + b
+    cost = ((pred - Y) ** 2).mean()
+    d = 2 * (pred - Y) / Y.size
+    w -= 0.1 * (x[:, None] * d).sum(0)
+    b -= 0.1 * d.sum(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remark"),
+    [
+        ("b -= 0.1 * d.sum(0) * 20", "(line 12) moves 20 times as far as the loss says"),
+        ("b += 0.1 * d.sum(0)", "(line 12) has the wrong sign"),
+        ("b -= 0.1 * d.sum()", "(line 12) moves by one number in all entries, as a sum over everything does"),
+        ("b -= 0 * d.sum(0)", "(line 12) does not move"),
+    ],
+)
+def test_numbers_say_what_is_wrong_with_an_update(tmp_path, wrong, remark):
+    path = script(tmp_path, BIAS)
+    assert check_script(path).ok
+    path.write_text(BIAS.replace("b -= 0.1 * d.sum(0)", wrong), encoding="utf-8")
+    report = check_script(path)
+    assert list(report.right) == ["w"]
+    assert {name: text.replace("20.0", "20") for name, text in report.wrong.items()} == {"b": remark}
+
+
+def test_a_script_that_never_ends_is_ended(tmp_path):
+    text = "import itertools\nw = 0.5\nfor step in itertools.count():\n    w = w - 0.1 * w\n    while True: pass\n"
+    with pytest.raises(RunFailed, match="not checked within 1 seconds|ended early"):
+        check_script(script(tmp_path, text.replace("while True: pass", "sum(itertools.count())")), seconds=1)
+
+
+def test_functions_of_a_file_that_does_not_train_are_checked(deltarule, tmp_path):
+    path = tmp_path / "my_loss.py"
+    text = "import numpy as np\nX, y, w = np.eye(3)[:2], np.ones(2), np.arange(3.0)\ndef mse(w, X, y):\n"
+    text += "    e = X @ w - y\n    return (e ** 2).sum(), 2 * X.T @ e\n"
+    path.write_text(text, encoding="utf-8")
+    status, out, _ = deltarule("check", str(path))
+    assert status == 0 and "right" in out
+    path.write_text(text.replace("2 * X.T", "X.T"), encoding="utf-8")
+    assert deltarule("check", str(path))[0] == 1
+    path.write_text(text.replace("X, y, w = np.eye(3)[:2], np.ones(2), np.arange(3.0)", ""), encoding="utf-8")
+    status, out, err = deltarule("check", str(path))
+    assert (status, out) == (
+        2,
+        "",
+    ) and "define w, X, y in the file, or in Python call deltarule.check(mse, w, X, y)" in err

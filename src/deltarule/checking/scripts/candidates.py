@@ -107,7 +107,7 @@ def _candidates_of(
         vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
     agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move=moves is not None)
     rate = None if factor is None else named_rate(step, factor)
-    is_plausible = factor is not None and (factor > 0 if moves is not None else _is_whole_ratio(abs(factor)))
+    is_plausible = factor is not None and (factor > 0 if moves is not None else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
     rank = (
         2 * (moves is not None) + (rate is not None) + (is_word or is_made) + (not is_made) / 2 - _RANK_OF_VALUES[which]
@@ -157,7 +157,7 @@ def _explain(
             factor = float(f"{(vector @ values) / (values @ values):.6g}")
             if factor == 0 or not np.isfinite(factor) or not step.fits(vector, slopes, i, factor):
                 continue
-            if is_move or _is_whole_ratio(abs(factor)):
+            if is_move or is_whole_ratio(abs(factor)):
                 alike.append((i, remark, vector, factor))
     sure = {factor for i, _, _, factor in alike if is_move or step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS}
     for factor in sure:
@@ -198,7 +198,7 @@ def named_rate(step: StepSlopes, factor: float) -> float | None:
     return next((rate for rate in sorted(step.constant_rates) if abs(factor - rate) < 1e-3 * rate), None)
 
 
-def _is_whole_ratio(factor: float) -> bool:
+def is_whole_ratio(factor: float) -> bool:
     """Whether a factor is a whole number, or one divided by it, or half of one."""
     ratios = (factor, 1 / factor, 2 * factor)
     return any(abs(ratio - round(ratio)) < 1e-3 * ratio and 1 <= round(ratio) <= MAX_FACTOR for ratio in ratios)

@@ -89,6 +89,8 @@ class NumbersMet:
         if not a.size or a.shape != y.shape or not _are_shares(a) or not _are_shares(y):
             return
         for p, q, names in ((a, y, f"{right[0]}, {left[0]}"), (y, a, f"{left[0]}, {right[0]}")):
+            if ((p <= 0) & (q > 0)).any():
+                continue  # the labels, not the probabilities
             log, log_of_rest = np.log(np.clip(p, 1e-300, None)), np.log(np.clip(1 - p, 1e-300, None))
             self._add((function, f"cross-entropy({names})"), float(-(q * log).sum()), line)
             both = -(q * log + (1 - q) * log_of_rest).sum()

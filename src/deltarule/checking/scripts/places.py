@@ -94,6 +94,7 @@ class Place:
     key: Any = None
     is_increment: bool = False
     updates: int = 0
+    line: int = 0
 
     def get(self) -> Any:
         getters: dict[str, Callable[[], Any]] = {
@@ -147,6 +148,11 @@ class Parameter:
     def is_increment(self) -> bool:
         """Whether an update adds something to it."""
         return any(place.is_increment for place, _ in self.parts)
+
+    @property
+    def line(self) -> int:
+        """The line that updates it."""
+        return self.parts[0][0].line
 
     @property
     def updates(self) -> int:

@@ -140,6 +140,7 @@ class StepRun(TracedRun):
             place = Place(pending.text, "variable", frame, pending.text)
         place = self._places.setdefault((place.kind, id(place.owner), place.key), place)
         source = self.sources.get(frame.f_code.co_filename)
+        place.line = line
         if self.is_in_step:
             place.updates += 1
         place.is_increment |= source is not None and line in source.increments

@@ -6,9 +6,10 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from deltarule.checking.scripts.candidates import Candidate, find_candidates, sounds_like_loss
+from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio, sounds_like_loss
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop
+from deltarule.checking.scripts.step_run import DIRECTIONS
 
 _SUMS = ("total", "sum", "acc")
 NOT_FOUND = -99.0
@@ -118,7 +119,7 @@ class _Judge:
             and (self.asymmetric or is_heavier or best.rate is not None)
             and not self._is_contradicted(best)
         ):
-            wrong = {i: "does not move" if i in self.still else "" for i in self.wrong}
+            wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
             if wrong and best.rate is not None and (second := self._explained_by_another(wrong)) is not None:
                 self.right |= dict.fromkeys(wrong, f"follows {second.name}")
                 wrong = {}
@@ -134,6 +135,24 @@ class _Judge:
                 confidence=(1.0 if wrong else 2.0, balance),
             )
         return None
+
+    def _kind_of_mistake(self, array: int, best: Candidate) -> str:
+        """What the numbers alone say about a wrong array."""
+        parameter = self.step.run.parameters[array]
+        where = f"(line {parameter.line}) "
+        if array in self.still:
+            return f"{where}does not move"
+        if not best.is_move or best.factor is None:
+            return ""
+        ratio = best.multiples.get(array, 0.0) / best.factor
+        if ratio and (self.step.sizes[array] > DIRECTIONS or is_whole_ratio(abs(ratio))):
+            if abs(ratio + 1) < 1e-3:
+                return f"{where}has the wrong sign"
+            return f"{where}moves {ratio:.4g} times as far as the loss says"
+        moved = parameter.moved()
+        if moved.size > 1 and np.ptp(moved) <= 1e-9 * np.abs(moved).max():
+            return f"{where}moves by one number in all entries, as a sum over everything does"
+        return ""
 
     def _explained_by_another(self, wrong: Iterable[int]) -> Candidate | None:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
