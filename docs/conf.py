@@ -35,6 +35,7 @@ html_title = f"deltarule {release}"
 html_static_path = ["static"]
 html_css_files = ["deltarule.css"]
 html_copy_source = False
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

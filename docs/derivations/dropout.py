@@ -22,4 +22,4 @@ def layer() -> Iterator[Values]:
         yield Values(names, {"n": 5, "h": 4})
 
 
-VALUES = {"Forward": layer, "Backward": layer}
+VALUES = {"Forward: scaling": layer, "Backward": layer}

@@ -1,13 +1,16 @@
 """The pages as a site: built without a warning, and whole without a network."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 from search_terms import PAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,6 +43,45 @@ def test_search_puts_the_page_that_answers_first(site: Path) -> None:
     for term, page in PAGES.items():
         main = [number for number, _, is_main in index["indexentries"][term] if is_main]
         assert [index["docnames"][number] for number in main] == [page], term
+
+
+QUESTIONS = {
+    "relu at a kink": "derivations/activations",
+    "dropout scaling": "derivations/dropout",
+    "save and load": "how-to/resume-a-run",
+    "class imbalance": "how-to/class-imbalance",
+    "resume": "how-to/resume-a-run",
+    "onnx": "how-to/a-table-of-your-own",
+    "learning curve": "how-to/look-at-a-run",
+    "not learning": "reference/why-not-learning",
+    "batch norm backward": "derivations/batch-norm",
+    "comparing two optimizers over many seeds": "how-to/compare-two-optimizers",
+    "gradient check": "how-to/check-your-own-code",
+    "momentum formula": "derivations/optimizers",
+    "softmax derivative": "derivations/softmax",
+    "weight decay": "derivations/penalties",
+    "chain rule": "learn/2-node",
+}
+"""What people type, and the page whose answer should come first."""
+
+
+def test_the_first_hit_of_a_search_answers(site: Path) -> None:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+    if path is None and "CI" not in os.environ:
+        pytest.skip("there is no Chromium or Chrome here; CI has one, and fails without")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(args=["--no-sandbox"], executable_path=path)
+        page, first = browser.new_page(), {}
+        for question in QUESTIONS:
+            page.goto(f"{(site / 'search.html').as_uri()}?q={question.replace(' ', '+')}")
+            hit = page.locator("ul.search > li > a").first
+            hit.wait_for()
+            page.wait_for_function(
+                "/found|finished|did not/i.test(document.querySelector('.search-summary').textContent)"
+            )
+            first[question] = str(hit.get_attribute("href")).partition(".html")[0]
+        browser.close()
+    assert first == QUESTIONS
 
 
 def test_formulas_are_drawn_without_scripts(site: Path) -> None:
