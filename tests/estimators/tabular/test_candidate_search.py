@@ -143,3 +143,18 @@ def test_a_continued_ensemble_learns_of_the_further_rows() -> None:
     ensemble = train_ensemble(make, x[known], y[known], choice, 2)
     before = ensemble.score(x[~known], y[~known])
     assert before < 0.3 and continue_ensemble(ensemble, x, y, choice).score(x[~known], y[~known]) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("scores", "others", "is_better"),
+    [
+        ((-0.5, -0.5, 0.0), (-1.0, -1.0, 0.0), True),
+        ((-0.99, -0.99, 0.0), (-1.0, -1.0, 0.0), False),  # a squared error that is 1 % lower
+        ((0.9, -0.3, 0.01), (0.8, -0.2, 0.01), True),
+        ((0.9, -0.3, 0.01), (0.895, -0.2, 0.01), False),  # as accurate, and less likely
+        ((0.895, -0.2, 0.01), (0.9, -0.3, 0.01), True),
+    ],
+)
+def test_choices_are_compared_by_their_scores(scores: Any, others: Any, is_better: bool) -> None:
+    one, other = (Choice({}, 1, 10, 1.0, [], each) for each in (scores, others))
+    assert one.is_better_than(other) == is_better
