@@ -123,7 +123,7 @@ class State:
         if id(value) in self._seen or isinstance(value, str | bytes | int | float | type | ModuleType | FunctionType):
             return []
         self._seen.add(id(value))
-        if isinstance(value, np.ndarray):
+        if issubclass(type(value), np.ndarray):  # no recorded one, which a closure of an earlier call may hold
             if value.flags.writeable and value.dtype.kind != "O" and self._bytes + value.nbytes < MAX_BYTES:
                 self._bytes += value.nbytes
                 self._arrays.append((value, value.copy()))
