@@ -172,6 +172,24 @@ def test_time_limit(tmp_path: Path) -> None:
     assert verdicts(result)["dW"] == verdicts(result)["W"] == "right"
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="the system does not say how long a process waits"
+)
+def test_a_busy_machine_takes_no_points(tmp_path: Path) -> None:
+    """The function needs most of its time, and gets a fraction of a processor."""
+    text = edited("time_limit_seconds = 5", "time_limit_seconds = 2", ASSIGNMENT)
+    burn = "import time\n    end = time.process_time() + 1\n    while time.process_time() < end: pass\n    "
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
+    try:
+        result = grade_one(tmp_path, edited(FORWARD, f"{burn}{FORWARD}"), text)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert verdicts(result)["z"] == "right"
+
+
 def test_megabytes_of_output(tmp_path: Path) -> None:
     source = "print('x' * 10**7)\n" + edited(FORWARD, "print('y' * 10**7); return x @ W + b")
     assert grade_one(tmp_path, source).points == 7
