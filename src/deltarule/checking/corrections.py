@@ -23,7 +23,7 @@ class Correction:
     code      what stands there
     meaning   what it is meant to be, as "the gradient of h (line 14)"; or ""
     proof     what holds with the correction, as "with it all 5 arrays are right"; or why there is none
-    kind      the kind of edit that repaired it
+    kind      the code of the mistake in `kinds.toml`, read off the correction; or ""
     others    other corrections of one line that are right too
     """
 

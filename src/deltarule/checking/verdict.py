@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors, why_clipped
-from deltarule.checking.catalog import Mistake, join_names
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.corrections import Correction
 from deltarule.checking.measured_point import MeasuredPoint, compare_closely, measure_point, move_off_kinks
 from deltarule.checking.mistakes.diagnose import diagnose_code
@@ -145,7 +146,10 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
-        report = replace(report, correction=_correct(judged, context) if is_any_wrong else None)
+        correction = _correct(judged, context) if is_any_wrong else None
+        named = mistakes or _named_by(correction, report)
+        further = [note for note in notes if mistakes or not named or note.code not in UNEXPLAINED]
+        report, notes = replace(report, correction=correction, diagnosis=named), further
     else:
         report, further = _confirm(report, judged.code, arrays, context)
         notes += further
@@ -163,6 +167,15 @@ def _correct(point: MeasuredPoint, context: Context) -> Correction | None:
         return None
     truth = [np.where(array.at_kink, np.nan, array.expected) for array in point.reference.arrays]
     return find_correction(point.code, truth, context.others, context.shorter, context.seconds)
+
+
+def _named_by(correction: Correction | None, report: CodeReport) -> tuple[Mistake, ...]:
+    """The mistake that a correction shows, where numbers alone do not explain it."""
+    if correction is None or not correction.kind:
+        return ()
+    wrong = [array.name for array in report.arrays if array.verdict == WRONG]
+    where = f"line {correction.line} of {Path(correction.file).name}"
+    return (make_mistake(correction.kind, wrong, f"{where} should be {correction.changes[0].new}"),)
 
 
 def _notes_on_zeros(point: MeasuredPoint, arrays: Sequence[ArrayVerdict], context: Context) -> Iterator[Note]:
@@ -246,25 +259,27 @@ def _confirm(
     notes = [Note("unused", subject=context.subject, names=join_names(unused))] if unused else []
     # A layer's backward pass may read its input from outside, where it stays: it is called for no other input.
     stale = probes.find_stale(code) if vacuous is None and code.is_repeatable and not context.is_layer else None
-    named = _diagnose_nearby(code, context) if stale else ()
+    near = _measure_nearby(code) if stale else None
+    named = _diagnose(near, context)[0] if near else ()
     if stale and not _is_epsilon_of_loss(named):
         may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
         named = named or (() if may_be_hidden and not probes.depends_on_earlier_calls(code.nearby, code) else (stale,))
-        report = _with_wrong_arrays(replace(report, worst=None, diagnosis=named), stale, code, context)
+        correction = _correct(near, context) if near else None
+        report = replace(report, worst=None, diagnosis=named, correction=correction)
+        report = _with_wrong_arrays(report, stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
         return report, notes if named else [*notes, Note("unexplained", rest=several(code.names))]
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 
-def _diagnose_nearby(code: Code, context: Context) -> tuple[Mistake, ...]:
-    """The mistakes, at parameters nearby, of a gradient right only by chance."""
+def _measure_nearby(code: Code) -> MeasuredPoint | None:
+    """A gradient that is right only by chance, at parameters nearby; None where the code fails there."""
     nearby = code.nearby
     try:
         raw, loss = probes.finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
-        point = compare_closely(measure_point(nearby, raw, loss))
-        return _diagnose(point, context)[0]
-    except BadInput:  # code that fails there
-        return ()
+        return compare_closely(measure_point(nearby, raw, loss))
+    except BadInput:
+        return None
 
 
 def _is_epsilon_of_loss(mistakes: Sequence[Mistake]) -> bool:
@@ -276,7 +291,8 @@ def _is_right_but_for_epsilon(mistakes: Sequence[Mistake], code: Code, context: 
     if not _is_epsilon_of_loss(mistakes) or not code.is_repeatable:
         return _is_epsilon_of_loss(mistakes)
     # One that is stale is clearly wrong nearby, and not by an ε.
-    return probes.find_stale(code) is None or _is_epsilon_of_loss(_diagnose_nearby(code, context))
+    near = _measure_nearby(code) if probes.find_stale(code) else None
+    return probes.find_stale(code) is None or bool(near and _is_epsilon_of_loss(_diagnose(near, context)[0]))
 
 
 def _why_vacuous(

@@ -7,13 +7,13 @@ from time import thread_time
 
 from deltarule.checking.corrections import Correction, LineChange
 from deltarule.checking.repair import labels
+from deltarule.checking.repair.naming import name_of
 from deltarule.checking.repair.probe import Place, list_places, probed
 from deltarule.checking.repair.program import Edit
 from deltarule.checking.repair.safety import no_effects
 from deltarule.checking.repair.search import SECONDS, Repair, Search
 from deltarule.checking.repair.wording import line_changes, source_of
 from deltarule.checking.user_code.callables import Code
-from deltarule.errors import DeltaruleError
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import quietly
 
@@ -35,7 +35,7 @@ def find_correction(
     """
     if seconds <= 0:
         return None
-    with suppress(DeltaruleError, RecursionError):
+    with suppress(Exception):  # values of users' own classes may raise anything; the verdict stands
         return quietly(lambda: _find(code, truth, others, shorter, seconds))
     return None
 
@@ -91,7 +91,7 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
         changes=tuple(changes),
         meaning=str(meaning) if meaning else "",
         proof=proof if len(changes) == 1 else proof.replace("with it", "with these"),
-        kind=last.kind,
+        kind=name_of(last, search.code.names) if len(best.edits) == 1 else "",
         others=tuple(other_changes[:MAX_OTHERS]),
     )
 

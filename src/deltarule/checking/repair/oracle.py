@@ -61,10 +61,10 @@ class Point:
         self.needs_loss = not self.code.has_own_forward_pass
 
     def gradient(self) -> list[Floats]:
+        start = [array.copy() for array in self.code.start]  # an edit may change them in place
         with self.arranged():
-            if self.needs_loss:
-                return [np.asarray(array, float) for array in gradient_at(self.code, self.code.start)]
-            return [np.asarray(array, float) for array in self.code.gradient(self.code.start)]
+            gradient = gradient_at(self.code, start) if self.needs_loss else self.code.gradient(start)
+            return [np.asarray(array, float) for array in gradient]
 
     def keeps_loss(self) -> bool:
         with self.arranged():

@@ -22,7 +22,8 @@ from deltarule.problem.problem import Floats
 
 Mask = NDArray[np.bool_]
 _NAME = "__deltarule_probe__"
-MAX_RECORDED_VISITS = 3
+MAX_RECORDED_VISITS, MAX_RECORDED_NUMBERS = 3, 12
+"""Visits of a place at which its value is recorded: of numbers more, since their signs agree easily."""
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 
@@ -211,7 +212,7 @@ class Probe:
     def _record(self, k: int, value: Any, local_names: dict[str, Any]) -> None:
         place = self.places[k]
         place.visits += 1
-        if place.visits > MAX_RECORDED_VISITS:
+        if place.visits > (MAX_RECORDED_VISITS if getattr(value, "size", 1) > 1 else MAX_RECORDED_NUMBERS):
             return
         place.environments.append(snapshot(self._with_outer(local_names)))
         place.values.append(value.copy() if isinstance(value, np.ndarray) else value)

@@ -25,6 +25,7 @@ from deltarule.checking.repair.edits.expressions import ExpressionEdits
 from deltarule.checking.repair.edits.statements import (
     SAME_EDIT,
     StatementEdit,
+    divided_after,
     moved_terms,
     renamed,
     statement_edits,
@@ -48,6 +49,10 @@ SHARE_FOR_LABELS = 0.2
 """The share of the time for the right gradients of forward values."""
 COST_OF_RIGHT_LINE = 0.7
 """The cost of an edit in a line whose value is a right gradient."""
+COST_OF_FORWARD_LINE = 1.2
+"""The cost of an edit of what the forward pass keeps for the backward pass."""
+GAIN_OF_LABEL = 0.03
+"""What a repair counts less after which its statement's value is the right gradient of a forward value."""
 GAIN_OF_SUSPECT = 0.3
 """What an edit costs less in a line whose value should be a gradient by its name, and whose operands are right."""
 SHARE_FOR_REQUIRED, MAX_REQUIRED = 0.25, 3
@@ -200,11 +205,13 @@ class Search:
         for place in self.places:
             alike.setdefault((ast.unparse(place.node), place.function), []).append(place)
         streams: list[Iterator[Edit]] = []
+        has_backward_pass = any(one.gradient_lines - one.loss_lines for one in self.program.functions)
         for place in self.places:
             rank = self.rank([place])
             if rank is None or place.is_forward:
                 continue
-            extra = 0.5 if place.line in place.function.loss_lines and place.function.loss_lines else 0.0
+            is_kept = has_backward_pass and place.line in place.function.loss_lines
+            extra = COST_OF_FORWARD_LINE if is_kept else 0.0
             extra += self._suspicion(place)
             group = alike[ast.unparse(place.node), place.function]
             streams.append(self._edits_of_place(writer, place, rank + extra, group, by_node))
@@ -258,8 +265,18 @@ class Search:
                 node = place.file.parents.get(node)
         for one in statement_edits(self.program):
             yield from self._ranked(one.edit, self._of_statements(one, inside))
+        yield from self._divided_after(inside)
         for edit, places in moved_terms([place for place in self.places if not place.is_forward]):
             yield from self._ranked(edit, places)
+
+    def _divided_after(self, inside: dict[ast.stmt, list[Place]]) -> Iterator[Edit]:
+        """A line more: after an array was changed in place, it is divided by a count."""
+        for statement, places in inside.items():
+            target = getattr(statement, "target", None)
+            if isinstance(statement, ast.AugAssign) and isinstance(target, ast.Subscript):
+                counts = sorted(self.writer.atoms.at(places[0])[1], key=len)[:6]
+                for edit in divided_after(places[0].file, statement, counts):
+                    yield from self._ranked(edit, places)
 
     @staticmethod
     def _of_statements(one: StatementEdit, inside: dict[ast.stmt, list[Place]]) -> list[Place]:
@@ -354,7 +371,7 @@ class Search:
                 score = self._score_of_partial(edit, right)
                 if score:
                     partial.append((score, edit))
-        repairs.sort(key=lambda one: (-one.points, not one.edits[-1].is_labelled, one.cost))
+        repairs.sort(key=lambda one: (-one.points, one.cost - GAIN_OF_LABEL * one.edits[-1].is_labelled))
         partial.sort(key=lambda one: one[0], reverse=True)
         return repairs, [edit for _, edit in partial]
 
@@ -367,11 +384,24 @@ class Search:
         for edit in edits:
             self.outcome.tried += 1
             right = self.right_entries(edit, self.points[0])
-            if right is not None and right.all() and (points := self._points_passed(edit)) is not None:
-                repairs.append(Repair([*self.kept, edit], points, edit.cost))
+            points = self._points_passed(edit) if right is not None and right.all() else None
+            if points is not None:
+                shorter = self._without_keepdims(edit, points)
+                repairs.append(Repair([*self.kept, shorter or edit], points, edit.cost))
             if len(repairs) == MAX_REQUIRED or thread_time() > end:
                 break
         return sorted(repairs, key=lambda one: (-one.points, one.cost))
+
+    def _without_keepdims(self, edit: Edit, points: int) -> Edit | None:
+        """The same edit, shorter, if it is right too."""
+        text = edit.new.replace(", keepdims=True", "")
+        place = next((one for one in self.places if ast.unparse(one.node) == edit.old and one.line == edit.line), None)
+        if text == edit.new or place is None:
+            return None
+        shorter = Edit(edit.line, edit.old, text, edit.cost, partial(_changes, [place], [text]), edit.kind, edit.file)
+        right = self.right_entries(shorter, self.points[0])
+        is_right = right is not None and right.all() and self._points_passed(shorter) == points
+        return shorter if is_right else None
 
     def _points_passed(self, edit: Edit) -> int | None:
         """At how many points an edit is right; None if one that is required is not among them."""

@@ -5,6 +5,7 @@ import tokenize
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
+from typing import Any
 
 from deltarule.checking.corrections import LineChange
 from deltarule.checking.repair.program import Change, Edit, SourceFile
@@ -41,6 +42,9 @@ def _changes_of_statements(file: SourceFile, change: Change) -> Iterator[LineCha
         yield LineChange(start, old, "; ".join(source_of(file, one) for one in change.new))
         return
     new = [ast.unparse(one) for one in change.new if not isinstance(one, ast.Pass)]
+    if len(before) == 1 and len(new) == 2 and new[0] == ast.unparse(before[0]):
+        yield LineChange(before[0].lineno, source_of(file, before[0]), f"{source_of(file, before[0])}; {new[1]}")
+        return
     if len(before) == len(new):
         for one, text in zip(before, new, strict=True):
             yield LineChange(one.lineno, source_of(file, one), text)
@@ -50,7 +54,7 @@ def _changes_of_statements(file: SourceFile, change: Change) -> Iterator[LineCha
 
 def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list[Change]) -> Iterator[LineChange]:
     undos = [(change, _node_at(change)) for change in changes]
-    by_line: dict[int, list[tuple[Change, ast.expr]]] = {}
+    by_line: dict[int, list[tuple[Change, Any]]] = {}
     for change, node in undos:
         by_line.setdefault(node.lineno, []).append((change, node))
     if all(node.lineno == node.end_lineno for _, node in undos):
@@ -67,14 +71,13 @@ def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list
     yield LineChange(statement.lineno, source_of(file, statement), new.split("\n")[0])
 
 
-def _node_at(change: Change) -> ast.expr:
+def _node_at(change: Change) -> Any:
     value = getattr(change.owner, change.field)
     node = value if change.index is None else value[change.index]
-    assert isinstance(node, ast.expr)
-    return node
+    return node if isinstance(node, ast.AST) else change.owner
 
 
-def _written(file: SourceFile, line: int, found: list[tuple[Change, ast.expr]]) -> LineChange | None:
+def _written(file: SourceFile, line: int, found: list[tuple[Change, Any]]) -> LineChange | None:
     """The source line with new expressions in it, with parentheses where it would mean something else without."""
     original = file.lines[line - 1]
     undos = [change.apply() for change, _ in found]
@@ -85,7 +88,7 @@ def _written(file: SourceFile, line: int, found: list[tuple[Change, ast.expr]]) 
         text = original.encode()
         for change, node in sorted(found, key=lambda one: -one[1].col_offset):
             assert node.end_col_offset is not None
-            new = form.format(_with_quotes_of(original, ast.unparse(change.new))).encode()
+            new = form.format(_with_quotes_of(original, _text_of(change.new))).encode()
             text = text[: node.col_offset] + new + text[node.end_col_offset :]
         lines = [*file.lines[: line - 1], text.decode(), *file.lines[line:]]
         try:
@@ -101,7 +104,7 @@ def _written(file: SourceFile, line: int, found: list[tuple[Change, ast.expr]]) 
 MAX_LINE = 72
 
 
-def _shortened(file: SourceFile, found: list[tuple[Change, ast.expr]], change: LineChange) -> LineChange:
+def _shortened(file: SourceFile, found: list[tuple[Change, Any]], change: LineChange) -> LineChange:
     """The function alone, of a long line in which it is written without a name."""
     node: ast.AST | None = found[0][1]
     while node is not None and not isinstance(node, ast.Lambda | ast.stmt):
@@ -114,6 +117,10 @@ def _shortened(file: SourceFile, found: list[tuple[Change, ast.expr]], change: L
     begin = change.old.find(function)
     rest = len(change.old) - begin - len(function)
     return LineChange(change.line, function, change.new[begin : len(change.new) - rest]) if begin >= 0 else change
+
+
+def _text_of(new: Any) -> str:
+    return new if isinstance(new, str) else ast.unparse(new)
 
 
 def _with_quotes_of(line: str, text: str) -> str:

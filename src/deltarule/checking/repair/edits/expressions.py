@@ -27,8 +27,9 @@ from deltarule.checking.repair.program import Program
 UNARY = {
     "-({s})": 0.8,
     "1 - ({s})": 1.4,
-    "2 * ({s})": 1.3,
+    "2 * ({s})": 1.1,
     "({s}) / 2": 1.5,
+    "({s}) / 4": 1.6,
     "({s}) ** 2": 1.5,
     "1 / ({s})": 1.5,
     "({s}) * (1 - ({s}))": 1.9,
@@ -70,7 +71,7 @@ WITH_VALUE = {
     "({s}) * (1 - {n} ** 2)": 1.2,
     "({s}) * {n} * (1 - {n})": 1.2,
     "({s}) * ({n} > 0)": 1.1,
-    "({s}) * {np}.sign({n})": 1.9,
+    "({s}) * {np}.sign({n})": 1.2,
     "({s}) * {n} ** 2": 1.6,
     "({s}) / {n} ** 2": 1.7,
     "({s}) * {np}.exp({n})": 1.9,
@@ -95,11 +96,12 @@ MAX_TEXT = 34
 """Characters of a piece of the program that is used elsewhere."""
 COST_OF_SHAPE = 0.8
 """The cost of an edit after which its statement has another shape."""
-COST_OF_OTHER_GLOBAL = 0.6
-"""The cost of a global name that the function does not use."""
+COST_OF_OTHER_GLOBAL, GAIN_OF_UNUSED = 0.6, 0.5
+"""The cost of a global name that the function does not use; the gain of a variable that it sets and never reads."""
 COST_OF_CHARACTER, COST_OF_DEPTH = 0.005, 0.02
 """So that of equal edits the shortest one of the largest expression is found first."""
 MAX_EDITS_A_PLACE, SECONDS_FOR_ATOMS, MAX_ATOMS = 2500, 0.3, 45
+MAX_CONSTANTS = 6
 MAX_SIZE = 4_000_000
 """Entries of a value that an edit may make."""
 
@@ -177,6 +179,13 @@ class Atoms:
                         text = ast.unparse(node)
                         if len(text) <= MAX_TEXT:
                             self.pieces[text] = owner
+        constants = [
+            getattr(one, "value", 0.0)
+            for file in program.files.values()
+            for one in ast.walk(file.tree)
+            if _is_decimal(one)
+        ]
+        self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
         self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
 
     def at(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
@@ -197,7 +206,7 @@ class Atoms:
         whole: dict[Any, list[str]] = {}
         rest: list[str] = []
         seen, end = set(), thread_time() + SECONDS_FOR_ATOMS
-        for text in dict.fromkeys([*names, *plain_globals, *own, *near, *others]):
+        for text in dict.fromkeys([*names, *plain_globals, *own, *near, *self.constants, *others]):
             if text.startswith("_") or thread_time() > end or len(numbers) > MAX_ATOMS:
                 continue
             try:
@@ -220,9 +229,28 @@ class Atoms:
         return numbers, [text for texts in whole.values() for text in sorted(texts, key=len)[:3]], rest
 
 
+def _functions_of_one(trees: Sequence[ast.Module]) -> list[str]:
+    """The names of the program's functions of one argument, such as its activations."""
+    found = []
+    for statement in [statement for tree in trees for statement in tree.body]:
+        if isinstance(statement, ast.FunctionDef) and len(statement.args.args) == 1:
+            found.append(statement.name)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+            if len(statement.value.args.args) == 1 and isinstance(statement.targets[0], ast.Name):
+                found.append(statement.targets[0].id)
+    return found[:6]
+
+
+def _is_decimal(node: ast.AST) -> bool:
+    """Whether a node is a decimal number, which may be a factor of the forward pass."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in (0.0, 1.0, 0.5, 2.0)
+
+
 def _counts(text: str, values: Sequence[Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The lengths and sizes of an array, as text and as numbers."""
     shapes = [shape_of(value) for value in values]
+    if isinstance(ast.parse(text, mode="eval").body, ast.BinOp | ast.UnaryOp):
+        return
     for i in range(min(map(len, shapes))):
         if max(shape[i] for shape in shapes) > 1:
             yield f"{text}.shape[{i}]" if len(shapes[0]) > 1 else f"len({text})", tuple(shape[i] for shape in shapes)
@@ -257,6 +285,7 @@ class ExpressionEdits:
         self.formulas = derivatives_of_functions(
             [node for node in nodes if isinstance(node, ast.FunctionDef | ast.Lambda)]
         )
+        self.functions = _functions_of_one(trees)
         aliases = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
         self.numpy = next((one.asname or one.name for one in aliases if one.name in ("numpy", "jax.numpy")), "np")
 
@@ -311,12 +340,20 @@ class ExpressionEdits:
         numbers, whole, rest = self.atoms.at(place)
         known = self._names_used(place) | set(place.environments[0])
 
+        unused = self._names_unused(place)
+
         def far(text: str) -> float:
-            return 0.0 if _names_in(text) <= known else COST_OF_OTHER_GLOBAL
+            names = _names_in(text)
+            return (0.0 if names <= known else COST_OF_OTHER_GLOBAL) - GAIN_OF_UNUSED * bool(names & unused)
 
         yield from ((edit, cost, False) for edit, cost in structural_edits(node, self.numpy))
         if _is_axis(place):
-            yield from ((axis, 0.4, False) for axis in ("0", "1", "-1", "2"))
+            written = ast.unparse(place.function.node)
+            for axis in ("0", "1", "-1", "2"):
+                yield axis, 0.3 if f"axis={axis}," in written or f"axis={axis})" in written else 0.4, False
+        if isinstance(node, ast.Constant | ast.UnaryOp) and is_numeric(value) and not shape_of(value):
+            for edit, cost in self._in_place_of_constant(numbers):
+                yield edit, cost, False
         if is_whole(value):
             yield from _edits_of_count(text, whole)
         if not is_numeric(value) and not is_mask(value):
@@ -343,7 +380,9 @@ class ExpressionEdits:
             for form, cost in RESHAPED.items():
                 yield form.format(s=text), cost - likelier * (form == "({s}).T"), False
         for form, cost in WITH_COUNT.items():
-            yield from ((form.format(s=text, n=name), cost + size_in_words(name), True) for name in whole)
+            for name in whole:
+                other_axis = 0.4 if re.search(r"shape\[[1-9]\]$", name) else 0.0
+                yield form.format(s=text, n=name), cost + size_in_words(name) + far(name) + other_axis, True
         if isinstance(node, ast.Call) and ".mean(" in text:
             summed = text.replace(".mean(", ".sum(", 1)
             yield from ((f"{summed} / {name}", 2 + size_in_words(name), True) for name in whole)
@@ -356,7 +395,31 @@ class ExpressionEdits:
                         continue
                     edit = form.format(s=text, n=operand, np=self.numpy)
                     yield edit, cost + size_in_words(operand) + far(name), True
+        for function in self.functions:
+            if function != place.function.name and function in place.function.namespace:
+                yield f"{function}({text})", 1.2, True
         yield from self._with_derivatives(place, numbers)
+
+    def _names_unused(self, place: Place) -> set[str]:
+        """The names that a function sets and never reads: they are probably forgotten somewhere."""
+        names = [one for one in ast.walk(place.function.node) if isinstance(one, ast.Name)]
+        read = {one.id for one in names if isinstance(one.ctx, ast.Load)}
+        return {one.id for one in names if isinstance(one.ctx, ast.Store)} - read
+
+    def _in_place_of_constant(self, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float]]:
+        """A value, its sign, or its sums, where a number stands."""
+        for name, value in numbers:
+            cost = 1.3 + size_in_words(name)
+            yield name, cost
+            if not shape_of(value):
+                continue
+            yield f"{self.numpy}.sign({name})", cost
+            yield f"{name}[:, None]", cost + 0.2
+            yield f"{name}[:, None, None]", cost + 0.3
+            if len(shape_of(value)) > 1:
+                for axis in ("1", "0"):
+                    yield f"-{name}.sum(axis={axis})", cost + 0.3
+                    yield f"{name}.sum(axis={axis})", cost + 0.4
 
     def _names_used(self, place: Place) -> set[str]:
         """The names that a function itself uses; another global is rarely meant."""
@@ -417,12 +480,17 @@ def structural_edits(node: ast.expr, numpy: str) -> Iterator[tuple[str, float]]:
         case ast.Constant(value=bool()):
             yield repr(not node.value), 1.0
         case ast.Constant(value=int() | float() as x):
-            yield from ((repr(c), 1.0) for c in (0, 1, 2, -1, 0.5, x + 1, x - 1, -x, x * 2, x / 2))
+            yield from ((repr(c), 1.3) for c in (0, 1, 2, -1, 0.5, x + 1, x - 1, -x, x * 2, x / 2))
         case ast.UnaryOp():
             yield ast.unparse(node.operand), 0.6
+        case ast.Subscript():
+            yield ast.unparse(node.value), 0.5
         case ast.Compare(ops=[_]):
             left, right = ast.unparse(node.left), ast.unparse(node.comparators[0])
-            yield from ((f"({left}) {operator} ({right})", 1.0) for operator in (">", "<", ">=", "<=", "=="))
+            yield left, 0.8
+            for operator in (">", "<", ">=", "<=", "==", "!="):
+                cost = 0.7 if operator == _COMPLEMENTS.get(type(node.ops[0])) else 1.0
+                yield f"({left}) {operator} ({right})", cost
         case ast.Attribute(attr="T"):
             yield ast.unparse(node.value), 1.0
         case ast.Tuple():
@@ -436,6 +504,9 @@ def structural_edits(node: ast.expr, numpy: str) -> Iterator[tuple[str, float]]:
                 yield f"({items[2]}, {items[0]}, {items[1]})", 1.5
         case ast.Call():
             yield from _edits_of_call(node, numpy)
+
+
+_COMPLEMENTS = {ast.Gt: "<=", ast.Lt: ">=", ast.GtE: "<", ast.LtE: ">", ast.Eq: "!=", ast.NotEq: "=="}
 
 
 def _factors(node: ast.expr) -> list[ast.expr]:
@@ -466,7 +537,7 @@ def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
     left, right, operator = ast.unparse(node.left), ast.unparse(node.right), OPERATORS.get(type(node.op), "+")
     yield left, 0.9
     yield right, 1.0
-    yield f"({right}) {operator} ({left})", 0.9
+    yield f"({right}) {operator} ({left})", 0.6 if operator == "-" else 0.9
     others = {"+": "-*/@", "-": "+*/@", "*": "/@+-", "/": "*-+@", "@": "*+-/"}.get(operator, "+-*/@")
     yield from ((f"({left}) {other} ({right})", 0.8 + i / 5) for i, other in enumerate(others))
     factors = _factors(node)
@@ -475,8 +546,13 @@ def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
     if operator == "@":
         for first, second in ((left, right), (right, left)):
             for a, b in itertools.product(("", ".T"), repeat=2):
-                yield f"({first}){a} @ ({second}){b}", 0.7 + (a + b != ".T") / 2
+                sides = [_transposed(text) if turned else f"({text})" for text, turned in ((first, a), (second, b))]
+                yield " @ ".join(sides), 0.7 + (a + b != ".T") / 2
     yield from _regrouped(node, left, right, operator)
+
+
+def _transposed(text: str) -> str:
+    return text.removesuffix(".T") if text.endswith(".T") else f"({text}).T"
 
 
 def _regrouped(node: ast.BinOp, left: str, right: str, operator: str) -> Iterator[tuple[str, float]]:
@@ -502,6 +578,7 @@ def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
         yield head, 1.0
     if len(arguments) == 1 and not node.keywords:
         yield arguments[0], 1.0
+        yield f"{function}(({arguments[0]})[::-1])[::-1]", 1.8
         if name == "dot":
             (x,) = arguments
             yield from ((t, 1.0) for t in (f"({x}).dot({head})", f"({head}).T.dot({x})"))

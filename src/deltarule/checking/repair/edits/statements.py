@@ -1,10 +1,12 @@
 """Edits of whole statements: with another operator, removed, exchanged, moved, or as another function has them."""
 
 import ast
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
 from deltarule.checking.repair.probe import Place
@@ -65,9 +67,62 @@ def statement_edits(program: Program) -> list[StatementEdit]:
     for (operator, _), edits in alike.items():
         if 1 < len(edits) < 12:
             found.append(_together(edits, f"(each with {operator}=)", 2.0))
+    for function in program.functions:
+        found += _exchanged_names(function)
+        found += _shifted_slices(function)
     found += _as_in_another_function(program)
     found += _indices_as_elsewhere(program)
     return found
+
+
+def _statements_that_run(function: Function) -> Iterator[ast.stmt]:
+    for node in ast.walk(function.node):
+        is_simple = isinstance(node, ast.Assign | ast.AugAssign | ast.Return)
+        if is_simple and node.lineno in function.gradient_lines:  # type: ignore[attr-defined]
+            yield node  # type: ignore[misc]
+
+
+def _exchanged_names(function: Function) -> Iterator[StatementEdit]:
+    """Two names of a statement exchange their places: rows and columns, k and l."""
+    for statement in _statements_that_run(function):
+        nodes = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+        called = {one.func for one in ast.walk(statement) if isinstance(one, ast.Call)}
+        names = sorted({node.id for node in nodes if node not in called})
+        for one, other in combinations(names, 2) if len(names) < 8 else ():
+            changed = [node for node in nodes if node.id in (one, other)]
+            if len(changed) < 3:
+                yield _exchange(function.file, statement, changed, {one: other, other: one})
+
+
+def _exchange(file: SourceFile, statement: ast.stmt, nodes: list[ast.Name], table: dict[str, str]) -> StatementEdit:
+    changes = [Change(node, "id", None, table[node.id]) for node in nodes]
+    said = f"({' and '.join(table)} exchanged)"
+    edit = Edit(statement.lineno, ast.unparse(statement), said, 1.8, partial(list, changes), "names exchanged", file)
+    return StatementEdit(edit, [statement])
+
+
+def _shifted_slices(function: Function) -> Iterator[StatementEdit]:
+    """All slices of an index begin later, by a whole number such as a padding."""
+    used = sorted({one.id for one in ast.walk(function.node) if isinstance(one, ast.Name) and len(one.id) < 9})
+    for statement in _statements_that_run(function):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Subscript) and _has_slice(node):
+                for shift in [*(name for name in used if "pad" in name or name == "p"), "1"]:
+                    text = _index_text(_ShiftedSlices(shift).visit(copy.deepcopy(node)))
+                    edit = _with_index(function.file, node, text)
+                    if edit and text != _index_text(node):
+                        yield edit
+
+
+class _ShiftedSlices(ast.NodeTransformer):
+    def __init__(self, shift: str) -> None:
+        self.shift = ast.parse(shift, mode="eval").body
+
+    def visit_Slice(self, node: ast.Slice) -> ast.Slice:
+        if node.lower is None and node.upper is None:
+            return node
+        bounds = [one and ast.BinOp(one, ast.Add(), self.shift) for one in (node.lower, node.upper)]
+        return ast.Slice(bounds[0] or self.shift, bounds[1], node.step)
 
 
 def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
@@ -108,6 +163,21 @@ def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | N
     old, change = ast.unparse(node), Change(node, "slice", None, parsed.slice)
     new = f"{ast.unparse(node.value)}{text}"
     return StatementEdit(Edit(statement.lineno, old, new, 1.5, lambda: [change], "index", file), [statement])
+
+
+def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[str]) -> Iterator[Edit]:
+    """A line more after a statement: the array that it changes in place is divided by a count."""
+    owner = file.parents[statement]
+    assert isinstance(statement.target, ast.Subscript)
+    for name in ("body", "orelse"):
+        body = getattr(owner, name, None)
+        if isinstance(body, list) and statement in body:
+            i, block = body.index(statement), _Block(file, owner, name)
+            for count in counts:
+                added = f"{ast.unparse(statement)}\n{ast.unparse(statement.target.value)} /= {count}"
+                edit = block.replace(i, i + 1, added, 1.8, "line added")
+                if edit:
+                    yield edit.edit
 
 
 def _blocks(function: Function) -> Iterator[_Block]:
