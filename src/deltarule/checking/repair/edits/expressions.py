@@ -425,7 +425,8 @@ class ExpressionEdits:
         """The names that a function itself uses; another global is rarely meant."""
         node = place.function.node
         if node not in self._used:
-            self._used[node] = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)} | {self.numpy}
+            self._used[node] = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+            self._used[node] |= {self.numpy, "len", "float", "abs"}
         return self._used[node]
 
     def _with_derivatives(self, place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
