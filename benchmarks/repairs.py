@@ -36,9 +36,8 @@ def main() -> None:
     seconds = [one.seconds for one in judged]
     exact, lines = sum(one.exact for one in judged), sum(one.is_line for one in judged)
     other_lines, found = sum(one.found and not one.is_line for one in judged), sum(one.found for one in judged)
-    print(
-        f"{len(judged)} programs: {exact} exactly the meant correction first, {lines} its line, {other_lines} another line"
-    )
+    print(f"{len(judged)} programs: {exact} exactly the meant correction first")
+    print(f"{lines} its line, {other_lines} another line")
     print(f"{found} any correction; median {median(seconds):.1f} s, slowest {max(seconds):.1f} s")
 
 
