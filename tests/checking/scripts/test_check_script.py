@@ -62,6 +62,11 @@ def test_it_says_what_it_found(tmp_path, fork):
     assert report.rate == "the rate 0.1" and report.text().startswith("right  w")
 
 
+def test_parameters_that_a_function_returns_are_found_without_forks():
+    program = next(path for path in PROGRAMS if path.stem == "parameters_in_dictionary")
+    assert check_script(program, seconds=SECONDS, fork=False).verdict == "right"
+
+
 @pytest.mark.parametrize("fork", [True, False])
 def test_a_wrong_array_is_named(tmp_path, fork):
     text = LINE.replace("w -=", "b = b - 0.1 * 2 * error.sum() / len(X)\n    w -=").replace("X @ w", "b + X @ w")

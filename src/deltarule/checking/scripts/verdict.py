@@ -58,7 +58,7 @@ def judge_together(step: StepSlopes, loop: Loop, turn: int, loss: str | None = N
     if not candidates:
         return None
     best = max(candidates, key=lambda one: one.order)
-    verdict = _Judge(step, StepVerdict("nothing found", loop, turn), [best]).with_loss(best)
+    verdict = _with_loss(step, StepVerdict("nothing found", loop, turn), best)
     right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
     return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
 
@@ -126,7 +126,7 @@ class _Judge:
             wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign")
             self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
             balance = step.weight(self.right) - step.weight(wrong)
-            verdict = self.with_loss(best)
+            verdict = _with_loss(self.step, self.empty, best)
             return replace(
                 verdict,
                 right=self._named(self.right),
@@ -207,22 +207,10 @@ class _Judge:
             is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
             if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
                 wrong = self._named(dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
-                return replace(self.with_loss(candidate), right={}, wrong=wrong, confidence=(1.0, 0.0))
+                return replace(
+                    _with_loss(self.step, self.empty, candidate), right={}, wrong=wrong, confidence=(1.0, 0.0)
+                )
         return None
-
-    def with_loss(self, candidate: Candidate) -> StepVerdict:
-        key = candidate.number[0]
-        return replace(
-            self.empty,
-            kind="loss",
-            loss=key[1],
-            loss_function=key[0],
-            loss_line=self.step.run.met.lines.get(key),
-            is_loss_made=candidate.is_made,
-            factor=candidate.factor,
-            rate=candidate.rate,
-            is_move=candidate.is_move,
-        )
 
     def _other_loss_of_script(self, best: Candidate) -> str:
         """The script's own loss, if the moves are the gradient of another one."""
@@ -253,14 +241,16 @@ class _Judge:
             if own or is_mostly_right:
                 loss = own[0] if own else self.best
                 assert loss is not None
-                verdict = replace(self.with_loss(loss), factor=None, confidence=confidence)
+                verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
                 return replace(verdict, kind="another loss", doubtful=names)
             right = self._named(dict.fromkeys(self.real, ""))
             return replace(self.empty, kind="symmetric", right=right, wrong={}, confidence=confidence)
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
         if losses:
             wrong = self._named({i: "" for i in losses[0].live if i in self.real})
-            return replace(self.with_loss(losses[0]), factor=None, right={}, wrong=wrong, confidence=(1.0, 0.0))
+            return replace(
+                _with_loss(self.step, self.empty, losses[0]), factor=None, right={}, wrong=wrong, confidence=(1.0, 0.0)
+            )
         alone = {i for i, k in self.asymmetric if i == k}
         doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
         return replace(
@@ -282,3 +272,18 @@ class _Judge:
 
     def _named(self, arrays: dict[int, str]) -> dict[str, str]:
         return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}
+
+
+def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> StepVerdict:
+    key = candidate.number[0]
+    return replace(
+        empty,
+        kind="loss",
+        loss=key[1],
+        loss_function=key[0],
+        loss_line=step.run.met.lines.get(key),
+        is_loss_made=candidate.is_made,
+        factor=candidate.factor,
+        rate=candidate.rate,
+        is_move=candidate.is_move,
+    )
