@@ -126,7 +126,9 @@ Target = Annotated[str | None, option("--target", "Column of the table to predic
 Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P", min=0, max=65_535)]
 NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
 Page = Annotated[
-    Path | None, option("--page", "Write one page that trains by itself, without Python.", "FILE"), Output("page")
+    Path | None,
+    option("--page", "Write one page that trains by itself, without Python.", "FILE"),
+    Output("page", has_folder_made=True),
 ]
 
 

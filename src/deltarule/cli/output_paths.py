@@ -22,10 +22,12 @@ class Output:
 
     content    what is written there, in a word
     is_folder  whether it is a folder, in which the command chooses the names
+    has_folder_made  whether the command makes the folder of a file
     """
 
     content: str
     is_folder: bool = False
+    has_folder_made: bool = False
 
 
 def check_outputs(command: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
@@ -42,7 +44,8 @@ def check_outputs(command: Callable[..., Any], arguments: Mapping[str, Any]) -> 
         label = f"--{name.replace('_', '-')} {path}"
         if not output.is_folder:
             _check_file(label, path, output.content, files, outputs)
-            check_can_write(path)
+            if path.parent.is_dir() or not output.has_folder_made:
+                check_can_write(path)
             outputs.append((label, path))
         elif path.exists():
             _check_folder(label, path, files)
