@@ -65,6 +65,7 @@ LIBRARIES = {
 # Examples in docstrings and on pages that need a library without importing it.
 NEEDS = {
     "src/deltarule/engines/autograd.py": "torch",
+    "tests/docs/test_studies.py": "sphinx",
     "tests/engines/test_autograd.py": "torch",
     "src/deltarule/export/model_scripts.py": "torch",
 }

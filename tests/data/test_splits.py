@@ -92,7 +92,7 @@ def test_rows_that_extend_a_part_stand_before_those_that_are_there(kind: int) ->
         (0, {"test": -1}, "the test share is -1"),
         (0, {"test": True}, "the test share is True"),
         (0, {"test": "a"}, "the test share is 'a'"),
-        (3, {"test": 2}, "d cannot set 2 rows aside for test with every class in each part: .*turn stratify off"),
+        (3, {"test": 2}, "d cannot set 2 of 10 rows aside for test with every class in each part: .*turn stratify off"),
         (5, {"test": 5, "validation": 5}, "leave none"),
     ],
 )

@@ -5,9 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from scripts import module_at
 
-from deltarule.json_files import to_jsonable
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import RULES, claims_of_study
 from deltarule.studies.recipes import bundled_studies, load_recipe
@@ -15,7 +13,6 @@ from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
 PAGES = Path(__file__).parents[2] / "docs" / "studies"
-studies = module_at(PAGES.parent / "extensions" / "studies.py")
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -47,20 +44,6 @@ def test_stored_verdicts_follow_from_the_counts(study):
         if verdict.readings:
             codes = [one.verdict for one in verdict.readings.values()]
             assert verdict.verdict == combine_verdicts(codes, verdict.rule)
-
-
-@pytest.mark.parametrize("study", STUDIES)
-def test_pages_show_claims_statements_and_assumptions(study):
-    text = (PAGES / f"{studies.page_of(study)}.md").read_text(encoding="utf-8")
-    for name in ("claims", "unsaid"):
-        assert f"```{{{name}}} {study}\n```" in text
-    for claim in to_jsonable(published_results(load_recipe(study)))["claims"]:
-        head, *rows = studies.readings_table(claim)
-        assert [row[0] for row in rows] == list(filter(None, claim["readings"])) or len(rows) == 1 == len(
-            claim["readings"]
-        )
-        assert all(len(cell) <= 200 for row in (head, *rows) for cell in row), claim["id"]
-        assert all(len(row) == len(head) for row in rows)
 
 
 def test_statements_name_claims_that_are_there():

@@ -148,8 +148,9 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         notes += _notes_on_zeros(judged, arrays, context)
         correction = _correct(judged, context) if is_any_wrong else None
         named = mistakes or _named_by(correction, report)
-        further = [note for note in notes if mistakes or not named or note.code not in UNEXPLAINED]
-        report, notes = replace(report, correction=correction, diagnosis=named), further
+        if not mistakes and (named or (correction is not None and correction.changes)):
+            notes = list(without_notes(notes, UNEXPLAINED))
+        report = replace(report, correction=correction, diagnosis=named)
     else:
         report, further = _confirm(report, judged.code, arrays, context)
         notes += further

@@ -185,7 +185,7 @@ def test_penalty_of_some_arrays_is_named(
 
     report = check_gradient(penalized, None, PARAMS, **more)
     named = [(mistake.code, {*mistake.where}) for mistake in report.diagnosis]
-    assert named == [(code, {f"params[{i}]" for i in where})]
+    assert named == [(code, {f"PARAMS[{i}]" for i in where})]
 
 
 @pytest.mark.parametrize(

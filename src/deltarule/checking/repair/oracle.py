@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
+from deltarule.checking.user_code.arrays import match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import DeltaruleError
 from deltarule.problem.problem import Floats
@@ -75,18 +76,17 @@ class Point:
         right = []
         rows = zip(gradient, self.truth, self.known, self.expected, self.allowed, strict=True)
         for found, true, known, expected, allowed in rows:
-            if np.squeeze(found).shape != np.squeeze(true).shape:
-                right.append(np.zeros(len(expected), bool))
-            else:
-                right.append(np.abs(found.reshape(true.shape)[known] - expected) <= allowed)
+            shaped, mistake = match_shape(found, true)
+            is_right = np.abs(shaped[known] - expected) <= allowed
+            right.append(is_right if not mistake else np.zeros(len(expected), bool))
         return np.concatenate(right)
 
     def flat(self, gradient: Sequence[Floats]) -> Floats | None:
         """The known entries of a gradient; None if an array has another shape."""
-        pairs = list(zip(gradient, self.truth, self.known, strict=True))
-        if any(found.size != true.size for found, true, _ in pairs):
+        shaped = [match_shape(found, true) for found, true in zip(gradient, self.truth, strict=True)]
+        if any(mistake for _, mistake in shaped):
             return None
-        return np.concatenate([found.reshape(true.shape)[known] for found, true, known in pairs])
+        return np.concatenate([array[known] for (array, _), known in zip(shaped, self.known, strict=True)])
 
     def skip_loss_if_independent(self, moved: "Point") -> None:
         """Compute the gradient without the loss before it, where it does not depend on that call."""
