@@ -22,7 +22,9 @@ def test_right_programs_are_right(program):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "right", "wrong", "arrays"), SLIPS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(
+    ("program", "right", "wrong", "arrays"), SLIPS, ids=[f"{index}-{slip[0]}" for index, slip in enumerate(SLIPS)]
+)
 def test_wrong_programs_are_not_accepted(tmp_path, program, right, wrong, arrays):
     text = Path(__file__).parent.joinpath("programs", f"{program}.py").read_text(encoding="utf-8")
     assert right in text
