@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -116,20 +117,21 @@ def interrupts() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def interrupt_after(seconds: float) -> Iterator[None]:
     """Raise `TimeoutError` within this context after some seconds: in the main thread, but not on Windows."""
-    if WINDOWS or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    is_main = threading.current_thread() is threading.main_thread()
+    before: Any = None
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"it took more than {seconds:g} seconds")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    if sys.platform != "win32" and is_main:
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        if sys.platform != "win32" and is_main:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
 
 def _termination_signals() -> list[signal.Signals]:

@@ -5,6 +5,7 @@ import os
 import random
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ def measure_by_forks(
                 return
             reading, writing = os.pipe()
             state = random.getstate()
-            child = os.fork()
+            child = 0
+            if sys.platform != "win32":  # without forks the script runs again instead
+                child = os.fork()
             if child == 0:
                 os.close(reading)
                 random.setstate(state)  # Python seeds it anew in a child
@@ -121,7 +124,7 @@ def _report_of(child: int, reading: int) -> StepRecord | None:
         if not chunk:
             break
         data += chunk
-    if not ready:
+    if not ready and sys.platform != "win32":
         os.kill(child, signal.SIGKILL)
     os.close(reading)
     os.waitpid(child, 0)
