@@ -145,7 +145,7 @@ def _terms(place: Place, jacobian: Floats, writer: ExpressionEdits) -> tuple[lis
             break
         try:
             values = [np.broadcast_to(value, shape) for value in evaluate(text, place)]
-        except Exception:
+        except Exception:  # of values of the user's that do not combine, or have other shapes
             continue
         column = jacobian @ np.concatenate([np.ravel(value) for value in values])
         key = key_of(values)

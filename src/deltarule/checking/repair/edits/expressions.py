@@ -211,7 +211,7 @@ class Atoms:
                 continue
             try:
                 values = evaluate(text, place)
-            except Exception:
+            except Exception:  # of a combination of the user's own values that means nothing
                 continue
             if is_whole(values[0]) and all(map(is_whole, values)):
                 whole.setdefault(tuple(values), []).append(text)
