@@ -1,11 +1,11 @@
-"""Compare our estimators with scikit-learn's, store the record and fill the page docs/reference/estimators.md.
+"""Compare our estimators with scikit-learn's, store the record in benchmarks/records and fill its pages.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
     python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
-    python benchmarks/estimators.py --drawn             only draw the page from the stored record again
+    python benchmarks/estimators.py --drawn             only draw the pages from the stored record again
 
-Every measurement runs in a fresh process, and is stored in docs/reference/estimators.json as soon as it is done.
+Every measurement runs in a fresh process, and is stored in estimators.json as soon as it is done.
 Within a process the compared estimators take turns, round after round. Environment variables of OpenBLAS are removed,
 so that each copy of it, NumPy's and ours, uses the kernels that it finds best.
 
@@ -40,8 +40,9 @@ from deltarule.doctor import examine
 from deltarule.files import write_whole
 from deltarule.json_files import read_json, to_jsonable, write_json
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-RECORD, PAGE = FOLDER / "estimators.json", FOLDER / "estimators.md"
+FOLDER = Path(__file__).parent / "records"
+RECORD = FOLDER / "estimators.json"
+PAGES = (FOLDER / "estimators.md", Path(__file__).parents[1] / "docs" / "reference" / "performance.md")
 PARTS = ("fit", "predict", "search", "same", "tables")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
@@ -116,7 +117,7 @@ def occasion_index(record: dict[str, Any], environment: dict[str, Any], note: st
 
 
 def main() -> None:
-    """Measure, store the record, and fill the page."""
+    """Measure, store the record, and fill the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART")
     parser.add_argument("--rows", type=int, nargs="*", default=[1000, 10_000, 100_000, 1_000_000])
@@ -145,7 +146,8 @@ def main() -> None:
         record.setdefault(part, {})[name] = run_in_fresh_process(call, given.peers)
         record["measured"].setdefault(part, {})[name] = occasion_index(record, environment, given.note)
         write_json(RECORD, record)
-    write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), read_json(RECORD)))
+    for page in PAGES:
+        write_whole(page, fill_page(page.read_text(encoding="utf-8"), read_json(RECORD)))
 
 
 if __name__ == "__main__":

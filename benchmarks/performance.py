@@ -1,7 +1,7 @@
-"""Run the whole benchmark, store its record and fill its page: docs/reference/performance.json, .md and curves.
+"""Run the whole benchmark, store its record, performance.json in benchmarks/records, and draw its pages and curves.
 
 python benchmarks/performance.py            measure (about ten minutes, on a computer that does nothing else)
-python benchmarks/performance.py --drawn    only draw the page and the curves from the stored record again
+python benchmarks/performance.py --drawn    only draw the pages and the curves from the stored record again
 python benchmarks/performance.py --quick    small populations, to see whether it works
 python benchmarks/performance.py --histories    measure only what histories cost (two minutes), for the stored record
 python benchmarks/performance.py --processors   measure only one large network on all processors (half a minute)
@@ -23,8 +23,9 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 from deltarule.reports.chart import Chart
 from deltarule.reports.marks import Axis, Line, Panel
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-RECORD, PAGE = FOLDER / "performance.json", FOLDER / "performance.md"
+FOLDER = Path(__file__).parent / "records"
+RECORD = FOLDER / "performance.json"
+PAGES = (FOLDER / "performance.md", Path(__file__).parents[1] / "docs" / "reference" / "performance.md")
 
 
 def fill_page(page: str, record: dict) -> str:
@@ -33,7 +34,7 @@ def fill_page(page: str, record: dict) -> str:
 
 
 def main() -> None:
-    """Measure, store the record, and fill the page."""
+    """Measure, store the record, and fill the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--quick", action="store_true")
@@ -51,7 +52,8 @@ def main() -> None:
     elif not given.drawn:
         write_json(RECORD, bench(quick=given.quick, with_curves=True, report=print))
     record = read_json(RECORD)
-    write_whole(PAGE, fill_page(PAGE.read_text(encoding="utf-8"), record))
+    for page in PAGES:
+        write_whole(page, fill_page(page.read_text(encoding="utf-8"), record))
     for one in record["curves"]:
         note = f"{one['work']}. {describe_machine(record)}."
         lines = [

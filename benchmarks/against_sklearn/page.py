@@ -1,4 +1,4 @@
-"""Make the tables between the markers of docs/reference/estimators.md from estimators.json."""
+"""Make the tables of benchmarks/records/estimators.md and docs/reference/performance.md from estimators.json."""
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,6 +40,10 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         "real tables": (
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
             _real_cells(record["tables"]),
+        ),
+        "errors": (
+            ["", *_contenders_of(record["tables"])],
+            _real_cells(record["tables"])[-1:],
         ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],

@@ -20,7 +20,7 @@ from deltarule.engines.compiled.engine import available_processors
 
 @dataclass(frozen=True)
 class Bench:
-    """The record of a benchmark: these fields are the JSON object in docs/reference/performance.json.
+    """The record of a benchmark: these fields are the JSON object in benchmarks/records/performance.json.
 
     date, machine, versions   when, on what, with what
     matrices     what multiplied matrices in the compiled engine: name, kernels, threads

@@ -1,6 +1,6 @@
-"""Tables of a benchmark's record for docs/reference/performance.md.
+"""Tables of a benchmark's record for benchmarks/records/performance.md and docs/reference/performance.md.
 
-`record` is the JSON object in docs/reference/performance.json.
+`record` is the JSON object in benchmarks/records/performance.json.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ BYTES_PER_MB = 1e6
 
 
 def performance_page(record: Record) -> dict[str, str]:
-    """The Markdown of those parts of docs/reference/performance.md that come from a benchmark's record, by name."""
+    """The Markdown of those parts of both pages that come from a benchmark's record, by name."""
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     blas = record["matrices"]
     products = (
@@ -26,7 +26,7 @@ def performance_page(record: Record) -> dict[str, str]:
     if record["quick"]:
         text += " **This was a quick run, on small populations: its times say little.**"
     workloads = [f"- **{row['name']}**: {row['title']}, {row['dtype']}. {row['about']}." for row in record["rows"]]
-    parts = {"machine": text, "rows": "\n".join(workloads) + "\n\n" + _comparison_table(record["rows"])}
+    parts = {"machine": text, "workloads": "\n".join(workloads), "rows": _comparison_table(record["rows"])}
     for title, headers, cells in _other_tables(record):
         parts[title] = table(headers, cells).markdown()
     return parts

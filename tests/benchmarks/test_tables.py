@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripts import benchmark
 
-RECORD = json.loads((Path(__file__).parents[2] / "docs/reference/performance.json").read_text(encoding="utf-8"))
+RECORD = json.loads((Path(__file__).parents[2] / "benchmarks/records/performance.json").read_text(encoding="utf-8"))
 performance_page = benchmark("bench.tables").performance_page
 
 

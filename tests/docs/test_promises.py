@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "reference" / "promises.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "contributing" / "promises.md").read_text(encoding="utf-8")
 HELD_BY = re.compile(r"`((?:tests|benchmarks|src)/[\w/.-]+\.py)(?:::(\w+))?`")
 
 

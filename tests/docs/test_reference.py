@@ -166,7 +166,7 @@ def test_columns_are_those_of_a_sweep(tmp_path: Path) -> None:
     table = deltarule.sweep(tmp_path / "mine.toml", out=tmp_path / "out")
     [columns] = tables(section("sweep"), "column")
     assert [name.replace("…", "accuracy") for name in columns] == list(next(table.rows()))
-    store = (REFERENCE / "store.md").read_text(encoding="utf-8")
+    store = (REFERENCE / "files.md").read_text(encoding="utf-8")
     with contextlib.closing(sqlite3.connect(tmp_path / "out" / "sweep.sqlite")) as connection:
         for name in ("members", "configurations", "networks", "about"):
             found = re.search(rf"^`{name}`.*?:\n\n((?:\|.*\n)+)", store, re.MULTILINE)

@@ -1,6 +1,6 @@
 """The store of a sweep: one SQLite file with one writer.
 
-docs/reference/store.md describes its tables.
+docs/reference/files.md describes its tables.
 """
 
 import contextlib
