@@ -5,28 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from grading_examples import graded, record_of, roster
 
 from deltarule.errors import BadInput
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.record import SubmissionResult
 from deltarule.grading.results import csv_text, gradebooks
-from deltarule.grading.roster import Person, apply_overrides, apply_roster, read_overrides, read_roster
+from deltarule.grading.roster import apply_overrides, apply_roster, read_overrides
 from deltarule.grading.submissions import find_submissions
 
 CODE = "def forward(x):\n    return x\n"
-
-
-def record_of(*results: SubmissionResult) -> GradeRecord:
-    return GradeRecord("HW 3", 2, "visible", 10.0, results, "")
-
-
-def roster(folder: Path, text: str) -> list[Person]:
-    (folder / "roster.csv").write_text(text, encoding="utf-8")
-    return read_roster(folder / "roster.csv")
-
-
-def graded(student: str, points: float = 10.0, **fields: object) -> SubmissionResult:
-    check = CheckResult("f(x)", "forward", "", (ArrayResult("z", "right", 0.0, points, 10.0),))
-    return SubmissionResult(student, True, "", (check,), **fields)  # type: ignore[arg-type]
 
 
 DELIVERED = {

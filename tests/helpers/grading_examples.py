@@ -7,7 +7,8 @@ import psutil
 
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.record import GradeRecord, SubmissionResult
+from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.roster import Person, read_roster
 from deltarule.grading.sandbox import Sandbox
 from deltarule.grading.submissions import find_submissions
 
@@ -114,3 +115,17 @@ def wait_for_end(word: str) -> None:
     while any(word in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])):
         assert time.monotonic() < limit, f"a process with {word} is left"
         time.sleep(0.05)
+
+
+def record_of(*results: SubmissionResult) -> GradeRecord:
+    return GradeRecord("HW 3", 2, "visible", 10.0, results, "")
+
+
+def roster(folder: Path, text: str) -> list[Person]:
+    (folder / "roster.csv").write_text(text, encoding="utf-8")
+    return read_roster(folder / "roster.csv")
+
+
+def graded(student: str, points: float = 10.0, **fields: object) -> SubmissionResult:
+    check = CheckResult("f(x)", "forward", "", (ArrayResult("z", "right", 0.0, points, 10.0),))
+    return SubmissionResult(student, True, "", (check,), **fields)  # type: ignore[arg-type]

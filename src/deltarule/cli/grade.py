@@ -8,6 +8,7 @@ from deltarule.cli.output import Result, Shown, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
+from deltarule.grading.marks import MARKS, apply_marks, open_marks, read_marks, write_marks
 from deltarule.grading.record import format_points, merge_earlier, read_record
 from deltarule.grading.results import changed_points, class_summary, gradescope_results, remarks, to_json, write_results
 from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
@@ -24,6 +25,7 @@ Out = Annotated[
     Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR"), Output("results", is_folder=True)
 ]
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
+Groups = Annotated[Path | None, option("--groups", "Who works with whom, if the roster lacks it: a CSV file.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
@@ -45,6 +47,7 @@ def grade(
     with_: With,
     out: Out = None,
     roster: Roster = None,
+    groups: Groups = None,
     sandbox: SandboxMode = "auto",
     only: Only = None,
     single: Single = False,
@@ -60,12 +63,15 @@ def grade(
     from deltarule.grading.grade import grade as grade_submissions
 
     assignment = read_assignment(with_)
-    people = read_roster(roster) if roster is not None else []
+    if groups is not None and roster is None:
+        raise BadInput("--groups needs --roster, whose students work together; give both")
+    people = read_roster(roster, groups) if roster is not None else []
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
     folder = None if out is None else make_folder(out)
     overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
+    marks = {} if folder is None else read_marks(folder / MARKS, assignment.manual)
     all_submissions = find_submissions(submissions, assignment.submission, single, assignment.accepted_names)
     if only:
         all_submissions = _choose(all_submissions, only)
@@ -80,10 +86,13 @@ def grade(
         is_single = gradescope is not None
         record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
     record = merge_earlier(record, earlier)
+    if gradescope is None:  # there, questions are marked on its own pages
+        record = apply_marks(record, assignment.manual, marks)
     if people:
         record = apply_roster(record, people, assignment.late_percent, assignment.grace_minutes)
     record = apply_overrides(record, overrides, people)
     if folder is not None:
+        write_marks(folder / MARKS, record, assignment.manual, marks)
         write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
@@ -115,6 +124,9 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
         yield f"submissions by points: {', '.join(shares)}"
     for common in [*summary["mistakes"][:MAX_COMMON], *summary["failures"][: MAX_COMMON - 2]]:
         yield one_line(f"{len(common.students)} of {count}: {common.text}")[:MAX_CHARACTERS]
+    if unmarked := open_marks(record):
+        where = "" if folder is None else f"; fill in {one_line(folder / MARKS)}"
+        yield f"Not marked yet: {len(unmarked)} of {count}{where}"
     if record.kept:
         yield f"Kept from the last grading, as their submissions are not among these: {record.kept}"
     for text in record.uncertain[:MAX_COMMON]:

@@ -19,7 +19,15 @@ from pydantic import Field, ValidationError
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading import worker
-from deltarule.grading.checks import Check, CheckSection, Points, Positive, Section, solution_arrays
+from deltarule.grading.checks import (
+    Check,
+    CheckSection,
+    ManualSection,
+    Points,
+    Positive,
+    Section,
+    solution_arrays,
+)
 from deltarule.grading.diagnosis import check_solution
 from deltarule.grading.solution import require_follow_on
 from deltarule.problem.error_messages import explain_error
@@ -47,6 +55,7 @@ class AssignmentSection(Section):
     files: list[str] = Field([], description="your files and folders that lie beside every submission, as helpers.py")
     aliases: dict[str, list[str]] = Field({}, description="other names that a function may have, by its name")
     checks: Sequence[CheckSection] = Field(min_length=1, description="one [[checks]] table for each call")
+    manual: list[ManualSection] = Field([], description="one [[manual]] table for each thing that you mark")
 
 
 class Assignment(AssignmentSection):
@@ -78,7 +87,8 @@ class Assignment(AssignmentSection):
 
     @property
     def max_points(self) -> float:
-        return sum(sum(check.max_points.values()) for check in self.checks)
+        """The points of checks; those of manual questions are the gradebook's."""
+        return sum(sum(check.max_points.values()) for check in self.checks if not check.bonus)
 
 
 def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = False) -> Assignment:
@@ -94,6 +104,13 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
         raise BadInput(f"{path} is not TOML: {error}; correct it") from None
     except ValidationError as error:
         raise BadInput(f"{path}: {explain_error(error, AssignmentSection)}") from None
+    for question in section.manual:
+        if question.rubric and question.points not in (None, sum(question.rubric.values())):
+            raise BadInput(f"{path}: the rubric of '{question.name}' has other points than its points; leave one out")
+        if not question.rubric and question.points is None:
+            raise BadInput(f"{path}: '{question.name}' has no points; give it points, or a rubric")
+    if len({question.name for question in section.manual}) < len(section.manual):
+        raise BadInput(f"{path}: two [[manual]] tables have one name; give each its own")
     solution = path.parent / section.solution
     source = read_bytes(solution)
     seed = int.from_bytes(hashlib.sha256(source + salt.encode()).digest()[:8]) if salt else 0

@@ -47,6 +47,22 @@ class CheckSection(Section):
     follow_on: bool = Field(False, description="true gives points for what is right after the student's own arrays")
     network: NetworkSection | None = Field(None, description="a table of sizes, hidden and output, for data x and y")
     tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
+    bonus: bool = Field(False, description="true for points beyond those of the assignment")
+
+
+class ManualSection(Section):
+    """A `[[manual]]` table: what the teacher marks, such as a plot or a written answer."""
+
+    name: str = Field(min_length=1, description="what students read, as 'The plot'")
+    points: Points | None = Field(None, description="the largest number of points, from 0 up")
+    prompt: str = Field("", description="the question")
+    rubric: dict[str, Points] = Field({}, description="points by criterion, as { axes = 1, caption = 2 }")
+    bonus: bool = Field(False, description="true for points beyond those of the assignment")
+
+    @property
+    def columns(self) -> dict[str, float]:
+        """What is marked of it, with the points of each."""
+        return self.rubric or {"points": self.points or 0.0}
 
 
 class Check(CheckSection):

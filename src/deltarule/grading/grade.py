@@ -79,8 +79,8 @@ def grade(
     for submission, result in list(zip(submissions, results, strict=True)):  # of a group each has a result
         for student, delivered, number in submission.others:
             notes = (*result.notes, f"handed in with {submission.student}")
-            result = replace(result, student=student, delivered=delivered, id=number, notes=notes, fingerprint="")
-            results.append(result)
+            other = replace(result, student=student, delivered=delivered, id=number, notes=notes, fingerprint="")
+            results.append(replace(other, partner=submission.student))
     results.sort(key=lambda result: result.student)
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
@@ -202,7 +202,7 @@ def _shared_files(is_closed: bool) -> set[str]:
 def missing_result(check: Check, message: str) -> CheckResult:
     """The result of a call that returned nothing."""
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
-    return CheckResult(check.name, check.part, message, arrays)
+    return CheckResult(check.name, check.part, message, arrays, bonus=check.bonus)
 
 
 def _what_is_there(check: Check, assignment: Assignment, submission: Submission) -> str:
@@ -258,4 +258,4 @@ def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagno
     notes = (
         ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
     )
-    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line, tuple(lines))
+    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line, tuple(lines), check.bonus)

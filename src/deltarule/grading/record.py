@@ -30,7 +30,10 @@ class ArrayResult:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The result of one call, the line that is wrong, the lines of its mistakes, and notes for the teacher."""
+    """The result of one call, the line that is wrong, the lines of its mistakes, and notes for the teacher.
+
+    What a teacher marks is a result of the part "manual", whose arrays are its criteria.
+    """
 
     name: str
     part: str
@@ -40,6 +43,7 @@ class CheckResult:
     notes: tuple[str, ...] = ()
     line: str = ""
     lines: tuple[str, ...] = ()
+    bonus: bool = False
 
     @property
     def points(self) -> float:
@@ -62,6 +66,7 @@ class SubmissionResult:
     name          of the student by the roster, with `roster_id` and `section`, of its `row`
     lost          points that it lost by being late
     override      the teacher's own points
+    partner       whose submission it is too, in a group
     """
 
     student: str
@@ -81,6 +86,7 @@ class SubmissionResult:
     row: int | None = None
     lost: float = 0.0
     override: float | None = None
+    partner: str = ""
 
     @property
     def title(self) -> str:
@@ -143,12 +149,18 @@ def read_record(folder: Path, assignment: "Assignment", students: Collection[tup
         raise BadInput(f"{path} was not written by this version of grade; give another --out") from None
     if record.title != assignment.title:
         raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{assignment.title}'")
+    record = replace(record, submissions=tuple(_without_marks(result) for result in record.submissions))
     arrays = [(check.name, one.name, one.max_points) for check in record.submissions[0].checks for one in check.arrays]
     if arrays == [(check.name, *one) for check in assignment.checks for one in check.max_points.items()]:
         return record
     if all((result.delivered, result.id) in students for result in record.submissions if result.time):
         return None
     raise BadInput(f"{path} has other checks or points than '{assignment.title}' has now; grade the whole class again")
+
+
+def _without_marks(result: SubmissionResult) -> SubmissionResult:
+    """A result without what the teacher marked, which is read anew."""
+    return replace(result, checks=tuple(check for check in result.checks if check.part != "manual"))
 
 
 def merge_earlier(record: GradeRecord, earlier: GradeRecord | None) -> GradeRecord:

@@ -76,13 +76,13 @@ def csv_text(record: GradeRecord) -> str:
     writer.writerow(["student", "name", "id", "section", "points", "max_points", *labels, "remarks"])
     for result in record.submissions:
         points = [array.points for _, array in result.arrays]
-        person = map(_cell, (result.student, result.name, result.roster_id or result.id, result.section))
+        person = map(text_cell, (result.student, result.name, result.roster_id or result.id, result.section))
         numbers = map(_number, (result.points, record.max_points, *points))
-        writer.writerow([*person, *numbers, _cell(remarks(result))])
+        writer.writerow([*person, *numbers, text_cell(remarks(result))])
     return text.getvalue()
 
 
-def _cell(text: str) -> str:
+def text_cell(text: str) -> str:
     text = one_line(text)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
 
@@ -109,7 +109,7 @@ def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[st
 
 
 def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
-    score = result.points / record.max_points if record.max_points else 0.0
+    score = min(result.points / record.max_points, 1.0) if record.max_points else 0.0  # 1 is the most, with a bonus too
     tests = _tests(record, result, "points")
     return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
 

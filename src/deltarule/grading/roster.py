@@ -28,6 +28,7 @@ from deltarule.grading.submissions import safe_name
 Row = dict[str, str]
 NAMES = ("name", "student", "full name")
 IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "github_id")
+GROUPS = ("group", "group name", "group_name", "team", "groups")
 LOGINS = ("sis login id", "email address", "email", "login", "username", "github_username")
 """The names of a roster's columns here, and those that systems give them."""
 OVERRIDES = "overrides.csv"
@@ -44,6 +45,7 @@ class Person:
     keys     the letters of the name with its parts in any order
     due      the time until which a submission is in time, with the extension
     late_days  days that cost nothing
+    group    of which each member has what one of them hands in
     """
 
     row: Row
@@ -54,6 +56,7 @@ class Person:
     keys: frozenset[str]
     due: datetime | None
     late_days: int
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,25 +69,42 @@ class Override:
     time: float
 
 
-def read_table(path: Path) -> list[Row]:
-    """The rows of a CSV file, with their columns in small letters."""
-    lines = decode(read_bytes(path)).splitlines()
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a CSV file that are not empty."""
+    lines = decode(read_bytes(path)).splitlines(keepends=True)
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
     try:
         rows = [
-            {str(key).strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
+            {str(key).strip(): value.strip() for key, value in row.items() if isinstance(value, str)}
             for row in csv.DictReader(lines, delimiter=delimiter)
         ]
     except csv.Error as error:
         raise BadInput(f"{path} is no CSV file: {error}; correct it") from None
-    return [row for row in rows if any(row.values()) and "points possible" not in row.get("student", "").lower()]
+    return [row for row in rows if any(row.values())]
 
 
-def read_roster(path: Path) -> list[Person]:
-    """Read a roster; a date that is none is refused here, before anything is graded."""
+def read_table(path: Path) -> list[Row]:
+    """The rows of a CSV file, with their columns in small letters."""
+    rows = [{key.lower(): value for key, value in row.items()} for row in read_rows(path)]
+    return [row for row in rows if "points possible" not in row.get("student", "").lower()]
+
+
+def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
+    """Read a roster; a date that is none is refused here, before anything is graded.
+
+    `groups` is a file of its own, with the ids or names and the groups of people.
+    """
     people = [_read_person(row) for row in read_table(path)]
     if not any(person.name or person.ids for person in people):
         raise BadInput(f"{path} has no student; its columns are id, name, section, due and extension")
+    for other in [_read_person(row) for row in read_table(groups)] if groups is not None else ():
+        same = [i for i, one in enumerate(people) if one.ids & other.ids]
+        same = same or [i for i, one in enumerate(people) if one.keys & other.keys]
+        if len(same) != 1:
+            raise BadInput(
+                f"{groups}: {other.name or other.id} is {len(same)} students of {path}; give the id of one of them"
+            )
+        people[same[0]] = replace(people[same[0]], group=other.group)
     return people
 
 
@@ -104,7 +124,8 @@ def _read_person(row: Row) -> Person:
         late_days = int(row.get("late days") or 0)
     except (ValueError, OverflowError) as error:
         raise BadInput(f"the roster's row of {name or first(IDS)}: {error}; write times as 2026-11-27 23:59") from None
-    return Person(row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due, late_days)
+    about = row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due, late_days
+    return Person(*about, first(GROUPS))
 
 
 def _read_time(text: str) -> datetime:
@@ -138,6 +159,14 @@ def apply_roster(
     is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
     slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
     found = [_find(result, people, slugs) for result in record.submissions]
+
+    def with_loss(result: SubmissionResult, person: Person) -> SubmissionResult:
+        days = _days_late(result, person, grace_minutes)
+        free = f", {person.late_days} without loss" if days and person.late_days else ""
+        notes = (f"{count_of(days, 'day')} late{free}",) if days else ("late, by its name",) if result.is_late else ()
+        lost = min(max(days - person.late_days, 0) * late_percent / 100, 1) * record.max_points
+        return replace(result, lost=lost, class_notes=notes)
+
     claims = Counter(rows[0] for rows, reason in found if not reason)
     results, uncertain = [], []
     for result, (rows, reason) in zip(record.submissions, found, strict=True):
@@ -149,15 +178,29 @@ def apply_roster(
             results.append(replace(result, class_notes=(reason,)))
             uncertain.append(f"{result.student}: {reason}")
             continue
-        days = _days_late(result, person, grace_minutes)
-        free = f", {person.late_days} without loss" if days and person.late_days else ""
-        notes = (f"{count_of(days, 'day')} late{free}",) if days else ("late, by its name",) if result.is_late else ()
-        lost = min(max(days - person.late_days, 0) * late_percent / 100, 1) * record.max_points
-        result = replace(result, name=person.name, roster_id=person.id, section=person.section, row=rows[0])
-        results.append(replace(result, lost=lost, class_notes=notes))
+        results.append(_of_person(with_loss(result, person), person, rows[0]))
     taken = {row for rows, _ in found for row in rows}
-    absent = tuple(one.name or one.id for i, one in enumerate(people) if i not in taken)
-    return replace(record, submissions=tuple(results), absent=absent, uncertain=tuple(uncertain))
+    absent = []
+    own = [(people[one.row].group, one) for one in results if one.row is not None and not one.partner]
+    for i, person in enumerate(people):
+        if i in taken:
+            continue
+        theirs = [one for group, one in own if group == person.group != ""]
+        if len(theirs) > 1:
+            uncertain.append(f"{person.name or person.id}: {len(theirs)} submissions of the group {person.group}")
+        if len(theirs) != 1:
+            absent.append(person.name or person.id)
+            continue
+        other = with_loss(theirs[0], person)
+        notes = (*other.class_notes, f"handed in by {other.title}")
+        other = replace(other, id=person.id, delivered="", time=0.0, partner=other.student, fingerprint="")
+        other = replace(other, student=safe_name(f"{person.id or person.name} (group)"), class_notes=notes)
+        results.append(_of_person(other, person, i))
+    return replace(record, submissions=tuple(results), absent=tuple(absent), uncertain=tuple(uncertain))
+
+
+def _of_person(result: SubmissionResult, person: Person, row: int) -> SubmissionResult:
+    return replace(result, name=person.name or person.id, roster_id=person.id, section=person.section, row=row)
 
 
 def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[str]) -> tuple[list[int], str]:
@@ -169,6 +212,10 @@ def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[st
     numbered = {i for i, person in enumerate(people) if result.id.casefold() in person.ids}
     named = {i for i, person in enumerate(people) if keys & person.keys}
     by_id = exact | numbered
+    if not by_id and not named:  # Canvas names what a group hands in after the group
+        named = {i for i, person in enumerate(people) if person.group and keys & _keys(person.group)}
+        if len({people[i].group for i in named}) == 1:
+            return [min(named)], ""
     if by_id and named and not by_id & named:
         return sorted(
             by_id | named
@@ -247,5 +294,4 @@ def _without_submission(other: SubmissionResult, person: Person, row: int) -> Su
         arrays = [ArrayResult(one.name, "missing", None, 0.0, one.max_points) for one in check.arrays]
         checks.append(CheckResult(check.name, check.part, "", tuple(arrays)))
     student = safe_name(f"{person.id or person.name} (override)")
-    result = SubmissionResult(student, True, "", tuple(checks), row=row)
-    return replace(result, name=person.name or person.id, roster_id=person.id, section=person.section)
+    return _of_person(SubmissionResult(student, True, "", tuple(checks)), person, row)

@@ -1,0 +1,98 @@
+"""What a teacher marks: the questions of `[[manual]]` tables.
+
+`manual.csv`, in the folder of a grading, has a row for each submission and a column for each criterion, and "comment".
+A grading adds the rows and columns that it lacks, and leaves all else as the teacher wrote it.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deltarule.errors import BadInput
+from deltarule.files import write_whole
+from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.results import text_cell
+from deltarule.grading.roster import read_rows
+
+if TYPE_CHECKING:
+    from deltarule.grading.checks import ManualSection
+
+MARKS = "manual.csv"
+Marks = dict[str, dict[str, str]]
+"""The rows of `manual.csv`, by their first column."""
+
+
+def _column(question: "ManualSection", criterion: str) -> str:
+    return f"{question.name}: {criterion}" if question.rubric else question.name
+
+
+def read_marks(path: Path, questions: Sequence["ManualSection"]) -> Marks:
+    """Read a teacher's marks; what is no number in its range is refused here, before anything is graded."""
+    if not path.exists():
+        return {}
+    rows: Marks = {}
+    for row in read_rows(path):
+        student = row.get("student", "").removeprefix("'")
+        if student in rows:
+            raise BadInput(f"{path} has two rows of '{student}'; keep one")
+        rows[student] = row
+        for question in questions:
+            for criterion, most in question.columns.items():
+                text = row.get(column := _column(question, criterion), "")
+                if text and not 0 <= _points(text) <= most:
+                    raise BadInput(f"{path}: '{column}' of '{student}' must be from 0 to {most:g}, got '{text}'")
+    return rows
+
+
+def _points(text: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
+def apply_marks(record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> GradeRecord:
+    """The record with the questions that a teacher marks; in a group the marks of one are those of all."""
+    results = []
+    for result in record.submissions:
+        row = marks.get(result.partner, {}) | {key: one for key, one in marks.get(result.student, {}).items() if one}
+        results.append(replace(result, checks=(*result.checks, *(_marked(one, row) for one in questions))))
+    points = sum(sum(question.columns.values()) for question in questions if not question.bonus)
+    return replace(record, submissions=tuple(results), max_points=record.max_points + points)
+
+
+def _marked(question: "ManualSection", row: dict[str, str]) -> CheckResult:
+    arrays = []
+    for criterion, most in question.columns.items():
+        text = row.get(_column(question, criterion), "")
+        points = _points(text) if text else 0.0
+        verdict = "open" if not text else "right" if points >= most else "partly" if points else "wrong"
+        message = "not marked yet" if not text else ""
+        arrays.append(ArrayResult(criterion, verdict, None, points, most, message))
+    message = row.get("comment", "") or question.prompt or "marked by your teacher"
+    return CheckResult(question.name, "manual", message.rstrip("."), tuple(arrays), bonus=question.bonus)
+
+
+def open_marks(record: GradeRecord) -> list[SubmissionResult]:
+    """The submissions of which something is not marked yet."""
+    return [one for one in record.submissions if any(array.verdict == "open" for _, array in one.arrays)]
+
+
+def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> None:
+    """Write `manual.csv` with the rows and columns that it lacks."""
+    names = {one.student: one.title for one in record.submissions if not one.partner}
+    needed = ["student", "name", *(_column(one, text) for one in questions for text in one.columns), "comment"]
+    known = list(dict.fromkeys(key for row in marks.values() for key in row))
+    if not questions or (names.keys() <= marks.keys() and set(needed) <= set(known)):
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys([*needed, *known])), lineterminator="\n")
+    writer.writeheader()
+    for student in dict.fromkeys([*names, *marks]):
+        own = {"student": text_cell(student), "name": text_cell(names.get(student, ""))}
+        writer.writerow(own | marks.get(student, {}))
+    write_whole(path, text.getvalue())
