@@ -1,6 +1,7 @@
-"""The engine that prints programs of updates in LLVM's language, and runs them on blocks of members.
+"""The engine that prints programs of updates in LLVM's language, and runs them on blocks of members, or on single ones.
 
 Begin at `printer.py`; `plan.py` says in which loops a program runs. `engine.py` calls what `machine_code.py` compiles.
+Lanes are members; where there are few, `unit_printer.py` prints the same sums with lanes that are units of one network.
 
 What measurements and mistakes have taught:
 

@@ -57,6 +57,10 @@ class Arrays:
         value = text.load(place.pointer, entry + place.first, place.kind)
         return value if operand.dtype != bool else value.converted("i1")
 
+    def single(self, operand: Operand, coordinates: Coordinates) -> Value:
+        """Return one entry, in each lane that of its member."""
+        return self.load(operand, coordinates)
+
     def store(self, value: Value, result: Variable, coordinates: Coordinates) -> None:
         place, (_, entry) = self.places[result.name], self.key(result, coordinates)
         self.text.store(value.converted(place.kind), place.pointer, entry + place.first)

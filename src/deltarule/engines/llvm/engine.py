@@ -3,22 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deltarule import platforms
 from deltarule.engines.base import Trace
 from deltarule.engines.llvm.machine_code import compiled
+from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of
 from deltarule.engines.llvm.places import Form, Tile
 from deltarule.engines.llvm.plan import NotPrintable
 from deltarule.engines.llvm.printer import NUMBERS, Printed, print_update
+from deltarule.engines.llvm.unit_members import advance_member
+from deltarule.engines.llvm.unit_printer import print_units
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.update_program import update_program
-from deltarule.maths.random import drop_threshold, key_words
-from deltarule.problem.batches import groups, row_orders, split_by_rows
+from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.program.program import NotTraceable
@@ -30,6 +32,11 @@ MAX_JOINED = 4
 """Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
 MIN_SHARED_WORK = 2_000_000
 """Other threads help from this many members · rows · parameters · updates on, about a millisecond."""
+MIN_THREAD_WORK = 2**20
+"""The products of rows and parameters of an update that each of several threads gets at least: fewer of them take less
+time than the threads would wait for one another."""
+MIN_MEMBERS_A_THREAD = 2
+"""From so many members on for each thread, threads advance members of their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,7 @@ class LlvmEngine(ReferenceEngine):
     """Trains populations with programs that LLVM compiles; evaluates in NumPy.
 
     threads : how many blocks are advanced at a time; None for the number of processors.
+    lanes_are : "members" or "units"; None for those with which a population of this size is faster.
     lanes, tile : None for those that fit the processor and the network.
     features : of the processor that are used, as LLVM names them; None for all.
 
@@ -62,10 +70,11 @@ class LlvmEngine(ReferenceEngine):
         lanes: int | None = None,
         tile: Tile | None = None,
         features: str | None = None,
+        lanes_are: str | None = None,
     ) -> None:
         super().__init__()
         self.threads, self.lanes, self.tile = threads or platforms.processor_count(), lanes, tile
-        self.features = features
+        self.features, self.lanes_are = features, lanes_are
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
@@ -78,6 +87,8 @@ class LlvmEngine(ReferenceEngine):
         )
         updates = Updates(problem, state, after, n, objective, bad)
         try:
+            if self.takes_units(problem, len(state.members)):
+                return self._advance_alone(updates)
             tasks = [
                 task
                 for group in groups(problem, state.members)
@@ -101,6 +112,39 @@ class LlvmEngine(ReferenceEngine):
             return ReferenceEngine(f"this problem ({reason})").notes(problem)
         return ()
 
+    def takes_units(self, problem: Problem, members: int) -> bool:
+        """Whether the lanes are units of one member, not members."""
+        if self.lanes_are is not None:
+            return self.lanes_are == "units"
+        return units_are_faster(problem, members)
+
+    def _advance_alone(self, updates: Updates) -> tuple[State, Trace]:
+        """Advance members one by one."""
+        problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
+        lanes = self.lanes or VECTOR_BYTES // problem.dtype.itemsize
+
+        def advance(index: int, threads: int = 1) -> None:
+            printed = printed_update(problem, False, lanes, self.tile, problem.batch_rows(state.members[index]), True)
+            arrays = advance_member(printed, self.features, problem, state, index, n, threads)
+            for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
+                vector[index] = arrays[name].ravel()
+            updates.objective[:, index], updates.bad[index] = arrays["objective"], arrays["bad"]
+
+        indices = range(len(state.members))
+        sharing = [threads_together(problem, member, self.threads) for member in state.members]
+        if self.threads > 1 and len(indices) >= self.threads * MIN_MEMBERS_A_THREAD:
+            list(platforms.thread_pool(self.threads, "engine").map(advance, indices))
+        elif max(sharing) > 1 and _sharing.acquire(blocking=False):
+            try:
+                for index, threads in zip(indices, sharing, strict=True):
+                    advance(index, threads)
+            finally:
+                _sharing.release()
+        else:
+            for index in indices:
+                advance(index)
+        return after, Trace(updates.objective, updates.bad)
+
     def _tasks(self, updates: Updates, indices: Integers, own_rows: bool) -> list[Callable[[], None]]:
         """Return the calls that advance members, some blocks each."""
         problem = updates.problem
@@ -115,6 +159,25 @@ class LlvmEngine(ReferenceEngine):
             partial(advance_blocks, run, printed, updates, blocks[start:stop], lanes, own_rows)
             for start, stop in zip(edges[:-1], edges[1:], strict=True)
         ]
+
+
+_sharing = Lock()
+"""Held while threads advance one member together: of two such calls each could have some, and wait for others."""
+
+
+def threads_together(problem: Problem, member: int, threads: int) -> int:
+    """Return among how many of these threads each update of a member is divided."""
+    work = problem.batch_rows(member) * problem.network.parameters
+    return max(1, min(threads, work // MIN_THREAD_WORK))
+
+
+def units_are_faster(problem: Problem, members: int) -> bool:
+    """Whether few members take less time one by one, each with as many units at a time as a vector has lanes."""
+    lanes = VECTOR_BYTES // problem.dtype.itemsize
+    layers = problem.network.layers
+    together = -(-members // lanes) * sum(layer.inputs * layer.units for layer in layers)
+    alone = members * sum(layer.inputs * -(-layer.units // lanes) for layer in layers)
+    return alone < together
 
 
 def _parts_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
@@ -141,21 +204,23 @@ def tile_for(rows: int, widths: list[int]) -> Tile:
 _printed: "WeakKeyDictionary[Problem, dict[Any, Printed]]" = WeakKeyDictionary()
 
 
-def printed_update(problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Printed:
-    """Return the text for members of a problem, printed once."""
+def printed_update(
+    problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, units: bool = False
+) -> Any:
+    """Return the text for members of a problem, or for one whose units are lanes; printed once."""
     texts = _printed.setdefault(problem, {})
-    key = own_rows, lanes, tile, rows
+    key = own_rows, lanes, tile, rows, units
     if key not in texts:
         has_own_weights = problem.weights is not None and problem.weights.ndim == 2
         own = {"rows": own_rows, "weights": has_own_weights}
         own["entry_factors"] = problem.entry_factors is not None and problem.entry_factors.ndim == 2
-        program = update_program(problem, frozenset(name for name, is_own in own.items() if is_own))
+        program = update_program(problem, frozenset(name for name, is_own in own.items() if is_own and not units))
         program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
         tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
         short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
         per_epoch = problem.schedule.per == "epoch"
         form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights, short)
-        texts[key] = print_update(program, form)
+        texts[key] = (print_units if units else print_update)(program, form)
     return texts[key]
 
 
@@ -167,19 +232,19 @@ def advance_blocks(
     first = state.members[blocks[0][0]]
     rows, size, epoch_steps = problem.row_count(first), problem.batch_rows(first), problem.steps_per_epoch(first)
     memory = {
-        "scratch": _aligned(printed.scratch_bytes, np.uint8),
-        "kept": _aligned(printed.bytes_a_row * size, np.uint8),
-        "objective": _aligned(n * lanes, problem.dtype),
-        "bad": _aligned(lanes, np.int64),
+        "scratch": aligned(printed.scratch_bytes, np.uint8),
+        "kept": aligned(printed.bytes_a_row * size, np.uint8),
+        "objective": aligned(n * lanes, problem.dtype),
+        "bad": aligned(lanes, np.int64),
     }
     orders: dict[str, Any] = {}
     for block in blocks:
         filled = block[np.minimum(np.arange(lanes), len(block) - 1)]
         members = state.members[filled]
         if own_rows or not orders:
-            orders = _orders(problem, members, state.step, n, own_rows)
+            orders = orders_of(problem, members, state.step, n, own_rows)
         memory["bad"][:] = -1
-        arrays = {**memory, **orders, **_member_arrays(problem, state, filled)}
+        arrays = {**memory, **orders, **member_arrays(problem, state, filled)}
         given = [arrays[name] for name in (*printed.arguments, "scratch", "kept")]
         epoch_rows = rows if epoch_steps > 1 else 0
         numbers = n, state.step, rows, size, epoch_steps, epoch_rows
@@ -189,64 +254,3 @@ def advance_blocks(
             vector[block] = arrays[name].reshape(-1, lanes)[:, :count].T
         updates.objective[:, block] = arrays["objective"].reshape(n, lanes)[:, :count]
         updates.bad[block] = arrays["bad"][:count]
-
-
-def _orders(problem: Problem, members: Integers, step: int, n: int, own_rows: bool) -> dict[str, Any]:
-    """Return the indices of rows in the order of updates, and their positions; of each lane if members differ."""
-    orders = row_orders(problem, members if own_rows else members[:1], step, n)
-    arrays = {}
-    for name, order in zip(("order", "positions"), orders, strict=True):
-        if own_rows:
-            by_lane = np.broadcast_to(order, (len(order), len(members), order.shape[-1]))
-            arrays[name] = _copied(by_lane.transpose(0, 2, 1), np.int64)
-        else:
-            arrays[name] = _copied(order[:, 0], np.int64)
-    return arrays
-
-
-def _member_arrays(problem: Problem, state: State, filled: Integers) -> dict[str, Any]:
-    """Return a block's arrays by the names of the program's arguments; lanes are the last axis."""
-    members, dtype = state.members[filled], problem.dtype
-
-    def lanes(array: NDArray[Any], kind: Any = dtype) -> NDArray[Any]:
-        return _copied(np.moveaxis(array, 0, -1), kind)
-
-    weights, factors = problem.weights, problem.entry_factors
-    arrays = {
-        "θ": lanes(state.theta[filled]),
-        "buffers": lanes(state.buffers[filled]),
-        **{name: lanes(slot[filled]) for name, slot in state.slots.items()},
-        "x": _copied(problem.x, dtype),
-        "y": _copied(problem.y, dtype),
-        "strength": lanes(problem.strength[members]),
-        "penalized": _copied(problem.penalized, dtype),
-        "factor": lanes(state.factor[filled], float),
-        **{name: lanes(numbers[members], float) for name, numbers in problem.numbers.items()},
-        **{f"schedule_{name}": lanes(each[members], float) for name, each in problem.schedule_numbers.items()},
-        **{f"dropout{n}": lanes(rates[members]) for n, rates in enumerate(problem.dropout.T, 1)},
-        "limits": lanes(drop_threshold(problem.dropout[members]), np.int64),
-        "keys": lanes(np.stack(key_words(problem.dropout_seeds[members]), 1), np.int64),
-    }
-    if weights is None:
-        arrays["w"] = np.ones(len(problem.x), dtype)
-    else:
-        arrays["w"] = _copied(weights, dtype) if weights.ndim == 1 else lanes(weights[members])
-    if factors is not None:
-        arrays["entry_factors"] = _copied(factors, dtype) if factors.ndim == 1 else lanes(factors[members])
-    if problem.clip_norm is not None:
-        arrays["longest"] = lanes(problem.clip_norm[members])
-    return arrays
-
-
-def _copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """Return a copy whose entries lie one after another, at an address that vectors are loaded from."""
-    copy = _aligned(array.size, dtype)
-    copy.reshape(array.shape)[...] = array
-    return copy
-
-
-def _aligned(size: int, dtype: Any) -> NDArray[Any]:
-    boundary, width = 128, np.dtype(dtype).itemsize
-    memory = np.zeros(size + boundary // width, dtype)
-    start = -memory.ctypes.data % boundary // width
-    return memory[start : start + size]

@@ -1,6 +1,6 @@
 """Print groups of operations: products in tiles with what follows them, sums over units and over rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -38,10 +38,14 @@ class Groups:
             self._reduce(first, rows)
         elif rows:
             units = int(first.result.axes[-1])
-            self._blocks(units, lambda j, many: self._block(group, [[Row(r)] for r in range(rows)], j, many))
+            self.blocks(units, lambda j, many: self._block(group, [[Row(r)] for r in range(rows)], j, many))
         else:
             self._whole(group)
         self.arrays.registers = {}
+
+    def unit(self, j: Index, u: int) -> Index:
+        """Return the coordinate of the u-th value of a block that begins at unit j."""
+        return j + u
 
     def _whole(self, group: Group) -> None:
         """Elementwise operations on whole arrays."""
@@ -55,14 +59,14 @@ class Groups:
         def of_line(i: Index) -> Sequence[Value]:
             leading = [i if size > 1 else Index() for size in sizes]
             zeros = [self.text.value(0, KINDS[group.first.result.dtype.name])] * (self.tile.units if checked else 0)
-            return self._blocks(last, lambda j, many, *c: self._block(group, [leading], j, many, c, checked), zeros)
+            return self.blocks(last, lambda j, many, *c: self._block(group, [leading], j, many, c, checked), zeros)
 
         if long:
             self.text.loop(long[0], lambda i: of_line(i) and None)
         else:
             self.checks += of_line(Index())
 
-    def _blocks(
+    def blocks(
         self, count: int, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
     ) -> Sequence[Value]:
         """Print body(first unit, how many) over units, as many at a time as a tile has; it may carry values along."""
@@ -89,7 +93,7 @@ class Groups:
         width = len(self.plan.views[first.result.name].axes)
         for u in range(many):
             for r, line in enumerate(lines):
-                coordinates = [*line, j + u][-width:] if width else []
+                coordinates = [*line, self.unit(j, u)][-width:] if width else []
                 for operation in group.operations:
                     is_sum = operation is first and bool(sums)
                     value = sums[r, u] if is_sum else self._computed(operation, coordinates)
@@ -97,7 +101,7 @@ class Groups:
                     if operation.result.name in group.needed:
                         arrays.store(value, operation.result, coordinates)
                     if operation.result.name in checked:
-                        checks[u] = self.text.fma(value, 0.0, checks[u])
+                        checks[u] = self.text.fma(self.text.valid(value), 0.0, checks[u])
         arrays.registers = {}
         return checks
 
@@ -120,8 +124,8 @@ class Groups:
         zero = self.text.value(0, KINDS[operation.result.dtype.name])
 
         def add(q: Index, *sums: Value) -> list[Value]:
-            of_rows = [self.arrays.load(left, [row, q]) for row in rows]
-            of_units = [self.arrays.load(right, [q, j + u]) for u in range(many)]
+            of_rows = [self.arrays.single(left, [row, q]) for row in rows]
+            of_units = [self.arrays.load(right, [q, self.unit(j, u)]) for u in range(many)]
             return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
 
         if ROWS in right.axes:
@@ -158,7 +162,7 @@ class Groups:
 
             self.text.loop(int(result.axes[-2]), line)
 
-        self._blocks(int(result.axes[-1]), block)
+        self.blocks(int(result.axes[-1]), block)
 
     def _add_units(self, operation: Operation, rows: int) -> None:
         [operand], result = operation.operands, operation.result
@@ -170,7 +174,7 @@ class Groups:
                     total = total + self.arrays.load(operand, [Row(r), j + u])
                 self.arrays.store(total, result, [Index(), j + u])
 
-        self._blocks(int(operand.axes[-1]), block)
+        self.blocks(int(operand.axes[-1]), block)
 
     def _add_all(self, operation: Operation, rows: int) -> None:
         """Add the units of each row first, then the rows."""
@@ -182,13 +186,13 @@ class Groups:
 
     def _summed(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
         def add(j: Index, *sums: Value) -> list[Value]:
-            return [total + self.arrays.load(operand, [*line, j]) for total, line in zip(sums, lines, strict=True)]
+            return [total + self.arrays.single(operand, [*line, j]) for total, line in zip(sums, lines, strict=True)]
 
         return self.text.loop(count, add, [self.text.value(0, KINDS[operand.dtype.name])] * len(lines))
 
     def _largest(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
         def compare(j: Index, *values: Value) -> list[Value]:
-            news = [self.arrays.load(operand, [*line, j]) for line in lines]
+            news = [self.arrays.single(operand, [*line, j]) for line in lines]
             return [(new > value).choose(new, value) for value, new in zip(values, news, strict=True)]
 
         return self.text.loop(count, compare, [self.text.value(-np.inf, KINDS[operand.dtype.name])] * len(lines))
@@ -208,14 +212,20 @@ class Groups:
     def _concatenate(self, operation: Operation) -> None:
         """Copy the parts that were not computed in their places."""
         place = self.arrays.places[operation.result.name]
+        for start, part in self.copied_parts(operation):
+
+            def copy(j: Index, part: Operand = part, first: int = place.first + start) -> None:
+                self.text.store(self.arrays.load(part, [j]), place.pointer, j + first)
+
+            self.text.loop(int(part.axes[-1]), copy)
+
+    def copied_parts(self, operation: Operation) -> Iterator[tuple[int, Operand]]:
+        """Yield the parts of a `concatenate` that were not computed in their places, and where they begin."""
+        place = self.arrays.places[operation.result.name]
         for start, part in parts_of(operation):
             view = self.plan.view(part)
             if view is None or not self._lies_at(view, place.pointer, place.first + start):
-
-                def copy(j: Index, part: Operand = part, first: int = place.first + start) -> None:
-                    self.text.store(self.arrays.load(part, [j]), place.pointer, j + first)
-
-                self.text.loop(int(part.axes[-1]), copy)
+                yield start, part
 
     def _lies_at(self, view: View, pointer: str, first: int) -> bool:
         place = self.arrays.places.get(view.base)

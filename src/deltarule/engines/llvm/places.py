@@ -116,18 +116,21 @@ class Places:
             result = operation.result
             kind = KINDS[result.dtype.name]
             kind = "i32" if kind == "i1" else kind  # truths have no vectors in memory
-            count = count_of_entries(result.axes)
             if name in in_place:
                 self._of[name] = self._of[in_place[name]]
-            elif name in self.plan.kept:
-                self._of[name] = Place(self._for_each_row(name, result.axes, kind), kind, rows="all")
-            elif ROWS in result.axes:
-                self._of[name] = Place("%scratch", kind, self._reserve(count * self.form.tile.rows, kind), "tile")
             elif name not in joined:
-                self._of[name] = Place("%scratch", kind, self._reserve(count, kind))
+                self._of[name] = self._place_of(result, kind)
         for name, (whole, start) in joined.items():
             place = self._of[whole]
             self._of[name] = Place(place.pointer, place.kind, place.first + start)
+
+    def _place_of(self, result: Variable, kind: str) -> Place:
+        count = count_of_entries(result.axes)
+        if result.name in self.plan.kept:
+            return Place(self._for_each_row(result.name, result.axes, kind), kind, rows="all")
+        if ROWS in result.axes:
+            return Place("%scratch", kind, self._reserve(count * self.form.tile.rows, kind), "tile")
+        return Place("%scratch", kind, self._reserve(count, kind))
 
     def _reserve(self, count: int, kind: str) -> int:
         """Reserve entries of the scratch memory, and return the number of the first."""

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from deltarule.errors import DeltaruleError
 from deltarule.program.program import MEMBERS, ROWS, Axis, Constant, Operand, Operation, Program, Variable
 
+ALONE = ("mask", "turn")
+"""Operations that printers add to a program, and that no others join: masks, and copies of transposed arrays."""
+
 
 class NotPrintable(DeltaruleError):
     """Raised if a program has no form in LLVM's language; the message says what it lacks."""
@@ -152,12 +155,12 @@ class Plan:
         waiting.remove(first)
         names, operations = {first.result.name}, [first]
         shape = self.views[first.result.name].sizes
-        can_lead = first.name != "mask" and first.kind in ("elementwise", "product")
+        can_lead = first.name not in ALONE and first.kind in ("elementwise", "product")
         if can_lead and not self.sums_rows(first):
             unfinished = {operation.result.name for operation in waiting}
             for operation in [*waiting]:
                 result = operation.result
-                is_alike = operation.kind == "elementwise" and operation.name != "mask"
+                is_alike = operation.kind == "elementwise" and operation.name not in ALONE
                 is_alike = is_alike and self.views[result.name].sizes == shape
                 if is_alike and all(self._fits(operand, names, unfinished, shape) for operand in operation.operands):
                     names.add(result.name)

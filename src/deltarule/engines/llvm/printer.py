@@ -46,10 +46,10 @@ class Printed:
 
 def print_update(program: Program, form: Form) -> Printed:
     """Return the text of a program of an update that has the results θ′, v′ …, buffers′ and J alone."""
-    return _Printer(_with_masks(program), form).printed()
+    return Printer(with_masks(program), form).printed()
 
 
-def _with_masks(program: Program) -> Program:
+def with_masks(program: Program) -> Program:
     """Return a program that draws its dropout masks."""
     masks = [argument for argument in program.arguments if re.fullmatch(r"keep\d+", argument.name)]
     others = tuple(argument for argument in program.arguments if argument not in masks)
@@ -57,17 +57,26 @@ def _with_masks(program: Program) -> Program:
     return replace(program, arguments=others, operations=(*drawn, *program.operations))
 
 
-class _Printer:
+class Printer:
+    """Prints a program whose lanes are members."""
+
+    text_type, places_type, arrays_type, groups_type = FunctionText, Places, Arrays, Groups
+    numbers: tuple[str, ...] = NUMBERS
+    memory: tuple[str, ...] = ("%scratch", "%kept")
+    """The pointers that follow those of arrays."""
+    alone = "noalias "
+    """What LLVM may assume of each array: that nothing else writes to it."""
+
     def __init__(self, program: Program, form: Form) -> None:
         results = dict(zip(program.names, program.results, strict=True))
         self.form, self.objective = form, results.pop("J")
         self.state = {name.removesuffix("′"): result for name, result in results.items()}
-        self.plan, self.text = Plan(program), FunctionText(form.lanes)
-        self.places = Places(self.plan, form, self.state)
-        self.arrays = Arrays(self.text, self.plan, self.places)
+        self.plan, self.text = Plan(program), self.text_type(form.lanes)
+        self.places = self.places_type(self.plan, form, self.state)
+        self.arrays = self.arrays_type(self.text, self.plan, self.places)
         views = [self.plan.view(result) for result in self.state.values()]
         new_state = {view.base for view in views if view}
-        self.groups = Groups(self.arrays, form.tile, new_state, lambda: self.number)
+        self.groups = self.groups_type(self.arrays, form.tile, new_state, lambda: self.number)
         self.number = self.row_count = ""
 
     def printed(self) -> Printed:
@@ -78,12 +87,16 @@ class _Printer:
             start = text.single(f"mul i64 %size, {offset}")
             text.add(f'%"kept {name}" = getelementptr inbounds i8, ptr %kept, i64 {start}')
         text.loop("%steps", lambda step: self._update(text.count(step)))
-        given = [f"i64 %{name}" for name in NUMBERS]
-        given += [f"ptr noalias {pointer}" for pointer in (*map(pointer_of, arguments), "%scratch", "%kept")]
+        given = [f"i64 %{name}" for name in self.numbers]
+        given += [f"ptr {self.alone}{pointer}" for pointer in (*map(pointer_of, arguments), *self.memory)]
         head = f'define void @advance({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
         body = "\n".join([head, *text.lines, "  ret void", "}"])
-        functions = definitions(text.called, text.lanes)
+        functions = definitions(text.called, text.lanes) + self.more_definitions()
         return Printed(f"{functions}\n{body}\n", tuple(arguments), self.places.scratch_bytes, self.places.bytes_a_row)
+
+    def more_definitions(self) -> str:
+        """Return the texts of other functions that are called."""
+        return ""
 
     def _update(self, step: str) -> None:
         self.groups.checks = []
@@ -199,10 +212,12 @@ class _Printer:
         text.comment("flush subnormal numbers")
         for name in ("θ", *self.form.slots):
             place = self.places[name]
-            tiny = float(np.finfo("float64" if place.kind == "double" else "float32").tiny)
 
-            def flush(j: Index, pointer: str = place.pointer, kind: str = place.kind, tiny: float = tiny) -> None:
-                value = text.load(pointer, j, kind)
-                text.store((text.call("llvm.fabs", value) < tiny).choose(0.0, value), pointer, j)
+            def flush(j: Index, pointer: str = place.pointer, kind: str = place.kind) -> None:
+                text.store(self.flushed(text.load(pointer, j, kind)), pointer, j)
 
             text.loop(count_of_entries(self.plan.views[name].axes), flush)
+
+    def flushed(self, value: Value) -> Value:
+        tiny = float(np.finfo("float64" if value.kind == "double" else "float32").tiny)
+        return (self.text.call("llvm.fabs", value) < tiny).choose(0.0, value)

@@ -182,6 +182,10 @@ class FunctionText:
         kind = next(each.kind for each in (x, y, z) if isinstance(each, Value))
         return self.call("llvm.fma", *(self.value(each, kind) for each in (x, y, z)))
 
+    def valid(self, value: Value) -> Value:
+        """Return a value in whose lanes without a number stands 0."""
+        return value
+
     def smaller(self, left: str, right: str) -> str:
         """Return the smaller of two single i64 that are not negative."""
         is_less = self.single(f"icmp ult i64 {left}, {right}")
@@ -220,14 +224,21 @@ class FunctionText:
         self.label(after)
         return phis
 
-    def only_if(self, condition: str, body: Callable[[], None]) -> None:
-        """Write a block that runs only if a single truth holds."""
-        number = self.fresh()
+    def only_if(
+        self, condition: str, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
+    ) -> Sequence[Value]:
+        """Write a block that runs only if a single truth holds; return the values that it returns, or those given."""
+        number, before = self.fresh(), self.block
         self.add(f"br i1 {condition}, label %then{number}, label %after{number}")
         self.label(f"then{number}")
-        body()
+        news = body(*carried) or ()
+        end = self.block
         self.add(f"br label %after{number}")
         self.label(f"after{number}")
+        return [
+            self.new(f"phi {self.vector(old.kind)} [{old.name}, %{before}], [{new.name}, %{end}]", old.kind)
+            for old, new in zip(carried, news, strict=True)
+        ]
 
     def count(self, index: Index) -> str:
         """Return the name of an index's number."""

@@ -1,0 +1,63 @@
+"""Advance single networks by printed programs whose lanes are units, each on one thread or on several."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+
+from deltarule import platforms
+from deltarule.engines.llvm.machine_code import compiled
+from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of
+from deltarule.engines.llvm.unit_printer import UNIT_NUMBERS, PrintedUnits
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import State
+
+
+def advance_member(
+    printed: PrintedUnits, features: str | None, problem: Problem, state: State, index: int, n: int, threads: int
+) -> dict[str, Any]:
+    """Advance a member on so many threads; return its new arrays by name, "objective" [n] and "bad" among them."""
+    at = np.array([index])
+    member = int(state.members[index])
+    rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
+    arrays = member_arrays(problem, state, at) | orders_of(problem, at, state.step, n, False)
+    arrays |= {
+        "scratch": aligned(printed.scratch_bytes, np.uint8),
+        "kept": aligned(printed.bytes_a_row * size, np.uint8),
+        "objective": aligned(n, problem.dtype),
+        "bad": aligned(threads, np.int64),
+    }
+    arrays["bad"][:] = -1
+    names = [*printed.arguments, "scratch", "kept"]
+    run = compiled(printed.text, "advance", len(UNIT_NUMBERS) + len(names) + 2, features).call
+    addresses = [arrays[name].ctypes.data for name in names]
+    meeting, own = aligned(1, np.int64), [aligned(printed.own_bytes, np.uint8) for _ in range(threads)]
+    numbers = n, state.step, rows, size, epoch_steps, rows if epoch_steps > 1 else 0
+
+    def advance(part: int) -> None:
+        run(*numbers, part, threads, _giving_back(), *addresses, own[part].ctypes.data, meeting.ctypes.data)
+
+    _run_together([partial(advance, part) for part in range(threads)])
+    found = arrays["bad"][arrays["bad"] >= 0]
+    return arrays | {"bad": found.min() if len(found) else -1}
+
+
+def _run_together(functions: list[Callable[[], None]]) -> None:
+    """Run functions that wait for each other, each on a thread of its own."""
+    others = [platforms.thread_pool(len(functions), "together").submit(each) for each in functions[1:]]
+    functions[0]()
+    for other in others:
+        other.result()
+
+
+@cache
+def _giving_back() -> int:
+    """Return the address of a function that lets other threads have the processor."""
+    if sys.platform == "win32":
+        function = ctypes.windll.kernel32.SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)

@@ -1,0 +1,57 @@
+"""Lanes that are units give the bits of lanes that are members, whatever the tile, the threads and the processor."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lanes import examples
+from random_problems import problems
+
+from deltarule import Network, create_problem
+from deltarule.engines.llvm import engine
+from deltarule.engines.llvm.engine import LlvmEngine
+from deltarule.engines.llvm.places import Tile
+from deltarule.problem.problem import Problem
+from deltarule.problem.state import initial_state
+
+FORMS = st.fixed_dictionaries(
+    {
+        "lanes": st.sampled_from([4, 8, 16]),
+        "tile": st.sampled_from([None, Tile(1, 1), Tile(3, 2), Tile(8, 3)]),
+        "threads": st.integers(1, 3),
+    }
+)
+
+
+@pytest.fixture(autouse=True)
+def threads_share_little_work(monkeypatch) -> None:
+    monkeypatch.setattr(engine, "MIN_THREAD_WORK", 1)
+
+
+def assert_same_bits(problem: Problem, updates: int, **form) -> None:
+    state = initial_state(problem)
+    own, trace = LlvmEngine(lanes_are="units", **form).advance(problem, state, updates)
+    expected, expected_trace = LlvmEngine(lanes_are="members").advance(problem, state, updates)
+    for name, array in {"θ": own.theta, "buffers": own.buffers, **own.slots}.items():
+        theirs = {"θ": expected.theta, "buffers": expected.buffers, **expected.slots}[name]
+        assert np.array_equal(array, theirs, equal_nan=True), name
+    assert np.array_equal(trace.objective, expected_trace.objective, equal_nan=True)
+    assert np.array_equal(trace.bad, expected_trace.bad)
+
+
+@settings(max_examples=examples(50), suppress_health_check=list(HealthCheck), deadline=None)
+@given(problems(max_units=9), FORMS)
+def test_random_problems_have_the_bits_of_populations(problem: Problem, form: dict) -> None:
+    assert_same_bits(problem, 3, **form)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("features", [None, "+avx2,+fma", "+sse4.2"])
+def test_wide_layers_have_the_bits_of_populations(dtype: str, features: str | None) -> None:
+    rng = np.random.default_rng(3)
+    network = Network([21, 40, 17, 3], "relu", "softmax", batch_norm=True)
+    x, y = rng.normal(size=(30, 21)), np.eye(3)[rng.integers(0, 3, 30)]
+    problem = create_problem(
+        network, x, y, loss="cross_entropy", optimizer="adam", batch_size=12, dropout=0.3, clip_norm=1.0, dtype=dtype
+    )
+    assert_same_bits(problem, 110, threads=2, features=features)
