@@ -80,6 +80,8 @@ def converted(block: list[str]) -> list[str]:
     ['λ‖W‖² of ``w``, and w \\\\* w']
     >>> converted(["Parameters", "----------", "x : inputs [N, D],", "    one row a sample."])
     ['**Parameters**', '', '* ``x``: inputs [N, D],', '  one row a sample.']
+    >>> converted(["Parameters", "----------", "x : array-like", "    Inputs, one row a sample."])
+    ['**Parameters**', '', '* ``x`` (*array-like*):', '  Inputs, one row a sample.']
     >>> converted(["Examples", "--------", ">>> 1 + 1", "2"])
     ['**Examples**', '', '>>> 1 + 1', '2']
     """
@@ -88,8 +90,10 @@ def converted(block: list[str]) -> list[str]:
     if len(block) > 1 and set(block[1]) == {"-"}:
         lines = block[2:]
         is_example = bool(lines) and lines[0].startswith(">>>")
-        write = escaped if block[0] == "Notes" else _item
-        return [f"**{block[0]}**", "", *(lines if is_example else map(write, lines))]
+        if is_example:
+            return ["**Examples**", "", *lines]
+        written = map(escaped, lines) if block[0] == "Notes" else map(_item, lines, [*lines[1:], ""])
+        return [f"**{block[0]}**", "", *written]
     if any("   " in line for line in block):
         return ["::", "", *("    " + line for line in block)]
     lines = []
@@ -110,9 +114,12 @@ def escaped(text: str) -> str:
     return "".join(f"``{piece}``" if i % 2 else _SPECIAL.sub(r"\\\1", piece) for i, piece in enumerate(pieces))
 
 
-def _item(line: str) -> str:
-    """A line of a list of parameters: a name and what it is, or, indented, the rest of one."""
+def _item(line: str, following: str) -> str:
+    """A line of a list of parameters: a name with its type or with what it is, or, indented, more about it."""
     if line.startswith(" "):
         return "  " + escaped(line.strip())
     names, colon, description = line.partition(" : ")
-    return f"* ``{names}``: {escaped(description)}" if colon else f"* {escaped(line)}"
+    if not colon:
+        return f"* {escaped(line)}"
+    is_type = following.startswith(" ") and not following.lstrip()[:1].islower()
+    return f"* ``{names}`` (*{escaped(description)}*):" if is_type else f"* ``{names}``: {escaped(description)}"

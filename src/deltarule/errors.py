@@ -38,6 +38,8 @@ class DeltaruleError(Exception):
 
     It may contain names from files, so line breaks and control characters are escaped.
 
+    Examples
+    --------
     >>> from deltarule import DeltaruleError
     >>> print(DeltaruleError("there is no column 'a\x1b[2J'"))
     there is no column 'a\x1b[2J'
@@ -53,6 +55,8 @@ class DeltaruleError(Exception):
 class BadInput(DeltaruleError, ValueError):
     """An argument, option or file cannot be used (a `ValueError`); the command line ends with status 2.
 
+    Examples
+    --------
     >>> from deltarule import BadInput
     >>> raise BadInput("a layer has 0 units; give every layer at least 1")
     Traceback (most recent call last):
@@ -62,7 +66,18 @@ class BadInput(DeltaruleError, ValueError):
 
 
 class RunFailed(DeltaruleError, RuntimeError):
-    """A valid request failed (a `RuntimeError`); the command line ends with status 1."""
+    """A valid request failed (a `RuntimeError`); the command line ends with status 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import RunFailed, check_gradient
+    >>> try:
+    ...     check_gradient(lambda w: w @ w, lambda w: w, np.array([1.0, 2.0]), hint="pass").raise_if_wrong()
+    ... except RunFailed as error:
+    ...     print(str(error)[:15])
+    gradient: WRONG
+    """
 
 
 def one_line(text: object) -> str:

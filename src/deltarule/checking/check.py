@@ -52,15 +52,22 @@ def check_gradient(
 
     Parameters
     ----------
-    loss : a function that returns one number. It takes the parameters as `params` holds them, or one by one, or by
-        name; or nothing, if it reads arrays in place: then `params` holds these arrays themselves.
-    gradient : a function of the same arguments that returns the gradient; None if `loss` returns (loss, gradient).
-        Either may return other things too, and a dictionary may contain other gradients, such as "dz1" beside "dW1".
-    params : an array, or dictionaries, lists and tuples of arrays; float32 read in place is moved in wider steps.
-    like, x, y : the network that the code is meant to be, with its data (samples as rows or columns, labels as
-        integers or one-hot): then mistakes inside the network are named too. The loss is recognized.
-    hint : how much is reported, for a teacher: "pass", "where", "kind" or "fix".
-    seconds : how long corrections of wrong code are tried, with the hint "fix"; 5 by default, 0 for none.
+    loss : callable
+        A function that returns one number. It takes the parameters as `params` holds them, or one by one, or by name;
+        or nothing, if it reads arrays in place: then `params` holds these arrays themselves.
+    gradient : callable or None
+        A function of the same arguments that returns the gradient; None if `loss` returns (loss, gradient). Either may
+        return other things too, and a dictionary may contain other gradients, such as "dz1" beside "dW1".
+    params : array, dict, list or tuple of arrays
+        An array, or dictionaries, lists and tuples of arrays; float32 read in place is moved in wider steps.
+    like : Network, optional
+        The network that the code is meant to be: then mistakes inside it are named too. The loss is recognized.
+    x, y : array-like, optional
+        The data of `like`: samples as rows or columns, labels as integers or one-hot.
+    hint : {"pass", "where", "kind", "fix"}, default="fix"
+        How much is reported, for a teacher: "pass", "where", "kind" or "fix".
+    seconds : float, optional
+        How long corrections of wrong code are tried, with the hint "fix"; 5 by default, 0 for none.
 
     Returns
     -------
@@ -107,12 +114,18 @@ def check_vjp(
 
     Parameters
     ----------
-    forward : `forward(x)`, or `forward(x, W, b)` if x is a tuple or a dictionary of these; it returns the output, or
+    forward : callable
+        `forward(x)`, or `forward(x, W, b)` if x is a tuple or a dictionary of these; it returns the output, or
         (output, cache). A list is the output itself, unless it holds the backward function.
-    backward : `backward(upstream)`, or `backward(upstream, cache)`; it returns the gradient by the arguments of
-        `forward`. None if `forward` returns (output, backward).
-    x : the input at which it is checked.
-    hint, seconds : as for `check_gradient`.
+    backward : callable, optional
+        `backward(upstream)`, or `backward(upstream, cache)`; it returns the gradient by the arguments of `forward`.
+        None if `forward` returns (output, backward).
+    x : array-like, tuple or dict of arrays
+        The input at which it is checked.
+    hint : str, default="fix"
+        As for `check_gradient`.
+    seconds : float, optional
+        As for `check_gradient`.
 
     Returns
     -------
@@ -232,15 +245,25 @@ def check_update(
 
     Parameters
     ----------
-    step : makes one update: `step()` of arrays that it reads in place, or `step(params)`, in place or returned.
-    loss : as for `check_gradient`: the loss that the update minimizes, on the same data.
-    params : the parameters; if `step` creates new arrays, a function that returns the current ones,
-        such as `lambda: [net.W, net.b]`.
-    learning_rate : α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v; None to find it from the first step, so that the
-        update is right up to that factor.
-    momentum : β; then two updates are checked, the second with the velocity after the first one. If only the second is
-        right, the velocities may not have been 0 at first, and the report is "not proved".
-    like, x, y, hint : as for `check_gradient`.
+    step : callable
+        Makes one update: `step()` of arrays that it reads in place, or `step(params)`, in place or returned.
+    loss : callable
+        As for `check_gradient`: the loss that the update minimizes, on the same data.
+    params : array, dict, list or tuple of arrays, or callable
+        The parameters; if `step` creates new arrays, a function that returns the current ones, such as
+        `lambda: [net.W, net.b]`.
+    learning_rate : float or None
+        α in θ ← θ − α g, or in v ← β v − α g, θ ← θ + v; None to find it from the first step, so that the update is
+        right up to that factor.
+    momentum : float, default=0
+        β; then two updates are checked, the second with the velocity after the first one. If only the second is right,
+        the velocities may not have been 0 at first, and the report is "not proved".
+    like : Network, optional
+        As for `check_gradient`.
+    x, y : array-like, optional
+        As for `check_gradient`.
+    hint : str, default="fix"
+        As for `check_gradient`.
 
     Returns
     -------
@@ -298,11 +321,22 @@ def check_object(
 
     Parameters
     ----------
-    net : the object; its arrays are moved in place, and put back.
-    params, grads : the paths of parameters and their gradients, in the same order: "W1", "layers[0].W", "params['W1']".
-    loss : returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
-    backward : computes the gradients after that, if `loss` does not: `net.backward`.
-    like, x, y, hint, seconds : as for `check_gradient`.
+    net : object
+        The object; its arrays are moved in place, and put back.
+    params, grads : sequence of str
+        The paths of parameters and their gradients, in the same order: "W1", "layers[0].W", "params['W1']".
+    loss : callable
+        Returns the loss at the current parameters of the object: `lambda: net.loss(x, y)`.
+    backward : callable, optional
+        Computes the gradients after that, if `loss` does not: `net.backward`.
+    like : Network, optional
+        As for `check_gradient`.
+    x, y : array-like, optional
+        As for `check_gradient`.
+    hint : str, default="fix"
+        As for `check_gradient`.
+    seconds : float, optional
+        As for `check_gradient`.
 
     Returns
     -------

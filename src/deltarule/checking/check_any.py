@@ -36,13 +36,16 @@ def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
 
     Parameters
     ----------
-    target : what is checked. A function that returns (loss, gradients); a loss or a layer, with the function of its
+    target : callable, object or module
+        What is checked. A function that returns (loss, gradients); a loss or a layer, with the function of its
         gradient as the first of `arguments`; an object or class with forward and backward, or with a loss and the
         arrays of parameters and gradients in attributes; a function or module of PyTorch; or a Python module, of which
         all such functions are checked.
-    *arguments : what it is called with. Without them the variables of its module that have the names of its parameters
-        are taken; a layer gets random numbers.
-    hint : how much is reported: "pass", "where", "kind" or "fix".
+    *arguments : array-like
+        What it is called with. Without them the variables of its module that have the names of its parameters are
+        taken; a layer gets random numbers.
+    hint : {"pass", "where", "kind", "fix"}, default="fix"
+        How much is reported: "pass", "where", "kind" or "fix".
 
     Returns
     -------

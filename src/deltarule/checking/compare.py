@@ -52,15 +52,22 @@ def compare(
 
     Parameters
     ----------
-    mine : arrays by name, any of: z1, a1 … of the forward pass, `loss`; dz2 (or delta2, δ2), dW2, db2, da1 … of the
+    mine : dict of array-like
+        Arrays by name, any of: z1, a1 … of the forward pass, `loss`; dz2 (or delta2, δ2), dW2, db2, da1 … of the
         backward pass; W1, b1 … after the update. All dz and da may be those of single samples: then dW and db have the
         1 / N of a mean, as in dW = xᵀ dz / N.
-    network : its shape.
-    params : its parameters before the update, as for `check_gradient`; weights inputs × outputs or outputs × inputs.
-    x, y : the data, samples as rows or as columns.
-    loss : its name, or a table with its name and parameters.
-    hint : how much is reported: "pass", "where", "kind" or "fix".
-    **options : other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
+    network : Network
+        Its shape.
+    params : dict of array-like, or array
+        Its parameters before the update, as for `check_gradient`; weights inputs × outputs or outputs × inputs.
+    x, y : array-like
+        The data, samples as rows or as columns.
+    loss : str or mapping
+        Its name, or a table with its name and parameters.
+    hint : {"pass", "where", "kind", "fix"}, default="fix"
+        How much is reported: "pass", "where", "kind" or "fix".
+    **options : optional
+        Other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
 
     Returns
     -------

@@ -50,10 +50,14 @@ def check_problem(
 
     Parameters
     ----------
-    problem : network, objective and data; a float32 problem is checked as a copy in float64.
-    state : the parameters, and the step, which determines batch and dropout masks; None for the initial state.
-    members : indices of the members of the state to check; None for all.
-    gradient : a gradient [K, P] of these members to check instead of the hand-derived one.
+    problem : Problem
+        Network, objective and data; a float32 problem is checked as a copy in float64.
+    state : State, optional
+        The parameters, and the step, which determines batch and dropout masks; None for the initial state.
+    members : sequence of int, optional
+        Indices of the members of the state to check; None for all.
+    gradient : ndarray of shape (K, P), optional
+        The gradient to check, instead of the hand-derived one.
 
     Returns
     -------

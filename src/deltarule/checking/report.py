@@ -118,22 +118,38 @@ class CodeReport:
 
     Parameters
     ----------
-    what : what was checked.
-    ok : whether nothing wrong was found, and something was proved.
-    vacuous : why the check proves nothing, though it may have found nothing wrong; or None.
-    worst : the compared entry with the largest error.
-    entries, compared : the number of entries, and how many were compared one by one.
-    kinks, faint : how many have no derivative, and how many are too small to be compared.
-    methods : what the entries were compared with.
-    false_pass : the probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared.
-    diagnosis : the mistakes that explain the errors, at most two.
-    notes : what was not compared, and why.
-    hint : how much is reported: "pass", "where", "kind" or "fix".
-    formula : in a comparison, the formula of the correct value.
-    arrays : the verdict for each array: right, wrong, not measured or at a kink, with its relative error.
-    location : where the mistake is, according to these verdicts.
-    checks : of a problem's gradient, the check by each method, which has its own counts and worst entry.
-    correction : the line to change, and a correction that was tried and makes the gradient right; or None.
+    what : str
+        What was checked.
+    ok : bool
+        Whether nothing wrong was found, and something was proved.
+    vacuous : str or None
+        Why the check proves nothing, though it may have found nothing wrong; or None.
+    worst : Worst or None
+        The compared entry with the largest error.
+    entries, compared : int
+        The number of entries, and how many of them were compared one by one.
+    kinks, faint : int
+        How many entries have no derivative, and how many are too small to be compared.
+    methods : tuple of str
+        What the entries were compared with.
+    false_pass : float
+        The probability that an array wrong by 0.05 % of its norm passes; 0 where all entries were compared.
+    diagnosis : tuple of Mistake
+        The mistakes that explain the errors, at most two.
+    notes : tuple of Note
+        What was not compared, and why.
+    hint : {"pass", "where", "kind", "fix"}
+        How much is reported: "pass", "where", "kind" or "fix".
+    formula : str
+        In a comparison, the formula of the correct value.
+    arrays : tuple of ArrayResult
+        The verdict for each array: right, wrong, not measured or at a kink, with its relative error.
+    location : str
+        Where the mistake is, according to these verdicts.
+    checks : tuple of Check
+        The check of a problem's gradient by each method, with its own counts and worst entry.
+    correction : Correction or None
+        The line to change, and a correction that was tried and makes the gradient right; or None.
 
     Examples
     --------

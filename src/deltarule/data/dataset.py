@@ -19,9 +19,12 @@ class Rows:
 
     Parameters
     ----------
-    x : [N, D], N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
-    labels : [N], class numbers from 0 (`Dataset` refuses others), made int64.
-    targets : [N, C], finite, made float64. Exactly one of labels and targets is given.
+    x : array-like of shape (N, D)
+        N and D at least 1, finite; kept as uint8, float32 or float64, made float64 otherwise.
+    labels : array-like of shape (N,), or None
+        Class numbers from 0 (`Dataset` refuses others), made int64.
+    targets : array-like of shape (N, C), or None
+        Finite, made float64. Exactly one of labels and targets is given.
 
     Raises
     ------
@@ -92,13 +95,20 @@ class Dataset:
 
     Parameters
     ----------
-    name : what it is called in records.
-    train, validation, test : the rows of each part; the latter two may be None.
-    features : the names of the D inputs; required.
-    classes : the names of the classes (empty: regression).
-    note : one sentence: what it is and where it is from.
-    remark : a warning for its users, or "".
-    image : if rows are images, (channels, rows, columns), in this order in a row of x.
+    name : str
+        What it is called in records.
+    train, validation, test : Rows
+        The rows of each part; the latter two may be None.
+    features : tuple of str
+        The names of the D inputs; required.
+    classes : tuple of str
+        The names of the classes (empty: regression).
+    note : str
+        One sentence: what it is and where it is from.
+    remark : str
+        A warning for its users, or "".
+    image : tuple of int or None
+        If rows are images, (channels, rows, columns), in this order in a row of x.
 
     Raises
     ------

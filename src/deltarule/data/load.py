@@ -36,12 +36,16 @@ def load(
 
     Parameters
     ----------
-    name_or_file : a name, of those that `deltarule data list` has; or a CSV, TSV, Excel, Parquet or npz file (a `Path`,
-        or a text with a folder or an ending in it).
-    target : the column that is predicted, required for a table; of an npz file the array, by default `y`.
-    data_dir : a folder that is searched for a file before the current one, and for a published data set (mnist,
+    name_or_file : str or Path
+        A name, of those that `deltarule data list` has; or a CSV, TSV, Excel, Parquet or npz file (a `Path`, or a text
+        with a folder or an ending in it).
+    target : str, optional
+        The column that is predicted, required for a table; of an npz file the array, by default `y`.
+    data_dir : str or Path, optional
+        A folder that is searched for a file before the current one, and for a published data set (mnist,
         fashion-mnist, cifar10) in place of the folder of DELTARULE_DATA and the download.
-    **options : those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
+    **options : optional
+        Those of the loader, such as size=8 (one_hot), samples=100 and seed=0 (linear), task="classify" (files).
 
     Returns
     -------

@@ -41,7 +41,11 @@ def to_onnx(model: Any, path: str | Path) -> None:
         texts with "" for a missing one, and categories as in `columns_`. The graph of an `MLPClassifier` or
         `MLPRegressor` has the one input `X` [N, D], float64.
     path : str or Path
-        The file.
+        The file to write.
+
+    Returns
+    -------
+    None
 
     Raises
     ------

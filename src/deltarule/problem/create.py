@@ -67,34 +67,63 @@ def create_problem(
 
     Parameters
     ----------
-    network : the shape of the networks.
-    x : inputs [N, D]. They are copied, but for a read-only array of the dtype, which must not change.
-    y : targets [N, C], or [N] for a single output; or labels [N], from 0 to C − 1. Of members with targets of their own
-        [K, N, C] or [K, N]; their rows are then copied for each member.
-    loss, reduction : the objective; a reduction is "sum", "mean_samples" or "mean_elements".
-    penalty, strength, penalize_biases : λ times a penalty on weights; biases are penalized, or decayed by
-        adamw, only with `penalize_biases`.
-    label_smoothing : the share s of each target that is spread over the classes, for both cross-entropies: y becomes
-        (1 − s) y + s / C, with binary cross-entropy (1 − s) y + s / 2.
-    optimizer, learning_rate, momentum, schedule : how it is minimized; momentum is for "momentum" and "nesterov".
-    learning_rate_factors : factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for
-        those of layer 2. With 0 an array keeps its initial values. For rprop only initial step sizes are multiplied.
-        Of a single array also a factor for each entry, "W1" [D, H] or [K, D, H], by which each step is multiplied: a
-        mask of 0 and 1 keeps the entries that are 0, also from decaying.
-    clip_norm : the longest gradient of a member; longer ones are shortened to it. One number, or one a member.
-    parametrization : "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the
-        optimizer acts on V. θ holds W = V / √D; for V of variance 1 use the initializer lecun_normal.
-    batch_size : rows of a mini-batch; None for all rows in every update.
-    dropout : rate of the hidden layers (one number, one for each hidden layer, or [K, hidden layers]).
-    weights : weights of the rows, [N] or [K, N]; 2 counts a row twice, 0 leaves it out.
-    rows : for each member the indices of its own rows (folds, bootstrap); None for all rows.
-    initial_scale : factor of the initial weights.
-    members : K, for the seeds 0 … K − 1.
-    seeds : of each member's initial weights, instead of `members`: a list of K seeds, or K for 0 … K − 1, as in `sweep`
+    network : Network
+        The shape of the networks.
+    x : array-like of shape (N, D)
+        The inputs. They are copied, except for a read-only array of the dtype, which must not change.
+    y : array-like of shape (N, C) or (N,)
+        The targets; [N] for a single output, or for labels from 0 to C − 1. If members have targets of their own,
+        [K, N, C] or [K, N]; the rows are then copied for each member.
+    loss : str, mapping or Loss
+        The loss of one output or sample, by its name.
+    reduction : {"sum", "mean_samples", "mean_elements"}
+        How losses become the objective.
+    penalty : str, mapping, Penalty or None
+        What is added to the objective, for the weights.
+    strength : float or array-like of shape (K,)
+        λ, by which the penalty is multiplied.
+    penalize_biases : bool, default=False
+        Whether biases are penalized too, or decayed by adamw.
+    label_smoothing : float, default=0
+        The share s of each target that is spread over the classes, for both cross-entropies: y becomes (1 − s) y + s /
+        C, with binary cross-entropy (1 − s) y + s / 2.
+    optimizer : str, mapping or Optimizer
+        The rule of the updates.
+    learning_rate, momentum : float or array-like of shape (K,)
+        Its numbers; momentum is for "momentum" and "nesterov".
+    schedule : str, mapping or Schedule
+        How the learning rate changes during the training.
+    learning_rate_factors : mapping, optional
+        Factors of the learning rate by arrays of θ: {"b": 0.1} for all biases, {"b2": 0.1} for those of layer 2. With
+        0 an array keeps its initial values. For rprop only initial step sizes are multiplied. A single array may
+        have a factor for each entry, "W1" [D, H] or [K, D, H], by which each step is multiplied: a mask of 0 and 1
+        keeps the entries that are 0, also from decaying.
+    clip_norm : float or array-like of shape (K,), optional
+        The length to which longer gradients are shortened.
+    parametrization : {"standard", "neural_tangent"}, default="standard"
+        "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the optimizer acts on
+        V. θ holds W = V / √D; for V of variance 1 use the initializer lecun_normal.
+    batch_size : int, optional
+        Rows of a mini-batch; None for all rows in every update.
+    dropout : float or array-like
+        Rate of the hidden layers: one number, one for each hidden layer, or [K, hidden layers].
+    weights : array-like of shape (N,) or (K, N), optional
+        Weights of the rows; 2 counts a row twice, 0 leaves it out.
+    rows : sequence of array-like of int, optional
+        For each member the indices of its own rows (folds, bootstrap); None for all rows.
+    initial_scale : float or array-like of shape (K,), default=1
+        Factor of the initial weights.
+    members : int, optional
+        K, for the seeds 0 … K − 1.
+    seeds : int or sequence of int, optional
+        Seeds of the initial weights, instead of `members`: a list of K seeds, or K for 0 … K − 1, as in `sweep`
         and in recipes. By default all members have the seed 0.
-    data_seeds : seed of the batch order; one for all members, or one each.
-    dropout_seeds : seed of each member's dropout masks; None for the seeds of the weights.
-    dtype : "float64" or "float32".
+    data_seeds : int or sequence of int
+        Seed of the batch order; one for all members, or one each.
+    dropout_seeds : int or sequence of int, optional
+        Seed of each member's dropout masks; None for the seeds of the weights.
+    dtype : {"float64", "float32"}, default="float64"
+        The precision of parameters and data.
 
     Returns
     -------

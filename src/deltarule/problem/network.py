@@ -22,14 +22,21 @@ class Network:
 
     Parameters
     ----------
-    sizes : units of every layer, inputs first and outputs last: [8, 3, 8] has 8 inputs, 3 hidden units, 8 outputs.
-    activation : name of the hidden layers' activation, or a list with one for each hidden layer.
-    output : name of the output layer's activation.
-    bias : whether layers have biases.
-    batch_norm : whether hidden layers normalize their pre-activations over the batch.
-    scaling_layer : whether each input is multiplied by its own weight, initially 1 (the array `scale1`).
-    initializer : name of the distribution of the initial weights, or a list with one for each layer; {"name": ...,
-        "biases": "same"} applies it to biases.
+    sizes : sequence of int
+        Units of every layer, inputs first and outputs last: [8, 3, 8] has 8 inputs, 3 hidden units, 8 outputs.
+    activation : str, mapping, Activation or a sequence of them
+        Name of the hidden layers' activation, or a list with one for each hidden layer.
+    output : str, mapping or Activation
+        Name of the output layer's activation.
+    bias : bool
+        Whether layers have biases.
+    batch_norm : bool
+        Whether hidden layers normalize their pre-activations over the batch.
+    scaling_layer : bool
+        Whether each input is multiplied by its own weight, initially 1 (the array `scale1`).
+    initializer : str, mapping, Initializer or a sequence of them
+        Name of the distribution of the initial weights, or a list with one for each layer; {"name": ..., "biases":
+        "same"} applies it to biases.
 
     Raises
     ------

@@ -48,26 +48,51 @@ class Problem:
 
     Parameters
     ----------
-    network : the network, without weights.
-    x, y : inputs [N, D] and targets [N, C].
-    loss, reduction, penalty : the objective.
-    penalized : [P], 1 for each parameter that the penalty counts.
-    optimizer, schedule : the update rule, and how the learning rate changes.
-    numbers, schedule_numbers : [K] by name, the parameters of both.
-    strength, initial_scale : [K], of the penalty and of the initial weights.
-    dropout : [K, hidden layers], share of dropped units.
-    batch_size : rows of a mini-batch; None for all.
-    weights : of rows, [N] or [K, N], or None.
-    rows : for each member the indices of its rows, or None for all.
-    seeds, data_seeds, dropout_seeds : [K], of initial weights, of the order of rows, of masks.
-    dtype : float64 or float32.
-    notes : sentences for the user.
-    learning_rate_factors : by array.
-    parametrization : "standard" or "neural_tangent".
-    row_order : the positions of each member's rows in the order in which every epoch takes them; None for a new order
-        in each epoch, drawn from the data seed.
-    entry_factors : what multiplies each update of an entry of θ, [P] or [K, P], or None.
-    clip_norm : [K], the length of the longest gradient, or None.
+    network : Network
+        The network, without weights.
+    x, y : ndarray
+        Inputs [N, D] and targets [N, C].
+    loss : Loss
+        The loss of one output or sample.
+    reduction : str
+        How losses become the objective.
+    penalty : Penalty or None
+        What is added to the objective.
+    penalized : ndarray of shape (P,)
+        1 for each parameter that the penalty counts.
+    optimizer : Optimizer
+        The rule of the updates.
+    schedule : Schedule
+        How the learning rate changes.
+    numbers, schedule_numbers : mapping of str to ndarray of shape (K,)
+        The parameters of optimizer and schedule.
+    strength, initial_scale : ndarray of shape (K,)
+        The strength of the penalty, and the scale of the initial weights.
+    dropout : ndarray of shape (K, hidden layers)
+        Share of dropped units.
+    batch_size : int or None
+        Rows of a mini-batch; None for all.
+    weights : ndarray of shape (N,) or (K, N), or None
+        Weights of the rows.
+    rows : tuple of ndarray, or None
+        For each member the indices of its rows, or None for all.
+    seeds, data_seeds, dropout_seeds : ndarray of shape (K,)
+        Seeds of the initial weights, of the order of rows, and of dropout masks.
+    dtype : dtype
+        float64 or float32.
+    notes : tuple of str
+        Sentences for the user.
+    learning_rate_factors : mapping of str to float
+        Factors by the name of an array.
+    parametrization : {"standard", "neural_tangent"}
+        "standard" or "neural_tangent".
+    row_order : ndarray or None
+        The positions of each member's rows in the order in which every epoch takes them; None for a new order in each
+        epoch, drawn from the data seed.
+    entry_factors : ndarray of shape (P,) or (K, P), or None
+        What multiplies each update of an entry of θ.
+    clip_norm : ndarray of shape (K,), or None
+        The length to which longer gradients are shortened.
 
     Examples
     --------

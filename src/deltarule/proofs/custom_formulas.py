@@ -36,13 +36,20 @@ def register_activation(
 
     Parameters
     ----------
-    name : what it is called in `Network` and in recipes.
-    function : `function(z, **parameters)` gives a = f(z), element by element.
-    derivative : `derivative(z, a, **parameters)` gives ∂a/∂z.
-    range : the numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
-    flat : where the slope goes to 0: "left" (z → −∞), "both" or "" (nowhere). Dead and saturated units are found by it.
-    kinks : the z, one or several, at which there is no derivative.
-    parameters : names and default values of further parameters.
+    name : str
+        What it is called in `Network` and in recipes.
+    function : callable
+        `function(z, **parameters)` gives a = f(z), element by element.
+    derivative : callable
+        `derivative(z, a, **parameters)` gives ∂a/∂z.
+    range : {"real", "nonnegative", "positive", "unit"}, default="real"
+        The numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
+    flat : {"", "left", "both"}, default=""
+        Where the slope goes to 0: "left" (z → −∞), "both" or "" (nowhere). Dead and saturated units are found by it.
+    kinks : float or sequence of float, default=()
+        The z, one or several, at which there is no derivative.
+    parameters : mapping of str to float, optional
+        Names and default values of further parameters.
 
     Returns
     -------
@@ -92,13 +99,20 @@ def register_loss(
 
     Parameters
     ----------
-    name : what it is called in `create_problem` and in recipes.
-    value : `value(p, y, **parameters)` gives the loss of each output, element by element, before any reduction.
-    derivative : `derivative(p, y, **parameters)` gives ∂value/∂p.
-    domain : the predictions that it can judge: "real", "positive", "unit" (0 to 1) or "simplex" (of a softmax).
-    targets : the targets that it can judge: "real", "nonnegative" or "unit".
-    kinks : the p − y at which there is no derivative.
-    parameters : names and default values of further parameters.
+    name : str
+        What it is called in `create_problem` and in recipes.
+    value : callable
+        `value(p, y, **parameters)` gives the loss of each output, element by element, before any reduction.
+    derivative : callable
+        `derivative(p, y, **parameters)` gives ∂value/∂p.
+    domain : {"real", "positive", "unit", "simplex"}, default="real"
+        The predictions that it can judge: "real", "positive", "unit" (0 to 1) or "simplex" (of a softmax).
+    targets : {"real", "nonnegative", "unit"}, default="real"
+        The targets that it can judge: "real", "nonnegative" or "unit".
+    kinks : float or sequence of float, default=()
+        The p − y at which there is no derivative.
+    parameters : mapping of str to float, optional
+        Names and default values of further parameters.
 
     Returns
     -------
@@ -140,10 +154,14 @@ def register_penalty(
 
     Parameters
     ----------
-    name : what it is called in `create_problem` and in recipes.
-    value, derivative : `value(w)` of each weight, without the strength λ, and its derivative.
-    kinks : the w at which there is no derivative.
-    per_sample : whether it is divided by the samples of the batch.
+    name : str
+        What it is called in `create_problem` and in recipes.
+    value, derivative : callable
+        `value(w)` of each weight, without the strength λ, and its derivative.
+    kinks : float or sequence of float, default=()
+        The w at which there is no derivative.
+    per_sample : bool, default=False
+        Whether it is divided by the samples of the batch.
 
     Returns
     -------
@@ -176,10 +194,14 @@ def register_optimizer(
 
     Parameters
     ----------
-    name : what it is called in `create_problem` and in recipes.
-    update : `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
-    slots : names of the arrays that it keeps for each parameter; 0 at the start.
-    parameters : names and default values of its numbers, which are arrays as learning_rate is: one number per member.
+    name : str
+        What it is called in `create_problem` and in recipes.
+    update : callable
+        `update(theta, g, *slots, learning_rate=…, **parameters)` returns (theta, *slots), element by element.
+    slots : sequence of str
+        Names of the arrays that it keeps for each parameter; 0 at the start.
+    parameters : mapping of str to float, optional
+        Names and default values of its numbers, which are arrays as learning_rate is: one number per member.
 
     Returns
     -------
@@ -214,10 +236,14 @@ def register_schedule(
 
     Parameters
     ----------
-    name : what it is called in `create_problem` and in recipes.
-    rate : `rate(t, learning_rate, **parameters)` gives the rate of update t, which is 0 for the first.
-    parameters : names and default values of its numbers, which are arrays as t and learning_rate are.
-    per : what t counts, "step" (updates) or "epoch".
+    name : str
+        What it is called in `create_problem` and in recipes.
+    rate : callable
+        `rate(t, learning_rate, **parameters)` gives the rate of update t, which is 0 for the first.
+    parameters : mapping of str to float, optional
+        Names and default values of its numbers, which are arrays as t and learning_rate are.
+    per : {"step", "epoch"}, default="step"
+        What t counts, "step" (updates) or "epoch".
 
     Returns
     -------
@@ -261,11 +287,15 @@ def register_initializer(
 
     Parameters
     ----------
-    name : what it is called in `Network` and in recipes.
-    spread : `spread(fan_in, fan_out, **parameters)` gives a number for a layer's weights, whose meaning `law` says.
-    law : "normal" (a deviation), "uniform" (± a limit), "positive" (0 to a limit), "constant" (a value) or "orthogonal"
+    name : str
+        What it is called in `Network` and in recipes.
+    spread : callable
+        `spread(fan_in, fan_out, **parameters)` gives a number for a layer's weights, whose meaning `law` says.
+    law : str
+        "normal" (a deviation), "uniform" (± a limit), "positive" (0 to a limit), "constant" (a value) or "orthogonal"
         (the length of a row or column).
-    parameters : names and default values of further parameters.
+    parameters : mapping of str to float, optional
+        Names and default values of further parameters.
 
     Returns
     -------
@@ -298,10 +328,13 @@ def register_metric(name: str, value: Callable[..., Any], *, more_is_better: boo
 
     Parameters
     ----------
-    name : what it is called in `train` and in recipes.
-    value : `value(a, y, w)` gives a number for each member, [K], for outputs a [K, N, C], targets y [N, C] or
-        [K, N, C], and weights w [N, 1] or [K, N, 1].
-    more_is_better : whether the best members are those with the most.
+    name : str
+        What it is called in `train` and in recipes.
+    value : callable
+        `value(a, y, w)` gives a number for each member, [K], for outputs a [K, N, C], targets y [N, C] or [K, N, C],
+        and weights w [N, 1] or [K, N, 1].
+    more_is_better : bool
+        Whether the best members are those with the most.
 
     Returns
     -------
@@ -334,13 +367,25 @@ def unregister(kind: str, name: str) -> None:
 
     Parameters
     ----------
-    kind : "activation", "loss", "penalty", "optimizer", "schedule", "initializer" or "metric".
-    name : the name under which it was registered.
+    kind : str
+        "activation", "loss", "penalty", "optimizer", "schedule", "initializer" or "metric".
+    name : str
+        The name under which it was registered.
+
+    Returns
+    -------
+    None
 
     Raises
     ------
     BadInput
         For a name that is no custom formula of this kind.
+
+    Examples
+    --------
+    >>> from deltarule import register_penalty, unregister
+    >>> found = register_penalty("fourth_power", lambda w: w**4, lambda w: 4 * w**3)
+    >>> unregister("penalty", "fourth_power")
     """
     calls.check_choice(
         "kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule", "initializer", "metric")

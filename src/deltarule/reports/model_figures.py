@@ -126,14 +126,21 @@ def decision_boundary(
 
     Parameters
     ----------
-    model : a fitted scikit-learn classifier, pipeline or search; a `Run`, whose first network is drawn; a network of a
+    model : estimator, Run or callable
+        A fitted scikit-learn classifier, pipeline or search; a `Run`, whose first network is drawn; a network of a
         sweep; or a function that takes rows [M, D] and returns outputs [M, C].
-    x : the rows as the model takes them: an array [N, D], a pandas data frame, or a mapping of columns.
-    labels : [N], classes as the classifier names them; for networks class numbers from 0.
-    features : the two that are varied, which hold numbers: indices from 0, or names.
-    held : values of other features, by index or name, in place of the medians.
-    names : of the D features, if `x` has none.
-    classes : names of the classes, in their order; by default the classifier's own.
+    x : array-like of shape (N, D), data frame or mapping
+        The rows as the model takes them: an array [N, D], a pandas data frame, or a mapping of columns.
+    labels : array-like of shape (N,)
+        Classes as the classifier names them; for networks class numbers from 0.
+    features : tuple of two int or str
+        The two that are varied, which hold numbers: indices from 0, or names.
+    held : mapping, optional
+        Values of other features, by index or name, in place of the medians.
+    names : sequence of str, optional
+        Names of the D features, if `x` has none.
+    classes : sequence of str, optional
+        Names of the classes, in their order; by default the classifier's own.
 
     Returns
     -------

@@ -55,12 +55,29 @@ class Reproduction:
 
     Parameters
     ----------
-    out, report : the folder and its page, or None.
-    quick, seeds, engine : the options.
-    seconds : of this process.
-    studies : what each study gave.
-    left_out : sentences about what a quick reproduction leaves out.
-    missing : the studies that are not reproduced yet.
+    out, report : str or None
+        The folder and its page, or None.
+    quick : bool
+        The options.
+    seeds : int or None
+        The options.
+    engine : str or None
+        The options.
+    seconds : float
+        Duration in this process.
+    studies : tuple of StudyReproduced
+        What each study gave.
+    left_out : tuple of str
+        Sentences about what a quick reproduction leaves out.
+    missing : tuple of str
+        The studies that are not reproduced yet.
+
+    Examples
+    --------
+    >>> from deltarule import reproduce
+    >>> done = reproduce(["digits"], quick=True)
+    >>> done.quick, [one.study for one in done.studies]
+    (True, ['digits'])
     """
 
     out: str | None
@@ -89,15 +106,23 @@ def reproduce(
 
     Parameters
     ----------
-    studies : names of bundled studies, or files of recipes; None for all that repeat a report.
-    quick : use a fifth of the seeds, and leave out claims that take minutes.
-    out : the folder: one below it for each study, and `report.html`. An interrupted reproduction in it is resumed.
-        None: nothing is written.
-    seeds : the number of seeds over which studies are run and judged, instead of their own.
-    engine : the engine, instead of the recipes'.
-    data_dir : a folder of data files.
-    tell : called with each study when it is done.
-    progress : called with the name of what is being trained, and its progress.
+    studies : sequence of str, optional
+        Names of bundled studies, or files of recipes; None for all that repeat a report.
+    quick : bool, default=False
+        Use a fifth of the seeds, and leave out claims that take minutes.
+    out : str or Path, optional
+        The folder: one below it for each study, and `report.html`. An interrupted reproduction in it is resumed. None:
+        nothing is written.
+    seeds : int, optional
+        The number of seeds over which studies are run and judged, instead of their own.
+    engine : str, optional
+        The engine, instead of the recipes'.
+    data_dir : str or Path, optional
+        A folder of data files.
+    tell : callable, optional
+        Called with each study when it is done.
+    progress : callable, optional
+        Called with the name of what is being trained, and its progress.
 
     Returns
     -------

@@ -65,8 +65,10 @@ def load_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:
 
     Parameters
     ----------
-    folder : what `--out` named.
-    data_dir : a folder of data files, searched before the run's own.
+    folder : str or Path
+        What `--out` named.
+    data_dir : str or Path, optional
+        A folder of data files, searched before the run's own.
 
     Returns
     -------

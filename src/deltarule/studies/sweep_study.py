@@ -58,22 +58,38 @@ def sweep(
 
     Parameters
     ----------
-    study : a bundled study's name, the path of a recipe, or a recipe.
-    grid : lists of values by dotted key, of which every combination is a configuration, instead of the recipe's own
+    study : str, Path or Recipe
+        A bundled study's name, the path of a recipe, or a recipe.
+    grid : mapping or sequence of mappings, optional
+        Lists of values by dotted key, of which every combination is a configuration, instead of the recipe's own
         [grid]; or a list of configurations, each as the values that it changes, by dotted key.
-    out : the folder of the store; None for a table in memory alone.
-    resume : resume the store in the folder, or start one; only missing rows are trained.
-    folds : K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
-    seeds : N for the seeds 0 … N − 1, or a list of seeds, instead of the recipe's.
-    keep : whether the weights of the networks are stored, too.
-    engine : the engine, instead of the recipe's.
-    rank_by : the metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
-    workers, address : the number of processes of this machine that train, by default this one alone; or the address of
-        a Dask cluster that does.
-    shard : (3, 16) for every 16th configuration from the third on: 16 such sweeps into folders of their own, on any
+    out : str or Path, optional
+        The folder of the store; None for a table in memory alone.
+    resume : bool, default=False
+        Resume the store in the folder, or start one; only missing rows are trained.
+    folds : int, optional
+        K, to train each member K times, on all but one of K parts of the training rows, and score it on that one.
+    seeds : int or sequence of int, optional
+        N for the seeds 0 … N − 1, or a list of seeds, instead of the recipe's.
+    keep : bool, default=False
+        Whether the weights of the networks are stored, too.
+    engine : str, optional
+        The engine, instead of the recipe's.
+    rank_by : str, optional
+        The metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
+    workers : int, optional
+        The number of processes of this machine that train, by default this one alone; or the address of a Dask cluster
+        that does.
+    address : str, optional
+        The number of processes of this machine that train, by default this one alone; or the address of a Dask cluster
+        that does.
+    shard : tuple of two int
+        (3, 16) for every 16th configuration from the third on: 16 such sweeps into folders of their own, on any
         machines, are the whole one, and `deltarule sweep --merge` collects them.
-    data_dir : a folder of data files.
-    progress : called with the sweep's progress after each population, and with a single process within one, too.
+    data_dir : str or Path, optional
+        A folder of data files.
+    progress : callable, optional
+        Called with the sweep's progress after each population, and with a single process within one, too.
 
     Returns
     -------

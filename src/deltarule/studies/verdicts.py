@@ -87,19 +87,39 @@ class Verdict:
 
     Parameters
     ----------
-    id : such as "encoder-1".
-    claim, report, criterion : what the report says, its figure, and when the claim holds.
-    needed : the share of seeds that must meet the criterion.
-    rule : the row of `RULES` that says which share that is, or "".
-    verdict : "agrees" ("compatible" for what the report saw once), "disagrees", "some seeds", "mixed", "undecided",
-        "tie", "no verdict", "not testable" or "not testable here".
-    readings : by name, the result of each reading of what the report leaves open.
-    control : the run that changes only the supposed cause, or None.
-    contradicts_itself : where the report does, or "".
-    changed : why the criterion was changed after there were results, or "".
-    remark : a sentence for the reader, or "".
-    commit : of the code that judged it, or "".
-    seconds : of the trainings that judge it, also where other claims share them.
+    id : str
+        Such as "encoder-1".
+    claim, report, criterion : str
+        What the report says, its figure, and when the claim holds.
+    needed : float
+        The share of seeds that must meet the criterion.
+    rule : str
+        The row of `RULES` that says which share that is, or "".
+    verdict : str
+        "agrees" ("compatible" for what the report saw once), "disagrees", "some seeds", "mixed", "undecided", "tie",
+        "no verdict", "not testable" or "not testable here".
+    readings : mapping of str to Reading
+        The result of each reading of what the report leaves open, by its name.
+    control : ControlResult or None
+        The run that changes only the supposed cause, or None.
+    contradicts_itself : str
+        Where the report contradicts itself, or "".
+    changed : str
+        Why the criterion was changed after there were results, or "".
+    remark : str
+        A sentence for the reader, or "".
+    commit : str
+        The commit of the code that judged it, or "".
+    seconds : float
+        Duration of the trainings that judge it, also where other claims share them.
+
+    Examples
+    --------
+    >>> from deltarule.studies.claim_results import published_results
+    >>> from deltarule.studies.recipes import load_recipe
+    >>> verdict = published_results(load_recipe("encoder")).claims[0]
+    >>> verdict.id, 0 < verdict.needed <= 1
+    ('encoder-1', True)
     """
 
     id: str

@@ -48,10 +48,21 @@ class ConfigurationScore:
 
     Parameters
     ----------
-    configuration : its number.
-    settings : its values of the grid's keys.
-    rows, diverged : how many rows it has, and how many of them diverged.
-    mean, least, greatest : of the score that was asked for; None if a row has no score.
+    configuration : int
+        Its number.
+    settings : mapping
+        Its values of the grid's keys.
+    rows, diverged : int
+        How many rows it has, and how many of them diverged.
+    mean, least, greatest : float or None
+        Mean and range of the score that was asked for; None if a row has no score.
+
+    Examples
+    --------
+    >>> from deltarule import sweep
+    >>> best = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0]}, seeds=2).configurations(1)[0]
+    >>> best.rows, best.diverged, best.least <= best.mean <= best.greatest
+    (2, 0, True)
     """
 
     configuration: int
@@ -68,14 +79,28 @@ class Sweep:
 
     Parameters
     ----------
-    connection : of its store; `sweep` and `load_sweep` open it.
+    connection : sqlite3.Connection
+        The connection to its store; `sweep` and `load_sweep` open it.
 
     Attributes
     ----------
-    name, notes : of the study; sentences worth knowing.
-    metric, ranked : the score of the rows, and the part of the data on which they are ranked.
-    grid : the keys that the grid sets, and those in which the recipes of its runs differ.
-    runs : the options of the commands that have filled it.
+    name : str
+        The name of the study.
+    notes : list of str
+        Sentences worth knowing.
+    metric, ranked : str
+        The score of the rows, and the part of the data on which they are ranked.
+    grid : list of str
+        The keys that the grid sets, and those in which the recipes of its runs differ.
+    runs : list of str
+        The options of the commands that have filled it.
+
+    Examples
+    --------
+    >>> from deltarule import sweep
+    >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0]}, seeds=2)
+    >>> len(table), table.frame()["optimizer.learning_rate"].unique().tolist()
+    (4, [1.0, 10.0])
     """
 
     @translate_errors()
@@ -358,7 +383,8 @@ def load_sweep(folder: str | Path) -> Sweep:
 
     Parameters
     ----------
-    folder : what `out` or `--out` named.
+    folder : str or Path
+        What `out` or `--out` named.
 
     Returns
     -------

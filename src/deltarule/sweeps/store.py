@@ -263,9 +263,12 @@ class StoredNetwork:
 
     Parameters
     ----------
-    network : its shape.
-    theta : [P], its parameters.
-    buffers : [Q], its running statistics.
+    network : Network
+        Its shape.
+    theta : ndarray of shape (P,)
+        Its parameters.
+    buffers : ndarray of shape (Q,)
+        Its running statistics.
 
     Examples
     --------

@@ -36,10 +36,21 @@ class SweepProgress:
 
     Parameters
     ----------
-    done, rows : rows of the table that are done, and how many there will be.
-    seconds : of this run so far.
-    under_way : the updates of the population in training, converted to rows as if no member stopped early; 0 if other
+    done, rows : int
+        Rows of the table that are done, and how many there will be.
+    seconds : float
+        Duration of this run so far.
+    under_way : float
+        The updates of the population in training, converted to rows as if no member stopped early; 0 if other
         processes train.
+
+    Examples
+    --------
+    >>> from deltarule import sweep
+    >>> seen = []
+    >>> table = sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0]}, seeds=2, progress=seen.append)
+    >>> seen[-1].done, seen[-1].rows
+    (4, 4)
     """
 
     done: int

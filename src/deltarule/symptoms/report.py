@@ -29,10 +29,21 @@ class Finding:
 
     Parameters
     ----------
-    code : the cause, such as "dead_units".
-    sentence : the evidence, of the member where it is strongest, which is the first of `members`.
-    fix : what to change.
-    members : the indices of the members that have it.
+    code : str
+        The cause, such as "dead_units".
+    sentence : str
+        The evidence, of the member where it is strongest, which is the first of `members`.
+    fix : str
+        What to change.
+    members : tuple of int
+        The indices of the members that have it.
+
+    Examples
+    --------
+    >>> from deltarule import why_not_learning
+    >>> [finding] = why_not_learning(outputs=[[0.5]] * 4, targets=[0, 1, 1, 0])
+    >>> finding.code
+    'class_never_predicted'
     """
 
     code: str
@@ -47,11 +58,15 @@ class WhyReport:
 
     Parameters
     ----------
-    findings : causes before their effects; with several members, the most frequent first causes first.
-    members : the examined members, among those that were trained.
-    of : the number of members of the run.
-    skill : for each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN if
-        the least possible loss is unknown.
+    findings : tuple of Finding
+        Causes before their effects; with several members, the most frequent first causes first.
+    members : tuple of int
+        The examined members, among those that were trained.
+    of : int
+        The number of members of the run.
+    skill : tuple of float
+        For each of them the share of the best constant prediction's loss that it avoids: 1 all, 0 nothing; NaN if the
+        least possible loss is unknown.
 
     Examples
     --------
@@ -133,12 +148,17 @@ def why_not_learning(
 
     Parameters
     ----------
-    run : made by `train`.
-    members : indices of those to examine, or a mask; None for all, or for 32 evenly spaced ones if there are more.
-        Of an estimator, the rows X.
-    y : the targets of these rows; classes as the estimator was given them.
-    outputs, targets, inputs : numbers by row; classes of targets as 0 and 1, or one-hot.
-    weights : the initial matrices W1, W2, … [inputs, units] of the layers.
+    run : Run or estimator, optional
+        Made by `train`.
+    members : sequence of int or bool, optional
+        Indices of those to examine, or a mask; None for all, or for 32 evenly spaced ones if there are more. Of an
+        estimator, the rows X.
+    y : array-like, optional
+        The targets of these rows; classes as the estimator was given them.
+    outputs, targets, inputs : array-like, optional
+        Numbers by row; classes of targets as 0 and 1, or one-hot.
+    weights : sequence of array-like, optional
+        The initial matrices W1, W2, … [inputs, units] of the layers.
 
     Returns
     -------

@@ -39,14 +39,21 @@ def explain(
 
     Parameters
     ----------
-    network : the architecture.
-    params : the parameters: arrays by name (W1 [D, H], b1 [H] …), or one flat θ [P].
-    x, y : inputs [B, D] and targets [B, C]; one sample may be [D] and [C].
-    loss : name, or a table with name and parameters.
-    optimizer : name, or a table with name and parameters; None omits the update.
-    state : the optimizer's slots (v, or m and v …), arrays by name or a flat [P], 0 by default, and the `step`, the
-        number of previous updates.
-    **options : other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
+    network : Network
+        The architecture.
+    params : dict of array-like, or array-like of shape (P,)
+        The parameters: arrays by name (W1 [D, H], b1 [H] …), or one flat θ [P].
+    x, y : array-like of shape (B, D) and (B, C)
+        Inputs [B, D] and targets [B, C]; one sample may be [D] and [C].
+    loss : str, mapping or Loss
+        Name, or a table with name and parameters.
+    optimizer : str, mapping, Optimizer or None
+        Name, or a table with name and parameters; None omits the update.
+    state : mapping, optional
+        The optimizer's slots (v, or m and v …), arrays by name or a flat [P], 0 by default, and the `step`, the number
+        of previous updates.
+    **options : optional
+        Other arguments of `create_problem`: reduction, penalty, strength, learning_rate, dropout, weights …
 
     Returns
     -------

@@ -41,14 +41,30 @@ class Quantity:
 
     Parameters
     ----------
-    name : W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2].
-    section : "settings", "data", "parameters", "forward", "loss", "backward" or "update".
-    layer : the number of its layer, from 1, or None.
-    about : a description of a few words.
-    value : the engine's numbers, with 0, 1 or 2 axes.
-    axes : a letter for each axis: i samples, j units of the layer, d its inputs.
-    labels : the names along each axis, or None.
-    rule : index → the formula of that entry, or with the axes' letters of every entry; None for inputs.
+    name : str
+        W1, z1, δ2, ∂J/∂W1, W1_new; an entry is W1[0, 2].
+    section : str
+        "settings", "data", "parameters", "forward", "loss", "backward" or "update".
+    layer : int or None
+        The number of its layer, from 1, or None.
+    about : str
+        A description of a few words.
+    value : ndarray
+        The engine's numbers, with 0, 1 or 2 axes.
+    axes : tuple of str
+        A letter for each axis: i samples, j units of the layer, d its inputs.
+    labels : tuple of tuple of str or None
+        The names along each axis, or None.
+    rule : callable or None
+        Index → the formula of that entry, or with the axes' letters of every entry; None for inputs.
+
+    Examples
+    --------
+    >>> from deltarule import Network, explain
+    >>> explained = explain(Network([1, 1]), {"W1": [[2.0]], "b1": [1.0]}, [[3.0]], [7.0], "squared_error")
+    >>> quantity = explained.quantities["z1"]
+    >>> quantity.section, quantity.value, quantity.axes
+    ('forward', array([[7.]]), ('i', 'j'))
     """
 
     name: str
@@ -96,12 +112,18 @@ class Explanation:
 
     Parameters
     ----------
-    problem : the problem.
-    state : the state of its one member before the update.
-    rows : [B], the data rows of the batch.
-    quantities : the arrays by name, in the order of computation.
-    title : the context of the network, or "".
-    notes : remarks, a sentence each.
+    problem : Problem
+        The problem.
+    state : State
+        The state of its one member before the update.
+    rows : ndarray of shape (B,)
+        The data rows of the batch.
+    quantities : mapping of str to Quantity
+        The arrays by name, in the order of computation.
+    title : str
+        The context of the network, or "".
+    notes : tuple of str
+        Remarks, a sentence each.
 
     Examples
     --------

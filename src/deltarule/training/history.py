@@ -77,8 +77,10 @@ class History:
 
     Parameters
     ----------
-    steps : [T], the updates after which anything was evaluated.
-    values : by name, a row for each step, or None where the series has none: objective [K], over all training rows with
+    steps : list of int
+        [T], the updates after which anything was evaluated.
+    values : dict of list of ndarray
+        By name, a row for each step, or None where the series has none: objective [K], over all training rows with
         dropout off; metrics and validation [K]; outputs [K, N, C]; gradients (by array name) [K]; what functions of
         `record` give, [K, …].
 

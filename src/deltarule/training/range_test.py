@@ -31,10 +31,22 @@ class RangeTest:
 
     Parameters
     ----------
-    rates : [n], the learning rate of each update.
-    objective : [n, K], each member's objective on its batch before that update.
-    accuracy : [n, K], on up to 1,000 of the training rows before that update, or None if it was not requested.
-    suggested : [K], the rate at which the smoothed objective falls fastest; NaN where it never falls.
+    rates : ndarray of shape (n_steps,)
+        The learning rate of each update.
+    objective : ndarray of shape (n_steps, K)
+        Each member's objective on its batch before that update.
+    accuracy : ndarray of shape (n_steps, K), or None
+        On up to 1,000 of the training rows before that update, or None if it was not requested.
+    suggested : ndarray of shape (K,)
+        The rate at which the smoothed objective falls fastest; NaN where it never falls.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from deltarule import Network, create_problem, range_test
+    >>> tested = range_test(create_problem(Network([2, 2]), np.eye(2), np.eye(2), members=3), steps=20)
+    >>> tested.rates.shape, tested.suggested.shape
+    ((20,), (3,))
     """
 
     rates: Floats
@@ -65,12 +77,18 @@ def range_test(
 
     Parameters
     ----------
-    problem : its own learning rate and schedule are ignored.
-    lowest, highest : the ends of the range, above 0.
-    steps : updates from one end to the other, at least 10.
-    kind : "exponential" (each rate the same multiple of the one before) or "linear", as in Smith 2015.
-    engine : as in `train`.
-    accuracy : also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.
+    problem : Problem
+        Its own learning rate and schedule are ignored.
+    lowest, highest : float, default=1e-05 and 10
+        The ends of the range, above 0.
+    steps : int, default=200
+        Updates from one end to the other, at least 10.
+    kind : {"exponential", "linear"}, default="exponential"
+        "exponential" (each rate the same multiple of the one before) or "linear", as in Smith 2015.
+    engine : Engine or str, default="auto"
+        As in `train`.
+    accuracy : bool, default=False
+        Also evaluate the accuracy before each update, on up to 1,000 of each member's training rows.
 
     Returns
     -------

@@ -24,10 +24,21 @@ class Divergence:
 
     Parameters
     ----------
-    member : its index.
-    step : its last finite update; what the next one computes is not finite.
-    layer : the number of the layer that was not finite first, from 1.
-    where : what was not finite, such as "z2" or "loss".
+    member : int
+        Its index.
+    step : int
+        Its last finite update; what the next one computes is not finite.
+    layer : int
+        The number of the layer that was not finite first, from 1.
+    where : str
+        What was not finite, such as "z2" or "loss".
+
+    Examples
+    --------
+    >>> from deltarule import Network, create_problem, train
+    >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [1.0, 3.0], learning_rate=[0.1, 1e300])
+    >>> [(one.member, one.layer) for one in train(problem, max_steps=20).diverged]
+    [(1, 1)]
     """
 
     member: int
@@ -42,11 +53,25 @@ class Progress:
 
     Parameters
     ----------
-    step, limit : the current update, and the last possible one.
-    training, stopped, diverged : members that still train, that a rule or their limit ended, that diverged.
-    seconds : so far.
-    solved : the stopped members that reached the threshold.
-    objective : the median over the members that trained, on their last batch; NaN if none is finite.
+    step, limit : int
+        The current update, and the last possible one.
+    training, stopped, diverged : int
+        Members that still train, that a rule or their limit ended, that diverged.
+    seconds : float
+        Since the start.
+    solved : int
+        The stopped members that reached the threshold.
+    objective : float
+        The median over the members that trained, on their last batch; NaN if none is finite.
+
+    Examples
+    --------
+    >>> from deltarule import Network, create_problem, train
+    >>> seen = []
+    >>> problem = create_problem(Network([1, 1]), [[1.0], [2.0]], [1.0, 3.0])
+    >>> run = train(problem, max_steps=20, progress=seen.append)
+    >>> seen[-1].step, seen[-1].limit
+    (20, 20)
     """
 
     step: int
@@ -70,20 +95,33 @@ class Run:
 
     Parameters
     ----------
-    problem : what was trained.
-    engine : what advanced it; its name is `engine.name`.
-    state : the final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`.
-    steps : [K], updates that each member made.
-    reasons : [K], why each member stopped: "max_steps" (or epochs), "threshold", "tolerance", "patience", "diverged" or
+    problem : Problem
+        What was trained.
+    engine : Engine
+        What advanced it; its name is `engine.name`.
+    state : State
+        The final state of each member (if diverged, the last finite one); its `step` is the largest of `steps`.
+    steps : ndarray of shape (K,)
+        Updates that each member made.
+    reasons : tuple of str
+        [K], why each member stopped: "max_steps" (or epochs), "threshold", "tolerance", "patience", "diverged" or
         "interrupted".
-    objective : [K], over all training rows, dropout off, at the end.
-    history : evaluations during training.
-    diverged : the members that diverged.
-    seconds : of training and compiling.
-    best_steps : [K], with patience, the step of the best weights.
-    interrupted : whether Ctrl-C ended it.
-    notes : sentences for the user.
-    continuation : what `train` with `start=run` continues from.
+    objective : ndarray of shape (K,)
+        Over all training rows, dropout off, at the end.
+    history : History
+        Evaluations during training.
+    diverged : tuple of Divergence
+        The members that diverged.
+    seconds : float
+        Duration of training and compiling.
+    best_steps : ndarray of shape (K,), or None
+        With patience, the step of the best weights.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+    notes : tuple of str
+        Sentences for the user.
+    continuation : Continuation or None
+        What `train` with `start=run` continues from.
 
     Examples
     --------

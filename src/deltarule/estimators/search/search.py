@@ -22,15 +22,33 @@ class PopulationSearchCV(GridSearchCV):
         Other estimators that contain one, such as a `TransformedTargetRegressor`, are fitted candidate by candidate.
     param_grid : dict of lists, or list of such dicts
         Values by parameter name.
-    scoring, refit, cv, verbose, error_score, return_train_score
+    scoring : str, callable, sequence, dict or None, default=None
         As for `GridSearchCV`.
-    n_jobs, pre_dispatch
+    n_jobs : int or None, default=None
         Accepted for compatibility and ignored: one process trains on all processors.
+    refit : bool, str or callable, default=True
+        As for `GridSearchCV`.
+    cv : int, splitter, iterable or None, default=None
+        As for `GridSearchCV`.
+    verbose : int, default=0
+        As for `GridSearchCV`.
+    pre_dispatch : int or str, default="2*n_jobs"
+        Accepted for compatibility and ignored.
+    error_score : "raise" or float, default=nan
+        As for `GridSearchCV`.
+    return_train_score : bool, default=False
+        As for `GridSearchCV`.
 
     Attributes
     ----------
-    cv_results_, best_estimator_, best_params_, best_score_, ...
-        Those of `GridSearchCV`, with the same scores. The fit time of a candidate is its share of the population's.
+    cv_results_ : dict of ndarray
+        As in `GridSearchCV`, with the same scores. The fit time of a candidate is its share of the population's.
+    best_estimator_ : estimator
+        The best candidate, fitted on all rows.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score over the folds.
 
     Raises
     ------

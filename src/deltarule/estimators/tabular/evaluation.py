@@ -85,12 +85,26 @@ class Inspection:
 
     Parameters
     ----------
-    scores : those of `evaluate`.
-    importances : of each used column, the largest loss first; empty for a single row, and for equal numeric targets.
-    classes : scores by class, in the model's order, then unknown classes; empty for a regressor, like the next two.
-    mistakes : the confusions of classes, the most frequent first.
-    calibration : the groups of predictions, from the lowest to the highest probability.
-    targets, answers : targets and predictions [N], names of classes or numbers.
+    scores : Scores
+        Those of `evaluate`.
+    importances : tuple of Importance
+        What each used column is worth, the largest first; empty for a single row, and for equal numeric targets.
+    classes : tuple of ClassScores
+        Scores by class, in the model's order, then unknown classes; empty for a regressor, like the next two.
+    mistakes : tuple of Mistake
+        The confusions of classes, the most frequent first.
+    calibration : tuple of Calibration
+        The groups of predictions, from the lowest to the highest probability.
+    targets, answers : ndarray of shape (N,)
+        Targets and predictions [N], names of classes or numbers.
+
+    Examples
+    --------
+    >>> from deltarule import TabularRegressor
+    >>> rows = {"size": [n / 3 for n in range(40)], "noise": [float(n % 7) for n in range(40)]}
+    >>> model = TabularRegressor(preset="fast", random_state=0).fit(rows, [2.0 * n for n in range(40)])
+    >>> model.inspect(rows, [2.0 * n for n in range(40)]).importances[0].column
+    'size'
     """
 
     scores: Scores

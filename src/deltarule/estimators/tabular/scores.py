@@ -59,13 +59,28 @@ class TabularReport:
 
     Parameters
     ----------
-    rows : number of rows of the table, without those that were left out.
-    validation_rows : how many of them were set aside for the scores.
-    scores : on the rows set aside, of an ensemble trained on the others.
-    candidates : number of candidates of the cross-validation.
-    settings : hyperparameters of the best one; alpha of networks is adapted to the rows of the ensemble.
-    notes : sentences for the user.
-    seconds : duration of the fit.
+    rows : int
+        Number of rows of the table, without those that were left out.
+    validation_rows : int
+        How many of them were set aside for the scores.
+    scores : Scores
+        On the rows set aside, of an ensemble trained on the others.
+    candidates : int
+        Number of candidates of the cross-validation.
+    settings : dict
+        Hyperparameters of the best one; alpha of networks is adapted to the rows of the ensemble.
+    notes : tuple of str
+        Sentences for the user.
+    seconds : float
+        Duration of the fit.
+
+    Examples
+    --------
+    >>> from deltarule import TabularRegressor
+    >>> rows = {"size": [n / 3 for n in range(40)]}
+    >>> report = TabularRegressor(preset="fast", random_state=0).fit(rows, [2.0 * n for n in range(40)]).report_
+    >>> report.rows, report.validation_rows, report.scores.metric
+    (40, 8, 'r_squared')
     """
 
     rows: int
