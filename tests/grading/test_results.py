@@ -5,13 +5,16 @@ import dataclasses
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from grading_examples import BACKWARD, NEEDED, edited, grade_texts
+from grading_examples import BACKWARD, NEEDED, edited, grade_texts, graded, record_of
 
+from deltarule.errors import BadInput
 from deltarule.grading.record import GradeRecord
 from deltarule.grading.results import (
+    changes,
     class_page,
     class_summary,
     count_mistakes,
@@ -19,6 +22,7 @@ from deltarule.grading.results import (
     gradescope_results,
     junit_xml,
     prairielearn_results,
+    read_book,
     student_page,
     write_results,
 )
@@ -158,3 +162,18 @@ def test_the_line_on_which_what_is_wrong_depends(wrong: str, line: int) -> None:
     parts = [[text for i, text in enumerate(returned) if (str(i) in wrong) == is_wrong] for is_wrong in (True, False)]
     expected = f"line {line}: {LINES.splitlines()[line - 1].strip()}"
     assert line_of([("a.py", LINES)], "backward(x, a1, dz2, W1, W2)", *parts) == expected
+
+
+def test_changes_since_an_earlier_grading(tmp_path: Path) -> None:
+    write_results(tmp_path, record_of(graded("ada", 4.0), graded("bob"), graded("cem", 1.0, delivered="cem.py")))
+    right = graded("cem-2", 10.0, delivered="cem.py")
+    check = replace(right.checks[0], arrays=(replace(right.checks[0].arrays[0], verdict="wrong"),))
+    new = record_of(graded("ada", 6.0), graded("bob"), replace(right, checks=(check,)), graded("dee"))
+    expected = ["ada: 4 before, 6 now", "cem-2: 1 before, 10 now: z of f(x) right, now wrong", "dee: new, 10"]
+    assert changes(read_book(tmp_path), new) == changes(read_book(tmp_path / "record.json"), new) == expected
+
+
+def test_a_book_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text('{"submissions": [{}]}')
+    with pytest.raises(BadInput, match="no record of a grading"):
+        read_book(tmp_path)

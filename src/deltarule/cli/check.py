@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli.options import Data, ExperimentNames, Json, Seed, Settings, argument, chosen_recipe, option
 from deltarule.cli.output import Result, console, remark, show_elapsed_time
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
@@ -62,6 +62,8 @@ def check(
     if study is not None and step is None and study.lower().endswith((".py", ".ipynb")):
         others = {"--parameters": parameters, "--hint": hint, "--like": like, "--experiment": experiment}
         _refuse({**others, "--set": set, "--seed": seed, "--data": data}, "is not for a script; leave it out")
+        if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
+            return _check_publicly(Path(study), public)
         return _check_script(Path(study), loss, seconds)
     _refuse({"--seconds": seconds}, "is for a script; leave it out")
     of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
@@ -79,6 +81,30 @@ def check(
         report = _check_user_code(function, hint or "fix", like)
     text = report.text(console().width)
     return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
+
+
+def _check_publicly(path: Path, public: Path) -> Result:
+    """Make the checks that a teacher handed out with a task."""
+    from deltarule.grading.results import feedback, to_json
+    from deltarule.grading.starter import check_publicly
+
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}")
+    with redirect_stdout(sys.stderr), _modules_beside(path.parent), show_elapsed_time(f"{path.name} is checked"):
+        record = check_publicly(path, public)
+    lines, [result] = (
+        [f"{record.title}: {count_of(len(record.submissions[0].checks), 'public check')}"],
+        record.submissions,
+    )
+    for check, test in zip(result.checks, feedback(record, result, "points"), strict=True):
+        quoted = [check.line] if check.line and record.hint >= 1 else []
+        about = "\n    ".join([*test["output"].splitlines(), *quoted])
+        lines.append(
+            f"{'right' if check.points == check.max_points else 'wrong'}  {test['name']}\n    {about}".rstrip()
+        )
+    right = sum(check.points == check.max_points for check in result.checks)
+    lines.append(f"{right} of {len(result.checks)} are right")
+    return Result(to_json(record), lines, 0 if right == len(result.checks) else 1)
 
 
 def _check_script(path: Path, loss: str | None, seconds: int | None) -> Result:

@@ -1,16 +1,25 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from deltarule.cli.options import Json, argument, option
-from deltarule.cli.output import Result, Shown, show_elapsed_time
+from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.marks import MARKS, apply_marks, open_marks, read_marks, write_marks
-from deltarule.grading.record import format_points, merge_earlier, read_record
-from deltarule.grading.results import changed_points, class_summary, gradescope_results, remarks, to_json, write_results
+from deltarule.grading.record import RECORD, format_points, merge_earlier, read_record
+from deltarule.grading.results import (
+    changes,
+    class_summary,
+    gradescope_results,
+    read_book,
+    remarks,
+    to_json,
+    write_results,
+)
 from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
 from deltarule.grading.submissions import Submission, find_submissions
 from deltarule.json_files import write_json
@@ -19,7 +28,9 @@ from deltarule.reports.table import Column, table
 if TYPE_CHECKING:
     from deltarule.grading.record import GradeRecord
 
-Submissions = Annotated[Path, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")]
+Submissions = Annotated[
+    Path | None, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")
+]
 With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
 Out = Annotated[
     Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR"), Output("results", is_folder=True)
@@ -28,7 +39,13 @@ Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names
 Groups = Annotated[Path | None, option("--groups", "Who works with whom, if the roster lacks it: a CSV file.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
+Since = Annotated[Path | None, option("--since", "Say what changes since the grading in this folder.", "DIR")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
+Starter = Annotated[
+    Path | None,
+    option("--starter", "Write stubs, task and public checks for students, and end.", "DIR"),
+    Output("starter", is_folder=True),
+]
 Gradescope = Annotated[
     Path | None, option("--gradescope", "Write the one result as results.json.", "FILE"), Output("result")
 ]
@@ -43,16 +60,18 @@ MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
 
 
 def grade(
-    submissions: Submissions,
     with_: With,
+    submissions: Submissions = None,
     out: Out = None,
     roster: Roster = None,
     groups: Groups = None,
     sandbox: SandboxMode = "auto",
     only: Only = None,
+    since: Since = None,
     single: Single = False,
     gradescope: Gradescope = None,
     gradescope_zip: Zip = None,
+    starter: Starter = None,
     json: Json = False,
 ) -> Result:
     """Grade submissions by the teacher's values, and name the mistakes in them.
@@ -61,6 +80,7 @@ def grade(
     """
     from deltarule.grading.assignment import read_assignment, write_gradescope_zip
     from deltarule.grading.grade import grade as grade_submissions
+    from deltarule.grading.weak_data import weak_data
 
     assignment = read_assignment(with_)
     if groups is not None and roster is None:
@@ -69,7 +89,17 @@ def grade(
     if gradescope_zip is not None:
         write_gradescope_zip(gradescope_zip, assignment)
         return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
+    if starter is not None:
+        from deltarule.grading.starter import write_starter
+
+        files = write_starter(starter, assignment)
+        return Result({"written": files}, [f"Written: {one_line(starter)} with {', '.join(map(one_line, files))}"])
+    if submissions is None:
+        raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
     folder = None if out is None else make_folder(out)
+    before = read_book(since) if since is not None else None
+    if only and before is None and folder is not None and (folder / RECORD).exists():
+        before = read_book(folder)
     overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
     marks = {} if folder is None else read_marks(folder / MARKS, assignment.manual)
     all_submissions = find_submissions(submissions, assignment.submission, single, assignment.accepted_names)
@@ -82,10 +112,12 @@ def grade(
         raise BadInput(f"{folder} was written with a roster; give --roster again")
     if gradescope is not None and count != 1:
         raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
+    weak = () if gradescope is not None else weak_data(assignment)
+    remark(f"{text}." for text in weak[:MAX_COMMON])
     with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
         is_single = gradescope is not None
         record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
-    record = merge_earlier(record, earlier)
+    record = merge_earlier(replace(record, weak=weak), earlier)
     if gradescope is None:  # there, questions are marked on its own pages
         record = apply_marks(record, assignment.manual, marks)
     if people:
@@ -96,8 +128,11 @@ def grade(
         write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
-    changes = changed_points(earlier, record) if only and earlier is not None else []
-    return Result(to_json(record), [*_grade_lines(record, folder), *changes])
+    lines = list(_grade_lines(record, folder))
+    if before is not None:
+        changed = changes(before, record)
+        lines += ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
+    return Result(to_json(record), lines)
 
 
 def _choose(submissions: list[Submission], wanted: list[str]) -> list[Submission]:

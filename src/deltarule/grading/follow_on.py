@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.grading.checks import Check, compare_array, fit_arrays, solution_arrays
-from deltarule.grading.process import Failed, Worker
+from deltarule.grading.process import Failed, Program, Worker
 from deltarule.grading.record import ArrayResult, CheckResult
 from deltarule.grading.solution import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
@@ -26,7 +26,7 @@ MAX_CALLS = 2000
 """Calls of a student's function while the solution runs with it."""
 
 
-def call_check(check: Check, running: Worker, values: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], bool]:
+def call_check(check: Check, running: Program, values: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], bool]:
     """The arrays that a submission returns for a check, and whether they were other than the assignment's."""
     request = check.request()
     result = running.call(request | {"values": request["values"] | (values or {})})
@@ -34,7 +34,7 @@ def call_check(check: Check, running: Worker, values: Mapping[str, Any] | None =
     return fit_arrays(result, names, check.expected)
 
 
-def computed_arrays(check: Check, running: Worker, found: Mapping[str, Any]) -> set[str]:
+def computed_arrays(check: Check, running: Program, found: Mapping[str, Any]) -> set[str]:
     """The names of the wrong arrays that were computed from the arguments, as two more calls show."""
     moved = {name: _moved(value) for name, value in check.values.items()}
     try:
@@ -68,7 +68,7 @@ def _is_multiple(array: Floats, other: Floats) -> bool:
 
 
 def follow_arrays(
-    check: Check, names: Mapping[str, Any], running: Worker, found: Mapping[str, Any], arrays: Sequence[ArrayResult]
+    check: Check, names: Mapping[str, Any], running: Program, found: Mapping[str, Any], arrays: Sequence[ArrayResult]
 ) -> tuple[ArrayResult, ...]:
     """The results, with those right that follow from the student's own other arrays."""
     wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]

@@ -27,7 +27,7 @@ from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, compare_array
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions
-from deltarule.grading.process import Failed, Worker, clean_text
+from deltarule.grading.process import Failed, Program, Worker, clean_text
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import (
@@ -228,7 +228,7 @@ def _without_epsilon(check: Check, submission: Submission, arrays: tuple[ArrayRe
     )
 
 
-def grade_check(check: Check, assignment: Assignment, running: Worker, is_diagnosed: bool = True) -> CheckResult:
+def grade_check(check: Check, assignment: Assignment, running: Program, is_diagnosed: bool = True) -> CheckResult:
     """Make a call, compare its result with the solution's and name the mistakes.
 
     With `is_diagnosed` the solution runs beside the student's arrays.

@@ -17,7 +17,7 @@ import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -53,6 +53,14 @@ class Failed(Exception):
 
 class Forged(Failed):
     """A submission wrote what only the worker may write."""
+
+
+class Program(Protocol):
+    """A submission whose functions can be called."""
+
+    submission: Submission
+
+    def call(self, request: Mapping[str, Any]) -> Any: ...
 
 
 @dataclass

@@ -107,8 +107,8 @@ class GradeRecord:
     """An assignment and the results of all its submissions.
 
     `sandbox` says how code was isolated, `left` what appeared in folders for everybody meanwhile, where no sandbox
-    prevents it, `absent` who of the roster handed nothing in, `uncertain` what a teacher has to decide, and `kept` how
-    many results are those of an earlier grading.
+    prevents it, `absent` who of the roster handed nothing in, `uncertain` what a teacher has to decide, `kept` how
+    many results are those of an earlier grading, and `weak` what the assignment's data cannot tell.
     """
 
     title: str
@@ -121,6 +121,7 @@ class GradeRecord:
     absent: tuple[str, ...] = ()
     uncertain: tuple[str, ...] = ()
     kept: int = 0
+    weak: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str:

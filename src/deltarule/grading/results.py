@@ -12,11 +12,11 @@ from statistics import median
 from typing import Any
 
 from deltarule.checking.catalog import Mistake
-from deltarule.errors import count_of, one_line
+from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.grading.record import RECORD, GradeRecord, SubmissionResult, format_points
 from deltarule.grading.roster import OVERRIDES, Person
-from deltarule.json_files import write_json
+from deltarule.json_files import read_json, write_json
 from deltarule.reports.formatting import load_template
 
 GRADEBOOKS = {
@@ -92,29 +92,56 @@ def _number(points: float) -> str:
     return f"{points:.10g}"
 
 
-def changed_points(earlier: GradeRecord, record: GradeRecord) -> list[str]:
-    """What changed since an earlier grading, a line for each student."""
-    before = {result.student: result.points for result in earlier.submissions}
-    return [
-        f"{result.title}: {_number(before[result.student])} before, {_number(result.points)} now"
-        for result in record.submissions
-        if before.get(result.student, result.points) != result.points
-    ]
+def read_book(path: Path) -> list[dict[str, Any]]:
+    """The submissions of an earlier grading's folder or record.json, which any version may have written."""
+    file = path / RECORD if path.is_dir() else path
+    try:
+        submissions: list[dict[str, Any]] = read_json(file)["submissions"]
+        for one in submissions:
+            one["arrays"] = {
+                (check["name"], array["name"]): array["verdict"] for check in one["checks"] for array in check["arrays"]
+            }
+            one["student"], one["points"] = str(one["student"]), float(one["points"])
+    except (KeyError, TypeError, ValueError):
+        raise BadInput(f"{file} is no record of a grading; give its folder") from None
+    return submissions
+
+
+def changes(earlier: Sequence[dict[str, Any]], record: GradeRecord) -> list[str]:
+    """What changed since an earlier grading, a line for each student: points, and the arrays with another verdict."""
+    own = {(one.get("delivered") or one["student"], one.get("id", "")): one for one in earlier}
+    books = {one["student"]: one for one in earlier} | own
+    lines = []
+    for result in record.submissions:
+        before = books.get((result.delivered or result.student, result.id)) or books.get(result.student)
+        if before is None:
+            lines.append(f"{result.title}: new, {_number(result.points)}")
+            continue
+        verdicts = {(check, array.name): array.verdict for check, array in result.arrays}
+        others = [
+            f"{name} of {check} {before['arrays'].get((check, name), 'not checked')}, now {verdict}"
+            for (check, name), verdict in verdicts.items()
+            if before["arrays"].get((check, name)) != verdict
+        ]
+        if others or before["points"] != result.points:
+            points = f"{_number(before['points'])} before, {_number(result.points)} now"
+            lines.append(f"{result.title}: {points}{': ' if others else ''}{'; '.join(others)}")
+    return lines
 
 
 def gradescope_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     visibility = {"visibility": record.visibility}
-    tests = [test | visibility for test in _tests(record, result, "score")]
+    tests = [test | visibility for test in feedback(record, result, "score")]
     return {"score": result.points, "output": result.message, **visibility, "tests": tests}
 
 
 def prairielearn_results(record: GradeRecord, result: SubmissionResult) -> dict[str, Any]:
     score = min(result.points / record.max_points, 1.0) if record.max_points else 0.0  # 1 is the most, with a bonus too
-    tests = _tests(record, result, "points")
+    tests = feedback(record, result, "points")
     return {"gradable": result.is_gradable, "score": score, "message": result.message, "tests": tests}
 
 
-def _tests(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
+def feedback(record: GradeRecord, result: SubmissionResult, points: str) -> list[dict[str, Any]]:
     """What a student may read about each check, with the names that a system gives to points."""
     tests = []
     for check in result.checks:
