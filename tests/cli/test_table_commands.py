@@ -403,3 +403,35 @@ def test_intervals_and_weights(deltarule, tmp_path):
     assert record["low"] == low.tolist() and record["high"] == high.tolist()
     status, _, err = deltarule("predict", tmp_path / "m", tmp_path / "t.csv", "--interval", "90")
     assert status == 2 and "--interval 90 is for numbers, as 0.9; give a share between 0 and 1" in err
+
+
+def test_words_and_levels_are_declared(deltarule, tmp_path):
+    size = RANDOM.choice(["small", "large", "huge"], 90)
+    titles = [" ".join(RANDOM.choice(["red", "old", "fast", "boat", "car"], 3)) + f" {n}" for n in range(90)]
+    price = np.char.count(size, "u") + 2.0 * np.char.count(titles, "boat")
+    table = tmp_path / "t.csv"
+    pd.DataFrame({"size": size, "title": titles, "price": price}).to_csv(table, index=False)
+    words = [
+        "--type",
+        "size=small<large<huge",
+        "--type",
+        "title=text",
+        "--metric",
+        "mae",
+        "--preset",
+        "fast",
+        "--task",
+        "regress",
+    ]
+    status, out, _ = deltarule("train", table, "--target", "price", *words, "--out", tmp_path / "m")
+    assert status == 0 and "in the order small < large < huge" in out and "by mean absolute error" in out
+    status, out, _ = deltarule("train", table, "--target", "price", "--preset", "fast")
+    assert "the column 'title' is not used: free text" in out
+    status, out, err = deltarule("train", table, "--target", "price", "--type", "size=small<large")
+    assert status == 2 and "the column 'size' holds 'huge', which small < large lacks; add it" in err
+    assert deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "s.py")[0] == 0
+    new = tmp_path / "new.csv"
+    new.write_text("size,title\nsmall,Red BOAT\nlarge,\nenormous,an old car\n", encoding="utf-8")
+    script = subprocess.run([sys.executable, "-I", tmp_path / "s.py", new], capture_output=True, encoding="utf-8")
+    ours = deltarule("predict", tmp_path / "m", new)[1].split()[1:]
+    np.testing.assert_allclose(np.array(script.stdout.split(), float), np.array(ours, float), rtol=1e-9)

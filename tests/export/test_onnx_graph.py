@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
+from sklearn.decomposition import PCA
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from deltarule import (
     BadInput,
@@ -203,6 +205,27 @@ def test_a_column_whose_texts_all_occur_once_is_no_input(tmp_path: Path) -> None
     agree(model, session, table, {"x": table["x"][:, None]})
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_pipelines_predict_the_same_in_onnx(kind: Any, tmp_path: Path) -> None:
+    before = StandardScaler(), VarianceThreshold(), PCA(2), MinMaxScaler()
+    x = 5 + 3 * X
+    y = np.where(X[:, 0] > 0, "yes", "no") if kind is MLPClassifier else X[:, 0]
+    steps = make_pipeline(*before, kind(**SHORT)).fit(x, y)
+    session = session_of(steps, tmp_path)
+    agree(steps, session, x, {"X": x})
+
+
+def test_levels_predict_the_same_and_words_are_refused(tmp_path: Path) -> None:
+    table = {"size": np.array(["s", "m", "l", ""] * 15, object), "text": np.array(["a b", "c"] * 30, object)}
+    kinds = {"size": ["s", "m", "l"], "text": "unused"}
+    model = TabularRegressor(kinds, random_state=0, preset="fast").fit(table, X[:, 0])
+    asked = {"size": np.array(["l", "m", "s", "", "xl"], object)}
+    agree(model, session_of(model, tmp_path), asked, {"size": asked["size"][:, None]})
+    of_words = TabularRegressor({"text": "text"}, random_state=0, preset="fast").fit(table, X[:, 0])
+    with pytest.raises(BadInput, match="the words of the column 'text' have no form in ONNX"):
+        to_onnx(of_words, tmp_path / "words.onnx")
+
+
 def test_dates_as_classes_are_refused(tmp_path: Path) -> None:
     days = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
     model = MLPClassifier(**SHORT).partial_fit(X, np.tile(days, 30), classes=days)
@@ -216,8 +239,10 @@ def test_other_models_are_refused(tmp_path: Path) -> None:
         to_onnx(MLPClassifier(), tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="is a MLPRegressor, and has no ONNX form; give a fitted estimator of deltarule"):
         to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
-    steps = make_pipeline(StandardScaler(), MLPClassifier(**SHORT)).fit(X, X[:, 0] > 0)
-    with pytest.raises(BadInput, match="^the model is a Pipeline, and has no ONNX form; .*, no pipeline"):
+    steps = make_pipeline(StandardScaler(), TabularClassifier(random_state=0, preset="fast")).fit(X, X[:, 0] > 0)
+    with pytest.raises(
+        BadInput, match="is a TabularClassifier, and has no ONNX form; .* a pipeline that ends with MLP"
+    ):
         to_onnx(steps, tmp_path / "model.onnx")
     with pytest.raises(BadInput, match="cannot be written"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")

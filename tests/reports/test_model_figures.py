@@ -7,6 +7,8 @@ from deltarule.reports.marks import Cells, Dots, Line, Regions
 from deltarule.reports.model_figures import (
     column_importances,
     confusion_matrix,
+    errors_by_prediction,
+    roc_chart,
     true_and_predicted,
     true_and_predicted_numbers,
 )
@@ -66,7 +68,7 @@ def test_importances_have_intervals_and_say_how_many_columns_are_left_out(count)
     chart = column_importances(names, losses, np.stack([losses - 0.1, losses + 0.1], 1), score="accuracy")
     assert_readable(chart)
     assert chart.table().cells[0] == ["column 0", "1", "0.9", "1.1"] and len(chart.table().cells) == min(count, 32)
-    assert ("; and 1 more." in chart.description) == (count == 9)
+    assert chart.sentences == [f"column 0 matters most; {(losses[:32] > 0.1).sum()} of {count} surely matter."]
     assert ("The first 32 of 40 columns." in chart.notes) == (count == 40)
 
 
@@ -81,6 +83,27 @@ def test_numbers_are_dots_beside_the_diagonal():
     [line] = marks_of(chart, Line)
     assert line.x == [1.0, 4.0] and not line.is_data
     assert chart.sentences == ["Half of the predictions are off by 1 at most, nine in ten by 1."]
+
+
+def test_errors_are_dots_around_zero():
+    chart = errors_by_prediction([1.0, 2.0, 4.0], [2.0, 2.0, 3.0], target="price")
+    assert_readable(chart)
+    assert marks_of(chart, Dots)[0].y.sum() == 0 and sorted(marks_of(chart, Dots)[0].y) == [-1, 0, 1]
+
+
+def test_roc_is_the_share_found_at_every_threshold():
+    random = np.random.default_rng(0)
+    is_late = random.random(50) < 0.3
+    p = random.random(50) / 2 + is_late / 4
+    chart = roc_chart(is_late, p, positive="late")
+    assert_readable(chart)
+    line = marks_of(chart, Line)[1]
+    for threshold in p:
+        taken = p >= threshold
+        wrong, found = taken[~is_late].mean(), taken[is_late].mean()
+        assert found <= np.interp(wrong, line.x, line.y) + 1e-12 or found in np.asarray(line.y)[line.x == wrong]
+    pairs = p[is_late][:, None] > p[~is_late]
+    assert chart.sentences[0].startswith(f"The area under the curve is {pairs.mean():.3f};")
 
 
 def test_of_many_rows_a_sample_is_drawn():

@@ -99,6 +99,8 @@ MADE = {
         [0.55, 0.75, 0.95], [0.5, 0.7, 0.97], [[0.3, 0.7], [0.6, 0.82], [0.93, 0.99]]
     ),
     "numbers": lambda: model_figures.true_and_predicted_numbers(POINTS[:, 0], POINTS.mean(1), target="price"),
+    "errors": lambda: model_figures.errors_by_prediction(POINTS[:, 0], POINTS.mean(1), target="price"),
+    "roc": lambda: model_figures.roc_chart(POINTS[:, 0] > 0.4, POINTS.mean(1), positive="late"),
     "epochs": lambda: model_figures.loss_by_epoch(FALLING[:, 1]),
     "confusion": lambda: model_figures.confusion_matrix([[50, 3, 1], [2, 47, 0], [9, 0, 60]], ["cat", "dog", "fish"]),
     "spreads": lambda: comparison_figures.spreads(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -181,3 +182,24 @@ def test_squashing_does_not_depend_on_the_unit(factor: float) -> None:
         for frame in (frame_of({"a": HEAVY}), frame_of({"a": HEAVY * factor}))
     ]
     np.testing.assert_allclose(*x, rtol=1e-6)
+
+
+@given(st.permutations(["small", "medium", "large"]), st.lists(st.sampled_from(["small", "medium", "large", ""])))
+def test_levels_are_numbers_in_their_order(levels: list[str], cells: list[str]) -> None:
+    frame = {"size": np.array([*cells, *levels], object)}
+    [declared] = infer_column_types(frame, {"size": levels}).values()
+    [column] = fit_columns(frame, [declared])
+    numbers = {"size": np.array([levels.index(cell) if cell else np.nan for cell in frame["size"]])}
+    [number] = fit_columns(numbers, [Column("size", NUMBER)])
+    np.testing.assert_array_equal(encode_columns([column], frame), encode_columns([number], numbers))
+    [unknown, *_] = encode_columns([column], {"size": np.array(["huge"], object)})[0]
+    assert unknown == encode_columns([column], {"size": np.array([""], object)})[0, 0]
+
+
+def test_inputs_of_a_text_are_its_frequent_words() -> None:
+    texts = ["Red house", "a red, old boat", "the HOUSE", "house", "rEd red red"] * 3 + ["once"]
+    frame = frame_of({"title": texts})
+    [column] = fit_columns(frame, [Column("title", "text")])
+    assert column.inputs == ("title: house", "title: red")  # the others are in fewer than five rows
+    counted = CountVectorizer(binary=True, vocabulary=["house", "red"]).transform([*texts, "", "new"]).toarray()
+    np.testing.assert_array_equal(encode_columns([column], frame_of({"title": [*texts, "", "new"]})), counted)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.tables.column_types import infer_column_types
+from deltarule.tables.column_types import infer_column_types, levels_of
 from deltarule.tables.frame import frame_of, select_rows
 
 N = 60
@@ -64,7 +64,9 @@ def test_texts_among_numbers_are_named() -> None:
     ("types", "sentence"),
     [
         ({"b": "number"}, "there is no column 'b' to be a number; there are: a"),
-        ({"a": "big"}, "the column 'a' cannot be 'big'; choose one of number, category, unused"),
+        ({"a": "big"}, "the column 'a' cannot be 'big'; choose one of number, category, text, unused, or an order"),
+        ({"a": "x<x"}, "the column 'a' cannot be 'x<x'"),
+        ({"a": ["z", "y"]}, "the column 'a' holds 'x', which z < y lacks; add it"),
         ({"a": "number"}, "the column 'a' cannot be numbers: it holds 'x'; replace it"),
         ({"a": "unused"}, r"no column is left to learn from \('a': as declared\)"),
     ],
@@ -116,3 +118,19 @@ def test_row_numbers_of_pandas() -> None:
         assert infer_column_types(frame)["Unnamed: 0"].code == "row-numbers"
         assert infer_column_types(frame, {"Unnamed: 0": "number"})["Unnamed: 0"].kind == "number"
     assert infer_column_types({"Unnamed: 0": np.arange(4.0) + 0.5, **beside})["Unnamed: 0"].kind == "number"
+
+
+@pytest.mark.parametrize("kind", ["<5<5-10<>10", "<5 < 5-10 < >10"])
+def test_an_order_may_have_signs_in_its_levels(kind: str) -> None:
+    levels = ("<5", "5-10", ">10")
+    frame = {"age": np.array([*levels, ""], object)}
+    assert levels_of(kind) == (levels if " " in kind else ())
+    [column] = infer_column_types(frame, {"age": levels}).values()
+    assert (column.kind, column.levels) == ("number", levels)
+
+
+def test_titles_are_free_text_and_keys_are_identifiers() -> None:
+    titles = np.array([f"a house with {n} rooms" for n in range(30)], object)
+    keys = np.array([f"key-{n}" for n in range(30)], object)
+    found = infer_column_types({"title": titles, "key": keys, "size": np.arange(30) % 7 + 0.5})
+    assert (found["title"].code, found["key"].code) == ("text", "identifier")

@@ -50,7 +50,7 @@ def predict(
     from deltarule.estimators.model_file import load_predictor
     from deltarule.reports.formatting import visible
     from deltarule.tables.cell_parsing import list_names
-    from deltarule.tables.column_encoder import NUMBER, category_columns, texts_of
+    from deltarule.tables.column_encoder import NUMBER, text_columns, texts_of
     from deltarule.tables.frame import count_rows
     from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
 
@@ -64,8 +64,8 @@ def predict(
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        read_as_numbers = {column.name for column in predictor.columns if column.kind == NUMBER}
-        texts = [*category_columns(predictor.columns), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
+        read_as_numbers = {c.name for c in predictor.columns if c.kind == NUMBER and not c.levels}
+        texts = [*text_columns(predictor.columns), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
         forms = {column.origin: column.form for column in predictor.columns}
         frame = read_frame(table, texts, text_format, forms=forms)
     if unknown := [name for name in keep or () if name not in frame]:
@@ -135,13 +135,13 @@ def evaluate(
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.reports.model_page import score_line
     from deltarule.tables.cell_parsing import as_text
-    from deltarule.tables.column_encoder import NUMBER, Column, category_columns, numbers_of_column
+    from deltarule.tables.column_encoder import NUMBER, Column, numbers_of_column, text_columns
     from deltarule.tables.frame import Frame
     from deltarule.tables.reader import TextFormat, read_with_target
 
     load_predictor(model)  # refuses what takes no tables
     trained = load_model(model)
-    categories = category_columns(trained.columns_)
+    categories = text_columns(trained.columns_)
     if hasattr(trained, "classes_"):  # 01 stays a class, though all classes of this table are digits
         categories = [*categories, trained.target_]
     notes: list[str] = []

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 Table = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with named columns, or - for stdin.")]
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
-Types = Annotated[list[str] | None, option("--type", "A number, a category or unused; repeatable.", "COLUMN=KIND")]
+Types = Annotated[
+    list[str] | None,
+    option("--type", "A number, category, text, unused, or an order as low<high; repeatable.", "COLUMN=KIND"),
+]
 Missing = Annotated[
     list[str] | None,
     option("--missing", "Code for missing, of one column or all; repeatable.", "[COLUMN=]CODE"),
@@ -29,11 +32,21 @@ Group = Annotated[str | None, option("--group", "Keep rows of one value together
 Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
 Weight = Annotated[str | None, option("--weight", "How much each row counts; no input.", "COLUMN")]
 Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
+Metric = Annotated[
+    Literal["accuracy", "auc", "log_loss", "r2", "mae"] | None,
+    option("--metric", "Choose settings by it; default accuracy or r2."),
+]
 TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL"), Output("model")]
 MAX_LISTED_COLUMNS = 30
-KIND_NAMES = {"number": "of numbers", "category": "of categories", "date": "of dates", "unused": "unused"}
+KIND_NAMES = {
+    "number": "of numbers",
+    "category": "of categories",
+    "text": "of text",
+    "date": "of dates",
+    "unused": "unused",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,7 @@ class TrainOutcome:
     validation_rows: int
     columns: list[dict[str, Any]]
     candidates: int
+    metric: str
     settings: dict[str, Any]
     scores: "Scores"
     notes: list[str]
@@ -76,6 +90,7 @@ def train(
     time: Time = None,
     weight: Weight = None,
     preset: Preset = "default",
+    metric: Metric = None,
     time_limit: TimeLimit = None,
     seed: Seed = 0,
     out: Out = None,
@@ -88,6 +103,7 @@ def train(
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.reports.model_page import score_line
+    from deltarule.tables.column_types import levels_of
     from deltarule.tables.diagnostics import render_diagnostics
     from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
@@ -95,11 +111,11 @@ def train(
     target, types = target.strip(), _parse_types(type or [])
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
-    categories = [name for name, kind in types.items() if kind == "category"]
+    texts = [name for name, kind in types.items() if kind in ("category", "text") or levels_of(kind)]
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        frame, y, left_out = read_with_target(table, target, categories, text_format)
+        frame, y, left_out = read_with_target(table, target, texts, text_format)
     notes += left_out
     codes = _parse_codes(missing or [], list(frame))
     groups = None if group is None else frame.pop(_check_column(frame, group, "--group"))
@@ -107,7 +123,7 @@ def train(
     weights = None if weight is None else frame.pop(_check_column(frame, weight, "--weight"))
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
-        types, random_state=seed, dates=dates, missing=codes, preset=preset, time_limit=time_limit
+        types, random_state=seed, dates=dates, missing=codes, preset=preset, metric=metric, time_limit=time_limit
     )
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
@@ -168,7 +184,7 @@ def _parse_types(texts: list[str]) -> dict[str, str]:
     """The kinds of columns by name, from COLUMN=KIND."""
     types: dict[str, str] = {}
     for text in texts:
-        name, equals, kind = text.rpartition("=")
+        name, equals, kind = text.partition("=") if "<" in text else text.rpartition("=")
         if not equals:
             raise BadInput(f"--type {text} has no =; give COLUMN=KIND, as in --type zip=category")
         types[name.strip()] = kind
@@ -202,7 +218,7 @@ def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: Trai
             ("target", f"{shorten(outcome.target)}, {values}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
             ("network", describe_network(outcome.settings)),
-            ("settings", describe_settings(outcome.settings, outcome.candidates)),
+            ("settings", describe_settings(outcome.settings, outcome.candidates, outcome.metric)),
             *score_lines(outcome.scores, model.usual_),
             ("seconds", f"{outcome.seconds:.0f}"),
         ]

@@ -89,7 +89,7 @@ def _encoder_context(model: Any) -> dict[str, Any]:
         "columns": [
             asdict(column)
             | {
-                "forms": category_by_form(column.categories),
+                "forms": category_by_form(column.levels or column.categories),
                 "clip_range": column.clip_range,
                 "codes": [float(code) for code in column.missing if is_number(code)],
             }

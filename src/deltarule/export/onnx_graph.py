@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
+from sklearn.pipeline import Pipeline
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
@@ -23,7 +24,7 @@ from deltarule.maths.activations import Activation
 from deltarule.problem.registry import is_built_in
 from deltarule.program.formula import OPERATORS_OF_BOOLEANS, trace
 from deltarule.program.program import Constant, NotTraceable, Operand, Operation
-from deltarule.tables.column_encoder import NUMBER, Column
+from deltarule.tables.column_encoder import NUMBER, TEXT, Column
 from deltarule.tables.number_forms import is_number
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
@@ -36,10 +37,11 @@ def to_onnx(model: Any, path: str | Path) -> None:
     Parameters
     ----------
     model : estimator
-        A fitted estimator of deltarule. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
+        A fitted estimator of deltarule, or a pipeline of scikit-learn that ends with an `MLPClassifier` or
+        `MLPRegressor` and takes an array. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
         with the name of each column that is used (for dates, of each part): float64 with NaN for a missing number, or
         texts with "" for a missing one, and categories as in `columns_`. The graph of an `MLPClassifier` or
-        `MLPRegressor` has the one input `X` [N, D], float64.
+        `MLPRegressor`, and of a pipeline, has the one input `X` [N, D], float64.
     path : str or Path
         The file to write.
 
@@ -50,7 +52,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     Raises
     ------
     BadInput
-        If onnx is not installed, for another model, a custom activation that
+        If onnx, or for a pipeline skl2onnx, is not installed, for another model, a custom activation that
         cannot be traced, and classes that are neither numbers nor texts.
 
     Notes
@@ -77,17 +79,44 @@ def to_onnx(model: Any, path: str | Path) -> None:
         import onnx
     except (ImportError, OSError) as error:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
-    if not isinstance(model, BaseMLP | BaseTabular) or not model.__sklearn_is_fitted__():
-        what = "not fitted" if isinstance(model, BaseMLP | BaseTabular) else f"a {type(model).__name__}"
-        raise BadInput(f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule, no pipeline")
+    steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
+    is_ours = isinstance(model, BaseMLP if steps else BaseMLP | BaseTabular)
+    if not is_ours or not model.__sklearn_is_fitted__():
+        what = "not fitted" if is_ours else f"a {type(model).__name__}"
+        raise BadInput(
+            f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule, or a pipeline that ends "
+            "with MLPClassifier or MLPRegressor"
+        )
     graph = Graph()
     if isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
     else:
         _add_outputs(model, graph.input("X", np.float64, model.n_features_in_))
     made = graph.model(type(model).__name__)
+    if steps:
+        made = _behind(steps, made)
     onnx.checker.check_model(made)
     write_whole(path, made.SerializeToString())
+
+
+def _behind(steps: Pipeline, network: Any) -> Any:
+    """The ONNX model of a pipeline: of its first steps, as skl2onnx converts them, and of a network behind them."""
+    from onnx import compose, helper
+
+    try:
+        import skl2onnx
+        from skl2onnx.common.data_types import DoubleTensorType
+    except ImportError as error:
+        raise not_installed("ONNX of a pipeline", "the package skl2onnx", "onnx", error) from None
+    opset = {domain.domain: domain.version for domain in network.opset_import}
+    first = skl2onnx.to_onnx(
+        steps, initial_types=[("X", DoubleTensorType([None, steps.n_features_in_]))], target_opset=opset
+    )
+    del first.opset_import[:]  # it names those that it needs
+    first.opset_import.extend(helper.make_opsetid(*each) for each in opset.items())
+    first.ir_version = network.ir_version
+    network = compose.add_prefix(network, "network ", rename_outputs=False)
+    return compose.merge_models(first, network, [(first.graph.output[0].name, "network X")])
 
 
 class Graph:
@@ -180,8 +209,10 @@ OPERATIONS = {
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
     parts: list[Value] = []
     for column in columns:
+        if column.kind == TEXT:
+            raise BadInput(f"the words of the column {column.name!r} have no form in ONNX; train with its type unused")
         if column.kind == NUMBER:
-            value = graph.input(column.name, np.float64, 1)
+            value = _levels(graph, column) if column.levels else graph.input(column.name, np.float64, 1)
             gaps = value.apply("IsNaN")
             for code in filter(is_number, column.missing):
                 gaps = gaps.apply("Or", value.apply("Equal", float(code)))
@@ -199,6 +230,14 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
             index = graph.apply("LabelEncoder", texts, domain="ai.onnx.ml", **codes)
             parts.append(graph.apply("Equal", index, [indices]).astype(np.float64))
     return graph.apply("Concat", *parts, axis=1)
+
+
+def _levels(graph: Graph, column: Column) -> Value:
+    """The positions of texts in their order, NaN for others."""
+    codes = {"values_floats": list(map(float, range(len(column.levels)))), "default_float": np.nan}
+    texts = graph.input(column.name, object, 1)
+    keys = {"keys_strings": list(column.levels)}
+    return graph.apply("LabelEncoder", texts, domain="ai.onnx.ml", **keys, **codes).astype(np.float64)
 
 
 def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:

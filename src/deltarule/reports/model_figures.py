@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn import metrics
 
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
@@ -185,7 +186,9 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         notes.insert(0, f"The first {MAX_ROWS} of {count:,} columns.")
     x = Axis(f"{score} lost if it is shuffled, with its interval (95 %)")
     dots = Dots(losses, np.arange(len(losses)), intervals=intervals)
-    return Chart("Feature importance", [Panel([Rule(x=0.0), dots], x, rows_axis("column", columns))], notes=notes)
+    panel = Panel([Rule(x=0.0), dots], x, rows_axis("column", columns))
+    sentences = [f"{columns[0]} matters most; {int((intervals[:, 0] > 0).sum())} of {count} surely matter."]
+    return Chart("Feature importance", [panel], notes=notes, sentences=sentences)
 
 
 def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
@@ -209,7 +212,59 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
     x = Axis("predicted probability", "share", limits=(start, 1.02))
     y = Axis("share of predictions that are right", "share", limits=(start, 1.03))
     notes = ["Below the gray line the model is overconfident, above it underconfident."]
-    return Chart("Are the probabilities right?", [Panel(marks, x, y)], size=(5.6, 3.8), notes=notes)
+    (low, high), at = np.asarray(intervals, np.float64).T, np.asarray(probabilities)
+    right = int(((low <= at) & (at <= high)).sum())
+    sentences = [f"In {right} of {len(at)} groups the interval holds the predicted probability."]
+    return Chart(
+        "Are the probabilities right?", [Panel(marks, x, y)], size=(5.6, 3.8), notes=notes, sentences=sentences
+    )
+
+
+def roc_chart(is_positive: Any, probabilities: Any, *, positive: str) -> Chart:
+    """The share of rows of a class that are found, against the share of others that are taken for it.
+
+    Parameters
+    ----------
+    is_positive : [N], whether a row is of the class.
+    probabilities : [N], of the class.
+    positive : its name.
+
+    >>> roc_chart([False, True, True], [0.2, 0.4, 0.9], positive="late").panels[0].y.label
+    'rows of late that are found'
+    """
+    wrong, found, _ = metrics.roc_curve(is_positive, probabilities)
+    marks = [
+        Line([0, 1], [0, 1], "by chance", marks="none", is_data=False),
+        Line(wrong, found, "at every threshold", marks="none"),
+    ]
+    x = Axis("other rows that are taken for it", "share", limits=(0, 1))
+    y = Axis(f"rows of {positive} that are found", "share", limits=(0, 1.02))
+    area = metrics.roc_auc_score(is_positive, probabilities)
+    sentences = [f"The area under the curve is {area:.3f}; by chance it is 0.5."]
+    return Chart("What each threshold finds (ROC)", [Panel(marks, x, y)], size=(5.6, 3.8), sentences=sentences)
+
+
+def errors_by_prediction(targets: Any, predictions: Any, *, target: str) -> Chart:
+    """The errors, true minus predicted numbers [N], against the predictions; `target` is what they are.
+
+    >>> errors_by_prediction([1.0, 2.0], [1.5, 2.0], target="price").panels[0].x.label
+    'predicted price'
+    """
+    targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
+    chosen = _drawn_rows(len(targets))
+    ends = [float(predictions.min()), float(predictions.max())]
+    marks = [
+        Line(ends, [0, 0], "right", marks="none", is_data=False),
+        Dots(predictions[chosen], (targets - predictions)[chosen], "a row", size=4, opacity=0.5),
+    ]
+    panel = Panel(marks, Axis(f"predicted {target}"), Axis("true minus predicted"))
+    notes = ["A pattern, such as a curve or a funnel, is what the model has not learned."]
+    return Chart("Errors", [panel], size=(5.6, 3.8), notes=notes)
+
+
+def _drawn_rows(rows: int) -> Integers:
+    """The indices of at most `MAX_DOTS` rows, drawn by chance."""
+    return np.random.default_rng(0).permutation(rows)[:MAX_DOTS]
 
 
 def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> Chart:
@@ -219,7 +274,7 @@ def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -
     'predicted price'
     """
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
-    chosen = np.random.default_rng(0).permutation(len(targets))[:MAX_DOTS]
+    chosen = _drawn_rows(len(targets))
     ends = [float(min(targets.min(), predictions.min())), float(max(targets.max(), predictions.max()))]
     marks = [
         Line(ends, ends, "right", marks="none", is_data=False),

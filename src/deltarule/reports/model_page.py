@@ -16,7 +16,9 @@ from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
     confusion_matrix,
+    errors_by_prediction,
     loss_by_epoch,
+    roc_chart,
     true_and_predicted_numbers,
 )
 from deltarule.reports.report import Block, Report, Section, report_page
@@ -63,7 +65,7 @@ def model_page(
     training = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
         ("network", describe_network(report.settings) + (f", {members} such networks together" if members > 1 else "")),
-        ("settings", describe_settings(report.settings, report.candidates)),
+        ("settings", describe_settings(report.settings, report.candidates, report.metric)),
     ]
     curve = model.model_.loss_curve_
     losses = [loss_by_epoch(curve)] if len(curve) > 1 else []  # a linear model is solved, not trained by epochs
@@ -83,12 +85,16 @@ def _mistakes_block(target: str, inspection: Inspection) -> Block:
     """The block with confusions and calibration, or with a regressor's predictions."""
     title, figures = "Where it errs", []
     if not inspection.classes:
-        figures.append(true_and_predicted_numbers(inspection.targets, inspection.answers, target=target))
+        numbers = inspection.targets, inspection.answers
+        figures += [chart(*numbers, target=target) for chart in (true_and_predicted_numbers, errors_by_prediction)]
         return Block("mistakes", title, figures=figures)
     if len(inspection.classes) <= MAX_COLUMNS:
         names = [one.name for one in inspection.classes]
         counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
         figures.append(confusion_matrix(counts, [shorten(name) for name in names]))
+    if inspection.scores.area_under_roc is not None:
+        positive = inspection.classes[1].name
+        figures.append(roc_chart(inspection.targets == positive, inspection.probabilities, positive=shorten(positive)))
     groups = [(group.probability, group.share, (group.low, group.high)) for group in inspection.calibration]
     figures.append(calibration_curve(*zip(*groups, strict=True)))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
@@ -153,10 +159,10 @@ def describe_network(settings: Mapping[str, Any]) -> str:
     return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
 
 
-def describe_settings(settings: Mapping[str, Any], candidates: int) -> str:
+def describe_settings(settings: Mapping[str, Any], candidates: int, metric: str) -> str:
     rate = f"learning rate {settings['learning_rate_init']:g}, " if "learning_rate_init" in settings else ""
     chosen = f"{rate}alpha {settings['alpha']:g}"
-    return f"{chosen}, the best of {candidates} candidates"
+    return f"{chosen}, the best of {candidates} candidates by {metric}"
 
 
 def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only: bool = False) -> Table:

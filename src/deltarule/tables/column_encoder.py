@@ -6,6 +6,7 @@ N rows · D inputs
 """
 
 import dataclasses
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,11 +21,13 @@ from deltarule.tables.dates import TEXT_PART, date_parts, parse_dates, resolve_o
 from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.number_forms import NumberForm, ParsedNumbers, has_number_form, parse_numbers
 
-NUMBER, CATEGORY, UNUSED = KINDS = ("number", "category", "unused")
+NUMBER, CATEGORY, TEXT, UNUSED = KINDS = ("number", "category", "text", "unused")
 MAX_FLOAT = sys.float_info.max
 MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT = 50, 500
 """Bounds of the number of categories with an input; less frequent ones have none, like those unknown in training."""
-
+MAX_WORDS, MIN_WORD_ROWS = 100, 5
+"""Of a text, the most frequent words that have an input, and in how many rows each occurs at least."""
+WORD = re.compile(r"\w+")
 
 MIN_HEAVY_VALUES, MIN_HEAVY_RATIO = 20, 15.0
 """Values besides the median, and how far the outermost is, in medians of these distances: 5 of 1,000 normal numbers,
@@ -35,12 +38,13 @@ MIN_HEAVY_VALUES, MIN_HEAVY_RATIO = 20, 15.0
 class Column:
     """The type of a column, and the parameters of its encoding.
 
-    kind             number, category or unused
+    kind             number, category, text or unused
     why, code        the reason for the type, as a sentence and as a code
     mean, scale      by which numbers are standardized
     fill             the median, which replaces missing numbers
     gaps             whether numbers were missing in training, so that another input marks missing ones
-    categories       the categories that have an input; "" stands for missing values
+    categories       the categories, or the words of a text, that have an input; "" stands for missing values
+    levels           the texts that stand for the numbers 0, 1, 2 …, of a column that holds texts in an order
     least, greatest  the training range of the numbers
     rows             number of training rows with a number; without any, numbers are not clipped
     source, part     the table's column of dates of which this is a part, and the part
@@ -68,6 +72,7 @@ class Column:
     order: str = ""
     missing: tuple[str, ...] = ()
     squash: float = 0.0
+    levels: tuple[str, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -93,6 +98,8 @@ class Column:
         """
         if self.kind == NUMBER:
             return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
+        if self.kind == TEXT:
+            return tuple(f"{self.name}: {word}" for word in self.categories)
         return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
 
 
@@ -103,7 +110,7 @@ def present_values(column: np.ndarray) -> np.ndarray:
 
 def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool = False) -> tuple[Column, ...]:
     """Fit the encoding of columns of these types to the rows of a frame; those with heavy tails may be squashed."""
-    kept = ("name", "kind", "why", "code", "source", "part", "order", "missing")
+    kept = ("name", "kind", "why", "code", "source", "part", "order", "missing", "levels")
     types = [Column(**{name: getattr(column, name) for name in kept}) for column in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
@@ -118,6 +125,10 @@ def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool 
             # Nothing can be learned from a category that occurs once.
             frequent = sorted(name for name, count in counts if count >= 2)
             column = dataclasses.replace(column, categories=tuple(frequent))
+        elif column.kind == TEXT:
+            rows_of = Counter(word for text in texts_of(frame[column.origin]) for word in words_of(text))
+            frequent = [word for word, rows in rows_of.most_common(MAX_WORDS) if rows >= MIN_WORD_ROWS]
+            column = dataclasses.replace(column, categories=tuple(sorted(frequent)))
         fitted.append(column)
     return tuple(fitted)
 
@@ -130,7 +141,11 @@ def _fit_number(column: Column, frame: Frame, should_squash: bool) -> Column:
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     fill = float(np.median(present / size)) * size
-    squash = _spread_of_heavy_tails(present / size - fill / size) * size if should_squash and not column.part else 0.0
+    squash = (
+        _spread_of_heavy_tails(present / size - fill / size) * size
+        if should_squash and not (column.part or column.levels)
+        else 0.0
+    )
     standardized, unit = (np.arcsinh((present - fill) / squash), 1.0) if squash else (present / size, size)
     return dataclasses.replace(
         column,
@@ -174,6 +189,10 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
             part[:, 0] = (whole - column.mean) / column.scale
             if column.gaps:
                 part[:, 1] = gaps
+        elif column.kind == TEXT:
+            words = [words_of(text) for text in texts_of(frame[column.origin])]
+            for index, word in enumerate(column.categories):
+                part[:, index] = [word in own for own in words]
         else:
             index_of = {name: index for index, name in enumerate(column.categories)}
             texts = match_categories(category_texts(column, frame), column.categories)
@@ -202,10 +221,14 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
 def numbers_and_form(column: Column, frame: Frame) -> tuple[Floats, NumberForm | None]:
     """The numbers [N] of a column, and how they are written here; None if they were numbers in memory."""
     values = frame[column.origin]
+    if column.levels:
+        position = {level: float(number) for number, level in enumerate(column.levels)}
+        texts = match_categories(texts_of(values), column.levels)
+        return np.array([position.get(text, np.nan) for text in texts]), None
     if column.part:
-        texts = tuple(texts_of(values))
-        order = resolve_order(shorten_repr(column.origin), texts, column.order)
-        return date_parts(texts, order)[column.part], None
+        dates = tuple(texts_of(values))
+        order = resolve_order(shorten_repr(column.origin), dates, column.order)
+        return date_parts(dates, order)[column.part], None
     if value := first_non_number(values, column.form):
         raise BadInput(f"the column {shorten_repr(column.name)} holds {value}, where the model needs a number")
     if values.dtype.kind != "O":
@@ -230,8 +253,14 @@ def first_non_number(column: np.ndarray, form: NumberForm | None = None) -> str:
     return next(map(shorten_repr, column[np.isinf(parsed.numbers)]), "")
 
 
-def category_columns(columns: Sequence[Column]) -> list[str]:
-    return [column.origin for column in columns if column.kind == CATEGORY]
+def text_columns(columns: Sequence[Column]) -> list[str]:
+    """The names of columns whose cells are texts, even if they look like numbers."""
+    return [column.origin for column in columns if column.kind in (CATEGORY, TEXT) or column.levels]
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, in lower case."""
+    return {word.lower() for word in WORD.findall(text)}
 
 
 def category_texts(column: Column, frame: Frame) -> list[str]:

@@ -3,11 +3,21 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import are_codes, examples_of_texts, is_identifier_name, list_names, shorten_repr
+from deltarule.tables.cell_parsing import (
+    are_codes,
+    as_text,
+    examples_of_texts,
+    is_identifier_name,
+    list_names,
+    match_categories,
+    shorten,
+    shorten_repr,
+)
 from deltarule.tables.column_encoder import (
     CATEGORY,
     KINDS,
@@ -17,6 +27,8 @@ from deltarule.tables.column_encoder import (
     Column,
     first_non_number,
     present_values,
+    texts_of,
+    words_of,
 )
 from deltarule.tables.dates import (
     MIXED,
@@ -34,6 +46,8 @@ from deltarule.tables.diagnostics import SUSPICIOUS
 from deltarule.tables.frame import Frame
 from deltarule.tables.number_forms import LOSSLESS_LIMIT, has_number_form, is_number, parse_numbers
 
+ColumnType = str | Sequence[Any]
+"""A kind of column, or the order of its levels."""
 MIN_IDENTIFIER_ROWS = 20
 """In fewer rows, numbers may well differ by chance."""
 ORDERED_NAMES = re.compile(
@@ -61,13 +75,13 @@ REASONS = {
     "mixed-dates": "dates that begin with the day in some rows and with the month in others; write all in one order",
     "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",
     "numeric-texts": "texts that are all numbers; convert them, or say that it is a number",
-    "text": "free text: most rows have a text of their own",
+    "text": "free text: most rows have a text of their own; declared as text, its words are inputs",
 }
 """For each code the reason that a user sees."""
 
 
 def infer_column_types(
-    frame: Frame, types: Mapping[str, str] | None = None, dates: str | None = None
+    frame: Frame, types: Mapping[str, ColumnType] | None = None, dates: str | None = None
 ) -> dict[str, Column]:
     """Infer the type of each column, by name, unless it is declared; `dates` is the order where dates leave it open."""
     types = types or {}
@@ -76,15 +90,18 @@ def infer_column_types(
     for name, kind in types.items():
         if name not in frame and not _is_part(name, frame):
             raise BadInput(f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names([*frame])}")
-        if kind not in KINDS:
-            raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {', '.join(KINDS)}")
+        if kind not in KINDS and not levels_of(kind):
+            known = ", ".join(KINDS)
+            raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {known}, or an order")
     inferred: dict[str, Column] = {}
     date_columns: list[Column] = []
     for name, cells in frame.items():
-        column = Column(name, *(_type(types[name], "declared") if name in types else _infer_type(name, cells)))
+        column = (
+            _declared_column(name, types[name], cells) if name in types else Column(name, *_infer_type(name, cells))
+        )
         if column.code == "date":
             date_columns.append(column)
-        elif column.kind == NUMBER and (value := first_non_number(cells)):
+        elif column.kind == NUMBER and not column.levels and (value := first_non_number(cells)):
             raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
         inferred[name] = column
     parts = {column.name: _date_columns(column, frame, types) for column in _with_orders(date_columns, frame, dates)}
@@ -94,6 +111,24 @@ def infer_column_types(
         reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
         raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
     return inferred
+
+
+def levels_of(kind: ColumnType) -> tuple[str, ...]:
+    """The levels of a column that is declared by their order, as "low < high" or a sequence; else ()."""
+    if isinstance(kind, str):
+        kind = kind.split(" < " if " < " in kind else "<")
+    levels = tuple(as_text(level).strip() for level in kind)
+    return levels if 1 < len(levels) == len({*levels} - {""}) else ()
+
+
+def _declared_column(name: str, kind: ColumnType, cells: np.ndarray) -> Column:
+    levels = levels_of(kind)
+    if not levels:
+        return Column(name, *_type(str(kind), "declared"))
+    order = " < ".join(map(shorten, levels))
+    if unknown := sorted({*match_categories(texts_of(present_values(cells)), levels)} - {*levels}):
+        raise BadInput(f"the column {shorten_repr(name)} holds {shorten_repr(unknown[0])}, which {order} lacks; add it")
+    return Column(name, NUMBER, f"in the order {order}", "declared", levels=levels)
 
 
 def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> list[Column]:
@@ -114,7 +149,7 @@ def _is_part(name: str, frame: Frame) -> bool:
     return source in frame and part in (*PARTS, TEXT_PART)
 
 
-def _date_columns(column: Column, frame: Frame, types: Mapping[str, str]) -> list[Column]:
+def _date_columns(column: Column, frame: Frame, types: Mapping[str, ColumnType]) -> list[Column]:
     """A column for each part of dates that is not the same in all rows, and one for texts among them, as never."""
     texts = frame[column.name].tolist()
     parts = date_parts(tuple(texts), column.order)
@@ -129,7 +164,7 @@ def _date_columns(column: Column, frame: Frame, types: Mapping[str, str]) -> lis
         name = f"{name} (date)" if name in frame else name
         part_column = replace(column, name=name, source=column.name, part=part)
         if declared or part == TEXT_PART:
-            kind, why, code = _type(declared or CATEGORY, "declared" if declared else "text-among-dates")
+            kind, why, code = _type(str(declared or CATEGORY), "declared" if declared else "text-among-dates")
             part_column = replace(part_column, kind=kind, why=why, code=code)
         columns.append(part_column)
     return columns or [Column(column.name, *_type(UNUSED, "empty"))]
@@ -172,7 +207,7 @@ def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, s
         return _type(CATEGORY, code, distinct=distinct, examples=examples)
     if code in SUSPICIOUS:
         return _type(UNUSED, code, distinct=distinct, examples=examples)
-    if is_identifier:
+    if is_identifier and sum(len(words_of(text)) > 2 for text in texts) <= rows / 2:
         return _type(UNUSED, "identifier", value="text", nearly="")
     return _type(UNUSED, "text")
 

@@ -98,10 +98,11 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
     """Find columns with categories that have no feature."""
     diagnostics = []
     for column in columns:
-        if column.kind != CATEGORY or column.origin not in frame:
+        if not (column.kind == CATEGORY or column.levels) or column.origin not in frame:
             continue
-        counts = Counter(match_categories(category_texts(column, frame), column.categories))
-        unknown = sorted(name for name in counts if name not in column.categories)
+        known = column.levels or column.categories
+        counts = Counter(match_categories(category_texts(column, frame), known))
+        unknown = sorted(name for name in counts if name not in known and (name or not column.levels))
         if unknown:
             rows = count_of(sum(counts[name] for name in unknown), "row")
             names = list_names([shorten_repr(name) if name else "missing" for name in unknown], MAX_NAMES)
@@ -131,7 +132,7 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
             diagnostics.append(Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row")}))
         if is_missing.any() and not column.gaps:
             texts = {"missing": f"{is_missing.sum():,}", "rows": count_of(len(values), "row")}
-            texts["median"] = f"{column.fill:.10g}"
+            texts["median"] = shorten(column.levels[int(column.fill)]) if column.levels else f"{column.fill:.10g}"
             diagnostics.append(Diagnostic("newly-missing", column.name, texts))
     return diagnostics
 
@@ -148,7 +149,7 @@ def missing_codes(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
     """
     diagnostics = []
     for column in columns:
-        if column.kind != NUMBER or column.part:
+        if column.kind != NUMBER or column.part or column.levels:
             continue
         values, counts = np.unique(present_values(numbers_of_column(column, frame)), return_counts=True)
         total = counts.sum()

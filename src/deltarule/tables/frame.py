@@ -64,6 +64,19 @@ def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
     return [(f"x{index}", rows[:, index]) for index in range(rows.shape[1])]
 
 
+def ordered_categories(X: Any) -> dict[str, Any]:
+    """The categories, in their order, of each column of pandas that has ordered ones."""
+    from pandas import CategoricalDtype
+
+    columns = X.items() if hasattr(X, "items") else ()
+    dtypes = {str(name).strip(): getattr(values, "dtype", None) for name, values in columns}
+    return {
+        name: [*dtype.categories]
+        for name, dtype in dtypes.items()
+        if isinstance(dtype, CategoricalDtype) and dtype.ordered
+    }
+
+
 def has_names(X: Any) -> bool:
     """Whether a table names its columns, as data frames, mappings and records do."""
     if isinstance(X, list | tuple):

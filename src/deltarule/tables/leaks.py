@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, Column, encode_columns
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, TEXT, UNUSED, Column, encode_columns
 from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.frame import Frame, select_rows
 
@@ -39,7 +39,7 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     y = y[rows]
     diagnostics = []
     for column in columns:
-        if column.kind == UNUSED or not column.inputs:
+        if column.kind in (TEXT, UNUSED) or not column.inputs:
             continue
         codes = _codes(column, select_rows(frame, rows, [column.origin]), is_classification)
         present = codes != MISSING_CODE

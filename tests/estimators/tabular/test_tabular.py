@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
+from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score
 from sklearn.model_selection import cross_val_score
 
-from deltarule import BadInput, MLPClassifier, TabularClassifier, TabularRegressor, load_model
+from deltarule import BadInput, MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.estimators.tabular import predictor
 from deltarule.estimators.tabular.candidate_search import best_candidate
@@ -442,6 +443,30 @@ def test_weighted_numbers_are_scored_by_their_weights() -> None:
 
 @pytest.mark.complete_search
 @pytest.mark.slow
+def test_settings_are_chosen_by_the_metric() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(60, 2)), random.integers(0, 3, 60)
+    numbers = MLPRegressor(hidden_layer_sizes=(), max_iter=3, random_state=0).fit(x, x[:, 0])
+    chosen, _ = TabularRegressor(metric="mae")._score_pair(numbers, x, x[:, 0], None)
+    assert np.isclose(-chosen, mean_absolute_error(x[:, 0], numbers.predict(x)))
+    classes = MLPClassifier((), max_iter=3, random_state=0).fit(x, y)
+    model = TabularClassifier(metric="auc")
+    model.classes_ = classes.classes_
+    chosen, tie_breaking = model._score_pair(classes, x, y, None)
+    p = classes.predict_proba(x)
+    assert np.isclose(chosen, roc_auc_score(y, p, multi_class="ovr")) and np.isclose(tie_breaking, -log_loss(y, p))
+    assert TabularClassifier(metric="log_loss", random_state=0).fit(x, y > 0).report_.metric == "log loss"
+    with pytest.raises(BadInput, match="metric is 'mae'; choose one of accuracy, auc, log_loss"):
+        TabularClassifier(metric="mae").fit(x, y)
+
+
+def test_ordered_categories_of_pandas_keep_their_order() -> None:
+    size = pd.Categorical(["small", "large", "medium"] * 20, ["small", "medium", "large"], ordered=True)
+    model = TabularRegressor(random_state=0, preset="fast").fit(pd.DataFrame({"size": size}), [0.0, 2.0, 1.0] * 20)
+    assert model.columns_[0].levels == ("small", "medium", "large")
+    assert np.allclose(model.predict({"size": ["medium"]}), 1, atol=0.02)
+
+
 def test_columns_with_heavy_tails_are_learned() -> None:
     random = np.random.default_rng(0)
     x = np.stack([np.exp(random.normal(0, 2, 900)), random.normal(size=900)], axis=1)

@@ -1,6 +1,7 @@
 """TabularClassifier, the estimator for tables with classes as target."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from deltarule.estimators.tabular.calibration import (
 )
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
-from deltarule.estimators.tabular.scores import Scores, scores_of_classes
+from deltarule.estimators.tabular.scores import Scores, area_under_roc, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
+from deltarule.tables.column_types import ColumnType
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 
 
@@ -82,18 +84,23 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
     ['category', 'number']
     """
 
+    _metrics = MappingProxyType({"accuracy": "accuracy", "auc": "area under ROC", "log_loss": "log loss"})
+
     def __init__(
         self,
-        types: Mapping[str, str] | None = None,
+        types: Mapping[str, ColumnType] | None = None,
         random_state: Any = None,
         *,
         dates: str | None = None,
         missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
         preset: str = "default",
+        metric: str | None = None,
         time_limit: float | None = None,
         class_weight: Any = None,
     ) -> None:
-        super().__init__(types, random_state, dates=dates, missing=missing, preset=preset, time_limit=time_limit)
+        super().__init__(
+            types, random_state, dates=dates, missing=missing, preset=preset, metric=metric, time_limit=time_limit
+        )
         self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:
@@ -223,9 +230,13 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
 
     def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
         classes, probabilities, weights = self._out_of_fold_probabilities(model, x, y, weights)
+        loss = float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_)), sample_weight=weights))
+        if self.metric == "log_loss":
+            return -loss, -loss
+        if self.metric == "auc":
+            return area_under_roc(classes, probabilities, weights), -loss
         correct = np.average(probabilities.argmax(axis=1) == classes, weights=weights) * len(classes)
-        labels = np.arange(len(self.classes_))
-        return float(correct) / len(y), -float(log_loss(classes, probabilities, labels=labels, sample_weight=weights))
+        return float(correct) / len(y), -loss
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
         probabilities = ensemble.predict_proba(x)

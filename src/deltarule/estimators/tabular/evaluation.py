@@ -97,6 +97,8 @@ class Inspection:
         The groups of predictions, from the lowest to the highest probability.
     targets, answers : ndarray of shape (N,)
         Targets and predictions [N], names of classes or numbers.
+    probabilities : ndarray of shape (N,), optional
+        Those of the last class.
 
     Examples
     --------
@@ -114,6 +116,7 @@ class Inspection:
     calibration: tuple[Calibration, ...]
     targets: np.ndarray
     answers: np.ndarray
+    probabilities: Floats | None = None
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> tuple[Integers, Floats]:
@@ -137,6 +140,7 @@ def inspect_classes(
         _calibration_groups(probabilities.max(axis=1), predictions == y),
         y,
         predictions,
+        probabilities[:, -1],
     )
 
 

@@ -1,6 +1,7 @@
 """TabularRegressor, the estimator for tables with a numeric target."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     >>> model.predict({"size": [0.5]}).round(1).tolist()
     [1.5]
     """
+
+    _metrics = MappingProxyType({"r2": "R²", "mae": "mean absolute error"})
 
     def predict(self, X: Any, quantiles: Sequence[float] | None = None) -> Any:
         """Predict the target of each row.
@@ -131,7 +134,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
 
     def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
         with np.errstate(over="ignore"):
-            score = -float(np.average(np.square(model.predict(x) - y), weights=weights))
+            errors = model.predict(x) - y
+            score = -float(np.average(np.abs(errors) if self.metric == "mae" else np.square(errors), weights=weights))
         return score, score
 
     def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:

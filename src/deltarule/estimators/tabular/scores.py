@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.estimators.tabular.splits import take
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_parsing import list_classes
 
@@ -67,6 +67,8 @@ class TabularReport:
         On the rows set aside, of an ensemble trained on the others.
     candidates : int
         Number of candidates of the cross-validation.
+    metric : str
+        The name of the score by which the best was chosen.
     settings : dict
         Hyperparameters of the best one; alpha of networks is adapted to the rows of the ensemble.
     notes : tuple of str
@@ -87,6 +89,7 @@ class TabularReport:
     validation_rows: int
     scores: Scores
     candidates: int
+    metric: str
     settings: dict[str, tuple[int, ...] | float | str]
     notes: tuple[str, ...]
     seconds: float
@@ -115,7 +118,7 @@ def scores_of_classes(
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
     from scipy.special import entr
-    from sklearn.metrics import log_loss, roc_auc_score
+    from sklearn.metrics import log_loss
 
     index_of = {name: index for index, name in enumerate(classes.tolist())}
     indices = np.array([index_of.get(name, -1) for name in y.tolist()])
@@ -129,9 +132,22 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weight
     return {
         "log_loss": float(log_loss(indices, probabilities, labels=np.arange(len(classes)), **weighted)),
         "baseline_log_loss": float(entr(counts / counts.sum()).sum()),
-        "area_under_roc": float(roc_auc_score(indices, probabilities[:, 1], **weighted)) if have_area else None,
+        "area_under_roc": area_under_roc(indices, probabilities, weighted["sample_weight"]) if have_area else None,
         "confidence": float(np.average(probabilities.max(axis=1), weights=weighted["sample_weight"])),
     }
+
+
+def area_under_roc(indices: Integers, probabilities: Floats, weights: Floats | None = None) -> float:
+    """The area under ROC for class indices [N] and probabilities [N, C], for more than two the mean of each class.
+
+    A class that has no rows, or all, does not count; the area is 0.5 if none is left.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    occurring = [c for c in np.unique(indices) if (indices != c).any()]
+    classes = occurring[-1:] if probabilities.shape[1] == 2 else occurring
+    areas = [roc_auc_score(indices == c, probabilities[:, c], sample_weight=weights) for c in classes]
+    return float(np.mean(areas)) if areas else 0.5
 
 
 def baseline_warnings(scores: Scores, y: Any, predictions: Any) -> list[str]:

@@ -38,7 +38,7 @@ from deltarule.estimators.tabular.splits import RowDivision, group_indices, take
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
-from deltarule.tables.column_types import infer_column_types
+from deltarule.tables.column_types import ColumnType, infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
     SUSPICIOUS,
@@ -49,7 +49,7 @@ from deltarule.tables.diagnostics import (
     suggested_divisions,
     unusual_numbers,
 )
-from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_missing, select_rows
+from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_missing, ordered_categories, select_rows
 from deltarule.tables.leaks import find_leaks, find_near_copies
 from deltarule.tables.targets import target_name
 
@@ -75,7 +75,8 @@ class BaseTabular(SavedEstimator):
     Parameters
     ----------
     types : dict, optional
-        Column types that override the inferred ones, by name: "number", "category" or "unused".
+        Column types that override the inferred ones, by name: "number", "category", "text" (whose words are inputs),
+        "unused", or the order of categories, as ["low", "medium", "high"]. Ordered categories of pandas have theirs.
     random_state : int, RandomState or None, default=None
         Seed of everything random.
     dates : {"day-first", "month-first"}, optional
@@ -84,6 +85,9 @@ class BaseTabular(SavedEstimator):
         Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
     preset : {"default", "fast"}, default="default"
         "fast" compares four settings and trains at most two networks.
+    metric : {"accuracy", "auc", "log_loss", "r2", "mae"}, optional
+        The score by which settings are chosen: of a classifier the accuracy, the area under ROC or the log loss; of a
+        regressor R² or the mean absolute error. The default is the first.
     time_limit : float, optional
         The approximate limit of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
         are trained if the rest is short. The result then depends on the computer.
@@ -95,12 +99,13 @@ class BaseTabular(SavedEstimator):
 
     def __init__(
         self,
-        types: Mapping[str, str] | None = None,
+        types: Mapping[str, ColumnType] | None = None,
         random_state: Any = None,
         *,
         dates: str | None = None,
         missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
         preset: str = "default",
+        metric: str | None = None,
         time_limit: float | None = None,
     ) -> None:
         self.types = types
@@ -108,6 +113,7 @@ class BaseTabular(SavedEstimator):
         self.dates = dates
         self.missing = missing
         self.preset = preset
+        self.metric = metric
         self.time_limit = time_limit
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -119,6 +125,9 @@ class BaseTabular(SavedEstimator):
         return tags
 
     # --- defined by the classifier and the regressor ---
+
+    # The names of the metrics, with what messages call them.
+    _metrics: Mapping[str, str]
 
     # Validates the target [N], learns its classes or its mean, and returns it with the rows [N] to leave out.
     _learn_target: Callable[..., tuple[Any, Any]]
@@ -166,9 +175,12 @@ class BaseTabular(SavedEstimator):
         self, X: Any, y: Any, groups: Any = None, time: Any = None, sample_weight: Any = None
     ) -> TrainingTable:
         """Validate a table and learn the types of its columns."""
-        types = {str(name).strip(): kind for name, kind in (self.types or {}).items()}
+        types = ordered_categories(X)
+        types |= {str(name).strip(): kind for name, kind in (self.types or {}).items()}
         if self.preset not in PRESETS:
             raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
+        if self.metric is not None and self.metric not in self._metrics:
+            raise BadInput(f"metric is {self.metric!r}; choose one of {', '.join(self._metrics)}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise BadInput(f"time_limit is {self.time_limit!r}; give a positive number of seconds")
         frame = frame_of_input(X)
@@ -260,7 +272,14 @@ class BaseTabular(SavedEstimator):
         notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
         seconds = perf_counter() - budget.started
         self.report_ = TabularReport(
-            len(y), len(held_out), scores, choice.candidates, choice.settings, tuple(notes), seconds
+            len(y),
+            len(held_out),
+            scores,
+            choice.candidates,
+            self._metrics[self.metric or next(iter(self._metrics))],
+            choice.settings,
+            tuple(notes),
+            seconds,
         )
 
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
