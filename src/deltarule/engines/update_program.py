@@ -1,11 +1,12 @@
-"""The program of a problem's update."""
+"""The programs of a problem's update and evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from deltarule.engines.reference import objective_of
 from deltarule.maths.elementary import Fixed
 from deltarule.problem.problem import Problem, UpdateRange
+from deltarule.program.evaluation import record_evaluation
 from deltarule.program.program import Program
 from deltarule.program.update import Range, Structure, record_update
 
@@ -21,6 +22,11 @@ def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Progr
     if own not in programs:
         programs[own] = record_update(structure_of(problem, own))
     return programs[own]
+
+
+def evaluation_program(problem: Problem, own: frozenset[str], metrics: Sequence[str]) -> Program:
+    """Return the program of an evaluation with some metrics; `own` as for an update."""
+    return record_evaluation(structure_of(problem, own), metrics)
 
 
 def structure_of(problem: Problem, own: frozenset[str] = frozenset()) -> Structure:

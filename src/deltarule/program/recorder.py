@@ -6,7 +6,8 @@ products, sums, slices, reshapes, transposes and `concatenate`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import EllipsisType
 from typing import Any, NoReturn
 
@@ -63,6 +64,17 @@ class Tape:
         if operand is None or isinstance(operand, Constant):
             return Constant(dtype.type(operand.value if operand else number).item(), dtype)
         return operand if operand.dtype == dtype else self.add("cast", [operand], dtype).variable
+
+
+@contextmanager
+def traceable() -> Iterator[None]:
+    """Raise `NotTraceable` for whatever a formula of the user's raises."""
+    try:
+        yield
+    except NotTraceable:
+        raise
+    except Exception as error:
+        raise NotTraceable(f"it raises {type(error).__name__}: {error}") from None
 
 
 class Traced(NDArrayOperatorsMixin):

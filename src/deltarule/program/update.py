@@ -14,8 +14,8 @@ from deltarule.maths.network import Entry, Layer, Taped, buffer_entries, paramet
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
-from deltarule.program.program import MEMBERS, ONE, ROWS, Axis, NotTraceable, Operand, Program, Variable
-from deltarule.program.recorder import Axes, Tape, Traced
+from deltarule.program.program import MEMBERS, ONE, ROWS, Axis, Operand, Program, Variable
+from deltarule.program.recorder import Axes, Tape, Traced, traceable
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ def record_update(structure: Structure) -> Program:
 
     Its results are J, θ′, v′ …, buffers′ and, by the names that formulas have, W1, z1, a1, δ1, ∂J/∂W1 …
     """
-    recording = _Recording(structure)
-    try:
-        return recording.program()
-    except NotTraceable:
-        raise
-    except Exception as error:  # whatever a formula of the user's raises
-        raise NotTraceable(f"it raises {type(error).__name__}: {error}") from None
+    with traceable():
+        return _UpdateRecording(structure).program()
 
 
-class _Recording:
+class Recording:
+    """The arguments of a program, and the names of what it computes.
+
+    objective : that of the structure, with sizes that name their axes.
+    """
+
     def __init__(self, structure: Structure) -> None:
         layers = tuple(_with_named_sizes(layer) for layer in structure.objective.layers)
         self.structure = structure
@@ -104,14 +104,49 @@ class _Recording:
         self.labels.setdefault(name, self.tape.operand(array))
         return array
 
+    @property
+    def parameter_axis(self) -> Axis:
+        return Axis("parameters", self.objective.entries[-1].stop)
+
+    def parameters(self, name: str = "θ") -> Any:
+        """Return θ, or a vector like it."""
+        return self.given(name, (MEMBERS, self.parameter_axis))
+
+    def buffers(self) -> Any:
+        """Return the running statistics, None if there are none."""
+        running = self.objective.statistics
+        return self.given("buffers", (MEMBERS, Axis("statistics", running[-1].stop))) if running else None
+
+    def batch(self) -> tuple[Any, Any, Any]:
+        """Return x, y and w."""
+        own, layers = self.structure.own, self.objective.layers
+        rows = (MEMBERS, ROWS) if "rows" in own else (ROWS,)
+        weights = (MEMBERS, ROWS) if own & {"rows", "weights"} else (ROWS,)
+        x, y = self.given("x", (*rows, layers[0].inputs)), self.given("y", (*rows, layers[-1].units))  # type: ignore[arg-type]
+        return x, y, self.given("w", (*weights, ONE))
+
+    def penalty(self) -> tuple[Any, Any]:
+        """Return the penalty's strength, and the entries that it counts."""
+        return self.given("strength", (MEMBERS, ONE)), self.given("penalized", (self.parameter_axis,))
+
+    def named(self) -> Program:
+        """Return the program, with labels as the names of variables that have none."""
+        names: dict[str, str] = {}
+        for label, operand in self.labels.items():
+            if isinstance(operand, Variable) and operand.name not in self.arguments:
+                names.setdefault(operand.name, label)
+        operations, results = tuple(self.tape.operations.values()), tuple(self.labels.values())
+        return Program(tuple(self.arguments.values()), operations, results, tuple(self.labels)).renamed(names)
+
+
+class _UpdateRecording(Recording):
     def program(self) -> Program:
         structure, entries = self.structure, self.objective.entries
-        parameters = Axis("parameters", entries[-1].stop)
-        theta = self.given("θ", (MEMBERS, parameters))
-        slots = {name: self.given(name, (MEMBERS, parameters)) for name in structure.optimizer.slots}
+        theta = self.parameters()
+        slots = {name: self.parameters(name) for name in structure.optimizer.slots}
         for entry in entries:
             self.label(symbol_of(entry), views(theta, [entry])[entry.name])
-        done = self._training_pass(theta, parameters)
+        done = self._training_pass(theta)
         gradient = done.gradient()
         for entry in entries:
             self.label(
@@ -122,7 +157,7 @@ class _Recording:
             options["longest"] = self.given("longest", (MEMBERS, ONE))
         if structure.has_entry_factors:
             members = (MEMBERS,) if "entry_factors" in structure.own else ()
-            options["factors"] = self.given("entry_factors", (*members, parameters))
+            options["factors"] = self.given("entry_factors", (*members, self.parameter_axis))
         optimizer, numbers = structure.optimizer, self._numbers()
         updated = optimizer_step(optimizer, entries, theta, gradient, [*slots.values()], numbers, **options)
         for name, array in zip(("θ", *slots), updated, strict=True):
@@ -130,26 +165,18 @@ class _Recording:
         if self.objective.statistics:
             self.label("buffers′", done.buffers)
         self.label("J", done.objective)
-        return self._named()
+        return self.named()
 
-    def _training_pass(self, theta: Any, parameters: Axis) -> TrainingPass:
-        structure, layers = self.structure, self.objective.layers
-        rows = (MEMBERS, ROWS) if "rows" in structure.own else (ROWS,)
-        weights = (MEMBERS, ROWS) if structure.own & {"rows", "weights"} else (ROWS,)
-        x, y = self.given("x", (*rows, layers[0].inputs)), self.given("y", (*rows, layers[-1].units))  # type: ignore[arg-type]
+    def _training_pass(self, theta: Any) -> TrainingPass:
         keep, rate = {}, {}
-        for layer in layers:
-            if layer.number in structure.dropped:
+        for layer in self.objective.layers:
+            if layer.number in self.structure.dropped:
                 keep[layer.number] = self.given(f"keep{layer.number}", (MEMBERS, ROWS, layer.units))  # type: ignore[arg-type]
                 rate[layer.number] = self.given(f"dropout{layer.number}", (MEMBERS, ONE, ONE))
-        penalty = {}
+        options = {"keep": keep, "rate": rate}
         if self.objective.penalty is not None:
-            penalty["strength"] = self.given("strength", (MEMBERS, ONE))
-            penalty["penalized"] = self.given("penalized", (parameters,))
-        running = self.objective.statistics
-        buffers = self.given("buffers", (MEMBERS, Axis("statistics", running[-1].stop))) if running else None
-        w = self.given("w", (*weights, ONE))
-        done = training_pass(self.objective, theta, buffers, x, y, w, keep=keep, rate=rate, **penalty)
+            options["strength"], options["penalized"] = self.penalty()
+        done = training_pass(self.objective, theta, self.buffers(), *self.batch(), **options)
         done.tape[:] = map(self._labeled, done.tape)
         return done
 
@@ -191,15 +218,6 @@ class _Recording:
         for part, value in zip(self.structure.ranges, values, strict=True):
             parts.append(np.broadcast_to(value, (MEMBERS, part.stop - part.start)))
         return np.concatenate(parts, axis=-1)
-
-    def _named(self) -> Program:
-        """Return the program, with labels as the names of variables that have none."""
-        names: dict[str, str] = {}
-        for label, operand in self.labels.items():
-            if isinstance(operand, Variable) and operand.name not in self.arguments:
-                names.setdefault(operand.name, label)
-        operations, results = tuple(self.tape.operations.values()), tuple(self.labels.values())
-        return Program(tuple(self.arguments.values()), operations, results, tuple(self.labels)).renamed(names)
 
 
 def symbol_of(entry: Entry) -> str:

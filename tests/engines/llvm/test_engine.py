@@ -8,8 +8,9 @@ from lanes import examples
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule import Network, create_problem, train
-from deltarule.engines.llvm.engine import LlvmEngine, printed_update
+from deltarule.engines.llvm.engine import LlvmEngine
 from deltarule.engines.llvm.places import Tile
+from deltarule.engines.llvm.texts import printed_update
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state

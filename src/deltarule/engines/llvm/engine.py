@@ -1,25 +1,25 @@
 """The engine that runs printed programs: blocks of members, one in each lane, on several threads."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from deltarule import platforms
-from deltarule.engines.base import Trace
+from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, split_rows
+from deltarule.engines.llvm.blocks import Updates, advance_members
+from deltarule.engines.llvm.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
 from deltarule.engines.llvm.machine_code import compiled
-from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of
-from deltarule.engines.llvm.places import Form, Tile
+from deltarule.engines.llvm.places import Tile
 from deltarule.engines.llvm.plan import NotPrintable
-from deltarule.engines.llvm.printer import NUMBERS, Printed, print_update
+from deltarule.engines.llvm.printer import Printed
+from deltarule.engines.llvm.texts import printed_evaluation, printed_update
 from deltarule.engines.llvm.unit_members import advance_member
-from deltarule.engines.llvm.unit_printer import print_units
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.engines.update_program import update_program
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -32,6 +32,8 @@ MAX_JOINED = 4
 """Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
 MIN_SHARED_WORK = 2_000_000
 """Other threads help from this many members · rows · parameters · updates on, about a millisecond."""
+MAX_EVALUATED_PARAMETERS, MAX_MEMBERS_ALONE = 2000, 5
+"""Up to so many parameters a program evaluates a few members, of which others of a block's lanes are copies."""
 MIN_THREAD_WORK = 2**20
 """The products of rows and parameters of an update that each of several threads gets at least: fewer of them take less
 time than the threads would wait for one another."""
@@ -39,20 +41,8 @@ MIN_MEMBERS_A_THREAD = 2
 """From so many members on for each thread, threads advance members of their own."""
 
 
-@dataclass(frozen=True, eq=False)
-class Updates:
-    """n updates of `state`, and where blocks write: `after`, `objective` [n, K] and `bad` [K]."""
-
-    problem: Problem
-    state: State
-    after: State
-    n: int
-    objective: Floats
-    bad: Integers
-
-
 class LlvmEngine(ReferenceEngine):
-    """Trains populations with programs that LLVM compiles; evaluates in NumPy.
+    """Trains and evaluates populations with programs that LLVM compiles.
 
     threads : how many blocks are advanced at a time; None for the number of processors.
     lanes_are : "members" or "units"; None for those with which a population of this size is faster.
@@ -86,6 +76,7 @@ class LlvmEngine(ReferenceEngine):
             step=state.step + n,
         )
         updates = Updates(problem, state, after, n, objective, bad)
+        work = n * problem.network.parameters * sum(problem.batch_rows(member) for member in state.members)
         try:
             if self.takes_units(problem, len(state.members)):
                 return self._advance_alone(updates)
@@ -93,17 +84,50 @@ class LlvmEngine(ReferenceEngine):
                 task
                 for group in groups(problem, state.members)
                 for indices, own_rows in _parts_by_rows(problem, state.members, group)
-                for task in self._tasks(updates, indices, own_rows)
+                for task in self._advancing(updates, indices, own_rows, work)
             ]
         except (NotPrintable, NotTraceable):
             return super().advance(problem, state, n)
-        work = n * sum(problem.batch_rows(member) for member in state.members) * problem.network.parameters
-        if self.threads == 1 or len(tasks) == 1 or work < MIN_SHARED_WORK:
-            for task in tasks:
-                task()
-        else:
-            list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
+        self._run(tasks, work)
         return after, Trace(objective, bad)
+
+    def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
+        x = np.ascontiguousarray(x, problem.dtype)
+        members = np.arange(len(state.members))
+        if x.ndim > 2 or not x.size or not evaluates(problem, state):
+            return super().outputs(problem, state, x)
+        shape, names = (len(members), len(x), problem.network.outputs), ("z", "a")
+        results = {name: np.empty(shape, problem.dtype) for name in names}
+        try:
+            for start, part in zip(range(0, len(x), MAX_ROWS_PER_PASS), split_rows(x), strict=True):
+                printed = self._evaluation(problem, False, len(part), names, False)
+                of_part = {name: array[:, start : start + len(part)] for name, array in results.items()}
+                work = len(members) * len(part) * problem.network.parameters
+                self._run(self._tasks(printed, members, work, output_members, problem, state, part, of_part), work)
+        except (NotPrintable, NotTraceable):
+            return super().outputs(problem, state, x)
+        return results["z"], results["a" if "a" in printed.kept else "z"]  # equal for the identity
+
+    def evaluate(
+        self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
+    ) -> dict[str, Floats]:
+        """Return objective and metrics, those that are means over rows by a program."""
+        if not evaluates(problem, state):
+            return super().evaluate(problem, state, rows, metrics)
+        names = ("J", *sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
+        results = np.empty((len(names), len(state.members)))
+        try:
+            for part in row_sets(problem, state, rows):
+                size = part.order.shape[-1]
+                printed = self._evaluation(problem, part.own_rows, size, names, rows is None)
+                members = np.arange(len(part.indices))
+                work = len(members) * size * problem.network.parameters
+                self._run(self._tasks(printed, members, work, evaluate_members, problem, state, part, results), work)
+        except (NotPrintable, NotTraceable):
+            return super().evaluate(problem, state, rows, metrics)
+        values = values_of(problem, dict(zip(names, results, strict=True)), metrics)
+        others = {name: metric for name, metric in metrics.items() if name not in values}
+        return values | (super().evaluate(problem, state, rows, others) | values if others else {})
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
         try:
@@ -121,13 +145,14 @@ class LlvmEngine(ReferenceEngine):
     def _advance_alone(self, updates: Updates) -> tuple[State, Trace]:
         """Advance members one by one."""
         problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
-        lanes = self.lanes or VECTOR_BYTES // problem.dtype.itemsize
+        lanes = self._lanes(problem)
 
         def advance(index: int, threads: int = 1) -> None:
             printed = printed_update(problem, False, lanes, self.tile, problem.batch_rows(state.members[index]), True)
             arrays = advance_member(printed, self.features, problem, state, index, n, threads)
             for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
-                vector[index] = arrays[name].ravel()
+                if name in arrays:
+                    vector[index] = arrays[name].ravel()
             updates.objective[:, index], updates.bad[index] = arrays["objective"], arrays["bad"]
 
         indices = range(len(state.members))
@@ -145,20 +170,44 @@ class LlvmEngine(ReferenceEngine):
                 advance(index)
         return after, Trace(updates.objective, updates.bad)
 
-    def _tasks(self, updates: Updates, indices: Integers, own_rows: bool) -> list[Callable[[], None]]:
-        """Return the calls that advance members, some blocks each."""
+    def _lanes(self, problem: Problem) -> int:
+        return self.lanes or VECTOR_BYTES // problem.dtype.itemsize
+
+    def _evaluation(
+        self, problem: Problem, own_rows: bool, rows: int, names: tuple[str, ...], weighted: bool
+    ) -> Printed:
+        return printed_evaluation(problem, own_rows, self._lanes(problem), self.tile, rows, names, weighted)
+
+    def _advancing(self, updates: Updates, indices: Integers, own_rows: bool, work: int) -> list[Callable[[], None]]:
         problem = updates.problem
-        lanes = self.lanes or VECTOR_BYTES // problem.dtype.itemsize
         rows = problem.batch_rows(updates.state.members[indices[0]])
-        printed = printed_update(problem, own_rows, lanes, self.tile, rows)
-        run = compiled(printed.text, "advance", len(NUMBERS) + len(printed.arguments) + 2, self.features).call
-        blocks = np.split(indices, range(lanes, len(indices), lanes))
-        calls = min(len(blocks), self.threads * CALLS_A_THREAD)
-        edges = np.arange(calls + 1) * len(blocks) // calls
-        return [
-            partial(advance_blocks, run, printed, updates, blocks[start:stop], lanes, own_rows)
-            for start, stop in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        printed = printed_update(problem, own_rows, self._lanes(problem), self.tile, rows)
+        return self._tasks(printed, indices, work, advance_members, updates, own_rows)
+
+    def _tasks(
+        self, printed: Printed, members: Integers, work: int, function: Callable[..., None], *given: Any
+    ) -> list[Callable[[], None]]:
+        """Return calls of function(run, printed, *given, members), with all members or parts of them."""
+        run = compiled(
+            printed.text, printed.name, len(printed.numbers) + len(printed.arguments) + 2, self.features
+        ).call
+        blocks = -(-len(members) // printed.lanes)
+        calls = min(blocks, self.threads * CALLS_A_THREAD) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
+        edges = np.arange(calls + 1) * blocks // calls * printed.lanes
+        return [partial(function, run, printed, *given, members[a:b]) for a, b in pairwise(edges.tolist())]
+
+    def _run(self, tasks: list[Callable[[], None]], work: int) -> None:
+        if self.threads == 1 or len(tasks) == 1 or work < MIN_SHARED_WORK:
+            for task in tasks:
+                task()
+        else:
+            list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
+
+
+def evaluates(problem: Problem, state: State) -> bool:
+    """Whether a program evaluates members: NumPy takes less time for a few large networks."""
+    is_small = problem.network.parameters <= MAX_EVALUATED_PARAMETERS or problem.members > MAX_MEMBERS_ALONE
+    return is_small and len(state.members) > 0
 
 
 _sharing = Lock()
@@ -188,69 +237,3 @@ def _parts_by_rows(problem: Problem, members: Integers, group: Integers) -> list
     small = [part for part in parts if len(part) <= MAX_JOINED]
     joined = [(np.concatenate(small), len(small) > 1)] if small else []
     return [(part, False) for part in parts if len(part) > MAX_JOINED] + joined
-
-
-def tile_for(rows: int, widths: list[int]) -> Tile:
-    """Return the tile with which updates of batches of so many rows, and of layers so wide, are fastest.
-
-    Measured on 32 registers of 512 bits: rows that divide the batch, and as many sums as fit beside what is multiplied.
-    """
-    if max(widths) >= 32 and rows % 8 == 0:
-        return Tile(8, 3)
-    count = next((count for count in (4, 5, 6, 3) if rows % count == 0), min(4, rows))
-    return Tile(count, 4)
-
-
-_printed: "WeakKeyDictionary[Problem, dict[Any, Printed]]" = WeakKeyDictionary()
-
-
-def printed_update(
-    problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, units: bool = False
-) -> Any:
-    """Return the text for members of a problem, or for one whose units are lanes; printed once."""
-    texts = _printed.setdefault(problem, {})
-    key = own_rows, lanes, tile, rows, units
-    if key not in texts:
-        has_own_weights = problem.weights is not None and problem.weights.ndim == 2
-        own = {"rows": own_rows, "weights": has_own_weights}
-        own["entry_factors"] = problem.entry_factors is not None and problem.entry_factors.ndim == 2
-        program = update_program(problem, frozenset(name for name, is_own in own.items() if is_own and not units))
-        program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
-        tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
-        short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
-        per_epoch = problem.schedule.per == "epoch"
-        form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights, short)
-        texts[key] = (print_units if units else print_update)(program, form)
-    return texts[key]
-
-
-def advance_blocks(
-    run: Callable[..., Any], printed: Printed, updates: Updates, blocks: list[Integers], lanes: int, own_rows: bool
-) -> None:
-    """Advance blocks of members, of which each fills the lanes or repeats its last member."""
-    problem, state, n = updates.problem, updates.state, updates.n
-    first = state.members[blocks[0][0]]
-    rows, size, epoch_steps = problem.row_count(first), problem.batch_rows(first), problem.steps_per_epoch(first)
-    memory = {
-        "scratch": aligned(printed.scratch_bytes, np.uint8),
-        "kept": aligned(printed.bytes_a_row * size, np.uint8),
-        "objective": aligned(n * lanes, problem.dtype),
-        "bad": aligned(lanes, np.int64),
-    }
-    orders: dict[str, Any] = {}
-    for block in blocks:
-        filled = block[np.minimum(np.arange(lanes), len(block) - 1)]
-        members = state.members[filled]
-        if own_rows or not orders:
-            orders = orders_of(problem, members, state.step, n, own_rows)
-        memory["bad"][:] = -1
-        arrays = {**memory, **orders, **member_arrays(problem, state, filled)}
-        given = [arrays[name] for name in (*printed.arguments, "scratch", "kept")]
-        epoch_rows = rows if epoch_steps > 1 else 0
-        numbers = n, state.step, rows, size, epoch_steps, epoch_rows
-        run(*numbers, *(array.ctypes.data for array in given))
-        count, after = len(block), updates.after
-        for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
-            vector[block] = arrays[name].reshape(-1, lanes)[:, :count].T
-        updates.objective[:, block] = arrays["objective"].reshape(n, lanes)[:, :count]
-        updates.bad[block] = arrays["bad"][:count]

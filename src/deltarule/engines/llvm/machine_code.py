@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from deltarule.engines.compiled.cache import folder
@@ -29,12 +30,20 @@ class Compiled:
         self.call: Callable[..., Any] = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(address)
 
 
-@cache
+_compiling = Lock()
+
+
 def compiled(text: str, name: str, arguments: int, features: str | None = None) -> Compiled:
     """Return the function `name` of a text, with so many `arguments`, each of 64 bits.
 
     features : those of the processor that may be used; None for all.
     """
+    with _compiling:  # once, for all threads: the code of a second one would end with it
+        return _compiled(text, name, arguments, features)
+
+
+@cache
+def _compiled(text: str, name: str, arguments: int, features: str | None) -> Compiled:
     import llvmlite
     import llvmlite.binding as llvm
 

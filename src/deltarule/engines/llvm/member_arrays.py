@@ -1,5 +1,6 @@
 """The arrays that printed programs are given, whose last axis is lanes."""
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -25,37 +26,43 @@ def orders_of(problem: Problem, members: Integers, step: int, n: int, own_rows: 
     return arrays
 
 
-def member_arrays(problem: Problem, state: State, filled: Integers) -> dict[str, Any]:
-    """Return a block's arrays by the names of the program's arguments; lanes are the last axis."""
-    members, dtype = state.members[filled], problem.dtype
-
-    def lanes(array: NDArray[Any], kind: Any = dtype) -> NDArray[Any]:
-        return copied(np.moveaxis(array, 0, -1), kind)
-
+def shared_arrays(problem: Problem) -> dict[str, Any]:
+    """Return the arrays that all members have, by the names of a program's arguments."""
     weights, factors = problem.weights, problem.entry_factors
-    arrays = {
-        "θ": lanes(state.theta[filled]),
-        "buffers": lanes(state.buffers[filled]),
-        **{name: lanes(slot[filled]) for name, slot in state.slots.items()},
-        **data_arrays(problem),
-        "strength": lanes(problem.strength[members]),
-        "penalized": copied(problem.penalized, dtype),
-        "factor": lanes(state.factor[filled], float),
-        **{name: lanes(numbers[members], float) for name, numbers in problem.numbers.items()},
-        **{f"schedule_{name}": lanes(each[members], float) for name, each in problem.schedule_numbers.items()},
-        **{f"dropout{n}": lanes(rates[members]) for n, rates in enumerate(problem.dropout.T, 1)},
-        "limits": lanes(drop_threshold(problem.dropout[members]), np.int64),
-        "keys": lanes(np.stack(key_words(problem.dropout_seeds[members]), 1), np.int64),
-    }
+    arrays = {"penalized": problem.penalized}
     if weights is None:
-        arrays["w"] = np.ones(len(problem.x), dtype)
-    else:
-        arrays["w"] = copied(weights, dtype) if weights.ndim == 1 else lanes(weights[members])
-    if factors is not None:
-        arrays["entry_factors"] = copied(factors, dtype) if factors.ndim == 1 else lanes(factors[members])
-    if problem.clip_norm is not None:
-        arrays["longest"] = lanes(problem.clip_norm[members])
-    return arrays
+        arrays["w"] = np.ones(len(problem.x))
+    elif weights.ndim == 1:
+        arrays["w"] = weights
+    if factors is not None and factors.ndim == 1:
+        arrays["entry_factors"] = factors
+    return data_arrays(problem) | {name: copied(array, problem.dtype) for name, array in arrays.items()}
+
+
+def member_arrays(problem: Problem, state: State, filled: Integers, arguments: tuple[str, ...]) -> dict[str, Any]:
+    """Return those arrays of members that are among a program's arguments, [blocks, .., lanes] by name."""
+    members, dtype = state.members[filled], problem.dtype
+    weights, factors, longest = problem.weights, problem.entry_factors, problem.clip_norm
+    arrays: dict[str, Callable[[], tuple[NDArray[Any], Any]]] = {
+        "θ": lambda: (state.theta[filled], dtype),
+        "buffers": lambda: (state.buffers[filled], dtype),
+        "strength": lambda: (problem.strength[members], dtype),
+        "factor": lambda: (state.factor[filled], float),
+        "limits": lambda: (drop_threshold(problem.dropout[members]), np.int64),
+        "keys": lambda: (np.stack(key_words(problem.dropout_seeds[members]), -1), np.int64),
+    }
+    named: dict[str, tuple[NDArray[Any], Any]] = {
+        **{name: (numbers, float) for name, numbers in problem.numbers.items()},
+        **{f"schedule_{name}": (each, float) for name, each in problem.schedule_numbers.items()},
+        **{f"dropout{n}": (rates, dtype) for n, rates in enumerate(problem.dropout.T, 1)},
+        **({"w": (weights, dtype)} if weights is not None and weights.ndim == 2 else {}),
+        **({"entry_factors": (factors, dtype)} if factors is not None and factors.ndim == 2 else {}),
+        **({"longest": (longest, dtype)} if longest is not None else {}),
+    }
+    given = {name: compute() for name, compute in arrays.items() if name in arguments}
+    given |= {name: (state.slots[name][filled], dtype) for name in state.slots if name in arguments}
+    given |= {name: (array[members], kind) for name, (array, kind) in named.items() if name in arguments}
+    return {name: copied(np.moveaxis(array, 1, -1), kind) for name, (array, kind) in given.items()}
 
 
 _data: "WeakKeyDictionary[Problem, dict[str, Floats]]" = WeakKeyDictionary()
@@ -70,13 +77,14 @@ def data_arrays(problem: Problem) -> dict[str, Floats]:
 
 def copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Return a copy whose entries lie one after another, at an address that vectors are loaded from."""
-    copy = aligned(array.size, dtype)
-    copy.reshape(array.shape)[...] = array
+    copy = aligned(array.shape, dtype)
+    copy[...] = array
     return copy
 
 
-def aligned(size: int, dtype: Any) -> NDArray[Any]:
-    boundary, width = 128, np.dtype(dtype).itemsize
-    memory = np.zeros(size + 2 * boundary // width, dtype)  # behind the entries there is room for a vector
+def aligned(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return zeros at an address that vectors are loaded from, with room for a vector behind them."""
+    boundary, width, size = 128, np.dtype(dtype).itemsize, int(np.prod(shape))
+    memory = np.zeros(size + 2 * boundary // width, dtype)
     start = -memory.ctypes.data % boundary // width
-    return memory[start : start + size]
+    return memory[start : start + size].reshape(shape)

@@ -86,7 +86,7 @@ class Plan:
     """The phases of a program, and how its arrays lie.
 
     views : by the name of a variable.
-    kept : the arrays of rows that later phases need, which are stored for all rows.
+    kept : the arrays of rows that later phases need, or that are results, which are stored for all rows.
     """
 
     def __init__(self, program: Program) -> None:
@@ -95,10 +95,12 @@ class Plan:
         self.computed = {o.result.name: o for o in program.operations if not _is_view(o)}
         self.users = self._users()
         levels = self._levels()
+        results = {self.views[result.name].base for result in program.results if isinstance(result, Variable)}
         self.kept = {
             name
             for name, operation in self.computed.items()
-            if _has_rows(operation.result) and any(levels[user] != levels[name] for user in self.users[name])
+            if _has_rows(operation.result)
+            and (name in results or any(levels[user] != levels[name] for user in self.users[name]))
         }
         self.phases = [phase for phase in self._phases(levels) if phase.groups]
 

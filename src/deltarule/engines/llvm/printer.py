@@ -11,6 +11,7 @@ so a member's bits depend on nothing but the member.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from deltarule.engines.llvm.groups import Groups
 from deltarule.engines.llvm.places import STEP_NUMBERS, Form, Places, pointer_of
 from deltarule.engines.llvm.plan import Phase, Plan, count_of_entries
 from deltarule.engines.llvm.values import KINDS, FunctionText, Index, Value
-from deltarule.program.program import Operand, Operation, Program
+from deltarule.program.program import ROWS, Constant, Operand, Operation, Program
 
 NUMBERS = ("steps", "first", "rows", "size", "epoch_steps", "epoch_rows")
 """What a call is given beside arrays: updates, and updates done before; rows of a member and of a batch; updates in an
@@ -31,22 +32,33 @@ epoch, and the distance between the orders of two epochs."""
 
 @dataclass(frozen=True)
 class Printed:
-    """The text of a function `advance`.
+    """The text of a function that runs on a block of so many lanes.
 
-    arguments : the names of the arrays whose addresses follow its `NUMBERS`; then scratch memory, and memory for kept
-        rows.
+    name : of the function.
+    numbers, arguments : the names of the numbers that it is given, and of the arrays whose addresses follow; then
+        scratch memory, and memory for kept rows.
     scratch_bytes, bytes_a_row : the sizes of both, of the second for each row of a batch.
+    kept : the distance of kept arrays from the first, in bytes for each row of a batch.
     """
 
     text: str
+    name: str
+    lanes: int
+    numbers: tuple[str, ...]
     arguments: tuple[str, ...]
     scratch_bytes: int
     bytes_a_row: int
+    kept: Mapping[str, int]
 
 
 def print_update(program: Program, form: Form) -> Printed:
     """Return the text of a program of an update that has the results θ′, v′ …, buffers′ and J alone."""
     return Printer(with_masks(program), form).printed()
+
+
+def print_evaluation(program: Program, form: Form) -> Printed:
+    """Return the text of a program whose results are float64 [members, 1], which it writes to `results`, or of rows."""
+    return _EvaluationPrinter(program, form).printed()
 
 
 def with_masks(program: Program) -> Program:
@@ -58,8 +70,9 @@ def with_masks(program: Program) -> Program:
 
 
 class Printer:
-    """Prints a program whose lanes are members."""
+    """Prints the program of an update whose lanes are members."""
 
+    name = "advance"
     text_type, places_type, arrays_type, groups_type = FunctionText, Places, Arrays, Groups
     numbers: tuple[str, ...] = NUMBERS
     memory: tuple[str, ...] = ("%scratch", "%kept")
@@ -69,8 +82,8 @@ class Printer:
 
     def __init__(self, program: Program, form: Form) -> None:
         results = dict(zip(program.names, program.results, strict=True))
-        self.form, self.objective = form, results.pop("J")
-        self.state = {name.removesuffix("′"): result for name, result in results.items()}
+        self.form, self.objective = form, results.pop("J", Constant(0.0, np.dtype(float)))
+        self.state = {name.removesuffix("′"): result for name, result in results.items() if name.endswith("′")}
         self.plan, self.text = Plan(program), self.text_type(form.lanes)
         self.places = self.places_type(self.plan, form, self.state)
         self.arrays = self.arrays_type(self.text, self.plan, self.places)
@@ -80,36 +93,47 @@ class Printer:
         self.number = self.row_count = ""
 
     def printed(self) -> Printed:
-        text, draws = self.text, any(operation.name == "mask" for operation in self.plan.computed.values())
-        arguments = [*self.places.arguments, "order", "objective", "bad"]
-        arguments += ["positions", "keys", "limits"] if draws else []
+        text, arguments = self.text, [*self.places.arguments, "order", *self._other_arrays()]
         for name, offset in self.places.kept.items():
             start = text.single(f"mul i64 %size, {offset}")
             text.add(f'%"kept {name}" = getelementptr inbounds i8, ptr %kept, i64 {start}')
-        text.loop("%steps", lambda step: self._update(text.count(step)))
+        self._body()
         given = [f"i64 %{name}" for name in self.numbers]
         given += [f"ptr {self.alone}{pointer}" for pointer in (*map(pointer_of, arguments), *self.memory)]
-        head = f'define void @advance({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
+        head = f'define void @{self.name}({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
         body = "\n".join([head, *text.lines, "  ret void", "}"])
         functions = definitions(text.called, text.lanes) + self.more_definitions()
-        return Printed(f"{functions}\n{body}\n", tuple(arguments), self.places.scratch_bytes, self.places.bytes_a_row)
+        sizes = self.places.scratch_bytes, self.places.bytes_a_row, self.places.kept
+        whole = f"{functions}\n{body}\n"
+        return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes)
+
+    def _other_arrays(self) -> list[str]:
+        """Return the names of arrays that are given beside those of the program."""
+        draws = any(operation.name == "mask" for operation in self.plan.computed.values())
+        return ["objective", "bad", *(["positions", "keys", "limits"] if draws else [])]
+
+    def _body(self) -> None:
+        self.text.loop("%steps", lambda step: self._update(self.text.count(step)))
 
     def more_definitions(self) -> str:
         """Return the texts of other functions that are called."""
         return ""
 
     def _update(self, step: str) -> None:
-        self.groups.checks = []
         self._find_batch(step)
-        if self.places.own_rows:
-            self._gather_rows()
-        for phase in self.plan.phases:
-            self._phase(phase)
+        self._phases()
         self._store_state()
         self._record(step)
         following = self.text.single(f"add i64 {self.number}, 1")
         rest = self.text.single(f"urem i64 {following}, {FLUSH_EVERY}")
         self.text.only_if(self.text.single(f"icmp eq i64 {rest}, 0"), self._flush)
+
+    def _phases(self) -> None:
+        self.groups.checks = []
+        if self.places.own_rows:
+            self._gather_rows()
+        for phase in self.plan.phases:
+            self._phase(phase)
 
     def _find_batch(self, step: str) -> None:
         """Compute the number of the update, and where its batch lies in the order of rows."""
@@ -147,8 +171,9 @@ class Printer:
         def lane_of_row(row: Index, lane: Index) -> None:
             first = (self.arrays.batch_start + row) * lanes
             own = text.load_single(pointer_of("order"), first + lane, "i64")
-            for name in ("x", "y", "w"):
-                copy(name, row, lane, own)
+            for argument in self.plan.program.arguments:
+                if ROWS in argument.axes:
+                    copy(argument.name, row, lane, own)
 
         text.comment("gather the batch")
         text.loop(self.row_count, lambda row: text.loop(lanes, lambda lane: lane_of_row(row, lane)) and None)
@@ -221,3 +246,19 @@ class Printer:
     def flushed(self, value: Value) -> Value:
         tiny = float(np.finfo("float64" if value.kind == "double" else "float32").tiny)
         return (self.text.call("llvm.fabs", value) < tiny).choose(0.0, value)
+
+
+class _EvaluationPrinter(Printer):
+    """Prints a program of some rows: results of rows are kept, others are stored."""
+
+    name, numbers = "evaluate", ("size",)
+
+    def _other_arrays(self) -> list[str]:
+        return ["results"]
+
+    def _body(self) -> None:
+        self.row_count = "%size"
+        self._phases()
+        of_members = [result for result in self.plan.program.results if ROWS not in result.axes]
+        for index, result in enumerate(of_members):
+            self.text.store(self.arrays.load(result, [Index()]), pointer_of("results"), Index(index))

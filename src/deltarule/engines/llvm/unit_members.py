@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.engines.llvm.machine_code import compiled
-from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of
-from deltarule.engines.llvm.unit_printer import UNIT_NUMBERS, PrintedUnits
+from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.llvm.unit_printer import PrintedUnits
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
 
@@ -23,7 +23,8 @@ def advance_member(
     at = np.array([index])
     member = int(state.members[index])
     rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
-    arrays = member_arrays(problem, state, at) | orders_of(problem, at, state.step, n, False)
+    arrays = shared_arrays(problem) | member_arrays(problem, state, at[None], printed.arguments)
+    arrays |= orders_of(problem, state.members[at], state.step, n, False)
     arrays |= {
         "scratch": aligned(printed.scratch_bytes, np.uint8),
         "kept": aligned(printed.bytes_a_row * size, np.uint8),
@@ -32,7 +33,7 @@ def advance_member(
     }
     arrays["bad"][:] = -1
     names = [*printed.arguments, "scratch", "kept"]
-    run = compiled(printed.text, "advance", len(UNIT_NUMBERS) + len(names) + 2, features).call
+    run = compiled(printed.text, printed.name, len(printed.numbers) + len(names) + 2, features).call
     addresses = [arrays[name].ctypes.data for name in names]
     meeting, own = aligned(1, np.int64), [aligned(printed.own_bytes, np.uint8) for _ in range(threads)]
     numbers = n, state.step, rows, size, epoch_steps, rows if epoch_steps > 1 else 0

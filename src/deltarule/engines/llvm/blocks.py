@@ -1,0 +1,91 @@
+"""Call programs on blocks of members, one in each lane."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.llvm.printer import Printed
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+
+
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """n updates of `state`, and where blocks write: `after`, `objective` [n, K] and `bad` [K]."""
+
+    problem: Problem
+    state: State
+    after: State
+    n: int
+    objective: Floats
+    bad: Integers
+
+
+def advance_members(
+    run: Callable[..., Any], printed: Printed, updates: Updates, own_rows: bool, members: Integers
+) -> None:
+    """Advance members, by their indices; with own rows, block by block."""
+    if own_rows:
+        for start in range(0, len(members), printed.lanes):
+            _advance(run, printed, updates, True, members[start : start + printed.lanes])
+    else:
+        _advance(run, printed, updates, False, members)
+
+
+def _advance(run: Callable[..., Any], printed: Printed, updates: Updates, own_rows: bool, members: Integers) -> None:
+    problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
+    first = state.members[members[0]]
+    rows, size, epoch_steps = problem.row_count(first), problem.batch_rows(first), problem.steps_per_epoch(first)
+    filled = fill(members, printed.lanes)
+    arrays = member_arrays(problem, state, filled, printed.arguments)
+    arrays["objective"] = aligned((len(filled), n, printed.lanes), problem.dtype)
+    arrays["bad"] = aligned((len(filled), printed.lanes), np.int64)
+    arrays["bad"][:] = -1
+    orders = orders_of(problem, state.members[filled[0]], state.step, n, own_rows)
+    epoch_rows = rows if epoch_steps > 1 else 0
+    numbers = n, state.step, rows, size, epoch_steps, epoch_rows
+    run_blocks(run, printed, numbers, arrays, shared_arrays(problem) | orders | memory_of(printed, size))
+    for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
+        if name in arrays:
+            vector[members] = by_member(arrays[name], len(members))
+    updates.objective[:, members] = by_member(arrays["objective"], len(members)).T
+    updates.bad[members] = arrays["bad"].ravel()[: len(members)]
+
+
+def run_blocks(
+    run: Callable[..., Any],
+    printed: Printed,
+    numbers: tuple[int, ...],
+    arrays: dict[str, NDArray[Any]],
+    shared: dict[str, NDArray[Any]],
+) -> None:
+    """Call a program for each block of `arrays`, whose first axis counts blocks; others are `shared` by all."""
+    names = *printed.arguments, "scratch", "kept"
+    steps = [arrays[name].strides[0] if name in arrays else 0 for name in names]
+    addresses = [(arrays[name] if name in arrays else shared[name]).ctypes.data for name in names]
+    for _ in range(len(next(iter(arrays.values())))):
+        run(*numbers, *addresses)
+        addresses = [address + step for address, step in zip(addresses, steps, strict=True)]
+
+
+def fill(members: Integers, lanes: int) -> Integers:
+    """Return members in blocks [blocks, lanes]; the last is repeated."""
+    blocks = -(-len(members) // lanes)
+    return members[np.minimum(np.arange(blocks * lanes), len(members) - 1)].reshape(blocks, lanes)
+
+
+def by_member(array: NDArray[Any], count: int) -> NDArray[Any]:
+    """Return the first members of an array [blocks, .., lanes], as [members, ..]."""
+    return np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])[:count]
+
+
+def memory_of(printed: Printed, rows: int) -> dict[str, NDArray[Any]]:
+    """Return the memory in which a program computes with batches of so many rows."""
+    return {
+        "scratch": aligned((printed.scratch_bytes,), np.uint8),
+        "kept": aligned((printed.bytes_a_row * rows,), np.uint8),
+    }

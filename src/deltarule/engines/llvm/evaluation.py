@@ -1,0 +1,123 @@
+"""Evaluate members by a program: objective and metrics that are means over rows, or logits and outputs.
+
+K members · B rows · C outputs · L lanes
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from deltarule.engines.llvm.blocks import by_member, fill, memory_of, run_blocks
+from deltarule.engines.llvm.member_arrays import aligned, member_arrays, shared_arrays
+from deltarule.engines.llvm.printer import Printed
+from deltarule.problem.batches import groups, rows_at, split_by_kind
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State
+from deltarule.program.evaluation import METRICS
+
+DERIVED: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
+    "error_rate": ("accuracy", lambda mean: 1 - mean),
+    "half_mean_squared_error": ("mean_squared_error", lambda mean: mean / 2),
+    **{name: (name, lambda mean: mean) for name in METRICS},
+}
+"""Metrics by name: the one that a program computes, and what follows from it."""
+
+MAX_JOINED, MAX_JOINED_NUMBERS = 4, 2**14
+"""Up to this many members with the same rows share a block with others, if their rows have few inputs: these are copied
+for each lane."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowSet:
+    """Members that are evaluated together, and their rows.
+
+    x, y        the data in which they lie, or None for the problem's
+    order       where they are in the data, [B], or [K, B] if members differ
+    """
+
+    indices: Integers
+    order: Integers
+    given: tuple[Any, Any] | None = None
+
+    @property
+    def own_rows(self) -> bool:
+        return self.order.ndim == 2
+
+    def arrays(self, problem: Problem) -> dict[str, Any]:
+        """Return the data by the names of a program's arguments."""
+        arrays = shared_arrays(problem)
+        if self.given is not None:
+            x, y = (np.ascontiguousarray(array, problem.dtype) for array in self.given)
+            arrays |= {"x": x, "y": y, "w": np.ones(len(x), problem.dtype)}
+        y = arrays["y"]
+        after = np.sign(np.arange(y.shape[-1]) - y.argmax(-1)[:, None])
+        return arrays | {"after": after.astype(problem.dtype)}
+
+
+def row_sets(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[RowSet]:
+    """Yield sets of members with equally many rows; `rows` are those that all share, None for their training rows."""
+    if rows is not None:
+        yield RowSet(np.arange(len(state.members)), np.arange(len(rows[0])), rows)
+        return
+    for group in groups(problem, state.members):
+        positions = np.arange(problem.row_count(state.members[group[0]]))
+        parts = split_by_kind(group, problem.row_kinds[state.members[group]])
+        is_narrow = len(positions) * problem.network.inputs <= MAX_JOINED_NUMBERS
+        small = [part for part in parts if len(part) <= MAX_JOINED and len(parts) > 1 and is_narrow]
+        others = [part for part in parts if not any(part is each for each in small)]
+        for part in [*others, *([np.concatenate(small)] if small else [])]:
+            yield RowSet(part, rows_at(problem, state.members[part], positions))
+
+
+def values_of(problem: Problem, means: dict[str, Floats], metrics: Iterable[str]) -> dict[str, Floats]:
+    """Return the objective and those of the metrics that follow from a program's results."""
+    values = {"objective": means["J"]}
+    for name in metrics:
+        if name in DERIVED:
+            computed, follow = DERIVED[name]
+            values[name] = follow(means[computed])
+    return {name: value.astype(problem.dtype) for name, value in values.items()}
+
+
+def evaluate_members(
+    run: Callable[..., Any],
+    printed: Printed,
+    problem: Problem,
+    state: State,
+    rows: RowSet,
+    results: Floats,
+    members: Integers,
+) -> None:
+    """Write the results [results, K] of members, by their indices into those of `rows`."""
+    shared = memory_of(printed, rows.order.shape[-1]) | rows.arrays(problem)
+    for part in np.split(members, range(printed.lanes, len(members), printed.lanes)) if rows.own_rows else [members]:
+        filled = fill(part, printed.lanes)
+        arrays = member_arrays(problem, state, rows.indices[filled], printed.arguments)
+        arrays["results"] = aligned((len(filled), len(results), printed.lanes), float)
+        order = rows.order[filled[0]].T if rows.own_rows else rows.order
+        shared["order"] = np.ascontiguousarray(order, np.int64)
+        run_blocks(run, printed, (rows.order.shape[-1],), arrays, shared)
+        results[:, rows.indices[part]] = by_member(arrays["results"], len(part)).T
+
+
+def output_members(
+    run: Callable[..., Any],
+    printed: Printed,
+    problem: Problem,
+    state: State,
+    x: Floats,
+    results: dict[str, Floats],
+    members: Integers,
+) -> None:
+    """Write the logits and outputs [K, B, C] of members, for inputs that all share."""
+    size, units = len(x), problem.network.outputs
+    shared = memory_of(printed, size) | {"x": x, "order": np.arange(size), "results": np.empty(0)}
+    for part in np.split(members, range(printed.lanes, len(members), printed.lanes)):
+        arrays = member_arrays(problem, state, fill(part, printed.lanes), printed.arguments)
+        run_blocks(run, printed, (size,), arrays, shared)
+        for name, offset in printed.kept.items():
+            stop = offset * size + size * units * printed.lanes * problem.dtype.itemsize
+            kept = shared["kept"][offset * size : stop].view(problem.dtype).reshape(1, size, units, printed.lanes)
+            results[name][part] = by_member(kept, len(part))

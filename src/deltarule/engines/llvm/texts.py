@@ -1,0 +1,79 @@
+"""The texts of problems' programs, each printed once."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from deltarule.engines.llvm.places import Form, Tile
+from deltarule.engines.llvm.printer import Printed, print_evaluation, print_update
+from deltarule.engines.llvm.unit_printer import print_units
+from deltarule.engines.update_program import evaluation_program, update_program
+from deltarule.problem.problem import Problem
+from deltarule.program.program import Program
+
+
+def tile_for(rows: int, widths: list[int]) -> Tile:
+    """Return the tile with which updates of batches of so many rows, and of layers so wide, are fastest.
+
+    Measured on 32 registers of 512 bits: rows that divide the batch, and as many sums as fit beside what is multiplied.
+    """
+    if max(widths) >= 32 and rows % 8 == 0:
+        return Tile(8, 3)
+    count = next((count for count in (4, 5, 6, 3) if rows % count == 0), min(4, rows))
+    return Tile(count, 4)
+
+
+_of_problems: "WeakKeyDictionary[Problem, dict[Any, Printed]]" = WeakKeyDictionary()
+_of_programs: dict[Any, Printed] = {}
+"""Problems with the same program share its text."""
+
+
+def printed_update(
+    problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, units: bool = False
+) -> Any:
+    """Return the text of an update of batches of so many rows, for members or for one whose units are lanes."""
+    texts = _of_problems.setdefault(problem, {})
+    key = own_rows, lanes, tile, rows, units
+    if key not in texts:
+        program = update_program(problem, frozenset() if units else owned(problem, own_rows))
+        program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
+        tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
+        short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
+        per_epoch = problem.schedule.per == "epoch"
+        form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short)
+        texts[key] = _printed(print_units if units else print_update, program, form)
+    return texts[key]
+
+
+def printed_evaluation(
+    problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, names: tuple[str, ...], weighted: bool
+) -> Printed:
+    """Return the text of an evaluation of so many rows, with the results `names`; `weighted` by the rows' weights."""
+    texts = _of_problems.setdefault(problem, {})
+    key = own_rows, lanes, tile, rows, names, weighted
+    if key not in texts:
+        own_weights = weighted and has_own_weights(problem)
+        own = owned(problem, own_rows) if weighted else frozenset()
+        metrics = [name for name in names if name not in ("J", "z", "a")]
+        program = evaluation_program(problem, own, metrics).cut(names)
+        tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
+        form = Form(lanes, tile, own_weights=own_weights, short_tiles=rows % tile.rows > 0)
+        texts[key] = _printed(print_evaluation, program, form)
+    return texts[key]
+
+
+def has_own_weights(problem: Problem) -> bool:
+    return problem.weights is not None and problem.weights.ndim == 2
+
+
+def owned(problem: Problem, own_rows: bool) -> frozenset[str]:
+    """Return what of a problem each member has for itself."""
+    has_own_factors = problem.entry_factors is not None and problem.entry_factors.ndim == 2
+    own = {"rows": own_rows, "weights": has_own_weights(problem), "entry_factors": has_own_factors}
+    return frozenset(name for name, is_own in own.items() if is_own)
+
+
+def _printed(function: Any, program: Program, form: Form) -> Printed:
+    key = function, program.fingerprint, form
+    if key not in _of_programs:
+        _of_programs[key] = function(program, form)
+    return _of_programs[key]
