@@ -9,9 +9,10 @@ from grading_examples import graded, record_of, roster
 
 from deltarule.errors import BadInput
 from deltarule.grading.record import SubmissionResult
-from deltarule.grading.results import csv_text, gradebooks
+from deltarule.grading.results import csv_text
 from deltarule.grading.roster import apply_overrides, apply_roster, read_overrides
 from deltarule.grading.submissions import find_submissions
+from deltarule.grading.systems import gradebooks
 
 CODE = "def forward(x):\n    return x\n"
 

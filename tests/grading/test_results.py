@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from grading_examples import BACKWARD, NEEDED, edited, grade_texts, graded, record_of
 
+from deltarule.checking.catalog import make_mistake
 from deltarule.errors import BadInput
 from deltarule.grading.record import GradeRecord
 from deltarule.grading.results import (
@@ -23,10 +24,12 @@ from deltarule.grading.results import (
     junit_xml,
     prairielearn_results,
     read_book,
+    show_page,
+    similar_code,
     student_page,
     write_results,
 )
-from deltarule.grading.source import fingerprint, line_of
+from deltarule.grading.source import fingerprint, line_of, statement_shapes
 
 SOURCES = {
     "anna": NEEDED,
@@ -177,3 +180,32 @@ def test_a_book_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"submissions": [{}]}')
     with pytest.raises(BadInput, match="no record of a grading"):
         read_book(tmp_path)
+
+
+PAIR = [
+    "def f(x, W):\n"
+    "    z = x @ W - x.sum()\n    u = np.tanh(z) * 3\n    v = u + z ** 5\n    w = v / (1 + u)\n    return w - u",
+    'def g(a, B):\n    """Mine."""\n    k = a @ B - a.sum()\n    r = np.tanh(k) * 3\n    # other\n'
+    "    s = r + k ** 5\n    q = s / (1 + r)\n    if a is None:\n        k = 0\n    return q - r",
+]
+
+
+def test_copies_that_are_renamed_and_reordered() -> None:
+    moved = "\n".join([*PAIR[1].split("\n")[:2], *reversed(PAIR[1].split("\n")[2:7]), *PAIR[1].split("\n")[7:]])
+    usual = "def f(x, W):\n    z = x @ W\n    a = np.tanh(z)\n    return a"
+    codes = {"ada": PAIR[0], "bob": moved, **{f"own {i}": f"{usual} * {i}" for i in range(6)}}
+    cells = {name: [("main.py", code)] for name, code in codes.items()}
+    results = [
+        replace(graded(name), fingerprint=fingerprint(code), statements=statement_shapes(code))
+        for name, code in cells.items()
+    ]
+    assert [students for _, students in similar_code(record_of(*results))] == [["ada", "bob"]]
+
+
+def test_the_page_to_show_names_nobody() -> None:
+    mistake = make_mistake("sign", ["W"], "the sign of W is wrong")
+    check = replace(graded("").checks[0], mistakes=(mistake,), lines=("line 4: dW = -x.T @ dz  # by Zoe",))
+    check = replace(check, right_lines=("line 9: dW = x.T @ dz",))
+    page = show_page(record_of(replace(graded("Zoe Qi"), checks=(check,)), graded("Ada")))
+    assert "<code>dW = -x.T @ dz</code>" in page and "<code>dW = x.T @ dz</code>" in page
+    assert "Zoe" not in page and "Ada" not in page and "change the sign" in page

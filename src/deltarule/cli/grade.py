@@ -1,6 +1,6 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,6 +9,7 @@ from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
+from deltarule.grading.codes import Worksheet, read_codes
 from deltarule.grading.marks import MARKS, apply_marks, open_marks, read_marks, write_marks
 from deltarule.grading.record import RECORD, format_points, merge_earlier, read_record
 from deltarule.grading.results import (
@@ -21,7 +22,7 @@ from deltarule.grading.results import (
     write_results,
 )
 from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
-from deltarule.grading.submissions import Submission, find_submissions
+from deltarule.grading.submissions import Submission, find_submissions, opened_class
 from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 Submissions = Annotated[
     Path | None, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")
 ]
-With = Annotated[Path, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
+With = Annotated[Path | None, option("--with", "The assignment, a TOML file beside its solution.", "FILE")]
 Out = Annotated[
     Path | None, option("--out", "Folder for pages, grades.csv and more.", "DIR"), Output("results", is_folder=True)
 ]
@@ -41,6 +42,7 @@ SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", 
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
 Since = Annotated[Path | None, option("--since", "Say what changes since the grading in this folder.", "DIR")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
+Codes = Annotated[Path | None, option("--codes", "List the codes of worksheets in this file, and end.", "FILE")]
 Starter = Annotated[
     Path | None,
     option("--starter", "Write stubs, task and public checks for students, and end.", "DIR"),
@@ -60,7 +62,7 @@ MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
 
 
 def grade(
-    with_: With,
+    with_: With = None,
     submissions: Submissions = None,
     out: Out = None,
     roster: Roster = None,
@@ -72,12 +74,20 @@ def grade(
     gradescope: Gradescope = None,
     gradescope_zip: Zip = None,
     starter: Starter = None,
+    codes: Codes = None,
     json: Json = False,
 ) -> Result:
     """Grade submissions by the teacher's values, and name the mistakes in them.
 
     Wrong or broken submissions get a line in their own result; the status is 0.
     """
+    if codes is not None:
+        sheets = read_codes(codes)
+        columns = [Column(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
+        rows = [tuple(vars(sheet).values()) for sheet in sheets]
+        return Result([asdict(sheet) for sheet in sheets], [table(columns, rows)])
+    if with_ is None:
+        raise BadInput("give --with, the assignment, a TOML file beside its solution")
     from deltarule.grading.assignment import read_assignment, write_gradescope_zip
     from deltarule.grading.grade import grade as grade_submissions
     from deltarule.grading.weak_data import weak_data
@@ -102,21 +112,22 @@ def grade(
         before = read_book(folder)
     overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
     marks = {} if folder is None else read_marks(folder / MARKS, assignment.manual)
-    all_submissions = find_submissions(submissions, assignment.submission, single, assignment.accepted_names)
-    if only:
-        all_submissions = _choose(all_submissions, only)
-    count = len(all_submissions)
-    students = {(one.delivered, one.id) for one in all_submissions}
-    earlier = None if folder is None else read_record(folder, assignment, students)
-    if earlier is not None and any(result.row is not None for result in earlier.submissions) and not people:
-        raise BadInput(f"{folder} was written with a roster; give --roster again")
-    if gradescope is not None and count != 1:
-        raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
-    weak = () if gradescope is not None else weak_data(assignment)
-    remark(f"{text}." for text in weak[:MAX_COMMON])
-    with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
-        is_single = gradescope is not None
-        record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
+    with opened_class(submissions, single) as opened:
+        all_submissions = find_submissions(opened, assignment.submission, single, assignment.accepted_names)
+        if only:
+            all_submissions = _choose(all_submissions, only)
+        count = len(all_submissions)
+        students = {(one.delivered, one.id) for one in all_submissions}
+        earlier = None if folder is None else read_record(folder, assignment, students)
+        if earlier is not None and any(result.row is not None for result in earlier.submissions) and not people:
+            raise BadInput(f"{folder} was written with a roster; give --roster again")
+        if gradescope is not None and count != 1:
+            raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
+        weak = () if gradescope is not None else weak_data(assignment)
+        remark(f"{text}." for text in weak[:MAX_COMMON])
+        with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
+            is_single = gradescope is not None
+            record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
     record = merge_earlier(replace(record, weak=weak), earlier)
     if gradescope is None:  # there, questions are marked on its own pages
         record = apply_marks(record, assignment.manual, marks)

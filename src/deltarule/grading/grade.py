@@ -40,6 +40,7 @@ from deltarule.grading.source import (
     line_of,
     read_cells,
     returned_expressions,
+    statement_shapes,
 )
 from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
 
@@ -79,8 +80,8 @@ def grade(
     for submission, result in list(zip(submissions, results, strict=True)):  # of a group each has a result
         for student, delivered, number in submission.others:
             notes = (*result.notes, f"handed in with {submission.student}")
-            other = replace(result, student=student, delivered=delivered, id=number, notes=notes, fingerprint="")
-            results.append(replace(other, partner=submission.student))
+            own = result.of_partner()
+            results.append(replace(own, student=student, delivered=delivered, id=number, notes=notes))
     results.sort(key=lambda result: result.student)
     left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
@@ -128,6 +129,7 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         notes=tuple(notes),
         id=submission.id,
         delivered=submission.delivered,
+        entry=submission.entry,
         time=submission.time,
         is_late=submission.is_late,
     )
@@ -189,8 +191,9 @@ def _grade_submission(
         shutil.rmtree(folder, ignore_errors=True)
     is_gradable = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
     message = f"while it was loaded: {problem}" if problem else ""
-    digest = fingerprint(submission.cells)
-    return replace(result, is_gradable=is_gradable, message=message, checks=checks, fingerprint=digest)
+    result = replace(result, is_gradable=is_gradable, message=message, checks=checks)
+    shapes = statement_shapes(submission.cells)
+    return replace(result, fingerprint=fingerprint(submission.cells), statements=shapes)
 
 
 def _shared_files(is_closed: bool) -> set[str]:
@@ -228,6 +231,18 @@ def _without_epsilon(check: Check, submission: Submission, arrays: tuple[ArrayRe
     )
 
 
+def _line_of_solution(assignment: Assignment, check: Check, mistake: Mistake) -> str:
+    """The line with which the solution computes the arrays of a mistake; "" where it does not say."""
+    if "paths" not in vars(assignment):  # public checks have no solution
+        return ""
+    cells = read_cells("solution.py", assignment.paths[1].read_bytes())
+    texts = returned_expressions(cells, check.call)
+    if len(texts) != len(check.by):
+        return ""
+    concerned = {texts[check.by.index(name)] for name in mistake.where if name in check.by}
+    return line_of(cells, check.call, sorted(concerned), sorted({*texts} - concerned))
+
+
 def grade_check(check: Check, assignment: Assignment, running: Program, is_diagnosed: bool = True) -> CheckResult:
     """Make a call, compare its result with the solution's and name the mistakes.
 
@@ -249,13 +264,16 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
     line, is_wrong = "", [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
     lines: list[str] = []
+    right_lines: list[str] = []
     with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand
         for mistake in mistakes:
             concerned = {texts[check.by.index(name)] for name in mistake.where if name in check.by} or set(wrong)
             lines.append(line_of(running.submission.cells, check.call, sorted(concerned), sorted({*texts} - concerned)))
+            right_lines.append(_line_of_solution(assignment, check, mistake))
         line = lines[0] if lines else line_of(running.submission.cells, check.call, wrong, right) if right else ""
     message = "; ".join(array.message for array in arrays)
     notes = (
         ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
     )
-    return CheckResult(check.name, check.part, message, arrays, mistakes, notes, line, tuple(lines), check.bonus)
+    about = check.name, check.part, message, arrays, mistakes, notes
+    return CheckResult(*about, line, tuple(lines), check.bonus, tuple(right_lines))

@@ -32,6 +32,8 @@ class ArrayResult:
 class CheckResult:
     """The result of one call, the line that is wrong, the lines of its mistakes, and notes for the teacher.
 
+    `right_lines` are the solution's, beside the lines of the mistakes.
+
     What a teacher marks is a result of the part "manual", whose arrays are its criteria.
     """
 
@@ -44,6 +46,7 @@ class CheckResult:
     line: str = ""
     lines: tuple[str, ...] = ()
     bonus: bool = False
+    right_lines: tuple[str, ...] = ()
 
     @property
     def points(self) -> float:
@@ -60,13 +63,14 @@ class SubmissionResult:
 
     is_gradable   False for code that could not be loaded at all
     notes         for the teacher alone; `class_notes` are what the roster and overrides add
-    fingerprint   of the code but for its names and comments
+    fingerprint   of the code but for its names and comments; `statements` those of its statements in any order
     id            what the system calls the student, and `delivered` the name that it gives, if not `student`
     time          when it was handed in, in seconds since 1970; `is_late` is what the system says
     name          of the student by the roster, with `roster_id` and `section`, of its `row`
     lost          points that it lost by being late
     override      the teacher's own points
     partner       whose submission it is too, in a group
+    entry         the name of its file or folder as the system delivered it
     """
 
     student: str
@@ -87,6 +91,12 @@ class SubmissionResult:
     lost: float = 0.0
     override: float | None = None
     partner: str = ""
+    entry: str = ""
+    statements: tuple[str, ...] = ()
+
+    def of_partner(self) -> "SubmissionResult":
+        """The same for another member of a group, whose code is no copy."""
+        return replace(self, partner=self.student, fingerprint="", statements=())
 
     @property
     def title(self) -> str:
@@ -97,9 +107,12 @@ class SubmissionResult:
         return [(check.name, array) for check in self.checks for array in check.arrays]
 
     @property
+    def earned(self) -> float:
+        return sum(array.points for _, array in self.arrays)
+
+    @property
     def points(self) -> float:
-        earned = max(sum(array.points for _, array in self.arrays) - self.lost, 0.0)
-        return earned if self.override is None else self.override
+        return max(self.earned - self.lost, 0.0) if self.override is None else self.override
 
 
 @dataclass(frozen=True)

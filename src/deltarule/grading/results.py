@@ -2,9 +2,10 @@
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -16,32 +17,14 @@ from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.grading.record import RECORD, GradeRecord, SubmissionResult, format_points
 from deltarule.grading.roster import OVERRIDES, Person
+from deltarule.grading.systems import feedback_zips, format_number, gradebooks
 from deltarule.json_files import read_json, write_json
 from deltarule.reports.formatting import load_template
 
-GRADEBOOKS = {
-    "canvas.csv": {"Student": "name", "ID": "id", "SIS User ID": "", "SIS Login ID": "", "Section": "section"},
-    "moodle.csv": {"Identifier": "", "ID number": "id", "Full name": "name", "Email address": ""},
-}
-"""The columns of the files to upload, with those of a roster that fill them if it has no column of that name."""
+MIN_RARE_STATEMENTS = 4
+"""Fewer that only two of a class have are accidents."""
 _FAILURE = re.compile(r"line \d+(?:, `.*`)?: (\w+).*|; you have .*", re.DOTALL)
 """What differs between equal failures of several students: the line, the exception's message, what is there instead."""
-
-
-def gradebooks(record: GradeRecord, people: Sequence[Person]) -> Iterator[tuple[str, str]]:
-    """The names and texts of the gradebook files to upload."""
-    points = {result.row: result.points for result in record.submissions}
-    for file, columns in GRADEBOOKS.items():
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*columns, record.title])
-        if file == "canvas.csv":
-            writer.writerow(["    Points Possible", *[""] * (len(columns) - 1), _number(record.max_points)])
-        for i, person in enumerate(people):
-            own = {"name": person.name, "id": person.id, "section": person.section}
-            cells = [person.row.get(column.lower()) or own.get(other, "") for column, other in columns.items()]
-            writer.writerow([*cells, _number(points[i]) if i in points else ""])
-        yield file, text.getvalue()
 
 
 def to_json(record: GradeRecord) -> dict[str, Any]:
@@ -59,13 +42,17 @@ def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = 
     write_json(folder / RECORD, to_json(record))
     if not (folder / OVERRIDES).exists():
         write_whole(folder / OVERRIDES, "student,points,reason\n")
+    pages = {result.student: student_page(record, result) for result in record.submissions}
     for result in record.submissions:
-        write_whole(folder / "students" / f"{result.student}.html", student_page(record, result))
+        write_whole(folder / "students" / f"{result.student}.html", pages[result.student])
         write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
         write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
     write_whole(folder / "junit.xml", junit_xml(record))
     for name, text in gradebooks(record, people) if people else ():
         write_whole(folder / name, text)
+    for name, content in feedback_zips(record, pages, people):
+        write_whole(folder / name, content)
+    write_whole(folder / "show.html", show_page(record))
     write_whole(folder / "class.html", class_page(record))
 
 
@@ -77,7 +64,7 @@ def csv_text(record: GradeRecord) -> str:
     for result in record.submissions:
         points = [array.points for _, array in result.arrays]
         person = map(text_cell, (result.student, result.name, result.roster_id or result.id, result.section))
-        numbers = map(_number, (result.points, record.max_points, *points))
+        numbers = map(format_number, (result.points, record.max_points, *points))
         writer.writerow([*person, *numbers, text_cell(remarks(result))])
     return text.getvalue()
 
@@ -85,11 +72,6 @@ def csv_text(record: GradeRecord) -> str:
 def text_cell(text: str) -> str:
     text = one_line(text)
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # no formula for spreadsheets
-
-
-def _number(points: float) -> str:
-    """Points as people write them: 0.7 for 0.7000000000000001."""
-    return f"{points:.10g}"
 
 
 def read_book(path: Path) -> list[dict[str, Any]]:
@@ -115,7 +97,7 @@ def changes(earlier: Sequence[dict[str, Any]], record: GradeRecord) -> list[str]
     for result in record.submissions:
         before = books.get((result.delivered or result.student, result.id)) or books.get(result.student)
         if before is None:
-            lines.append(f"{result.title}: new, {_number(result.points)}")
+            lines.append(f"{result.title}: new, {format_number(result.points)}")
             continue
         verdicts = {(check, array.name): array.verdict for check, array in result.arrays}
         others = [
@@ -124,7 +106,7 @@ def changes(earlier: Sequence[dict[str, Any]], record: GradeRecord) -> list[str]
             if before["arrays"].get((check, name)) != verdict
         ]
         if others or before["points"] != result.points:
-            points = f"{_number(before['points'])} before, {_number(result.points)} now"
+            points = f"{format_number(before['points'])} before, {format_number(result.points)} now"
             lines.append(f"{result.title}: {points}{': ' if others else ''}{'; '.join(others)}")
     return lines
 
@@ -166,6 +148,11 @@ def class_page(record: GradeRecord) -> str:
     return _render("grading_class.html", title=record.title, record=record, **class_summary(record))
 
 
+def show_page(record: GradeRecord) -> str:
+    """What a teacher can show to a class: nobody is named."""
+    return _render("grading_show.html", title=record.title, **class_summary(record))
+
+
 def class_summary(record: GradeRecord) -> dict[str, Any]:
     """What the page and the terminal say about a class."""
     points = [result.points for result in record.submissions]
@@ -182,18 +169,37 @@ def class_summary(record: GradeRecord) -> dict[str, Any]:
         "mistakes": mistakes,
         "failures": failures,
         "same": sorted((names for names in same.values() if len(names) > 1), key=len),
+        "similar": similar_code(record),
         "verdicts": Counter(
             (check, array.name, array.verdict) for result in record.submissions for check, array in result.arrays
         ),
     }
 
 
+def similar_code(record: GradeRecord) -> list[tuple[float, list[str]]]:
+    """Pairs of submissions that share rare statements, by the share of what they have; those that are equal are not."""
+    counted = {one.title: Counter(one.statements) for one in record.submissions if one.statements}
+    prints = {one.title: one.fingerprint for one in record.submissions}
+    frequency = Counter(shape for shapes in counted.values() for shape in shapes)
+    rare = max(2, len(counted) // 20)
+    pairs = []
+    for (name, shapes), (other, others) in itertools.combinations(counted.items(), 2):
+        common, union = shapes & others, shapes | others
+        own, both = (
+            sum(count for shape, count in shares.items() if frequency[shape] <= rare) for shares in (common, union)
+        )
+        if own >= MIN_RARE_STATEMENTS and own > both / 2 and prints[name] != prints[other]:
+            pairs.append((own / both, [name, other]))
+    return sorted(pairs, key=lambda pair: (-pair[0], pair[1]))
+
+
 @dataclass
 class Common:
-    """What several students did; `line` is an example of their code."""
+    """What several students did; `line` is an example of their code, `right` the solution's."""
 
     text: str
     line: str = ""
+    right: str = ""
     students: list[str] = field(default_factory=list)
 
 
@@ -202,18 +208,21 @@ def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
     mistakes: dict[str, Common] = {}
     failures: dict[str, Common] = {}
 
-    def count(commons: dict[str, Common], title: str, text: str, line: str = "") -> None:
-        students = commons.setdefault(text, Common(text, line)).students
-        students += [title] if title not in students else []
+    def count(commons: dict[str, Common], title: str, text: str, line: str = "", right: str = "") -> None:
+        common = commons.setdefault(text, Common(text, line, right))
+        if not (common.line and common.right):
+            common.line, common.right = (line, right) if line else (common.line, common.right)
+        common.students += [title] if title not in common.students else []
 
     for result in record.submissions:
         if not result.is_gradable:
             count(failures, result.title, "code that cannot be loaded")
             continue
         for check in result.checks:
-            for mistake, line in zip_longest(check.mistakes, check.lines, fillvalue=""):
+            for mistake, line, right in zip_longest(check.mistakes, check.lines, check.right_lines, fillvalue=""):
                 if isinstance(mistake, Mistake):
-                    count(mistakes, result.title, f"{mistake.code.replace('_', ' ')}: {mistake.fix}", str(line))
+                    text = f"{mistake.code.replace('_', ' ')}: {mistake.fix}"
+                    count(mistakes, result.title, text, str(line), str(right))
             if all(array.verdict == "missing" for array in check.arrays):
                 count(failures, result.title, _FAILURE.sub(r"\1", check.message))
     frequent, failed = (
@@ -228,6 +237,11 @@ def remarks(result: SubmissionResult) -> str:
     return "; ".join(filter(None, [result.message, *notes]))
 
 
+def _code_alone(line: str) -> str:
+    """A quoted line without its number, comments and texts, which may say whose it is."""
+    return re.sub(r"""^(?:cell \d+, |[^:]*, )?line \d+: |\s*#.*|(?<==)\s*(["']).*?\1""", "", line).strip()
+
+
 def _render(name: str, **values: Any) -> str:
-    filters = {"points": format_points, "counted": count_of, "remarks": remarks}
+    filters = {"code": _code_alone, "points": format_points, "counted": count_of, "remarks": remarks}
     return load_template(name, **filters).render(**values)

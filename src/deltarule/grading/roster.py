@@ -27,7 +27,7 @@ from deltarule.grading.submissions import safe_name
 
 Row = dict[str, str]
 NAMES = ("name", "student", "full name")
-IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "github_id")
+IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "student_id", "github_id")
 GROUPS = ("group", "group name", "group_name", "team", "groups")
 LOGINS = ("sis login id", "email address", "email", "login", "username", "github_username")
 """The names of a roster's columns here, and those that systems give them."""
@@ -112,7 +112,10 @@ def _read_person(row: Row) -> Person:
     def first(names: Sequence[str]) -> str:
         return next((row[name] for name in names if row.get(name)), "")
 
-    parts = (first(("first name", "given name")), first(("last name", "surname", "family name")))
+    parts = (
+        first(("first name", "first_name", "given name")),
+        first(("last name", "last_name", "surname", "family name")),
+    )
     name = first(NAMES) or " ".join(filter(None, parts))
     ids = {row.get(column, "").casefold() for column in (*IDS, *LOGINS)}
     ids |= {text.partition("@")[0] for text in ids} | {text.removeprefix("participant ") for text in ids}
@@ -193,7 +196,7 @@ def apply_roster(
             continue
         other = with_loss(theirs[0], person)
         notes = (*other.class_notes, f"handed in by {other.title}")
-        other = replace(other, id=person.id, delivered="", time=0.0, partner=other.student, fingerprint="")
+        other = replace(other.of_partner(), id=person.id, delivered="", time=0.0)
         other = replace(other, student=safe_name(f"{person.id or person.name} (group)"), class_notes=notes)
         results.append(_of_person(other, person, i))
     return replace(record, submissions=tuple(results), absent=tuple(absent), uncertain=tuple(uncertain))

@@ -132,10 +132,27 @@ def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
 
 def fingerprint(cells: Sequence[Cell]) -> str:
     """A digest of code that is the same for other names and comments."""
-    numbers: dict[str, int] = {}
     code = _COMMENT.sub("", "\n".join(source for _, source in cells))
-    renamed = _NAME.sub(lambda match: f"n{numbers.setdefault(match[0], len(numbers))}", code)
-    return hashlib.sha256("".join(renamed.split()).encode()).hexdigest()
+    return hashlib.sha256("".join(_renamed(code).split()).encode()).hexdigest()
+
+
+def _renamed(code: str) -> str:
+    """Code with its names numbered in the order in which they come."""
+    numbers: dict[str, int] = {}
+    return _NAME.sub(lambda match: f"n{numbers.setdefault(match[0], len(numbers))}", code)
+
+
+def statement_shapes(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Short digests of a code's statements, which are the same for other names and in another order."""
+    shapes = []
+    for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
+        is_whole = isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
+        head = node if is_whole else getattr(node, "test", None) or getattr(node, "iter", None)
+        is_text = isinstance(getattr(node, "value", None), ast.Constant)
+        if isinstance(node, ast.stmt) and head is not None and not is_text:
+            with contextlib.suppress(RecursionError):  # of a very long sum
+                shapes.append(hashlib.sha256(_renamed(ast.unparse(head)).encode()).hexdigest()[:10])
+    return tuple(sorted(shapes))
 
 
 def _called(cells: Sequence[Cell], call: str) -> Iterator[tuple[str, str, ast.FunctionDef]]:

@@ -7,8 +7,11 @@ import itertools
 import json
 import os
 import re
+import shutil
+import tempfile
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +28,7 @@ from deltarule.grading.source import (
     read_cells,
     unwritten_functions,
 )
+from deltarule.grading.systems import SYSTEMS
 from deltarule.platforms import interrupt_after
 
 NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".ini", ".db")
@@ -40,12 +44,8 @@ READING_SECONDS = 30
 MAX_NAME_BYTES = 200
 """Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
-_FROM_SYSTEMS = [
-    re.compile(r"(?P<student>.+?)(?P<late>_LATE)?_(?P<id>\d+)_\d+_(?P<file>.+)"),  # Canvas
-    re.compile(r"(?P<student>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)"),  # Moodle
-    re.compile(r"(?P<student>(?P<file>.+?)) \(\d+\)"),  # of a browser
-]
-"""Names of files and folders as systems deliver them; "file" is what the student called it."""
+_FROM_SYSTEMS = [pattern for system in SYSTEMS.values() if (pattern := system.delivered)]
+"""Canvas, Moodle, then what browsers add."""
 _COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
 """What systems add to the name of a file that is handed in again."""
 _SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
@@ -88,6 +88,7 @@ class Submission:
     is_late  by the system; None where it does not say
     notes    for the teacher
     others   who handed it in too, with their names as results, as delivered, and ids
+    entry    the name of a file or folder of it as delivered
     salt     of hidden data, a digest of all files: what one version of a submission saw is of no use to the next
     """
 
@@ -102,6 +103,7 @@ class Submission:
     notes: tuple[str, ...] = ()
     delivered: str = ""
     others: tuple[tuple[str, str, str], ...] = ()
+    entry: str = ""
     salt: str = ""
 
 
@@ -145,9 +147,40 @@ def find_submissions(
         canvas = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
         is_late = any(match["late"] for match in canvas) if canvas else None
         time = people[files[0][1].name][1] if files[0][1].name in people else 0.0
-        submission = replace(submission, time=time or submission.time, is_late=is_late)
+        submission = replace(
+            submission, time=time or submission.time, is_late=is_late, entry=one_line(files[0][1].name)
+        )
         submissions.append(replace(submission, delivered=delivered, id=number, others=tuple(others)))
     return sorted(submissions, key=lambda submission: submission.student)
+
+
+@contextlib.contextmanager
+def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
+    """The folder of a class: where a system's zip is given, that with its files and their times."""
+    if is_single or path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+        yield path
+        return
+    with zipfile.ZipFile(path) as archive:
+        members = {PurePosixPath(info.filename.replace("\\", "/")): info for info in archive.infolist()}
+        tops = {name.parts[0] for name in members if name.parts}
+        is_export = any(name.name == "submission_metadata.yml" for name in members)
+        if not is_export and not any(one.fullmatch(top) for one in _FROM_SYSTEMS[:2] for top in tops):
+            yield path  # one student's
+            return
+        with tempfile.TemporaryDirectory(prefix="deltarule-class-", ignore_cleanup_errors=True) as folder:
+            for name, info in members.items():
+                is_link = info.external_attr >> 28 == 0xA
+                if info.is_dir() or is_link or name.is_absolute() or ".." in name.parts or _is_foreign(name):
+                    continue
+                target = Path(folder, *name.parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(zipfile.BadZipFile, RuntimeError, zlib.error):  # what could be read of it
+                    with archive.open(info) as member, target.open("wb") as file:
+                        shutil.copyfileobj(member, file)
+                with contextlib.suppress(ValueError, OverflowError):  # a date that does not exist
+                    time = datetime(*info.date_time).timestamp()
+                    os.utime(target, (time, time))
+            yield Path(folder, *tops) if is_export and len(tops) == 1 else Path(folder)
 
 
 def _copy_number(name: str) -> int:
@@ -269,7 +302,8 @@ def _read(
                 problems.append(f"{one_line(name)} cannot be read: {reason_of(error)}")
     notes = [f"left out, beyond {MAX_SUBMISSION_BYTES // 2**20} MB or {MAX_FILES} files: {', '.join(left_out[:5])}"]
     notes = [*problems, *(notes if left_out else [])]
-    time = max((path.stat().st_mtime for _, path in handed_in), default=0.0)
+    is_folder = len(files) > 0  # whose own time is when it was unpacked
+    time = max((path.stat().st_mtime for _, path in handed_in if not (is_folder and path.is_dir())), default=0.0)
     time = max([time, *(modified for name, modified in times.items() if isinstance(files[name], Path))])
     if not code:
         listed = ", ".join(map(one_line, itertools.islice(files, 5)))
