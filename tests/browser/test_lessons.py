@@ -10,6 +10,7 @@ import pytest
 from lessons_by_hand import BY_HAND, NETWORK, rounded
 
 from deltarule.learn.pages import FOLDER, LESSONS, file_name, lesson_data, lesson_title, write_lessons
+from deltarule.stats.intervals import share_interval
 
 SEEDS = range(1, 51)
 WIDTHS = (320, 390, 768, 1280)
@@ -282,6 +283,19 @@ def test_what_breaking_says_holds(open_lesson):
     assert softmax.evaluate("[1, 2, 3].map((i) => example[`p${i}`] - computeAll(EXAMPLE)[`p${i}`])") == pytest.approx(
         [0] * 3
     )
+    for name, button, holds in (
+        ("stuck", 2, "example.z2 < 0 && example.d4 > 0 && [1, 2, 3].every((i) => example[`d${i}`] === 0)"),
+        ("stuck", 3, "example.z3 > 0 && example.d3 !== 0"),
+        ("steps", 0, "Math.abs(Math.abs(example.wa - example.w) - 0.1) < 1e-12 && Math.abs(example.v1) > 10"),
+        ("steps", 1, "Math.abs(example.dw - 0.3 * example.w) < 1e-12 && example.v1 !== 0"),
+        ("steps", 2, "Math.abs(example.n - computeAll(EXAMPLE).n) < 1e-12"),
+        ("seeds", 0, "example.d === 1 && 3 * (example.high - example.low) < 2 * computeAll(EXAMPLE).h"),
+        ("seeds", 2, "example.d === -1"),
+        ("seeds", 3, "example.t < 0.05 && computeAll(EXAMPLE).t === 0.0625"),
+    ):
+        page = open_lesson(name)
+        page.locator("[data-part=breaks] button").nth(button).click()
+        assert page.evaluate(holds), (name, button)
     batch = open_lesson("batch")
     batch.locator("[data-part=breaks] button").first.click()
     assert batch.evaluate("example.dw - (example.p1 - example.y1) * example.x1") == pytest.approx(0, abs=1e-15)
@@ -307,6 +321,8 @@ def test_answers_of_the_guesses_hold():
     batch = BY_HAND["batch"].compute(lesson_data("batch")["example"], float)
     alone = [2 * batch["d1"] * batch["x1"], 2 * batch["d2"] * batch["x2"]]
     assert [f"{each:.3f}" for each in (*alone, batch["dw"])] == ["-0.355", "-0.210", "-0.282"]
+    assert f"{0.25**9:.6f}" == "0.000004"
+    assert [round(end, 2) for end in share_interval(9, 10)[:2]] == [0.6, 0.98]
     network = NETWORK.compute(lesson_data("network")["example"], float)
     moved = {w: abs(network[f"new{w}"] - network[f"w{w}"]) for w in range(1, 7)}
     assert max(moved, key=moved.get) == 6 and f"{network['new6']:.3f}" == "0.413"

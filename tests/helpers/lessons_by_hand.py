@@ -401,4 +401,224 @@ SOFTMAX = ByHand(
     ],
 )
 
-BY_HAND = {"slope": SLOPE, "node": NODE, "graph": GRAPH, "network": NETWORK, "batch": BATCH, "softmax": SOFTMAX}
+# --- what does not learn ----------------------------------------------------------------------------------------------
+
+
+def stuck(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    v["z1"] = rounding(v["x"] * v["w1"])
+    v["a1"] = rounding(sigmoid(v["z1"]))
+    for i in (2, 3):
+        v[f"z{i}"] = rounding(v["a1"] * v[f"w{i}"] + v[f"b{i}"])
+        v[f"a{i}"] = max(v[f"z{i}"], 0.0)
+        v[f"s{i}"] = float(v[f"z{i}"] > 0)
+    v["z4"] = rounding(v["a2"] * v["w4"] + v["a3"] * v["w5"])
+    v["p"] = rounding(sigmoid(v["z4"]))
+    v["J"] = rounding(-math.log(v["p"] if v["y"] == 1 else 1 - v["p"]))
+    v["s1"] = rounding(v["a1"] * (1 - v["a1"]))
+    v["d4"] = rounding(v["p"] - v["y"])
+    v["d2"], v["d3"] = rounding(v["d4"] * v["w4"] * v["s2"]), rounding(v["d4"] * v["w5"] * v["s3"])
+    v["d1"] = rounding((v["d2"] * v["w2"] + v["d3"] * v["w3"]) * v["s1"])
+    v["dw4"], v["dw3"] = rounding(v["d4"] * v["a2"]), v["d3"] * v["a1"]
+    v["dw2"], v["dw1"] = rounding(v["d2"] * v["a1"]), rounding(v["d1"] * v["x"])
+    v["u"] = rounding(v["rate"] * abs(v["dw1"]) / abs(v["w1"]))
+    return v
+
+
+STUCK = ByHand(
+    stuck,
+    {
+        "s1": ["a1*(1 - a1)", "σ′(z1)", "a1 − a1²"],
+        "s2": ["1"],
+        "s3": ["0"],
+        "d4": ["p - y"],
+        "d2": ["d4*w4*s2", "δ4 w4"],
+        "d3": ["0", "d4*w5*s3"],
+        "d1": ["(d2*w2 + d3*w3)*s1", "δ2 w2 a1 (1 − a1)"],
+        "dw4": ["d4*a2", "a2·δ4"],
+        "dw2": ["d2*a1"],
+        "dw3": ["d3*a1", "0"],
+        "dw1": ["d1*x", "x δ1"],
+        "u": ["rate*abs(dw1)/abs(w1)", "α abs(∂J/∂w1/w1)"],
+    },
+    [
+        ("value", "s1", lambda v: v["a1"], "not its slope"),
+        ("one factor", "s1", lambda v: 1 - v["a1"], "other factor"),
+        ("slope at a", "s1", lambda v: slope_at(v["a1"]), "taken at z"),
+        ("ReLU", "s1", lambda v: 1, "slope of a ReLU"),
+        ("dead", "s2", lambda v: 0, "above 0"),
+        ("value", "s2", lambda v: v["z2"], "value of the ReLU"),
+        ("sigmoid", "s2", lambda v: slope_at(v["z2"]), "for a sigmoid"),
+        ("alive", "s3", lambda v: 1, "below 0"),
+        ("value", "s3", lambda v: v["z3"], "itself"),
+        ("sign", "d4", lambda v: v["y"] - v["p"], "sign is turned"),
+        ("slope", "d4", lambda v: (v["p"] - v["y"]) * v["p"] * (1 - v["p"]), "squared error"),
+        ("no weight", "d2", lambda v: v["d4"], "w4 is missing"),
+        ("other weight", "d2", lambda v: v["d4"] * v["w5"], "Other unit"),
+        ("weight before", "d2", lambda v: v["d4"] * v["w2"], "leads into unit 2"),
+        ("sigmoid", "d2", lambda v: v["d4"] * v["w4"] * v["a2"] * (1 - v["a2"]), "slope of a sigmoid"),
+        ("alive", "d3", lambda v: v["d4"] * v["w5"], "Forgot the slope"),
+        ("sigmoid", "d3", lambda v: v["d4"] * v["w5"] * slope_at(v["z3"]), "slope of a sigmoid"),
+        ("no slope", "d1", lambda v: v["d2"] * v["w2"], "Forgot σ"),
+        ("no weight", "d1", lambda v: v["d2"] * v["s1"], "w2 is missing"),
+        ("both ways", "d1", lambda v: (v["w2"] + v["w3"]) * v["d2"] * v["s1"], "its own weight"),
+        ("early δ", "d1", lambda v: v["d4"] * v["w2"] * v["s1"], "has not come through"),
+        ("no input", "dw4", lambda v: v["d4"], "not multiplied"),
+        ("z for a", "dw2", lambda v: v["d2"] * v["z1"], "z used for a"),
+        ("early δ", "dw2", lambda v: v["d4"] * v["a1"], "has not come through"),
+        ("alive", "dw3", lambda v: v["d4"] * v["w5"] * v["a1"], "Forgot the slope"),
+        ("no input", "dw1", lambda v: v["d1"], "not multiplied"),
+        ("itself", "dw1", lambda v: v["d1"] * v["w1"], "weight itself"),
+        ("no rate", "u", lambda v: abs(v["dw1"] / v["w1"]), "rate α is missing"),
+        ("step", "u", lambda v: v["rate"] * abs(v["dw1"]), "That is the step"),
+        ("upside down", "u", lambda v: abs(v["w1"] / (v["rate"] * v["dw1"])), "Upside down"),
+    ],
+)
+
+# --- better steps ----------------------------------------------------------------------------------------------------
+
+
+def steps(given: Values, rounding: Rounding = exact) -> Values:
+    v = dict(given)
+    z = [v[f"z{i}"] for i in (1, 2, 3)]
+    v["mu"] = rounding(sum(z) / 3)
+    v["var"] = rounding(sum((each - v["mu"]) ** 2 for each in z) / 3)
+    v["n"] = rounding((v["z1"] - v["mu"]) / math.sqrt(v["var"]))
+    v["h"] = rounding(v["k"] * v["n"] / 0.8)
+    v["r"] = rounding(v["h"] * v["w"] - v["y"])
+    v["J"] = rounding(v["r"] ** 2 + v["lambda"] * v["w"] ** 2 / 2)
+    v["dw"] = rounding(2 * v["r"] * v["h"] + v["lambda"] * v["w"])
+    v["v1"] = rounding(0.9 * v["v"] - v["rate"] * v["dw"])
+    v["wm"] = rounding(v["w"] + v["v1"])
+    v["m"], v["s"] = rounding(0.1 * v["dw"]), rounding(0.001 * v["dw"] ** 2)
+    v["wa"] = rounding(v["w"] - math.copysign(v["rate"], v["dw"]))
+    return v
+
+
+def squared_distances(v: Values) -> float:
+    return sum((v[f"z{i}"] - v["mu"]) ** 2 for i in (1, 2, 3))
+
+
+STEPS = ByHand(
+    steps,
+    {
+        "mu": ["(z1 + z2 + z3)/3", "z1/3+z2/3+z3/3"],
+        "var": ["((z1-mu)^2 + (z2-mu)^2 + (z3-mu)^2)/3", "((z1−μ)² + (z2−μ)² + (z3−μ)²)/3"],
+        "n": ["(z1 - mu)/sqrt(var)", "(z1−μ)/√(var)"],
+        "h": ["k*n/0.8", "n/0,8"],
+        "r": ["h*w - y", "w h − y"],
+        "J": ["r^2 + lambda*w^2/2", "r² + λ/2 w²"],
+        "dw": ["2*r*h + lambda*w", "2 h r + λ w"],
+        "v1": ["0.9*v - rate*dw", "0,9 v − α ∂J/∂w"],
+        "wm": ["w + v1", "w + 0.9*v - rate*dw"],
+        "m": ["0.1*dw", "(1 - 0.9)*dw"],
+        "s": ["0.001*dw^2", "(1 − 0.999)·dw²"],
+        "wa": ["w - rate*(m/0.1)/sqrt(s/0.001)", "w - rate*dw/abs(dw)"],
+    },
+    [
+        ("sum", "mu", lambda v: v["z1"] + v["z2"] + v["z3"], "That is the sum"),
+        ("two", "mu", lambda v: (v["z1"] + v["z2"] + v["z3"]) / 2, "three samples"),
+        ("sum", "var", squared_distances, "That is the sum"),
+        ("sample variance", "var", lambda v: squared_distances(v) / 2, "Divided by 2"),
+        ("no mean", "var", lambda v: (v["z1"] ** 2 + v["z2"] ** 2 + v["z3"] ** 2) / 3, "taken away first"),
+        ("root", "var", lambda v: math.sqrt(v["var"]), "its root"),
+        ("not divided", "n", lambda v: v["z1"] - v["mu"], "Still to be divided"),
+        ("no root", "n", lambda v: (v["z1"] - v["mu"]) / v["var"], "root is missing"),
+        ("no mean", "n", lambda v: v["z1"] / math.sqrt(v["var"]), "taken away first"),
+        ("sign", "n", lambda v: -v["n"], "sign is turned"),
+        ("not scaled", "h", lambda v: v["n"], "Still to be divided"),
+        ("scaled down", "h", lambda v: 0.8 * v["n"], "Multiplied"),
+        ("rate of dropping", "h", lambda v: v["n"] / 0.2, "dropped"),
+        ("sign", "r", lambda v: v["y"] - v["h"] * v["w"], "sign is turned"),
+        ("n for h", "r", lambda v: v["n"] * v["w"] - v["y"], "n used for h"),
+        ("no penalty", "J", lambda v: v["r"] ** 2, "penalty is missing"),
+        ("no half", "J", lambda v: v["r"] ** 2 + v["lambda"] * v["w"] ** 2, "has a half"),
+        ("no penalty", "dw", lambda v: 2 * v["r"] * v["h"], "penalty is missing"),
+        ("no 2", "dw", lambda v: v["r"] * v["h"] + v["lambda"] * v["w"], "The 2 is missing"),
+        ("2 λ", "dw", lambda v: 2 * v["r"] * v["h"] + 2 * v["lambda"] * v["w"], "cancels"),
+        ("n for h", "dw", lambda v: 2 * v["r"] * v["n"] + v["lambda"] * v["w"], "n used for h"),
+        ("uphill", "v1", lambda v: 0.9 * v["v"] + v["rate"] * v["dw"], "sign is turned"),
+        ("no memory", "v1", lambda v: -v["rate"] * v["dw"], "old velocity is missing"),
+        ("no decay", "v1", lambda v: v["v"] - v["rate"] * v["dw"], "0.9 is missing"),
+        ("no rate", "v1", lambda v: 0.9 * v["v"] - v["dw"], "rate α is missing"),
+        ("plain", "wm", lambda v: v["w"] - v["rate"] * v["dw"], "plain step"),
+        ("sign", "wm", lambda v: v["w"] - v["v1"], "sign is in the velocity"),
+        ("whole", "m", lambda v: v["dw"], "A tenth"),
+        ("old share", "m", lambda v: 0.9 * v["dw"], "0.9 keeps"),
+        ("whole", "s", lambda v: v["dw"] ** 2, "A thousandth"),
+        ("not squared", "s", lambda v: 0.001 * v["dw"], "squared"),
+        ("m squared", "s", lambda v: v["m"] ** 2, "not of m"),
+        ("no correction", "wa", lambda v: v["w"] - v["rate"] * v["m"] / math.sqrt(v["s"]), "Both means"),
+        ("no root", "wa", lambda v: v["w"] - v["rate"] * 10 * v["m"] / (1000 * v["s"]), "root is missing"),
+        ("uphill", "wa", lambda v: v["w"] + math.copysign(v["rate"], v["dw"]), "sign is turned"),
+        ("plain", "wa", lambda v: v["w"] - v["rate"] * v["dw"], "plain step"),
+    ],
+)
+
+# --- many seeds ------------------------------------------------------------------------------------------------------
+
+
+def seeds(given: Values, rounding: Rounding = exact) -> Values:
+    """With 3.84 for the square of 1.96, as people compute."""
+    v = dict(given)
+    v["n"] = v["k"] + v["f"]
+    v["p"] = rounding(v["k"] / v["n"])
+    v["c"] = rounding((v["k"] + 1.92) / (v["n"] + 3.84))
+    v["h"] = rounding(1.96 * math.sqrt(v["k"] * v["f"] / v["n"] + 0.96) / (v["n"] + 3.84))
+    v["low"], v["high"] = rounding(v["c"] - v["h"]), rounding(v["c"] + v["h"])
+    v["d"] = float(v["low"] > v["g"]) - float(v["high"] < v["g"])
+    v["t"] = rounding(2 / 2 ** v["m"])
+    return v
+
+
+def simple_half_width(v: Values) -> float:
+    return 1.96 * math.sqrt(v["p"] * (1 - v["p"]) / v["n"])
+
+
+SEEDS_AND_INTERVALS = ByHand(
+    seeds,
+    {
+        "n": ["k + f"],
+        "p": ["k/n", "k/(k+f)"],
+        "c": ["(k + 1.92)/(n + 3.84)", "(k+1,92)/(n+3,84)"],
+        "h": ["1.96*sqrt(k*f/n + 0.96)/(n + 3.84)", "1,96·√(k f/n + 0,96)/(n+3,84)", "1.96*(k*f/n+0.96)^0.5/(n+3.84)"],
+        "low": ["c - h"],
+        "high": ["c + h", "low + 2h"],
+        "d": ["step(low - g) - step(g - high)"],
+        "t": ["2*(1/2)^m", "2*0.5^m", "2/2^m"],
+    },
+    [
+        ("successes", "n", lambda v: v["k"], "successes alone"),
+        ("odds", "p", lambda v: v["k"] / v["f"], "Divided by the failures"),
+        ("failures", "p", lambda v: v["f"] / v["n"], "share of failures"),
+        ("percent", "p", lambda v: 100 * v["p"], "percent"),
+        ("share", "c", lambda v: v["p"], "share itself"),
+        ("nothing above", "c", lambda v: v["k"] / (v["n"] + 3.84), "1.92 is missing"),
+        ("nothing below", "c", lambda v: (v["k"] + 1.92) / v["n"], "3.84 is missing"),
+        ("no 1.96", "h", lambda v: math.sqrt(v["k"] * v["f"] / v["n"] + 0.96) / (v["n"] + 3.84), "1.96 is missing"),
+        ("no root", "h", lambda v: 1.96 * (v["k"] * v["f"] / v["n"] + 0.96) / (v["n"] + 3.84), "root is missing"),
+        ("simple", "h", simple_half_width, "simple formula"),
+        ("whole", "h", lambda v: 2 * v["h"], "whole width"),
+        ("from p", "low", lambda v: v["p"] - v["h"], "middle c"),
+        ("other end", "low", lambda v: v["c"] + v["h"], "upper end"),
+        ("from p", "high", lambda v: v["p"] + v["h"], "middle c"),
+        ("other end", "high", lambda v: v["c"] - v["h"], "lower end"),
+        ("claim", "d", lambda v: v["g"], "claim itself"),
+        ("one way", "t", lambda v: 0.5 ** v["m"], "Either method"),
+        ("share", "t", lambda v: 1 / v["m"], "toss"),
+        ("opposite", "t", lambda v: 1 - 2 / 2 ** v["m"], "opposite"),
+        ("all seeds", "t", lambda v: 2 * 0.5 ** v["n"], "Only the m seeds"),
+    ],
+)
+
+BY_HAND = {
+    "slope": SLOPE,
+    "node": NODE,
+    "graph": GRAPH,
+    "network": NETWORK,
+    "batch": BATCH,
+    "softmax": SOFTMAX,
+    "stuck": STUCK,
+    "steps": STEPS,
+    "seeds": SEEDS_AND_INTERVALS,
+}

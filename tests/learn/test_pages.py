@@ -43,7 +43,8 @@ def test_pages_are_written_and_unknown_lessons_refused(tmp_path) -> None:
     assert [file.name for file in files] == [file_name(name) for name in LESSONS]
     assert all(file.read_text(encoding="utf-8").startswith("<!doctype html>") for file in files)
     with pytest.raises(
-        BadInput, match="there is no lesson 'graf'; there are: slope, node, graph, network, batch, softmax"
+        BadInput,
+        match="there is no lesson 'graf'; there are: slope, node, graph, network, batch, softmax, stuck, steps",
     ):
         write_lessons(tmp_path, ("graf",))
 
@@ -57,7 +58,7 @@ def test_the_command_writes_them(deltarule, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     status, out, err = deltarule("learn")
     assert (
-        (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 6
+        (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 9
     )
     (tmp_path / "file").write_text("")
     status, _, err = deltarule("learn", "file")

@@ -12,8 +12,8 @@ from deltarule.files import make_folder, write_whole
 from deltarule.playground.page_bundle import bundle
 
 FOLDER = Path(__file__).parent
-LESSONS = ("slope", "node", "graph", "network", "batch", "softmax")
-"""The lessons in their order; lesson n is page n of nine."""
+LESSONS = ("slope", "node", "graph", "network", "batch", "softmax", "stuck", "steps", "seeds")
+"""The lessons in their order; lesson n is page n."""
 
 
 def lesson_text(name: str) -> str:

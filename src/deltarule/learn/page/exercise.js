@@ -68,12 +68,13 @@ export function coincidences(exercise) {
   return pairs;
 }
 
-/** Each drawn number is a multiple of 0.05 within its range, of either sign where the range says so; "binary" is 0 or 1. */
+/** Each drawn number is a multiple of 0.05 within its range, of either sign where the range says so; "binary" is 0 or 1, "whole" a whole number. */
 function drawGiven(random) {
   const given = { rate: LESSON.rate };
   for (const name of GIVEN) {
     const [low, high, kind] = LESSON.given[name];
-    const value = kind === "binary" ? Number(random() < 0.5) : Math.round((low + (high - low) * random()) * 20) / 20;
+    const steps = kind === "whole" ? 1 : 20;
+    const value = kind === "binary" ? Number(random() < 0.5) : Math.round((low + (high - low) * random()) * steps) / steps;
     given[name] = kind === "signed" && random() < 0.5 ? -value : value;
   }
   return given;

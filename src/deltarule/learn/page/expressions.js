@@ -4,7 +4,7 @@ export const FUNCTIONS = {
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
   slope: (z) => FUNCTIONS.sigmoid(z) * (1 - FUNCTIONS.sigmoid(z)),
   step: (z) => Number(z > 0),
-  exp: Math.exp, log: Math.log, log10: Math.log10, tanh: Math.tanh, abs: Math.abs,
+  exp: Math.exp, log: Math.log, log10: Math.log10, tanh: Math.tanh, abs: Math.abs, sqrt: Math.sqrt,
 };
 const OPERATIONS = { // 0 log 0 counts as 0, as in the derivations
   "+": (a, b) => a + b,
@@ -23,7 +23,7 @@ export class Unreadable extends Error {}
 export function plain(text) {
   const signs = text.trim().replace(/[−–]/g, "-").replace(/[×·∙⋅]/g, "*").replace(/÷/g, "/").replace(/\*\*/g, "^").replace(/²/g, "^2")
     .replace(/[₀-₉]/g, (sign) => sign.charCodeAt(0) - 0x2080).replace(/[∂d]J\s*\/\s*[∂d](?=[a-z])/g, "∂").replace(/∂d?/g, "d")
-    .replace(/σ['′]/g, "slope").replace(/σ/g, "sigmoid").replace(/δ/g, "d").replace(/α/g, "rate");
+    .replace(/σ['′]/g, "slope").replace(/σ/g, "sigmoid").replace(/δ/g, "d").replace(/α/g, "rate").replace(/[μµ]/g, "mu").replace(/λ/g, "lambda").replace(/√/g, "sqrt");
   return signs.includes("max") ? signs : signs.replace(/(\d*),(\d+)/g, "$1.$2");
 }
 

@@ -2,7 +2,7 @@
 
 import { evaluate, namesIn, parse } from "./expressions.js";
 import { GIVEN, LESSON, QUANTITY, isBackward } from "./lesson.js";
-import { element, setAll, show, spoken, symbol, worked } from "./typeset.js";
+import { element, isWhole, setAll, show, spoken, symbol, worked } from "./typeset.js";
 
 // Where things stand: [share of the width, pixels from the top] in wide boxes, then in tall ones. An edge: names of its numbers,
 // from, to, then where its label stands: share of the way, shift to the side.
@@ -60,7 +60,7 @@ export class Figure {
   }
 
   edit(name, value) {
-    const [least, most, per] = LESSON.given[name][2] === "binary" ? [0, 1, 1] : [-99, 99, 100];
+    const [least, most, per] = !isWhole(name) ? [-99, 99, 100] : [0, LESSON.given[name][2] === "binary" ? 1 : 99, 1];
     this.source.edit(name, Math.min(most, Math.max(least, Math.round(value * per) / per)));
   }
 
@@ -71,7 +71,7 @@ export class Figure {
     if (made.role !== "slider") return;
     const start = this.source.values()[name];
     made.setPointerCapture(event.pointerId);
-    made.onpointermove = ({ clientX }) => this.edit(name, start + Math.round((clientX - event.clientX) / 5) * 0.05);
+    made.onpointermove = ({ clientX }) => this.edit(name, start + Math.round((clientX - event.clientX) / 5) * (isWhole(name) ? 1 : 0.05));
     made.onpointerup = made.onpointercancel = () => (made.onpointermove = null);
   }
 
@@ -83,7 +83,7 @@ export class Figure {
     if (move) {
       const stops = this.order.filter((made) => getComputedStyle(made).visibility === "visible");
       stops[(stops.indexOf(event.target) + move + stops.length) % stops.length].focus();
-    } else if (turn && event.target.role === "slider") this.edit(name, this.source.values()[name] + turn * (LESSON.given[name][2] === "binary" ? 20 : 1));
+    } else if (turn && event.target.role === "slider") this.edit(name, this.source.values()[name] + turn * (isWhole(name) ? 20 : 1));
     else if (/^(Enter| )$/.test(event.key) && this.source.pick) this.source.pick(name);
     else return;
     event.preventDefault();

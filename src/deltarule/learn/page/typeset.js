@@ -3,9 +3,11 @@
 import { namesIn } from "./expressions.js";
 import { GIVEN, LESSON, QUANTITY } from "./lesson.js";
 
-/** d1 is δ₁, dw1 is ∂J/∂w₁, new1 is the new w₁; all else is a letter with an index. */
-const NAME = /^(?:(d)(\d)|d([a-zA-Z])(\d?)|new(\d?)|([a-zA-Z])(\d?))$/;
-const isWhole = (name) => LESSON.given[name]?.[2] === "binary";
+/** d1 is δ₁, dw1 is ∂J/∂w₁, new1 is the new w₁; all else is a letter with an index, or a word. */
+const NAME = /^(?:(d)(\d)|d([a-zA-Z])(\d?)|new(\d?)|([a-zA-Z])([\dam]?))$/;
+const GREEK = { rate: "α", mu: "μ", lambda: "λ" };
+/** Counts, and what is 0 or 1. */
+export const isWhole = (name) => /binary|whole/.test(LESSON.given[name]?.[2] ?? "") || Boolean(LESSON.whole?.includes(name));
 
 /** A number as it is shown: two decimals if given, three digits if computed. */
 export function show(value, name = "") {
@@ -26,7 +28,7 @@ function partsOf(name) {
   if (isDelta) return { letter: "δ", index: delta, of: "" };
   if (gradient) return { letter: gradient, index: gradientIndex, of: "∂" };
   if (newIndex !== undefined) return { letter: "w", index: newIndex, of: "new" };
-  return { letter: letter ?? (name === "rate" ? "α" : name), index: index ?? "", of: "" };
+  return { letter: GREEK[name] ?? letter ?? name, index: index ?? "", of: "" };
 }
 
 const symbolOf = ({ letter, index }) => `<i>${letter}</i>${index && `<sub>${index}</sub>`}`;
@@ -76,6 +78,8 @@ export function treeMath(node, values = null, level = 0) {
     case "number": return number(node.text);
     case "name": return values ? number(show(values[node.name], node.name)) : symbolMath(node.name);
     case "call":
+      if (node.name === "sqrt") return `<msqrt>${inner(node.of)}</msqrt>`;
+      if (node.name === "abs") return `<mrow><mo stretchy=false form="prefix">|</mo>${inner(node.of)}<mo stretchy=false form="postfix">|</mo></mrow>`;
       if (node.name === "step") return bracket(`${inner(node.of.left)}<mo>&gt;</mo>${inner(node.of.right)}`); // 1 if it holds, else 0
       return `<mi>${{ sigmoid: "σ", slope: "σ′" }[node.name] ?? node.name}</mi>${bracket(inner(node.of))}`;
     case "max": return `<mi>max</mi>${bracket(`${inner(node.left)}<mo separator="true">,</mo>${inner(node.right)}`)}`;

@@ -3,7 +3,7 @@
 import { MAX_LENGTH, Unreadable, evaluate, namesIn, parse } from "./expressions.js";
 import { drawExercise, judge } from "./exercise.js";
 import { Figure } from "./figure.js";
-import { BLANKS, EXAMPLE, GIVEN, LESSON, QUANTITY, computeAll } from "./lesson.js";
+import { BLANKS, EXAMPLE, LESSON, computeAll } from "./lesson.js";
 import { chips, element, formula, setAll, show, spoken, symbol, symbolMath, typeset, worked } from "./typeset.js";
 
 const TASKS = LESSON.tasks.map(([title, names, needed]) => ({ title, all: names.split(" "), most: needed ?? Infinity }));
@@ -25,7 +25,7 @@ export function makeWorksheet(box) {
   const find = (selector) => box.querySelector(selector);
   Object.assign(parts, { progressText: find("output"), progress: find("progress"), seed: find(".bar a"), code: find(".code input"), codeText: find(".code span") });
   const start = computeAll(EXAMPLE);
-  sheetFigure = new Figure(find(".beside"), { label: "The figure of the exercise", values: () => sheet?.values ?? start, isShown: (name) => GIVEN.includes(name) || isDone(name),
+  sheetFigure = new Figure(find(".beside"), { label: "The figure of the exercise", values: () => sheet?.values ?? start, isShown: (name) => !BLANKS.includes(name) || isDone(name),
     pick(name) {
       const { input } = rows[active];
       if (!input.readOnly) input.setRangeText(name, input.selectionStart, input.selectionEnd, "end");
