@@ -349,9 +349,9 @@ def test_a_lesson_is_short_and_in_order(name):
     text = (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert (
-        len(headings) == 6
+        len(headings) == 7
         and headings[0] == "Guess first"
-        and headings[3:] == ["Your turn", "Break it", "What a framework does"]
+        and headings[3:] == ["Your turn", "Fill in Python", "Break it", "What a framework does"]
     )
     assert len(re.findall(r"[^\W\d_]{2,}", re.sub(r"<[^>]+>", " ", text))) <= 900
     assert re.findall(r'data-part="(\w+)"', text) == ["guess", "figure", "worksheet", "breaks"]

@@ -384,21 +384,30 @@ def _check_module(module: ModuleType, hint: str) -> CodeReport:
     made = {type(one) for one in objects.values()}
     objects |= {name: one for name, one in own.items() if _is_layer_class(one) and one not in made}
     partners = {name: _partner_of(name, functions) for name in functions}
-    reports, left = {}, []
+    reports, left = {}, dict[str, BadInput]()
     for name, one in (functions | objects).items():
         if name in partners.values():
             continue
         partner = partners.get(name)
         try:
             reports[name] = check(one, *([functions[partner]] if partner else []), hint=hint)
-        except BadInput:
-            left.append(name)
+        except BadInput as error:
+            left[name] = error
     if not reports:
+        for error in left.values():
+            if _is_of_user(error):
+                raise error
         raise BadInput(
             f"{module.__name__} has no gradients that can be checked as they are; give a function or an object of it, "
             "and what it is called with"
         )
     return _merged(module.__name__, reports, left)
+
+
+def _is_of_user(error: BadInput) -> bool:
+    """Whether a function failed in its own lines; otherwise we called it wrongly."""
+    cause = error.__cause__
+    return cause is not None and cause.__traceback__ is not None and cause.__traceback__.tb_next is not None
 
 
 def _is_layer_class(one: Any) -> bool:
@@ -416,7 +425,7 @@ def _partner_of(name: str, functions: Mapping[str, Any]) -> str | None:
     return next((one for one, found in named.items() if found and name in found.groups()), None)
 
 
-def _merged(module: str, reports: Mapping[str, CodeReport], left: Sequence[str]) -> CodeReport:
+def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, BadInput]) -> CodeReport:
     """One report of several functions: it is that of the first wrong one, with the arrays of all."""
     first = next(
         (name for verdict in ("WRONG", "not proved") for name, one in reports.items() if one.verdict == verdict), ""
@@ -425,7 +434,11 @@ def _merged(module: str, reports: Mapping[str, CodeReport], left: Sequence[str])
         replace(array, name=f"{name}: {array.name}") for name, one in reports.items() for array in one.arrays
     )
     notes = [Note("code", text=f"{name}: {note}") for name, one in reports.items() for note in one.notes]
-    notes += [Note("code", text=f"not checked, as its arguments are not known: {join_names(left)}")] if left else []
+    notes += [Note("code", text=f"not checked: {error}") for error in left.values() if _is_of_user(error)]
+    unknown = [name for name, error in left.items() if not _is_of_user(error)]
+    notes += (
+        [Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}")] if unknown else []
+    )
     report = reports[first] if first else next(iter(reports.values()))
     counts = {
         name: sum(getattr(one, name) for one in reports.values()) for name in ("entries", "compared", "kinks", "faint")

@@ -141,6 +141,8 @@ def _check_definitions(path: Path, problem: BadInput) -> "CodeReport":
             with show_elapsed_time("the gradients are checked"):
                 return check_any(module)
         except BadInput as error:
+            if error.__cause__ is not None:  # the user's code itself failed
+                raise
             raise BadInput(f"{problem}, and {error}{_how_to_call(module)}") from error
         finally:
             del sys.modules[path.stem]

@@ -13,6 +13,7 @@ Folder = Annotated[Path, argument("FOLDER", "Where to write them."), Output("fol
 
 
 def learn(folder: Folder = Path("lessons")) -> Result:
-    """Write lessons on backpropagation, with worksheets, as pages for the browser."""
+    """Write lessons on backpropagation, with worksheets and exercises, as pages for the browser."""
     files = write_lessons(folder)
-    return Result(None, [f"Written: {one_line(file)}" for file in files])
+    exercises = "Beside each page lies its exercise, as a script and as a notebook; those that were there are kept."
+    return Result(None, [*(f"Written: {one_line(file)}" for file in files), exercises])

@@ -9,6 +9,7 @@ from typing import Any
 
 from deltarule.errors import BadInput
 from deltarule.files import make_folder, write_whole
+from deltarule.learn.exercises import lesson_exercises
 from deltarule.playground.page_bundle import bundle
 
 FOLDER = Path(__file__).parent
@@ -62,7 +63,7 @@ def lesson_page(name: str) -> str:
 
 
 def write_lessons(folder: Path, names: tuple[str, ...] = LESSONS) -> list[Path]:
-    """Write lessons into a folder, and return the files."""
+    """Write lessons with their exercises into a folder, and return the pages; exercises that are there are kept."""
     for name in names:
         if name not in LESSONS:
             raise BadInput(f"there is no lesson {name!r}; there are: {', '.join(LESSONS)}")
@@ -70,7 +71,16 @@ def write_lessons(folder: Path, names: tuple[str, ...] = LESSONS) -> list[Path]:
     files = [folder / file_name(name) for name in names]
     for name, file in zip(names, files, strict=True):
         write_whole(file, lesson_page(name))
+        write_exercises(folder, name)
     return files
+
+
+def write_exercises(folder: Path, name: str) -> None:
+    """Write the files of a lesson's exercise, but none that is there: a learner may have filled it."""
+    solution = FOLDER / "lessons" / f"{name}.py"
+    for file, text in lesson_exercises(solution, file_name(name).removesuffix(".html")).items():
+        if not (folder / file).exists():
+            write_whole(folder / file, text)
 
 
 def file_name(name: str) -> str:
