@@ -436,9 +436,8 @@ def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, B
     notes = [Note("code", text=f"{name}: {note}") for name, one in reports.items() for note in one.notes]
     notes += [Note("code", text=f"not checked: {error}") for error in left.values() if _is_of_user(error)]
     unknown = [name for name, error in left.items() if not _is_of_user(error)]
-    notes += (
-        [Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}")] if unknown else []
-    )
+    if unknown:
+        notes.append(Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}"))
     report = reports[first] if first else next(iter(reports.values()))
     counts = {
         name: sum(getattr(one, name) for one in reports.values()) for name in ("entries", "compared", "kinks", "faint")
