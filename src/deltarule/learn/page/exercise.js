@@ -3,12 +3,17 @@
 import { evaluate, namesIn, parse, plain } from "./expressions.js";
 import { BLANKS, GIVEN, LESSON, QUANTITIES, QUANTITY, computeAll } from "./lesson.js";
 
+/** @typedef {import("./expressions.js").Values} Values */
+/** @typedef {{given: Values, values: Values, rounded: Values, tolerance: Values}} Exercise */
+
+/** @param {number} value */
 const round3 = (value) => Number(value.toPrecision(3));
-/** Half a unit of the third significant digit: by so much does rounding change a number. */
+/** Half a unit of the third significant digit: by so much does rounding change a number. @param {number} value */
 const half = (value) => (value === 0 ? 0 : 0.5 * 10 ** (Math.floor(Math.log10(Math.abs(value))) - 2)) * 1.0001;
 
-/** How far a right answer may be off if every blank before it was rounded: its own rounding and, to first order, theirs. */
+/** How far a right answer may be off if every blank before it was rounded: its own rounding and, to first order, theirs. @param {Values} values */
 function tolerances(values) {
+  /** @type {Values} */
   const tolerance = {};
   for (const { name, formula } of QUANTITIES) {
     tolerance[name] = 1.1 * half(values[name]); // some round twice: 0.28651, 0.2865, 0.287
@@ -19,28 +24,30 @@ function tolerances(values) {
   return tolerance;
 }
 
-/** An exercise: given numbers, right values, the same from rounded ones, and tolerances. */
+/** An exercise: given numbers, right values, the same from rounded ones, and tolerances. @param {Values} given @returns {Exercise} */
 function createExercise(given) {
   const values = computeAll(given);
   return { given, values, rounded: computeAll(given, round3), tolerance: tolerances(values) };
 }
 
-/** What a number in a blank is: {kind: "right" | "short" | "slip" | "unknown", sentence}. `typed` holds the learner's own numbers. */
+/** What a number in a blank is: {kind: "right" | "short" | "slip" | "unknown", sentence}. `typed` holds the learner's own numbers.
+ * @param {Exercise} exercise @param {string} name @param {number} value @param {Values} typed */
 export function judge(exercise, name, value, typed = {}, text = "") {
   const right = exercise.values[name];
   if (Math.abs(value - right) <= exercise.tolerance[name]) return { kind: "right" };
+  /** @param {import("./expressions.js").Tree} tree */
   const fits = (tree) => [exercise.values, exercise.rounded, { ...exercise.values, ...typed, [name]: right }].some((values) => {
     const slip = evaluate(tree, values);
     return Number.isFinite(slip) && Math.abs(value - slip) <= half(slip);
   });
-  const sentences = new Set(QUANTITY[name].slips.filter(({ tree }) => fits(tree)).map(({ sentence }) => sentence));
+  const sentences = new Set((QUANTITY[name].slips ?? []).filter(({ tree }) => fits(tree)).map(({ sentence }) => sentence));
   if (sentences.size === 1) return { kind: "slip", sentence: [...sentences][0] };
   const digits = plain(text).match(/^-?0*\.?0*(\d*\.?\d*)$/)?.[1].replace(".", "").length ?? 3;
   const isShort = !sentences.size && digits > 0 && digits < 3 && Number(right.toPrecision(digits)) === value;
   return isShort ? { kind: "short", sentence: "Right so far; give three significant digits." } : { kind: "unknown" };
 }
 
-/** Numbers from 0 to 1 (mulberry32). */
+/** Numbers from 0 to 1 (mulberry32). @param {number} seed */
 function randomNumbers(seed) {
   let state = Math.imul(seed + 1, 0x9e3779b9);
   return () => {
@@ -51,12 +58,12 @@ function randomNumbers(seed) {
   };
 }
 
-/** How many pairs of slips can't be told apart; infinitely many if a slip is as good as right. */
+/** How many pairs of slips can't be told apart; infinitely many if a slip is as good as right. @param {Exercise} exercise */
 export function coincidences(exercise) {
   let pairs = 0;
   for (const name of BLANKS) {
     const right = exercise.values[name];
-    const slips = QUANTITY[name].slips.map(({ tree, sentence }) => {
+    const slips = (QUANTITY[name].slips ?? []).map(({ tree, sentence }) => {
       const value = evaluate(tree, exercise.values);
       return { value, sentence, reach: 2 * half(value) + Math.abs(value - evaluate(tree, exercise.rounded)) };
     }).filter(({ value }) => Number.isFinite(value) && value !== right); // what gives the right number is not wrong here
@@ -68,8 +75,9 @@ export function coincidences(exercise) {
   return pairs;
 }
 
-/** Each drawn number is a multiple of 0.05 within its range, of either sign where the range says so; "binary" is 0 or 1, "whole" a whole number. */
+/** Each drawn number is a multiple of 0.05 within its range, of either sign where the range says so; "binary" is 0 or 1, "whole" a whole number. @param {() => number} random */
 function drawGiven(random) {
+  /** @type {Values} */
   const given = { rate: LESSON.rate };
   for (const name of GIVEN) {
     const [low, high, kind] = LESSON.given[name];
@@ -80,15 +88,16 @@ function drawGiven(random) {
   return given;
 }
 
+/** @param {number} seed @returns {Exercise & {seed: number}} */
 export function drawExercise(seed) {
   const random = randomNumbers(seed);
-  let best = null;
+  let best = /** @type {(Exercise & {seed: number}) | null} */ (null);
   let fewest = Infinity;
   for (let attempt = 0; fewest > 0 && attempt < 20000; attempt++) {
     const given = drawGiven(random);
     const values = computeAll(given);
-    const isFriendly = LESSON.friendly.every(([names, low, high]) => names.split(" ").every((name) => Math.abs(values[name]) > low && Math.abs(values[name]) < high))
-      && (LESSON.positive ?? []).every((text) => evaluate(parse(text), values) > 0) && new Set(GIVEN.map((name) => Math.abs(given[name]))).size >= LESSON.distinct;
+    const isFriendly = LESSON.friendly.every((/** @type {[string, number, number]} */ [names, low, high]) => names.split(" ").every((name) => Math.abs(values[name]) > low && Math.abs(values[name]) < high))
+      && (LESSON.positive ?? []).every((/** @type {string} */ text) => evaluate(parse(text), values) > 0) && new Set(GIVEN.map((name) => Math.abs(given[name]))).size >= LESSON.distinct;
     if (!isFriendly) continue;
     const exercise = createExercise(given);
     // Where large numbers cancel, rounding would make much more right than is.
@@ -96,5 +105,6 @@ export function drawExercise(seed) {
     const found = coincidences(exercise);
     if (found < fewest) [best, fewest] = [{ ...exercise, seed }, found];
   }
+  if (!best) throw new Error(`exercise ${seed} has no numbers`);
   return best;
 }

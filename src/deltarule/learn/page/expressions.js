@@ -1,11 +1,16 @@
 // One small language for a lesson's formulas, its slips, the typesetting and what a learner types.
 
+/** @typedef {{op: string} & Record<string, any>} Tree of an expression: its parts are `of`, or `left` and `right` */
+/** @typedef {Record<string, number>} Values */
+
+/** @type {Record<string, (z: number) => number>} */
 export const FUNCTIONS = {
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
   slope: (z) => FUNCTIONS.sigmoid(z) * (1 - FUNCTIONS.sigmoid(z)),
   step: (z) => Number(z > 0),
   exp: Math.exp, log: Math.log, log10: Math.log10, tanh: Math.tanh, abs: Math.abs, sqrt: Math.sqrt,
 };
+/** @type {Record<string, (a: number, b: number) => number>} */
 const OPERATIONS = { // 0 log 0 counts as 0, as in the derivations
   "+": (a, b) => a + b,
   "-": (a, b) => a - b,
@@ -14,34 +19,38 @@ const OPERATIONS = { // 0 log 0 counts as 0, as in the derivations
   "^": (a, b) => a ** b,
   max: Math.max,
 };
-const ALIASES = { __proto__: null, ln: "log", sigma: "sigmoid", alpha: "rate", lr: "rate", h1: "a1", h2: "a2", delta1: "d1", delta2: "d2", delta3: "d3", j: "J", j1: "J1" };
+/** @type {Record<string, string>} */
+const ALIASES = /** @type {any} */ ({ __proto__: null, ln: "log", sigma: "sigmoid", alpha: "rate", lr: "rate", h1: "a1", h2: "a2", delta1: "d1", delta2: "d2", delta3: "d3", j: "J", j1: "J1" });
 export const MAX_LENGTH = 200;
 
 export class Unreadable extends Error {}
 
-/** Signs as people type or paste them, made plain: − × · 0,5 δ₁ σ ∂J/∂w5. */
+/** Signs as people type or paste them, made plain: − × · 0,5 δ₁ σ ∂J/∂w5. @param {string} text */
 export function plain(text) {
   const signs = text.trim().replace(/[−–]/g, "-").replace(/[×·∙⋅]/g, "*").replace(/÷/g, "/").replace(/\*\*/g, "^").replace(/²/g, "^2")
-    .replace(/[₀-₉]/g, (sign) => sign.charCodeAt(0) - 0x2080).replace(/[∂d]J\s*\/\s*[∂d](?=[a-z])/g, "∂").replace(/∂d?/g, "d")
+    .replace(/[₀-₉]/g, (sign) => String(sign.charCodeAt(0) - 0x2080)).replace(/[∂d]J\s*\/\s*[∂d](?=[a-z])/g, "∂").replace(/∂d?/g, "d")
     .replace(/σ['′]/g, "slope").replace(/σ/g, "sigmoid").replace(/δ/g, "d").replace(/α/g, "rate").replace(/[μµ]/g, "mu").replace(/λ/g, "lambda").replace(/√/g, "sqrt");
   return signs.includes("max") ? signs : signs.replace(/(\d*),(\d+)/g, "$1.$2");
 }
 
-/** A tree of {op, …}. Recursive descent; two things side by side are multiplied. */
+/** A tree of {op, …}. Recursive descent; two things side by side are multiplied. @param {string} text @returns {Tree} */
 export function parse(text) {
   const source = plain(text);
   if (source.length > MAX_LENGTH) throw new Unreadable("That is too long to read.");
   const tokens = source.match(/\d+\.?\d*(?:e[-+]?\d+)?|\.\d+|[A-Za-z_]\w*|\S/g) ?? [];
   let at = 0;
+  /** @param {string[]} signs */
   const take = (...signs) => (signs.includes(tokens[at]) ? tokens[at++] : "");
   const close = () => {
     if (!take(")")) throw new Unreadable("A bracket is not closed.");
   };
+  /** @returns {Tree} */
   const sum = () => {
     let left = product();
     for (let op; (op = take("+", "-")); ) left = { op, left, right: product() };
     return left;
   };
+  /** @returns {Tree} */
   const product = () => {
     let left = signed();
     for (;;) {
@@ -50,11 +59,14 @@ export function parse(text) {
       left = { op, left, right: signed() };
     }
   };
+  /** @returns {Tree} */
   const signed = () => (take("-") ? { op: "neg", of: signed() } : take("+") ? signed() : power());
+  /** @returns {Tree} */
   const power = () => {
     const left = primary();
     return take("^") ? { op: "^", left, right: signed() } : left;
   };
+  /** @returns {Tree} */
   const primary = () => {
     const token = tokens[at++];
     if (token === undefined) throw new Unreadable("Something is missing at the end.");
@@ -84,6 +96,7 @@ export function parse(text) {
   return tree;
 }
 
+/** @param {Tree} node @param {Values} values @returns {number} */
 export function evaluate(node, values) {
   switch (node.op) {
     case "number": return node.value;
@@ -94,7 +107,7 @@ export function evaluate(node, values) {
   }
 }
 
-/** The names in a tree, each once, in order. */
+/** The names in a tree, each once, in order. @param {Tree} node @param {Set<string>} found */
 export function namesIn(node, found = new Set()) {
   if (node.op === "name") found.add(node.name);
   for (const part of [node.of, node.left, node.right]) if (part) namesIn(part, found);

@@ -7,23 +7,26 @@ import { element, formula, result, show, symbol, treeMath, typeset, typesetCode 
 import { makeWorksheet } from "./worksheet.js";
 
 /** The places in the text, by name: <div class="lesson" data-part="figure"></div>. */
+/** @param {string} name @returns {HTMLElement | null} */
 const placeOf = (name) => document.querySelector(`[data-part="${name}"]`);
 const LAST = LESSON.captions.length - 1;
 export let example = computeAll(EXAMPLE);
-const figures = [];
+const figures = /** @type {Figure[]} */ ([]);
 
+/** @param {import("./expressions.js").Values} changed */
 export function setExample(changed) {
   example = computeAll(Object.fromEntries(GIVEN.map((name) => [name, changed[name] ?? example[name]])));
   for (const figure of figures) figure.draw();
   fillNumbers();
 }
 
-/** Numbers into a text of the lesson: {w5}, or the size of an expression, {|rate*dw1|}. */
+/** Numbers into a text of the lesson: {w5}, or the size of an expression, {|rate*dw1|}. @param {string} text */
 const fillText = (text) => typeset(text.replace(/\{(\|?)([^}|]+)\|?\}/g, (_, size, of) => {
   const value = evaluate(parse(of), example);
   return show(size ? Math.abs(value) : value, of);
 }));
 
+/** @param {HTMLElement} box */
 function makeGuess(box) {
   const { choices, right, measure, verb } = LESSON.guess;
   const fieldset = element("fieldset", { class: "choices", "aria-label": "Your guess" });
@@ -39,12 +42,13 @@ function makeGuess(box) {
   box.append(fieldset, said);
 }
 
+/** @param {HTMLElement} box */
 function makeSteps(box) {
   box.innerHTML = `<div class="steps"><button type="button" aria-label="One step back">◀</button><input type="range" min="0" max="${LAST}" value="0" aria-label="Step">
     <button type="button" aria-label="One step on">▶</button><output></output></div><div></div>`;
-  const [back, slider, on, text] = box.firstChild.children;
+  const [back, slider, on, text] = /** @type {any[]} */ ([...box.children[0].children]);
   const now = () => Number(slider.value);
-  const figure = new Figure(box.lastChild, { label: "The figure with its numbers", values: () => example, edit: (name, value) => setExample({ [name]: value }), isShown: (name) => !(QUANTITY[name]?.step > now()) });
+  const figure = new Figure(box.children[1], { label: "The figure with its numbers", values: () => example, edit: (name, value) => setExample({ [name]: value }), isShown: (name) => !(QUANTITY[name]?.step > now()) });
   figures.push(figure);
   const draw = () => {
     const step = now();
@@ -69,19 +73,20 @@ function makeSteps(box) {
   draw();
 }
 
+/** @param {HTMLElement} box */
 function makeBreaks(box) {
   const [buttons, said, place] = [element("div", { class: "row" }), element("p", { class: "broken", role: "status" }), element("div", {})];
   box.append(buttons, said, place);
   const figure = new Figure(place, { label: "The same figure, after all steps", values: () => example, edit: (name, value) => setExample({ [name]: value }), isShown: () => true });
   figures.push(figure);
-  let last = {};
+  let last = /** @type {Record<string, any>} */ ({});
   for (const spec of LESSON.breaks) {
     const button = element("button", { type: "button" }, typeset(spec.title));
     button.addEventListener("click", () => {
       if (spec.text !== undefined) last = spec;
       const before = spec.again ? example : computeAll(EXAMPLE);
-      const changed = (spec.set ?? "").split(";").filter(Boolean).map((change) => change.split(" = ").map((part) => part.trim()));
-      setExample({ ...before, ...Object.fromEntries(changed.map(([name, to]) => [name, evaluate(parse(to), before)])) });
+      const changed = (spec.set ?? "").split(";").filter(Boolean).map((/** @type {string} */ change) => change.split(" = ").map((part) => part.trim()));
+      setExample({ ...before, ...Object.fromEntries(changed.map((/** @type {[string, string]} */ [name, to]) => [name, evaluate(parse(to), before)])) });
       said.innerHTML = fillText((last.zero && example[last.zero] !== 0 ? last.otherwise : last.text) ?? "");
       figure.rest(LESSON.watched);
     });
@@ -91,21 +96,24 @@ function makeBreaks(box) {
 
 /** “d1 = J_z1, z3_a1 = w5” in symbols, and “d3*w5, w5” in the example's numbers. */
 function fillFormulas() {
-  for (const place of document.querySelectorAll("[data-math]")) {
-    place.innerHTML = place.dataset.math.split(", ").map((part) => formula(part.split(" = ").map((side) => treeMath(parse(side))).join("<mo>=</mo>"))).join(", &nbsp; ");
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-math]"))) {
+    place.innerHTML = (place.dataset.math ?? "").split(", ").map((part) => formula(part.split(" = ").map((side) => treeMath(parse(side))).join("<mo>=</mo>"))).join(", &nbsp; ");
   }
   for (const code of document.querySelectorAll("p code, li code, summary code, h2 code, td code")) {
-    const symbols = typesetCode(code.textContent);
+    const symbols = typesetCode(code.textContent ?? "");
     if (symbols) code.replaceWith(element("span", {}, symbols));
   }
 }
 function fillNumbers() {
-  for (const place of document.querySelectorAll("[data-numbers]")) {
-    place.innerHTML = place.dataset.numbers.split(", ").map(parse).map((tree) => (tree.op === "name" ? "" : formula(`<mo>=</mo>${treeMath(tree, example)}`)) + result(evaluate(tree, example), tree.name)).join(", &nbsp; ");
+  for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-numbers]"))) {
+    place.innerHTML = (place.dataset.numbers ?? "").split(", ").map(parse).map((tree) => (tree.op === "name" ? "" : formula(`<mo>=</mo>${treeMath(tree, example)}`)) + result(evaluate(tree, example), tree.name)).join(", &nbsp; ");
   }
 }
 
 const MAKERS = { guess: makeGuess, figure: makeSteps, worksheet: makeWorksheet, breaks: makeBreaks };
-for (const [name, make] of Object.entries(MAKERS)) if (placeOf(name)) make(placeOf(name));
+for (const [name, make] of Object.entries(MAKERS)) {
+  const place = placeOf(name);
+  if (place) make(place);
+}
 fillFormulas();
 fillNumbers();

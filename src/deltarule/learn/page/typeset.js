@@ -3,13 +3,18 @@
 import { namesIn } from "./expressions.js";
 import { GIVEN, LESSON, QUANTITY } from "./lesson.js";
 
+/** @typedef {import("./expressions.js").Tree} Tree */
+/** @typedef {import("./expressions.js").Values} Values */
+/** @typedef {{letter: string, index: string, of: "" | "new" | "∂"}} Parts */
+
 /** d1 is δ₁, dw1 is ∂J/∂w₁, new1 is the new w₁; all else is a letter with an index, or a word. */
 const NAME = /^(?:(d)(\d)|d([a-zA-Z])(\d?)|new(\d?)|([a-zA-Z])([\dam]?))$/;
+/** @type {Record<string, string>} */
 const GREEK = { rate: "α", mu: "μ", lambda: "λ" };
-/** Counts, and what is 0 or 1. */
+/** Counts, and what is 0 or 1. @param {string} name */
 export const isWhole = (name) => /binary|whole/.test(LESSON.given[name]?.[2] ?? "") || Boolean(LESSON.whole?.includes(name));
 
-/** A number as it is shown: two decimals if given, three digits if computed. */
+/** A number as it is shown: two decimals if given, three digits if computed. @param {number | undefined} value */
 export function show(value, name = "") {
   if (value === undefined || Number.isNaN(value)) return "?";
   let text = String(value);
@@ -17,12 +22,12 @@ export function show(value, name = "") {
   else if (!Number.isFinite(value)) text = value > 0 ? "∞" : "−∞";
   else if (value && !isWhole(name) && name !== "rate") {
     text = Math.abs(value) < 1e-4 ? value.toExponential(1) : Math.abs(value) < 1000 ? value.toPrecision(3) : String(Math.round(value));
-    text = text.replace(/e-(\d+)/, (_, power) => `·10⁻${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("")}`);
+    text = text.replace(/e-(\d+)/, (_, power) => `·10⁻${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`);
   }
   return text.replace("-", "−");
 }
 
-/** {letter, index, of: "" | "new" | "∂"} */
+/** @param {string} name @returns {Parts} */
 function partsOf(name) {
   const [, isDelta, delta, gradient, gradientIndex, newIndex, letter, index] = name.match(NAME) ?? [];
   if (isDelta) return { letter: "δ", index: delta, of: "" };
@@ -31,31 +36,36 @@ function partsOf(name) {
   return { letter: GREEK[name] ?? letter ?? name, index: index ?? "", of: "" };
 }
 
+/** @param {{letter: string, index: string}} parts */
 const symbolOf = ({ letter, index }) => `<i>${letter}</i>${index && `<sub>${index}</sub>`}`;
-/** The symbol of a name for labels: ∂w1 is short for ∂J/∂w1. */
+/** The symbol of a name for labels: ∂w1 is short for ∂J/∂w1. @param {string} name */
 export function symbol(name) {
   const parts = partsOf(name);
-  return `${{ new: "new ", "∂": "∂" }[parts.of] ?? ""}${symbolOf(parts)}`;
+  return `${{ new: "new ", "∂": "∂", "": "" }[parts.of]}${symbolOf(parts)}`;
 }
+/** @param {string} word */
 const isName = (word) => GIVEN.includes(word) || Object.hasOwn(QUANTITY, word) || LESSON.letters.includes(word);
-/** The symbol of a name for running text: dw1 is ∂J/∂w1. */
+/** The symbol of a name for running text: dw1 is ∂J/∂w1. @param {string} name */
 const textSymbol = (name) => (partsOf(name).of === "∂" ? `∂<i>J</i>/${symbol(name)}` : symbol(name));
-/** Typeset the names in a sentence of the lesson: “w5 leads to z3” gets italics and subscripts. */
+/** Typeset the names in a sentence of the lesson: “w5 leads to z3” gets italics and subscripts. @param {string} text @param {string[]} kept */
 export const typeset = (text, kept = LESSON.words) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/∂J\/∂([a-z]\d?)\b|δ(\d)|(?<!’)\b[a-zA-Z]+\d?(?![\w’])/g, (word, of, delta) =>
   of ? textSymbol(`d${of}`) : delta ? symbol(`d${delta}`) : isName(word) && !kept.includes(word) ? textSymbol(word) : word);
-/** Typeset a text that is a name, a gradient or an equation of names; "" for another text. */
+/** Typeset a text that is a name, a gradient or an equation of names; "" for another text. @param {string} text */
 export function typesetCode(text) {
   const words = text.match(/[a-zA-Z]+\d?/g) ?? [];
   return /^[\w∂/ =…]+$/.test(text) && words.length && words.every((word) => isName(word) || word === "J") ? typeset(text, []) : "";
 }
-/** A name for the ear. */
+/** A name for the ear. @param {string} name */
 export function spoken(name) {
   const { letter, index, of } = partsOf(name);
-  return [{ new: "new", "∂": "gradient of" }[of], letter === "δ" ? "delta" : letter, index].filter(Boolean).join(" ");
+  return [{ new: "new", "∂": "gradient of", "": "" }[of], letter === "δ" ? "delta" : letter, index].filter(Boolean).join(" ");
 }
 
+/** @param {string} top @param {string} bottom */
 const fraction = (top, bottom) => `<mfrac><mrow><mo>∂</mo>${top}</mrow><mrow><mo>∂</mo>${bottom}</mrow></mfrac>`;
+/** @param {{letter: string, index: string}} parts */
 const letterMath = ({ letter, index }) => (index ? `<msub><mi>${letter}</mi><mn>${index}</mn></msub>` : `<mi>${letter}</mi>`);
+/** @param {string} name @returns {string} */
 export function symbolMath(name) {
   const [top, bottom] = name.split("_"); // J_z1 is ∂J/∂z1
   if (bottom) return fraction(symbolMath(top), symbolMath(bottom));
@@ -64,14 +74,22 @@ export function symbolMath(name) {
   return parts.of === "new" ? `<mrow><mtext>new</mtext><mspace width="0.25em"/>${letterMath(parts)}</mrow>` : letterMath(parts);
 }
 
+/** @type {Record<string, string>} */
+const NAMES_OF_FUNCTIONS = { sigmoid: "σ", slope: "σ′" };
+/** @type {Record<string, number>} */
 const LEVEL = { "+": 1, "-": 1, neg: 1, "*": 2, "^": 3 };
 const [OPEN, CLOSE, MINUS] = ["prefix>(", "postfix>)", "prefix>−"].map((sign) => `<mo stretchy=false form=${sign}</mo>`);
+/** @param {string} inner */
 const bracket = (inner) => `<mrow>${OPEN}${inner}${CLOSE}</mrow>`;
+/** @param {Tree} node */
 const plusOrMinus = ({ op }) => `<mo form="infix">${op === "-" ? "−" : "+"}</mo>`;
-/** A tree as MathML; with values, numbers stand for the names. What binds less than `level` gets brackets. */
+/** A tree as MathML; with values, numbers stand for the names. What binds less than `level` gets brackets.
+ * @param {Tree} node @param {Values | null} values @returns {string} */
 export function treeMath(node, values = null, level = 0) {
   const own = LEVEL[node.op] ?? 4;
+  /** @param {Tree} part */
   const inner = (part, least = 0) => treeMath(part, values, least);
+  /** @param {string} text */
   const number = (text) => (text[0] !== "−" ? `<mn>${text}</mn>` : (level ? bracket : String)(`${MINUS}<mn>${text.slice(1)}</mn>`));
   let math;
   switch (node.op) {
@@ -81,7 +99,7 @@ export function treeMath(node, values = null, level = 0) {
       if (node.name === "sqrt") return `<msqrt>${inner(node.of)}</msqrt>`;
       if (node.name === "abs") return `<mrow><mo stretchy=false form="prefix">|</mo>${inner(node.of)}<mo stretchy=false form="postfix">|</mo></mrow>`;
       if (node.name === "step") return bracket(`${inner(node.of.left)}<mo>&gt;</mo>${inner(node.of.right)}`); // 1 if it holds, else 0
-      return `<mi>${{ sigmoid: "σ", slope: "σ′" }[node.name] ?? node.name}</mi>${bracket(inner(node.of))}`;
+      return `<mi>${NAMES_OF_FUNCTIONS[node.name] ?? node.name}</mi>${bracket(inner(node.of))}`;
     case "max": return `<mi>max</mi>${bracket(`${inner(node.left)}<mo separator="true">,</mo>${inner(node.right)}`)}`;
     case "/": return `<mfrac><mrow>${inner(node.left)}</mrow><mrow>${inner(node.right)}</mrow></mfrac>`;
     case "^": return `<msup><mrow>${inner(node.left, 4)}</mrow><mrow>${inner(node.right)}</mrow></msup>`;
@@ -91,28 +109,33 @@ export function treeMath(node, values = null, level = 0) {
   }
   return own < level ? bracket(math) : math;
 }
+/** @param {string} inner */
 export const formula = (inner) => `<math>${inner}</math>`;
-/** A sum in pieces, so that a line may break before each + or −. */
+/** A sum in pieces, so that a line may break before each + or −. @param {Tree} node @param {Values | null} values @returns {string} */
 function pieces(node, values, lead = "", tail = "") {
   if (node.op === "neg" && node.of.op === "+") return pieces(node.of, values, lead + MINUS + OPEN, CLOSE);
   if (node.op !== "+" && node.op !== "-") return formula(lead + treeMath(node, values, 2) + tail);
   return `${pieces(node.left, values, lead)} ${pieces(node.right, values, plusOrMinus(node), tail)}`;
 }
+/** @param {number} value */
 export const result = (value, name = "") => formula(`<mo>=</mo>${treeMath({ op: "name", name }, { [name]: value })}`);
-/** A formula in symbols, then in numbers. */
+/** A formula in symbols, then in numbers. @param {string} name @param {Values} values */
 export function worked(name, values) {
   const { formula: tree } = QUANTITY[name];
   const inNumbers = tree.op === "name" ? "" : pieces(tree, values, "<mo>=</mo>");
   return `${pieces(tree, null, `${symbolMath(name)}<mo>=</mo>`)} ${inNumbers} ${result(values[name], name)}`;
 }
 
+/** @param {string} tag @param {Record<string, any>} attributes @param {(string | Node)[]} children @returns {any} */
 export function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   setAll(made, attributes);
   for (const child of children) typeof child === "string" ? made.insertAdjacentHTML("beforeend", child) : made.append(child);
   return made;
 }
+/** @param {Element} made @param {Record<string, any>} attributes */
 export function setAll(made, attributes) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
 }
+/** @param {string} name @param {Values} values */
 export const chips = (name, values) => [...namesIn(QUANTITY[name].formula)].map((part) => `<span class="chip">${symbol(part)} = ${show(values[part], part)}</span>`).join(" ");

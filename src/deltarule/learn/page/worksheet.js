@@ -6,29 +6,39 @@ import { Figure } from "./figure.js";
 import { BLANKS, EXAMPLE, LESSON, computeAll } from "./lesson.js";
 import { chips, element, formula, setAll, show, spoken, symbol, symbolMath, typeset, worked } from "./typeset.js";
 
-const TASKS = LESSON.tasks.map(([title, names, needed]) => ({ title, all: names.split(" "), most: needed ?? Infinity }));
-export const rows = {}; // of each blank: {box, input, mark, task}
-export let sheet = null; // the exercise and, in `blanks`, what the learner did: {state, tries, text, value, say, hint}
-const parts = {}; // what stands around the tasks, by name
-let active = BLANKS[0];
-let sheetFigure = null;
+/** @typedef {{state: string, tries: number, say: string, text?: string, value?: any, hint?: boolean}} Blank what the learner did */
+/** @typedef {Record<string, any> & {all: string[], names: string[], needed: number}} Task */
 
+const TASKS = /** @type {Task[]} */ (LESSON.tasks.map((/** @type {[string, string, number?]} */ [title, names, needed]) => ({ title, all: names.split(" "), names: [], needed: 0, most: needed ?? Infinity })));
+/** @type {Record<string, {box: HTMLElement, input: HTMLInputElement, mark: HTMLElement, task: Task}>} */
+export const rows = {};
+/** @typedef {ReturnType<typeof drawExercise> & {blanks: Record<string, Blank>, asked: string[], key: string}} Sheet */
+export let sheet = /** @type {Sheet} */ (/** @type {unknown} */ (null)); // until the page has been made
+const parts = /** @type {Record<string, any>} */ ({}); // what stands around the tasks, by name
+let active = BLANKS[0];
+let sheetFigure = /** @type {Figure} */ (/** @type {unknown} */ (null));
+
+/** @param {string} name */
 const blankOf = (name) => (sheet.blanks[name] ??= { tries: 0, state: "", say: "" });
+/** @param {string} name */
 const isDone = (name) => ["right", "shown"].includes(sheet?.blanks[name]?.state);
+/** @param {Task} task */
 const doneIn = (task) => Math.min(task.names.filter(isDone).length, task.needed);
 /** The numbers that the learner can see. */
 const known = () => Object.fromEntries(Object.entries(sheet.values).filter(([name]) => !BLANKS.includes(name) || isDone(name)));
 
+/** @param {HTMLElement} box */
 export function makeWorksheet(box) {
   box.innerHTML = `<div class="bar"><output></output><progress aria-label="Blanks filled"></progress><span>Exercise <a></a></span><button type="button">New numbers</button></div>
     <div class="sheet"><div class="beside"></div><div><div class="tasks"></div><div class="code"><label>Your code to hand in <input readonly></label><span class="quiet"></span></div></div></div>`;
+  /** @param {string} selector @returns {any} */
   const find = (selector) => box.querySelector(selector);
   Object.assign(parts, { progressText: find("output"), progress: find("progress"), seed: find(".bar a"), code: find(".code input"), codeText: find(".code span") });
   const start = computeAll(EXAMPLE);
   sheetFigure = new Figure(find(".beside"), { label: "The figure of the exercise", values: () => sheet?.values ?? start, isShown: (name) => !BLANKS.includes(name) || isDone(name),
     pick(name) {
       const { input } = rows[active];
-      if (!input.readOnly) input.setRangeText(name, input.selectionStart, input.selectionEnd, "end");
+      if (!input.readOnly) input.setRangeText(name, input.selectionStart ?? 0, input.selectionEnd ?? 0, "end");
       input.focus();
     } }, { isCompact: true });
   for (const task of TASKS) find(".tasks").append(makeTask(task));
@@ -37,6 +47,7 @@ export function makeWorksheet(box) {
   openSheet();
 }
 
+/** @param {Task} task */
 function makeTask(task) {
   const id = `task-${task.all[0]}`;
   const made = element("div", { class: "task", role: "group", "aria-labelledby": id },
@@ -49,7 +60,7 @@ function makeTask(task) {
     rows[name] = { box, input, mark: box.lastChild, task };
     input.addEventListener("focus", () => focusBlank(name));
     input.addEventListener("change", () => check(name));
-    input.addEventListener("keydown", (event) => {
+    input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key !== "Enter") return;
       check(name);
       if (isDone(name)) nextInput(name).focus();
@@ -59,19 +70,20 @@ function makeTask(task) {
   return made;
 }
 
-/** The next blank that is still needed. */
+/** The next blank that is still needed. @param {string} name */
 function nextInput(name) {
   const next = [...BLANKS.slice(BLANKS.indexOf(name)), ...BLANKS].find((other) => sheet.asked.includes(other) && !isDone(other) && doneIn(rows[other].task) < rows[other].task.needed);
   return next ? rows[next].input : parts.code;
 }
 
+/** @param {string} name */
 function focusBlank(name) {
   active = rows[name].task.current = name;
   sheetFigure.highlight([name], blankOf(name).hint);
   drawTask(rows[name].task);
 }
 
-/** The value of what was typed; only numbers that can be seen count. */
+/** The value of what was typed; only numbers that can be seen count. @param {string} text @param {string} name */
 function readTyped(text, name) {
   const tree = parse(text);
   for (const part of namesIn(tree)) {
@@ -84,6 +96,7 @@ function readTyped(text, name) {
   return value;
 }
 
+/** @param {string} name */
 function check(name) {
   const text = rows[name].input.value.trim();
   const blank = blankOf(name);
@@ -107,13 +120,14 @@ function check(name) {
   if (document.activeElement === rows[name].input) focusBlank(name);
 }
 
-/** A blank gets its value. */
+/** A blank gets its value. @param {string} name @param {string} state @param {string} word */
 function settle(name, state, word) {
   const blank = Object.assign(blankOf(name), { state, hint: false, say: `${word} ${worked(name, { ...known(), [name]: sheet.values[name] })}` });
   if (state === "shown") Object.assign(blank, { value: sheet.values[name], text: show(sheet.values[name]) });
-  else if (/[a-z(*/]/i.test(blank.text)) blank.text = show(blank.value);
+  else if (/[a-z(*/]/i.test(blank.text ?? "")) blank.text = show(blank.value);
 }
 
+/** @param {Task} task */
 function drawTask(task) {
   const closed = [task.current, ...task.names].find((name) => !isDone(name));
   task.button.disabled = doneIn(task) === task.needed;
@@ -128,9 +142,9 @@ function drawTask(task) {
   task.say.classList.toggle("right", state === "right");
 }
 
-/** Page, seed, a digit for each blank (0 empty, 1 right at once, 2 right later, 3 shown, 4 wrong), tries, and a check for typing errors. */
+/** Page, seed, a digit for each blank (0 empty, 1 right at once, 2 right later, 3 shown, 4 wrong), tries, and a check for typing errors. @param {number} tries */
 export function handIn(tries) {
-  const digits = BLANKS.map((name) => ({ right: blankOf(name).tries > 1 ? 2 : 1, shown: 3, wrong: 4 })[blankOf(name).state] ?? 0).join("");
+  const digits = BLANKS.map((name) => /** @type {Record<string, number>} */ ({ right: blankOf(name).tries > 1 ? 2 : 1, shown: 3, wrong: 4 })[blankOf(name).state] ?? 0).join("");
   const body = `${LESSON.page}-${sheet.seed}-${BigInt(`1${digits}`).toString(36)}-${tries}`;
   const sum = [...body].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1296, 7);
   return `${body}-${sum.toString(36).padStart(2, "0")}`.toUpperCase();
@@ -143,8 +157,8 @@ export function drawSheet() {
     box.className = `blank ${state}`;
     mark.textContent = state === "right" ? "✓" : "";
     input.readOnly = isDone(name);
-    if (isDone(name)) input.value = text.replace("-", "−");
-    input.setAttribute("aria-invalid", state === "wrong");
+    if (isDone(name)) input.value = (text ?? "").replace("-", "−");
+    input.setAttribute("aria-invalid", String(state === "wrong"));
   }
   const tasks = TASKS.filter((task) => task.names.length);
   tasks.forEach(drawTask);
@@ -164,7 +178,7 @@ function openSheet() {
   const [, seed = "1", chosen] = decodeURIComponent(location.hash).match(/^#(\d{1,6})(?:;([\w,]+))?$/) ?? [];
   const asked = BLANKS.filter((name) => !chosen || chosen.split(",").includes(name));
   sheet = { ...drawExercise(Number(seed)), blanks: {}, asked: asked.length ? asked : BLANKS, key: `deltarule-learn-${LESSON.page}-${seed}-${chosen ?? ""}` };
-  try { sheet.blanks = JSON.parse(localStorage.getItem(sheet.key)) ?? {}; } catch { /* as above */ }
+  try { sheet.blanks = JSON.parse(localStorage.getItem(sheet.key) ?? "{}"); } catch { /* as above */ }
   for (const name of BLANKS) if (!sheet.asked.includes(name)) settle(name, "shown", "Shown:");
   setAll(parts.seed, { href: `#${seed}${chosen ? `;${chosen}` : ""}` });
   parts.seed.textContent = `#${seed}`;
