@@ -394,9 +394,9 @@ def _check_module(module: ModuleType, hint: str) -> CodeReport:
         except BadInput as error:
             left[name] = error
     if not reports:
-        for error in left.values():
-            if _is_of_user(error):
-                raise error
+        for failure in left.values():
+            if _is_of_user(failure):
+                raise failure
         raise BadInput(
             f"{module.__name__} has no gradients that can be checked as they are; give a function or an object of it, "
             "and what it is called with"
@@ -434,8 +434,8 @@ def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, B
         replace(array, name=f"{name}: {array.name}") for name, one in reports.items() for array in one.arrays
     )
     notes = [Note("code", text=f"{name}: {note}") for name, one in reports.items() for note in one.notes]
-    notes += [Note("code", text=f"not checked: {error}") for error in left.values() if _is_of_user(error)]
-    unknown = [name for name, error in left.items() if not _is_of_user(error)]
+    notes += [Note("code", text=f"not checked: {failure}") for failure in left.values() if _is_of_user(failure)]
+    unknown = [name for name, failure in left.items() if not _is_of_user(failure)]
     if unknown:
         notes.append(Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}"))
     report = reports[first] if first else next(iter(reports.values()))
