@@ -102,7 +102,7 @@ export function treeMath(node, values = null, level = 0) {
       return `<mi>${NAMES_OF_FUNCTIONS[node.name] ?? node.name}</mi>${bracket(inner(node.of))}`;
     case "max": return `<mi>max</mi>${bracket(`${inner(node.left)}<mo separator="true">,</mo>${inner(node.right)}`)}`;
     case "/": return `<mfrac><mrow>${inner(node.left)}</mrow><mrow>${inner(node.right)}</mrow></mfrac>`;
-    case "^": return `<msup><mrow>${inner(node.left, 4)}</mrow><mrow>${inner(node.right)}</mrow></msup>`;
+    case "^": return `<msup><mrow>${/^d[a-z]/.test(node.left.name ?? "") && !values ? bracket(inner(node.left)) : inner(node.left, 4)}</mrow><mrow>${inner(node.right)}</mrow></msup>`;
     case "neg": math = `${MINUS}${inner(node.of, 2)}`; break;
     case "*": math = `${inner(node.left, 2)}${values ? "<mo>·</mo>" : '<mspace width="0.17em"/>'}${inner(node.right, 2)}`; break;
     default: math = `${inner(node.left, own < level ? 0 : level)}${plusOrMinus(node)}${inner(node.right, 2)}`;
