@@ -1,9 +1,11 @@
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from deltarule.array_files import load_arrays
 from deltarule.errors import RunFailed
 from deltarule.json_files import read_json
 from deltarule.studies import runner
+from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of
+from deltarule.training.train import train
 
 RECIPE = """
 [study]
@@ -59,6 +63,17 @@ def test_json(deltarule, study):
     assert record["objective"].keys() == record["accuracy"].keys() == {"min", "median", "max"}
     assert record["solved"].keys() == {"criterion", "count", "of", "steps_median", "interval"}
     assert record["diverged"] == [] and record["seconds"] > 0
+    again, other = (deltarule("run", study, "--seeds", 3, *more)[1] for more in ((), ("--seed", 5)))
+    digest = hashlib.sha256(_thetas(study, 3)).hexdigest()
+    assert record["digest"] == digest and f"SHA-256 {digest[:12]}\n" in again and digest[:12] not in other
+
+
+def _thetas(study: Path, seeds: int) -> bytes:
+    """The parameters at the end of a study's networks, one after another."""
+    recipe = load_recipe(study)
+    dataset = dataset_of(recipe)
+    problem = problem_of(recipe, dataset, seeds)
+    return train(problem, **training_of(recipe, dataset, problem)).state.theta.astype("<f8").tobytes()
 
 
 def test_the_tables_report_of_the_first_member_until_its_own_end(deltarule):

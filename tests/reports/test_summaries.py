@@ -84,6 +84,11 @@ def test_summary_shows_the_record():
     }
 
 
+def test_summary_shows_the_first_digits_of_the_digest():
+    facts = dict(run_facts(RUN | {"digest": "0123456789abcdef"}))
+    assert facts["parameters"] == "SHA-256 0123456789ab"
+
+
 def test_progress_counts_the_members():
     counts = {"training": 91, "stopped": 7, "diverged": 2, "solved": 7}
     progress = Progress(step=1200, limit=3000, seconds=1.0, objective=0.25, **counts)

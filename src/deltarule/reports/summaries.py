@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deltarule.training.run import Run
 
 BARS, BAR_CHARACTERS = "▁▂▃▄▅▆▇█", 32
+DIGITS = 12
+"""Of a digest that are shown: enough to see whether two runs have the same parameters."""
 ENDED = {
     "max_steps": "at the limit of updates",
     "threshold": "at the threshold",
@@ -42,6 +44,7 @@ def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("networks", f"{run['members']:,}, {run['dtype']}, {run['engine']} engine"),
         ("updates", f"{updates}, in {run['seconds']:.2f} s"),
         ("ended", ", ".join(f"{count:,} {ENDED[reason]}" for reason, count in run["reasons"].items())),
+        *([("parameters", f"SHA-256 {run['digest'][:DIGITS]}")] if run.get("digest") else []),  # older records lack it
         ("objective", format_spread(**run["objective"])),
     ]
     for name in ("accuracy", "validation_accuracy", "test_accuracy"):

@@ -3,6 +3,7 @@
 K members · T evaluations
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Outcome:
     diverged                       for each member that diverged: member, step, layer, where
     out                            the folder of the records, or None
     why                            symptoms of the training, if they were asked for
+    digest                         the SHA-256 of the parameters at the end, [K, P] in little-endian bytes
     """
 
     study: str
@@ -85,6 +87,7 @@ class Outcome:
     notes: tuple[str, ...]
     out: str | None
     why: "WhyReport | None" = None
+    digest: str = ""
 
 
 # --- training --------------------------------------------------------------------------------------------------------
@@ -169,7 +172,12 @@ def outcome_of(
         notes=run.notes,
         out=None if out is None else str(out),
         why=why,
+        digest=_digest(run.state.theta),
     )
+
+
+def _digest(theta: Floats) -> str:
+    return hashlib.sha256(theta.astype(theta.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
 def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:

@@ -1,5 +1,7 @@
 """The printed program of an update agrees with the reference engine, and has the same bits in every form."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +14,7 @@ from deltarule.engines.llvm.engine import LlvmEngine
 from deltarule.engines.llvm.places import Tile
 from deltarule.engines.llvm.texts import printed_update
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.maths.activations import Activation
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 
@@ -158,3 +161,15 @@ def test_the_engine_goes_by_a_name() -> None:
     problem = population()
     run = train(problem, max_steps=3, engine="llvm")
     np.testing.assert_allclose(run.state.theta, train(problem, max_steps=3, engine="reference").state.theta, rtol=1e-9)
+
+
+def test_what_cannot_be_printed_is_noted_and_warned_of_once_by_name() -> None:
+    odd = Activation("odd", lambda z: np.roll(z, 1, -1), lambda z, a: 0 * z)
+    problem = population(hidden=odd)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        runs = [train(problem, max_steps=3, engine=engine) for engine in ("llvm", "llvm", "reference")]
+    [note] = runs[0].notes
+    assert "roll" in note and "the reference engine trains this" in note
+    assert [str(warning.message) for warning in caught] == [note]
+    assert np.array_equal(runs[0].state.theta, runs[2].state.theta)

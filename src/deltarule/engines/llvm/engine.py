@@ -1,8 +1,9 @@
 """The engine that runs printed programs: blocks of members, one in each lane, on several threads."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from threading import Lock
 from typing import Any
@@ -86,7 +87,8 @@ class LlvmEngine(ReferenceEngine):
                 for indices, own_rows in _parts_by_rows(problem, state.members, group)
                 for task in self._advancing(updates, indices, own_rows, work)
             ]
-        except (NotPrintable, NotTraceable):
+        except (NotPrintable, NotTraceable) as reason:
+            _warn_once(_note(problem, reason))
             return super().advance(problem, state, n)
         self._run(tasks, work)
         return after, Trace(objective, bad)
@@ -133,7 +135,7 @@ class LlvmEngine(ReferenceEngine):
         try:
             printed_update(problem, False, 8, None, problem.batch_rows(0))
         except (NotPrintable, NotTraceable) as reason:
-            return ReferenceEngine(f"this problem ({reason})").notes(problem)
+            return (_note(problem, reason),)
         return ()
 
     def takes_units(self, problem: Problem, members: int) -> bool:
@@ -202,6 +204,16 @@ class LlvmEngine(ReferenceEngine):
                 task()
         else:
             list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
+
+
+def _note(problem: Problem, reason: Exception) -> str:
+    [note] = ReferenceEngine(f"this problem ({reason})").notes(problem)
+    return note
+
+
+@cache
+def _warn_once(note: str) -> None:
+    warnings.warn(note, stacklevel=2)
 
 
 def evaluates(problem: Problem, state: State) -> bool:
