@@ -12,7 +12,7 @@ from deltarule.grading.codes import read_codes
 
 STATES = {"at_once": 3, "later": 2, "shown": 1, "wrong": 1, "empty": 2}
 PAGE = """
-const BLANKS = [...Array(9).keys()].map(String), LESSON = { page: "two-layers" }, sheet = { seed: 7 };
+const BLANKS = [...Array(9).keys()].map(String), LESSON = { page: 4 }, sheet = { seed: 7 };
 const states = ["right", "right", "right", "right", "right", "shown", "wrong", "", ""];
 const blankOf = (name) => ({ state: states[name], tries: [1, 1, 1, 2, 3, 0, 4, 0, 0][name] });
 """
@@ -35,12 +35,12 @@ def test_codes_of_a_class(tmp_path: Path, code: str, deltarule) -> None:
         f'name,code\n"Lin, Ada",{code}\nBob May;{code.lower()}\nCem Oz\t{slip}\nDee Po,\n'
     )
     ada, bob, cem, dee = read_codes(tmp_path / "codes.csv")
-    assert (ada.student, ada.page, ada.exercise, ada.tries) == ("Lin Ada", "two-layers", 7, 12)
+    assert (ada.student, ada.page, ada.exercise, ada.tries) == ("Lin Ada", "4", 7, 12)
     assert {name: getattr(ada, name) for name in STATES} == STATES and ada.note == ""
     assert bob.note == "the same code as Lin Ada" and bob.later == 2
     assert cem.note.startswith("mistyped") and dee.note == "no code"
     status, out, _ = deltarule("grade", "--codes", tmp_path / "codes.csv")
-    assert status == 0 and "Lin Ada" in out and "two-layers" in out
+    assert status == 0 and "Lin Ada" in out and "4" in out
 
 
 def test_a_file_without_codes(tmp_path: Path) -> None:

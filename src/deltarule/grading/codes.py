@@ -12,7 +12,7 @@ from deltarule.errors import BadInput, one_line
 from deltarule.files import read_bytes
 from deltarule.grading.source import decode
 
-_CODE = re.compile(r"\b([a-z][\w-]*?)-(\d+)-([0-9a-z]+)-(\d+)-([0-9a-z]{2})\b", re.IGNORECASE)
+_CODE = re.compile(r"\b(\d+)-(\d+)-([0-9a-z]+)-(\d+)-([0-9a-z]{2})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def read_codes(path: Path) -> list[Worksheet]:
         owners.setdefault(code, sheet.student)
         sheets.append(sheet)
     if not any(sheet.page for sheet in sheets):
-        raise BadInput(f"{path} has no code of a worksheet; give a line such as Ada Lin, NEURON-7-1A2B3-12-0F")
+        raise BadInput(f"{path} has no code of a worksheet; give a line such as Ada Lin, 4-7-1A2B3-12-0F")
     return sheets
 
 
