@@ -15,6 +15,7 @@ from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, split_rows
 from deltarule.engines.llvm.blocks import Updates, advance_members
 from deltarule.engines.llvm.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
 from deltarule.engines.llvm.machine_code import compiled
+from deltarule.engines.llvm.member_arrays import copied
 from deltarule.engines.llvm.places import Tile
 from deltarule.engines.llvm.plan import NotPrintable
 from deltarule.engines.llvm.printer import Printed
@@ -71,8 +72,8 @@ class LlvmEngine(ReferenceEngine):
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
             state,
-            theta=state.theta.copy(),
-            slots={name: slot.copy() for name, slot in state.slots.items()},
+            theta=copied(state.theta, problem.dtype),
+            slots={name: copied(slot, problem.dtype) for name, slot in state.slots.items()},
             buffers=state.buffers.copy(),
             step=state.step + n,
         )
@@ -151,11 +152,8 @@ class LlvmEngine(ReferenceEngine):
 
         def advance(index: int, threads: int = 1) -> None:
             printed = printed_update(problem, False, lanes, self.tile, problem.batch_rows(state.members[index]), True)
-            arrays = advance_member(printed, self.features, problem, state, index, n, threads)
-            for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
-                if name in arrays:
-                    vector[index] = arrays[name].ravel()
-            updates.objective[:, index], updates.bad[index] = arrays["objective"], arrays["bad"]
+            advanced = advance_member(printed, self.features, problem, after, index, (state.step, n), threads)
+            updates.objective[:, index], updates.bad[index] = advanced
 
         indices = range(len(state.members))
         sharing = [threads_together(problem, member, self.threads) for member in state.members]

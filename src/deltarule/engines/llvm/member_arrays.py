@@ -69,9 +69,10 @@ _data: "WeakKeyDictionary[Problem, dict[str, Floats]]" = WeakKeyDictionary()
 
 
 def data_arrays(problem: Problem) -> dict[str, Floats]:
-    """Return the rows of a problem, copied once."""
+    """Return the rows of a problem, copied once if they do not lie as programs read them."""
     if problem not in _data:
-        _data[problem] = {"x": copied(problem.x, problem.dtype), "y": copied(problem.y, problem.dtype)}
+        arrays = {"x": problem.x, "y": problem.y}
+        _data[problem] = {name: np.ascontiguousarray(array, problem.dtype) for name, array in arrays.items()}
     return _data[problem]
 
 

@@ -132,9 +132,11 @@ class Plan:
                 levels[name] += 1 - levels[name] % 2
             else:  # after the loops over rows that sum what it reads
                 levels[name] = max([0, *(level + level % 2 for level, _ in before)])
-        for name, operation in reversed(self.computed.items()):  # an array of rows as late as it is needed
-            if _has_rows(operation.result) and self.users[name]:
+        for name, operation in reversed(self.computed.items()):  # as late as it is needed
+            if self.users[name] and _has_rows(operation.result):
                 levels[name] = min(levels[user] for user in self.users[name])
+            elif self.users[name] and not self._runs_over_rows(operation):  # so that it need not be stored
+                levels[name] = min(levels[user] - levels[user] % 2 for user in self.users[name])
         return levels
 
     def _rows_in(self, base: str) -> bool:
@@ -160,7 +162,7 @@ class Plan:
         can_lead = first.name not in ALONE and first.kind in ("elementwise", "product")
         if can_lead and not self.sums_rows(first):
             unfinished = {operation.result.name for operation in waiting}
-            for operation in [*waiting]:
+            for operation in waiting:
                 result = operation.result
                 is_alike = operation.kind == "elementwise" and operation.name not in ALONE
                 is_alike = is_alike and self.views[result.name].sizes == shape
@@ -168,10 +170,25 @@ class Plan:
                     names.add(result.name)
                     unfinished.discard(result.name)
                     operations.append(operation)
-                    waiting.remove(operation)
+            operations = self._connected(operations)
+            names = {operation.result.name for operation in operations}
+            waiting[:] = [operation for operation in waiting if operation.result.name not in names]
         results = {self.views[r.name].base for r in self.program.results if isinstance(r, Variable)}
         needed = {name for name in names if name in results or any(user not in names for user in self.users[name])}
         return Group(operations, needed)
+
+    def _connected(self, operations: list[Operation]) -> list[Operation]:
+        """Return the operations that lead to the first one's result or come from it, or share others with it."""
+        connected, count = {operations[0].result.name}, 0
+        while len(connected) > count:
+            count = len(connected)
+            for operation in operations:
+                name = operation.result.name
+                neighbors = {*self.bases(operation), *self.users[name]}
+                if neighbors & connected:
+                    connected.add(name)
+                    connected |= neighbors & {other.result.name for other in operations}
+        return [operation for operation in operations if operation.result.name in connected]
 
     def _next(self, waiting: list[Operation]) -> Operation:
         """Return the operation that leads the next group: one number a row first, so that others find it ready."""

@@ -1,7 +1,7 @@
 """Where the arrays of one network lie, and how their entries become vectors: lanes are units next to each other.
 
-Each row of a computed array has room for whole vectors; parameters lie one after another, as in the state. What stands
-in the lanes behind an array's last unit is never read as a number.
+Each row of a computed array has room for whole vectors; parameters lie one after another, as in the state. A vector
+that an array does not fill is loaded and stored in part.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +15,8 @@ from deltarule.program.program import ROWS, Axis, Constant, Operand, Variable
 
 LINE_BYTES = 64
 """Of a processor's cache: what threads write apart from one another lies in lines of its own."""
+ALIASED_BYTES = 1024
+"""Rows at multiples of this distance share few places of a cache: a vector more lies between them."""
 
 
 class UnitText(FunctionText):
@@ -23,7 +25,7 @@ class UnitText(FunctionText):
     def __init__(self, lanes: int) -> None:
         super().__init__(lanes)
         self.entries = lanes
-        self.stores: set[str] = set()  # kinds that are stored in part
+        self.masked: set[tuple[str, str]] = set()  # "load" or "store" of a kind, in part
 
     @contextmanager
     def part(self, count: int) -> Iterator[None]:
@@ -44,17 +46,26 @@ class UnitText(FunctionText):
         return self.new(f"select {self.mask}, {vector} {value.name}, {vector} zeroinitializer", value.kind)
 
     def load(self, pointer: str, index: Index, kind: str) -> Value:
-        place = self.address(pointer, index, kind)
-        return self.new(f"load {self.vector(kind)}, ptr {place}, align {BYTES[kind]}", kind)
+        place, vector = self.address(pointer, index, kind), self.vector(kind)
+        if self.entries == self.lanes:
+            return self.new(f"load {vector}, ptr {place}, align {BYTES[kind]}", kind)
+        self.masked.add(("load", kind))
+        given = f"ptr {place}, i32 {BYTES[kind]}, {self.mask}, {vector} zeroinitializer"
+        return self.new(f"call {vector} @llvm.masked.load.{self.name_of(kind)}.p0({given})", kind)
 
     def store(self, value: Value, pointer: str, index: Index) -> None:
-        place, kind = self.address(pointer, index, value.kind), value.kind
+        kind = value.kind
         if self.entries == self.lanes:
-            self.add(f"store {self.vector(kind)} {value.name}, ptr {place}, align {BYTES[kind]}")
+            self.store_whole(value, pointer, index)
         else:
-            self.stores.add(kind)
+            place = self.address(pointer, index, kind)
+            self.masked.add(("store", kind))
             given = f"{self.vector(kind)} {value.name}, ptr {place}, i32 {BYTES[kind]}, {self.mask}"
             self.add(f"call void @llvm.masked.store.{self.name_of(kind)}.p0({given})")
+
+    def store_whole(self, value: Value, pointer: str, index: Index) -> None:
+        place = self.address(pointer, index, value.kind)
+        self.add(f"store {self.vector(value.kind)} {value.name}, ptr {place}, align {BYTES[value.kind]}")
 
     def store_single(self, value: Value, pointer: str, index: Index) -> None:
         first = self.single(f"extractelement {self.vector(value.kind)} {value.name}, i32 0")
@@ -71,6 +82,19 @@ class UnitText(FunctionText):
         mixed = self.shuffled(parts[0], "poison", kind, count, order)
         self.add(f"store <{count} x {kind}> {mixed}, ptr {self.address(pointer, index, kind)}, align {BYTES[kind]}")
 
+    def transposed(self, values: list[Value]) -> list[Value]:
+        """Return as many vectors as there are lanes, rows and columns exchanged."""
+        values, lanes, kind, distance = [*values], self.lanes, values[0].kind, self.lanes // 2
+        while distance:
+            for k in range(lanes):
+                if not k & distance:
+                    pair = values[k].name, values[k + distance].name
+                    for half, start in enumerate((0, distance)):
+                        order = [(i & ~distance) + start + (lanes if i & distance else 0) for i in range(lanes)]
+                        values[k + half * distance] = Value(self, self.shuffled(*pair, kind, lanes, order), kind)
+            distance //= 2
+        return values
+
     def shuffled(self, left: str, right: str, kind: str, count: int, order: Sequence[int]) -> str:
         """Return the entries of two vectors of `count` entries, in an order."""
         places = ", ".join(f"i32 {place}" for place in order)
@@ -81,9 +105,15 @@ class UnitText(FunctionText):
         return f"v{self.lanes}{kind if kind.startswith('i') else f'f{8 * BYTES[kind]}'}"
 
     def declarations(self) -> str:
-        mask = self.vector("i1")
-        heads = [(f"@llvm.masked.store.{self.name_of(kind)}.p0", self.vector(kind)) for kind in sorted(self.stores)]
-        return "".join(f"declare void {name}({vector}, ptr, i32, {mask})\n" for name, vector in heads)
+        """Return the declarations of the masked loads and stores that are called."""
+        lines = []
+        for word, kind in sorted(self.masked):
+            vector, mask = self.vector(kind), self.vector("i1")
+            is_load = word == "load"
+            result = vector if is_load else "void"
+            given = f"ptr, i32, {mask}, {vector}" if is_load else f"{vector}, ptr, i32, {mask}"
+            lines.append(f"declare {result} @llvm.masked.{word}.{self.name_of(kind)}.p0({given})\n")
+        return "".join(lines)
 
 
 class UnitPlaces(Places):
@@ -112,12 +142,13 @@ class UnitPlaces(Places):
         if count == 1:
             return 1
         whole = self.form.lanes * (4 if result.name.startswith("keep") else 1)  # masks are drawn four vectors at a time
-        return -(-count // whole) * whole
+        line = -(-count // whole) * whole
+        is_aliased = line * WIDEST % ALIASED_BYTES == 0
+        return line + whole if is_aliased else line
 
     def _reserve(self, count: int, kind: str) -> int:
         first = self.scratch_bytes // BYTES[kind]
-        size = (count + self.form.lanes) * BYTES[kind]
-        self.scratch_bytes += -(-size // LINE_BYTES) * LINE_BYTES
+        self.scratch_bytes += -(-count * BYTES[kind] // LINE_BYTES) * LINE_BYTES
         return first
 
     def _for_each_row(self, name: str, axes: tuple[Axis, ...], kind: str) -> str:

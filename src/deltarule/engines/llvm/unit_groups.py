@@ -31,6 +31,7 @@ class UnitGroups(Groups):
     text: UnitText
     first_row = tiles = single_rows = row_count = is_last = ""
     is_shared = False
+    panel = "%panel"
 
     def group(self, group: Group, rows: int = 0) -> None:
         first = group.first
@@ -43,10 +44,43 @@ class UnitGroups(Groups):
             self._rows(lambda start, rows: self._reduce(first, rows))
         elif ROWS in first.result.axes:
             units, most = int(first.result.axes[-1]), None if first.kind == "product" else 1
-            self.blocks(units, lambda j, many: self._rows(partial(self._of_rows, group, j, many)), most=most)
+            self.blocks(units, lambda j, many: self._columns(group, j, many), most=most)
         else:
             self._of_whole_arrays(group)
         self.arrays.registers = {}
+
+    def _columns(self, group: Group, j: Index, many: int) -> None:
+        """Print some units of a group, for the thread's rows."""
+        if group.first.kind == "product":
+            self._pack(group.first.operands[1], j, many)
+        self._rows(partial(self._of_rows, group, j, many))
+
+    def _pack(self, right: Operand, j: Index, many: int) -> None:
+        """Copy the columns of an array that all rows are multiplied with, so that they lie side by side."""
+        self.text.loop(int(right.axes[-2]), lambda q: self._pack_line(right, q, j, q, many))
+
+    def _pack_line(self, right: Operand, line: Index | Row, j: Index, q: Index, many: int) -> None:
+        for u in range(many):
+            value = self.arrays.load(right, [line, self.unit(j, u)])
+            self.text.store_whole(value, self.panel, (q * many + u) * self.text.lanes)
+
+    def _packed(self, q: Index, many: int, right: Operand) -> list[Value]:
+        kind = KINDS[right.dtype.name]
+        return [self.text.load(self.panel, (q * many + u) * self.text.lanes, kind) for u in range(many)]
+
+    def _product(
+        self, operation: Operation, rows: Sequence[Index | Row], j: Index, many: int
+    ) -> dict[tuple[int, int], Value]:
+        left, right = operation.operands
+        tile = [(r, u) for r in range(len(rows)) for u in range(many)]
+
+        def add(q: Index, *sums: Value) -> list[Value]:
+            of_rows = [self.arrays.single(left, [row, q]) for row in rows]
+            of_units = self._packed(q, many, right)
+            return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
+
+        sums = self.text.loop(int(left.axes[-1]), add, [self._zero(operation.result)] * len(tile))
+        return dict(zip(tile, sums, strict=True))
 
     def _of_rows(self, group: Group, j: Index, many: int, start: Index, rows: int) -> None:
         self._block(group, [[Row(r)] for r in range(rows)], j, many)
@@ -116,11 +150,11 @@ class UnitGroups(Groups):
             self.text.loop(self.single_rows, lambda i: tile(first + Index(0, ((done, 1),)) + i, 1))
 
     def _of_each_row(self, body: Body, carried: Sequence[Value]) -> Sequence[Value]:
-        """Print body(*carried) for each row of the batch, in order."""
+        """Print body(row, *carried) for each row of the batch, in order."""
 
         def row(q: Index, *carried: Value) -> Sequence[Value] | None:
             self.arrays.begin_tile(q, 1)
-            return body(*carried)
+            return body(q, *carried)
 
         return self.text.loop(self.row_count, row, carried)
 
@@ -135,7 +169,7 @@ class UnitGroups(Groups):
         elif operation.name == "sum" and set(operation.detail) == {-1, -2}:
             count, row = int(operand.axes[-1]), list[Index | Row]([Row(0)])
             [total] = self._of_each_row(
-                lambda total: [total + self._summed(operand, [row], count)[0]], [self._zero(operand)]
+                lambda q, total: [total + self._summed(operand, [row], count)[0]], [self._zero(operand)]
             )
             self.arrays.store(total, result, [Index(), Index()])
         else:
@@ -152,8 +186,8 @@ class UnitGroups(Groups):
         def tile(i: Index, count: int, j: Index, many: int) -> None:
             places = [(r, u) for r in range(count) for u in range(many)]
 
-            def add(*sums: Value) -> list[Value]:
-                of_units = [self.arrays.load(right, [Row(0), self.unit(j, u)]) for u in range(many)]
+            def add(q: Index, *sums: Value) -> list[Value]:
+                of_units = self._packed(q, many, right)
                 of_lines = [self.arrays.single(left, [i + r, Row(0)]) for r in range(count)]
                 return [self.text.fma(of_lines[r], of_units[u], sums[k]) for k, (r, u) in enumerate(places)]
 
@@ -162,6 +196,7 @@ class UnitGroups(Groups):
                 self.arrays.store(total, result, [i + r, self.unit(j, u)])
 
         def block(j: Index, many: int) -> None:
+            self._of_each_row(lambda q: self._pack_line(right, Row(0), j, q, many), ())
             rows = min(self.tile.rows, lines)
             self.share(lines // rows, lambda i: tile(i * rows, rows, j, many))
             if lines % rows:
@@ -174,7 +209,7 @@ class UnitGroups(Groups):
         [operand], result = operation.operands, operation.result
 
         def block(j: Index, many: int) -> None:
-            def add(*sums: Value) -> list[Value]:
+            def add(q: Index, *sums: Value) -> list[Value]:
                 return [total + self.arrays.load(operand, [Row(0), self.unit(j, u)]) for u, total in enumerate(sums)]
 
             for u, total in enumerate(self._of_each_row(add, [self._zero(operand)] * many)):
@@ -195,18 +230,26 @@ class UnitGroups(Groups):
             self.blocks(int(part.axes[-1]), copy)
 
     def _turn(self, operation: Operation) -> None:
-        """Copy a transposed array, so that its lines can be loaded."""
-        [operand], result = operation.operands, operation.result
+        """Copy a transposed array, block by block, so that its lines can be loaded."""
+        [operand], result, lanes = operation.operands, operation.result, self.text.lanes
         lines, count = map(int, result.axes[-2:])
 
-        def line(i: Index) -> None:
-            def entry(j: Index) -> None:
-                place, (_, at) = self.arrays.places[result.name], self.arrays.key(result, [i, j])
-                self.text.store_single(self.arrays.single(operand, [j, i]), place.pointer, at + place.first)
+        def block(i: Index, many_lines: int, j: Index, many: int) -> None:
+            with self.text.part(many_lines):
+                read = [self.arrays.load(operand, [j + k, i]) for k in range(many)]
+            turned = self.text.transposed(read + [self._zero(result)] * (lanes - many))
+            with self.text.part(many):
+                for k in range(many_lines):
+                    self.arrays.store(turned[k], result, [i + k, j])
 
-            self.text.loop(count, entry)
+        def of_lines(i: Index, many_lines: int) -> None:
+            self.text.loop(count // lanes, lambda j: block(i, many_lines, j * lanes, lanes))
+            if count % lanes:
+                block(i, many_lines, Index(count - count % lanes), count % lanes)
 
-        self.share(lines, line)
+        self.share(lines // lanes, lambda i: of_lines(i * lanes, lanes))
+        if lines % lanes:
+            self.text.only_if(self.is_last, lambda: of_lines(Index(lines - lines % lanes), lines % lanes))
 
     def _draw(self, result: Variable, start: Index, rows: int) -> None:
         """Draw masks as `masks.keep_masks`: each lane draws for four units."""

@@ -4,7 +4,6 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 
@@ -12,38 +11,53 @@ from deltarule import platforms
 from deltarule.engines.llvm.machine_code import compiled
 from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
 from deltarule.engines.llvm.unit_printer import PrintedUnits
-from deltarule.problem.problem import Problem
+from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
 
 def advance_member(
-    printed: PrintedUnits, features: str | None, problem: Problem, state: State, index: int, n: int, threads: int
-) -> dict[str, Any]:
-    """Advance a member on so many threads; return its new arrays by name, "objective" [n] and "bad" among them."""
-    at = np.array([index])
+    printed: PrintedUnits,
+    features: str | None,
+    problem: Problem,
+    state: State,
+    index: int,
+    steps: tuple[int, int],
+    threads: int,
+) -> tuple[Floats, int]:
+    """Make n updates of a member after the first ones, `steps`, on so many threads, in the state itself.
+
+    Returns the objectives [n], and the first update after which something is not finite, or −1.
+    """
+    (first, n), at = steps, np.array([index])
     member = int(state.members[index])
     rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
-    arrays = shared_arrays(problem) | member_arrays(problem, state, at[None], printed.arguments)
-    arrays |= orders_of(problem, state.members[at], state.step, n, False)
-    arrays |= {
+    objective, bad = np.empty(n, problem.dtype), np.full(threads, -1)
+    own_state = {"θ": state.theta[index], "buffers": state.buffers[index]}
+    own_state |= {name: slot[index] for name, slot in state.slots.items()}
+    given = tuple(name for name in printed.arguments if name not in own_state)
+    arrays = {
+        **shared_arrays(problem),
+        **member_arrays(problem, state, at[None], given),
+        **orders_of(problem, state.members[at], first, n, False),
+        **own_state,
         "scratch": aligned(printed.scratch_bytes, np.uint8),
         "kept": aligned(printed.bytes_a_row * size, np.uint8),
-        "objective": aligned(n, problem.dtype),
-        "bad": aligned(threads, np.int64),
+        "objective": objective,
+        "bad": bad,
     }
-    arrays["bad"][:] = -1
     names = [*printed.arguments, "scratch", "kept"]
     run = compiled(printed.text, printed.name, len(printed.numbers) + len(names) + 2, features).call
     addresses = [arrays[name].ctypes.data for name in names]
-    meeting, own = aligned(1, np.int64), [aligned(printed.own_bytes, np.uint8) for _ in range(threads)]
-    numbers = n, state.step, rows, size, epoch_steps, rows if epoch_steps > 1 else 0
+    own_bytes = printed.own_bytes + max(size, printed.longest) * printed.line_bytes
+    meeting, own = aligned(1, np.int64), [aligned(own_bytes, np.uint8) for _ in range(threads)]
+    numbers = n, first, rows, size, epoch_steps, rows if epoch_steps > 1 else 0
 
     def advance(part: int) -> None:
         run(*numbers, part, threads, _giving_back(), *addresses, own[part].ctypes.data, meeting.ctypes.data)
 
     _run_together([partial(advance, part) for part in range(threads)])
-    found = arrays["bad"][arrays["bad"] >= 0]
-    return arrays | {"bad": found.min() if len(found) else -1}
+    found = bad[bad >= 0]
+    return objective, int(found.min()) if len(found) else -1
 
 
 def _run_together(functions: list[Callable[[], None]]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from deltarule.engines.llvm.places import Form, pointer_of
+from deltarule.engines.llvm.places import WIDEST, Form, pointer_of
 from deltarule.engines.llvm.plan import Group, Phase
 from deltarule.engines.llvm.printer import NUMBERS, Printed, Printer, with_masks
 from deltarule.engines.llvm.unit_arrays import UnitArrays, UnitPlaces, UnitText
@@ -62,16 +62,24 @@ out:
 
 @dataclass(frozen=True)
 class PrintedUnits(Printed):
-    """The text of a function; each thread also has `own_bytes` of memory for itself."""
+    """The text of a function; each thread also has memory for itself.
+
+    own_bytes, line_bytes : of this memory: those of single numbers, and of each packed line of columns.
+    longest : the most lines of an array without rows that are packed.
+    """
 
     own_bytes: int
+    line_bytes: int
+    longest: int
 
 
 def print_units(program: Program, form: Form) -> PrintedUnits:
     """Return the text of a program of an update that has the results θ′, v′ …, buffers′ and J alone."""
     printer = _UnitPrinter(_with_turned(with_masks(program)), form)
     printed = printer.printed()
-    return PrintedUnits(**vars(printed), own_bytes=printer.places.own_bytes)
+    longest = max(int(o.operands[0].axes[-1]) for o in program.operations if o.kind == "product")
+    line_bytes = form.tile.units * form.lanes * WIDEST
+    return PrintedUnits(**vars(printed), own_bytes=printer.places.own_bytes, line_bytes=line_bytes, longest=longest)
 
 
 def _with_turned(program: Program) -> Program:
@@ -100,6 +108,7 @@ class _UnitPrinter(Printer):
         super().__init__(program, form)
         self.read: set[str] = set()
         self.written: set[str] = set()
+        self.text.add(f"%panel = getelementptr inbounds i8, ptr %own, i64 {self.places.own_bytes}")
         self.text.add("%following = add i64 %part, 1")
         self.groups.is_last = self.text.single("icmp eq i64 %following, %parts")
 
