@@ -118,4 +118,11 @@ SLIPS += [
         {"wh"},
     ),
     ("gradient_clipped", "G = 2 * A.T @ R", "G = 2 * A.T @ abs(R)", {"M"}),
+    ("momentum_loop", "w1 = w1 + vw1", "w1 = w1 - vw1", {"w1"}),
+    (
+        "matrix_factorization",
+        "alpha * (2 * eij * p_old - beta * Q[:, j])",
+        "alpha * (2 * eij * P[i, :] - beta * Q[:, j])",
+        {"Q"},
+    ),
 ]

@@ -205,3 +205,53 @@ def test_functions_of_a_file_that_does_not_train_are_checked(deltarule, tmp_path
         2,
         "",
     ) and "define w, X, y in the file, or in Python call deltarule.check(mse, w, X, y)" in err
+
+
+FACTORS = """
+import numpy as np
+rng = np.random.default_rng(8)
+M = rng.normal(size=(10, 7))
+P, Q = rng.normal(size=(10, 3)), rng.normal(size=(3, 7))
+for k in range(50):
+    E = P @ Q - M
+    loss = (E ** 2).sum()
+    P -= 0.002 * E @ Q.T
+    Q -= 0.002 * P.T @ E
+"""
+
+
+def test_an_array_that_is_updated_before_it_is_used(tmp_path):
+    report = check_script(script(tmp_path, FACTORS))
+    assert list(report.right) == ["P"]
+    assert report.wrong == {"Q": "(line 10) is computed with P, which is updated before (line 9)"}
+
+
+def test_alternating_descent_is_right(tmp_path):
+    alternating = FACTORS.replace("    Q -=", "    E = P @ Q - M\n    Q -=")
+    report = check_script(script(tmp_path, alternating))
+    assert report.ok and report.right == {"P": "", "Q": "follows the gradient at what was updated before it"}
+
+
+MOMENTUM = LINE.replace("w = np.zeros(3)", "w, v = np.zeros(3), np.zeros(3)").replace("w -= 0.1 *", "g =")
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        "v = 0.9 * v - 0.01 * g\n    w += v",
+        "v = 0.9 * v + g\n    w = w - 0.01 * v",
+        "v = 0.9 * v + 0.1 * g * g\n    w -= 0.01 * g / (v ** 0.5 + 1e-8)",
+        "v += g * g\n    w -= 0.01 * g / np.sqrt(v + 1e-8)",
+    ],
+)
+def test_an_optimizer_goes_downhill(tmp_path, update):
+    assert check_script(script(tmp_path, f"{MOMENTUM}    {update}\n")).verdict == "right"
+    for right, wrong in (("w +=", "w -="), ("w -=", "w +="), ("w - 0", "w + 0")):
+        if right in update:
+            report = check_script(script(tmp_path, f"{MOMENTUM}    {update.replace(right, wrong)}\n"))
+            assert "uphill" in report.wrong["w"]
+
+
+def test_a_likelihood_is_climbed(tmp_path):
+    text = MOMENTUM.replace("loss = (error ** 2)", "loglik = -(error ** 2)").replace("g = 2", "g = -2")
+    assert check_script(script(tmp_path, f"{text}    v = 0.9 * v + g\n    w += 0.01 * v\n")).verdict == "right"

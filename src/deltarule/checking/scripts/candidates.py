@@ -1,7 +1,7 @@
 """Which numbers of a step may be the loss: those whose slopes are what the step does to the arrays."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -63,6 +63,29 @@ class Candidate:
         return (self.weight if self.is_plausible else 0, self.rank)
 
 
+REWARD_WORDS = ("reward", "return_", "utility", "elbo", "loglik", "log_lik", "likelihood")
+
+
+def is_reward(name: str) -> bool:
+    """Whether a number is meant to grow."""
+    name = name.lower()
+    return any(word in name for word in REWARD_WORDS) and not name.startswith(("neg", "n_log"))
+
+
+def explained_arrays(
+    step: StepSlopes, slopes: Slopes, arrays: Iterable[int], factor: float, tolerance: float
+) -> dict[int, str]:
+    """The arrays whose moves are the slopes times a factor, perhaps with weight decay, but for a small error."""
+    strict = replace(step, tolerance=tolerance)
+    found = {}
+    for i in arrays:
+        if strict.fits(step.descent[i], slopes, i, factor):
+            found[i] = ""
+        elif remark := _decay(strict, slopes, i, factor, step.descent[i]):
+            found[i] = remark
+    return found
+
+
 def sounds_like_loss(name: str) -> bool:
     return any(word in name.lower() for word in LOSS_WORDS)
 
@@ -93,7 +116,7 @@ def _candidates_of(
     key, which = number
     name = key[1]
     is_word = sounds_like_loss(name) or name in LOSS_LETTERS or name[0] in "½−"
-    if moves is None and not (sounds_like_loss(name) or name[0] in "½−"):
+    if moves is None and not (sounds_like_loss(name) or is_reward(name) or name[0] in "½−"):
         return
     is_other = np.array([[text != name] for text in step.texts])  # a sum is no parameter of itself
     slopes = Slopes(slopes.values * is_other, slopes.errors)

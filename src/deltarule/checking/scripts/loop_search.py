@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import can_fork, measure_by_forks, measure_by_repetition, single_moves
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.quiet import quiet_script
@@ -125,11 +126,15 @@ def check_step(
             return verdict
         singly = single_moves(len(run.parameters))
         measurement = measure_by_repetition(sources, deadline, loop, turn, singly)
-    verdict = judge_step(StepSlopes.of(measurement), loop, turn, loss)
+    step = StepSlopes.of(measurement)
+    verdict = judge_step(step, loop, turn, loss)
+    if fork and can_fork():
+        verdict = look_again(step, verdict)
     if verdict.confidence[0] < 2 and run.met.sides and fork and can_fork() and loss is None:
         again = measure_by_forks(sources, deadline, loop, turn, run.met.sides)
         if again.run.record is not None:
-            with_constants = judge_step(StepSlopes.of(again), loop, turn)
+            step = StepSlopes.of(again)
+            with_constants = look_again(step, judge_step(step, loop, turn))
             covered = (verdict.right or {}).keys() | (verdict.wrong or {}).keys() | set(verdict.doubtful)
             is_right = with_constants.confidence[0] == 2 and covered <= (with_constants.right or {}).keys()
             if is_right and HELD in with_constants.loss:

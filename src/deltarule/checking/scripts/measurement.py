@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from deltarule.checking.scripts.numbers_met import Sides
@@ -51,22 +52,34 @@ def measure_by_forks(
                 continue
             if time.monotonic() > run.deadline:
                 return
-            reading, writing = os.pipe()
-            state = random.getstate()
-            child = 0
-            if sys.platform != "win32":  # without forks the script runs again instead
-                child = os.fork()
-            if child == 0:
-                os.close(reading)
-                random.setstate(state)  # Python seeds it anew in a child
-                _become_child(run, shift, writing)
+            is_child, records[shift] = fork_step(run, partial(run.shift_by, shift))
+            if is_child:
                 return
-            os.close(writing)
-            records[shift] = _report_of(child, reading)
             if direction == 0 and times < 0 and records[shift] == records[index, 0, 1.0]:
                 unmoved.add(index)  # nothing in the step depends on this array
 
     return Measurement(StepRun(sources, deadline, loop, turn, at_step, held).start(), records)
+
+
+def fork_step(run: StepRun, prepare: Callable[[], None]) -> tuple[bool, StepRecord | None]:
+    """Go through the step in a forked process: (whether this is that process, what it met).
+
+    The forked process is prepared, goes on with the step, reports at its end, and then ends.
+    """
+    reading, writing = os.pipe()
+    state = random.getstate()
+    child = 0
+    if sys.platform != "win32":  # without forks the script runs again instead
+        child = os.fork()
+    if child == 0:
+        os.close(reading)
+        random.setstate(state)  # Python seeds it anew in a child
+        run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_CHILD)
+        run.after_run = lambda: _report(run, writing)  # type: ignore[method-assign]
+        prepare()
+        return True, None
+    os.close(writing)
+    return False, _report_of(child, reading)
 
 
 def measure_by_repetition(
@@ -97,20 +110,13 @@ def moves_together() -> Iterator[Shift]:
     return ((None, direction, times) for direction in range(DIRECTIONS) for times in (1.0, -1.0))
 
 
-def _become_child(run: StepRun, shift: Shift, writing: int) -> None:
-    """Move an array in a forked process, which reports at the end of the step and then ends."""
-    run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_CHILD)
-    run.after_run = lambda: _report(run, writing)  # type: ignore[method-assign]
-    run.shift_by(shift)
-
-
 def _report(run: StepRun, writing: int) -> None:
     """Write what a child met, and leave without what the script does at exit."""
     try:
         if run.record is not None:
             numbers = [(*key, values) for key, values in run.record.numbers.items()]
             with os.fdopen(writing, "w", encoding="utf-8") as file:
-                json.dump((numbers, run.record.moves), file)
+                json.dump((numbers, run.record.moves, run.record.entries, run.record.read), file)
     finally:
         os._exit(0)
 
@@ -130,5 +136,5 @@ def _report_of(child: int, reading: int) -> StepRecord | None:
     os.waitpid(child, 0)
     if not ready or not data:
         return None
-    numbers, moves = json.loads(data)
-    return StepRecord({(function, name): tuple(values) for function, name, values in numbers}, moves)
+    numbers, *others = json.loads(data)
+    return StepRecord({(function, name): tuple(values) for function, name, values in numbers}, *others)

@@ -36,7 +36,7 @@ class StepSlopes:
     """What a measured step says, by array i and direction j.
 
     descent    [i, j] how far the step moved array i against its direction j
-    own        [i, j] the array itself along the direction, for weight decay
+    own        [i, j] the array itself, where it moved, along the direction: for weight decay
     numbers    for each number that the step met its slopes
     jacobian   [i, j, k, l] the derivative of descent[k, l] along direction j of array i
     noise      [i, j, k] the rounding error of it
@@ -51,10 +51,11 @@ class StepSlopes:
     jacobian: Floats
     noise: Floats
     numbers: dict[Number, Slopes] = field(default_factory=dict)
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         self.count = len(self.names)
-        self.tolerance = _TOLERANCE_IN_FLOAT32 if self.run.is_float32 else _TOLERANCE
+        self.tolerance = self.tolerance or (_TOLERANCE_IN_FLOAT32 if self.run.is_float32 else _TOLERANCE)
         beside = self.run.numbers_beside_updates.values()
         self.constant_rates = {rates[0] for rates in beside if len(rates) > 1 and len(set(rates)) == 1} | {1.0}
         """Numbers beside updates that stay the same, and 1."""
@@ -66,7 +67,8 @@ class StepSlopes:
         assert run.record is not None
         starts, n = [parameter.start for parameter in run.parameters], len(run.parameters)
         descent = -np.array(run.record.moves).reshape(n, DIRECTIONS)
-        pairs = zip(starts, run.directions, strict=True)
+        touched = [parameter.start * (parameter.moved() != 0) for parameter in run.parameters]
+        pairs = zip(touched, run.directions, strict=True)
         own = np.array([[(start * d).sum() for d in ds] for start, ds in pairs]).reshape(n, DIRECTIONS)
         jacobian, noise = np.zeros((n, DIRECTIONS, n, DIRECTIONS)), np.zeros((n, DIRECTIONS, n))
         names, texts = [one.name for one in run.parameters], [one.text for one in run.parameters]

@@ -31,6 +31,7 @@ class ScriptSource:
 
     updates      the targets that a statement changes and also reads: w in w -= …, w = w - …, np.add.at(w, …)
     reads        the variables on the right of these statements
+    products     what else these statements compute on the way
     increments   those of these lines that add something to the target, so that it is no state that is made anew
     loops        the headers of the loops around a line
     stores       the variables that a statement assigns
@@ -45,6 +46,7 @@ class ScriptSource:
         self.tree = ast.parse(text, path)
         self.updates: dict[int, list[ast.expr]] = defaultdict(list)
         self.reads: dict[int, set[str]] = defaultdict(set)
+        self.products: dict[int, set[str]] = defaultdict(set)
         self.increments: set[int] = set()
         self.loops: dict[int, set[int]] = defaultdict(set)
         self.stores: dict[int, set[str]] = defaultdict(set)
@@ -90,6 +92,8 @@ class ScriptSource:
                     self.increments.add(statement.lineno)
                 read = _walk(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
                 self.reads[statement.lineno] |= {ast.unparse(node) for node in read}
+                products = [node for node in _walk(value, ast.BinOp | ast.Call) if _is_harmless(node, self.pure)]
+                self.products[statement.lineno] |= {ast.unparse(node) for node in products if node is not value}
 
     def _add_indirect_reads(self, scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> None:
         """Add what variables of an update are made from: the gradient in step = rate * gradient, w -= step."""

@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Protocol, TypeAlias
 
@@ -25,6 +25,7 @@ _MAX_PARAMETERS = 40
 _MAX_SINGLE_NUMBERS, _MAX_ROWS = 4, 3
 """More numbers of one kind, or more rows of one list, are moved as one array."""
 _MAX_READ = 40
+MAX_ENTRIES = 300
 _TURNS_BEFORE = 30
 """Turns before the step in which updates are followed, to learn where arrays live."""
 
@@ -34,10 +35,15 @@ Shift: TypeAlias = tuple[int | None, int, float]
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What a run met in its step: the numbers, and by array and direction how far the arrays moved."""
+    """What a run met in its step: the numbers, and by array and direction how far the arrays moved.
+
+    `entries` has the first entries of these moves, and of what updates read, where they are wanted.
+    """
 
     numbers: dict[Key, tuple[float, float, float]]
     moves: list[list[float]]
+    entries: list[list[float]] = field(default_factory=list)
+    read: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,10 @@ class StepRun(TracedRun):
     numbers_beside_updates: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
     record: StepRecord | None = None
 
+    are_entries_wanted: bool = False
+    is_simultaneous: bool = False
+    """Each update is taken back at once, and made at the end: then none of them is used by another."""
+
     def __post_init__(self) -> None:
         super().__init__(self.sources, self.deadline)
         self.met = NumbersMet(self.held)
@@ -82,6 +92,9 @@ class StepRun(TracedRun):
         self.shift: Shift | None = None
         self._places: dict[tuple[str, int, Any], Place] = {}
         self._turns = 0
+        self.order: list[int] = []
+        """The arrays in the order in which the step updates them."""
+        self._taken_back: dict[int, Floats | float] = {}
         self._frame: FrameType | None = None
 
     def shift_by(self, shift: Shift) -> None:
@@ -106,12 +119,12 @@ class StepRun(TracedRun):
         if self.is_far:
             return
         targets = frozenset(ast.unparse(target) for target in source.updates[line])
-        for text in source.reads[line]:
+        for text in sorted(source.reads[line]) + sorted(source.products[line]):
             value = self.value(text, frame)
             number = as_number(value)
-            if number is not None:
+            if number is not None and text in source.reads[line]:
                 self.numbers_beside_updates.setdefault((source.path, line, text), []).append(abs(number))
-            if not self.is_in_step or self.shift is not None:
+            if not self.is_in_step or (self.shift is not None and not self.are_entries_wanted):
                 continue
             kept = self.read.setdefault((source.path, line, text), [])
             for path, array in float_leaves(value):
@@ -143,7 +156,18 @@ class StepRun(TracedRun):
         place.line = line
         if self.is_in_step:
             place.updates += 1
+            self._note_order(place)
         place.is_increment |= source is not None and line in source.increments
+
+    def _note_order(self, place: Place) -> None:
+        for index, parameter in enumerate(self.parameters):
+            if any(own is place for own, _ in parameter.parts):
+                if index not in self.order:
+                    self.order.append(index)
+                if self.is_simultaneous:
+                    moved = parameter.moved()
+                    self._taken_back[index] = self._taken_back.get(index, 0.0) + moved
+                    parameter.move(-moved)
 
     def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
         if self.is_in_step:
@@ -211,17 +235,26 @@ class StepRun(TracedRun):
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
-        projections = []
-        for i, parameter in enumerate(self.parameters):
-            moved = parameter.moved()
-            if self.shift is not None and self.shift[0] in (None, i):
-                moved = moved - self.shift[2] * self.steps[i] * self.directions[i][self.shift[1]]
-            projections.append([float((moved * direction).sum()) for direction in self.directions[i]])
-        return projections
+        moved = [self._moved(i) for i in range(len(self.parameters))]
+        pairs = zip(moved, self.directions, strict=True)
+        return [[float((array * direction).sum()) for direction in directions] for array, directions in pairs]
+
+    def _moved(self, i: int) -> Floats:
+        moved = self.parameters[i].moved()
+        if self.shift is not None and self.shift[0] in (None, i):
+            moved = moved - self.shift[2] * self.steps[i] * self.directions[i][self.shift[1]]
+        return moved + self._taken_back.get(i, 0.0)
 
     def _finish(self) -> None:
         self.record = StepRecord(self.met.values, self.moves())
+        if self.are_entries_wanted:
+            entries = [self._moved(i).reshape(-1)[:MAX_ENTRIES].tolist() for i in range(len(self.parameters))]
+            read = [one.values.reshape(-1)[:MAX_ENTRIES].tolist() for one in self.read_in_order()]
+            self.record = replace(self.record, entries=entries, read=read)
         raise StopRun
+
+    def read_in_order(self) -> list[ReadArray]:
+        return [one for key in sorted(self.read) for one in self.read[key]]
 
 
 def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:

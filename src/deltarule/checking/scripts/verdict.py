@@ -33,6 +33,7 @@ class StepVerdict:
     loss: str = ""
     loss_function: str = ""
     loss_line: int | None = None
+    which: int = 0
     is_loss_made: bool = False
     factor: float | None = None
     rate: float | None = None
@@ -281,6 +282,7 @@ def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> St
         kind="loss",
         loss=key[1],
         loss_function=key[0],
+        which=candidate.number[1],
         loss_line=step.run.met.lines.get(key),
         is_loss_made=candidate.is_made,
         factor=candidate.factor,

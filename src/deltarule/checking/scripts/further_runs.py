@@ -1,0 +1,208 @@
+"""What a gradient alone does not say: whether an optimizer moves downhill, and whether an array was updated before.
+
+Both are measured: the step is gone through again, in forked processes, with all arrays moved, or with updates that are
+made at its end.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from deltarule.checking.scripts.candidates import explained_arrays, is_reward
+from deltarule.checking.scripts.measurement import fork_step
+from deltarule.checking.scripts.slopes import Slopes, StepSlopes
+from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, StepRecord, StepRun
+from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.problem.problem import Floats
+
+MIN_SHARE = 0.9
+"""The share of entries that have to move against their gradient, so that a whole array does."""
+TIGHT = 1e-6
+"""Error beside an array's largest slope where nothing but rounding is in the way."""
+UPHILL = "has the wrong sign: its gradient is right, but the optimizer moves it uphill"
+AT_ITS_TURN = "follows the gradient at what was updated before it"
+
+
+def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+    """The verdict of a step after further runs of it, where they can say more."""
+    if verdict.kind == "loss" and not verdict.is_move:
+        return _without_climbers(step, verdict)
+    if verdict.kind not in ("loss", "another loss"):
+        return verdict
+    return _in_order(step, verdict)
+
+
+def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+    """Accuse the arrays that an optimizer moves along their gradient, not against it."""
+    records: dict[float, StepRecord | None] = {}
+    slopes = _slopes(step, verdict)
+    if slopes is None or verdict.factor is None or "objective" in verdict.loss:  # which may be a reward
+        return verdict
+    live = [i for i in range(step.count) if slopes.is_live(i)]
+
+    def at_step(run: StepRun) -> None:
+        for times in (1.0, -1.0):
+
+            def prepare(times: float = times) -> None:
+                run.are_entries_wanted = True
+                for i in live:  # not what an optimizer keeps
+                    run.parameters[i].move(times * run.steps[i] * run.directions[i][0])
+                    run.parameters[i].start = run.parameters[i].current()
+
+            is_child, records[times] = fork_step(run, prepare)
+            if is_child:
+                return
+
+    _run_again(step, at_step)
+    up, down = records.get(1.0), records.get(-1.0)
+    if up is None or down is None or len(up.read) != len(down.read):
+        return verdict
+    climbers, run = {}, step.run
+    for i, name in enumerate(step.names):
+        if name not in (verdict.right or {}):
+            continue
+        for k, array in enumerate(run.read_in_order()):
+            if array.values.size != step.sizes[i] or k >= len(up.read) or array.text == run.parameters[i].text:
+                continue
+            values = array.values.reshape(run.parameters[i].start.shape)
+            along = np.array([float((values * direction).sum()) for direction in run.directions[i]])
+            if not array.values.any() or not step.fits(along, slopes, i, verdict.factor):
+                continue
+            sign = np.sign(verdict.factor) * (-1 if is_reward(verdict.loss) else 1)
+            change = sign * np.subtract(up.read[k], down.read[k])
+            goes_up = float((run.parameters[i].moved() * sign * values).sum()) > 0  # an optimizer's first steps
+            if goes_up and _is_uphill(change, np.subtract(up.entries[i], down.entries[i])):
+                climbers[name] = UPHILL
+            break
+    if not climbers:
+        return verdict
+    right = {name: remark for name, remark in (verdict.right or {}).items() if name not in climbers}
+    return replace(verdict, right=right, wrong={**(verdict.wrong or {}), **climbers}, confidence=(2.0, 0.0))
+
+
+def _run_again(step: StepSlopes, at_step: AtStep) -> None:
+    run = step.run
+    StepRun(run.sources, run.deadline, run.loop, run.turn, at_step).start()
+
+
+def _is_uphill(gradient: Floats, move: Floats) -> bool:
+    """Whether nearly all entries that move otherwise with another gradient move along with it."""
+    sizes = np.abs(gradient) * np.abs(move)
+    seen = sizes > 1e-3 * sizes.max(initial=0)
+    return bool(seen.any() and ((gradient * move)[seen] > 0).mean() >= MIN_SHARE)
+
+
+def _slopes(step: StepSlopes, verdict: StepVerdict) -> Slopes | None:
+    return step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
+
+
+def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+    """Accuse arrays whose gradient is computed with what was updated before, and is right without that.
+
+    Not those that follow the gradient at the updated arrays, as in alternating descent.
+    """
+    slopes, run = _slopes(step, verdict), step.run
+    names = {*(verdict.right or ()), *(verdict.wrong or ()), *verdict.doubtful}
+    judged = [i for i, name in enumerate(step.names) if name in names]
+    if slopes is None or len(run.order) < 2:
+        return verdict
+    factor = verdict.factor
+    if factor is not None and set(judged) <= explained_arrays(step, slopes, judged, factor, TIGHT).keys():
+        return verdict
+    simultaneous = _descent_of_simultaneous_updates(step)
+    if simultaneous is None:
+        return verdict
+    factor, agreeing = _best_factor(replace(step, descent=simultaneous), slopes, judged)
+    if not set(judged) <= agreeing.keys():
+        return verdict
+    scale = np.abs(simultaneous).max(axis=1)
+    changed = [i for i in judged if np.abs(simultaneous[i] - step.descent[i]).max() > 10 * TIGHT * scale[i]]
+    right = {step.names[i]: agreeing[i] for i in judged}
+    wrong = {}
+    for i in changed:
+        before = run.order[: run.order.index(i)] if i in run.order else []
+        name = step.names[i]
+        if _follows_gradient_at_its_turn(step, verdict, i, before, factor):
+            right[name] = AT_ITS_TURN
+            continue
+        del right[name]
+        first = " and ".join(step.names[k] for k in before if k in judged)
+        lines = {run.parameters[k].line for k in before if k in judged}
+        where = f"line {min(lines)}" if len(lines) == 1 else f"lines {', '.join(map(str, sorted(lines)))}"
+        line, verb = run.parameters[i].line, "are" if " and " in first else "is"
+        wrong[name] = f"(line {line}) is computed with {first}, which {verb} updated before ({where})"
+    rate = (
+        verdict.rate
+        if factor == verdict.factor
+        else next((one for one in step.constant_rates if abs(factor - one) < 1e-6 * one), None)
+    )
+    return replace(
+        verdict,
+        kind="loss",
+        factor=factor,
+        rate=rate,
+        right=right,
+        wrong=wrong,
+        doubtful=(),
+        confidence=(2.0, float(step.weight(judged))),  # a larger loop would say no more
+    )
+
+
+def _best_factor(step: StepSlopes, slopes: Slopes, arrays: list[int]) -> tuple[float, dict[int, str]]:
+    """The factor with which most arrays agree but for rounding."""
+    factors = []
+    for i in arrays:
+        values = slopes.values[i]
+        if values.any():
+            factors.append(float(f"{step.descent[i] @ values / (values @ values):.9g}"))
+    factors += sorted(step.constant_rates) + [2 * rate for rate in step.constant_rates]
+    found = {factor: explained_arrays(step, slopes, arrays, factor, TIGHT) for factor in factors if factor > 0}
+    return max(found.items(), key=lambda one: len(one[1]), default=(0.0, {}))
+
+
+def _descent_of_simultaneous_updates(step: StepSlopes) -> Floats | None:
+    found: list[StepRecord | None] = []
+
+    def at_step(run: StepRun) -> None:
+        def prepare() -> None:
+            run.is_simultaneous = True
+
+        is_child, record = fork_step(run, prepare)
+        if not is_child:
+            found.append(record)
+
+    _run_again(step, at_step)
+    if not found or found[0] is None:
+        return None
+    return -np.array(found[0].moves).reshape(-1, DIRECTIONS)
+
+
+def _follows_gradient_at_its_turn(
+    step: StepSlopes, verdict: StepVerdict, i: int, before: list[int], factor: float
+) -> bool:
+    """Whether the array moves along the slopes of the loss where the arrays before it have been updated."""
+    key = verdict.loss_function, verdict.loss
+    ends = {k: step.run.parameters[k].moved() for k in before}
+    found: dict[tuple[int, float], float] = {}
+
+    def at_step(run: StepRun) -> None:
+        for j in range(DIRECTIONS):
+            for times in (1.0, -1.0):
+
+                def prepare(j: int = j, times: float = times) -> None:
+                    for k, moved in ends.items():
+                        run.parameters[k].move(moved)
+                    run.shift_by((i, j, times))
+
+                is_child, record = fork_step(run, prepare)
+                if is_child:
+                    return
+                if record is not None and key in record.numbers:
+                    found[j, times] = record.numbers[key][verdict.which]
+
+    _run_again(step, at_step)
+    if len(found) < 2 * DIRECTIONS:
+        return False
+    there = np.array([(found[j, 1.0] - found[j, -1.0]) / (2 * step.run.steps[i]) for j in range(DIRECTIONS)])
+    allowed = 1e-4 * np.abs(step.descent[i]).max()
+    return bool((np.abs(step.descent[i] - factor * there) <= allowed).all())
