@@ -223,6 +223,8 @@ for k in range(50):
 def test_an_array_that_is_updated_before_it_is_used(tmp_path):
     report = check_script(script(tmp_path, FACTORS))
     assert list(report.right) == ["P"]
+    assert report.correction.line == 9 and report.correction.kind == "updated_weights"
+    assert "update P after Q (line 10)" in report.text()
     assert report.wrong == {"Q": "(line 10) is computed with P, which is updated before (line 9)"}
 
 
@@ -255,3 +257,48 @@ def test_an_optimizer_goes_downhill(tmp_path, update):
 def test_a_likelihood_is_climbed(tmp_path):
     text = MOMENTUM.replace("loss = (error ** 2)", "loglik = -(error ** 2)").replace("g = 2", "g = -2")
     assert check_script(script(tmp_path, f"{text}    v = 0.9 * v + g\n    w += 0.01 * v\n")).verdict == "right"
+
+
+NETWORK = """
+import numpy as np
+def forward(x, W1, b1, W2):
+    h = np.tanh(x @ W1 + b1)
+    return h, h @ W2
+def main():
+    r = np.random.RandomState(0)
+    x, y = r.randn(16, 3), r.randn(16, 2)
+    W1, W2, b1 = r.randn(3, 6) * 0.5, r.randn(6, 2) * 0.5, np.zeros(6)
+    v = np.zeros((3, 6))
+    for t in range(50):
+        rows = r.choice(16, 8, replace=False)
+        h, out = forward(x[rows], W1, b1, W2)
+        loss = np.square(out - y[rows]).sum()
+        dout = 2 * (out - y[rows])
+        dz = dout @ W2.T * (1 - h ** 2)
+        if loss < 1e-4:
+            break
+        W2 -= 0.01 * h.T @ dout
+        W1 -= 0.01 * x[rows].T @ dz
+        b1 = b1 - 0.01 * dz.sum(axis=0)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("dz = dout @ W2.T * (1 - h ** 2)", "dz = dout @ W2.T * (1 - h)"),
+        ("b1 = b1 - 0.01 * dz.sum(axis=0)", "b1 = b1 - 0.01 * dz.sum()"),
+    ],
+)
+def test_the_line_to_change(tmp_path, right, wrong):
+    report = check_script(script(tmp_path, NETWORK.replace(right, wrong)), seconds=SECONDS)
+    correction = report.correction
+    assert correction.code == wrong and correction.changes[0].new == right
+    assert "with it all 3 arrays are right" in report.text()
+
+
+def test_the_line_to_change_beside_an_optimizer(tmp_path):
+    text = Path(__file__).parent.joinpath("programs", "momentum_loop.py").read_text(encoding="utf-8")
+    report = check_script(script(tmp_path, text.replace("(1 - hid**2)", "(1 - hid)")), seconds=SECONDS)
+    assert report.correction.changes[0].new == "d_hid = d_out @ w2.T * (1 - hid ** 2)"

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from deltarule.checking.corrections import Correction, LineChange
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.report import ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
@@ -85,4 +86,8 @@ def _findings(record: dict[str, Any]) -> Findings:
         StepVerdict(**{**one, "loop": tuple(one["loop"]), "candidates": tuple(one["candidates"])})
         for one in record.pop("verdicts")
     )
-    return Findings(verdicts, **record)
+    correction = record.pop("correction")
+    if correction is not None:
+        lines = {name: tuple(LineChange(**one) for one in correction[name]) for name in ("changes", "others")}
+        correction = Correction(**{**correction, **lines})
+    return Findings(verdicts, correction=correction, **record)

@@ -4,10 +4,12 @@ Both are measured: the step is gone through again, in forked processes, with all
 made at its end.
 """
 
+import re
 from dataclasses import replace
 
 import numpy as np
 
+from deltarule.checking.repair.labels import is_named_after
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import fork_step
 from deltarule.checking.scripts.slopes import Slopes, StepSlopes
@@ -36,7 +38,11 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse the arrays that an optimizer moves along their gradient, not against it."""
     records: dict[float, StepRecord | None] = {}
     slopes = _slopes(step, verdict)
-    if slopes is None or verdict.factor is None or "objective" in verdict.loss:  # which may be a reward
+    if slopes is None or verdict.factor is None:
+        return verdict
+    reads = _gradients_read(step, slopes, verdict)
+    verdict = replace(verdict, gradients={name: step.run.place_of_read(k) for name, k in reads.items()})
+    if "objective" in verdict.loss:  # which may be a reward
         return verdict
     live = [i for i in range(step.count) if slopes.is_live(i)]
 
@@ -58,22 +64,16 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     if up is None or down is None or len(up.read) != len(down.read):
         return verdict
     climbers, run = {}, step.run
-    for i, name in enumerate(step.names):
-        if name not in (verdict.right or {}):
+    for name, k in reads.items():
+        i = step.names.index(name)
+        if name not in (verdict.right or {}) or k >= len(up.read):
             continue
-        for k, array in enumerate(run.read_in_order()):
-            if array.values.size != step.sizes[i] or k >= len(up.read) or array.text == run.parameters[i].text:
-                continue
-            values = array.values.reshape(run.parameters[i].start.shape)
-            along = np.array([float((values * direction).sum()) for direction in run.directions[i]])
-            if not array.values.any() or not step.fits(along, slopes, i, verdict.factor):
-                continue
-            sign = np.sign(verdict.factor) * (-1 if is_reward(verdict.loss) else 1)
-            change = sign * np.subtract(up.read[k], down.read[k])
-            goes_up = float((run.parameters[i].moved() * sign * values).sum()) > 0  # an optimizer's first steps
-            if goes_up and _is_uphill(change, np.subtract(up.entries[i], down.entries[i])):
-                climbers[name] = UPHILL
-            break
+        sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
+        change = sign * np.subtract(up.read[k], down.read[k])
+        gradient = run.read_in_order()[k].values.reshape(run.parameters[i].start.shape)
+        goes_up = float((run.parameters[i].moved() * sign * gradient).sum()) > 0  # an optimizer's first steps may
+        if goes_up and _is_uphill(change, np.subtract(up.entries[i], down.entries[i])):
+            climbers[name] = UPHILL
     if not climbers:
         return verdict
     right = {name: remark for name, remark in (verdict.right or {}).items() if name not in climbers}
@@ -83,6 +83,35 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
 def _run_again(step: StepSlopes, at_step: AtStep) -> None:
     run = step.run
     StepRun(run.sources, run.deadline, run.loop, run.turn, at_step).start()
+
+
+def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
+    """For each array which of the arrays that updates read is its gradient, or should be: the only one of its size."""
+    run, found, wrong = step.run, dict[str, int](), list[int]()
+    read = run.read_in_order()
+    for i, parameter in enumerate(run.parameters):
+        if parameter.name in (verdict.wrong or {}):
+            wrong.append(i)
+        for k, array in enumerate(read) if parameter.name in (verdict.right or {}) else ():
+            if array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any():
+                values = array.values.reshape(parameter.start.shape)
+                along = np.array([float((values * direction).sum()) for direction in run.directions[i]])
+                if step.fits(along, slopes, i, verdict.factor or 1.0):
+                    found[parameter.name] = k
+                    break
+    known = {run.place_of_read(k)[:3] for k in found.values()}
+    tracked = {parameter.text for parameter in run.parameters} | set().union(*(one.targets for one in read))
+    for i in wrong:
+        shape = run.parameters[i].start.shape
+        fitting = [k for k, one in enumerate(read) if one.values.shape == shape and k not in found.values()]
+        alike = [k for k in fitting if run.place_of_read(k)[:3] in known]
+        if not alike:
+            alike = [k for k in fitting if re.fullmatch(r"[\w.\[\]'\"]+", read[k].text)]
+            alike = [k for k in alike if not tracked & {read[k].text, read[k].text.removesuffix(".T")}]
+            alike = [k for k in alike if is_named_after(read[k].text, run.parameters[i].name)] or alike
+        if len({read[k].values.tobytes() for k in alike}) == 1:
+            found[run.parameters[i].name] = alike[0]
+    return found
 
 
 def _is_uphill(gradient: Floats, move: Floats) -> bool:
@@ -118,7 +147,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     scale = np.abs(simultaneous).max(axis=1)
     changed = [i for i in judged if np.abs(simultaneous[i] - step.descent[i]).max() > 10 * TIGHT * scale[i]]
     right = {step.names[i]: agreeing[i] for i in judged}
-    wrong = {}
+    wrong, order = {}, None
     for i in changed:
         before = run.order[: run.order.index(i)] if i in run.order else []
         name = step.names[i]
@@ -130,6 +159,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         lines = {run.parameters[k].line for k in before if k in judged}
         where = f"line {min(lines)}" if len(lines) == 1 else f"lines {', '.join(map(str, sorted(lines)))}"
         line, verb = run.parameters[i].line, "are" if " and " in first else "is"
+        order = order or (min(lines), first, line, name)
         wrong[name] = f"(line {line}) is computed with {first}, which {verb} updated before ({where})"
     rate = (
         verdict.rate
@@ -144,6 +174,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         right=right,
         wrong=wrong,
         doubtful=(),
+        used_before=order,
         confidence=(2.0, float(step.weight(judged))),  # a larger loop would say no more
     )
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from deltarule.checking.corrections import Correction
+from deltarule.checking.scripts.correction import correct_step
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import can_fork, measure_by_forks, measure_by_repetition, single_moves
 from deltarule.checking.scripts.numbers_met import HELD
@@ -26,12 +28,14 @@ class Findings:
     problem     a sentence for the user if nothing was checked: the script fails, or has no updates
     is_failure  whether the script itself failed
     still       updates that ran without changing anything, as (function, target)
+    correction  the line to change in the first step, if it is wrong
     """
 
     verdicts: tuple[StepVerdict, ...] = ()
     problem: str = ""
     is_failure: bool = False
     still: tuple[str, ...] = ()
+    correction: Correction | None = None
 
 
 def search_loops(script: Path, deadline: float, loss: str | None = None, fork: bool = True) -> Findings:
@@ -67,7 +71,8 @@ def _check_loops(sources: Sources, finder: LoopFinder, deadline: float, loss: st
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
         if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
-    return Findings(tuple(best))
+    correction = correct_step(sources, deadline, best[0]) if best else None
+    return Findings(tuple(best), correction=correction)
 
 
 def _check_turns(

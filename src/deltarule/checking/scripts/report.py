@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltarule.checking.corrections import Correction
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.verdict import StepVerdict
@@ -26,6 +27,7 @@ class ScriptReport:
     notes      what its author may not know
     question   what has to be known before more can be said
     candidates numbers of the script of which one may be the loss
+    correction the line to change, and a correction that was tried; or None
     """
 
     script: str
@@ -40,6 +42,7 @@ class ScriptReport:
     notes: tuple[str, ...] = ()
     question: str = ""
     candidates: tuple[str, ...] = ()
+    correction: Correction | None = None
 
     @property
     def ok(self) -> bool:
@@ -53,6 +56,8 @@ class ScriptReport:
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) of all that is reported."""
         yield self.verdict, self._headline()
+        if self.correction:
+            yield from self.correction.rows()
         remarks = {**self.wrong, **self.right}
         for name, remark in remarks.items():
             if remark and not remark.startswith("gradient "):
@@ -79,8 +84,11 @@ class ScriptReport:
         """The report as lines of at most `width` characters."""
         lines = list(self._lines())
         left = max(len(label) for label, _ in lines) + 2
+        code = self.correction.code_rows if self.correction else set()
         return "\n".join(
-            textwrap.fill(
+            label.ljust(left) + text
+            if text in code
+            else textwrap.fill(
                 text,
                 max(width, left + 24),
                 initial_indent=label.ljust(left),
@@ -119,6 +127,7 @@ def make_report(script: Path, findings: Findings) -> ScriptReport:
         tuple(_notes(first)),
         _question(first),
         first.candidates,
+        findings.correction,
     )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Protocol, TypeAlias
@@ -31,6 +32,10 @@ _TURNS_BEFORE = 30
 
 Shift: TypeAlias = tuple[int | None, int, float]
 """A move: the array (None for all), the direction, and how many times it is added."""
+
+
+Read: TypeAlias = tuple[str, int, str, int]
+"""What updates read: file, line, expression, and how many of these the step has read before."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,8 @@ class StepRun(TracedRun):
         self.shift: Shift | None = None
         self._places: dict[tuple[str, int, Any], Place] = {}
         self._turns = 0
+        self.in_body: Callable[[StepRun, FrameType], None] | None = None
+        """Called where the step enters the body of the loop, with its variables assigned."""
         self.order: list[int] = []
         """The arrays in the order in which the step updates them."""
         self._taken_back: dict[int, Floats | float] = {}
@@ -171,6 +178,8 @@ class StepRun(TracedRun):
 
     def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
         if self.is_in_step:
+            if self.in_body is not None and frame is self._frame and event == "line":
+                self.in_body(self, frame)
             source = self.sources.get(frame.f_code.co_filename)
             assert source is not None
             self.met.collect(frame, event, argument, before, source, self.value)
@@ -255,6 +264,10 @@ class StepRun(TracedRun):
 
     def read_in_order(self) -> list[ReadArray]:
         return [one for key in sorted(self.read) for one in self.read[key]]
+
+    def place_of_read(self, number: int) -> Read:
+        """Where the update reads that is the one of this number in order."""
+        return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))][number]
 
 
 def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:

@@ -1,7 +1,7 @@
 """What one step of a script proves about each of its arrays."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio, sounds_like_loss
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop
-from deltarule.checking.scripts.step_run import DIRECTIONS
+from deltarule.checking.scripts.step_run import DIRECTIONS, Read
 
 _SUMS = ("total", "sum", "acc")
 NOT_FOUND = -99.0
@@ -23,6 +23,8 @@ class StepVerdict:
                 "another loss" where they are, but the script's own loss is not that function; "no gradient" where they
                 are of none; "unfinished"; "nothing found"
     right, wrong, doubtful   arrays, with remarks
+    gradients   for each array what an optimizer reads as its gradient
+    used_before the line in which an array is updated, its name, and the line and name of that which needs the old one
     candidates  numbers that depend on the arrays, for a question
     confidence  the larger, the more is proved
     """
@@ -41,6 +43,8 @@ class StepVerdict:
     right: dict[str, str] | None = None
     wrong: dict[str, str] | None = None
     doubtful: tuple[str, ...] = ()
+    gradients: dict[str, Read] = field(default_factory=dict)
+    used_before: tuple[int, str, int, str] | None = None
     own_loss: str = ""
     candidates: tuple[str, ...] = ()
     reason: str = ""

@@ -1,0 +1,120 @@
+"""The body of a loop as a function, so that it can be run again and edited as functions are.
+
+In the text the header becomes a `def`, in the same line: all other lines keep their numbers and columns. The variables
+that the body assigns are free variables of the function: their cells have the values before and after a turn.
+"""
+
+import ast
+import linecache
+from types import CellType, CodeType, FrameType, FunctionType
+from typing import Any
+
+NAME = "turn_of_the_loop"
+
+
+class LoopBody:
+    """The body of the loop at a line, as a function of the variables of a frame.
+
+    `values` has the variables that the body changes: before a turn as it will find them, after it as it left them.
+    """
+
+    def __init__(self, path: str, lines: list[str], line: int, frame: FrameType) -> None:
+        text = _text_with_function(lines, line)
+        tree = ast.parse(text, path)
+        node = next(one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == NAME)
+        linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+        self.is_module = frame.f_code.co_name == "<module>"
+        own = {} if self.is_module else dict(frame.f_locals)
+        self.names = sorted(
+            _stored_names(node) | ({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} & own.keys())
+        )
+        self._globals = frame.f_globals
+        known = self._globals if self.is_module else own
+        self.values: dict[str, Any] = {name: known[name] for name in self.names if name in known}
+        code = _code_with_free_names(node, self.names, path)
+        self._cells = {name: CellType() for name in code.co_freevars}
+        self.function = FunctionType(code, self._globals, NAME, None, tuple(self._cells.values()))
+
+    def run(self) -> None:
+        """Go through the body once."""
+        for name, cell in self._cells.items():
+            if name in self.values:
+                cell.cell_contents = self.values[name]
+                if self.is_module:
+                    self._globals[name] = self.values[name]  # as functions read it
+        self.function()
+        for name, cell in self._cells.items():
+            try:
+                self.values[name] = cell.cell_contents
+            except ValueError:  # not assigned in this turn
+                continue
+
+
+def _text_with_function(lines: list[str], line: int) -> str:
+    """The file with the loop's header as that of a function, and what leaves or goes on with the loop as `return`."""
+    tree = ast.parse("\n".join(lines) + "\n")
+    loop = next(one for one in ast.walk(tree) if isinstance(one, ast.For | ast.While) and one.lineno == line)
+    first = loop.body[0].lineno
+    if first == line:
+        raise ValueError("a loop in one line")
+    new = [one.rstrip("\n") for one in lines]
+    new[line - 1] = f"{' ' * loop.col_offset}def {NAME}():"
+    for number in range(line + 1, first):
+        new[number - 1] = ""
+    if loop.orelse:
+        last = loop.body[-1].end_lineno or first
+        for number in range(last + 1, (loop.orelse[-1].end_lineno or last) + 1):
+            new[number - 1] = ""
+    for leave in _leaving(loop.body):
+        text = new[leave.lineno - 1].encode()
+        word = b"break" if isinstance(leave, ast.Break) else b"continue"
+        new[leave.lineno - 1] = (
+            text[: leave.col_offset] + text[leave.col_offset :].replace(word, b"return", 1)
+        ).decode()
+    return "\n".join(new) + "\n"
+
+
+def _leaving(body: list[ast.stmt]) -> list[ast.Break | ast.Continue]:
+    """The statements that leave a loop, or go on with its next turn, without those of loops inside."""
+    found: list[ast.Break | ast.Continue] = []
+    for statement in body:
+        if isinstance(statement, ast.Break | ast.Continue):
+            found.append(statement)
+        elif isinstance(statement, ast.For | ast.While):
+            found += _leaving(statement.orelse)
+        elif not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            for field in ("body", "orelse", "finalbody"):
+                found += _leaving(getattr(statement, field, []))
+            for handler in getattr(statement, "handlers", []):
+                found += _leaving(handler.body)
+    return found
+
+
+def _stored_names(node: ast.FunctionDef) -> set[str]:
+    """The variables that the statements of a function assign, but for those of functions and comprehensions inside."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = list(node.body)
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.FunctionDef | ast.ClassDef):
+            names.add(one.name)
+        elif isinstance(one, ast.alias):
+            names.add((one.asname or one.name).partition(".")[0])
+        elif isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            names.add(one.id)
+        elif not isinstance(one, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            waiting += ast.iter_child_nodes(one)
+    return names
+
+
+def _code_with_free_names(node: ast.FunctionDef, names: list[str], path: str) -> CodeType:
+    """The code of a function that shares variables with a function around it."""
+    assigned: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in names]
+    declared: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
+    inner = ast.FunctionDef(NAME, node.args, [*declared, *node.body], [], None)
+    outer = ast.FunctionDef("_", node.args, [*assigned, ast.copy_location(inner, node)], [], None)
+    tree = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))
+    module = compile(tree, path, "exec", dont_inherit=True)
+    code = next(one for one in module.co_consts if isinstance(one, CodeType))
+    code = next(one for one in code.co_consts if isinstance(one, CodeType) and one.co_name == NAME)
+    return code.replace(co_firstlineno=node.lineno)
