@@ -142,7 +142,7 @@ def test_quiet_prints_one_line(deltarule):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("gradcheck encoder --seed 0", r"gradient of [\d,]+ entries: right"),
+        ("check encoder --seed 0", r"gradient of [\d,]+ entries: right"),
         ("lr-range encoder --seed 0 --steps 50", r"Suggested learning rate: \S+"),
         ("run encoder --seeds 2 --set stopping.max_steps=20 --why", r"solved  0 of 2: .*"),
         ("run encoder --seeds 2 --set stopping.max_steps=20 --set optimizer.batch_size=100", r"solved  0 of 2: .*"),
@@ -161,7 +161,7 @@ def test_quiet_leaves_out_notes_but_no_errors(deltarule, monkeypatch, tmp_path):
     (tmp_path / "slip.py").write_text(
         "import numpy as np\ndef f():\n    return lambda w: (w**2).sum(), lambda w: w**3, np.array([1.0, 2.0])\n"
     )
-    words = "gradcheck", "--function", "slip:f"
+    words = "check", "--function", "slip:f"
     assert "Running the code" in deltarule(*words)[2]
     assert deltarule(*words, "--quiet") == (1, "gradient: WRONG\n", "")
     assert "there is no study" in deltarule("run", "nothing", "--quiet")[2]

@@ -116,10 +116,10 @@ def test_a_claim_that_cannot_be_judged_gets_a_sentence(deltarule, tmp_path, judg
     assert status == 2 and out == "" and named in err and "Traceback" not in err
 
 
-def test_gradcheck_proves_a_study(deltarule):
-    status, out, _ = deltarule("gradcheck", "encoder", "--json")
+def test_check_proves_a_study(deltarule):
+    status, out, _ = deltarule("check", "encoder", "--json")
     assert status == 0 and json.loads(out)["ok"] is True
-    assert deltarule("gradcheck", "encoder")[0] == 0
+    assert deltarule("check", "encoder")[0] == 0
 
 
 @pytest.mark.slow

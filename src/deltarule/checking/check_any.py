@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.check import check_gradient, check_object, check_vjp
+from deltarule.checking.check_file import check_file
 from deltarule.checking.report import CodeReport, Note, validate_hint
+from deltarule.checking.scripts.report import ScriptReport
 from deltarule.checking.user_code.arrays import as_numpy, dtype_kind, split_loss
 from deltarule.checking.user_code.attributes import arrays_in, gradient_paths
 from deltarule.checking.user_code.callables import function_of_some, positional_parameters
@@ -31,26 +34,33 @@ _DERIVATIVE = re.compile(
 )
 
 
-def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
-    """Check the gradients of a function, a layer, a network, a class or a module.
+def check(
+    target: Any, *arguments: Any, hint: str = "fix", loss: str | None = None, seconds: float | None = None
+) -> CodeReport | ScriptReport:
+    """Check the gradients of a function, a layer, a network, a class, a module, or of a script that trains.
 
     Parameters
     ----------
     target : callable, object or module
         What is checked. A function that returns (loss, gradients); a loss or a layer, with the function of its
         gradient as the first of `arguments`; an object or class with forward and backward, or with a loss and the
-        arrays of parameters and gradients in attributes; a function or module of PyTorch; or a Python module, of which
-        all such functions are checked.
+        arrays of parameters and gradients in attributes; a function or module of PyTorch; a Python module, of which
+        all such functions are checked; or the name of a file, a script or notebook that trains, as "train.py".
     *arguments : array-like
         What it is called with. Without them the variables of its module that have the names of its parameters are
         taken; a layer gets random numbers.
     hint : {"pass", "where", "kind", "fix"}, default="fix"
         How much is reported: "pass", "where", "kind" or "fix".
+    loss : str, optional
+        Of a script, the name of the variable that is the loss, if it is not found without.
+    seconds : float, optional
+        How long a script may take; 30 by default.
 
     Returns
     -------
-    CodeReport
-        As that of `check_gradient`, `check_vjp` or `check_object`, which check one form; its `what` says which.
+    CodeReport or ScriptReport
+        As that of `check_gradient`, `check_vjp` or `check_object`, which check one form; its `what` says which. A
+        script has a report of its own.
 
     Raises
     ------
@@ -69,7 +79,12 @@ def check(target: Any, *arguments: Any, hint: str = "fix") -> CodeReport:
     >>> report.what, report.ok, report.diagnosis[0].code
     ('gradient of step', False, 'factor_two')
     """
-    validate_hint(hint)
+    if isinstance(target, str | Path):
+        return check_file(Path(target), partial(_check_module, hint=hint), loss, seconds)
+    return _check_value(target, arguments, validate_hint(hint))
+
+
+def _check_value(target: Any, arguments: Sequence[Any], hint: str) -> CodeReport:
     if isinstance(target, ModuleType):
         return _check_module(target, hint)
     if _is_torch_module(target):
@@ -390,7 +405,7 @@ def _check_module(module: ModuleType, hint: str) -> CodeReport:
             continue
         partner = partners.get(name)
         try:
-            reports[name] = check(one, *([functions[partner]] if partner else []), hint=hint)
+            reports[name] = _check_value(one, [functions[partner]] if partner else [], hint)
         except BadInput as error:
             left[name] = error
     if not reports:

@@ -257,14 +257,28 @@ class CodeReport:
 
     def _repr_html_(self) -> str:
         """The report as HTML, for notebooks."""
-        color = "#1a7f37" if self.ok else "#9a6700" if self.vacuous else "#cf222e"
-        rows = "".join(
-            f'<tr><th style="text-align:left">{escape(word)}</th><td style="text-align:left">{escape(text)}</td></tr>'
-            for word, text in self._lines()
-        )
-        # White on its own background color: the background of a notebook may be light or dark.
-        badge = f'<span style="color:#ffffff;background:{color};padding:0 0.4em">{self.verdict}</span>'
-        return f"<b>{escape(self.what)}: {badge}</b><table>{rows}</table>"
+        return report_as_html(self.what, self.verdict, self._lines(), self.correction)
+
+
+_COLORS = {"right": "#1a7f37", "WRONG": "#cf222e", "not proved": "#9a6700"}
+
+
+def report_as_html(
+    what: str, verdict: str, lines: Iterable[tuple[str, str]], correction: Correction | None = None
+) -> str:
+    """A report for notebooks: a headline and a table, in which the line to change and the line to write are marked."""
+    old = correction.code if correction else ""
+    new = tuple(correction.code_rows - {old}) if correction else ()
+    rows = []
+    for word, text in lines:
+        shown = escape(text)
+        if correction and text.endswith((old, *new)):
+            shown = f'<code style="color:{_COLORS["right" if text.endswith(new) else "WRONG"]}">{shown}</code>'
+        cells = f'<th style="text-align:left">{escape(word)}</th><td style="text-align:left">{shown}</td>'
+        rows.append(f"<tr>{cells}</tr>")
+    # White on its own background color: the background of a notebook may be light or dark.
+    badge = f'<span style="color:#ffffff;background:{_COLORS[verdict]};padding:0 0.4em">{verdict}</span>'
+    return f"<b>{escape(what)}: {badge}</b><table>{''.join(rows)}</table>"
 
 
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:

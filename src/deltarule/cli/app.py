@@ -117,7 +117,6 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name)(_runner(command))
-app.command("gradcheck", hidden=True)(_runner(check.check))  # its earlier name
 
 
 def main() -> None:

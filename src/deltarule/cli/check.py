@@ -1,12 +1,9 @@
 """`deltarule check`: check a script that trains, the gradient of a user's code, or that of a study."""
 
-import inspect
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli.options import Data, ExperimentNames, Json, Seed, Settings, argument, chosen_recipe, option
@@ -24,14 +21,8 @@ Target = Annotated[
 ]
 Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
-Step = Annotated[
-    str | None, option("--step", "Of a script in place of a study: the lines that are one step, as 20-38.", "LINES")
-]
-LossOption = Annotated[
-    str | None, option("--loss", "The script's variable, with --step an expression, that is the loss.", "NAME")
-]
+LossOption = Annotated[str | None, option("--loss", "The variable of the script that is the loss.", "NAME")]
 Seconds = Annotated[int | None, option("--seconds", "How long a script may take; default: 30.", "S", min=1)]
-Parameters = Annotated[str | None, option("--parameters", "With --step: the arrays that it trains, as w0,w1.", "NAMES")]
 Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, kind or fix (everything).", "LEVEL")]
 
 
@@ -42,9 +33,7 @@ def check(
     seed: Seed = None,
     data: Data = None,
     function: Function = None,
-    step: Step = None,
     loss: LossOption = None,
-    parameters: Parameters = None,
     hint: Hint = None,
     like: LikeOption = None,
     seconds: Seconds = None,
@@ -52,45 +41,57 @@ def check(
 ) -> Result:
     """Run a script that trains as it is, and check that what it updates follows the gradient of its loss.
 
-    With --function check the gradient of your own function, and find the mistake in it; with --step that of some lines
-    of a script. Of a study or recipe the gradient is compared with differences, the complex step and PyTorch.
+    With --function check the gradient of your own function, and find the mistake in it. Of a study or recipe the
+    gradient is compared with differences, the complex step and PyTorch.
     """
     study = file
     if (study is None) == (function is None):
         given = "both are given" if study else "neither is given"
         raise BadInput(f"give a script or a study, or your own code with --function; {given}")
-    if study is not None and step is None and study.lower().endswith((".py", ".ipynb")):
-        others = {"--parameters": parameters, "--hint": hint, "--like": like, "--experiment": experiment}
-        _refuse({**others, "--set": set, "--seed": seed, "--data": data}, "is not for a script; leave it out")
+    of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
+    if study is not None and study.lower().endswith((".py", ".ipynb")):
+        _refuse({"--hint": hint, "--like": like, **of_studies}, "is not for a script; leave it out")
         if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
             return _check_publicly(Path(study), public)
         return _check_script(Path(study), loss, seconds)
-    _refuse({"--seconds": seconds}, "is for a script; leave it out")
-    of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
-    if step is not None:
-        if function is not None or like is not None or study is None or loss is None or parameters is None:
-            raise BadInput("with --step give a script, --loss and --parameters, without --function and --like")
-        _refuse(of_studies, "is for studies; leave it out with --step")
-        report = _check_lines(Path(study), step, loss, parameters.split(","), hint or "fix")
-    elif function is None:
-        _refuse({"--loss": loss, "--parameters": parameters}, "is for lines of a script; give --step too")
+    _refuse({"--loss": loss, "--seconds": seconds}, "is for a script; leave it out")
+    report: CodeReport
+    if function is None:
         _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
         report = _check_study(str(study), experiment, set, seed, data)
     else:
         _refuse(of_studies, "is for studies; leave it out with --function")
         report = _check_user_code(function, hint or "fix", like)
-    text = report.text(console().width)
-    return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
+    return _result(report)
+
+
+def _result(report: "CodeReport | ScriptReport") -> Result:
+    """The report with the verdict, the line as it stands and the line to write in colors."""
+    from rich.text import Text
+
+    text = Text(report.text(console().width))
+    for pattern, style in _COLORS.items():
+        text.highlight_regex(pattern, style)
+    return Result(report, [text], 0 if report.ok else 1, text.plain.splitlines()[0])
+
+
+_COLORS = {
+    r"^right(?=  )|(?<=: )right$": "bold green",
+    r"(?m)^WRONG.*|: WRONG$|^ +line \d+ .*$": "bold red",
+    r"^not proved|(?<=: )not proved$": "bold yellow",
+    r"(?m)^ *(try|and line \d+)  .*$": "green",
+}
 
 
 def _check_publicly(path: Path, public: Path) -> Result:
     """Make the checks that a teacher handed out with a task."""
+    from deltarule.checking.check_file import modules_beside
     from deltarule.grading.results import feedback, to_json
     from deltarule.grading.starter import check_publicly
 
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
-    with redirect_stdout(sys.stderr), _modules_beside(path.parent), show_elapsed_time(f"{path.name} is checked"):
+    with redirect_stdout(sys.stderr), modules_beside(path.parent), show_elapsed_time(f"{path.name} is checked"):
         record = check_publicly(path, public)
     lines, [result] = (
         [f"{record.title}: {count_of(len(record.submissions[0].checks), 'public check')}"],
@@ -108,55 +109,11 @@ def _check_publicly(path: Path, public: Path) -> Result:
 
 
 def _check_script(path: Path, loss: str | None, seconds: int | None) -> Result:
-    from deltarule.checking.scripts.check_script import SECONDS, NoTraining, check_script
-
-    if not path.is_file():
-        raise BadInput(f"there is no file {path}")
-    report: ScriptReport | CodeReport
-    try:
-        with show_elapsed_time(f"{path.name} runs and is checked"):
-            report = check_script(path, loss, SECONDS if seconds is None else seconds)
-    except NoTraining as problem:
-        if path.suffix.lower() != ".py":
-            raise
-        report = _check_definitions(path, problem)
-    text = report.text(console().width)
-    return Result(report, [text], 0 if report.ok else 1, text.splitlines()[0])
-
-
-def _check_definitions(path: Path, problem: BadInput) -> "CodeReport":
-    """Check the functions, layers and objects of a file that does not train."""
-    from importlib.util import module_from_spec, spec_from_file_location
-
     from deltarule.checking.check_any import check as check_any
-    from deltarule.user_functions import call_user_function
 
-    specification = spec_from_file_location(path.stem, path)
-    assert specification is not None and specification.loader is not None
-    module = module_from_spec(specification)
-    with redirect_stdout(sys.stderr), _modules_beside(path.parent):
-        sys.modules[path.stem] = module
-        try:
-            call_user_function(specification.loader.exec_module, (module,), {}, f"importing {path.name}")
-            with show_elapsed_time("the gradients are checked"):
-                return check_any(module)
-        except BadInput as error:
-            if error.__cause__ is not None:  # the user's code itself failed
-                raise
-            raise BadInput(f"{problem}, and {error}{_how_to_call(module)}") from error
-        finally:
-            del sys.modules[path.stem]
-
-
-def _how_to_call(module: ModuleType) -> str:
-    """What a user may do so that a function of a module is called."""
-    for name, function in vars(module).items():
-        if inspect.isfunction(function) and function.__module__ == module.__name__:
-            names = list(inspect.signature(function).parameters)
-            if names:
-                arrays = ", ".join(names)
-                return f"; define {arrays} in the file, or in Python call deltarule.check({name}, {arrays})"
-    return ""
+    with show_elapsed_time(f"{path.name} runs and is checked"):
+        report = check_any(path, loss=loss, seconds=seconds)
+    return _result(report)
 
 
 def _refuse(options: dict[str, Any], reason: str) -> None:
@@ -179,13 +136,14 @@ def _check_study(
 
 def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
     from deltarule.checking.check import check_gradient
+    from deltarule.checking.check_file import modules_beside
     from deltarule.checking.report import validate_hint
 
     validate_hint(hint)
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
     remark([f"Running the code in {module}, to check {attribute}."])
-    with redirect_stdout(sys.stderr), _modules_beside(Path.cwd()):  # what the code prints is not part of the report
+    with redirect_stdout(sys.stderr), modules_beside(Path.cwd()):  # what the code prints is not part of the report
         loss, gradient, params = _call_for_three(module, attribute, "loss, gradient (or None) and params")
         options: dict[str, Any] = {}
         if network_function is not None:
@@ -193,34 +151,6 @@ def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
             options = {"like": network, "x": x, "y": y}
         with show_elapsed_time("the gradient is checked"):
             return check_gradient(loss, gradient, params, hint=hint, **options)
-
-
-def _check_lines(path: Path, lines: str, loss: str, parameters: list[str], hint: str) -> "CodeReport":
-    from deltarule.checking.check import check_update
-    from deltarule.checking.user_code.script_steps import read_script_step
-
-    first, _, last = lines.partition("-")
-    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last)):
-        raise BadInput(f"--step is '{lines}'; give the first and the last line, as 20-38")
-    if not path.is_file():
-        raise BadInput(f"there is no script {path}")
-    remark([f"Running {path.name} up to line {first}, to check its lines {lines} as one step."])
-    with redirect_stdout(sys.stderr), _modules_beside(path.parent):
-        script = read_script_step(path, int(first), int(last), loss, parameters)
-        rate = script.learning_rate
-        remark(["No learning rate was found." if rate is None else f"The learning rate is {rate:g}."])
-        with show_elapsed_time("the step is checked"):
-            return check_update(script.step, script.loss, script.parameters, rate, hint=hint)
-
-
-@contextmanager
-def _modules_beside(folder: Path) -> Iterator[None]:
-    """Let imports find modules in a folder, as beside a user's script."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:

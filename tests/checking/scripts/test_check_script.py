@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deltarule import check
 from deltarule.checking.scripts.check_script import NoTraining, check_script
 from deltarule.errors import BadInput, RunFailed
 
@@ -30,7 +31,7 @@ def test_wrong_programs_are_not_accepted(tmp_path, program, right, wrong, arrays
     assert right in text
     script = tmp_path / f"{program}.py"
     script.write_text(text.replace(right, wrong), encoding="utf-8")
-    report = check_script(script, seconds=SECONDS)
+    report = check_script(script, seconds=SECONDS, seconds_to_correct=0)
     if arrays is None:
         assert report.verdict != "right", str(report)
     else:
@@ -179,9 +180,21 @@ def test_numbers_say_what_is_wrong_with_an_update(tmp_path, wrong, remark):
     path = script(tmp_path, BIAS)
     assert check_script(path).ok
     path.write_text(BIAS.replace("b -= 0.1 * d.sum(0)", wrong), encoding="utf-8")
-    report = check_script(path)
+    report = check_script(path, seconds_to_correct=0)
     assert list(report.right) == ["w"]
     assert {name: text.replace("20.0", "20") for name, text in report.wrong.items()} == {"b": remark}
+
+
+def test_python_and_a_cell_show_the_same(tmp_path):
+    path = script(tmp_path, BIAS.replace("d.sum(0)", "d.sum()"))
+    report = check(str(path))
+    assert report.wrong.keys() == check_script(path).wrong.keys() == {"b"}
+    html = report._repr_html_()
+    assert "train.py" in html and "WRONG" in html and html.count("<code") == 2
+    with pytest.raises(RunFailed, match=r"b -= 0.1 \* d.sum\(\); try b -= 0.1 \* d.sum\(axis=0\)"):
+        report.raise_if_wrong()
+    with pytest.raises(BadInput, match="there is no file"):
+        check(str(tmp_path / "none.py"))
 
 
 def test_a_script_that_never_ends_is_ended(tmp_path):
@@ -296,6 +309,8 @@ def test_the_line_to_change(tmp_path, right, wrong):
     correction = report.correction
     assert correction.code == wrong and correction.changes[0].new == right
     assert "with it all 3 arrays are right" in report.text()
+    first, second, *_ = report.text().splitlines()
+    assert first.startswith("WRONG") and second.startswith("try") and first.index(wrong) == second.index(right)
 
 
 def test_the_line_to_change_beside_an_optimizer(tmp_path):

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from deltarule.checking.corrections import Correction, LineChange
+from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.report import ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
@@ -26,7 +27,13 @@ class NoTraining(BadInput):
     """A file that runs, but updates nothing in a loop: it may define functions instead."""
 
 
-def check_script(script: Path, loss: str | None = None, seconds: float = SECONDS, fork: bool = True) -> ScriptReport:
+def check_script(
+    script: Path,
+    loss: str | None = None,
+    seconds: float = SECONDS,
+    fork: bool = True,
+    seconds_to_correct: float = SECONDS_TO_CORRECT,
+) -> ScriptReport:
     """Run a script and check whether what it updates in its loop follows the gradient of a loss.
 
     Parameters
@@ -35,12 +42,14 @@ def check_script(script: Path, loss: str | None = None, seconds: float = SECONDS
     loss : the name of the variable that is the loss, if it is not found without.
     seconds : how long this may take.
     fork : whether the process may be forked at the update; otherwise the script runs again and again.
+    seconds_to_correct : how long corrections of a wrong script are tried.
 
     Returns
     -------
     The report. A script that fails, or updates nothing, raises `BadInput`.
     """
-    findings = _in_own_process(script, {"seconds": seconds, "loss": loss, "fork": fork})
+    limits = {"seconds": seconds, "seconds_to_correct": seconds_to_correct}
+    findings = _in_own_process(script, {**limits, "loss": loss, "fork": fork})
     if findings.problem:
         raise (BadInput if findings.is_failure else NoTraining)(findings.problem)
     return make_report(script, findings)

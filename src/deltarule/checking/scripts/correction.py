@@ -2,7 +2,6 @@
 
 import random
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,14 +27,14 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.problem.problem import Floats
 
-SECONDS = 5.0
+SECONDS_TO_CORRECT = 5.0
 
 
-def correct_step(sources: Sources, deadline: float, verdict: StepVerdict) -> Correction | None:
+def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, seconds: float) -> Correction | None:
     """Run a script up to a step that was judged wrong, and look for the edit that makes its moves right."""
     if verdict.used_before is not None:
         return _later_update(sources, verdict)
-    if not verdict.wrong or verdict.factor is None or HELD in verdict.loss:
+    if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss:
         return None
     if not verdict.is_move and not set(verdict.wrong) <= verdict.gradients.keys():
         return None
@@ -54,7 +53,7 @@ def correct_step(sources: Sources, deadline: float, verdict: StepVerdict) -> Cor
         sys.modules["__main__"] = run.module
         try:
             with suppress(Exception), np.errstate(all="ignore"):
-                return _correct(step, min(SECONDS, deadline - time.monotonic()))
+                return _correct(step, seconds)
         finally:
             sys.modules["__main__"] = main
     return None

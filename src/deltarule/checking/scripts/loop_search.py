@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any
 
 from deltarule.checking.corrections import Correction
-from deltarule.checking.scripts.correction import correct_step
+from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT, correct_step
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import can_fork, measure_by_forks, measure_by_repetition, single_moves
 from deltarule.checking.scripts.numbers_met import HELD
@@ -38,7 +38,13 @@ class Findings:
     correction: Correction | None = None
 
 
-def search_loops(script: Path, deadline: float, loss: str | None = None, fork: bool = True) -> Findings:
+def search_loops(
+    script: Path,
+    deadline: float,
+    loss: str | None = None,
+    fork: bool = True,
+    seconds_to_correct: float = SECONDS_TO_CORRECT,
+) -> Findings:
     """Run a script, find the loops that train, and check steps of them from the innermost loop outwards."""
     try:
         source = read_source(script)
@@ -56,10 +62,15 @@ def search_loops(script: Path, deadline: float, loss: str | None = None, fork: b
         if not finder.moved:
             turns = (keys for turns in finder.updates.values() for keys in turns.values())
             return Findings(still=tuple(sorted({target for keys in turns for _, target in keys})))
-        return _check_loops(sources, finder, deadline, loss, fork)
+        verdicts = _check_loops(sources, finder, deadline, loss, fork)
+        seconds = min(seconds_to_correct, deadline - monotonic())
+        correction = correct_step(sources, deadline, verdicts[0], seconds) if verdicts else None
+        return Findings(tuple(verdicts), correction=correction)
 
 
-def _check_loops(sources: Sources, finder: LoopFinder, deadline: float, loss: str | None, fork: bool) -> Findings:
+def _check_loops(
+    sources: Sources, finder: LoopFinder, deadline: float, loss: str | None, fork: bool
+) -> list[StepVerdict]:
     often = {loop: len(turns) for loop, turns in finder.updates.items()}
     repeated = sorted((loop for loop in often if often[loop] >= 2), key=lambda loop: -often[loop])
     best: list[StepVerdict] = []
@@ -71,8 +82,7 @@ def _check_loops(sources: Sources, finder: LoopFinder, deadline: float, loss: st
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
         if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
-    correction = correct_step(sources, deadline, best[0]) if best else None
-    return Findings(tuple(best), correction=correction)
+    return best
 
 
 def _check_turns(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deltarule.checking.corrections import Correction
+from deltarule.checking.report import report_as_html
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.verdict import StepVerdict
@@ -51,19 +52,24 @@ class ScriptReport:
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with the report, unless all is right: for use in tests."""
         if not self.ok:
-            raise RunFailed("; ".join(" ".join(line) for line in self._lines()))
+            raise RunFailed("; ".join(f"{label} {text.strip()}".strip() for label, text in self._lines()))
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) of all that is reported."""
-        yield self.verdict, self._headline()
         if self.correction:
-            yield from self.correction.rows()
+            (line, code), *others = self.correction.rows()
+            yield self.verdict, f"{line}:  {code}"
+            for label, text in others:  # the lines of code under each other
+                yield label, " " * (len(line) + 3) + text
+        else:
+            yield self.verdict, self._headline()
         remarks = {**self.wrong, **self.right}
         for name, remark in remarks.items():
             if remark and not remark.startswith("gradient "):
                 yield "", f"{name} {remark}"
-        if self.wrong and self.right:
-            yield "checked", f"{' '.join(self.wrong)} wrong; {' '.join(self.right)} right"
+        if self.wrong and (self.right or self.correction):
+            right = f"; {' '.join(self.right)} right" if self.right else ""
+            yield "checked", f"{' '.join(self.wrong)} wrong{right}"
         found = [part for part in (self.loop, self.loss, self.rate) if part]
         if found:
             yield "found", "; ".join(found)
@@ -84,15 +90,15 @@ class ScriptReport:
         """The report as lines of at most `width` characters."""
         lines = list(self._lines())
         left = max(len(label) for label, _ in lines) + 2
-        code = self.correction.code_rows if self.correction else set()
+        code = tuple(self.correction.code_rows) if self.correction else ()
         return "\n".join(
             label.ljust(left) + text
-            if text in code
+            if text.endswith(code)
             else textwrap.fill(
                 text,
                 max(width, left + 24),
                 initial_indent=label.ljust(left),
-                subsequent_indent=" " * left,
+                subsequent_indent=" " * (left + len(text) - len(text.lstrip())),
                 break_long_words=False,
                 break_on_hyphens=False,
             )
@@ -101,6 +107,9 @@ class ScriptReport:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_html_(self) -> str:
+        return report_as_html(Path(self.script).name, self.verdict, self._lines(), self.correction)
 
 
 def make_report(script: Path, findings: Findings) -> ScriptReport:

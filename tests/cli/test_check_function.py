@@ -1,4 +1,4 @@
-"""`deltarule gradcheck` of code of one's own."""
+"""`deltarule check --function` of code of one's own."""
 
 import json
 import sys
@@ -68,24 +68,24 @@ def network():
 
 
 @pytest.fixture
-def gradcheck(deltarule, tmp_path, monkeypatch):
+def check_own(deltarule, tmp_path, monkeypatch):
     (tmp_path / "own_gradients.py").write_text(CODE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    yield lambda name, *words: deltarule("gradcheck", "--function", f"own_gradients:{name}", *words)
+    yield lambda name, *words: deltarule("check", "--function", f"own_gradients:{name}", *words)
     sys.modules.pop("own_gradients", None)
 
 
-def test_own_code(gradcheck):
-    status, out, err = gradcheck("right")
+def test_own_code(check_own):
+    status, out, err = check_own("right")
     assert status == 0 and out.startswith("gradient: right")
     assert "Running the code in own_gradients" in err and "importing" in err and "importing" not in out
-    assert gradcheck("together")[0] == 0
-    status, out, _ = gradcheck("half")
+    assert check_own("together")[0] == 0
+    status, out, _ = check_own("half")
     assert status == 1 and "factor_two" in out and "likely fix" in out
 
 
-def test_json(gradcheck):
-    status, out, _ = gradcheck("half", "--json")
+def test_json(check_own):
+    status, out, _ = check_own("half", "--json")
     record = json.loads(out)
     assert status == 1 and record["ok"] is False
     assert record["diagnosis"][0]["code"] == "factor_two" and record["worst"]["error"] == 0.5
@@ -113,31 +113,16 @@ def test_json(gradcheck):
         ((), "neither is given"),
     ],
 )
-def test_bad_use(gradcheck, deltarule, words, named):
-    status, out, err = deltarule("gradcheck", *words)
+def test_bad_use(check_own, deltarule, words, named):
+    status, out, err = deltarule("check", *words)
     assert (status, out) == (2, "") and named in err and "Traceback" not in err
 
 
-def test_like(gradcheck):
-    status, out, _ = gradcheck("linear_network", "--like", "own_gradients:network")
+def test_like(check_own):
+    status, out, _ = check_own("linear_network", "--like", "own_gradients:network")
     assert status == 0 and "the loss was recognized" in " ".join(out.split())
-    assert "the loss was recognized" not in " ".join(gradcheck("linear_network")[1].split())
-    status, _, err = gradcheck("linear_network", "--like", "own_gradients:nothing")
+    assert "the loss was recognized" not in " ".join(check_own("linear_network")[1].split())
+    status, _, err = check_own("linear_network", "--like", "own_gradients:nothing")
     assert status == 2 and "nothing() has to return three things: network, x and y" in err
-    status, _, err = gradcheck("linear_network", "--like", "network")
+    status, _, err = check_own("linear_network", "--like", "network")
     assert status == 2 and "--like is 'network'; give the module and the function's name" in err
-
-
-def test_step_of_a_script(deltarule, tmp_path):
-    """The loop at the end of the file would never end."""
-    script = tmp_path / "line.py"
-    script.write_text(
-        "w, x = 0.5, 3.0\nfor i in range(9):\n    e = (w * x - 1) ** 2\n    w -= x * (w * x - 1)\nwhile True: pass\n"
-    )
-    words = ("gradcheck", str(script), "--step", "3-4", "--loss", "e", "--parameters", "w")
-    status, out, err = deltarule(*words)
-    assert status == 1 and "right for some learning rate, here 0.5" in " ".join(out.split())
-    assert "No learning rate was found." in err
-    assert deltarule(*words[:4], "--loss", "e")[0] == 2 and deltarule(*words, "--seed", "1")[0] == 2
-    assert "give the first and the last line, as 20-38" in deltarule(*words[:3], "x", *words[4:])[2]
-    assert "there is no script" in deltarule("gradcheck", "none.py", *words[2:])[2]
