@@ -237,7 +237,7 @@ def test_an_array_that_is_updated_before_it_is_used(tmp_path):
     report = check_script(script(tmp_path, FACTORS))
     assert list(report.right) == ["P"]
     assert report.correction.line == 9 and report.correction.kind == "updated_weights"
-    assert "update P after Q (line 10)" in report.text()
+    assert "update P after Q (line 10)" in report.text() and "uses weights that are updated already" in report.text()
     assert report.wrong == {"Q": "(line 10) is computed with P, which is updated before (line 9)"}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltarule.checking.catalog import KINDS
 from deltarule.checking.corrections import Correction
 from deltarule.checking.report import report_as_html
 from deltarule.checking.scripts.loop_search import Findings
@@ -61,6 +62,8 @@ class ScriptReport:
             yield self.verdict, f"{line}:  {code}"
             for label, text in others:  # the lines of code under each other
                 yield label, " " * (len(line) + 3) + text
+            if self.correction.kind:
+                yield "mistake", KINDS[self.correction.kind].meaning
         else:
             yield self.verdict, self._headline()
         remarks = {**self.wrong, **self.right}
