@@ -273,6 +273,16 @@ def test_every_button_breaks_the_figure_and_says_why(open_lesson, name):
     assert page.evaluate("example") == before
 
 
+@pytest.mark.parametrize("name", LESSONS)
+def test_no_word_of_a_sentence_becomes_a_symbol(pages, name):
+    """As “a rate α”, where the rate is a name too."""
+    texts = pages[name].evaluate(
+        """() => [...LESSON.captions, ...QUANTITIES.flatMap(({ slips }) => slips ?? []).map(({ sentence }) => sentence)]
+          .map((text) => new DOMParser().parseFromString(typeset(text), "text/html").body.textContent)"""
+    )
+    assert texts and not [text for text in texts if "α α" in text or re.search(r"\b(a|the|The|no) α\b", text)]
+
+
 def test_what_breaking_says_holds(open_lesson):
     """The texts have numbers that the lesson's data do not compute."""
     graph = open_lesson("graph")
