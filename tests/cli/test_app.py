@@ -36,10 +36,10 @@ def made_of(request):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("run", "encoder", "--out", "mine"), "what was reached is kept in mine; go on with --resume"),
+        (("run", "encoder", "--out", "mine"), "what was reached is kept in mine; continue with --resume"),
         (("run", "encoder", "--out", "new"), "nothing is kept yet; start again"),
         (("run", "encoder"), "nothing is kept without --out; start again"),
-        (("sweep", "encoder", "--out", "mine"), "what was reached is kept in mine; go on with --resume"),
+        (("sweep", "encoder", "--out", "mine"), "what was reached is kept in mine; continue with --resume"),
         (("sweep", "encoder", "--out", "new"), "nothing is kept yet; start again"),
         (("explain", "encoder"), "no file is left half-written; start again"),
     ],
@@ -121,7 +121,7 @@ def test_full_disk_mentions_resume_where_possible(deltarule, monkeypatch, tmp_pa
     failing(monkeypatch, refused.value)
     status, out, err = deltarule(*words)
     assert (status, out) == (1, "") and "free some space, and start again" in err
-    assert err.endswith(", or go on with --resume where there is a checkpoint\n") == (words[0] != "explain")
+    assert err.endswith(", or continue with --resume where there is a checkpoint\n") == (words[0] != "explain")
 
 
 def test_version_is_printed(deltarule):

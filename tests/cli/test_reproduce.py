@@ -53,7 +53,7 @@ def test_bad_use_is_one_sentence(deltarule, tmp_path):
     words = ("reproduce", tmp_path / "mine.toml", "--out", tmp_path / "out")
     assert deltarule(*words)[0] == 0
     status, out, err = deltarule(*words, "--quick")
-    assert (status, out) == (2, "") and "holds a reproduction with other options (none); go on with the same" in err
+    assert (status, out) == (2, "") and "holds a reproduction with other options (none); continue with the same" in err
     status, out, err = deltarule("reproduce", "nothing-such")
     assert (status, out) == (2, "") and "there is no study 'nothing-such'" in err
 
@@ -68,4 +68,4 @@ def test_ctrl_c_says_how_to_resume(tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     told = running.communicate(timeout=120)[1]
-    assert running.returncode == 1 and "interrupted; what was reached is kept in out; go on with --resume" in told
+    assert running.returncode == 1 and "interrupted; what was reached is kept in out; continue with --resume" in told

@@ -162,7 +162,7 @@ def test_why(session):
     session.command("change", {"settings": {"network.initial_scale": 0, "network.initializer": "zeros"}})
     session.command("step", {"updates": 60})
     answer = session.command("why", {"member": 1})
-    assert answer["header"].startswith("Looked at 1 of 3 members")
+    assert answer["header"].startswith("Examined 1 of 3 members")
     assert answer["findings"] and all(one["fix"] for one in answer["findings"])
 
 

@@ -76,5 +76,5 @@ def test_a_classifier_without_probabilities_has_its_class_at_1():
 
 
 def test_what_answers_no_rows_is_reported():
-    with pytest.raises(BadInput, match="3 answers no rows; give a run, a fitted estimator or a function of rows"):
+    with pytest.raises(BadInput, match="3 predicts no rows; give a run, a fitted estimator or a function of rows"):
         decision_plane(3, X)

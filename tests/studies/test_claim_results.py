@@ -66,7 +66,7 @@ def test_claims_file_is_the_results(tmp_path):
 
 def test_resume_goes_on_with_sweeps(tmp_path):
     first = judged(tmp_path)
-    with pytest.raises(BadInput, match="holds trainings already; go on by --resume"):
+    with pytest.raises(BadInput, match="holds trainings already; continue with --resume"):
         judged(tmp_path)
     assert judged(tmp_path, resume=True).claims == first.claims
 

@@ -209,12 +209,12 @@ def test_best_rows_and_configurations(recipe, tmp_path):
 def test_store_exists_or_is_in_use(recipe, tmp_path):
     small = {"optimizer.learning_rate": [0.1]}
     sweep(recipe, small, out=tmp_path / "out")
-    with pytest.raises(BadInput, match="holds a sweep already; go on with it by --resume"):
+    with pytest.raises(BadInput, match="holds a sweep already; continue it with --resume"):
         sweep(recipe, small, out=tmp_path / "out")
     with Store(tmp_path / "out"), pytest.raises(RunFailed, match="another process is at work on the sweep in"):
         sweep(recipe, small, out=tmp_path / "out", resume=True)
     assert len(sweep(recipe, small, out=tmp_path / "new", resume=True)) == 2
-    with pytest.raises(BadInput, match="resume is True, and no folder is named; name the one of the sweep to go on"):
+    with pytest.raises(BadInput, match="resume is True, and no folder is named; name the one of the sweep to continue"):
         sweep(recipe, small, resume=True)
 
 
@@ -463,7 +463,7 @@ def test_other_numerics_version_is_refused(on_numbers, tmp_path):
     on_numbers(RATE, out=out)
     with Store(out) as store:
         store.connection.execute("UPDATE members SET numerics = numerics - 1, key = 'of another version'")
-    with pytest.raises(BadInput, match="are of another version of deltarule, whose numbers differ; go on with that"):
+    with pytest.raises(BadInput, match="are of another version of deltarule, whose numbers differ; continue with that"):
         on_numbers(RATE, out=out, resume=True)
 
 
@@ -473,7 +473,7 @@ def test_resume_after_ctrl_c_gives_the_same_table(recipe, tmp_path):
     given = {"optimizer.learning_rate": [0.1, 0.01], "network.initial_scale": [1, 2]}
     expected = without_seconds(sweep(long, given, engine="reference", seeds=4))
     out = tmp_path / "out"
-    kept = f"what was reached is kept in {out}; go on with resume (--resume)"
+    kept = f"what was reached is kept in {out}; continue with resume (--resume)"
     for folder, told in ((None, "nothing is kept without out (--out); start again"), (out, kept)):
         threading.Timer(0.4, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(RunFailed, match=f"^{re.escape(f'interrupted with 0 of 16 rows done; {told}')}$"):
@@ -497,7 +497,7 @@ def test_ctrl_c_beside_a_training(recipe, tmp_path, monkeypatch, name):
         patch.setattr(f"deltarule.sweeps.sweep.{name}", interrupted_within_pydantic)
         with pytest.raises(RunFailed) as error:
             sweep(recipe, **given)
-    kept = f"what was reached is kept in {tmp_path / 'out'}; go on with resume (--resume)"
+    kept = f"what was reached is kept in {tmp_path / 'out'}; continue with resume (--resume)"
     assert str(error.value) == f"interrupted; {'nothing was begun; start again' if name == 'plan_sweep' else kept}"
     assert (tmp_path / "out" / FILE).exists() == (name != "plan_sweep")
     assert len(sweep(recipe, **given)) == 2

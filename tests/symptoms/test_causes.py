@@ -180,5 +180,5 @@ def test_class_never_predicted():
     weights = np.where(labels == 1, 1e-3, 1.0)
     problem = create_problem(network, np.eye(3)[labels][:, :2] + X / 2, y, loss="cross_entropy", weights=weights)
     told = evidence("class_never_predicted", observe_members(train(problem, max_steps=200, engine="reference"), [0])[0])
-    assert told.sentence.startswith("class 1 is never predicted, for none of its 40 of 120 rows")
+    assert told.sentence.startswith("class 1 is never predicted, although 40 of 120 rows belong to it")
     assert "class_never_predicted" not in codes(seen_of(y=X[:, :1] / 10 + 0.5, loss="squared_error"))  # no classes

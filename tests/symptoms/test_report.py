@@ -51,8 +51,8 @@ def test_unknown_member_is_refused():
 def test_diverged_members():
     diverged, unknown, learned = -np.inf, np.nan, 0.9
     assert "is not known" in WhyReport((), (0, 1), 2, (diverged, unknown)).header
-    assert "1 of them have won" in WhyReport((), (0, 1), 2, (learned, unknown)).header
-    assert "0 of them have won" in WhyReport((), (0, 1), 2, (diverged, diverged)).header
+    assert "1 of them avoid" in WhyReport((), (0, 1), 2, (learned, unknown)).header
+    assert "0 of them avoid" in WhyReport((), (0, 1), 2, (diverged, diverged)).header
 
 
 def test_other_objects_are_refused():
@@ -107,7 +107,7 @@ def test_estimator_is_examined_with_its_rows():
 
 def test_untrained_run():
     report = deltarule.why_not_learning(run_of(steps=0, learning_rate=0.1, seeds=[1, 2]))
-    assert not report and str(report) == "Looked at nothing: no update was made, so that nothing was trained."
+    assert not report and str(report) == "Examined nothing: no update was made, so that nothing was trained."
     assert json.loads(json.dumps(to_jsonable(report), allow_nan=False)) == {
         "findings": [],
         "members": [],

@@ -59,7 +59,7 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
             if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
                 raise RunFailed(f"there is not enough memory for this; {advice}") from error
             if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and arguments.get("resume") is not None:
-                raise RunFailed(f"{error}, or go on with --resume where there is a checkpoint") from error
+                raise RunFailed(f"{error}, or continue with --resume where there is a checkpoint") from error
             raise
         finally:
             IS_QUIET.reset(before)

@@ -95,5 +95,5 @@ def how_to_resume(out: Path | None, can_resume: bool = True) -> str:
     if out is None:
         return "nothing is kept without --out; start again"
     if out.is_dir():
-        return f"what was reached is kept in {out}; go on with --resume"
+        return f"what was reached is kept in {out}; continue with --resume"
     return "nothing is kept yet; start again"

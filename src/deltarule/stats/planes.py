@@ -111,7 +111,7 @@ def outputs_of(model: Any) -> Callable[[Any], Any]:
         return first_network
     if callable(model):
         return model
-    raise BadInput(f"{model!r} answers no rows; give a run, a fitted estimator or a function of rows")
+    raise BadInput(f"{model!r} predicts no rows; give a run, a fitted estimator or a function of rows")
 
 
 def _grid_points(values: Floats, count: int) -> Floats:

@@ -78,7 +78,7 @@ def judge_study(
     folder = experiments.folder
     if folder is not None and not resume:
         if any(folder.glob(f"*/{STORE}")) or (folder / TRAININGS).exists():
-            raise BadInput(f"{folder} holds trainings already; go on by --resume, or name another folder")
+            raise BadInput(f"{folder} holds trainings already; continue with --resume, or name another folder")
     started = time.perf_counter()
     remark = experiments.dataset.remark
     looks = looks_up_to(experiments.seeds) if sequential else ()

@@ -194,8 +194,8 @@ def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None
         texts = ["--quick"] if before.pop("quick") else []
         texts += [f"--{name} {value}" for name, value in before.items() if value is not None]
         raise BadInput(
-            f"{folder} holds a reproduction with other options ({' '.join(texts) or 'none'}); go on with the same, or "
-            "name another folder"
+            f"{folder} holds a reproduction with other options ({' '.join(texts) or 'none'}); continue with the same, "
+            "or name another folder"
         )
 
 

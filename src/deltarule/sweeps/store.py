@@ -218,7 +218,7 @@ class Store:
             if data_digests.get((configuration, fold), digest) != digest:
                 why = "the data are not those of the sweep in {}; put them back"
             elif (configuration, fold) in data_digests and numerics != NUMERICS_VERSIONS[dtype]:
-                why = "the rows in {} are of another version of deltarule, whose numbers differ; go on with that one"
+                why = "the rows in {} are of another version of deltarule, whose numbers differ; continue with that one"
             else:
                 continue
             raise BadInput(f"{why.format(self.folder)}, or name another folder")

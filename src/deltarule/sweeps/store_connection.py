@@ -75,12 +75,13 @@ def translate_errors(file: Path | str = "the store of the sweep") -> Iterator[No
         reason = str(error)
         if "full" in reason or "disk I/O" in reason:
             raise RunFailed(
-                f"{file} could not be written: {error}; what is in it stays: free some space, and go on with --resume"
+                f"{file} could not be written: {error}; what is in it stays: free some space, and "
+                "continue with --resume"
             ) from error
         if "locked" in reason:
             raise RunFailed(
                 f"{file} has been in use by another program for {PATIENCE_SECONDS:.0f} seconds; what is in it stays: "
-                "end that, and go on with --resume"
+                "end that, and continue with --resume"
             ) from error
         raise BadInput(
             f"{file} is damaged, no store, or somebody has changed it ({error}); sweep into a new folder"
@@ -96,7 +97,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     with _closed_on_error(connection, file):
         connection.execute("PRAGMA query_only=ON")
         if not read_notes(connection):
-            raise BadInput(f"{folder} holds no sweep yet; go on with it by --resume")
+            raise BadInput(f"{folder} holds no sweep yet; continue it with --resume")
         if file.stat().st_size <= MAX_CHECKED_BYTES:
             check_integrity(connection, file)
     return connection

@@ -84,13 +84,13 @@ def run_sweep(
     if configuration.run.engine != "auto":
         engine_of_name(configuration.run.engine)  # raises if its library is missing
     if resume and out is None:
-        raise BadInput("resume is True, and no folder is named; name the one of the sweep to go on with as out")
+        raise BadInput("resume is True, and no folder is named; name the one of the sweep to continue as out")
     error_advice = "nothing is kept without out (--out); start again"
     if out is not None:
         out = out.absolute()  # because a progress callback may change the current folder
         if (out / FILE).exists() and not resume:
-            raise BadInput(f"{out} holds a sweep already; go on with it by --resume, or name another folder")
-        error_advice = f"what was reached is kept in {out}; go on with resume (--resume)"
+            raise BadInput(f"{out} holds a sweep already; continue it with --resume, or name another folder")
+        error_advice = f"what was reached is kept in {out}; continue with resume (--resume)"
     with explain_interruption(error_advice, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
         worker_pool = stack.enter_context(pool(workers, address))

@@ -185,9 +185,7 @@ def missing_bias(member: Observation) -> Evidence | None:
         told, excess = f"{of_errors:.0%} of the squared error is a constant", of_errors / CONSTANT_ERROR
     else:
         return None
-    return Evidence(
-        f"no layer has biases, and {told}: without them inputs of 0 give the same whatever is learned", excess
-    )
+    return Evidence(f"no layer has biases, and {told}: without them inputs of 0 always give the same output", excess)
 
 
 def flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
@@ -236,7 +234,7 @@ def dominating_penalty(member: Observation) -> Evidence | None:
     if ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
         return None
     return Evidence(
-        f"at the first weights the penalty pulls {ratio:.2g} times as hard as the data; "
+        f"at the first weights the gradient of the penalty is {ratio:.2g} times that of the loss; "
         f"the weights ended at {shrunk:.2g} of their first size",
         ratio / PENALTY,
     )
@@ -304,7 +302,7 @@ def _reached_farther(range_test: RangeTestResult, member: Observation, share: fl
 def _describe_range_test(range_test: RangeTestResult) -> str:
     return (
         f"the range test, {range_test.updates} updates with rates from {range_test.lowest:.3g} to "
-        f"{range_test.highest:.3g}, came to {range_test.objective:.3g} at {range_test.best:.2g}"
+        f"{range_test.highest:.3g}, reached {range_test.objective:.3g} at {range_test.best:.2g}"
     )
 
 
@@ -319,9 +317,9 @@ def class_never_predicted(member: Numbers) -> Evidence | None:
     if not is_never.any():
         return None
     count, one = max(zip(counts[is_never].tolist(), classes[is_never].tolist(), strict=True))
-    others = f", and {is_never.sum() - 1} more classes neither" if is_never.sum() > 1 else ""
+    others = f"; {is_never.sum() - 1} more classes are never predicted either" if is_never.sum() > 1 else ""
     return Evidence(
-        f"class {one} is never predicted, for none of its {count} of {len(member.labels)} rows{others}",
+        f"class {one} is never predicted, although {count} of {len(member.labels)} rows belong to it{others}",
         float(is_never.sum()),
     )
 

@@ -90,16 +90,16 @@ class WhyReport:
     def header(self) -> str:
         """A sentence on the examined members, their progress and the findings."""
         if not self.members:
-            return "Looked at nothing: no update was made, so that nothing was trained."
+            return "Examined nothing: no update was made, so that nothing was trained."
         who = "the network" if self.of == 1 else f"{len(self.members)} of {self.of} members"
         learned = sum(skill >= LEARNED for skill in self.skill)
         if not np.isfinite(self.skill).any() and np.isnan(self.skill).any():
             far = "how far it learned is not known"
         elif self.of == 1:
-            far = f"it has won {max(self.skill[0], 0):.0%} of what a constant prediction loses"
+            far = f"it avoids {max(self.skill[0], 0):.0%} of the loss of a constant prediction"
         else:
-            far = f"{learned} of them have won more than {LEARNED:.0%} of what a constant prediction loses"
-        return f"Looked at {who}: {far}; findings: {len(self.findings) or 'none'}."
+            far = f"{learned} of them avoid more than {LEARNED:.0%} of the loss of a constant prediction"
+        return f"Examined {who}: {far}; findings: {len(self.findings) or 'none'}."
 
     def text(self, width: int = WIDTH) -> str:
         """The report in lines of at most `width` characters."""

@@ -64,7 +64,8 @@ TEMPLATES = {
     "far-dates": "the column {column} has dates such as {example} in {rows}, which are taken for missing",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": "the {count} whole numbers of {column} are taken for classes; if these are counts: --task regress",
-    "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if it is a slip",
+    "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if this is "
+    "a mistake",
     "target-like-numbers": "the values of {column} are taken for classes, but are {why}",
 }
 """The sentence about a column for each code."""

@@ -90,7 +90,9 @@ def _update_architecture(model: "BaseMLP", rows: Rows, is_new_fit: bool) -> None
         set_network(model, FittedNetwork(architecture))  # forgets the optimizer's memory
     elif (architecture, model.n_members) != (model._fitted.architecture, model._fitted.members):
         fitted = model._fitted
-        raise ValueError(f"a network {fitted.architecture.sizes} cannot go on as {architecture.sizes}; fit a new one.")
+        raise ValueError(
+            f"a network {fitted.architecture.sizes} cannot continue as {architecture.sizes}; fit a new one."
+        )
 
 
 def plan_epochs(

@@ -48,7 +48,7 @@ def report_of(folder: str | Path) -> Report:
             if study is not None and file == "run.json":
                 runs.setdefault(study, []).append(subfolder)
         if (subfolder / CHECKPOINT).is_file() and not (subfolder / "run.json").is_file():
-            unfinished.append(f"in {_display_name(subfolder, folder)} a run has begun; --resume goes on with it")
+            unfinished.append(f"in {_display_name(subfolder, folder)} a run has begun; --resume continues it")
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
             variants = [variant_in(subfolder) for subfolder in subfolders]

@@ -63,7 +63,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         figures=[*_curve_figures(curves), *_portrait_figures(portrait, curves, recipe, network_name)],
         through=_training_slider(portrait, f"{id}-through"),
         notes=[*(f"{note}." for note in run["notes"]), *fixes],
-        unfinished="the training was interrupted; go on with it by --resume" if run["interrupted"] else "",
+        unfinished="the training was interrupted; continue it with --resume" if run["interrupted"] else "",
     )
     return str(run["study"]), block
 
