@@ -28,7 +28,7 @@ def of_pytorch() -> Iterator[Values]:
 
 
 VALUES = {
-    "Initial weights": any_law,
+    "Initial weights: Glorot (Xavier), He and other initializations": any_law,
     "glorot_uniform, glorot_normal": partial(law, "glorot"),
     "he_uniform, he_normal": partial(law, "he"),
     "lecun_uniform, lecun_normal": partial(law, "lecun"),

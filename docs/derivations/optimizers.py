@@ -109,7 +109,7 @@ def neural_tangent() -> Iterator[Values]:
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
     **{name: partial(update, name) for name in OPTIMIZERS if name != "rprop"},
-    "A slip in a listing": biases,
+    "A mistake in a listing": biases,
     "rprop": rprop,
     "Learning-rate factors": with_factor,
     "Neural-tangent parametrization": neural_tangent,

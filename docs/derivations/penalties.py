@@ -70,7 +70,7 @@ def symbolic(section: str) -> Values:
 
 
 VALUES: dict[str, Callable[[], Iterator[Values]]] = {
-    "Penalties": partial(objective, "l2"),
+    "Penalties: L2 regularization, weight decay, L1": partial(objective, "l2"),
     "l2": squares,
     "weight_decay": partial(named, "weight_decay"),
     "One step of gradient descent with weight_decay": step,

@@ -114,7 +114,7 @@ VALUES = dict.fromkeys(
         "Question 2b: the second layer",
         "Question 2c: the first layer",
         "With all samples at once",
-        "The report's slips",
+        "The report's mistakes",
     ),
     network,
 )
