@@ -31,7 +31,10 @@ def test_every_page_is_built_and_needs_nothing_from_elsewhere(site: Path) -> Non
     assert [page for page in pages if not (site / page).is_file()] == []
     assert 'src="../live/play.html#story=momentum"' in (site / "derivations" / "optimizers.html").read_text("utf-8")
     for page in site.rglob("*.html"):
-        for address in LOADED.findall(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        offered = re.findall(r'href="([^"]+)" download>', text)
+        assert [file for file in offered if not (page.parent / file).is_file()] == [], page.name
+        for address in LOADED.findall(text):
             if address.startswith("data:"):
                 continue
             assert not re.match(r"(?:\w+:)?//", address), f"{page.name} loads {address}"
