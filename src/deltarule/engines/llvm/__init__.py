@@ -17,4 +17,8 @@ What measurements and mistakes have taught:
   makes 1.3 of the 2 products that a processor with AVX-512 can make in a cycle: it takes as long as Numba's program.
 - An exponential in float64 has ten interpolated terms instead of the Taylor series' thirteen: as exact, and networks of
   sigmoids take up to a tenth less.
+- One network: columns that all rows are multiplied with are packed side by side (0.85 of the time for layers of 512),
+  and vectors of the state lie at multiples of their size (0.9). The optimizer's step behind each gradient, in
+  registers, brought nothing: its square roots and quotients take as long, and its text is long.
+- A sum of many numbers is sixteen sums side by side: one alone waits four cycles for each addition.
 """

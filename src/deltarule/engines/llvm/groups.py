@@ -12,6 +12,9 @@ from deltarule.engines.llvm.plan import Group, NotPrintable, View
 from deltarule.engines.llvm.values import KINDS, Index, Value
 from deltarule.program.program import ROWS, Operand, Operation
 
+LONG, SUMS = 128, 16
+"""From so many entries on, sixteen sums run side by side: one alone would wait for each addition."""
+
 
 class Groups:
     """Prints groups; `checks` are sums that are not finite if an entry of the new state is not.
@@ -185,10 +188,28 @@ class Groups:
         self.arrays.store(total, result, [Index(), Index()])
 
     def _summed(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
+        if count >= LONG:
+            return [self._sum_long(operand, line, count) for line in lines]
+
         def add(j: Index, *sums: Value) -> list[Value]:
             return [total + self.arrays.single(operand, [*line, j]) for total, line in zip(sums, lines, strict=True)]
 
         return self.text.loop(count, add, [self.text.value(0, KINDS[operand.dtype.name])] * len(lines))
+
+    def _sum_long(self, operand: Operand, line: list[Index | Row], count: int) -> Value:
+        """Add every sixteenth entry, then these sums, then the entries that are left."""
+        total, *others = self._sixteen_sums(operand, line, count // SUMS)
+        for each in others:
+            total = total + each
+        for j in range(count - count % SUMS, count):
+            total = total + self.arrays.single(operand, [*line, Index(j)])
+        return total
+
+    def _sixteen_sums(self, operand: Operand, line: list[Index | Row], count: int) -> Sequence[Value]:
+        def add(j: Index, *sums: Value) -> list[Value]:
+            return [total + self.arrays.load(operand, [*line, j * SUMS + k]) for k, total in enumerate(sums)]
+
+        return self.text.loop(count, add, [self.text.value(0, KINDS[operand.dtype.name])] * SUMS)
 
     def _largest(self, operand: Operand, lines: list[list[Index | Row]], count: int) -> Sequence[Value]:
         def compare(j: Index, *values: Value) -> list[Value]:

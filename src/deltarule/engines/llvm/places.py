@@ -34,6 +34,7 @@ class Form:
     per_epoch : whether the schedule counts epochs.
     own_weights : whether each member has weights of rows for itself.
     short_tiles : whether there are batches that the rows of a tile do not divide.
+    few_rows : whether a batch has no more than two tiles of rows.
     """
 
     lanes: int
@@ -42,6 +43,7 @@ class Form:
     per_epoch: bool = False
     own_weights: bool = False
     short_tiles: bool = True
+    few_rows: bool = False
 
 
 @dataclass(frozen=True)

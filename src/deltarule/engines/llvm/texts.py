@@ -39,7 +39,8 @@ def printed_update(
         tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
         short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
         per_epoch = problem.schedule.per == "epoch"
-        form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short)
+        few = units and rows <= 2 * tile.rows
+        form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short, few)
         texts[key] = _printed(print_units if units else print_update, program, form)
     return texts[key]
 

@@ -68,8 +68,11 @@ class UnitText(FunctionText):
         self.add(f"store {self.vector(value.kind)} {value.name}, ptr {place}, align {BYTES[value.kind]}")
 
     def store_single(self, value: Value, pointer: str, index: Index) -> None:
-        first = self.single(f"extractelement {self.vector(value.kind)} {value.name}, i32 0")
-        self.add(f"store {value.kind} {first}, ptr {self.address(pointer, index, value.kind)}")
+        self.add(f"store {value.kind} {self.lane(value, 0)}, ptr {self.address(pointer, index, value.kind)}")
+
+    def lane(self, value: Value, number: int) -> str:
+        """Return the name of the number in a lane."""
+        return self.single(f"extractelement {self.vector(value.kind)} {value.name}, i32 {number}")
 
     def store_interleaved(self, values: list[Value], pointer: str, index: Index) -> None:
         """Store the first entries of all values, then the second ones …"""

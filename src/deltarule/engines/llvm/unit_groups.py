@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from deltarule.engines.llvm.arrays import Row
-from deltarule.engines.llvm.groups import Groups
+from deltarule.engines.llvm.groups import SUMS, Groups
 from deltarule.engines.llvm.masks import philox
 from deltarule.engines.llvm.places import pointer_of
 from deltarule.engines.llvm.plan import Group, NotPrintable, count_of_entries
@@ -25,12 +25,14 @@ class UnitGroups(Groups):
 
     first_row, tiles, single_rows : of a batch: the thread's rows, as tiles and then rows one by one.
     row_count : the rows of the batch.
+    packs : whether there are so many rows that it is worth packing the columns with which they are multiplied.
     """
 
     arrays: UnitArrays
     text: UnitText
     first_row = tiles = single_rows = row_count = is_last = ""
     is_shared = False
+    packs = True
     panel = "%panel"
 
     def group(self, group: Group, rows: int = 0) -> None:
@@ -51,32 +53,32 @@ class UnitGroups(Groups):
 
     def _columns(self, group: Group, j: Index, many: int) -> None:
         """Print some units of a group, for the thread's rows."""
-        if group.first.kind == "product":
-            self._pack(group.first.operands[1], j, many)
+        right = group.first.operands[-1]
+        if group.first.kind == "product" and self.packs:
+            self.text.loop(int(right.axes[-2]), lambda q: self._pack(right, q, j, q, many))
         self._rows(partial(self._of_rows, group, j, many))
 
-    def _pack(self, right: Operand, j: Index, many: int) -> None:
-        """Copy the columns of an array that all rows are multiplied with, so that they lie side by side."""
-        self.text.loop(int(right.axes[-2]), lambda q: self._pack_line(right, q, j, q, many))
-
-    def _pack_line(self, right: Operand, line: Index | Row, j: Index, q: Index, many: int) -> None:
+    def _pack(self, right: Operand, line: Index | Row, j: Index, q: Index, many: int) -> None:
+        """Copy columns of an array with which all rows are multiplied, so that they lie side by side."""
         for u in range(many):
             value = self.arrays.load(right, [line, self.unit(j, u)])
             self.text.store_whole(value, self.panel, (q * many + u) * self.text.lanes)
 
-    def _packed(self, q: Index, many: int, right: Operand) -> list[Value]:
+    def _packed(self, right: Operand, q: Index, many: int) -> list[Value]:
         kind = KINDS[right.dtype.name]
         return [self.text.load(self.panel, (q * many + u) * self.text.lanes, kind) for u in range(many)]
 
     def _product(
         self, operation: Operation, rows: Sequence[Index | Row], j: Index, many: int
     ) -> dict[tuple[int, int], Value]:
+        if not self.packs:
+            return super()._product(operation, rows, j, many)
         left, right = operation.operands
         tile = [(r, u) for r in range(len(rows)) for u in range(many)]
 
         def add(q: Index, *sums: Value) -> list[Value]:
             of_rows = [self.arrays.single(left, [row, q]) for row in rows]
-            of_units = self._packed(q, many, right)
+            of_units = self._packed(right, q, many)
             return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
 
         sums = self.text.loop(int(left.axes[-1]), add, [self._zero(operation.result)] * len(tile))
@@ -175,6 +177,16 @@ class UnitGroups(Groups):
         else:
             raise NotPrintable(f"{operation.name} over rows")
 
+    def _sixteen_sums(self, operand: Operand, line: list[Index | Row], count: int) -> list[Value]:
+        text, lanes = self.text, self.text.lanes
+
+        def add(j: Index, *sums: Value) -> list[Value]:
+            at = j * SUMS
+            return [total + self.arrays.load(operand, [*line, self.unit(at, u)]) for u, total in enumerate(sums)]
+
+        sums = text.loop(count, add, [self._zero(operand)] * (SUMS // lanes))
+        return [text.everywhere(text.lane(total, k), total.kind) for total in sums for k in range(lanes)]
+
     def _zero(self, operand: Operand) -> Value:
         return self.text.value(0, KINDS[operand.dtype.name])
 
@@ -187,7 +199,7 @@ class UnitGroups(Groups):
             places = [(r, u) for r in range(count) for u in range(many)]
 
             def add(q: Index, *sums: Value) -> list[Value]:
-                of_units = self._packed(q, many, right)
+                of_units = self._packed(right, q, many)
                 of_lines = [self.arrays.single(left, [i + r, Row(0)]) for r in range(count)]
                 return [self.text.fma(of_lines[r], of_units[u], sums[k]) for k, (r, u) in enumerate(places)]
 
@@ -196,7 +208,7 @@ class UnitGroups(Groups):
                 self.arrays.store(total, result, [i + r, self.unit(j, u)])
 
         def block(j: Index, many: int) -> None:
-            self._of_each_row(lambda q: self._pack_line(right, Row(0), j, q, many), ())
+            self._of_each_row(lambda q: self._pack(right, Row(0), j, q, many), ())
             rows = min(self.tile.rows, lines)
             self.share(lines // rows, lambda i: tile(i * rows, rows, j, many))
             if lines % rows:

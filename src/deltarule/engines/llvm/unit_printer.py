@@ -106,6 +106,7 @@ class _UnitPrinter(Printer):
 
     def __init__(self, program: Program, form: Form) -> None:
         super().__init__(program, form)
+        self.groups.packs = not form.few_rows
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.text.add(f"%panel = getelementptr inbounds i8, ptr %own, i64 {self.places.own_bytes}")
