@@ -209,3 +209,62 @@ def test_code_without_source_gets_a_verdict_without_correction() -> None:
     report = check_gradient(lambda w: (w**2).sum(), names["gradient"], np.array([1.0, 2.0]))  # type: ignore[arg-type]
     assert report.verdict == "WRONG"
     assert report.correction is None or not report.correction.changes
+
+
+FORGOTTEN_DERIVATIVE = """
+import numpy as np
+from deltarule import check_gradient
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(7, 4)), rng.normal(size=(7, 2))
+
+def both(W1, b1, W2):
+    z1 = x @ W1 + b1
+    a1 = np.tanh(z1)
+    e = a1 @ W2 - t
+    d2 = e / len(x)
+    d1 = d2 @ W2.T
+    return (e**2).sum() / 2 / len(x), (x.T @ d1, d1.sum(0), a1.T @ d2)
+
+report = check_gradient(both, None, [rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=(3, 2))])
+"""
+FUNCTION_OF_PYTORCH = """
+import torch
+from deltarule import check_gradient
+
+class Tanh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        a = torch.tanh(z)
+        ctx.save_for_backward(a)
+        return a
+
+    @staticmethod
+    def backward(ctx, g):
+        a, = ctx.saved_tensors
+        return g * (1 - a)
+
+torch.manual_seed(0)
+x, w = torch.randn(6, 3, dtype=torch.float64), torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+
+def gradient(w):
+    w.grad = None
+    (Tanh.apply(x @ w) ** 2).sum().backward()
+    return w.grad
+
+report = check_gradient(lambda w: (Tanh.apply(x @ w) ** 2).sum(), gradient, w)
+"""
+
+
+def test_forgotten_derivative_is_corrected_where_it_lacks(tmp_path: Path) -> None:
+    """d1 is a right gradient, that of a1: no reason to leave its line alone."""
+    correction = check_program(tmp_path, FORGOTTEN_DERIVATIVE).correction
+    [change] = correction.changes
+    assert re.fullmatch(r"d1 = \(?d2 @ W2\.T\)? \* \(1 - a1 ?\*\* ?2\)", change.new)
+    assert correction.meaning.startswith("the gradient of z1")
+
+
+def test_function_of_pytorch_is_corrected(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    [change] = check_program(tmp_path, FUNCTION_OF_PYTORCH).correction.changes
+    assert re.fullmatch(r"return g \* \(1 - a ?\*\* ?2\)", change.new)

@@ -144,7 +144,8 @@ class Labelling:
     """Which values of the backward pass are right gradients, and of which forward value.
 
     labels      the forward values, with the slopes of the loss
-    right       the whole values that are a gradient, of the forward value after which they are named
+    right       the whole values that are the gradient of the forward value after which they are named
+    plausible   those that are a gradient, but are named after no value: of another one than is meant, perhaps
     suspects    the first wrong ones: their operands are right
     """
 
@@ -155,14 +156,16 @@ class Labelling:
         names = [assigned_name(one) for one in wholes]
         self.labels = forward_labels(program, point, shapes, names, end)
         self.is_complete = thread_time() <= end  # an unknown label would make a right value look wrong
-        self.right = {one for one in wholes if self.fits(one, one.values)}
+        fitting = {one for one in wholes if self.fits(one, one.values)}
+        self.right = {one for one in fitting if self.named_after(assigned_name(one))}
+        self.plausible = fitting - self.right
         named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
         is_right: dict[str, bool] = {}
         self.suspects: list[Place] = []
         for one in named if self.is_complete else []:
             if self._is_suspect(one, is_right):
                 self.suspects.append(one)
-            is_right[assigned_name(one)] = one in self.right
+            is_right[assigned_name(one)] = one in fitting
 
     def _is_suspect(self, place: Place, is_right: dict[str, bool]) -> bool:
         name = assigned_name(place)

@@ -212,7 +212,7 @@ class Probe:
     def _record(self, k: int, value: Any, local_names: dict[str, Any]) -> None:
         place = self.places[k]
         place.visits += 1
-        if place.visits > (MAX_RECORDED_VISITS if getattr(value, "size", 1) > 1 else MAX_RECORDED_NUMBERS):
+        if place.visits > (MAX_RECORDED_NUMBERS if np.prod(getattr(value, "shape", ())) <= 1 else MAX_RECORDED_VISITS):
             return
         place.environments.append(snapshot(self._with_outer(local_names)))
         place.values.append(value.copy() if isinstance(value, np.ndarray) else value)

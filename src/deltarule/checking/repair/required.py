@@ -77,8 +77,8 @@ def _is_measurable(place: Place, wrong: Mask) -> bool:
     if place.is_forward or place.moves is None or place.moves.shape != wrong.shape or (wrong & ~place.moves).any():
         return False
     is_array = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim > 0
-    is_small = place.visits <= MAX_VISITS and np.size(value) * place.visits <= MAX_ENTRIES
-    return is_array and is_small and len({shape_of(one) for one in place.values}) == 1
+    is_small = is_array and place.visits <= MAX_VISITS and value.size * place.visits <= MAX_ENTRIES
+    return is_small and len({shape_of(one) for one in place.values}) == 1
 
 
 def _jacobian(probe: Probe, point: Point, place: Place, reference: Floats) -> Floats | None:

@@ -49,6 +49,8 @@ SHARE_FOR_LABELS = 0.2
 """The share of the time for the right gradients of forward values."""
 COST_OF_RIGHT_LINE = 0.7
 """The cost of an edit in a line whose value is a right gradient."""
+COST_OF_PLAUSIBLE_LINE = 0.2
+"""The cost of an edit in a line whose value is the right gradient of some forward value: a factor may be missing."""
 COST_OF_FORWARD_LINE = 1.2
 """The cost of an edit of what the forward pass keeps for the backward pass."""
 GAIN_OF_LABEL = 0.03
@@ -326,6 +328,8 @@ class Search:
             return 0.0
         if place.whole in self.labelling.right:
             return COST_OF_RIGHT_LINE
+        if place.whole in self.labelling.plausible:
+            return COST_OF_PLAUSIBLE_LINE
         return -GAIN_OF_SUSPECT if place.whole in self.labelling.suspects else 0.0
 
     def _next_edits(self) -> Iterator[Edit]:

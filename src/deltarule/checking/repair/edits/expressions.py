@@ -351,7 +351,7 @@ class ExpressionEdits:
             written = ast.unparse(place.function.node)
             for axis in ("0", "1", "-1", "2"):
                 yield axis, 0.3 if f"axis={axis}," in written or f"axis={axis})" in written else 0.4, False
-        if isinstance(node, ast.Constant | ast.UnaryOp) and is_numeric(value) and not shape_of(value):
+        if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp) and is_numeric(value) and not shape_of(value):
             for edit, cost in self._in_place_of_constant(numbers):
                 yield edit, cost, False
         if is_whole(value):
@@ -524,6 +524,8 @@ def _edits_of_product(factors: Sequence[ast.expr]) -> Iterator[tuple[str, float]
     for i in range(len(texts)):
         rest = " * ".join([*texts[:i], *texts[i + 1 :]])
         yield rest, 0.9
+        if i and len(texts) > 2:
+            yield " * ".join([*texts[: i - 1], *texts[i + 1 :]]), 1.0
         yield f"{texts[i]} + {rest}", 1.2
     for size in (1, 2):
         for gone in itertools.combinations(range(len(texts)), size):
