@@ -13,10 +13,13 @@ class Kind:
     needs               the argument that is needed to name it, or ""
     is_factor           the gradient is a multiple of the right one
     describes_numbers   it describes the gradient's numbers, not the line of code that computes them
+    wrong, right        lines with the mistake, and as they should be
     """
 
     meaning: str
     fix: str
+    wrong: str
+    right: str
     needs: str = ""
     is_factor: bool = False
     describes_numbers: bool = False

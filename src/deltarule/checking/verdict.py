@@ -147,7 +147,9 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
         correction = _correct(judged, context) if is_any_wrong else None
-        named = mistakes or _named_by(correction, report)
+        named = mistakes
+        if all(mistake.kind.describes_numbers for mistake in mistakes):  # they do not say what to change
+            named = (*_named_by(correction, report), *mistakes)[:2]
         if not mistakes and (named or (correction is not None and correction.changes)):
             notes = list(without_notes(notes, UNEXPLAINED))
         report = replace(report, correction=correction, diagnosis=named)

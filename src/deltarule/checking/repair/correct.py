@@ -4,11 +4,13 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import thread_time
+from typing import Any
 
 from deltarule.checking.corrections import Correction, LineChange
 from deltarule.checking.repair import labels
-from deltarule.checking.repair.naming import name_of
-from deltarule.checking.repair.probe import Place, list_places, probed
+from deltarule.checking.repair.edits.expressions import evaluate
+from deltarule.checking.repair.naming import Facts, name_of
+from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Edit
 from deltarule.checking.repair.safety import no_effects
 from deltarule.checking.repair.search import SECONDS, Repair, Search
@@ -91,9 +93,27 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
         changes=tuple(changes),
         meaning=str(meaning) if meaning else "",
         proof=proof if len(changes) == 1 else proof.replace("with it", "with these"),
-        kind=name_of(last, search.code.names) if len(best.edits) == 1 else "",
+        kind=name_of(last, changes, _facts(search, last)) if len(best.edits) == 1 else "",
         others=tuple(other_changes[:MAX_OTHERS]),
     )
+
+
+def _facts(search: Search, edit: Edit) -> Facts:
+    """What the name of a mistake is read off, beside the lines that change."""
+    near = [one for one in search.places if one.file is edit.file and one.line == edit.line]
+    place = next((one for one in near if ast.unparse(one.node) == edit.old), near[0] if near else None)
+    if place is None:
+        return Facts(search.code.names)
+    is_backward = place.function.gradient_lines and not place.function.loss_lines
+    inputs = [one.arg for one in place.function.node.args.args if one.arg not in ("self", "cls")] if is_backward else []
+
+    def value_of(text: str) -> Any:
+        try:
+            return as_numpy(evaluate(text, place)[0])
+        except Exception:  # a text that has no value there
+            return None
+
+    return Facts(search.code.names, tuple(inputs), value_of)
 
 
 @contextmanager

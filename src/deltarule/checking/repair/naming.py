@@ -1,85 +1,477 @@
-"""The kind of a mistake, read off the edit that repaired it.
+"""The kind of a mistake, read off the line that is wrong and the line that is right.
 
-The names are those of `kinds.toml`; there is none for an edit that may mean several.
+Both lines are compared as syntax trees, down to the smallest part that differs. There, the factors of a product or the
+terms of a sum that are new, gone or exchanged say what the mistake is. The names are those of `kinds.toml`; a part that
+may mean several mistakes has none.
 """
 
 import ast
 import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+
+from deltarule.checking.corrections import LineChange
 from deltarule.checking.repair.program import Edit
 
-_BY_EDIT = {"operator of an assignment": "gradient_overwritten", "add.at": "gradient_overwritten"}
-_SLOPE = re.compile(r"\(1 - (\S+) (\*\* 2|\* \1)\)|(\S+) \* \(1 - \3\)")
-_AXIS = re.compile(r"\b(axis=)?\(?-?\d(, -?\d)*\)?")
+_GRADIENT = re.compile(r"(d|grad|delta|g)([A-Z_]|\d|[a-z]{0,6}\d?$)|.*(grad|delta|upstream|dout)")
+"""Names of gradients, such as dz2, d_h, dW, delta3, grad_output."""
+_MASK = re.compile(r"(?i)mask|drop|keep|kept|active|alive|valid")
+_DROPOUT = re.compile(r"(?i)drop|keep|kept")
+_COUNT = re.compile(r"len\(.+\)|.+\.shape\[-?\d\]|.+\.size|[nNmMbB]|(self\.)?(batch(_size)?|num_\w+|n_\w+|count)")
+_SLOPE = re.compile(r"grad|deriv|prime|slope")
+_TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
+_PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
+_REDUCTIONS = ("sum", "mean", "max", "average")
+_TURNED_OVER = {ast.Gt: (ast.LtE, ast.Lt), ast.GtE: (ast.Lt, ast.LtE)}
 
 
-def name_of(edit: Edit, parameters: tuple[str, ...]) -> str:
-    """The code of the mistake, or ""."""
-    if edit.kind in _BY_EDIT:
-        return _BY_EDIT[edit.kind] if "+=" in edit.new or "add.at" in edit.new else ""
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a program beside its lines.
+
+    parameters     the names of its parameters
+    inputs         the names of the arguments of its backward pass
+    value_of       the value that a text has where the mistake is; None where it has none
+    """
+
+    parameters: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    value_of: Callable[[str], Any] = lambda text: None
+
+    def is_parameter(self, text: str) -> bool:
+        names = {re.findall(r"\w+", name)[-1] for name in self.parameters if re.findall(r"\w+", name)}
+        words = re.findall(r"\w+", text.replace(".T", ""))
+        return bool(words) and (text.replace(".T", "") in self.parameters or words[-1] in names)
+
+    def is_number(self, text: str) -> bool:
+        value = self.value_of(text)
+        is_plain = re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) or "sqrt(" in text
+        return bool(is_plain) or (value is not None and np.ndim(value) == 0)
+
+    def is_mask(self, node: ast.expr) -> bool:
+        text = ast.unparse(node)
+        value = self.value_of(text)
+        is_named = isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and bool(_MASK.search(text))
+        return isinstance(node, ast.Compare) or is_named or getattr(value, "dtype", np.dtype(float)).kind == "b"
+
+
+def name_of(edit: Edit, changes: Sequence[LineChange], facts: Facts) -> str:
+    """The code of the mistake that an edit corrects, or ""."""
+    if edit.kind in ("operator of an assignment", "add.at"):
+        return "gradient_overwritten" if "+=" in edit.new or "add.at" in edit.new else ""
     if edit.kind == "moved term":
         return "other_delta"
-    if edit.kind not in ("expression", "same edit at several places"):
-        return ""
-    old, new = (_normal(text) for text in (edit.old, edit.new))
-    return _by_texts(old, new, parameters)
+    if edit.kind in ("names exchanged", "targets exchanged"):
+        return "exchanged" if "return" in edit.old else ""
+    if re.search(r"\] = -1(\.0)?( / \w+)?$", changes[0].old) and ".sum(" in changes[0].new:
+        return "hinge_count"
+    old, new = (_parsed(text) for text in (changes[0].old, changes[0].new))
+    return "" if old is None or new is None else _by_trees(old, new, facts)
 
 
-def _normal(text: str) -> str:
-    return ast.unparse(ast.parse(text, mode="eval"))
-
-
-def _by_texts(old: str, new: str, parameters: tuple[str, ...]) -> str:
-    names = {re.findall(r"\w+", name)[-1] for name in parameters if re.findall(r"\w+", name)}
-    if new in (f"-{old}", f"-({old})") or old in (f"-{new}", f"-({new})"):
-        return "sign"
-    if new.replace(".T", "") == old.replace(".T", "") and new != old:
-        is_weight = any(re.search(rf"\b{re.escape(name)}\b", old) for name in names)
-        return "weights_not_transposed" if is_weight else "transposed"
-    if re.fullmatch(re.escape(old) + r"\.sum\(.*\)", new) or re.fullmatch(
-        r"\(" + re.escape(old) + r"\)\.sum\(.*\)", new
-    ):
-        return "not_summed"
-    if re.search(r"\b(sum|mean|max)\(", old) and _AXIS.sub("", old) == _AXIS.sub("", new):
-        return "wrong_axis"
-    if new.replace(".sum(", ".mean(") == old:
-        return "mean_twice"
-    if old.replace(".sum(", ".mean(") == new:
-        return "mean_missing"
-    added = _beside(new, old)
-    if added is not None:
-        return _by_factor(*added)
-    removed = _beside(old, new)
-    if removed is not None:
-        return "mean_twice" if removed[0] == "/" and _is_count(removed[1]) else ""
-    if re.fullmatch(r"(.+) (<=|<|>=|>) (.+)", old) and re.fullmatch(r"(.+) (<=|<|>=|>) (.+)", new):
-        left = old.split(" ")[0] == new.split(" ")[0]
-        return "mask_inverted" if left else ""
-    if _SLOPE.search(old) and _SLOPE.search(new):
-        return "other_derivative"
-    return ""
-
-
-def _beside(longer: str, shorter: str) -> tuple[str, str] | None:
-    """The operator and the operand by which an expression has one more."""
-    for text in (shorter, f"({shorter})"):
-        for operator in ("*", "/"):
-            if longer.startswith(f"{text} {operator} "):
-                return operator, longer.removeprefix(f"{text} {operator} ")
-            if operator == "*" and longer.endswith(f" * {text}"):
-                return "*", longer.removesuffix(f" * {text}")
+def _parsed(line: str) -> ast.AST | None:
+    for text in (line, f"{line} pass", f"{line}\n    pass"):
+        try:
+            return _PlainForm().visit(ast.parse(text))
+        except SyntaxError:
+            continue
     return None
 
 
-def _is_count(text: str) -> bool:
-    return bool(re.fullmatch(r"len\(.+\)|.+\.shape\[\d\]|.+\.size|[nNmM]|batch_size|num_\w+|n_\w+", text))
+class _PlainForm(ast.NodeTransformer):
+    """np.sum(x, axis=0) as x.sum(0), np.dot(a, b) as a @ b: one form for what means the same."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        node.args += [one.value for one in node.keywords if one.arg == "axis"]
+        node.keywords = [one for one in node.keywords if one.arg not in ("axis", "keepdims")]
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if isinstance(node.func, ast.Attribute) and node.args:
+            is_library = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy", "jnp", "torch")
+            if name in ("dot", "matmul") and len(node.args) in (1, 2):
+                left, right = node.args if is_library and len(node.args) == 2 else (node.func.value, node.args[0])
+                return ast.BinOp(left, ast.MatMult(), right)
+            if name in _REDUCTIONS and is_library:
+                node.func.value = node.args.pop(0)
+        return node
+
+    def visit_Tuple(self, node: ast.Tuple) -> ast.Tuple:
+        self.generic_visit(node)
+        return ast.Tuple(node.elts, ast.Load())
 
 
-def _by_factor(operator: str, factor: str) -> str:
-    if factor in ("2", "0.5"):
+def _by_trees(old: ast.AST, new: ast.AST, facts: Facts) -> str:
+    """Compare down to the smallest part that differs; `above` are the nodes around it, the outermost first."""
+    above: list[ast.AST] = []
+    while type(old) is type(new) and not isinstance(old, ast.Constant | ast.Name):
+        pairs = list(zip(_children(old), _children(new), strict=False))
+        if len(list(_children(old))) != len(list(_children(new))):
+            break
+        different = [(one, other) for one, other in pairs if ast.dump(one) != ast.dump(other)]
+        if len(different) != 1 or isinstance(different[0][0], ast.cmpop) or _is_leaf(old, *different[0]):
+            break
+        above.append(old)
+        old, new = different[0]
+    if isinstance(old, ast.operator) and isinstance(new, ast.operator):
+        whole = above[-1]
+        return _by_operator(whole, old, new, facts)
+    if isinstance(old, ast.expr) and isinstance(new, ast.expr):
+        return _by_expressions(old, new, above, facts)
+    return ""
+
+
+def _is_leaf(node: ast.AST, old: ast.AST, new: ast.AST) -> bool:
+    """Whether a node is compared as a whole: a name with dots, a call of another function."""
+    if isinstance(node, ast.Call) and old is node.func:
+        is_method = isinstance(old, ast.Attribute) and isinstance(new, ast.Attribute) and old.attr == new.attr
+        return not is_method or isinstance(old.value, ast.Name)  # type: ignore[attr-defined]
+    if isinstance(node, ast.Subscript):
+        return isinstance(old, ast.Constant) and isinstance(old.value, str)
+    return isinstance(node, ast.Attribute) and node.attr != "T" and isinstance(node.value, ast.Name)
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)]
+
+
+def _by_operator(whole: ast.AST, old: ast.operator, new: ast.operator, facts: Facts) -> str:
+    signs, scales = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
+    if isinstance(old, signs) and isinstance(new, signs):
+        if isinstance(whole, ast.BinOp) and _is_penalty(whole.right, facts):
+            return "penalty_factor"
+        text = ast.unparse(whole)
+        return _of_part_with_sign(text)
+    if isinstance(old, ast.Mult) and isinstance(new, signs):
+        return "path_missing"
+    return "scale_missing" if isinstance(old, scales) and isinstance(new, scales) else ""
+
+
+def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
+    around = above[-1] if above else None
+    if isinstance(around, ast.Call) and _method(around) in _REDUCTIONS and old in around.args:
+        return "wrong_axis"
+    if isinstance(around, ast.Call) and _SLOPE.search(ast.unparse(around.func)):
+        return _by_variables(ast.unparse(old), ast.unparse(new))
+    if ast.unparse(new) == f"({ast.unparse(old)}).T":
+        return "transposed"
+    if isinstance(old, ast.Tuple) and isinstance(new, ast.Tuple):
+        same = Counter(map(ast.unparse, old.elts)) == Counter(map(ast.unparse, new.elts))
+        return "exchanged" if same and any(isinstance(one, ast.Return) for one in above) else ""
+    if isinstance(old, ast.Compare) and isinstance(new, ast.Compare):
+        is_turned = ast.dump(old.left) == ast.dump(new.left) and len(old.ops) == 1
+        of_gradient = _is_gradient(ast.unparse(old.left))
+        return "mask_inverted" if is_turned else "mask_of_gradient" if of_gradient else "other_mask"
+    for node in reversed(above):  # a mask, or an operand of one
+        if isinstance(node, ast.Compare):
+            is_count = any(_COUNT.fullmatch(ast.unparse(one)) for one in (old, new))
+            return "" if is_count else "mask_of_gradient" if _is_gradient(ast.unparse(old)) else "other_mask"
+        if not isinstance(node, ast.Subscript | ast.Attribute):
+            break
+    if any(isinstance(node, ast.Slice) for node in above[-2:]) or isinstance(around, ast.Subscript):
+        is_step = {ast.unparse(old), ast.unparse(new)} <= {"-1", "1"}
+        return "kernel_not_flipped" if is_step else ""
+    if _method(old) == _method(new) != "" and ast.dump(_arguments(old)) == ast.dump(_arguments(new)):
+        inside = [one.func.value for one in (old, new)]  # type: ignore[attr-defined]
+        is_turned = ast.unparse(inside[0]).removesuffix(".T") == ast.unparse(inside[1]).removesuffix(".T")
+        return "wrong_axis" if is_turned else _by_expressions(inside[0], inside[1], [*above, old], facts)
+    reduction = _by_reduction(old, new)
+    if reduction:
+        return reduction
+    of_old, of_new = _terms(old), _terms(new)
+    if len(of_old) > 1 or len(of_new) > 1:
+        return _by_terms(old, new, above, facts)
+    return _by_factors(old, new, above, facts)
+
+
+def _by_reduction(old: ast.expr, new: ast.expr) -> str:
+    """A sum or mean that is new, gone, or in the place of the other."""
+    names = [_method(one) for one in (old, new)]
+    if names in (["mean", "sum"], ["sum", "mean"]):
+        return "mean_twice" if names[0] == "mean" else "mean_missing"
+    inside = [ast.unparse(one.func.value) if _method(one) else "" for one in (old, new)]  # type: ignore[attr-defined]
+    if names[1] == "sum" and inside[1] == ast.unparse(old):
+        return "not_summed"
+    if names[0] in ("sum", "mean") and inside[0] == ast.unparse(new):
+        return "summed_early"
+    if set(names) <= set(_REDUCTIONS) and names[0] == names[1] and inside[0] == inside[1]:
+        return "wrong_axis"
+    return ""
+
+
+def _method(node: ast.AST) -> str:
+    """The name of the method that an expression calls, or ""."""
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+
+
+def _arguments(call: ast.AST) -> ast.Tuple:
+    return ast.Tuple([*call.args, *(one.value for one in call.keywords)], ast.Load())  # type: ignore[attr-defined]
+
+
+def _terms(node: ast.expr, sign: int = 1) -> list[tuple[int, ast.expr]]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        of_right = sign if isinstance(node.op, ast.Add) else -sign
+        return [*_terms(node.left, sign), *_terms(node.right, of_right)]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return _terms(node.operand, -sign)
+    return [(sign, node)]
+
+
+def _factors(node: ast.expr, power: int = 1) -> list[tuple[int, ast.expr]]:
+    """The factors of a product, a divisor with the power −1."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        of_right = power if isinstance(node.op, ast.Mult) else -power
+        return [*_factors(node.left, power), *_factors(node.right, of_right)]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return [(power, ast.Constant(-1)), *_factors(node.operand, power)]
+    return [(power, node)]
+
+
+def _only_in(these: list[tuple[int, ast.expr]], those: list[tuple[int, ast.expr]]) -> list[tuple[int, ast.expr]]:
+    left = Counter((sign, ast.unparse(node)) for sign, node in those)
+    found = []
+    for sign, node in these:
+        key = sign, ast.unparse(node)
+        left[key] -= 1
+        if left[key] < 0:
+            found.append((sign, node))
+    return found
+
+
+def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
+    gone, added = _only_in(_terms(old), _terms(new)), _only_in(_terms(new), _terms(old))
+    turned = [Counter((sign, ast.unparse(node)) for sign, node in part) for part in ([(-s, n) for s, n in gone], added)]
+    if turned[0] == turned[1]:
+        is_all = len(gone) == len(_terms(old))
+        if all(_is_penalty(node, facts) for _, node in gone):
+            return "penalty_factor"
+        return _by_sign(old, above) if is_all else _of_part_with_sign(ast.unparse(old))
+    if _is_slope(old, facts) and _is_slope(new, facts):
+        return _by_slopes(old, new)
+    if not gone:
+        names = {_by_new_term(term, sign, old, above, facts) for sign, term in added}
+        return names.pop() if len(names) == 1 else ""
+    if not added:
+        texts = [ast.unparse(node) for _, node in gone]
+        if len(gone) == 1 and _is_penalty(gone[0][1], facts):
+            return "penalty_not_in_loss"
+        is_step = facts.is_parameter(ast.unparse(new)) and all(_is_gradient_in(text) for text in texts)
+        return "updated_weights" if is_step else ""
+    if len(gone) == len(added) == 1 and gone[0][0] == added[0][0]:
+        if _is_penalty(gone[0][1], facts) and _is_penalty(added[0][1], facts):
+            return "penalty_factor"
+        of_parts = _by_expressions(gone[0][1], added[0][1], [*above, old], facts)
+        return of_parts
+    if re.search(r"\(1 - \w+\)", ast.unparse(old)) and any(_method(one) == "sum" for one in ast.walk(new)):
+        return "softmax_elementwise"
+    if len(_terms(old)) == 1:  # a product in the place of one of its factors
+        return _by_factors(old, new, above, facts)
+    return ""
+
+
+def _of_part_with_sign(text: str) -> str:
+    """The name of a term's wrong sign: in a sum such as −y / p + (1 − y) / (1 − p) it is that of the loss."""
+    return "loss_derivative_sign" if re.search(r"/ \(1 - |1 - (y|t|Y|T|same)\b", text) else "sign_of_part"
+
+
+def _is_sum(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub)
+
+
+def _by_sign(node: ast.expr, above: list[ast.AST]) -> str:
+    sums = [one for one in above if _is_sum(one) and isinstance(one, ast.BinOp)]
+    return _of_part_with_sign(ast.unparse(sums[0])) if sums else "sign"
+
+
+def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST], facts: Facts) -> str:
+    text = ast.unparse(term)
+    if _is_penalty(term, facts):
+        return "penalty_missing"
+    if sign < 0 and _TARGET.match(text):
+        return "target_missing"
+    around = above[-1] if above else None
+    if sign < 0 and isinstance(around, ast.BinOp) and isinstance(around.op, ast.Mult) and isinstance(term, ast.Call):
+        sides = [ast.unparse(side) for side in (around.left, around.right) if side is not old]
+        if any(re.search(rf"\b{re.escape(side)}\b", text) for side in sides):  # a (g − Σ a g)
+            return "softmax_elementwise"
+    if sign < 0 and re.search(r"mean|sum|avg", text):
+        return "batch_norm_constants"
+    if facts.is_number(text):
+        return "other_derivative" if any(isinstance(one, ast.Call) for one in above) else ""
+    return "" if facts.is_parameter(text) else "path_missing"
+
+
+def _is_penalty(term: ast.expr, facts: Facts) -> bool:
+    """Whether a term has nothing but a parameter, or its signs, and numbers."""
+    factors = [ast.unparse(node) for _, node in _factors(term)]
+    of_parameters = [one for one in factors if facts.is_parameter(re.sub(r"^\w+\.sign\((.*)\)$", r"\1", one))]
+    rest = [one for one in factors if one not in of_parameters]
+    are_numbers = all(_COUNT.fullmatch(one) or re.fullmatch(r"[\w.]+", one) for one in rest)
+    return len(of_parameters) == 1 and bool(rest) and are_numbers
+
+
+def _is_slope(node: ast.expr, facts: Facts) -> bool:
+    """Whether a factor is the derivative of an activation: 1 − a², a (1 − a), or a function called so."""
+    text = ast.unparse(node)
+    if isinstance(node, ast.Call) and _SLOPE.search(ast.unparse(node.func)):
+        return True
+    return bool(re.search(r"\b1(\.0)? - ", text)) and not _GRADIENT.match(text)
+
+
+def _by_slopes(old: ast.expr, new: ast.expr) -> str:
+    """The same derivative of another value, or another derivative."""
+    variables = [sorted({ast.unparse(one) for one in _variables(node)}) for node in (old, new)]
+    if len(variables[0]) == len(variables[1]) == 1 and variables[0] != variables[1]:
+        renamed = ast.unparse(old).replace(variables[0][0], variables[1][0])
+        if renamed == ast.unparse(new):
+            return _by_variables(variables[0][0], variables[1][0])
+    return "other_derivative"
+
+
+def _by_variables(old: str, new: str) -> str:
+    """A derivative that is taken at another value."""
+    if _layer(old) != _layer(new):
+        return "other_mask"
+    return "derivative_at_output" if _PRE_ACTIVATION.match(new) else "derivative_of_z"
+
+
+def _layer(name: str) -> str:
+    return "".join(re.findall(r"\d+", name))
+
+
+def _variables(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+        return [node]
+    function = getattr(node, "func", None)
+    return [one for child in ast.iter_child_nodes(node) if child is not function for one in _variables(child)]
+
+
+def _is_gradient_in(text: str) -> bool:
+    return any(_is_gradient(word) for word in re.findall(r"[A-Za-z_]\w*", text))
+
+
+def _is_gradient(text: str) -> bool:
+    return bool(_GRADIENT.match(re.sub(r"^self\.", "", text)))
+
+
+def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
+    gone, added = _only_in(_factors(old), _factors(new)), _only_in(_factors(new), _factors(old))
+    is_part = any(_is_sum(one) for one in above)
+    if is_part and _is_penalty(old, facts) and _is_penalty(new, facts):
+        return "penalty_factor"
+    changed = [ast.unparse(node) for _, node in gone + added]
+    if is_part and len(changed) == 1 and re.fullmatch(rf"2|0\.5|{_COUNT.pattern}", changed[0]):
+        return "targets_not_averaged" if _TARGET.match(ast.unparse(old)) else ""
+    slopes = [[node for _, node in part if _is_slope(node, facts)] for part in (gone, added)]
+    if all(slopes):
+        joined = [" * ".join(ast.unparse(node) for _, node in part) for part in (gone, added)]
+        return _by_slopes(*(ast.parse(text, mode="eval").body for text in joined))
+    if {ast.unparse(node) for _, node in gone + added} == {"-1"}:
+        return _by_sign(old, above)
+    if len(added) == 1 and slopes[0] == [] and f"1 - {changed[0]}" in ast.unparse(old):
+        return "derivative_missing"
+    if not gone and len(added) == 1 and re.search(rf"\b{re.escape(changed[0])} \*\* ", ast.unparse(old)):
+        return "power_rule"
+    if not gone and added:
+        return _by_new_factors(added, old, facts, 1)
+    if gone and not added:
+        return _by_new_factors([(-power, node) for power, node in gone], old, facts, -1)
+    if len(gone) == len(added) == 1:
+        return _by_pair(gone[0], added[0], above, facts)
+    if slopes[1] and len(gone) <= 1:
+        return "other_derivative" if gone else "derivative_missing"
+    return ""
+
+
+def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: Facts, direction: int) -> str:
+    """Factors that are missing; or, for a direction of −1, that were there and should not be."""
+    if any(_is_slope(node, facts) for _, node in factors):
+        return "derivative_missing" if direction > 0 else "derivative_twice"
+    if len(factors) > 1:
+        return "derivative_missing" if direction > 0 and all(facts.is_mask(node) for _, node in factors) else ""
+    power, node = factors[0]
+    text = ast.unparse(node)
+    if text in ("2", "0.5", "2.0"):
         return "factor_two"
-    if _is_count(factor):
-        return "mean_missing" if operator == "/" else "mean_twice"
-    if " > 0" in factor or "mask" in factor:
-        return "mask_missing"
-    return "derivative_missing" if _SLOPE.search(f"{factor} ") or _SLOPE.search(f"({factor})") else ""
+    if _COUNT.fullmatch(text):
+        return "mean_missing" if power < 0 else "mean_twice"
+    if facts.is_number(text):
+        return "scale_missing"
+    if direction < 0:
+        return ""
+    if isinstance(node, ast.Compare):
+        has_mask = any(isinstance(one, ast.Compare) for one in ast.walk(old))
+        is_slope = re.search(r"[<>]=? 0(\.0)?$", text)
+        return "" if has_mask else "derivative_missing" if is_slope else "mask_missing"
+    if facts.is_mask(node):
+        return "dropout_mask" if _DROPOUT.search(text) else "mask_missing"
+    if power > 0 and (text in facts.inputs or re.match(r"^(upstream|grad_out\w*|dout|dvalues|dy)$", text)):
+        return "upstream_ignored"
+    if facts.is_parameter(text) or power < 0:
+        return "scale_missing" if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else ""
+    if isinstance(old, ast.Name | ast.Attribute | ast.Subscript) and not _is_gradient(ast.unparse(old)):
+        return "" if ast.unparse(old) in facts.inputs else "wrong_input"
+    return "scale_missing"
+
+
+def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: list[ast.AST], facts: Facts) -> str:
+    """One factor in the place of another."""
+    old, new = ast.unparse(gone[1]), ast.unparse(added[1])
+    if old in ("1", "1.0"):
+        return _by_new_factors([added], gone[1], facts, 1)
+    if re.fullmatch(rf"\w+\.sqrt\({re.escape(old)}\)", new):
+        return "scale_missing"
+    if gone[0] != added[0]:
+        return "scale_missing" if facts.is_number(old) and facts.is_number(new) else ""
+    if old.replace(".T", "") == new.replace(".T", ""):
+        return "weights_not_transposed"
+    if gone[1].__class__ is ast.Constant and added[1].__class__ is ast.Constant:
+        ratio = abs(_number(added[1]) / (_number(gone[1]) or np.inf))
+        return "factor_two" if ratio in (2, 0.5) else "power_rule" if _is_exponent(gone[1], above) else "scale_missing"
+    if new in (f"{old} ** 2", f"{old} * {old}"):
+        return "other_derivative" if _is_within_slope(above) else "power_rule"
+    if isinstance(gone[1], ast.BinOp) and isinstance(added[1], ast.BinOp):
+        if isinstance(gone[1].op, ast.MatMult) and isinstance(added[1].op, ast.MatMult):
+            return _by_products(gone[1], added[1], above, facts)
+        if isinstance(gone[1].op, ast.Pow) and isinstance(added[1].op, ast.Pow):
+            return "power_rule"
+    if isinstance(gone[1], ast.Subscript | ast.Name) and new.endswith(f"({old})") and not _is_gradient(old):
+        return "derivative_of_z"
+    if isinstance(gone[1], ast.Call) and old.endswith(f"({new})") and _is_within_slope(above):
+        return "derivative_at_output"
+    if _COUNT.fullmatch(old) and _COUNT.fullmatch(new) or facts.is_number(old) and facts.is_number(new):
+        return "scale_missing"
+    if facts.is_mask(gone[1]) and facts.is_mask(added[1]):
+        return "other_mask"
+    is_name = all(isinstance(node, ast.Name | ast.Attribute | ast.Subscript) for _, node in (gone, added))
+    if not is_name:
+        return ""
+    if facts.is_parameter(old) and facts.is_parameter(new):
+        return "other_weights"
+    if _is_gradient(old) and _is_gradient(new):
+        return "other_delta"
+    if _is_within_slope(above):
+        return _by_variables(old, new)
+    return "" if _is_gradient(old) or _is_gradient(new) else "wrong_input"
+
+
+def _by_products(old: ast.BinOp, new: ast.BinOp, above: list[ast.AST], facts: Facts) -> str:
+    """A matrix product with its factors exchanged, or another one."""
+    sides = [{ast.unparse(side).replace(".T", "") for side in (one.left, one.right)} for one in (old, new)]
+    return "transposed" if sides[0] == sides[1] else ""
+
+
+def _number(node: ast.expr) -> float:
+    value = node.value if isinstance(node, ast.Constant) else 0
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _is_exponent(node: ast.expr, above: list[ast.AST]) -> bool:
+    return any(isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) for one in above[-2:])
+
+
+def _is_within_slope(above: list[ast.AST]) -> bool:
+    return any(isinstance(one, ast.BinOp) and re.match(r"1(\.0)? - ", ast.unparse(one)) for one in above)
