@@ -418,6 +418,20 @@ def test_harm_fails(tmp_path: Path, isolated: None, harm: str) -> None:
     assert victim.read_text() == "grades"
 
 
+FILL = """
+import itertools, os, tempfile
+for i in itertools.count():
+    open(os.path.join(tempfile.gettempdir(), str(i)), "wb").write(bytes(SIZE))
+"""
+
+
+@pytest.mark.parametrize("size", ["15 * 2**20", "1"])
+def test_what_is_written_has_a_limit(tmp_path: Path, size: str) -> None:
+    source = edited("W -= rate * dW", FILL.replace("\n", "\n    ").replace("SIZE", size))
+    result = grade_one(tmp_path, source)
+    assert result.points == 6 and "it wrote more than 128 MB or 20000 files" in result.checks[3].message
+
+
 WRITES = """
 import os
 is_first = not open(__file__).read().endswith("changed") and not os.path.exists("own.txt")

@@ -51,6 +51,7 @@ class AssignmentSection(Section):
     hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
     visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
     late_percent: Points = Field(0.0, description="percent of all points that each begun day costs, from 0 up")
+    numeric: Literal["note", "forbid"] = Field("note", description="note or forbid, of derivatives by differences")
     grace_minutes: Points = Field(0.0, description="minutes after the due time that cost nothing, from 0 up")
     files: list[str] = Field([], description="your files and folders that lie beside every submission, as helpers.py")
     aliases: dict[str, list[str]] = Field({}, description="other names that a function may have, by its name")

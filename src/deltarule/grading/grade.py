@@ -21,6 +21,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from deltarule.checking.catalog import Mistake
 from deltarule.errors import one_line
 from deltarule.grading.assignment import Assignment, read_assignment
@@ -47,6 +49,8 @@ from deltarule.grading.submissions import Submission, forbidden_packages, is_for
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
 
+DIFFERENCES_ERROR = 1e-11
+"""Of derivatives by differences even good ones are larger, of formulas in double precision hardly any."""
 EPSILON_TOLERANCE = 1e-4
 """The largest error of what a small number within a logarithm or a quotient explains."""
 _EPSILON = re.compile(r"(?:[-+,]|=)\s*(?:1e-\d+|10\s*\*\*\s*-\s*\d+|eps\w*)", re.IGNORECASE)
@@ -252,6 +256,7 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
         found, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
         return missing_result(check, f"{error}{_what_is_there(check, assignment, running.submission)}")
+    numeric = sorted(running.numeric)
     names = returned_expressions(running.submission.cells, check.call)
     arrays = tuple(compare_array(check, name, found.get(name)) for name in check.returns)
     arrays = _without_epsilon(check, running.submission, arrays)
@@ -260,6 +265,11 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
         arrays = follow_arrays(check, assignment.names, running, found, arrays)
     if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
         mistakes = name_mistakes(check, assignment.names, found)
+    if numeric and vars(assignment).get("numeric") == "forbid":
+        why = f"is taken by {' and '.join(numeric)}, which this assignment does not allow"
+        arrays = tuple(
+            replace(array, points=0.0, verdict="wrong", error=None, message=f"{array.name} {why}") for array in arrays
+        )
     texts = names if len(names) == len(arrays) else list(check.returns)
     line, is_wrong = "", [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
@@ -272,8 +282,12 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
             right_lines.append(_line_of_solution(assignment, check, mistake))
         line = lines[0] if lines else line_of(running.submission.cells, check.call, wrong, right) if right else ""
     message = "; ".join(array.message for array in arrays)
-    notes = (
-        ("returns other arrays than it should: those that it should were found by name or shape",) if is_other else ()
-    )
-    about = check.name, check.part, message, arrays, mistakes, notes
+    notes = [f"{check.call} takes derivatives by {' and '.join(numeric)}"] if numeric else []
+    errors = [array.error for array in arrays if array.verdict == "right" and array.error and check.gradient_of]
+    is_single = any(getattr(one, "dtype", None) == np.float32 for one in found.values())
+    if not numeric and not is_single and max(errors, default=0) > DIFFERENCES_ERROR:
+        notes.append(f"{check.call} is right only to {max(errors):.0e}: by differences, or with a small number added")
+    if is_other:
+        notes.append("returns other arrays than it should: those that it should were found by name or shape")
+    about = check.name, check.part, message, arrays, mistakes, tuple(notes)
     return CheckResult(*about, line, tuple(lines), check.bonus, tuple(right_lines))

@@ -41,6 +41,9 @@ def _pattern(line: str) -> re.Pattern[str]:
 PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
+NUMERIC = {"complex numbers", "differences", "operators of its own that record"}
+"""What the worker may say of a call; it is a stranger's word."""
+MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES, QUOTA_INTERVAL_SECONDS = 2**27, 20_000, 0.5
 MAX_STARTS = 4
 """Statements that are skipped because the process ends at them."""
 MOST_WAITING = 20
@@ -59,6 +62,8 @@ class Program(Protocol):
     """A submission whose functions can be called."""
 
     submission: Submission
+    numeric: set[str]
+    """How the last call took derivatives, of `NUMERIC`."""
 
     def call(self, request: Mapping[str, Any]) -> Any: ...
 
@@ -77,6 +82,7 @@ class Worker:
     is_closed: bool
     process: Any = None
     skipped: list[int] = field(default_factory=list)
+    numeric: set[str] = field(default_factory=set)
 
     def load(self) -> str:
         """Load the submission; what failed meanwhile, or ""."""
@@ -164,19 +170,36 @@ class Worker:
         started, end = self._clock(), time.monotonic() + MOST_WAITING * timeout_seconds
         while reader.is_alive() and time.monotonic() < end:
             left = timeout_seconds - (self._clock() - started)
-            if left <= 0:
+            if left <= 0 or self._is_over_quota():
                 break
-            reader.join(left)
+            reader.join(min(left, QUOTA_INTERVAL_SECONDS))
         problem = Failed(f"it did not end within {timeout_seconds:g} seconds")
+        if self._is_over_quota():
+            problem = Failed(f"it wrote more than {MAX_WRITTEN_BYTES >> 20} MB or {MAX_WRITTEN_FILES} files")
+            lines.clear()
         if lines:
             try:
                 answer = worker.unpack(lines[0])
+                self.numeric = NUMERIC & set(answer.get("numeric", ()))
                 errors = [describe_error(error, self.submission.cells, request) for error in answer["errors"]]
                 return answer["result"], "; ".join(errors)
             except Exception:  # whatever a stranger's bytes raise
                 problem = Forged("it wrote into the grader's pipe") if lines[0] else Failed("it ended its process")
         self.close()
         raise problem
+
+    def _is_over_quota(self) -> bool:
+        """Whether what lies in its folder of temporary files is too much."""
+        written = files = 0
+        for folder, _, names in os.walk(self.folder / "root"):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    status = Path(folder, name).lstat()
+                    written += 512 * getattr(status, "st_blocks", status.st_size // 512)
+            files += len(names)
+            if written > MAX_WRITTEN_BYTES or files > MAX_WRITTEN_FILES:
+                return True
+        return False
 
     def _clock(self) -> float:
         """Seconds in which the process did not wait for a processor; all of them where the system does not say."""

@@ -11,7 +11,7 @@ import hashlib
 import linecache
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -142,6 +142,7 @@ class _Own:
 
     submission: Submission
     namespace: dict[str, Any]
+    numeric: set[str] = field(default_factory=set)
 
     def call(self, request: Mapping[str, Any]) -> Any:
         packed = worker.unpack(worker.pack(request))
