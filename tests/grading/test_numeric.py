@@ -58,7 +58,7 @@ def linear_backward(dz, x, W):
         dW += outer(row, slope)
     return np.array([W @ slope for slope in dz]), dW, dz.sum(axis=0)
 """
-KINDS = {"differences": DIFFERENCES, "complex numbers": COMPLEX, "operators of its own that record": AUTOGRAD}
+KINDS = {"differences": DIFFERENCES, "complex numbers": COMPLEX, "operators of its own classes": AUTOGRAD}
 
 
 def numeric(folder: Path, source: str) -> list[str]:

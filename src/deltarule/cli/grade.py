@@ -39,6 +39,7 @@ Out = Annotated[
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 Groups = Annotated[Path | None, option("--groups", "Who works with whom, if the roster lacks it: a CSV file.", "FILE")]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
+Container = Annotated[Literal["podman", "docker"] | None, option("--container", "Keep code in a container instead.")]
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
 Since = Annotated[Path | None, option("--since", "Say what changes since the grading in this folder.", "DIR")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
@@ -68,6 +69,7 @@ def grade(
     roster: Roster = None,
     groups: Groups = None,
     sandbox: SandboxMode = "auto",
+    container: Container = None,
     only: Only = None,
     since: Since = None,
     single: Single = False,
@@ -127,7 +129,7 @@ def grade(
         remark(f"{text}." for text in weak[:MAX_COMMON])
         with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
             is_single = gradescope is not None
-            record = grade_submissions(assignment, all_submissions, sandbox=sandbox, is_single=is_single)
+            record = grade_submissions(assignment, all_submissions, sandbox=container or sandbox, is_single=is_single)
     record = merge_earlier(replace(record, weak=weak), earlier)
     if gradescope is None:  # there, questions are marked on its own pages
         record = apply_marks(record, assignment.manual, marks)

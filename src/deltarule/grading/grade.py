@@ -67,18 +67,19 @@ def grade(
     "auto" isolates the code where the system can, and raises `RunFailed` on Linux, or for a single submission beside
     its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone.
     """
-    is_closed = has_sandbox(sandbox, is_required=is_single)
+    isolation = has_sandbox(sandbox, is_required=is_single)
+    held = {"": LIMITS, "landlock": HELD}.get(isolation, f"no network, no files but its own ({isolation})")
     multiprocessing.util.get_temp_dir()  # it would be made for our processes, and then be new
-    before = _shared_files(is_closed)
+    before = _shared_files(isolation)
     results = []
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
         folders = (Path(folder) / str(number) for number in range(len(submissions)))
         jobs = [_prepare(assignment, *one) for one in zip(submissions, folders, strict=True)]
-        for submission, job, future in zip(submissions, jobs, _run(assignment, is_closed, jobs), strict=True):
+        for submission, job, future in zip(submissions, jobs, _run(assignment, isolation, jobs), strict=True):
             for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
                 if isinstance(future.exception(), BrokenProcessPool):
                     copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
-                    [future] = _run(assignment, is_closed, [_prepare(assignment, submission, copy)], is_diagnosed)
+                    [future] = _run(assignment, isolation, [_prepare(assignment, submission, copy)], is_diagnosed)
             ended = isinstance(future.exception(), BrokenProcessPool)
             results.append(replace(job[2], message="it ends the grader's own process") if ended else future.result())
     for submission, result in list(zip(submissions, results, strict=True)):  # of a group each has a result
@@ -87,9 +88,9 @@ def grade(
             own = result.of_partner()
             results.append(replace(own, student=student, delivered=delivered, id=number, notes=notes))
     results.sort(key=lambda result: result.student)
-    left = tuple(sorted(map(one_line, _shared_files(is_closed) - before)))
+    left = tuple(sorted(map(one_line, _shared_files(isolation) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
-    return GradeRecord(*about, tuple(results), HELD if is_closed else LIMITS, left)
+    return GradeRecord(*about, tuple(results), held, left)
 
 
 def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
@@ -141,14 +142,14 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
 
 
 def _run(
-    assignment: Assignment, is_closed: bool, jobs: Sequence[Job], is_diagnosed: bool = True
+    assignment: Assignment, isolation: str, jobs: Sequence[Job], is_diagnosed: bool = True
 ) -> list[Future[SubmissionResult]]:
     """Grade submissions in two processes, which read the assignment again."""
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":
         context.set_forkserver_preload([__name__])  # so that a process starts at once
     with ProcessPoolExecutor(min(2, len(jobs) or 1), context, _end_with_grader) as processes:
-        common = assignment.paths[0], assignment.hidden, is_closed, is_diagnosed
+        common = assignment.paths[0], assignment.hidden, isolation, is_diagnosed
         return [processes.submit(_grade_submission, *common, *job) for job in jobs]
 
 
@@ -170,7 +171,7 @@ _read_assignment = functools.lru_cache(maxsize=1)(functools.partial(read_assignm
 def _grade_submission(
     path: Path,
     is_hidden: bool,
-    is_closed: bool,
+    isolation: str,
     is_diagnosed: bool,
     submission: Submission,
     folder: Path,
@@ -180,7 +181,7 @@ def _grade_submission(
         return result
     try:
         own = _read_assignment(path, submission.salt if is_hidden else "")
-        with contextlib.closing(Worker(submission, folder, own, is_closed)) as running:
+        with contextlib.closing(Worker(submission, folder, own, isolation)) as running:
             problem = running.load()
             checks = tuple(grade_check(check, own, running, is_diagnosed) for check in own.checks)
             if is_diagnosed:
@@ -200,9 +201,9 @@ def _grade_submission(
     return replace(result, fingerprint=fingerprint(submission.cells), statements=shapes)
 
 
-def _shared_files(is_closed: bool) -> set[str]:
+def _shared_files(isolation: str) -> set[str]:
     """What lies in folders for everybody, where submissions could leave something."""
-    folders = () if is_closed else {tempfile.gettempdir(), *SHARED_FOLDERS}
+    folders = () if isolation else {tempfile.gettempdir(), *SHARED_FOLDERS}
     return {str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir()}
 
 

@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import numpy as np
 from deltarule.errors import one_line
 from deltarule.grading import launcher, worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.sandbox import confined, limited, module_paths, own_user
+from deltarule.grading.sandbox import CONTAINER_COPY, confined, contained, limited, module_paths, own_user
 from deltarule.grading.source import Cell
 from deltarule.grading.submissions import Submission
 
@@ -41,7 +42,7 @@ def _pattern(line: str) -> re.Pattern[str]:
 PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
-NUMERIC = {"complex numbers", "differences", "operators of its own that record"}
+NUMERIC = {"complex numbers", "differences", "operators of its own classes"}
 """What the worker may say of a call; it is a stranger's word."""
 MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES, QUOTA_INTERVAL_SECONDS = 2**27, 20_000, 0.5
 MAX_STARTS = 4
@@ -79,10 +80,11 @@ class Worker:
     submission: Submission
     folder: Path
     assignment: Assignment
-    is_closed: bool
+    isolation: str
     process: Any = None
     skipped: list[int] = field(default_factory=list)
     numeric: set[str] = field(default_factory=set)
+    container: str = ""
 
     def load(self) -> str:
         """Load the submission; what failed meanwhile, or ""."""
@@ -126,8 +128,16 @@ class Worker:
         environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         environment |= {"HOME": str(private), "TMPDIR": str(private), "MPLBACKEND": "agg", "USER": "nobody"}
         code = Path(worker.__file__).read_text(encoding="utf-8")
+        is_contained = self.isolation not in ("", "landlock")
+        if is_contained:
+            self.container = f"deltarule-{secrets.token_hex(8)}"
+            memory = self.assignment.memory_limit_mb
+            words = contained(self.isolation, self.container, code, copy, private, memory)
+            environment = dict(os.environ)  # of the container program alone
+        else:
+            words = confined(code, copy, private, self.assignment.forbid) if self.isolation else limited(code)
         self.process = subprocess.Popen(
-            confined(code, copy, private, self.assignment.forbid) if self.is_closed else limited(code),
+            words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -135,7 +145,7 @@ class Worker:
             start_new_session=True,
         )
         begin = {
-            "folder": str(copy),
+            "folder": CONTAINER_COPY if is_contained else str(copy),
             "file": self.submission.file,
             "cells": self.submission.cells,
             "seconds": seconds,
@@ -145,11 +155,11 @@ class Worker:
                 "AS": int(self.assignment.memory_limit_mb * 2**20),
                 "CPU": 120,
                 "FSIZE": 2**24,
-                "NPROC": 64 if self.is_closed and own_user() else 4096,  # the latter with all others of the user
+                "NPROC": 64 if self.isolation and own_user() else 4096,  # the latter with all others of the user
                 "CORE": 0,
             },
             "forbidden": self.assignment.forbid,
-            "hidden": () if self.is_closed else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
+            "hidden": () if self.isolation else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
             "max_bytes": 0,
         }
         return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions
@@ -213,6 +223,8 @@ class Worker:
         """Kill the process and everything that it started."""
         if self.process is None:
             return
+        if self.container:
+            subprocess.run([self.isolation, "kill", self.container], capture_output=True, check=False)
         with contextlib.suppress(OSError):
             if launcher.__file__ in self.process.args:
                 self.process.terminate()  # it ends its child's group, which nothing can leave

@@ -7,11 +7,13 @@ Elsewhere there is nothing but the limits that the worker sets itself.
 import functools
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +22,7 @@ from deltarule.grading import launcher
 
 USERS = range(61200, 64200)
 """Users that hardly any system gives to a person or a service; each thread that grades has one."""
-Sandbox = Literal["required", "auto", "off"]
+Sandbox = Literal["required", "auto", "off", "podman", "docker"]
 HELD, LIMITS = "no network, no files but its own (Landlock)", "limits"
 """How code is held in the sandbox and without it."""
 OPEN = "could read and write files of this machine, such as the solution"
@@ -28,16 +30,65 @@ OPEN += ", and use the network" if sys.platform != "linux" else ""  # there the 
 """What code can do that only limits hold."""
 
 
-def has_sandbox(sandbox: Sandbox, *, is_required: bool = False) -> bool:
-    """Whether submissions are isolated; raises `RunFailed` where they have to be.
+def has_sandbox(sandbox: Sandbox, *, is_required: bool = False) -> str:
+    """What isolates submissions, "landlock" or a container program, or ""; raises `RunFailed` where one has to.
 
     They have to be in a "required" sandbox, on Linux, which can have one, or if it `is_required` for other reasons.
     """
+    if sandbox in ("podman", "docker"):
+        _require_image(sandbox)
+        return sandbox
     reason = "" if sandbox == "off" else missing_sandbox()
     if reason and (is_required or sandbox == "required" or sys.platform == "linux"):
         needed = "use Linux 6.2 or newer, as root 5.13, with Landlock"
         raise RunFailed(f"there is no sandbox here ({reason}); {needed}; with --sandbox off submissions {OPEN}")
-    return sandbox != "off" and not reason
+    return "" if sandbox == "off" or reason else "landlock"
+
+
+_PACKAGES = "numpy", "scipy", "matplotlib", "pandas"
+NOBODY = 65534
+CONTAINER_COPY, CONTAINER_ROOT = "/submission", "/scratch"
+
+
+def image_name() -> str:
+    versions = f"{sys.version_info.major}.{sys.version_info.minor}-numpy{version('numpy')}"
+    return f"deltarule-grade:python{versions}"
+
+
+def _require_image(program: str) -> None:
+    """Build the image of this Python's and NumPy's versions once."""
+    if shutil.which(program) is None:
+        raise RunFailed(f"there is no program {program} here; install it, or leave --container out")
+    if subprocess.run([program, "image", "inspect", image_name()], capture_output=True, check=False).returncode == 0:
+        return
+    packages = " ".join(f"{name}=={version(name)}" for name in _PACKAGES)
+    text = f"FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim\nRUN pip install {packages}\n"
+    with tempfile.TemporaryDirectory() as empty:
+        words = [program, "build", "--tag", image_name(), "--file", "-", empty]
+        built = subprocess.run(words, input=text, capture_output=True, text=True, check=False)
+    if built.returncode:
+        reason = [f"status {built.returncode}", *built.stderr.strip().splitlines()][-1]
+        raise RunFailed(f"{program} cannot build the image {image_name()}: {reason}; see whether {program} runs")
+
+
+def contained(program: str, name: str, code: str, folder: Path, root: Path, memory_mb: float) -> list[str]:
+    """The words that start Python code in a container, which reads the submission's folder and writes into `root`."""
+    user: list[str] = []
+    if sys.platform != "win32":
+        numbers = os.getuid(), os.getgid()
+        if numbers[0] == 0:
+            numbers = NOBODY, NOBODY
+            os.chown(root, *numbers)
+        elif program == "podman":
+            user = ["--userns=keep-id"]
+        user.append(f"--user={numbers[0]}:{numbers[1]}")
+    held = ["--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+    limits = ["--pids-limit=64", f"--memory={memory_mb:.0f}m", "--cpus=1", "--init"]
+    folders = [f"--volume={folder}:{CONTAINER_COPY}:ro", f"--volume={root}:{CONTAINER_ROOT}"]
+    own = {"HOME": CONTAINER_ROOT, "TMPDIR": CONTAINER_ROOT, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    environment = [f"--env={key}={value}" for key, value in own.items()]
+    words = [program, "run", "--rm", "--interactive", f"--name={name}", *held, *limits, *user, *folders, *environment]
+    return [*words, image_name(), "python", "-I", "-B", "-c", code]
 
 
 @functools.cache

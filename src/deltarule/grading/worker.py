@@ -322,7 +322,7 @@ class Watch:
         if self.moves >= self.MIN_MOVES:
             self.found.add("differences")
         if self.operations >= self.MIN_MOVES:
-            self.found.add("operators of its own that record")
+            self.found.add("operators of its own classes")
         if self.calls > self.MAX_CALLS:
             sys.setprofile(None)
 
