@@ -8,9 +8,10 @@ from lanes import examples
 from random_problems import problems
 
 from deltarule import Network, create_problem
-from deltarule.engines.llvm import engine
+from deltarule.engines.llvm import engine, texts
 from deltarule.engines.llvm.engine import LlvmEngine
 from deltarule.engines.llvm.places import Tile
+from deltarule.engines.llvm.plan import NotPrintable
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -55,3 +56,13 @@ def test_wide_layers_have_the_bits_of_populations(dtype: str, features: str | No
         network, x, y, loss="cross_entropy", optimizer="adam", batch_size=12, dropout=0.3, clip_norm=1.0, dtype=dtype
     )
     assert_same_bits(problem, 110, threads=2, features=features)
+
+
+def test_what_has_no_form_with_units_is_printed_with_members(monkeypatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise NotPrintable("it has no such form")
+
+    monkeypatch.setattr(texts, "print_units", refuse)
+    rng = np.random.default_rng(4)
+    problem = create_problem(Network([3, 2, 1]), rng.normal(size=(5, 3)), rng.random((5, 1)), batch_size=5)
+    assert_same_bits(problem, 3)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
@@ -81,7 +82,8 @@ class LlvmEngine(ReferenceEngine):
         work = n * problem.network.parameters * sum(problem.batch_rows(member) for member in state.members)
         try:
             if self.takes_units(problem, len(state.members)):
-                return self._advance_alone(updates)
+                with suppress(NotPrintable):  # members may be printable where units are not
+                    return self._advance_alone(updates)
             tasks = [
                 task
                 for group in groups(problem, state.members)

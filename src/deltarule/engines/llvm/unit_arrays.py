@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from deltarule.engines.llvm.arrays import Arrays, Coordinates
 from deltarule.engines.llvm.places import WIDEST, Place, Places
-from deltarule.engines.llvm.plan import View, count_of_entries
+from deltarule.engines.llvm.plan import NotPrintable, View, count_of_entries
 from deltarule.engines.llvm.values import BYTES, KINDS, FunctionText, Index, Value
 from deltarule.program.program import ROWS, Axis, Constant, Operand, Variable
 
@@ -172,6 +172,8 @@ class UnitArrays(Arrays):
     def load(self, operand: Operand, coordinates: Coordinates) -> Value:
         if isinstance(operand, Constant) or not self._has_units(operand):
             return self.single(operand, coordinates)
+        if self.plan.views[operand.name].steps[-1] != 1:
+            raise NotPrintable("neighboring units that do not lie side by side")
         base, entry = key = self.key(operand, coordinates)
         if key in self.registers:
             return self.registers[key]

@@ -20,7 +20,7 @@ from deltarule.program.program import ROWS, Operand, Operation, Program
 UNIT_NUMBERS = (*NUMBERS, "part", "parts", "give_back")
 """What a call is given beside arrays: also which thread this is, of how many, and the address of a function of the
 system that lets others have the processor."""
-SPINS = 3000
+SPINS = 300
 """How often a thread looks whether the others have come, before it gives the processor back."""
 
 PAUSE = "call void @llvm.x86.sse2.pause()"
