@@ -70,7 +70,7 @@ def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
             start_new_session=not WINDOWS,
         )
         try:
-            _, errors = process.communicate(timeout=settings["seconds"] + _GRACE_SECONDS)
+            _, errors = process.communicate(timeout=settings["seconds"] + min(_GRACE_SECONDS, 2 + settings["seconds"]))
         except subprocess.TimeoutExpired:
             raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
         finally:

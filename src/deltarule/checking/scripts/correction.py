@@ -16,6 +16,7 @@ from deltarule.checking.corrections import Correction
 from deltarule.checking.repair.correct import find_correction
 from deltarule.checking.repair.oracle import measured
 from deltarule.checking.repair.safety import State
+from deltarule.checking.scripts.further_runs import UPHILL
 from deltarule.checking.scripts.loop_body import NAME, LoopBody
 from deltarule.checking.scripts.numbers_met import HELD, NumbersMet
 from deltarule.checking.scripts.places import Parameter, Place, float_leaves
@@ -27,7 +28,7 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.problem.problem import Floats
 
-SECONDS_TO_CORRECT = 5.0
+SECONDS_TO_CORRECT = 8.0
 
 
 def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, seconds: float) -> Correction | None:
@@ -36,6 +37,8 @@ def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, second
         return _later_update(sources, verdict)
     if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss:
         return None
+    if any(UPHILL in remark for remark in verdict.wrong.values()):
+        return None  # no gradient is wrong
     if not verdict.is_move and not set(verdict.wrong) <= verdict.gradients.keys():
         return None
     steps: list[RepeatableStep] = []

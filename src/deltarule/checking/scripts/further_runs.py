@@ -1,19 +1,19 @@
 """What a gradient alone does not say: whether an optimizer moves downhill, and whether an array was updated before.
 
-Both are measured: the step is gone through again, in forked processes, with all arrays moved, or with updates that are
-made at its end.
+Both are measured: the step is gone through again with all arrays moved, or with updates that are made at its end.
 """
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from deltarule.checking.repair.labels import is_named_after
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
-from deltarule.checking.scripts.measurement import fork_step
+from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.slopes import Slopes, StepSlopes
-from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, StepRecord, StepRun
+from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.problem.problem import Floats
 
@@ -25,18 +25,17 @@ UPHILL = "has the wrong sign: its gradient is right, but the optimizer moves it 
 AT_ITS_TURN = "follows the gradient at what was updated before it"
 
 
-def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def look_again(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
     """The verdict of a step after further runs of it, where they can say more."""
     if verdict.kind == "loss" and not verdict.is_move:
-        return _without_climbers(step, verdict)
+        return _without_climbers(step, verdict, fork)
     if verdict.kind not in ("loss", "another loss"):
         return verdict
-    return _in_order(step, verdict)
+    return _in_order(step, verdict, fork)
 
 
-def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def _without_climbers(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
     """Accuse the arrays that an optimizer moves along their gradient, not against it."""
-    records: dict[float, StepRecord | None] = {}
     slopes = _slopes(step, verdict)
     if slopes is None or verdict.factor is None:
         return verdict
@@ -46,21 +45,13 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         return verdict
     live = [i for i in range(step.count) if slopes.is_live(i)]
 
-    def at_step(run: StepRun) -> None:
-        for times in (1.0, -1.0):
+    def moved(run: StepRun, times: float) -> None:
+        run.are_entries_wanted = True
+        for i in live:  # not what an optimizer keeps
+            run.parameters[i].move(times * run.steps[i] * run.directions[i][0])
+            run.parameters[i].start = run.parameters[i].current()
 
-            def prepare(times: float = times) -> None:
-                run.are_entries_wanted = True
-                for i in live:  # not what an optimizer keeps
-                    run.parameters[i].move(times * run.steps[i] * run.directions[i][0])
-                    run.parameters[i].start = run.parameters[i].current()
-
-            is_child, records[times] = fork_step(run, prepare)
-            if is_child:
-                return
-
-    _run_again(step, at_step)
-    up, down = records.get(1.0), records.get(-1.0)
+    up, down = go_through(step.run, [lambda run: moved(run, 1.0), lambda run: moved(run, -1.0)], fork)
     if up is None or down is None or len(up.read) != len(down.read):
         return verdict
     climbers, run = {}, step.run
@@ -73,16 +64,11 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         gradient = run.read_in_order()[k].values.reshape(run.parameters[i].start.shape)
         goes_up = float((run.parameters[i].moved() * sign * gradient).sum()) > 0  # an optimizer's first steps may
         if goes_up and _is_uphill(change, np.subtract(up.entries[i], down.entries[i])):
-            climbers[name] = UPHILL
+            climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
     if not climbers:
         return verdict
     right = {name: remark for name, remark in (verdict.right or {}).items() if name not in climbers}
     return replace(verdict, right=right, wrong={**(verdict.wrong or {}), **climbers}, confidence=(2.0, 0.0))
-
-
-def _run_again(step: StepSlopes, at_step: AtStep) -> None:
-    run = step.run
-    StepRun(run.sources, run.deadline, run.loop, run.turn, at_step).start()
 
 
 def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
@@ -92,7 +78,12 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
     for i, parameter in enumerate(run.parameters):
         if parameter.name in (verdict.wrong or {}):
             wrong.append(i)
-        for k, array in enumerate(read) if parameter.name in (verdict.right or {}) else ():
+        if parameter.name not in (verdict.right or {}):
+            continue
+        remark = (verdict.right or {})[parameter.name]
+        for k, array in enumerate(read):
+            if remark.startswith("gradient ") and remark != f"gradient {array.text}":
+                continue
             if array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any():
                 values = array.values.reshape(parameter.start.shape)
                 along = np.array([float((values * direction).sum()) for direction in run.directions[i]])
@@ -105,6 +96,9 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
         shape = run.parameters[i].start.shape
         fitting = [k for k, one in enumerate(read) if one.values.shape == shape and k not in found.values()]
         alike = [k for k in fitting if run.place_of_read(k)[:3] in known]
+        if not alike and len(wrong) == 1:  # a gradient of another shape, in the line in which all others are read
+            unread = [k for k in range(len(read)) if run.place_of_read(k)[:3] in known and k not in found.values()]
+            alike = unread if len(known) == 1 else []
         if not alike:
             alike = [k for k in fitting if re.fullmatch(r"[\w.\[\]'\"]+", read[k].text)]
             alike = [k for k in alike if not tracked & {read[k].text, read[k].text.removesuffix(".T")}]
@@ -125,7 +119,7 @@ def _slopes(step: StepSlopes, verdict: StepVerdict) -> Slopes | None:
     return step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
 
 
-def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def _in_order(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
     """Accuse arrays whose gradient is computed with what was updated before, and is right without that.
 
     Not those that follow the gradient at the updated arrays, as in alternating descent.
@@ -138,7 +132,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     factor = verdict.factor
     if factor is not None and set(judged) <= explained_arrays(step, slopes, judged, factor, TIGHT).keys():
         return verdict
-    simultaneous = _descent_of_simultaneous_updates(step)
+    simultaneous = _descent_of_simultaneous_updates(step, fork)
     if simultaneous is None:
         return verdict
     factor, agreeing = _best_factor(replace(step, descent=simultaneous), slopes, judged)
@@ -151,7 +145,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     for i in changed:
         before = run.order[: run.order.index(i)] if i in run.order else []
         name = step.names[i]
-        if _follows_gradient_at_its_turn(step, verdict, i, before, factor):
+        if _follows_gradient_at_its_turn(step, verdict, i, before, factor, fork):
             right[name] = AT_ITS_TURN
             continue
         del right[name]
@@ -191,49 +185,31 @@ def _best_factor(step: StepSlopes, slopes: Slopes, arrays: list[int]) -> tuple[f
     return max(found.items(), key=lambda one: len(one[1]), default=(0.0, {}))
 
 
-def _descent_of_simultaneous_updates(step: StepSlopes) -> Floats | None:
-    found: list[StepRecord | None] = []
+def _descent_of_simultaneous_updates(step: StepSlopes, fork: bool) -> Floats | None:
+    def prepare(run: StepRun) -> None:
+        run.is_simultaneous = True
 
-    def at_step(run: StepRun) -> None:
-        def prepare() -> None:
-            run.is_simultaneous = True
-
-        is_child, record = fork_step(run, prepare)
-        if not is_child:
-            found.append(record)
-
-    _run_again(step, at_step)
-    if not found or found[0] is None:
-        return None
-    return -np.array(found[0].moves).reshape(-1, DIRECTIONS)
+    [record] = go_through(step.run, [prepare], fork)
+    return None if record is None else -np.array(record.moves).reshape(-1, DIRECTIONS)
 
 
 def _follows_gradient_at_its_turn(
-    step: StepSlopes, verdict: StepVerdict, i: int, before: list[int], factor: float
+    step: StepSlopes, verdict: StepVerdict, i: int, before: list[int], factor: float, fork: bool
 ) -> bool:
     """Whether the array moves along the slopes of the loss where the arrays before it have been updated."""
     key = verdict.loss_function, verdict.loss
     ends = {k: step.run.parameters[k].moved() for k in before}
-    found: dict[tuple[int, float], float] = {}
 
-    def at_step(run: StepRun) -> None:
-        for j in range(DIRECTIONS):
-            for times in (1.0, -1.0):
+    def moved(run: StepRun, j: int, times: float) -> None:
+        for k, end in ends.items():
+            run.parameters[k].move(end)
+        run.shift_by((i, j, times))
 
-                def prepare(j: int = j, times: float = times) -> None:
-                    for k, moved in ends.items():
-                        run.parameters[k].move(moved)
-                    run.shift_by((i, j, times))
-
-                is_child, record = fork_step(run, prepare)
-                if is_child:
-                    return
-                if record is not None and key in record.numbers:
-                    found[j, times] = record.numbers[key][verdict.which]
-
-    _run_again(step, at_step)
-    if len(found) < 2 * DIRECTIONS:
+    prepared = [partial(moved, j=j, times=times) for j in range(DIRECTIONS) for times in (1.0, -1.0)]
+    records = go_through(step.run, prepared, fork)
+    numbers = [record.numbers[key][verdict.which] for record in records if record is not None and key in record.numbers]
+    if len(numbers) < len(prepared):
         return False
-    there = np.array([(found[j, 1.0] - found[j, -1.0]) / (2 * step.run.steps[i]) for j in range(DIRECTIONS)])
+    there = np.subtract(numbers[::2], numbers[1::2]) / (2 * step.run.steps[i])
     allowed = 1e-4 * np.abs(step.descent[i]).max()
     return bool((np.abs(step.descent[i] - factor * there) <= allowed).all())

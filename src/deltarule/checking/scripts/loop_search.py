@@ -143,13 +143,12 @@ def check_step(
         measurement = measure_by_repetition(sources, deadline, loop, turn, singly)
     step = StepSlopes.of(measurement)
     verdict = judge_step(step, loop, turn, loss)
-    if fork and can_fork():
-        verdict = look_again(step, verdict)
+    verdict = look_again(step, verdict, fork and can_fork())
     if verdict.confidence[0] < 2 and run.met.sides and fork and can_fork() and loss is None:
         again = measure_by_forks(sources, deadline, loop, turn, run.met.sides)
         if again.run.record is not None:
             step = StepSlopes.of(again)
-            with_constants = look_again(step, judge_step(step, loop, turn))
+            with_constants = look_again(step, judge_step(step, loop, turn), fork=True)
             covered = (verdict.right or {}).keys() | (verdict.wrong or {}).keys() | set(verdict.doubtful)
             is_right = with_constants.confidence[0] == 2 and covered <= (with_constants.right or {}).keys()
             if is_right and HELD in with_constants.loss:

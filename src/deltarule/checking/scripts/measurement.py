@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -80,6 +80,24 @@ def fork_step(run: StepRun, prepare: Callable[[], None]) -> tuple[bool, StepReco
         return True, None
     os.close(writing)
     return False, _report_of(child, reading)
+
+
+def go_through(run: StepRun, prepared: Sequence[AtStep], fork: bool) -> list[StepRecord | None]:
+    """What the step of a run meets after each of some preparations: in forked processes, or in further runs."""
+    if not fork:
+        runs = (StepRun(run.sources, run.deadline, run.loop, run.turn, prepare) for prepare in prepared)
+        return [again.start().record for again in runs]
+    records: list[StepRecord | None] = []
+
+    def at_step(run: StepRun) -> None:
+        for prepare in prepared:
+            is_child, record = fork_step(run, partial(prepare, run))
+            if is_child:
+                return
+            records.append(record)
+
+    StepRun(run.sources, run.deadline, run.loop, run.turn, at_step).start()
+    return records if len(records) == len(prepared) else [None] * len(prepared)
 
 
 def measure_by_repetition(
