@@ -11,7 +11,7 @@ import deltarule
 from deltarule.cli.app import app
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
-from deltarule.grading import results
+from deltarule.grading import results, systems
 from deltarule.problem import registry
 
 TEXT = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -39,6 +39,6 @@ def test_commands_and_names_are_there() -> None:
 
 
 def test_results_are_written_for_the_systems_that_are_named() -> None:
-    (systems,) = re.findall(r"results for ([\w ,]+) and as CSV", TEXT.replace("\n", " "))
-    written = Path(results.__file__).read_text(encoding="utf-8").lower()
-    assert all(system.lower() in written for system in systems.split(", "))
+    (named,) = re.findall(r"results for ([\w ,]+) and as CSV", TEXT.replace("\n", " "))
+    written = "".join(Path(one.__file__).read_text(encoding="utf-8").lower() for one in (results, systems))
+    assert all(system.lower() in written for system in named.split(", "))
