@@ -64,7 +64,7 @@ QUESTIONS = {
     "softmax derivative": "derivations/softmax",
     "weight decay": "derivations/penalties",
     "chain rule": "learn/2-node",
-    "grid search": "how-to/sweep-your-own-grid",
+    "grid search": "how-to/moving-from-scikit-learn",
     "hyperparameter search": "how-to/moving-from-scikit-learn",
     "early stopping": "how-to/moving-from-scikit-learn",
     "cross validation": "how-to/many-seeds",
