@@ -277,6 +277,15 @@ def _of_part_with_sign(text: str) -> str:
     return "loss_derivative_sign" if re.search(r"/ \(1 - |1 - (y|t|Y|T|same)\b", text) else "sign_of_part"
 
 
+def _term_around(node: ast.expr, above: list[ast.AST]) -> ast.expr:
+    """The product that an expression is a factor of."""
+    for around in reversed(above):
+        if not isinstance(around, ast.BinOp) or not isinstance(around.op, ast.Mult | ast.Div):
+            break
+        node = around
+    return node
+
+
 def _is_sum(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub)
 
@@ -360,7 +369,7 @@ def _is_gradient(text: str) -> bool:
 def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     gone, added = _only_in(_factors(old), _factors(new)), _only_in(_factors(new), _factors(old))
     is_part = any(_is_sum(one) for one in above)
-    if is_part and _is_penalty(old, facts) and _is_penalty(new, facts):
+    if is_part and _is_penalty(_term_around(old, above), facts):
         return "penalty_factor"
     changed = [ast.unparse(node) for _, node in gone + added]
     if is_part and len(changed) == 1 and re.fullmatch(rf"2|0\.5|{_COUNT.pattern}", changed[0]):
@@ -412,14 +421,17 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
         return "upstream_ignored"
     if facts.is_parameter(text) or power < 0:
         return "scale_missing" if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) else ""
-    if isinstance(old, ast.Name | ast.Attribute | ast.Subscript) and not _is_gradient(ast.unparse(old)):
-        return "" if ast.unparse(old) in facts.inputs else "wrong_input"
-    return "scale_missing"
+    return ""
 
 
 def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: list[ast.AST], facts: Facts) -> str:
     """One factor in the place of another."""
     old, new = ast.unparse(gone[1]), ast.unparse(added[1])
+    around = next((one for one in reversed(above) if not isinstance(one, ast.UnaryOp)), None)
+    if isinstance(added[1], ast.Constant) and isinstance(around, ast.Call):  # such as the axis of a user's function
+        return "wrong_axis" if ast.unparse(around.func).endswith("softmax") else ""
+    if isinstance(added[1], ast.Constant) and isinstance(around, ast.Assign):
+        return ""
     if old in ("1", "1.0"):
         return _by_new_factors([added], gone[1], facts, 1)
     if re.fullmatch(rf"\w+\.sqrt\({re.escape(old)}\)", new):
@@ -428,7 +440,7 @@ def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: lis
         return "scale_missing" if facts.is_number(old) and facts.is_number(new) else ""
     if old.replace(".T", "") == new.replace(".T", ""):
         return "weights_not_transposed"
-    if gone[1].__class__ is ast.Constant and added[1].__class__ is ast.Constant:
+    if isinstance(gone[1], ast.Constant) and isinstance(added[1], ast.Constant):
         ratio = abs(_number(added[1]) / (_number(gone[1]) or np.inf))
         return "factor_two" if ratio in (2, 0.5) else "power_rule" if _is_exponent(gone[1], above) else "scale_missing"
     if new in (f"{old} ** 2", f"{old} * {old}"):
