@@ -70,3 +70,11 @@ def test_good_data(tmp_path: Path) -> None:
 )
 def test_weak_data(tmp_path: Path, right: str, wrong: str, expected: str) -> None:
     assert expected in sentences(tmp_path, right, wrong)
+
+
+def test_a_mistake_that_never_ends(tmp_path: Path) -> None:
+    right = "    return x.T @ (predict(x, w) - y) / len(x) + strength * w"
+    loop = (
+        "    i, dw = 0, 0 * w\n    while i < len(x):\n        dw = dw + x[i] * (x[i] @ w - y[i])\n        i = i + 1\n"
+    )
+    assert sentences(tmp_path, right, f"{loop}    return dw / len(x) + strength * w") == ""
