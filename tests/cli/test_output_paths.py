@@ -10,7 +10,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from deltarule.cli.app import COMMANDS
 from deltarule.cli.output_paths import Output, marks
 
-READ = {"--data", "--with", "--roster", "--claims", "--merge", "--table"}
+READ = {"--data", "--with", "--roster", "--groups", "--since", "--codes", "--claims", "--merge", "--table"}
 """Options that name what a command reads."""
 FILE_KINDS = {"FILE", "PAGE", "DIR", "MODEL"}
 PARAMETERS = [

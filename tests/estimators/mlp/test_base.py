@@ -490,7 +490,7 @@ def test_ensemble_warm_start(solver: str) -> None:
     model = regressor(**given).fit(X, NUMBERS)
     before = model.loss_
     assert model.fit(X, NUMBERS).loss_ < before
-    with pytest.raises(ValueError, match="cannot go on"):
+    with pytest.raises(ValueError, match="cannot continue"):
         model.set_params(hidden_layer_sizes=(9,)).fit(X, NUMBERS)
 
 
