@@ -4,14 +4,19 @@ import random
 import re
 import runpy
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from repaired_programs import check_program
 
 from deltarule import check_gradient
+from deltarule.checking.repair.oracle import measured
 from deltarule.checking.repair.safety import no_effects
+from deltarule.checking.user_code.callables import Code
 from deltarule.errors import RunFailed
 
 RECURRENT = """
@@ -91,6 +96,18 @@ loss = lambda W: -np.sum(Y * np.log(softmax(W @ X)))
 gradient = lambda W: (softmax(W @ X) - Y) @ X.T
 report = check_gradient(loss, gradient, rng.normal(size=(3, 4)))
 """
+
+
+@given(st.floats(-100, 100), st.floats(-100, 100))
+def test_gradients_are_measured_around_parameters_of_any_size(a: float, b: float) -> None:
+    start = np.array([a, b]), np.array(a)
+
+    def loss(values: Sequence[np.ndarray]) -> float:
+        return float((values[0] ** 2).sum() + 3 * values[1] ** 2)
+
+    code = Code(names=("v", "s"), start=start, loss=loss, gradient=lambda values: [2 * values[0], 6 * values[1]])
+    for found, right in zip(measured(code).truth, code.gradient(start), strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-6, atol=1e-4)
 
 
 def test_line_meaning_and_correction_of_a_recurrent_net(tmp_path: Path) -> None:

@@ -340,3 +340,44 @@ def test_the_line_to_change_beside_an_optimizer(tmp_path):
     text = Path(__file__).parent.joinpath("programs", "momentum_loop.py").read_text(encoding="utf-8")
     report = check_script(script(tmp_path, text.replace("(1 - hid**2)", "(1 - hid)")), seconds=SECONDS)
     assert report.correction.changes[0].new == "d_hid = d_out @ w2.T * (1 - hid ** 2)"
+
+
+LINE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(50, 3)), 4 + rng.normal(size=50)
+w, b = np.array([3.0, -2.0, 0.1]), 5.0
+for epoch in range(100):
+    p = x @ w + b
+    loss = ((p - y) ** 2).mean()
+    gw = 2 * x.T @ (p - y) / len(y)
+    gb = 2 * (p - y).mean()
+    w -= 0.1 * gw
+    b -= 0.1 * gb
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "array"),
+    [
+        ("gw = 2 * x.T @ (p - y) / len(y)", "gw = x.T @ (p - y)", "w"),
+        ("gw = 2 * x.T @ (p - y) / len(y)", "gw = 2 * x.T @ (p - y)", "w"),
+        ("gb = 2 * (p - y).mean()", "gb = 2 * (p - y).sum()", "b"),
+        ("gb = 2 * (p - y).mean()", "gb = (p - y).mean()", "b"),
+    ],
+)
+def test_the_loss_of_the_script_is_meant_and_no_multiple_of_it(tmp_path, right, wrong, array):
+    path = script(tmp_path, LINE.replace(right, wrong))
+    report = check_script(path)
+    assert report.wrong.keys() == {array}
+    if report.correction:
+        (change,) = report.correction.changes
+        assert change.old == wrong and change.new != wrong
+        path.write_text(LINE.replace(right, change.new), encoding="utf-8")
+        assert check_script(path).ok
+
+
+def test_sums_in_all_updates_are_right_up_to_a_factor(tmp_path):
+    text = LINE.replace("2 * x.T @ (p - y) / len(y)", "2 * x.T @ (p - y)").replace(".mean()\n    w", ".sum()\n    w")
+    assert check_script(script(tmp_path, text.replace("0.1 *", "0.001 *"))).ok

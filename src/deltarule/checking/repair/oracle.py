@@ -184,10 +184,9 @@ def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
 
 def _slope(code: Code, i: int, entry: int, step: float, middle: float) -> tuple[float, float]:
     """The derivative by central differences, and by how much the slopes on both sides differ."""
-    losses = []
+    losses, step = [], float(step * max(1, abs(code.start[i].flat[entry])))
     for sign in (1, -1):
         values = [start.copy() for start in code.start]
-        step = float(step * max(1, abs(values[i].flat[entry])))
         values[i].flat[entry] += sign * step
         losses.append((loss_at(code, values), float(values[i].flat[entry])))
     width = losses[0][1] - losses[1][1]

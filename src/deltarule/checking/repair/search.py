@@ -128,7 +128,7 @@ class Search:
             for _ in range(MAX_MISTAKES):
                 self.writer = ExpressionEdits(self.program)
                 self.locate()
-                if self.mixed_samples is not None:
+                if self.mixed_samples is not None or not self.wrong.any():
                     break
                 self._label()
                 repairs, partial = self._try_edits()

@@ -128,7 +128,8 @@ def _candidates_of(
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
         vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
-    agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move=moves is not None)
+    is_own_loss = sounds_like_loss(name) and not name.startswith(MADE)
+    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss)
     rate = None if factor is None else named_rate(step, factor)
     is_plausible = factor is not None and (factor > 0 if moves is not None else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
@@ -168,11 +169,14 @@ def _share_of_tolerance(
 
 
 def _explain(
-    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool
+    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool, is_own_loss: bool
 ) -> tuple[dict[int, str], float | None, dict[int, float]]:
-    """The factor with which the slopes agree with the most arrays: (agreeing, factor, multiples)."""
+    """The factor with which the slopes agree with the most arrays: (agreeing, factor, multiples).
+
+    The script's own loss has the rate that the script names, even where more arrays are another multiple of its slopes.
+    """
     best: tuple[dict[int, str], float | None] = ({}, None)
-    best_order: tuple[int, bool, float] | None = None
+    best_order: tuple[bool, int, bool, float] | None = None
     alike = []  # the vectors that are some multiple of the slopes
     for i in live:
         values = slopes.values[i]
@@ -191,7 +195,8 @@ def _explain(
             remark = remark or next(filter(None, decays), "")
             if remark:
                 agreeing[i] = remark
-        order = step.weight(agreeing), named_rate(step, factor) is not None, factor
+        is_named = named_rate(step, factor) is not None
+        order = is_named and is_move and is_own_loss, step.weight(agreeing), is_named, factor
         if agreeing and (best_order is None or order > best_order):
             best, best_order = (agreeing, factor), order
     return *best, {i: factor for i, _, _, factor in alike}

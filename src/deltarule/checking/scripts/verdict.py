@@ -68,10 +68,21 @@ def judge_together(step: StepSlopes, loop: Loop, turn: int, loss: str | None = N
     return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
 
 
+def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Candidate | None:
+    """The script's own loss in place of a multiple of it, such as a sum for a mean, that explains more."""
+    if best is None or not (best.is_made and best.is_move):
+        return best
+    for own in candidates:
+        is_own_loss = sounds_like_loss(own.name) and not own.is_made and own.is_move and own.is_plausible
+        if is_own_loss and own.rate is not None and best.multiples.keys() <= own.multiples.keys():
+            return own
+    return best
+
+
 class _Judge:
     def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[Candidate]) -> None:
         self.step, self.empty, self.candidates = step, empty, candidates
-        self.best = max(candidates, key=lambda one: one.order, default=None)
+        self.best = _own_loss_for(max(candidates, key=lambda one: one.order, default=None), candidates)
         agreeing = self.best.agreeing if self.best and self.best.is_plausible else {}
         moved = {i for i in self.best.live if step.moves(i)} if self.best else set()
         real = (step.parameters() | set(agreeing) | moved) - step.states()
