@@ -29,6 +29,8 @@ from deltarule.tables.number_forms import is_number
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 """Versions of ONNX that all runtimes in use support."""
+BEHIND = "/X"
+"""What the input of a network is called behind other steps, of which one may be called X."""
 
 
 def to_onnx(model: Any, path: str | Path) -> None:
@@ -91,7 +93,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     if isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
     else:
-        _add_outputs(model, graph.input("X", np.float64, model.n_features_in_))
+        _add_outputs(model, graph.input(BEHIND if steps else "X", np.float64, model.n_features_in_))
     made = graph.model(type(model).__name__)
     if steps:
         made = _behind(steps, made)
@@ -115,8 +117,7 @@ def _behind(steps: Pipeline, network: Any) -> Any:
     del first.opset_import[:]  # it names those that it needs
     first.opset_import.extend(helper.make_opsetid(*each) for each in opset.items())
     first.ir_version = network.ir_version
-    network = compose.add_prefix(network, "network ", rename_outputs=False)
-    return compose.merge_models(first, network, [(first.graph.output[0].name, "network X")])
+    return compose.merge_models(first, network, [(first.graph.output[0].name, BEHIND)])
 
 
 class Graph:
