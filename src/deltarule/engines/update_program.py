@@ -1,11 +1,13 @@
 """The programs of a problem's update and evaluation."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from deltarule.engines.reference import objective_of
 from deltarule.maths.elementary import Fixed
 from deltarule.problem.problem import Problem, UpdateRange
+from deltarule.problem.registry import is_built_in
 from deltarule.program.evaluation import record_evaluation
 from deltarule.program.program import Program
 from deltarule.program.update import Range, Structure, record_update
@@ -14,14 +16,21 @@ _programs: "WeakKeyDictionary[Problem, dict[frozenset[str], Program]]" = WeakKey
 
 
 def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Program:
-    """Return the program of one update, recorded once.
+    """Return the program of one update, recorded once, or anew if a custom formula may read what has changed.
 
     own : which of "rows", "weights" and "entry_factors" each member has for itself.
     """
-    programs = _programs.setdefault(problem, {})
+    programs = {} if has_custom_formulas(problem) else _programs.setdefault(problem, {})
     if own not in programs:
         programs[own] = record_update(structure_of(problem, own))
     return programs[own]
+
+
+def has_custom_formulas(problem: Problem) -> bool:
+    """Whether a formula is a user's own: the globals, closures and attributes that it reads may change."""
+    formulas: list[Any] = [layer.activation for layer in problem.network.layers]
+    formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
+    return not all(formula is None or is_built_in(formula) for formula in formulas)
 
 
 def evaluation_program(problem: Problem, own: frozenset[str], metrics: Sequence[str]) -> Program:

@@ -15,6 +15,9 @@ from deltarule.engines.llvm.places import Tile
 from deltarule.engines.llvm.texts import printed_update
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.activations import Activation
+from deltarule.maths.losses import Loss
+from deltarule.maths.optimizers import Optimizer
+from deltarule.maths.schedules import Schedule
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
 
@@ -173,3 +176,31 @@ def test_what_cannot_be_printed_is_noted_and_warned_of_once_by_name() -> None:
     assert "roll" in note and "the reference engine trains this" in note
     assert [str(warning.message) for warning in caught] == [note]
     assert np.array_equal(runs[0].state.theta, runs[2].state.theta)
+
+
+SCALE = 1.0
+READING = {
+    "activation": lambda: {"activation": Activation("read", lambda z: SCALE * z * z, lambda z, a: 2 * SCALE * z)},
+    "derivative alone": lambda: {"activation": Activation("read", lambda z: z * z, lambda z, a: SCALE * z)},
+    "loss": lambda: {"loss": Loss("read", lambda p, y: SCALE * (p - y) ** 2, lambda p, y: 2 * SCALE * (p - y))},
+    "optimizer": lambda: {
+        "optimizer": Optimizer("read", lambda theta, g, learning_rate: (theta - SCALE * learning_rate * g,))
+    },
+    "schedule": lambda: {"schedule": Schedule("read", lambda t, learning_rate: SCALE * learning_rate)},
+}
+
+
+@pytest.mark.parametrize("case", READING)
+def test_a_number_that_a_formula_reads_counts_from_when_it_is_set(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = READING[case]()
+    network = Network([2, 3, 1], given.pop("activation", "tanh"))
+    options = {"loss": "squared_error", "learning_rate": 0.1} | given
+    problem = create_problem(network, np.eye(2), np.array([0.0, 1.0]), **options)
+    engine, start = LlvmEngine(), initial_state(problem)
+    for number in (1.5, 2.5):
+        monkeypatch.setitem(globals(), "SCALE", number)
+        ours, theirs = (each.advance(problem, start, 3)[0] for each in (engine, ReferenceEngine()))
+        np.testing.assert_allclose(ours.theta, theirs.theta, rtol=1e-12)
+        outputs, expected = (each.outputs(problem, ours, problem.x) for each in (engine, ReferenceEngine()))
+        for one, other in zip(outputs, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12)

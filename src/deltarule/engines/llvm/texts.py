@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 from deltarule.engines.llvm.places import Form, Tile
 from deltarule.engines.llvm.printer import Printed, print_evaluation, print_update
 from deltarule.engines.llvm.unit_printer import print_units
-from deltarule.engines.update_program import evaluation_program, update_program
+from deltarule.engines.update_program import evaluation_program, has_custom_formulas, update_program
 from deltarule.problem.problem import Problem
 from deltarule.program.program import Program
 
@@ -27,11 +27,16 @@ _of_programs: dict[Any, Printed] = {}
 """Problems with the same program share its text."""
 
 
+def _texts(problem: Problem) -> dict[Any, Printed]:
+    """The texts of a problem; none are kept where a custom formula may read what has changed."""
+    return {} if has_custom_formulas(problem) else _of_problems.setdefault(problem, {})
+
+
 def printed_update(
     problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, units: bool = False
 ) -> Any:
     """Return the text of an update of batches of so many rows, for members or for one whose units are lanes."""
-    texts = _of_problems.setdefault(problem, {})
+    texts = _texts(problem)
     key = own_rows, lanes, tile, rows, units
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))
@@ -49,7 +54,7 @@ def printed_evaluation(
     problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, names: tuple[str, ...], weighted: bool
 ) -> Printed:
     """Return the text of an evaluation of so many rows, with the results `names`; `weighted` by the rows' weights."""
-    texts = _of_problems.setdefault(problem, {})
+    texts = _texts(problem)
     key = own_rows, lanes, tile, rows, names, weighted
     if key not in texts:
         own_weights = weighted and has_own_weights(problem)
