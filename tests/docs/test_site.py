@@ -59,7 +59,7 @@ QUESTIONS = {
     "not learning": "reference/why-not-learning",
     "batch norm backward": "derivations/batch-norm",
     "comparing two optimizers over many seeds": "how-to/compare-two-optimizers",
-    "gradient check": "learn/4-network",
+    "gradient check": "how-to/check-your-own-code",
     "momentum formula": "derivations/optimizers",
     "softmax derivative": "derivations/softmax",
     "weight decay": "derivations/penalties",
