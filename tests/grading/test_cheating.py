@@ -336,7 +336,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
     for message in forged_messages(right, 2000):
         process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait.return_value = 0
-        running = Worker(Submission("anna", "a.py", {}), tmp_path, assignment, is_closed=False)
+        running = Worker(Submission("anna", "a.py", {}), tmp_path, assignment, isolation="")
         running.process = process
         result = grade_check(check, assignment, running)
         assert result.points == 0

@@ -342,7 +342,7 @@ def test_the_line_to_change_beside_an_optimizer(tmp_path):
     assert report.correction.changes[0].new == "d_hid = d_out @ w2.T * (1 - hid ** 2)"
 
 
-LINE = """
+FITTED = """
 import numpy as np
 
 rng = np.random.default_rng(0)
@@ -368,16 +368,16 @@ for epoch in range(100):
     ],
 )
 def test_the_loss_of_the_script_is_meant_and_no_multiple_of_it(tmp_path, right, wrong, array):
-    path = script(tmp_path, LINE.replace(right, wrong))
+    path = script(tmp_path, FITTED.replace(right, wrong))
     report = check_script(path)
     assert report.wrong.keys() == {array}
     if report.correction:
         (change,) = report.correction.changes
         assert change.old == wrong and change.new != wrong
-        path.write_text(LINE.replace(right, change.new), encoding="utf-8")
+        path.write_text(FITTED.replace(right, change.new), encoding="utf-8")
         assert check_script(path).ok
 
 
 def test_sums_in_all_updates_are_right_up_to_a_factor(tmp_path):
-    text = LINE.replace("2 * x.T @ (p - y) / len(y)", "2 * x.T @ (p - y)").replace(".mean()\n    w", ".sum()\n    w")
+    text = FITTED.replace("2 * x.T @ (p - y) / len(y)", "2 * x.T @ (p - y)").replace(".mean()\n    w", ".sum()\n    w")
     assert check_script(script(tmp_path, text.replace("0.1 *", "0.001 *"))).ok

@@ -100,8 +100,9 @@ export class Rules {
     }
   }
 
-  /** Options of a data set; the page draws no other points than those that it has. @param {Record<string, any>} source @param {string[]} drawn names of data sets that the page has */
+  /** Options of a data set; the page draws no other points than those that it has. @param {Record<string, any> | null} source @param {string[]} drawn names of data sets that the page has */
   checkSource(source, drawn) {
+    if (source === null) throw new Error('data.name is "none" and data.file is "none"; give one of them, the name of a data set, or a CSV or npz file');
     const { sources } = this.table;
     const name = source.name;
     if (!(name in sources) && !drawn.includes(name)) {
