@@ -48,6 +48,18 @@ class Trace:
     bad: Integers
 
 
+@dataclass(frozen=True, eq=False)
+class Updates:
+    """n updates of `state`, and where programs write: `after`, `objective` [n, K] and `bad` [K]."""
+
+    problem: Problem
+    state: State
+    after: State
+    n: int
+    objective: Floats
+    bad: Integers
+
+
 class Engine(Protocol):
     """An engine: `advance` makes updates, `outputs` computes outputs.
 

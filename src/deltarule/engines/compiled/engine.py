@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from deltarule import platforms
-from deltarule.engines.base import Engine, Metrics, Trace
+from deltarule.engines.base import Engine, Metrics, Trace, Updates
 from deltarule.engines.compiled import evaluation, large_members
 from deltarule.engines.compiled.codegen_lanes import is_tiled
 from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
-from deltarule.engines.compiled.lane_blocks import LaneBlocks, Updates
+from deltarule.engines.compiled.lane_blocks import LaneBlocks
 from deltarule.engines.compiled.large_members import Members
 from deltarule.engines.compiled.structure_cache import structure_of
 from deltarule.engines.reference import ReferenceEngine

@@ -4,34 +4,21 @@ L lanes (members of a block) · P parameters
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.engines.base import Updates
 from deltarule.engines.compiled.codegen_lanes import Shape, Space, member_numbers
 from deltarule.engines.compiled.evaluation import read_only
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.state import State
 
 CALLS_A_THREAD = 4
 """Into how many calls a thread's share is divided, so that one that is held up leaves work to others."""
-
-
-@dataclass(frozen=True, eq=False)
-class Updates:
-    """n updates of `state`, and where programs write: `after`, `objective` [n, K] and `bad` [K]."""
-
-    problem: Problem
-    state: State
-    after: State
-    n: int
-    objective: Floats
-    bad: Integers
 
 
 class LaneBlocks:

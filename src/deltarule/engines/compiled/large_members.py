@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.engines.base import Updates
 from deltarule.engines.compiled.cache import load_module
 from deltarule.engines.compiled.codegen_formulas import read_program_sources
 from deltarule.engines.compiled.codegen_large import hidden_activations
-from deltarule.engines.compiled.lane_blocks import Updates
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
 from deltarule.problem.problem import Integers, Problem

@@ -1,28 +1,15 @@
 """Call programs on blocks of members, one in each lane."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.engines.base import Updates
 from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
 from deltarule.engines.llvm.printer import Printed
-from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.state import State
-
-
-@dataclass(frozen=True, eq=False)
-class Updates:
-    """n updates of `state`, and where blocks write: `after`, `objective` [n, K] and `bad` [K]."""
-
-    problem: Problem
-    state: State
-    after: State
-    n: int
-    objective: Floats
-    bad: Integers
+from deltarule.problem.problem import Integers
 
 
 def advance_members(

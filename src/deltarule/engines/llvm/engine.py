@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from deltarule import platforms
-from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, split_rows
-from deltarule.engines.llvm.blocks import Updates, advance_members
+from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, Updates, split_rows
+from deltarule.engines.llvm.blocks import advance_members
 from deltarule.engines.llvm.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
 from deltarule.engines.llvm.machine_code import compiled
 from deltarule.engines.llvm.member_arrays import copied

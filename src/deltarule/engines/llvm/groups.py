@@ -1,6 +1,6 @@
 """Print groups of operations: products in tiles with what follows them, sums over units and over rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Groups:
         j: Index,
         many: int,
         carried: Sequence[Value] = (),
-        checked: set[str] = frozenset(),  # type: ignore[assignment]
+        checked: Set[str] = frozenset(),
     ) -> Sequence[Value]:
         """Print some units of some lines: rows of a tile, or one line of a whole array."""
         arrays, first, checks = self.arrays, group.first, list(carried)
