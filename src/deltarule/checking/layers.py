@@ -341,7 +341,7 @@ def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
 
 
 def _owner_of(function: Any) -> Any:
-    """The object whose method a function is, or that it calls a method of."""
+    """Return the layer behind a function: the object of its method, itself, or one that it refers to; None without."""
     owner = getattr(function, "__self__", None)
     if owner is None and callable(function) and hasattr(function, "__dict__") and not inspect.isroutine(function):
         owner = function

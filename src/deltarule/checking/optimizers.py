@@ -146,7 +146,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
 
 
 def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
-    """The report of an optimizer whose arrays, of one size, share one velocity or average."""
+    """Return the report if arrays of the same size share one velocity or average, a common mistake; else None."""
     names = [array.name for array in report.arrays]
     sizes = np.bincount(steps.owner)
     if len(sizes) < 2 or np.ptp(sizes):

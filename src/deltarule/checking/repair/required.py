@@ -164,7 +164,7 @@ def _is_local(text: str, value: Any, place: Place) -> bool:
 
 
 def _fits(columns: Floats, target: Floats) -> Iterator[tuple[list[int], Floats]]:
-    """The terms, one or two, whose sum with simple coefficients is the target."""
+    """Yield one or two terms that add up to the target, each with a simple coefficient."""
     unit = columns / np.linalg.norm(columns, axis=0)
     overlap, along = unit.T @ unit, unit.T @ target
     with np.errstate(all="ignore"):

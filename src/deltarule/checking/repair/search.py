@@ -48,15 +48,15 @@ EDITS_AHEAD = 4
 SHARE_FOR_LABELS = 0.2
 """The share of the time for the right gradients of forward values."""
 COST_OF_RIGHT_LINE = 0.7
-"""The cost of an edit in a line whose value is a right gradient."""
+"""The extra cost of editing a line whose value is the right gradient of what it is named after."""
 COST_OF_PLAUSIBLE_LINE = 0.2
-"""The cost of an edit in a line whose value is the right gradient of some forward value: a factor may be missing."""
+"""The extra cost of editing a line whose value is a right gradient, perhaps not of the value that is meant."""
 COST_OF_FORWARD_LINE = 1.2
 """The cost of an edit of what the forward pass keeps for the backward pass."""
 GAIN_OF_LABEL = 0.03
 """What a repair counts less after which its statement's value is the right gradient of a forward value."""
 GAIN_OF_SUSPECT = 0.3
-"""What an edit costs less in a line whose value should be a gradient by its name, and whose operands are right."""
+"""How much less an edit costs in one of the first wrong lines: those whose operands are right."""
 SHARE_FOR_REQUIRED, MAX_REQUIRED = 0.25, 3
 """The share of the time for values that places need, after other edits; and how many repairs are looked for."""
 _FURTHER_COST, _FURTHER_SECONDS = 0.35, 0.7

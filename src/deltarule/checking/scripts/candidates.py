@@ -1,4 +1,4 @@
-"""Which numbers of a step may be the loss: those whose slopes are what the step does to the arrays."""
+"""Find the numbers of a step that may be the loss: the step moves the arrays along their slopes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +59,11 @@ class Candidate:
         return self.name.startswith(MADE)
 
     @property
+    def is_followed_loss(self) -> bool:
+        """Whether the script calls this number a loss, and moves follow it at a rate that the script names."""
+        return is_own_loss(self.name) and self.is_move and self.is_plausible and self.rate is not None
+
+    @property
     def order(self) -> tuple[int, float]:
         return (self.weight if self.is_plausible else 0, self.rank)
 
@@ -75,7 +80,7 @@ def is_reward(name: str) -> bool:
 def explained_arrays(
     step: StepSlopes, slopes: Slopes, arrays: Iterable[int], factor: float, tolerance: float
 ) -> dict[int, str]:
-    """The arrays whose moves are the slopes times a factor, perhaps with weight decay, but for a small error."""
+    """Return the arrays that move along the slopes times a factor, up to a small error; a remark names weight decay."""
     strict = replace(step, tolerance=tolerance)
     found = {}
     for i in arrays:
@@ -88,6 +93,11 @@ def explained_arrays(
 
 def sounds_like_loss(name: str) -> bool:
     return any(word in name.lower() for word in LOSS_WORDS)
+
+
+def is_own_loss(name: str) -> bool:
+    """Whether the script computes a number of this name, and calls it a loss."""
+    return sounds_like_loss(name) and not name.startswith(MADE)
 
 
 def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate]:
@@ -128,8 +138,7 @@ def _candidates_of(
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
         vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
-    is_own_loss = sounds_like_loss(name) and not name.startswith(MADE)
-    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss)
+    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss(name))
     rate = None if factor is None else named_rate(step, factor)
     is_plausible = factor is not None and (factor > 0 if moves is not None else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
@@ -169,7 +178,7 @@ def _share_of_tolerance(
 
 
 def _explain(
-    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool, is_own_loss: bool
+    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool, is_own: bool
 ) -> tuple[dict[int, str], float | None, dict[int, float]]:
     """The factor with which the slopes agree with the most arrays: (agreeing, factor, multiples).
 
@@ -196,7 +205,7 @@ def _explain(
             if remark:
                 agreeing[i] = remark
         is_named = named_rate(step, factor) is not None
-        order = is_named and is_move and is_own_loss, step.weight(agreeing), is_named, factor
+        order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
         if agreeing and (best_order is None or order > best_order):
             best, best_order = (agreeing, factor), order
     return *best, {i: factor for i, _, _, factor in alike}

@@ -73,8 +73,7 @@ def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Ca
     if best is None or not (best.is_made and best.is_move):
         return best
     for own in candidates:
-        is_own_loss = sounds_like_loss(own.name) and not own.is_made and own.is_move and own.is_plausible
-        if is_own_loss and own.rate is not None and best.multiples.keys() <= own.multiples.keys():
+        if own.is_followed_loss and best.multiples.keys() <= own.multiples.keys():
             return own
     return best
 
@@ -174,8 +173,7 @@ class _Judge:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
         arrays = set(wrong)
         for candidate in self.candidates:
-            is_own_loss = sounds_like_loss(candidate.name) and not candidate.is_made and candidate.is_move
-            if is_own_loss and candidate.is_plausible and candidate.rate is not None and self.step.weight(arrays) > 1:
+            if candidate.is_followed_loss and self.step.weight(arrays) > 1:
                 if arrays <= {i for i, remark in candidate.agreeing.items() if not remark}:
                     return candidate
         return None
