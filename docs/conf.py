@@ -17,6 +17,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "docstrings",
     "assignments",
+    "commands",
     "lessons",
     "live_pages",
     "mathml",

@@ -25,24 +25,40 @@ def argument(metavar: str, help: str) -> Any:
 STUDY = argument("STUDY", "Name of a study (see `deltarule list`) or path of a recipe (TOML).")
 Study = Annotated[str, STUDY]
 ExperimentNames = Annotated[
-    list[str] | None, option("--experiment", "Use this experiment of the recipe; repeatable.", "NAME")
+    list[str] | None,
+    option("--experiment", "Use this experiment of the recipe; repeatable, later ones override earlier.", "NAME"),
 ]
-Settings = Annotated[list[str] | None, option("--set", "Change a key of the recipe; repeatable.", "KEY=VALUE")]
+Settings = Annotated[list[str] | None, option("--set", "Set a key of the recipe, in TOML; repeatable.", "KEY=VALUE")]
 Seed = Annotated[int | None, option("--seed", "Train one network, with this seed.", "S")]
 Seeds = Annotated[int | None, option("--seeds", "Train N networks, with the seeds 0 to N − 1.", "N")]
-EngineName = Annotated[str | None, option("--engine", "Engine: auto, reference, compiled or autograd.", "ENGINE")]
+EngineName = Annotated[
+    str | None,
+    option("--engine", "Engine: reference, compiled or autograd; auto chooses by the amount of work.", "ENGINE"),
+]
 Device = Annotated[str | None, option("--device", "PyTorch device, e.g. cuda; implies --engine autograd.", "D")]
 Data = Annotated[Path | None, option("--data", "Folder to search for data files first.", "DIR")]
 Out = Annotated[
     Path | None, option("--out", "Write records and figures to this folder.", "DIR"), Output("records", is_folder=True)
 ]
-Separator = Annotated[str | None, option("--sep", "What separates columns; default: guessed.", "CHARACTER")]
-Decimal = Annotated[str | None, option("--decimal", "Decimal point of the numbers; default: a point.", "CHARACTER")]
-Thousands = Annotated[str | None, option("--thousands", "What separates thousands; default: guessed.", "CHARACTER")]
-Dates = Annotated[
-    Literal["day-first", "month-first"] | None, option("--dates", "How dates such as 01/02/2021 begin, if it is open.")
+Separator = Annotated[
+    str | None,
+    option("--sep", "What separates columns; default: what splits most lines into equally many cells.", "CHARACTER"),
 ]
-Encoding = Annotated[str | None, option("--encoding", "Encoding of the text; default: UTF-8, or guessed.", "NAME")]
+Decimal = Annotated[
+    str | None,
+    option("--decimal", "Decimal point of the numbers; default: a point, or a comma with --thousands .", "CHARACTER"),
+]
+Thousands = Annotated[
+    str | None,
+    option("--thousands", "What separates thousands; default: any mark between groups of three digits.", "CHARACTER"),
+]
+Dates = Annotated[
+    Literal["day-first", "month-first"] | None,
+    option("--dates", "How dates such as 01/02/2021 begin, if no column shows it."),
+]
+Encoding = Annotated[
+    str | None, option("--encoding", "Encoding of the text; default: UTF-8 or UTF-16, else cp1252 with a note.", "NAME")
+]
 Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
 Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]
 

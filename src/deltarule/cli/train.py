@@ -22,21 +22,37 @@ Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
 Task = Annotated[Literal["auto", "classify", "regress"], option("--task", "auto decides by the target.")]
 Types = Annotated[
     list[str] | None,
-    option("--type", "A number, category, text, unused, or an order as low<high; repeatable.", "COLUMN=KIND"),
+    option(
+        "--type",
+        "Make it a number, category, text, unused, or say the order, as size=low<high; repeatable.",
+        "COLUMN=KIND",
+    ),
 ]
 Missing = Annotated[
     list[str] | None,
-    option("--missing", "Code for missing, of one column or all; repeatable.", "[COLUMN=]CODE"),
+    option("--missing", "Code for missing values, of one column or all, such as age=99; repeatable.", "[COLUMN=]CODE"),
 ]
-Group = Annotated[str | None, option("--group", "Keep rows of one value together, as a patient's.", "COLUMN")]
-Time = Annotated[str | None, option("--time", "Score on rows later than those trained on.", "COLUMN")]
-Weight = Annotated[str | None, option("--weight", "How much each row counts; no input.", "COLUMN")]
-Preset = Annotated[Literal["default", "fast"], option("--preset", "fast compares fewer settings.")]
+Group = Annotated[
+    str | None, option("--group", "What a row belongs to, such as a patient: score on other groups.", "COLUMN")
+]
+Time = Annotated[
+    str | None,
+    option("--time", "Numbers or dates, which stay inputs: score on rows later than those trained on.", "COLUMN"),
+]
+Weight = Annotated[
+    str | None, option("--weight", "How much each row counts in training, scores and intervals; no input.", "COLUMN")
+]
+Preset = Annotated[
+    Literal["default", "fast"], option("--preset", "fast compares four settings and trains at most two networks.")
+]
 Metric = Annotated[
     Literal["accuracy", "auc", "log_loss", "r2", "mae"] | None,
     option("--metric", "Choose settings by it; default accuracy or r2."),
 ]
-TimeLimit = Annotated[float | None, option("--time-limit", "Take about this long at most.", "SECONDS")]
+TimeLimit = Annotated[
+    float | None,
+    option("--time-limit", "Take about this long at most; the result then depends on the computer.", "SECONDS"),
+]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL"), Output("model")]
 MAX_LISTED_COLUMNS = 30
