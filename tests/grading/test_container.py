@@ -1,11 +1,10 @@
 """Code in a container: the command's text, what is said without one, and a run where there is a container program."""
 
-import shutil
-import subprocess
+import re
 from pathlib import Path
 
 import pytest
-from grading_examples import NEEDED, grade_one
+from grading_examples import ASSIGNMENT, BACKWARD, NEEDED, edited, grade_texts
 
 from deltarule.errors import RunFailed
 from deltarule.grading.sandbox import contained, has_sandbox, image_name
@@ -13,9 +12,17 @@ from deltarule.grading.sandbox import contained, has_sandbox, image_name
 PROGRAMS = ("podman", "docker")
 
 
-def runs(program: str) -> bool:
-    found = shutil.which(program)
-    return found is not None and subprocess.run([found, "info"], capture_output=True, check=False).returncode == 0
+HARM = """
+import os, shutil, socket, sys
+sys.path[:0] = [path.replace("/lib/", "/lib/./") for path in sys.path]
+{}
+"""
+HARMS = (
+    "open('/submission/student.py', 'w')",
+    "socket.create_connection(('127.0.0.1', 9), 1); socket.create_connection(('1.1.1.1', 53), 3)",
+    "import pip",
+    "[open(f'/scratch/large{i}', 'wb').write(bytes(17 * 2**20)) for i in range(2)]",
+)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -42,8 +49,13 @@ def test_the_command(tmp_path: Path, program: str) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_with_and_without_a_container(tmp_path: Path, program: str) -> None:
-    if runs(program):
-        assert grade_one(tmp_path, NEEDED, sandbox=program).points == 7
-    else:
-        with pytest.raises(RunFailed, match=f"no program {program} here|cannot build the image"):
-            has_sandbox(program)
+    try:
+        has_sandbox(program)
+    except RunFailed as error:  # whoever has the program and its image tests them
+        assert re.match(rf"there is no program {program} here|{program} cannot (?:build|run) ", str(error))
+        return
+    text = edited("hint = 3", 'hint = 3\nforbid = ["pip"]', ASSIGNMENT)
+    sources = {f"harm{i}": NEEDED + HARM.format(harm) for i, harm in enumerate(HARMS)}
+    record = grade_texts(tmp_path, text, program, ada=edited(BACKWARD, "os._exit(0)"), zoe=NEEDED, **sources)
+    assert [result.points for result in record.submissions] == [3, *[7] * len(HARMS), 7]
+    assert all("Error" in result.message for result in record.submissions[1:-1])

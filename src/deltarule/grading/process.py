@@ -25,7 +25,15 @@ import numpy as np
 from deltarule.errors import one_line
 from deltarule.grading import launcher, worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.sandbox import CONTAINER_COPY, confined, contained, limited, module_paths, own_user
+from deltarule.grading.sandbox import (
+    CONTAINER_COPY,
+    CONTAINER_PACKAGES,
+    confined,
+    contained,
+    limited,
+    module_paths,
+    own_user,
+)
 from deltarule.grading.source import Cell
 from deltarule.grading.submissions import Submission
 
@@ -129,6 +137,12 @@ class Worker:
         environment |= {"HOME": str(private), "TMPDIR": str(private), "MPLBACKEND": "agg", "USER": "nobody"}
         code = Path(worker.__file__).read_text(encoding="utf-8")
         is_contained = self.isolation not in ("", "landlock")
+        forbidden = tuple(self.assignment.forbid)
+        hidden = (
+            [f"{CONTAINER_PACKAGES}/{name}" for name in forbidden]
+            if is_contained
+            else map(str, module_paths(forbidden))
+        )
         if is_contained:
             self.container = f"deltarule-{secrets.token_hex(8)}"
             memory = self.assignment.memory_limit_mb
@@ -159,7 +173,7 @@ class Worker:
                 "CORE": 0,
             },
             "forbidden": self.assignment.forbid,
-            "hidden": () if self.isolation else tuple(map(str, module_paths(tuple(self.assignment.forbid)))),
+            "hidden": () if self.isolation == "landlock" else tuple(hidden),
             "max_bytes": 0,
         }
         return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions

@@ -7,6 +7,7 @@ Elsewhere there is nothing but the limits that the worker sets itself.
 import functools
 import os
 import platform
+import secrets
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def has_sandbox(sandbox: Sandbox, *, is_required: bool = False) -> str:
     """
     if sandbox in ("podman", "docker"):
         _require_image(sandbox)
+        if reason := missing_sandbox(sandbox):
+            raise RunFailed(f"{sandbox} cannot run {image_name()}: {reason}; correct this, or leave --container out")
         return sandbox
     reason = "" if sandbox == "off" else missing_sandbox()
     if reason and (is_required or sandbox == "required" or sys.platform == "linux"):
@@ -48,6 +51,7 @@ def has_sandbox(sandbox: Sandbox, *, is_required: bool = False) -> str:
 _PACKAGES = "numpy", "scipy", "matplotlib", "pandas"
 NOBODY = 65534
 CONTAINER_COPY, CONTAINER_ROOT = "/submission", "/scratch"
+CONTAINER_PACKAGES = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
 
 def image_name() -> str:
@@ -83,7 +87,7 @@ def contained(program: str, name: str, code: str, folder: Path, root: Path, memo
             user = ["--userns=keep-id"]
         user.append(f"--user={numbers[0]}:{numbers[1]}")
     held = ["--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
-    limits = ["--pids-limit=64", f"--memory={memory_mb:.0f}m", "--cpus=1", "--init"]
+    limits = ["--pids-limit=64", f"--memory={memory_mb:.0f}m", "--cpus=1"]  # more needs more programs, as --init does
     folders = [f"--volume={folder}:{CONTAINER_COPY}:ro", f"--volume={root}:{CONTAINER_ROOT}"]
     own = {"HOME": CONTAINER_ROOT, "TMPDIR": CONTAINER_ROOT, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     environment = [f"--env={key}={value}" for key, value in own.items()]
@@ -92,12 +96,17 @@ def contained(program: str, name: str, code: str, folder: Path, root: Path, memo
 
 
 @functools.cache
-def missing_sandbox() -> str:
+def missing_sandbox(isolation: str = "landlock") -> str:
     """Why Python cannot import NumPy in a sandbox here; "" if it can."""
-    if platform.system() != "Linux":
+    if isolation == "landlock" and platform.system() != "Linux":
         return "only Linux has Landlock"
     with tempfile.TemporaryDirectory(prefix="deltarule-sandbox-") as name:
-        words = confined("import numpy", Path(name), Path(name))
+        code, folder = "import numpy", Path(name)
+        trial = f"deltarule-{secrets.token_hex(8)}"
+        is_landlock = isolation == "landlock"
+        words = (
+            confined(code, folder, folder) if is_landlock else contained(isolation, trial, code, folder, folder, 512)
+        )
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return [f"status {done.returncode}", *done.stderr.splitlines()][-1] if done.returncode else ""
 
