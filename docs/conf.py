@@ -21,6 +21,7 @@ extensions = [
     "lessons",
     "live_pages",
     "mathml",
+    "mistakes",
     "names",
     "notebooks",
     "search_terms",

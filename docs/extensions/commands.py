@@ -4,10 +4,8 @@ import re
 from typing import Any, get_args
 
 import typer
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from written import written_by
 
 from deltarule.cli.app import app
 
@@ -53,19 +51,7 @@ def _choices(annotation: Any) -> list[str]:
     return [text for part in get_args(annotation) for text in ([part] if isinstance(part, str) else _choices(part))]
 
 
-class Command(SphinxDirective):
-    """Usage, help and options of a command."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """Parse the description as Markdown, like the page around it."""
-        container = nodes.Element()
-        self.state.nested_parse(StringList(described(self.arguments[0]).splitlines()), 0, container)
-        return container.children
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directive."""
-    app.add_directive("command", Command)
+    app.add_directive("command", written_by(described))
     return {"parallel_read_safe": True}

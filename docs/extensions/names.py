@@ -4,10 +4,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
+from written import written_by
 
 from deltarule.data.load import LOADERS
 from deltarule.maths.activations import ACTIVATIONS
@@ -45,20 +43,7 @@ def names_of(kind: str) -> str:
     return ", ".join(parts)
 
 
-class Names(SphinxDirective):
-    """The list of a kind, as a paragraph."""
-
-    required_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        """Parse the list as Markdown, like the page around it."""
-        container = nodes.Element()
-        self.state.nested_parse(StringList([names_of(self.arguments[0])]), 0, container)
-        return container.children
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directive."""
-    app.add_directive("names", Names)
+    app.add_directive("names", written_by(names_of))
     return {"parallel_read_safe": True}

@@ -1,9 +1,4 @@
-"""Each mistake of the catalog is made in a program, and named.
-
-    python tests/checking/mistakes/test_catalog.py
-
-writes the table of docs/reference/mistakes.md again.
-"""
+"""Each mistake of the catalog is made in a program, and named."""
 
 import ast
 import linecache
@@ -19,25 +14,8 @@ from deltarule import Network, check_gradient, check_update, check_vjp
 from deltarule.checking.catalog import KINDS, Kind
 from deltarule.checking.repair import naming, search
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "mistakes.md"
 PROGRAMS = (Path(__file__).parent / "programs.py").read_text(encoding="utf-8")
 STATEMENTS = [ast.get_source_segment(PROGRAMS, statement) or "" for statement in ast.parse(PROGRAMS).body]
-
-
-def table() -> str:
-    rows = ["| code | what is wrong | wrong | right |", "| --- | --- | --- | --- |"]
-    for code, kind in KINDS.items():
-        meaning = f"{kind.meaning}{kind.needs and f' Needs `{kind.needs}`.'}"
-        rows.append(f"| `{code}` | {meaning} | {_cell(kind.wrong)} | {_cell(kind.right)} |")
-    return "\n".join(rows)
-
-
-def _cell(lines: str) -> str:
-    return "<br>".join(f"`{line}`" for line in lines.splitlines())
-
-
-def test_page_has_the_table_of_kinds() -> None:
-    assert table() in PAGE.read_text(encoding="utf-8"), "run this file to write the table again"
 
 
 def test_names_of_corrections_are_those_of_the_catalog() -> None:
@@ -135,10 +113,3 @@ def test_mistake_is_named_given_what_it_needs(code: str) -> None:
         report = CHECKS[program](page, like)
     assert report.verdict == ("not proved" if code == "accumulated" else "WRONG")  # adding up may be meant
     assert code in [mistake.code for mistake in report.diagnosis] and len(report.diagnosis) <= 2
-
-
-if __name__ == "__main__":
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(
-        re.sub(r"\| code \|.*?\n(?!\|)", lambda _: table() + "\n", page, count=1, flags=re.DOTALL), encoding="utf-8"
-    )
