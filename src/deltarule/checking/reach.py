@@ -1,15 +1,9 @@
 """What the check of right code did not reach: a mistake there would not show."""
 
 import ast
-import linecache
-import sys
-import sysconfig
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -19,13 +13,12 @@ from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
 from deltarule.checking.report import Note
 from deltarule.checking.tape.backward import Node
 from deltarule.checking.tape.record import record_loss
-from deltarule.checking.tape.traced_array import LIBRARY_FOLDERS
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import containers_of, variables_of
+from deltarule.checking.user_code.running_code import find_node, read_source, trace_lines
 from deltarule.errors import BadInput
 
 _MAX_NOTES = 4
-_LIBRARIES = (*LIBRARY_FOLDERS, sysconfig.get_paths()["stdlib"], "<frozen", "<string>")
 _STRIDES = ("stride", "strides", "dilation")
 
 
@@ -74,49 +67,26 @@ def _place(node: Node) -> str:
     return f" in line {line} of {Path(file).name}" if file else ""
 
 
-class _Trace:
-    """The lines of user code that run, and how often."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[tuple[CodeType, int]] = Counter()
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        file = frame.f_code.co_filename
-        return None if file.startswith(_LIBRARIES) or "site-packages" in file else self._line
-
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self.counts[frame.f_code, frame.f_lineno] += 1
-        return self._line
-
-
 def _lines_never_run(code: Code) -> Iterator[str]:
     """Statements of the functions that run which do not run, and loops that run once."""
-    trace, before = _Trace(), sys.gettrace()
-    sys.settrace(trace)
-    try:
+
+    def run() -> None:
         gradient_at(code, code.start)
         if code.has_own_forward_pass:
             loss_at(code, code.start)
-    except BadInput:
-        return
-    finally:
-        sys.settrace(before)
-    run: dict[CodeType, set[int]] = {}
-    for owner, line in trace.counts:
-        run.setdefault(owner, set()).add(line)
-    for owner, lines in run.items():
-        function = _function_at(owner.co_filename, owner.co_firstlineno, owner.co_name)
-        if function is None:
+
+    for owner, counts in trace_lines(run).items():
+        source = read_source(owner.co_filename)
+        function = find_node(source, owner) if source else None
+        if source is None or function is None or isinstance(function, ast.Lambda):
             continue
         file = Path(owner.co_filename).name
-        for statement in _statements_never_run(function, lines):
-            text = linecache.getline(owner.co_filename, statement.lineno).strip()
-            yield f"line {statement.lineno} of {file} never ran: {text}"
+        for statement in _statements_never_run(function, set(counts)):
+            yield f"line {statement.lineno} of {file} never ran: {source.lines[statement.lineno - 1].strip()}"
         for loop in ast.walk(function):
             if isinstance(loop, ast.For | ast.While):
-                passes = trace.counts[owner, loop.body[0].lineno]
-                entries = trace.counts[owner, loop.lineno] - passes
+                passes = counts[loop.body[0].lineno]
+                entries = counts[loop.lineno] - passes
                 if passes and passes <= entries and not _ends_first_pass(loop):
                     yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
 
@@ -136,22 +106,6 @@ def _statements_never_run(function: ast.AST, lines: set[int]) -> Iterator[ast.st
 
 def _ends_first_pass(loop: ast.For | ast.While) -> bool:
     return any(isinstance(one, ast.Return | ast.Break) for one in loop.body)
-
-
-@cache
-def _parsed(file: str) -> ast.Module | None:
-    with suppress(SyntaxError, ValueError):
-        return ast.parse("".join(linecache.getlines(file)))
-    return None
-
-
-def _function_at(file: str, line: int, name: str) -> ast.AST | None:
-    tree = _parsed(file)
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            if min([node.lineno, *(one.lineno for one in node.decorator_list)]) == line:
-                return node
-    return None
 
 
 def _strides_of_one(code: Code) -> Iterator[str]:

@@ -146,7 +146,8 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
-        correction = _correct(judged, context) if is_any_wrong else None
+        correction, further = _correct(judged, context) if is_any_wrong else (None, [])
+        notes += further
         named = mistakes
         if all(mistake.kind.describes_numbers for mistake in mistakes):  # they do not say what to change
             named = (*_named_by(correction, report), *mistakes)[:2]
@@ -164,12 +165,15 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
 
 
-def _correct(point: MeasuredPoint, context: Context) -> Correction | None:
-    """A correction that was tried and makes the gradient right, or at least the line to change."""
+def _correct(point: MeasuredPoint, context: Context) -> tuple[Correction | None, list[Note]]:
+    """A correction that was tried and makes the gradient right, or at least the line to change; and why not."""
     if not point.code.is_repeatable:
-        return None
+        return None, []
     truth = [np.where(array.at_kink, np.nan, array.expected) for array in point.reference.arrays]
-    return find_correction(point.code, truth, context.others, context.shorter, context.seconds)
+    try:
+        return find_correction(point.code, truth, context.others, context.shorter, context.seconds), []
+    except Exception as error:  # values of users' own classes may raise anything; the verdict stands
+        return None, [Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))]
 
 
 def _named_by(correction: Correction | None, report: CodeReport) -> tuple[Mistake, ...]:
@@ -267,7 +271,8 @@ def _confirm(
     if stale and not _is_epsilon_of_loss(named):
         may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
         named = named or (() if may_be_hidden and not probes.depends_on_earlier_calls(code.nearby, code) else (stale,))
-        correction = _correct(near, context) if near else None
+        correction, notes_on_correction = _correct(near, context) if near else (None, [])
+        notes += notes_on_correction
         report = replace(report, worst=None, diagnosis=named, correction=correction)
         report = _with_wrong_arrays(report, stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from time import thread_time
 from typing import Any
 
@@ -37,29 +37,16 @@ def find_correction(
     """
     if seconds <= 0:
         return None
-    with suppress(Exception):  # values of users' own classes may raise anything; the verdict stands
-        return quietly(lambda: _find(code, truth, others, shorter, seconds))
-    return None
+    return quietly(lambda: _find(Search(code, list(truth), others, shorter, seconds)))
 
 
-def _find(
-    code: Code,
-    truth: Sequence[Floats],
-    others: Sequence[Callable[[], Code]],
-    shorter: Sequence[Callable[[], Code]],
-    seconds: float,
-) -> Correction | None:
-    search = Search(code, list(truth), others, shorter, seconds)
-    if not search.points:
-        return None
-    outcome = search.run()
+def _find(search: Search) -> Correction | None:
+    repairs = search.run()
     try:
         with no_effects():
             if search.mixed_samples is not None:
                 return _mixed_samples(search.mixed_samples)
-            if outcome.repairs:
-                return _describe(search, outcome.repairs)
-            return _describe_first_wrong(search)
+            return _describe(search, repairs) if repairs else _describe_first_wrong(search)
     finally:
         search.state.restore()
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.repair.program import Change, Function, Program, SourceFile, compile_function, swapped
+from deltarule.checking.repair.program import Change, Function, Program, compile_function, swapped
+from deltarule.checking.user_code.running_code import SourceFile
 from deltarule.problem.problem import Floats
 
 Mask = NDArray[np.bool_]

@@ -5,44 +5,23 @@ everything else of the program, such as closures, objects and data, stays as it 
 """
 
 import ast
-import linecache
-import site
-import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from gc import get_objects
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
 from deltarule.checking.corrections import LineChange
-
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_OWN_FOLDER = str(Path(__file__).parents[2])
-_LIBRARY_FOLDERS = (
-    *(path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib", "purelib", "platlib")),
-    *site.getsitepackages(),
+from deltarule.checking.user_code.running_code import (
+    FunctionNode,
+    SourceFile,
+    find_node,
+    nested_codes,
+    read_source,
+    trace_lines,
 )
-_MAX_SOURCE_LINES = 5000
-"""A longer file is no program of a learner; parsing it would take seconds."""
-
-
-@dataclass(eq=False)
-class SourceFile:
-    """A file of the program with its syntax tree, in which edits are made."""
-
-    path: str
-    lines: list[str]
-    tree: ast.Module
-    parents: dict[ast.AST, ast.AST] = field(default_factory=dict)
-
-    def relink(self) -> None:
-        """Find the parent of each node again, after edits that stay."""
-        self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
 
 @dataclass(eq=False)
@@ -130,35 +109,22 @@ class Program:
 
     def __init__(self, loss: Callable[[], Any], gradient: Callable[[], Any]) -> None:
         loss_lines, gradient_lines = trace_lines(loss), trace_lines(gradient)
-        self.files: dict[str, SourceFile] = {}
         self.functions: list[Function] = []
-        self._globals: dict[CodeType, dict[str, Any]] = {}
+        files: dict[str, SourceFile | None] = {}
         objects: dict[CodeType, list[FunctionType]] = {code: [] for code in (*loss_lines, *gradient_lines)}
         for one in get_objects():
             if type(one) is FunctionType and one.__code__ in objects:
                 objects[one.__code__].append(one)
         for code, live in objects.items():
-            file = self._file(code.co_filename)
+            if code.co_filename not in files:
+                files[code.co_filename] = read_source(code.co_filename)
+            file = files[code.co_filename]
             node = find_node(file, code) if file else None
             if file is not None and node is not None:
                 lines = (set(loss_lines.get(code, ())), set(gradient_lines.get(code, ())))
                 self.functions.append(Function(file, node, code, live, *lines))
+        self.files = [file for file in files.values() if file is not None]
         self._by_node = {function.node: function for function in self.functions}
-
-    def _file(self, path: str) -> SourceFile | None:
-        if path not in self.files:
-            lines = linecache.getlines(path)
-            if not lines or len(lines) > _MAX_SOURCE_LINES:
-                return None
-            with suppress(SyntaxError):
-                file = SourceFile(path, lines, ast.parse("".join(lines)))
-                file.relink()
-                self.files[path] = file
-        return self.files.get(path)
-
-    def function_of(self, node: ast.AST, file: SourceFile) -> Function | None:
-        """The innermost function around a node that runs in the check."""
-        return next(iter(self._functions_around(node, file)), None)
 
     def _functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[Function]:
         while node is not None:
@@ -209,62 +175,6 @@ def swapped(replaced: Iterable[tuple[Function, CodeType]]) -> Iterator[None]:
             one.__code__ = code
 
 
-def is_users(path: str) -> bool:
-    """Whether a file is the user's: neither a library's nor ours."""
-    return not path.startswith((_OWN_FOLDER, *_LIBRARY_FOLDERS, "<frozen")) and "site-packages" not in path
-
-
-def trace_lines(call: Callable[[], Any]) -> dict[CodeType, set[int]]:
-    """By code of the user's functions, the lines that a call runs."""
-    lines: dict[CodeType, set[int]] = {}
-
-    def trace(frame: Any, event: str, _: Any) -> Any:
-        code = frame.f_code
-        if code not in lines:
-            if not is_users(code.co_filename):
-                return None
-            lines[code] = set()
-        lines[code].add(frame.f_lineno)
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        with suppress(Exception):
-            call()
-    finally:
-        sys.settrace(before)
-    inner = [code for code in lines if code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")]
-    for code in inner:  # their lines are those of the function around
-        around = [one for one in lines if one not in inner and code in _nested(one)]
-        for one in around[-1:]:
-            lines[one] |= lines[code]
-        del lines[code]
-    return {code: found for code, found in lines.items() if code.co_name != "<module>"}
-
-
-def _nested(code: CodeType) -> list[CodeType]:
-    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
-    return inner + [deeper for one in inner for deeper in _nested(one)]
-
-
-def find_node(file: SourceFile, code: CodeType) -> FunctionNode | None:
-    """The definition of a function's code; lambdas of one line differ in their columns."""
-    found = []
-    for node in ast.walk(file.tree):
-        if not isinstance(node, _FUNCTION_NODES) or getattr(node, "name", "<lambda>") != code.co_name:
-            continue
-        if isinstance(node, ast.Lambda):
-            start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-            places = [(one[0], one[2]) for one in code.co_positions() if one[2] is not None and one[0] is not None]
-            inside = [place for place in places if start <= place <= end]
-            if node.lineno == code.co_firstlineno and len(inside) >= len(places) - 2:
-                found.append((end[0] - start[0], end[1] - start[1] if end[0] == start[0] else 0, node))
-        elif min([node.lineno, *(one.lineno for one in node.decorator_list)]) == code.co_firstlineno:
-            return node
-    return min(found, key=lambda one: one[:2])[2] if found else None
-
-
 def compile_function(function: Function) -> CodeType:
     """The code of a function's definition as it stands in the tree, with the closure of the running one."""
     node, original = function.node, function.code
@@ -286,7 +196,7 @@ def compile_function(function: Function) -> CodeType:
     module = ast.Module([inner], [])
     _locate(module, node.lineno)
     compiled = compile(module, function.file.path, "exec", dont_inherit=True)
-    code = next(one for one in _nested(compiled) if one.co_name == original.co_name)
+    code = next(one for one in nested_codes(compiled) if one.co_name == original.co_name)
     if code.co_freevars != original.co_freevars:
         raise ValueError
     return code.replace(co_firstlineno=original.co_firstlineno, co_qualname=original.co_qualname)

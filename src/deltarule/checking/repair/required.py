@@ -111,7 +111,8 @@ def _edits_of(need: _Need, missing: Floats, writer: ExpressionEdits) -> list[Edi
             parts = [_term(c, names[i]) for i, c in zip(terms, coefficients, strict=True) if c]
             new = (base + "".join(sorted(parts))).strip().removeprefix("+ ")
             odd = sum(abs(c) != 1 for c in coefficients if c)
-            found.add((odd, len(new), new))
+            for form in (new.replace(", keepdims=True", ""), new):
+                found.add((odd, len(form), form))
     edits = []
     for odd, length, new in sorted(found)[:MAX_EDITS]:
         cost = 3 + odd + length / 20

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.repair.program import is_users
+from deltarule.checking.user_code.running_code import is_users
 
 MAX_OBJECTS = 2000
 MAX_BYTES = 50_000_000

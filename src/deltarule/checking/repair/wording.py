@@ -8,7 +8,8 @@ from io import StringIO
 from typing import Any
 
 from deltarule.checking.corrections import LineChange
-from deltarule.checking.repair.program import Change, Edit, SourceFile
+from deltarule.checking.repair.program import Change, Edit
+from deltarule.checking.user_code.running_code import SourceFile
 
 
 def line_changes(edit: Edit) -> list[LineChange]:

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from heapq import heappop, heappush
-from itertools import count
 from math import inf
 from time import thread_time
 from types import ModuleType
@@ -140,6 +138,16 @@ def size_in_words(text: str) -> float:
     return len(text) / 25
 
 
+@dataclass(frozen=True)
+class Text:
+    """What may take the place of an expression; with `keeps_shape` only if its statement's value keeps its shape."""
+
+    text: str
+    cost: float
+    keeps_shape: bool = False
+    is_copy: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class ExpressionEdit:
     """An edit of a place, with the values that the statement has with it, at each recorded visit."""
@@ -171,7 +179,7 @@ class Atoms:
 
     def __init__(self, program: Program) -> None:
         self.pieces: dict[str, ast.AST] = {}
-        for file in program.files.values():
+        for file in program.files:
             functions = [n for n in ast.walk(file.tree) if isinstance(n, ast.FunctionDef | ast.Lambda)]
             for owner in [file.tree, *functions]:
                 for node in ast.walk(owner):
@@ -180,10 +188,7 @@ class Atoms:
                         if len(text) <= MAX_TEXT:
                             self.pieces[text] = owner
         constants = [
-            getattr(one, "value", 0.0)
-            for file in program.files.values()
-            for one in ast.walk(file.tree)
-            if _is_decimal(one)
+            getattr(one, "value", 0.0) for file in program.files for one in ast.walk(file.tree) if _is_decimal(one)
         ]
         self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
         self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
@@ -277,11 +282,10 @@ class ExpressionEdits:
 
     def __init__(self, program: Program) -> None:
         self.atoms = Atoms(program)
-        trees = [file.tree for file in program.files.values()]
+        trees = [file.tree for file in program.files]
         nodes = [node for tree in trees for node in ast.walk(tree)]
         self._cheapest: dict[ast.expr, dict[Any, float]] = {}
         self._used: dict[ast.AST, set[str]] = {}
-        self._written: dict[Place, tuple[list[ExpressionEdit], Iterator[ExpressionEdit]]] = {}
         self.formulas = derivatives_of_functions(
             [node for node in nodes if isinstance(node, ast.FunctionDef | ast.Lambda)]
         )
@@ -289,50 +293,40 @@ class ExpressionEdits:
         aliases = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
         self.numpy = next((one.asname or one.name for one in aliases if one.name in ("numpy", "jax.numpy")), "np")
 
-    def at(self, place: Place) -> Iterator[ExpressionEdit]:
-        """The edits of a place that give its statement a new value, the smallest first; each is evaluated once."""
-        if place not in self._written:
-            self._written[place] = [], self._write(place)
-        known, rest = self._written[place]
-        for i in count():
-            if i == len(known):
-                edit = next(rest, None)
-                if edit is None:
-                    return
-                known.append(edit)
-            yield known[i]
-
-    def _write(self, place: Place) -> Iterator[ExpressionEdit]:
-        whole = place.whole if place.whole is not None and place.whole.values else None
-        at, template = (whole, place.template) if whole is not None else (place, PART)
+    def texts(self, place: Place) -> list[Text]:
+        """What may take the place of an expression, the cheapest first; `evaluated` says what comes of it."""
+        at, template = _at(place)
         text = ast.unparse(place.node)
-        cheapest = self._cheapest.setdefault(at.node, {})
         with suppress(Exception):
-            cheapest[key_of(at.values), key_of(evaluate_far(template.replace(PART, f"({text})"), at))] = 0.0
+            values = key_of(at.values), key_of(evaluate_far(template.replace(PART, f"({text})"), at))
+            self._cheapest.setdefault(at.node, {})[values] = 0.0
+        found = [Text(*one) for one in self._texts(place)]
         is_name = isinstance(place.node, ast.Name | ast.Attribute | ast.Subscript)
         if is_name and isinstance(place.values[0], np.ndarray | list):
-            yield ExpressionEdit(f"{text}.copy()", 0.8 if place.whole is place else 1.6, at.values)
-        shape, length = shape_of(at.values[0]), len(text)
-        waiting: list[tuple[float, int, ExpressionEdit]] = []
-        ordered = sorted(self._texts(place), key=lambda one: one[1])[:MAX_EDITS_A_PLACE]
-        for i, (edit, cost, keeps_shape) in enumerate(ordered):
-            while waiting and waiting[0][0] <= cost:
-                yield heappop(waiting)[2]
-            key = None
-            with suppress(Exception), np.errstate(all="ignore"):
-                new = template.replace(PART, f"({edit})")
-                values = evaluate(new, at)
-                key = key_of(values), key_of(evaluate_far(new, at))
-                has_same_shape = shape_of(values[0]) == shape
-            if key is None or (keeps_shape and not has_same_shape):
-                continue
-            longer = max(0, len(edit.replace(f"({text})", text)) - length)
-            total = cost + (not has_same_shape) * COST_OF_SHAPE + longer * COST_OF_CHARACTER
-            total += place.depth * COST_OF_DEPTH
-            if total < cheapest.get(key, inf):
-                cheapest[key] = total
-                heappush(waiting, (total, i, ExpressionEdit(edit, total, values)))
-        yield from (one for _, _, one in sorted(waiting, key=lambda one: one[:2]))
+            found.append(Text(f"{text}.copy()", 0.8 if place.whole is place else 1.6, is_copy=True))
+        return sorted(found, key=lambda one: one.cost)[:MAX_EDITS_A_PLACE]
+
+    def evaluated(self, place: Place, edit: Text) -> ExpressionEdit | None:
+        """An edit with the values that its statement has with it; None if it fails, or they are an earlier one's."""
+        at, template = _at(place)
+        if edit.is_copy:
+            return ExpressionEdit(edit.text, edit.cost, at.values)
+        text, key = ast.unparse(place.node), None
+        with suppress(Exception), np.errstate(all="ignore"):
+            new = template.replace(PART, f"({edit.text})")
+            values = evaluate(new, at)
+            key = key_of(values), key_of(evaluate_far(new, at))
+            has_same_shape = shape_of(values[0]) == shape_of(at.values[0])
+        if key is None or (edit.keeps_shape and not has_same_shape):
+            return None
+        longer = max(0, len(edit.text.replace(f"({text})", text)) - len(text))
+        cost = edit.cost + (not has_same_shape) * COST_OF_SHAPE + longer * COST_OF_CHARACTER
+        cost += place.depth * COST_OF_DEPTH
+        cheapest = self._cheapest.setdefault(at.node, {})
+        if cost >= cheapest.get(key, inf):
+            return None
+        cheapest[key] = cost
+        return ExpressionEdit(edit.text, cost, values)
 
     def _texts(self, place: Place) -> Iterator[tuple[str, float, bool]]:
         node, value = place.node, place.values[0]
@@ -439,6 +433,12 @@ class ExpressionEdits:
                 cost = 1.7 + size_in_words(name) + size_in_words(derivative) / 4
                 yield edit, cost, True
                 yield f"({text}) * ({edit})", cost, True
+
+
+def _at(place: Place) -> tuple[Place, str]:
+    """The whole value that an edit of a place changes, and its text with `PART` in this place."""
+    whole = place.whole
+    return (whole, place.template) if whole is not None and whole.values else (place, PART)
 
 
 _REDUCTIONS = ("sum", "mean", "max", "min", "std", "var", "argmax", "softmax")

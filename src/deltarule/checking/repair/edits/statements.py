@@ -10,7 +10,8 @@ from itertools import combinations
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
 from deltarule.checking.repair.probe import Place
-from deltarule.checking.repair.program import Change, Edit, Function, Program, SourceFile
+from deltarule.checking.repair.program import Change, Edit, Function, Program
+from deltarule.checking.user_code.running_code import SourceFile
 
 SAME_EDIT = "same edit at several places"
 
@@ -127,7 +128,7 @@ class _ShiftedSlices(ast.NodeTransformer):
 
 def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
     """An index of several axes or with slices, as another line has it, in one line or at all places where it stands."""
-    for file in program.files.values():
+    for file in program.files:
         functions = [one for one in program.functions if one.file is file]
         indices = [one for one in ast.walk(file.tree) if isinstance(one, ast.Subscript) and _may_be_elsewhere(one)]
         texts = list(dict.fromkeys(map(_index_text, indices)))
@@ -292,7 +293,7 @@ def _together(edits: Sequence[StatementEdit], new: str, cost: float, kind: str =
 
 def _as_in_another_function(program: Program) -> Iterator[StatementEdit]:
     """A variable that another function of the file computes otherwise."""
-    for file in program.files.values():
+    for file in program.files:
         functions = [node for node in ast.walk(file.tree) if isinstance(node, ast.FunctionDef)]
         defined: dict[str, list[tuple[ast.AST, ast.Assign]]] = {}
         for node in functions:
