@@ -357,6 +357,28 @@ def test_a_lesson_fits_every_width_and_does_not_jump(open_lesson, axe_violations
 
 
 @pytest.mark.parametrize("name", LESSONS)
+def test_a_screen_reader_finds_names_landmarks_and_what_changes(pages, name):
+    """What Chromium's accessibility tree has, which is all that a screen reader is given."""
+    page = pages[name]
+    tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    nodes = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""), node) for node in tree if not node["ignored"]
+    ]
+    roles = ("image", "slider", "button", "link", "textbox", "radio", "progressbar", "navigation")
+    assert [(role, node["nodeId"]) for role, said, node in nodes if role in roles and not said.strip()] == []
+    assert [role for role, _, _ in nodes].count("main") == 1
+    levels = [each["value"]["value"] for _, _, node in nodes for each in node["properties"] if each["name"] == "level"]
+    assert levels[:2] == [1, 2] and page.locator("nav a[aria-current=page]").count() == 1
+    assert not page.locator("main nav").count()
+    live = page.locator("[role=status], output").count()  # the guess, the step, what is filled, each task, what broke
+    assert sum(role == "status" for role, _, _ in nodes) == live - page.locator(".task[hidden]").count() >= 5
+    number = page.locator("[data-part=breaks] .num[role=img]").first
+    number.evaluate("(made) => made.focus()")
+    told = page.locator(f"[id='{number.get_attribute('aria-describedby')}']").inner_text()
+    assert "=" in told and page.locator("[data-part=breaks] .num[role=slider]").first.get_attribute("aria-valuetext")
+
+
+@pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_short_and_in_order(name):
     text = (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)

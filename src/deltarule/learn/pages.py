@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -49,10 +50,11 @@ def lesson_page(name: str) -> str:
     body = MarkdownIt("commonmark", {"html": True}).enable("table").render(lesson_text(name))
     # The blank line that ends an example, for doctest, is not for the eye.
     body = re.sub(r"\n+</code></pre>", "</code></pre>", body)
-    links = [
-        f"<b>{number}</b>" if other == name else f'<a href="{file_name(other)}">{number}</a>'
-        for number, other in enumerate(LESSONS, 1)
-    ]
+    links = []
+    for number, other in enumerate(LESSONS, 1):
+        current = ' aria-current="page"' if other == name else ""
+        label = escape(f"{number}: {lesson_title(other)}")
+        links.append(f'<a href="{file_name(other)}" aria-label="{label}"{current}>{number}</a>')
     return Template(_page_file("page.html")).substitute(
         title=lesson_title(name),
         style=lesson_style() + _page_file("page.css"),

@@ -27,7 +27,7 @@ export class Figure {
     this.places = /** @type {[HTMLElement, Place][]} */ ([]);
     this.curves = /** @type {any[]} */ ([]);
     this.resting = this.current = "";
-    this.net = element("div", { class: `net${source.pick ? " pick" : ""}`, role: "group", "aria-label": source.label }, `<svg>${"<line/>".repeat(EDGES.length)}</svg>`);
+    this.net = element("div", { class: `net${source.pick ? " pick" : ""}`, role: "group", "aria-label": source.label }, `<svg aria-hidden="true">${"<line/>".repeat(EDGES.length)}</svg>`);
     for (const [node, names] of /** @type {[string, string[]][]} */ (Object.entries(INPUTS))) this.place("input", { from: node }, ...names.map((name) => this.number(name, node)));
     EDGES.forEach((/** @type {[string[], string, string, ...any]} */ [names, from, to, ...label], /** @type {number} */ index) => {
       this.edges.push({ names, from, to, line: this.net.firstChild.children[index] });
@@ -38,7 +38,7 @@ export class Figure {
       const made = columns.map((/** @type {string[]} */ names) => element("div", { class: "col" }, ...names.filter((name) => !(isCompact && LESSON.aside?.includes(name))).map((name) => (name ? this.number(name, node) : '<span class="num">&nbsp;</span>'))));
       this.place(`card ${classes}`, { from: node }, `<small>${title}</small>`, ...(isCompact || !CURVES[node] ? [] : [this.curve(CURVES[node])]), ...made);
     }
-    this.reading = element("p", { class: "read" });
+    this.reading = element("p", { class: "read", id: `reading-of-${source.label.replaceAll(" ", "-")}` });
     box.append(this.net, ...(isCompact ? [] : [this.reading]));
     this.order = Object.values(this.numbers);
     this.order[0].tabIndex = 0;
@@ -69,7 +69,7 @@ export class Figure {
 
   /** A curve of one number, with the point where it is and, going backward, the tangent. @param {CurveSpec} spec */
   curve(spec) {
-    const made = element("div", { class: "curve" }, '<svg viewBox="0 0 100 30"><polyline/><line/><circle r="2.6"/></svg>');
+    const made = element("div", { class: "curve" }, '<svg viewBox="0 0 100 30" aria-hidden="true"><polyline/><line/><circle r="2.6"/></svg>');
     this.curves.push({ ...spec, tree: parse(spec.of), made: made.firstChild });
     return made;
   }
@@ -138,7 +138,8 @@ export class Figure {
       const text = isShown ? show(values[name], name) : "·";
       made.lastChild.textContent = text;
       made.classList.toggle("off", !isShown);
-      made.setAttribute("aria-label", `${spoken(name)}, ${isShown ? text : "not known yet"}`);
+      made.setAttribute("aria-label", made.role === "slider" ? spoken(name) : `${spoken(name)}, ${isShown ? text : "not known yet"}`);
+      if (!this.isCompact) made.setAttribute("aria-describedby", this.reading.id); // the formula with its numbers
       if (made.role === "slider") setAll(made, { "aria-valuemin": -99, "aria-valuemax": 99, "aria-valuenow": values[name], "aria-valuetext": text });
     }
     for (const { line, names: [weight] } of this.edges) {

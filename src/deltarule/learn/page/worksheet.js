@@ -29,7 +29,7 @@ const known = () => Object.fromEntries(Object.entries(sheet.values).filter(([nam
 
 /** @param {HTMLElement} box */
 export function makeWorksheet(box) {
-  box.innerHTML = `<div class="bar"><output></output><progress aria-label="Blanks filled"></progress><span>Exercise <a></a></span><button type="button">New numbers</button></div>
+  box.innerHTML = `<div class="bar"><output></output><progress aria-label="Blanks filled"></progress><a></a><button type="button">New numbers</button></div>
     <div class="sheet"><div class="beside"></div><div><div class="tasks"></div><div class="code"><label>Your code to hand in <input readonly></label><span class="quiet"></span></div></div></div>`;
   /** @param {string} selector @returns {any} */
   const find = (selector) => box.querySelector(selector);
@@ -181,7 +181,7 @@ function openSheet() {
   try { sheet.blanks = JSON.parse(localStorage.getItem(sheet.key) ?? "{}"); } catch { /* as above */ }
   for (const name of BLANKS) if (!sheet.asked.includes(name)) settle(name, "shown", "Shown:");
   setAll(parts.seed, { href: `#${seed}${chosen ? `;${chosen}` : ""}` });
-  parts.seed.textContent = `#${seed}`;
+  parts.seed.textContent = `Exercise #${seed}`;
   for (const task of TASKS) {
     task.names = task.all.filter((name) => sheet.asked.includes(name));
     task.needed = Math.min(task.names.length, task.most);
