@@ -7,8 +7,7 @@ import struct
 import zipfile
 from pathlib import Path
 
-import pytest
-from grading_examples import FORWARD, NEEDED, edited, linear_assignment
+from grading_examples import FORWARD, NEEDED, by_student, edited, linear_assignment, write_files
 
 from deltarule.grading.grade import grade
 from deltarule.grading.record import SubmissionResult
@@ -22,7 +21,7 @@ def grade_class(folder: Path) -> dict[str, SubmissionResult]:
     record = grade(assignment, find_submissions(folder / "class", functions=assignment.functions))
     write_results(folder / "out", record)
     assert len((folder / "out" / "grades.csv").read_text().splitlines()) == len(record.submissions) + 1
-    return {result.student: result for result in record.submissions}
+    return by_student(record)
 
 
 def archive(*members: tuple[str | zipfile.ZipInfo, str]) -> bytes:
@@ -183,17 +182,21 @@ def test_every_file_of_a_student_has_a_row(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Li Wei / Vivian", "../../x", "..", "a\\..\\b", "C:x", ".bashrc", "e" * 400])
-def test_no_name_leaves_the_folder_of_results(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / "class" / "submission_1"
-    folder.mkdir(parents=True)
-    (folder / "hw.py").write_text(NEEDED)
-    metadata = f"submission_1:\n  :submitters:\n  - :name: {name}\n    :sid: '7'\n"
-    (tmp_path / "class" / "submission_metadata.yml").write_text(metadata)
+NAMES = ["Li Wei / Vivian", "../../x", "..", "a\\..\\b", "C:x", ".bashrc", "e" * 400]
+
+
+def test_no_name_leaves_the_folder_of_results(tmp_path: Path) -> None:
+    text = ""
+    for i, name in enumerate(NAMES):
+        write_files(tmp_path / "class" / f"submission_{i}", {"hw.py": NEEDED})
+        text += f"submission_{i}:\n  :submitters:\n  - :name: {name}\n    :sid: '{i}'\n"
+    (tmp_path / "class" / "submission_metadata.yml").write_text(text)
     before = set(tmp_path.rglob("*"))
-    assert [result.points for result in grade_class(tmp_path).values()] == [7]
+    assert [result.points for result in grade_class(tmp_path).values()] == [7] * len(NAMES)
     new = set(tmp_path.rglob("*")) - before - {tmp_path / "assignment", *(tmp_path / "assignment").rglob("*")}
     pages = [path for path in new if path.suffix == ".html" and path.name not in ("class.html", "show.html")]
     assert all(path.is_relative_to(tmp_path / "out") for path in new)
-    assert len(pages) == 1 and pages[0].parent == tmp_path / "out" / "students" and pages[0].name[0] != "."
-    assert len(os.fsencode(pages[0].name)) < 256
+    assert len(pages) == len(NAMES)
+    for page in pages:
+        assert page.parent == tmp_path / "out" / "students" and page.name[0] != "."
+        assert len(os.fsencode(page.name)) < 256

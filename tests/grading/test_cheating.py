@@ -24,19 +24,21 @@ from grading_examples import (
     NEEDED,
     SOLUTION,
     edited,
+    grade_files,
     grade_one,
     grade_texts,
     linear_assignment,
     verdicts,
     wait_for_end,
     write_assignment,
+    write_files,
 )
 
 from deltarule.grading import worker
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import _prepare, grade, grade_check
 from deltarule.grading.process import Worker
-from deltarule.grading.results import class_page, student_page, to_json, write_results
+from deltarule.grading.results import class_page, remarks, student_page, to_json, write_results
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, missing_sandbox
 from deltarule.grading.submissions import Submission, find_submissions
 
@@ -105,8 +107,9 @@ if True:
     for text, points in ((ASSIGNMENT, 6), (edited("hint = 3", 'hint = 3\nforbid = ["packaging"]', ASSIGNMENT), 7)):
         folder = tmp_path / str(points)
         folder.mkdir()
-        record = grade_texts(folder, text, mode, **sources)
-        assert {result.student: result.points for result in record.submissions} == dict.fromkeys(sources, points)
+        results = grade_texts(folder, sources, text, mode)
+        assert {name: result.points for name, result in results.items()} == dict.fromkeys(sources, points)
+        assert all("importlib, os" in remarks(result) or "importlib" in remarks(result) for result in results.values())
 
 
 def test_copies_of_forbidden_modules_are_left_out(tmp_path: Path) -> None:
@@ -129,7 +132,7 @@ UNLIKE = {"torch": "step", "renamed": "linear_backward", "autograd": "loss"}
 
 
 def test_imports_are_reported(tmp_path: Path) -> None:
-    record = grade_texts(tmp_path, anna=NEEDED + "import PIL.Image, json, cv2 as c  # d, e\n")
+    record = grade_files(tmp_path, {"anna.py": NEEDED + "import PIL.Image, json, cv2 as c  # d, e\n"})
     assert record.submissions[0].notes == ("imports PIL, cv2",)
     assert "imports PIL, cv2" in class_page(record)
 
@@ -220,13 +223,14 @@ CHEATS = {
 """Sources with the points of the four checks, and a sentence of the result."""
 
 
-@pytest.mark.parametrize("name", CHEATS)
-def test_cheats(tmp_path: Path, mode: Sandbox, name: str) -> None:
-    source, points, sentence = CHEATS[name]
-    result = grade_one(tmp_path, source, sandbox=mode)
-    assert [check.points for check in result.checks] == points
-    assert sentence in " ".join([result.message, *(check.message for check in result.checks)])
-    assert not result.message or sentence == NOT_LOADED
+def test_cheats(tmp_path: Path, mode: Sandbox) -> None:
+    results = grade_texts(tmp_path, {name: source for name, (source, _, _) in CHEATS.items()}, sandbox=mode)
+    for name, (_, points, sentence) in CHEATS.items():
+        result = results[name]
+        assert (name, [check.points for check in result.checks]) == (name, points)
+        assert sentence in " ".join([result.message, *(check.message for check in result.checks)])
+        assert not result.message or sentence == NOT_LOADED
+        assert remarks(result) or name == "memory"  # which harms nobody
 
 
 def test_holding_the_pipe(tmp_path: Path, mode: Sandbox) -> None:
@@ -262,15 +266,15 @@ LEAKS = {
 
 
 def test_values_do_not_leave_in_messages(tmp_path: Path) -> None:
-    record = grade_texts(
-        tmp_path, **{name: edited(BACKWARD, leak.replace("DIGITS", DIGITS)) for name, leak in LEAKS.items()}
-    )
+    sources = {name: edited(BACKWARD, leak.replace("DIGITS", DIGITS)) for name, leak in LEAKS.items()}
+    record = grade_files(tmp_path, {f"{name}.py": source for name, source in sources.items()})
     dz = linear_assignment(tmp_path / "values").names["dz"]
     letters = "".join(chr(97 + int(10 * abs(value))) for value in dz.flat)
     for result in record.submissions:
         message = result.checks[2].message
         assert "line 13, `" in message or "dx is not an array" in message or "dx has another shape" in message
         assert not re.search(rf"(?<!\d){int(99 * abs(dz[0, 0]))}(?!\d)", message)
+        assert "not shown" in remarks(result) or "is no array" in remarks(result)  # for the teacher
         page = student_page(record, result)
         assert letters[:5] not in page and str(int(1e5 * abs(dz[0, 0]))) not in page
 
@@ -287,7 +291,7 @@ OWN_TEXTS = {
 
 def test_own_texts_of_numpy_and_python_are_shown(tmp_path: Path) -> None:
     sources = {f"s{i}": edited(BACKWARD, statement) for i, statement in enumerate(OWN_TEXTS)}
-    for result, (statement, text) in zip(grade_texts(tmp_path, **sources).submissions, OWN_TEXTS.items(), strict=True):
+    for result, (statement, text) in zip(grade_texts(tmp_path, sources).values(), OWN_TEXTS.items(), strict=True):
         assert result.checks[2].message == f"linear_backward(dz, x, W) fails: line 13, `{statement}`: {text}"
 
 
@@ -309,6 +313,8 @@ def test_constants_of_hidden_data(tmp_path: Path) -> None:
     for _ in range(2):
         record = grade(read_assignment(path), find_submissions(tmp_path / "submissions"))
         assert [result.points for result in record.submissions] == [5, 7, 5]
+        said = [": the same on other values" in remarks(result) for result in record.submissions]
+        assert said == [True, False, True]
 
 
 def forged_messages(right: bytes, count: int) -> list[bytes]:
@@ -366,55 +372,54 @@ def search(folder: Path, names: list[str], seconds: int = 1) -> str:
     return source.replace("SECONDS", str(seconds))
 
 
-@pytest.mark.parametrize("name", ["old.py", "solution.py", ".git/old.py"])
-def test_solution_is_hidden(tmp_path: Path, isolated: None, name: str) -> None:
+def test_solution_is_hidden(tmp_path: Path, isolated: None) -> None:
     folder = in_folder(tmp_path)
-    copy = folder / "assignment" / name
-    copy.parent.mkdir(parents=True)
-    copy.write_text(NEEDED)
-    assert grade_one(folder, search(tmp_path, [copy.name])).points == 0
-    assert grade_one(in_folder(folder), search(tmp_path, [copy.name]), sandbox="off").points == 7
+    names = ["old.py", "solution.py", ".git/old.py"]
+    write_files(folder / "copies", dict.fromkeys(names, NEEDED))
+    sources = {f"s{i}": search(tmp_path, [Path(name).name]) for i, name in enumerate(names)}
+    for sandbox, points in (("auto", 0), ("off", 7)):
+        results = grade_texts(in_folder(folder) if points else folder, sources, sandbox=sandbox)
+        assert [result.points for result in results.values()] == [points] * 3
 
 
 def test_concurrent_submission_is_hidden(tmp_path: Path, isolated: None) -> None:
-    record = grade_texts(
-        tmp_path, anna=NEEDED + "__import__('time').sleep(4)\n", zoe=search(Path("/tmp"), ["anna.py"], 3)
-    )
-    assert [result.points for result in record.submissions] == [7, 0]
+    sources = {"anna": NEEDED + "__import__('time').sleep(4)\n", "zoe": search(Path("/tmp"), ["anna.py"], 3)}
+    assert [result.points for result in grade_texts(tmp_path, sources).values()] == [7, 0]
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        "os.remove(VICTIM)",
-        "open(VICTIM, 'w').write('A+')",
-        "open(np.__file__, 'a')",
-        "open('/new', 'w')",
-        "os.kill(1, 9)",
-        "os.kill(os.getppid(), 9)",
-        "os.kill(0, 9)",
-        "os.setsid()",
-        "__import__('resource').prlimit(os.getppid(), 0, (1, 1))",
-        "__import__('fcntl').fcntl(0, 8, os.getppid())",
-        "os.listdir('/proc')",
-        "os.listdir('/')",
-        "open('/etc/passwd')",
-        "open(os.path.dirname(VICTIM) + '/solution.py')",
-        "os.link(VICTIM, 'mine')",
-        "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
-        "__import__('socket').socket(__import__('socket').AF_UNIX).connect('/run/dbus/system_bus_socket')",
-        "[open(f'/tmp/large{i}', 'wb').write(bytes(15 * 2**20)) for i in range(10)]",
-        "ctypes.CDLL(None, use_errno=True).mount(b'/', b'/tmp', None, 4096, None) == 0 or open('/proc/1/maps')",
-        "ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 or open('/proc/1/mem')",
-    ],
-)
-def test_harm_fails(tmp_path: Path, isolated: None, harm: str) -> None:
+HARMS = [
+    "os.remove(VICTIM)",
+    "open(VICTIM, 'w').write('A+')",
+    "open(np.__file__, 'a')",
+    "open('/new', 'w')",
+    "os.kill(1, 9)",
+    "os.kill(os.getppid(), 9)",
+    "os.kill(0, 9)",
+    "os.setsid()",
+    "__import__('resource').prlimit(os.getppid(), 0, (1, 1))",
+    "__import__('fcntl').fcntl(0, 8, os.getppid())",
+    "os.listdir('/proc')",
+    "os.listdir('/')",
+    "open('/etc/passwd')",
+    "open(os.path.dirname(VICTIM) + '/solution.py')",
+    "os.link(VICTIM, 'mine')",
+    "__import__('socket').create_connection(('127.0.0.1', 9), 1)",
+    "__import__('socket').socket(__import__('socket').AF_UNIX).connect('/run/dbus/system_bus_socket')",
+    "[open(f'/tmp/large{i}', 'wb').write(bytes(15 * 2**20)) for i in range(10)]",
+    "ctypes.CDLL(None, use_errno=True).mount(b'/', b'/tmp', None, 4096, None) == 0 or open('/proc/1/maps')",
+    "ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0 or open('/proc/1/mem')",
+]
+
+
+def test_harm_fails(tmp_path: Path, isolated: None) -> None:
     victim = tmp_path / "victim.txt"
     victim.write_text("grades")
-    source = NEEDED + "import ctypes, os\n" + harm.replace("VICTIM", repr(str(victim))) + "\n"
-    result = grade_one(in_folder(tmp_path), source)
-    assert result.points == 7
-    assert "Error" in result.message
+    sources = {
+        f"s{i:02}": NEEDED + "import ctypes, os\n" + harm.replace("VICTIM", repr(str(victim))) + "\n"
+        for i, harm in enumerate(HARMS)
+    }
+    for harm, result in zip(HARMS, grade_texts(in_folder(tmp_path), sources).values(), strict=True):
+        assert (harm, result.points, "Error" in result.message) == (harm, 7, True)
     assert victim.read_text() == "grades"
 
 
@@ -425,11 +430,14 @@ for i in itertools.count():
 """
 
 
-@pytest.mark.parametrize("size", ["15 * 2**20", "1"])
-def test_what_is_written_has_a_limit(tmp_path: Path, size: str) -> None:
-    source = edited("W -= rate * dW", FILL.replace("\n", "\n    ").replace("SIZE", size))
-    result = grade_one(tmp_path, source)
-    assert result.points == 6 and "it wrote more than 128 MB or 20000 files" in result.checks[3].message
+def test_what_is_written_has_a_limit(tmp_path: Path) -> None:
+    sources = {
+        f"s{i}": edited("W -= rate * dW", FILL.replace("\n", "\n    ").replace("SIZE", size))
+        for i, size in enumerate(("15 * 2**20", "1"))
+    }
+    for result in grade_texts(tmp_path, sources).values():
+        assert result.points == 6 and "it wrote more than 128 MB or 20000 files" in result.checks[3].message
+        assert "it wrote more than" in remarks(result)
 
 
 WRITES = """
@@ -448,7 +456,7 @@ def test_what_is_written_beside_the_code_is_for_one_process_alone(tmp_path: Path
 
 @pytest.mark.parametrize(("sandbox", "said"), [("off", "could read and write files"), ("auto", "")])
 def test_warning_without_sandbox(tmp_path: Path, isolated: None, sandbox: Sandbox, said: str) -> None:
-    record = grade_texts(tmp_path, sandbox=sandbox, anna=NEEDED)
+    record = grade_files(tmp_path, {"anna.py": NEEDED}, sandbox=sandbox)
     is_isolated = not said
     for text in (record.warning, to_json(record)["warning"], class_page(record)):
         assert ("No sandbox: submissions could read" in text) != is_isolated

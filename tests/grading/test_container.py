@@ -56,6 +56,7 @@ def test_with_and_without_a_container(tmp_path: Path, program: str) -> None:
         return
     text = edited("hint = 3", 'hint = 3\nforbid = ["pip"]', ASSIGNMENT)
     sources = {f"harm{i}": NEEDED + HARM.format(harm) for i, harm in enumerate(HARMS)}
-    record = grade_texts(tmp_path, text, program, ada=edited(BACKWARD, "os._exit(0)"), zoe=NEEDED, **sources)
-    assert [result.points for result in record.submissions] == [3, *[7] * len(HARMS), 7]
-    assert all("Error" in result.message for result in record.submissions[1:-1])
+    sources |= {"ada": edited(BACKWARD, "os._exit(0)"), "zoe": NEEDED}
+    ended, *harmless, right = grade_texts(tmp_path, sources, text, program).values()
+    assert (ended.points, right.points) == (3, 7)
+    assert [(one.points, "Error" in one.message) for one in harmless] == [(7, True)] * len(HARMS)

@@ -42,13 +42,13 @@ def test_wrong_arrays(tmp_path: Path) -> None:
     assert {mistake.code for mistake in backward.mistakes} == {"transposed", "mean_twice"}
 
 
-@pytest.mark.parametrize(
-    ("factor", "text"), [("5 / 4", "1.25 times what it should be, as 5 / 4: "), ("3 / 5", "as 3 / 5: ")]
-)
-def test_a_factor_is_explained_by_counts(tmp_path: Path, factor: str, text: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, f"return dz @ W.T, {factor} * x.T @ dz, dz.sum(axis=0)"))
-    [mistake] = result.checks[2].mistakes
-    assert mistake.code == "factor" and text in mistake.sentence
+def test_a_factor_is_explained_by_counts(tmp_path: Path) -> None:
+    factors = {"a": ("5 / 4", "1.25 times what it should be, as 5 / 4: "), "b": ("3 / 5", "as 3 / 5: ")}
+    wrong = "return dz @ W.T, FACTOR * x.T @ dz, dz.sum(axis=0)"
+    sources = {name: edited(BACKWARD, wrong.replace("FACTOR", factor)) for name, (factor, _) in factors.items()}
+    for name, result in grade_texts(tmp_path, sources).items():
+        [mistake] = result.checks[2].mistakes
+        assert mistake.code == "factor" and factors[name][1] in mistake.sentence
 
 
 def test_no_follow_on_errors(tmp_path: Path) -> None:
@@ -57,17 +57,15 @@ def test_no_follow_on_errors(tmp_path: Path) -> None:
     assert result.checks[1].message == "J is right with your own linear_forward"
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        edited(BACKWARD, 'return {"dW": x.T @ dz, "db": dz.sum(0), "dx": dz @ W.T}'),
-        edited(BACKWARD, "return (dz @ W.T).tolist(), (x.T @ dz).tolist(), dz.sum(0, keepdims=True)"),
-        edited("W -= rate * dW", "return W - rate * dW"),
-    ],
-    ids=["dictionary", "lists and rows", "returned update"],
-)
-def test_other_forms_of_right_values(tmp_path: Path, source: str) -> None:
-    assert grade_one(tmp_path, source).points == 7
+def test_other_forms_of_right_values(tmp_path: Path) -> None:
+    sources = {
+        "dictionary": edited(BACKWARD, 'return {"dW": x.T @ dz, "db": dz.sum(0), "dx": dz @ W.T}'),
+        "lists": edited(BACKWARD, "return (dz @ W.T).tolist(), (x.T @ dz).tolist(), dz.sum(0, keepdims=True)"),
+        "returned update": edited("W -= rate * dW", "return W - rate * dW"),
+        "output": "print('x' * 10**7)\n" + edited(FORWARD, "print('y' * 10**7); return x @ W + b"),
+    }
+    results = grade_texts(tmp_path, sources)
+    assert {name: one.points for name, one in results.items()} == dict.fromkeys(sources, 7)
 
 
 def test_layer_classes(tmp_path: Path) -> None:
@@ -118,13 +116,10 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_code_that_does_not_load(tmp_path: Path, name: str) -> None:
-    source, message = BROKEN[name]
-    result = grade_one(tmp_path, source)
-    assert not result.is_gradable
-    assert message in result.message
-    assert result.points == 0
+def test_code_that_does_not_load(tmp_path: Path) -> None:
+    for name, result in grade_texts(tmp_path, {name: source for name, (source, _) in BROKEN.items()}).items():
+        assert not result.is_gradable and result.points == 0
+        assert BROKEN[name][1] in result.message
 
 
 def test_failing_line(tmp_path: Path) -> None:
@@ -139,30 +134,23 @@ def test_missing_function(tmp_path: Path) -> None:
     assert result.points == 6
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (
-            "raise ValueError('shapes')",
-            "fails: line 13, `raise ValueError('shapes')`: ValueError",
-        ),
-        ("return object(), None, 'text'", "dx is not an array of numbers of the shape (5, 3)"),
-        ("return 1", "dx is not returned"),
-        ("import os; os._exit(0)", "linear_backward(dz, x, W): it ended its process"),
-        ("return dz @ W.T, x.T @ dz * float('nan'), dz.sum(0)", "dx is right; dW holds NaN or infinity"),
-        ("return np.zeros((0, *x.shape)), dz, dz", "dx has another shape, and should have (5, 3)"),
-        ("return {'dx': [[1.0], [2.0, 3.0]]}", "dx is not an array of numbers"),
-        (
-            "raise ValueError('\\ud800')",
-            "fails: line 13, `raise ValueError('\\ud800')`: ValueError",
-        ),
-    ],
-)
-def test_bad_results_of_a_function(tmp_path: Path, body: str, message: str) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, body))
-    assert message.partition(";")[0] in result.checks[2].message
-    others = [check.points for check in result.checks if check.part != "backward"]
-    assert others == [1, 1, 1]
+BAD_RESULTS = {
+    "raise ValueError('shapes')": "fails: line 13, `raise ValueError('shapes')`: ValueError",
+    "return object(), None, 'text'": "dx is not an array of numbers of the shape (5, 3)",
+    "return 1": "dx is not returned",
+    "import os; os._exit(0)": "linear_backward(dz, x, W): it ended its process",
+    "return dz @ W.T, x.T @ dz * float('nan'), dz.sum(0)": "dx is right; dW holds NaN or infinity",
+    "return np.zeros((0, *x.shape)), dz, dz": "dx has another shape, and should have (5, 3)",
+    "return {'dx': [[1.0], [2.0, 3.0]]}": "dx is not an array of numbers",
+    "raise ValueError('\\ud800')": "fails: line 13, `raise ValueError('\\ud800')`: ValueError",
+}
+
+
+def test_bad_results_of_a_function(tmp_path: Path) -> None:
+    results = grade_texts(tmp_path, {f"s{i}": edited(BACKWARD, body) for i, body in enumerate(BAD_RESULTS)})
+    for result, message in zip(results.values(), BAD_RESULTS.values(), strict=True):
+        assert message in result.checks[2].message
+        assert [check.points for check in result.checks if check.part != "backward"] == [1, 1, 1]
 
 
 def test_time_limit(tmp_path: Path) -> None:
@@ -190,18 +178,13 @@ def test_a_busy_machine_takes_no_points(tmp_path: Path) -> None:
     assert verdicts(result)["z"] == "right"
 
 
-def test_megabytes_of_output(tmp_path: Path) -> None:
-    source = "print('x' * 10**7)\n" + edited(FORWARD, "print('y' * 10**7); return x @ W + b")
-    assert grade_one(tmp_path, source).points == 7
-
-
-@pytest.mark.parametrize("draw", ["np.random.normal()", "__import__('random').random()"])
-def test_draws_without_a_seed_are_the_same_every_time(tmp_path: Path, draw: str) -> None:
-    source = edited(FORWARD, f"{FORWARD} + {draw}")
-    results = grade_texts(tmp_path, first=source, second=source).submissions
-    first, second = (result.checks[0].arrays[0] for result in results)
-    assert first == second
-    assert first.verdict == "wrong"
+def test_draws_without_a_seed_are_the_same_every_time(tmp_path: Path) -> None:
+    draws = {"numpy": "np.random.normal()", "python": "__import__('random').random()"}
+    sources = {f"{name}{i}": edited(FORWARD, f"{FORWARD} + {draw}") for name, draw in draws.items() for i in "12"}
+    results = grade_texts(tmp_path, sources)
+    for name in draws:
+        first, second = (results[f"{name}{i}"].checks[0].arrays[0] for i in "12")
+        assert first == second and first.verdict == "wrong"
 
 
 @pytest.mark.slow
@@ -225,8 +208,8 @@ def test_empty_folder(tmp_path: Path) -> None:
 def test_students_share_no_files(tmp_path: Path) -> None:
     writer = NEEDED + "\nopen('shared.txt', 'w').write('1')\n"
     reader = NEEDED + "\nopen('shared.txt').read()\n"
-    record = grade_texts(tmp_path, anna=writer, bert=reader)
-    assert record.submissions[1].message.startswith("while it was loaded: line")
+    results = grade_texts(tmp_path, {"anna": writer, "bert": reader})
+    assert results["bert"].message.startswith("while it was loaded: line")
 
 
 def test_links_are_ignored(tmp_path: Path) -> None:

@@ -84,9 +84,8 @@ def test_derivatives_that_are_written_out(tmp_path: Path, source: str) -> None:
 def test_noted_or_refused(tmp_path: Path) -> None:
     for rule, points in (("note", 7.0), ("forbid", 3.0)):
         text = ASSIGNMENT.replace("hint = 3", f'hint = 3\nnumeric = "{rule}"\ntolerance = 1e-5')
-        (tmp_path / rule).mkdir()
-        record = grade_texts(tmp_path / rule, text, ada=NEEDED + DIFFERENCES, bob=NEEDED)
-        ada, bob = record.submissions
+        sources = {"ada": NEEDED + DIFFERENCES, "bob": NEEDED}
+        ada, bob = grade_texts(tmp_path / rule, sources, text).values()
         assert (ada.points, bob.points) == (points, 7.0)
         assert ada.checks[2].notes == ("linear_backward(dz, x, W) takes derivatives by differences",)
     assert "dW is taken by differences, which this assignment does not allow" in ada.checks[2].message

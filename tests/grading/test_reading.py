@@ -1,9 +1,9 @@
 """A file, notebook or folder is read as its author's Python would run it, and what fails costs what depends on it."""
 
+import io
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,28 +13,20 @@ from grading_examples import (
     FORWARD,
     NEEDED,
     SOLUTION,
+    Content,
+    by_student,
     edited,
+    grade_files,
     grade_one,
-    linear_assignment,
+    grade_texts,
     write_assignment,
+    write_files,
 )
 
 from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.record import SubmissionResult
 from deltarule.grading.submissions import find_submissions
-
-
-def grade_files(folder: Path, files: Mapping[str, str | bytes]) -> SubmissionResult:
-    """Grade the folder of one student."""
-    for name, content in files.items():
-        path = folder / "class" / "anna" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    assignment = linear_assignment(folder / "assignment")
-    [result] = grade(assignment, find_submissions(folder / "class", functions=assignment.functions)).submissions
-    return result
 
 
 def notebook(*cells: str) -> str:
@@ -56,28 +48,26 @@ NOTEBOOKS = {
 }
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_an_ordinary_notebook_is_read_whole(tmp_path: Path, name: str) -> None:
-    result = grade_files(tmp_path, {"hw.ipynb": notebook(*NOTEBOOKS[name])})
-    assert (result.points, result.message) == (7, "")
+BROKEN_CELLS = {"sizes": ("# try\nsizes = [4, 10,\n", 2), "plot": ("\n%matplotlib inline\nplot(history)\n", 3)}
 
 
-@pytest.mark.parametrize("source", ["# try\nsizes = [4, 10,\n", "\n%matplotlib inline\nplot(history)\n"])
-def test_a_broken_cell_is_left_out_by_number_and_line(tmp_path: Path, source: str) -> None:
-    result = grade_files(tmp_path, {"hw.ipynb": notebook(NEEDED.replace("step", "other"), source, NEEDED)})
-    assert result.points == 7
-    line = 2 if "sizes" in source else 3
-    assert result.message.startswith(f"while it was loaded: cell 2, line {line}, `")
-
-
-def test_a_notebook_of_format_3_is_read(tmp_path: Path) -> None:
+def test_notebooks_are_read_as_they_run(tmp_path: Path) -> None:
     sheets = [{"cells": [{"cell_type": "code", "input": [NEEDED]}]}]
-    assert grade_files(tmp_path, {"hw.ipynb": json.dumps({"worksheets": sheets, "nbformat": 3})}).points == 7
+    files = {f"{name}.ipynb": notebook(*cells) for name, cells in NOTEBOOKS.items()}
+    files["format 3.ipynb"] = json.dumps({"worksheets": sheets, "nbformat": 3})
+    for name, (source, _) in BROKEN_CELLS.items():
+        files[f"{name}.ipynb"] = notebook(NEEDED.replace("step", "other"), source, NEEDED)
+    results = by_student(grade_files(tmp_path, files))
+    for name, (_, line) in BROKEN_CELLS.items():
+        broken = results.pop(name)
+        assert broken.message.startswith(f"while it was loaded: cell 2, line {line}, `") and broken.points == 7
+    assert {name: (one.points, one.message) for name, one in results.items()} == dict.fromkeys(results, (7, ""))
 
 
 def test_without_ipython_magics_are_refused_to_the_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "IPython.core.inputtransformer2", None)
-    assert grade_files(tmp_path / "plain", {"hw.ipynb": notebook("print('100 %!')", NEEDED)}).points == 7
+    [plain] = grade_files(tmp_path / "plain", {"hw.ipynb": notebook("print('100 %!')", NEEDED)}).submissions
+    assert plain.points == 7
     with pytest.raises(BadInput, match="the notebook hw.ipynb needs IPython, which is not installed"):
         grade_files(tmp_path, {"hw.ipynb": notebook("%matplotlib inline", NEEDED)})
 
@@ -90,13 +80,14 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("encoding", ENCODED)
-@pytest.mark.parametrize("is_imported", [False, True])
-def test_a_file_in_any_encoding_is_read(tmp_path: Path, encoding: str, is_imported: bool) -> None:
-    files: dict[str, str | bytes] = {"hw.py": ENCODED[encoding].replace("\n", "\r\n").encode(encoding)}
-    if is_imported:
-        files["main.py"] = "from hw import linear_forward, loss\nfrom hw import linear_backward, step\nextra = 1\n"
-    assert grade_files(tmp_path, files).points == 7
+def test_a_file_in_any_encoding_is_read(tmp_path: Path) -> None:
+    main = "from hw import linear_forward, loss\nfrom hw import linear_backward, step\nextra = 1\n"
+    files: dict[str, Content] = {}
+    for encoding, source in ENCODED.items():
+        content = source.replace("\n", "\r\n").encode(encoding)
+        files |= {encoding: {"hw.py": content}, f"{encoding} imported": {"hw.py": content, "main.py": main}}
+    results = by_student(grade_files(tmp_path, files))
+    assert {name: one.points for name, one in results.items()} == dict.fromkeys(files, 7)
 
 
 BROKEN = {
@@ -108,19 +99,16 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_syntax_error_costs_its_own_part(tmp_path: Path, name: str) -> None:
-    source, points = BROKEN[name]
-    result = grade_one(tmp_path, source)
-    assert result.points == points
-    assert "Error: " in result.message
+def test_a_syntax_error_costs_its_own_part(tmp_path: Path) -> None:
+    results = grade_texts(tmp_path, {name: source for name, (source, _) in BROKEN.items()})
+    assert {name: (one.points, "Error: " in one.message) for name, one in results.items()} == {
+        name: (points, True) for name, (_, points) in BROKEN.items()
+    }
 
 
 ENDS = {
     "exit": "exit()",
-    "sys.exit": "import sys; sys.exit(1)",
     "input": "n = int(input('epochs? '))",
-    "endless": "while True:\n    pass",
     "endless and catches everything": "while True:\n    try:\n        step()\n    except:\n        pass",
     "sleep": "import time; time.sleep(3600)",
     "many trainings": "import time\n" + "\n".join(f"run_{i} = time.sleep(60)" for i in range(40)),
@@ -132,16 +120,16 @@ ENDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ENDS)
-def test_what_was_defined_counts_when_a_file_does_not_end(tmp_path: Path, name: str) -> None:
-    result = grade_one(tmp_path, f"{NEEDED}\n{ENDS[name]}\n")
-    assert result.points == 7
-    assert result.message.startswith("while it was loaded: ")
+def test_what_was_defined_counts_when_a_file_does_not_end(tmp_path: Path) -> None:
+    results = grade_texts(tmp_path, {name: f"{NEEDED}\n{end}\n" for name, end in ENDS.items()})
+    assert {name: (one.points, one.message[:21]) for name, one in results.items()} == dict.fromkeys(
+        ENDS, (7, "while it was loaded: ")
+    )
 
 
 FORWARD_ONLY = NEEDED[: NEEDED.index("def loss")]
 OTHERS = "import numpy as np\n\n\n" + NEEDED[NEEDED.index("def loss") :]
-FOLDERS = {
+FOLDERS: dict[str, Content] = {
     "a relative import": {"hw/main.py": f"from .layers import linear_forward\n{OTHERS}", "hw/layers.py": FORWARD_ONLY},
     "a relative import of a package": {
         "hw/__init__.py": "",
@@ -158,7 +146,7 @@ FOLDERS = {
     "a script without its ending": {"a.ipynb": notebook("%run -i 'z_helpers'", OTHERS), "z_helpers.py": FORWARD_ONLY},
     "a notebook that is run": {"z.ipynb": notebook("%run a.ipynb", OTHERS), "a.ipynb": notebook("%pwd", FORWARD_ONLY)},
     "a notebook that is imported": {
-        "z.ipynb": notebook("from a import *", OTHERS),
+        "z.ipynb": notebook("import import_ipynb, os\nfrom a import *", OTHERS),
         "a.ipynb": notebook("%matplotlib inline", FORWARD_ONLY),
     },
     "a main guard in a notebook": {
@@ -179,10 +167,9 @@ FOLDERS = {
 }
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_the_file_that_defines_the_functions_is_the_submission(tmp_path: Path, name: str) -> None:
-    result = grade_files(tmp_path, FOLDERS[name])
-    assert (result.points, result.message) == (7, "")
+def test_the_file_that_defines_the_functions_is_the_submission(tmp_path: Path) -> None:
+    results = by_student(grade_files(tmp_path, FOLDERS))
+    assert {name: (one.points, one.message) for name, one in results.items()} == dict.fromkeys(FOLDERS, (7, ""))
 
 
 def test_a_missing_name_is_answered_with_what_is_there(tmp_path: Path) -> None:
@@ -192,27 +179,28 @@ def test_a_missing_name_is_answered_with_what_is_there(tmp_path: Path) -> None:
     assert result.checks[2].message.endswith("name 'linear_backward' is not defined; you have init, back_propagation")
 
 
-@pytest.mark.parametrize(
-    ("loss", "points"), [("z + 1e-8", 7), ("z + 1e-6", 7), ("z + eps", 7), ("z + 0.01", 6), ("z * 1.00001", 6)]
-)
-def test_a_loss_is_right_but_for_an_epsilon(tmp_path: Path, loss: str, points: float) -> None:
-    right = "np.mean((linear_forward(x, W, b) - y) ** 2)"
-    source = ("eps = 1e-10\n" if "eps" in loss else "") + NEEDED
-    wrong = f"np.mean(({loss.replace('z', 'linear_forward(x, W, b)')} - y) ** 2)"
-    assert grade_one(tmp_path, edited(right, wrong, source)).points == points
+def test_a_loss_is_right_but_for_an_epsilon(tmp_path: Path) -> None:
+    losses = {"z + 1e-8": 7, "z + 1e-6": 7, "z + eps": 7, "z + 0.01": 6, "z * 1.00001": 6}
+    right, sources = "np.mean((linear_forward(x, W, b) - y) ** 2)", {}
+    for loss in losses:
+        source = ("eps = 1e-10\n" if "eps" in loss else "") + NEEDED
+        wrong = f"np.mean(({loss.replace('z', 'linear_forward(x, W, b)')} - y) ** 2)"
+        sources[loss.replace("*", "times")] = edited(right, wrong, source)
+    assert [one.points for one in grade_texts(tmp_path, sources).values()] == [
+        points for _, points in sorted((name.replace("*", "times"), points) for name, points in losses.items())
+    ]
 
 
 def test_an_update_in_place_fits_a_table_of_results(tmp_path: Path) -> None:
-    text = edited(
-        'call = "step(W, dW, 0.1)"\nreturns = ["W"]',
-        'call = "step(W, dW, 0.1)"\nreturns = { W = "result[0]" }',
-        ASSIGNMENT,
-    )
+    call = 'call = "step(W, dW, 0.1)"\nreturns = '
+    text = edited(f'{call}["W"]', f'{call}{{ W = "result[0]" }}', ASSIGNMENT)
     solution = edited("    W -= rate * dW", "    return W - rate * dW, dW", SOLUTION)
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / "in_place.py").write_text(NEEDED)
-    (tmp_path / "class" / "returned.py").write_text(edited("W -= rate * dW", "return W - rate * dW, dW"))
-    (tmp_path / "class" / "nothing.py").write_text(edited("W -= rate * dW", "pass"))
+    sources = {
+        "in_place": NEEDED,
+        "returned": edited("W -= rate * dW", "return W - rate * dW, dW"),
+        "nothing": edited("W -= rate * dW", "pass"),
+    }
+    write_files(tmp_path / "class", {f"{name}.py": source for name, source in sources.items()})
     assignment = read_assignment(write_assignment(tmp_path / "assignment", text, solution))
     results = grade(assignment, find_submissions(tmp_path / "class")).submissions
     assert [(result.student, result.points) for result in results] == [("in_place", 7), ("nothing", 6), ("returned", 7)]
@@ -220,34 +208,24 @@ def test_an_update_in_place_fits_a_table_of_results(tmp_path: Path) -> None:
 
 def test_of_two_whole_files_the_latest_is_loaded_with_a_note(tmp_path: Path) -> None:
     files = {"a.py": NEEDED, "b.py": edited(FORWARD, "return x")}
-    folder = tmp_path / "class" / "anna"
-    folder.mkdir(parents=True)
-    for i, (name, source) in enumerate(files.items()):
-        (folder / name).write_text(source)
-        os.utime(folder / name, (2e9 - i, 2e9 - i))
-    assignment = linear_assignment(tmp_path / "assignment")
-    [result] = grade(assignment, find_submissions(tmp_path / "class", functions=assignment.functions)).submissions
+    write_files(tmp_path / "submissions" / "anna", files)
+    for i, name in enumerate(files):
+        os.utime(tmp_path / "submissions" / "anna" / name, (2e9 - i, 2e9 - i))
+    [result] = grade_files(tmp_path, {}).submissions
     assert result.points == 7
 
 
-@pytest.mark.parametrize("is_nested", [False, True])
-def test_an_archive_is_read(tmp_path: Path, is_nested: bool) -> None:
-    path = tmp_path / "class" / "anna" / "hw.zip" if is_nested else tmp_path / "class" / "anna.zip"
-    path.parent.mkdir(parents=True)
-    with ZipFile(path, "w") as archive:
+def test_archives_are_read_and_what_is_no_code_is_listed(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    with ZipFile(content, "w") as archive:
         archive.writestr("hw3/main.py", "from layers import *")
         archive.writestr("hw3/layers.py", NEEDED)
         archive.writestr("../outside.py", NEEDED)
-    assignment = linear_assignment(tmp_path / "assignment")
-    [result] = grade(assignment, find_submissions(tmp_path / "class", functions=assignment.functions)).submissions
-    assert (result.student, result.points) == ("anna", 7)
+    zips = {"zip.zip": content.getvalue(), "nested": {"hw.zip": content.getvalue()}}
+    empty = b"PK\5\6" + bytes(18)  # the bytes of an empty archive
+    results = by_student(grade_files(tmp_path, {**zips, "word.docx": empty, "pdf.pdf": empty, "empty.zip": empty}))
+    assert (results.pop("zip").points, results.pop("nested").points) == (7, 7)
     assert not list(tmp_path.rglob("outside.py"))
-
-
-@pytest.mark.parametrize("name", ["anna.docx", "anna.pdf", "anna.zip"])
-def test_what_is_no_code_is_listed(tmp_path: Path, name: str) -> None:
-    (tmp_path / "class").mkdir()
-    (tmp_path / "class" / name).write_bytes(b"PK\5\6" + bytes(18))  # also the bytes of an empty archive
-    [result] = grade(linear_assignment(tmp_path / "assignment"), find_submissions(tmp_path / "class")).submissions
-    assert (result.student, result.is_gradable) == ("anna", False)
-    assert "there is no .py or .ipynb file in it" in result.message
+    assert set(results) == {"word", "pdf", "empty"}
+    for result in results.values():
+        assert not result.is_gradable and "there is no .py or .ipynb file in it" in result.message

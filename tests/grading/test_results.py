@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from grading_examples import BACKWARD, NEEDED, edited, grade_texts, graded, record_of
+from grading_examples import BACKWARD, NEEDED, edited, grade_files, graded, record_of
 
 from deltarule.checking.catalog import make_mistake
 from deltarule.errors import BadInput
@@ -41,7 +41,8 @@ SOURCES = {
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> GradeRecord:
-    return grade_texts(tmp_path_factory.mktemp("class"), **SOURCES)
+    files = {f"{name}.py": source for name, source in SOURCES.items()}
+    return grade_files(tmp_path_factory.mktemp("class"), files)
 
 
 def test_csv(record: GradeRecord) -> None:
@@ -116,7 +117,8 @@ def test_same_bytes_again(record: GradeRecord, tmp_path: Path) -> None:
 
 def test_failed_calls_and_missing_functions_of_a_class(tmp_path: Path) -> None:
     failing = edited(BACKWARD, "raise ValueError(str(id(x)))")
-    record = grade_texts(tmp_path, anna=failing, bert=NEEDED.replace("def step", "def stop"), carl="\n" + failing)
+    sources = {"anna": failing, "bert": NEEDED.replace("def step", "def stop"), "carl": "\n" + failing}
+    record = grade_files(tmp_path, {f"{name}.py": source for name, source in sources.items()})
     assert [(one.text, one.students) for one in count_mistakes(record)[1]] == [
         ("linear_backward(dz, x, W) fails: ValueError", ["anna", "carl"]),
         ("step(W, dW, 0.1) fails: NameError: name 'step' is not defined", ["bert"]),

@@ -28,7 +28,11 @@ def test_stubs_and_task(starter: Path) -> None:
     assert 'def step(W, dW, rate):\n    """Change W in place."""\n    raise NotImplementedError' in stubs
     assert "@" not in stubs and "draws" not in stubs and compile(stubs, "hw.py", "exec")
     task = (starter / "README.md").read_text()
-    assert "Complete `hw.py`: 10 points" in task and "Why: Why so?: 3 points" in task
+    assert (
+        "Complete `hw.py`: 10 points" in task
+        and "gives `z` (5 × 2): 1 point\n" in task
+        and "Why: Why so?: 3 points" in task
+    )
     assert "`linear_backward(dz, x, W)` gives `dx` (5 × 3), `dW` (3 × 2), `db` (2): 4 points" in task
 
 

@@ -1,6 +1,7 @@
 """An assignment about a linear layer for tests, and its submissions."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -89,19 +90,44 @@ def edited(right: str, wrong: str, source: str = NEEDED) -> str:
     return source.replace(right, wrong)
 
 
-def grade_texts(folder: Path, text: str = ASSIGNMENT, sandbox: Sandbox = "auto", **sources: str) -> GradeRecord:
-    """Grade submissions, given as text by student; `text` is the assignment."""
-    submissions = folder / "submissions"
-    submissions.mkdir()
-    for student, source in sources.items():
-        (submissions / f"{student}.py").write_text(source, encoding="utf-8")
+Content = str | bytes | Mapping[str, str | bytes]
+"""A file's, or the files of a folder by their names."""
+
+
+def write_files(folder: Path, files: Mapping[str, Content]) -> None:
+    for name, content in files.items():
+        path = folder / name
+        if isinstance(content, str | bytes):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        else:
+            write_files(path, content)
+
+
+def grade_files(
+    folder: Path, files: Mapping[str, Content], text: str = ASSIGNMENT, sandbox: Sandbox = "auto"
+) -> GradeRecord:
+    """Grade a class of files and folders, by their names; `text` is the assignment."""
+    write_files(folder / "submissions", files)
     assignment = read_assignment(write_assignment(folder / "assignment", text))
-    return grade(assignment, find_submissions(submissions, functions=assignment.functions), sandbox=sandbox)
+    submissions = find_submissions(folder / "submissions", functions=assignment.functions)
+    return grade(assignment, submissions, sandbox=sandbox)
+
+
+def grade_texts(
+    folder: Path, sources: Mapping[str, str], text: str = ASSIGNMENT, sandbox: Sandbox = "auto"
+) -> dict[str, SubmissionResult]:
+    """Grade sources; the results by student."""
+    return by_student(grade_files(folder, {f"{name}.py": source for name, source in sources.items()}, text, sandbox))
+
+
+def by_student(record: GradeRecord) -> dict[str, SubmissionResult]:
+    return {result.student: result for result in record.submissions}
 
 
 def grade_one(folder: Path, source: str, text: str = ASSIGNMENT, sandbox: Sandbox = "auto") -> SubmissionResult:
     """Grade one submission, given as text; `text` is the assignment."""
-    return grade_texts(folder, text, sandbox, student=source).submissions[0]
+    return grade_texts(folder, {"student": source}, text, sandbox)["student"]
 
 
 def verdicts(result: SubmissionResult) -> dict[str, str]:

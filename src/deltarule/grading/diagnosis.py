@@ -42,7 +42,7 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays) -> tuple[Mistak
             for number in map(int, re.findall(r"line (\d+)", sentence)):  # of the solution, whose code is not shown
                 if line := linecache.getline(names["__file__"], number).strip():
                     sentence = sentence.replace(f": {line}", "")
-            likeliest.setdefault(mistake.where, replace(mistake, sentence=sentence))
+            likeliest.setdefault(tuple(sorted(mistake.where)), replace(mistake, sentence=sentence))
     return tuple(likeliest.values())
 
 

@@ -20,8 +20,10 @@ from deltarule.grading.process import Failed, Program, Worker
 from deltarule.grading.record import ArrayResult, CheckResult
 from deltarule.grading.solution import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
+from deltarule.platforms import interrupt_after
 from deltarule.problem.problem import Floats
 
+MAX_SECONDS_OF_REPEATED_CALLS = 1.0
 MAX_CALLS = 2000
 """Calls of a student's function while the solution runs with it."""
 
@@ -51,6 +53,29 @@ def computed_arrays(check: Check, running: Program, found: Mapping[str, Any]) ->
         return not is_constant and not is_input and repeats and not changes
 
     return {name for name in found if isinstance(found[name], np.ndarray) and is_computed(name)}
+
+
+def note_unmoved(check: Check, result: CheckResult, names: Mapping[str, Any], running: Worker) -> CheckResult:
+    """The result with a note about arrays that stay the same on other values, where those of the solution do not.
+
+    To be called last, as each call may change what a function remembers.
+    """
+    moved = {name: _moved(value) for name, value in check.values.items()}
+    returned = [array.name for array in result.arrays if array.verdict != "missing"]
+    started = time.monotonic()
+    try:
+        arrays = call_check(check, running)[0] if returned else {}
+        if time.monotonic() - started > MAX_SECONDS_OF_REPEATED_CALLS:
+            return result
+        other = call_check(check, running, moved)[0] if returned else {}
+        same = [name for name in returned if np.array_equal(arrays[name], other[name])]
+        with interrupt_after(running.assignment.time_limit_seconds):
+            right = solution_arrays(check.model_copy(update={"values": moved}), names) if same else {}
+    except Exception:  # of values that a function was not made for; it is a help, and the points stand
+        return result
+    same = [name for name in same if not np.array_equal(right[name], check.expected[name])]
+    note = f"{', '.join(same)} of {check.call}: the same on other values"
+    return replace(result, notes=(*result.notes, note)) if same else result
 
 
 def _moved(value: Any) -> Any:

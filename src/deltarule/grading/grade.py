@@ -28,7 +28,7 @@ from deltarule.errors import one_line
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, compare_array
 from deltarule.grading.diagnosis import name_mistakes
-from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions
+from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions, note_unmoved
 from deltarule.grading.process import Failed, Program, Worker, clean_text
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
@@ -43,6 +43,7 @@ from deltarule.grading.source import (
     read_cells,
     returned_expressions,
     statement_shapes,
+    unusual_parts,
 )
 from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
 
@@ -97,6 +98,8 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
     imported = foreign_imports(submission.cells, {*submission.files, *assignment.shared})
     notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
+    unusual = unusual_parts(submission.cells)
+    notes += [f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}"] if unusual else []
     left_out, digest = [], hashlib.sha256(submission.student.encode())
     packages = forbidden_packages(submission, tuple(assignment.forbid))
     for target, file in submission.files.items():
@@ -187,6 +190,8 @@ def _grade_submission(
             if is_diagnosed:
                 with contextlib.suppress(Failed):
                     checks = follow_functions(own.checks, checks, own.names, running)
+                pairs = zip(own.checks, checks, strict=True)
+                checks = tuple(note_unmoved(check, result, own.names, running) for check, result in pairs)
     except Failed as error:
         return replace(result, message=str(error))
     except Exception as error:  # whatever one submission does, all others are graded
@@ -207,10 +212,10 @@ def _shared_files(isolation: str) -> set[str]:
     return {str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir()}
 
 
-def missing_result(check: Check, message: str) -> CheckResult:
+def missing_result(check: Check, message: str, *notes: str) -> CheckResult:
     """The result of a call that returned nothing."""
     arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
-    return CheckResult(check.name, check.part, message, arrays, bonus=check.bonus)
+    return CheckResult(check.name, check.part, message, arrays, notes=notes, bonus=check.bonus)
 
 
 def _what_is_there(check: Check, assignment: Assignment, submission: Submission) -> str:
@@ -256,7 +261,8 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
     try:
         found, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
-        return missing_result(check, f"{error}{_what_is_there(check, assignment, running.submission)}")
+        message = f"{error}{_what_is_there(check, assignment, running.submission)}"
+        return missing_result(check, message, *filter(None, [error.note]))
     numeric = sorted(running.numeric)
     names = returned_expressions(running.submission.cells, check.call)
     arrays = tuple(compare_array(check, name, found.get(name)) for name in check.returns)
@@ -288,6 +294,8 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
     is_single = any(getattr(one, "dtype", None) == np.float32 for one in found.values())
     if not numeric and not is_single and max(errors, default=0) > DIFFERENCES_ERROR:
         notes.append(f"{check.call} is right only to {max(errors):.0e}: by differences, or with a small number added")
+    if any(one is not None and (not isinstance(one, np.ndarray) or not one.size) for one in found.values()):
+        notes.append(f"{check.call} returns what is no array, or an array without entries")
     if is_other:
         notes.append("returns other arrays than it should: those that it should were found by name or shape")
     about = check.name, check.part, message, arrays, mistakes, tuple(notes)

@@ -53,6 +53,8 @@ PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(en
 NUMERIC = {"complex numbers", "differences", "operators of its own classes"}
 """What the worker may say of a call; it is a stranger's word."""
 MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES, QUOTA_INTERVAL_SECONDS = 2**27, 20_000, 0.5
+HIDDEN = "…"
+"""Stands for what is not shown of an exception's text."""
 MAX_STARTS = 4
 """Statements that are skipped because the process ends at them."""
 MOST_WAITING = 20
@@ -60,7 +62,11 @@ MOST_WAITING = 20
 
 
 class Failed(Exception):
-    """A call has no result; the message says why."""
+    """A call has no result; the message says why, the note what a teacher should look at."""
+
+    def __init__(self, message: str, note: str = "") -> None:
+        super().__init__(message)
+        self.note = note
 
 
 class Forged(Failed):
@@ -123,10 +129,11 @@ class Worker:
             if self.process.returncode is not None:
                 self._start(0)
             result, problem = self._ask(request, self.assignment.time_limit_seconds)
-        except Failed as error:
-            raise Failed(f"{request['call']}: {error}") from None
+        except Failed as error:  # its process ended
+            message = f"{request['call']}: {error}"
+            raise Failed(message, message) from None
         if problem:
-            raise Failed(f"{request['call']} fails: {problem}")
+            raise failure(request, problem)
         return result
 
     def _start(self, seconds: float) -> str:
@@ -253,6 +260,12 @@ class Worker:
         threading.Thread(target=self.process.stdout.close, daemon=True).start()
 
 
+def failure(request: Mapping[str, Any], problem: str) -> Failed:
+    """What a call's exception says, with a note where something of it is not shown."""
+    note = f"{request['call']} fails with a text that is not shown, as it could carry values"
+    return Failed(f"{request['call']} fails: {problem}", note if HIDDEN in problem else "")
+
+
 def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping[str, Any]) -> str:
     """An exception's line, type and, if it reveals nothing, text."""
     cell, number, kind, text = error
@@ -270,7 +283,10 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
     numbers = {*re.findall(r"\d+", line)}
     for value in request.get("values", {}).values():
         numbers |= {str(number) for number in (*np.shape(value), np.size(value), np.ndim(value), 0, 1)}
-    text = "" if re.search(r"\braise\b", line) else public_text(text, names, numbers if "values" in request else None)
+    if re.search(r"\braise\b", line):
+        text = "" if kind == "NotImplementedError" else HIDDEN
+    else:
+        text = public_text(text, names, numbers if "values" in request else None)
     if kind == "SyntaxError":
         text += f" (for Python {sys.version_info.major}.{sys.version_info.minor})"  # a newer one may know it
     label = f"{cell}, " if len(cells) > 1 else ""
@@ -280,21 +296,21 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
 
 
 def public_text(text: str, names: Container[str] = (), numbers: Container[str] | None = None) -> str:
-    """A text of Python or NumPy with these names and numbers alone; "" for others.
+    """A text of Python or NumPy with these names and numbers alone; `HIDDEN` for others.
 
     Before there are values of a call, all short `numbers` are shown.
     """
     match = next(filter(None, (pattern.fullmatch(text.strip()) for pattern in PATTERNS)), None)
     if match is None:
-        return ""
+        return HIDDEN if text else ""
 
     def show(number: re.Match[str]) -> str:
-        return number[0] if (len(number[0]) < 4 if numbers is None else number[0] in numbers) else "…"
+        return number[0] if (len(number[0]) < 4 if numbers is None else number[0] in numbers) else HIDDEN
 
     shown, end = "", 0
     for i, part in enumerate(match.groups(), 1):
         is_strange = re.search(r"[^\W\d]", part) and part not in names and part not in _TYPES
-        shown += match.string[end : match.start(i)] + ("…" if is_strange else re.sub(r"\d+", show, part))
+        shown += match.string[end : match.start(i)] + (HIDDEN if is_strange else re.sub(r"\d+", show, part))
         end = match.end(i)
     return shown + match.string[end:]
 

@@ -31,6 +31,21 @@ _IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*)", re.MULTILINE)
 _CODING = re.compile(r"\A((?:.*\n)?[ \t]*#.*?coding[:=][ \t]*)[-\w.]+")
 
 
+_REACHING = set(
+    "gc inspect ctypes subprocess socket signal multiprocessing threading importlib builtins atexit".split()
+)
+_REACHING |= set("__import__ eval exec globals __globals__ __code__ __subclasses__ f_back f_locals f_globals".split())
+_REACHING |= {"__array__", "__array_ufunc__", "__array_function__", "__reduce__", "__del__", "frame", "tb_frame"}
+"""Modules and names with which code reaches what is not its own."""
+_USUAL = {
+    "os": set("path getcwd chdir environ listdir makedirs mkdir sep name".split()),
+    "sys": set("path argv exit stdout stderr stdin version version_info maxsize float_info executable".split()),
+}
+_ELSEWHERE = re.compile(r"^/(?:proc|dev|sys|autograder)\b|\bsolution\.py|\bassignment\.toml")
+MIN_LONG_NUMBERS, MIN_DIGITS, MIN_LONG_TEXT = 4, 9, 200
+"""Constants in code that are many, or long enough, to hold results."""
+
+
 class NotCode(ValueError):
     """A file has no code; the message says what it is."""
 
@@ -128,6 +143,28 @@ def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
     lines = [re.split(r"\bimport\b", line)[0] for _, source in cells for line in _IMPORTS.findall(source)]
     names = {name for line in lines for name in re.findall(r"(?:^|,)[ \t]*(\w+)", line)}
     return sorted(name for name in names - {"numpy", *sys.stdlib_module_names} if f"{name}.py" not in files)
+
+
+def unusual_parts(cells: Sequence[Cell]) -> list[str]:
+    """What code has that homework seldom needs, and whoever tries to cheat may: for the teacher to look at."""
+    found: set[str] = set()
+    numbers: set[float] = set()
+    for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        names += [getattr(node, key) or "" for key in ("id", "attr", "module") if hasattr(node, key)]
+        names += [node.name] if isinstance(node, ast.FunctionDef) else []
+        found |= {part for name in names for part in name.split(".") if part in _REACHING}
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            is_unusual = node.attr not in _USUAL.get(node.value.id, {node.attr})
+            is_replaced = isinstance(node.ctx, ast.Store) and node.value.id in ("np", "numpy", "sys")
+            found |= {ast.unparse(node)} if is_unusual or is_replaced else set()
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            numbers |= {node.value} if len(re.sub(r"e.*|\D", "", repr(node.value)).strip("0")) >= MIN_DIGITS else set()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
+            text = node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
+            found |= {text[:40]} if _ELSEWHERE.search(text) else set()
+            found |= {"a long text"} if len(text) >= MIN_LONG_TEXT and len(text.split()) == 1 else set()
+    return sorted(found) + ([f"{len(numbers)} numbers of many digits"] if len(numbers) >= MIN_LONG_NUMBERS else [])
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:

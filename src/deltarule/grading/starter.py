@@ -24,7 +24,7 @@ from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import Check, solution_arrays
 from deltarule.grading.grade import grade_check
-from deltarule.grading.process import Failed, describe_error
+from deltarule.grading.process import describe_error, failure
 from deltarule.grading.record import GradeRecord, SubmissionResult, format_points
 from deltarule.grading.submissions import Submission, find_submissions
 from deltarule.user_functions import call_user_function, quietly
@@ -73,20 +73,24 @@ def _stub(node: Any) -> Any:
 
 
 def _task(assignment: Assignment, file: str) -> str:
-    lines = [f"# {assignment.title}", "", f"Complete `{file}`: {format_points(_all_points(assignment))} points.", ""]
+    lines = [f"# {assignment.title}", "", f"Complete `{file}`: {_points(_all_points(assignment))}.", ""]
     for check in assignment.checks:
         shapes = (f"`{name}` {_shape(array)}".rstrip() for name, array in check.expected.items())
-        points = f"{format_points(sum(check.max_points.values()))} points{' (bonus)' if check.bonus else ''}"
+        points = _points(sum(check.max_points.values()), check.bonus)
         lines.append(f"- `{check.call}` gives {', '.join(shapes)}: {points}")
     for question in assignment.manual:
         about = f"{question.name}: {question.prompt}" if question.prompt else question.name
         criteria = ", ".join(f"{name} {format_points(most)}" for name, most in question.rubric.items())
-        points = f"{format_points(sum(question.columns.values()))} points{' (bonus)' if question.bonus else ''}"
+        points = _points(sum(question.columns.values()), question.bonus)
         lines.append(f"- {about.rstrip('.')}: {points}{f' ({criteria})' if criteria else ''}")
     if assignment.forbid:
         lines += ["", f"These modules cannot be imported: {', '.join(assignment.forbid)}."]
     lines += ["", f"`deltarule check {file}` tells which functions are right on other data than those of the grading."]
     return "\n".join(lines) + "\n"
+
+
+def _points(points: float, is_bonus: bool = False) -> str:
+    return f"{format_points(points)} point{'s' * (points != 1)}{' (bonus)' * is_bonus}"
 
 
 def _all_points(assignment: Assignment) -> float:
@@ -148,8 +152,7 @@ class _Own:
         packed = worker.unpack(worker.pack(request))
         answer = quietly(lambda: worker.answer(self.namespace, packed))
         if answer["errors"]:
-            problem = describe_error(answer["errors"][0], self.submission.cells, packed)
-            raise Failed(f"{request['call']} fails: {problem}")
+            raise failure(request, describe_error(answer["errors"][0], self.submission.cells, packed))
         return answer["result"]
 
 
