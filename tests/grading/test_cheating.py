@@ -333,13 +333,13 @@ def forged_messages(right: bytes, count: int) -> list[bytes]:
     return messages
 
 
-def test_two_thousand_forged_messages(tmp_path: Path) -> None:
+def test_forged_messages(tmp_path: Path) -> None:
     assignment = linear_assignment(tmp_path)
     check = assignment.checks[2]
     arrays = tuple(np.zeros_like(array) for array in check.expected.values())
     right = worker.pack({"result": arrays, "errors": []})
     refused = 0
-    for message in forged_messages(right, 2000):
+    for message in forged_messages(right, 500):
         process = MagicMock(stdout=io.BytesIO(message + b"\n"), returncode=None, pid=2**30)
         process.wait.return_value = 0
         running = Worker(Submission("anna", "a.py", {}), tmp_path, assignment, isolation="")
@@ -347,7 +347,7 @@ def test_two_thousand_forged_messages(tmp_path: Path) -> None:
         result = grade_check(check, assignment, running)
         assert result.points == 0
         refused += "it wrote into the grader's pipe" in result.message
-    assert refused > 500
+    assert refused > 120
 
 
 # Files, network and processes
@@ -542,14 +542,14 @@ def odd_names() -> list[bytes]:
     marks = [text.encode() for text in ("é", "e\u0301", "\u202e")]
     letters = [bytes([one]) for one in range(1, 256) if one != ord("/")] + marks
     names = [*b"Anna anna ANNA con =1+1 -rf ~ '\" %s {}".split(), b"a b", "Ä".encode(), "A\u0308".encode()]
-    while len(names) < 200:
+    while len(names) < 60:
         name = b"".join(choose.choices(letters, k=choose.choice([1, 3, 20, 60])))
         names += [name] if name[:1] not in b"._" and name not in names else []
     return names
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such file names")
-def test_two_hundred_odd_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_odd_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -558,8 +558,8 @@ def test_two_hundred_odd_file_names(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name in odd_names():
         Path(os.fsdecode(os.fsencode(submissions) + b"/" + name + b".py")).write_text(NEEDED)
     record = grade(linear_assignment(tmp_path / "assignment"), find_submissions(submissions))
-    assert len(record.submissions) == 200 and {result.points for result in record.submissions} == {7}
+    assert len(record.submissions) == 60 and {result.points for result in record.submissions} == {7}
     write_results(tmp_path / "out", record)
     pages = [page.name for page in (tmp_path / "out" / "students").iterdir()]
-    assert len({unicodedata.normalize("NFC", page).casefold() for page in pages}) == 200
+    assert len({unicodedata.normalize("NFC", page).casefold() for page in pages}) == 60
     assert all(path.name.startswith("pymp-") for path in temporary.iterdir())  # the grader's own, until it ends

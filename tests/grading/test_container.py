@@ -7,7 +7,7 @@ import pytest
 from grading_examples import ASSIGNMENT, BACKWARD, NEEDED, edited, grade_texts
 
 from deltarule.errors import RunFailed
-from deltarule.grading.sandbox import contained, has_sandbox, image_name
+from deltarule.grading.sandbox import has_sandbox, image_name, start
 
 PROGRAMS = ("podman", "docker")
 
@@ -28,23 +28,13 @@ HARMS = (
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_command(tmp_path: Path, program: str) -> None:
     (tmp_path / "root").mkdir()
-    words = contained(program, "deltarule-1", "print(1)", tmp_path / "copy", tmp_path / "root", 512.0)
-    assert words[:3] == [program, "run", "--rm"] and words[-6:] == [
-        image_name(),
-        "python",
-        "-I",
-        "-B",
-        "-c",
-        "print(1)",
-    ]
+    begin = start(program, "print(1)", tmp_path / "copy", tmp_path / "root", ("torch",))
+    assert begin.words[:2] == [program, "run"]
+    assert begin.words[-6:] == [image_name(), "python", "-I", "-B", "-c", "print(1)"]
     needed = {"--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=512m"}
-    assert needed | {"--pids-limit=64", "--name=deltarule-1", f"--volume={tmp_path / 'copy'}:/submission:ro"} <= {
-        *words
-    }
-    assert (
-        not any(word.startswith(f"--user=0{end}") for word in words for end in ("", ":"))
-        and "--privileged" not in words
-    )
+    needed |= {"--pids-limit=64", f"--name={begin.container}", f"--volume={tmp_path / 'copy'}:{begin.folder}:ro"}
+    assert needed <= set(begin.words) and begin.hidden[0].endswith("/site-packages/torch")
+    assert "--privileged" not in begin.words and not any(word.startswith("--user=0") for word in begin.words)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -142,7 +142,7 @@ def test_a_wrong_function_costs_no_points_of_those_that_call_it(tmp_path: Path) 
         source = edited(right, wrong, EPOCH_RIGHT)
         source = edited("x.T @ (x @ w - y) / len(y)", "-x.T @ (x @ w - y)", source) if name == "both" else source
         (tmp_path / "students" / f"{name}.py").write_text(source)
-    text = EPOCH.replace("[[checks]]", "time_limit_seconds = 2\n[[checks]]", 1)
+    text = EPOCH.replace("[[checks]]", "time_limit_seconds = 1\n[[checks]]", 1)
     assignment = read_assignment(write_assignment(tmp_path / "assignment", text, EPOCH_SOLUTION))
     results = grade(assignment, find_submissions(tmp_path / "students")).submissions
     expected = {name: points for name, (_, _, points) in EPOCHS.items()} | {"both": 0}

@@ -9,7 +9,7 @@ from grading_examples import graded, record_of, roster
 
 from deltarule.errors import BadInput
 from deltarule.grading.record import SubmissionResult
-from deltarule.grading.results import csv_text
+from deltarule.grading.results import grades_csv
 from deltarule.grading.roster import apply_overrides, apply_roster, read_overrides
 from deltarule.grading.submissions import find_submissions
 from deltarule.grading.systems import gradebooks
@@ -207,7 +207,8 @@ def test_an_override_of_somebody_without_a_submission(tmp_path: Path) -> None:
     record = apply_overrides(record, read_overrides(tmp_path / "overrides.csv"), people)
     assert [(result.title, result.points) for result in record.submissions] == [("Jörg Müller", 8), ("Jun Li", 9.5)]
     assert record.absent == () and "'zoe' is the name or id of 0 submissions" in record.uncertain[-1]
-    assert csv_text(record).splitlines()[2] == "7 (override),Jun Li,7,,9.5,10,0,your override: oral exam (instead of 0)"
+    override = "7 (override),Jun Li,7,,9.5,10,0,your override: oral exam (instead of 0)"
+    assert grades_csv(record).splitlines()[2] == override
 
 
 def test_an_override_older_than_the_submission_is_listed(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from deltarule.grading.results import (
     class_page,
     class_summary,
     count_mistakes,
-    csv_text,
+    grades_csv,
     gradescope_results,
     junit_xml,
     prairielearn_results,
@@ -46,7 +46,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> GradeRecord:
 
 
 def test_csv(record: GradeRecord) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(record))))
+    rows = list(csv.DictReader(io.StringIO(grades_csv(record))))
     assert [(row["student"], float(row["points"])) for row in rows] == [
         ("anna", 7),
         ("bert", 5),
@@ -129,7 +129,7 @@ def test_odd_names_in_tables(record: GradeRecord) -> None:
     names = ["=1+1", "@x", "\tx", "a\rb", "-1", 'q"<&>', "\ufffe\x01", "a,b;c"]
     results = tuple(dataclasses.replace(record.submissions[2], student=name, message=name) for name in names)
     odd = dataclasses.replace(record, submissions=results)
-    rows = list(csv.reader(io.StringIO(csv_text(odd))))[1:]
+    rows = list(csv.reader(io.StringIO(grades_csv(odd))))[1:]
     assert len(rows) == len(names)
     for row in rows:
         for text in (row[0], row[-1]):

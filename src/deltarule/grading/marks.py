@@ -4,9 +4,6 @@
 A grading adds the rows and columns that it lacks, and leaves all else as the teacher wrote it.
 """
 
-import csv
-import io
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +13,8 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
 from deltarule.grading.results import text_cell
-from deltarule.grading.roster import read_rows
+from deltarule.grading.roster import read_points, read_rows
+from deltarule.grading.systems import csv_text
 
 if TYPE_CHECKING:
     from deltarule.grading.checks import ManualSection
@@ -43,16 +41,9 @@ def read_marks(path: Path, questions: Sequence["ManualSection"]) -> Marks:
         for question in questions:
             for criterion, most in question.columns.items():
                 text = row.get(column := _column(question, criterion), "")
-                if text and not 0 <= _points(text) <= most:
+                if text and not 0 <= read_points(text) <= most:
                     raise BadInput(f"{path}: '{column}' of '{student}' must be from 0 to {most:g}, got '{text}'")
     return rows
-
-
-def _points(text: str) -> float:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return math.nan
 
 
 def apply_marks(record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> GradeRecord:
@@ -69,7 +60,7 @@ def _marked(question: "ManualSection", row: dict[str, str]) -> CheckResult:
     arrays = []
     for criterion, most in question.columns.items():
         text = row.get(_column(question, criterion), "")
-        points = _points(text) if text else 0.0
+        points = read_points(text) if text else 0.0
         verdict = "open" if not text else "right" if points >= most else "partly" if points else "wrong"
         message = "not marked yet" if not text else ""
         arrays.append(ArrayResult(criterion, verdict, None, points, most, message))
@@ -89,10 +80,9 @@ def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSect
     known = list(dict.fromkeys(key for row in marks.values() for key in row))
     if not questions or (names.keys() <= marks.keys() and set(needed) <= set(known)):
         return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys([*needed, *known])), lineterminator="\n")
-    writer.writeheader()
+    columns = list(dict.fromkeys([*needed, *known]))
+    rows = [columns]
     for student in dict.fromkeys([*names, *marks]):
-        own = {"student": text_cell(student), "name": text_cell(names.get(student, ""))}
-        writer.writerow(own | marks.get(student, {}))
-    write_whole(path, text.getvalue())
+        own = {"student": text_cell(student), "name": text_cell(names.get(student, ""))} | marks.get(student, {})
+        rows.append([own.get(column, "") for column in columns])
+    write_whole(path, csv_text(rows))

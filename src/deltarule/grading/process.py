@@ -9,7 +9,6 @@ import builtins
 import contextlib
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -25,15 +24,7 @@ import numpy as np
 from deltarule.errors import one_line
 from deltarule.grading import launcher, worker
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.sandbox import (
-    CONTAINER_COPY,
-    CONTAINER_PACKAGES,
-    confined,
-    contained,
-    limited,
-    module_paths,
-    own_user,
-)
+from deltarule.grading.sandbox import own_user, start
 from deltarule.grading.source import Cell
 from deltarule.grading.submissions import Submission
 
@@ -139,34 +130,19 @@ class Worker:
     def _start(self, seconds: float) -> str:
         """Start a process; its statements run for so many seconds, after that definitions alone."""
         copy, private = self.folder / "submission", self.folder / "root"
-        environment = {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
-        environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment |= {"HOME": str(private), "TMPDIR": str(private), "MPLBACKEND": "agg", "USER": "nobody"}
-        code = Path(worker.__file__).read_text(encoding="utf-8")
-        is_contained = self.isolation not in ("", "landlock")
-        forbidden = tuple(self.assignment.forbid)
-        hidden = (
-            [f"{CONTAINER_PACKAGES}/{name}" for name in forbidden]
-            if is_contained
-            else map(str, module_paths(forbidden))
-        )
-        if is_contained:
-            self.container = f"deltarule-{secrets.token_hex(8)}"
-            memory = self.assignment.memory_limit_mb
-            words = contained(self.isolation, self.container, code, copy, private, memory)
-            environment = dict(os.environ)  # of the container program alone
-        else:
-            words = confined(code, copy, private, self.assignment.forbid) if self.isolation else limited(code)
+        code, forbidden = Path(worker.__file__).read_text(encoding="utf-8"), tuple(self.assignment.forbid)
+        started = start(self.isolation, code, copy, private, forbidden, self.assignment.memory_limit_mb)
+        self.container = started.container
         self.process = subprocess.Popen(
-            words,
+            started.words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=started.environment,
             start_new_session=True,
         )
         begin = {
-            "folder": CONTAINER_COPY if is_contained else str(copy),
+            "folder": started.folder,
             "file": self.submission.file,
             "cells": self.submission.cells,
             "seconds": seconds,
@@ -180,7 +156,7 @@ class Worker:
                 "CORE": 0,
             },
             "forbidden": self.assignment.forbid,
-            "hidden": () if self.isolation == "landlock" else tuple(hidden),
+            "hidden": started.hidden,
             "max_bytes": 0,
         }
         return self._ask(begin, seconds + 20)[1]  # for Python, NumPy and definitions

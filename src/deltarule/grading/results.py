@@ -1,7 +1,5 @@
 """The folder of pages and tables that is written of a record."""
 
-import csv
-import io
 import itertools
 import re
 from collections import Counter
@@ -17,7 +15,7 @@ from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.grading.record import RECORD, GradeRecord, SubmissionResult, format_points
 from deltarule.grading.roster import OVERRIDES, Person
-from deltarule.grading.systems import feedback_zips, format_number, gradebooks
+from deltarule.grading.systems import csv_text, feedback_zips, format_number, gradebooks
 from deltarule.json_files import read_json, write_json
 from deltarule.reports.formatting import load_template
 
@@ -38,7 +36,7 @@ def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = 
     """Write the table first, so that nothing which a page may meet can take it."""
     for name in ("students", "gradescope", "prairielearn"):
         make_folder(folder / name)
-    write_whole(folder / "grades.csv", csv_text(record))
+    write_whole(folder / "grades.csv", grades_csv(record))
     write_json(folder / RECORD, to_json(record))
     if not (folder / OVERRIDES).exists():
         write_whole(folder / OVERRIDES, "student,points,reason\n")
@@ -56,17 +54,15 @@ def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = 
     write_whole(folder / "class.html", class_page(record))
 
 
-def csv_text(record: GradeRecord) -> str:
+def grades_csv(record: GradeRecord) -> str:
     labels = [f"{check}: {array.name}" for check, array in record.submissions[0].arrays]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["student", "name", "id", "section", "points", "max_points", *labels, "remarks"])
+    rows = [["student", "name", "id", "section", "points", "max_points", *labels, "remarks"]]
     for result in record.submissions:
         points = [array.points for _, array in result.arrays]
         person = map(text_cell, (result.student, result.name, result.roster_id or result.id, result.section))
         numbers = map(format_number, (result.points, record.max_points, *points))
-        writer.writerow([*person, *numbers, text_cell(remarks(result))])
-    return text.getvalue()
+        rows.append([*person, *numbers, text_cell(remarks(result))])
+    return csv_text(rows)
 
 
 def text_cell(text: str) -> str:

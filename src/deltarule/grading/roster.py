@@ -246,6 +246,14 @@ def _days_late(result: SubmissionResult, person: Person, grace_minutes: float) -
     return math.ceil(seconds / 86400) if seconds > 60 * grace_minutes else 0
 
 
+def read_points(text: str) -> float:
+    """Points as people write them; what is no number is NaN, which is in no range."""
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
+
+
 def read_overrides(path: Path) -> list[Override]:
     """Read a teacher's own points; what is no number is refused here, before anything is graded."""
     if not path.exists():
@@ -255,11 +263,8 @@ def read_overrides(path: Path) -> list[Override]:
         if not {"student", "points"} <= row.keys():
             raise BadInput(f"{path} has the columns {', '.join(row)}; give it student, points and reason")
         student, text = row["student"], row["points"]
-        try:
-            points = float(text)
-        except ValueError:
-            points = math.nan
-        if not (math.isfinite(points) and points >= 0):
+        points = read_points(text)
+        if not 0 <= points < math.inf:
             raise BadInput(f"{path}: points must be a number from 0 up, got '{text}' for '{student}'")
         if student in overrides:
             raise BadInput(f"{path} has two rows of '{student}'; keep one")

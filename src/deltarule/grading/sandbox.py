@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -75,24 +76,57 @@ def _require_image(program: str) -> None:
         raise RunFailed(f"{program} cannot build the image {image_name()}: {reason}; see whether {program} runs")
 
 
-def contained(program: str, name: str, code: str, folder: Path, root: Path, memory_mb: float) -> list[str]:
-    """The words that start Python code in a container, which reads the submission's folder and writes into `root`."""
+@dataclass(frozen=True)
+class Start:
+    """The words that start Python code, and their environment.
+
+    folder     where the code finds its submission
+    hidden     paths of forbidden modules that it must not open, where no sandbox hides them
+    container  the name of its container, or ""
+    """
+
+    words: list[str]
+    environment: dict[str, str]
+    folder: str
+    hidden: tuple[str, ...] = ()
+    container: str = ""
+
+
+def start(
+    isolation: str, code: str, folder: Path, root: Path, forbidden: tuple[str, ...] = (), memory_mb: float = 512.0
+) -> Start:
+    """How Python code starts that reads a submission's `folder`, and writes into `root`, an empty one."""
+    is_contained = isolation not in ("", "landlock")
+    home = CONTAINER_ROOT if is_contained else str(root)
+    variables = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    variables |= {"HOME": home, "TMPDIR": home, "MPLBACKEND": "agg", "USER": "nobody"}
+    if is_contained:
+        name = f"deltarule-{secrets.token_hex(8)}"
+        words = _contained([isolation, "run", f"--name={name}"], folder, root, memory_mb, variables)
+        hidden = tuple(f"{CONTAINER_PACKAGES}/{module}" for module in forbidden)
+        return Start([*words, "python", "-I", "-B", "-c", code], dict(os.environ), CONTAINER_COPY, hidden, name)
+    environment = variables | {name: os.environ[name] for name in ("SYSTEMROOT", "PATH") if name in os.environ}
+    if isolation:
+        return Start(_confined(code, folder, root, forbidden), environment, str(folder))
+    return Start(_limited(code), environment, str(folder), tuple(map(str, module_paths(forbidden))))
+
+
+def _contained(begin: list[str], folder: Path, root: Path, memory_mb: float, variables: Mapping[str, str]) -> list[str]:
+    """The words up to the image of a container that reads the submission's folder and writes into `root`."""
     user: list[str] = []
     if sys.platform != "win32":
         numbers = os.getuid(), os.getgid()
         if numbers[0] == 0:
             numbers = NOBODY, NOBODY
             os.chown(root, *numbers)
-        elif program == "podman":
+        elif begin[0] == "podman":
             user = ["--userns=keep-id"]
         user.append(f"--user={numbers[0]}:{numbers[1]}")
     held = ["--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     limits = ["--pids-limit=64", f"--memory={memory_mb:.0f}m", "--cpus=1"]  # more needs more programs, as --init does
     folders = [f"--volume={folder}:{CONTAINER_COPY}:ro", f"--volume={root}:{CONTAINER_ROOT}"]
-    own = {"HOME": CONTAINER_ROOT, "TMPDIR": CONTAINER_ROOT, "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-    environment = [f"--env={key}={value}" for key, value in own.items()]
-    words = [program, "run", "--rm", "--interactive", f"--name={name}", *held, *limits, *user, *folders, *environment]
-    return [*words, image_name(), "python", "-I", "-B", "-c", code]
+    environment = [f"--env={key}={value}" for key, value in variables.items()]
+    return [*begin, "--rm", "--interactive", *held, *limits, *user, *folders, *environment, image_name()]
 
 
 @functools.cache
@@ -101,17 +135,14 @@ def missing_sandbox(isolation: str = "landlock") -> str:
     if isolation == "landlock" and platform.system() != "Linux":
         return "only Linux has Landlock"
     with tempfile.TemporaryDirectory(prefix="deltarule-sandbox-") as name:
-        code, folder = "import numpy", Path(name)
-        trial = f"deltarule-{secrets.token_hex(8)}"
-        is_landlock = isolation == "landlock"
-        words = (
-            confined(code, folder, folder) if is_landlock else contained(isolation, trial, code, folder, folder, 512)
+        begin = start(isolation, "import numpy", Path(name), Path(name))
+        done = subprocess.run(
+            begin.words, env=begin.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     return [f"status {done.returncode}", *done.stderr.splitlines()][-1] if done.returncode else ""
 
 
-def confined(code: str, folder: Path, root: Path, forbidden: Sequence[str] = ()) -> list[str]:
+def _confined(code: str, folder: Path, root: Path, forbidden: Sequence[str] = ()) -> list[str]:
     """The words that start Python code in the sandbox.
 
     It reads the submission's `folder`, and writes into `root`, an empty one; `forbidden` modules are not there.
@@ -123,7 +154,7 @@ def confined(code: str, folder: Path, root: Path, forbidden: Sequence[str] = ())
     return [sys.executable, "-I", "-B", launcher.__file__, str(user), str(root), code, *paths]
 
 
-def limited(code: str) -> list[str]:
+def _limited(code: str) -> list[str]:
     """The words that start Python code which only cannot reach other processes, on Linux."""
     is_linux = platform.system() == "Linux" and platform.machine() in launcher.CALLS
     return [sys.executable, "-I", "-B", *([launcher.__file__, "0", "/"] if is_linux else ["-c"]), code]

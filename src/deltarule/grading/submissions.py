@@ -161,26 +161,34 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
         yield path
         return
     with zipfile.ZipFile(path) as archive:
-        members = {PurePosixPath(info.filename.replace("\\", "/")): info for info in archive.infolist()}
-        tops = {name.parts[0] for name in members if name.parts}
-        is_export = any(name.name == "submission_metadata.yml" for name in members)
+        members = list(_members(archive))
+        tops = {name.parts[0] for name, _, _ in members}
+        is_export = any(name.name == "submission_metadata.yml" for name, _, _ in members)
         if not is_export and not any(one.fullmatch(top) for one in _FROM_SYSTEMS[:2] for top in tops):
             yield path  # one student's
             return
         with tempfile.TemporaryDirectory(prefix="deltarule-class-", ignore_cleanup_errors=True) as folder:
-            for name, info in members.items():
-                is_link = info.external_attr >> 28 == 0xA
-                if info.is_dir() or is_link or name.is_absolute() or ".." in name.parts or _is_foreign(name):
-                    continue
+            for name, info, time in members:
                 target = Path(folder, *name.parts)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with contextlib.suppress(zipfile.BadZipFile, RuntimeError, zlib.error):  # what could be read of it
                     with archive.open(info) as member, target.open("wb") as file:
                         shutil.copyfileobj(member, file)
-                with contextlib.suppress(ValueError, OverflowError):  # a date that does not exist
-                    time = datetime(*info.date_time).timestamp()
+                if time:
                     os.utime(target, (time, time))
             yield Path(folder, *tops) if is_export and len(tops) == 1 else Path(folder)
+
+
+def _members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
+    """The files that are taken from an archive, with their times; 0 for a date that does not exist."""
+    for info in archive.infolist():
+        name = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
+        is_link = info.external_attr >> 28 == 0xA
+        if not (info.is_dir() or is_link or name.is_absolute() or _is_foreign(name)):
+            time = 0.0
+            with contextlib.suppress(ValueError, OverflowError):
+                time = datetime(*info.date_time).timestamp()
+            yield name, info, time
 
 
 def _copy_number(name: str) -> int:
@@ -337,15 +345,8 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
     if path.suffix.lower() not in (".zip", ".whl", ".egg"):
         yield _target(name), path, path.stat().st_size, modified
         return
-    for info in _open_archive(path).infolist():
-        inner = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
-        is_link = info.external_attr >> 28 == 0xA
-        if not (info.is_dir() or is_link or inner.is_absolute() or _is_foreign(inner)):
-            try:
-                modified = datetime(*info.date_time).timestamp()
-            except ValueError:  # a date that does not exist
-                pass
-            yield _target(f"{name[:-4]}/{inner}"), Member(path, info), info.file_size, modified
+    for inner, info, time in _members(_open_archive(path)):
+        yield _target(f"{name[:-4]}/{inner}"), Member(path, info), info.file_size, time or modified
 
 
 def _target(name: str) -> str:

@@ -6,7 +6,7 @@ Each is a row of one table. Whoever adds a system adds a row, and its forms to t
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -67,6 +67,12 @@ def format_number(points: float) -> str:
     return f"{points:.10g}"
 
 
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
 def gradebooks(record: GradeRecord, people: Sequence["Person"]) -> Iterator[tuple[str, str]]:
     """The names and texts of the gradebook files to upload."""
     results = {result.row: result for result in record.submissions}
@@ -82,11 +88,9 @@ def gradebooks(record: GradeRecord, people: Sequence["Person"]) -> Iterator[tupl
             for key, filler in system.columns.items()
             if filler is not None or key.lower() in known
         }
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        rows = [list(columns)]
         if name == "canvas":
-            writer.writerow(["    Points Possible", *[""] * (len(columns) - 2), format_number(record.max_points)])
+            rows.append(["    Points Possible", *[""] * (len(columns) - 2), format_number(record.max_points)])
         for i, person in enumerate(people):
             values = {"name": person.name, "id": person.id, "section": person.section, "title": record.title}
             values |= {"max": format_number(record.max_points), "points": ""}
@@ -94,11 +98,11 @@ def gradebooks(record: GradeRecord, people: Sequence["Person"]) -> Iterator[tupl
                 numbers = {"points": result.points, "lost": result.lost, "raw": result.earned}
                 values |= {key: format_number(number) for key, number in numbers.items()}
             computed = ("points", "max", "lost", "raw")
-            cells = ("" if filler in computed else person.row.get(key.lower(), "") for key, filler in columns.items())
-            writer.writerow(
-                cell or values.get(filler or "", "") for cell, filler in zip(cells, columns.values(), strict=True)
-            )
-        yield f"{name}.csv", text.getvalue()
+            cells = {
+                key: "" if filler in computed else person.row.get(key.lower(), "") for key, filler in columns.items()
+            }
+            rows.append([cell or values.get(columns[key] or "", "") for key, cell in cells.items()])
+        yield f"{name}.csv", csv_text(rows)
 
 
 def feedback_zips(
