@@ -16,6 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "docstrings",
+    "landmarks",
     "assignments",
     "commands",
     "lessons",

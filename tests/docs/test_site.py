@@ -121,6 +121,12 @@ def test_an_id_stands_once_on_a_page(site: Path) -> None:
         assert [one for one, times in ids.items() if times > 1] == [], page.name
 
 
+def test_side_columns_and_captions_are_told_apart_by_a_screen_reader(site: Path) -> None:
+    html = (site / "index.html").read_text(encoding="utf-8")
+    assert len(set(re.findall(r'<aside class="[\w-]+" aria-label="([^"]+)">', html))) == html.count("<aside") == 2
+    assert html.count('role="heading"') == html.count('role="heading" aria-level="2"') > 0
+
+
 def test_what_is_quoted_as_wrong_has_no_number_of_ours(site: Path) -> None:
     html = (site / "derivations" / "two-layer-network.html").read_text(encoding="utf-8")
     assert re.findall(r'class="eqno">\((\d+)\)', html) == ["1", "2", "3", "4"] and 'id="equation-wrong-7"' in html
