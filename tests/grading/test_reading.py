@@ -149,6 +149,11 @@ FOLDERS: dict[str, Content] = {
         "z.ipynb": notebook("import import_ipynb, os\nfrom a import *", OTHERS),
         "a.ipynb": notebook("%matplotlib inline", FORWARD_ONLY),
     },
+    "a notebook of a package": {
+        "z.ipynb": notebook("from ipynb.fs.full.a import linear_forward", OTHERS),
+        "a.ipynb": notebook(FORWARD_ONLY),
+    },
+    "a script with a space": {"a.ipynb": notebook('%run "my helpers.py"', OTHERS), "my helpers.py": FORWARD_ONLY},
     "a main guard in a notebook": {
         "hw.ipynb": notebook("if __name__ == '__main__':\n    import numpy as np", NEEDED[20:])
     },

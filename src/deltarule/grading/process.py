@@ -285,7 +285,8 @@ def public_text(text: str, names: Container[str] = (), numbers: Container[str] |
 
     shown, end = "", 0
     for i, part in enumerate(match.groups(), 1):
-        is_strange = re.search(r"[^\W\d]", part) and part not in names and part not in _TYPES
+        is_own = part in _TYPES or all(piece in names for piece in part.split("."))
+        is_strange = re.search(r"[^\W\d]", part) and not is_own and part not in names
         shown += match.string[end : match.start(i)] + (HIDDEN if is_strange else re.sub(r"\d+", show, part))
         end = match.end(i)
     return shown + match.string[end:]

@@ -23,7 +23,7 @@ _RUNS_HERE = re.compile(r"^(\s*)%%(?:time|capture|prun)\b.*|%(?:time|prun)\b[ \t
 """Magics that run their code as if they were not there; others run it elsewhere, or as no Python."""
 _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
 _IMPORTED = re.compile(
-    r"^from[ \t]+([\w.]+)[ \t]+import\b|run_line_magic\('run', '[^'\n]*?(\w+)(?:\.py|\.ipynb)?'", re.M
+    r"^from[ \t]+([\w.]+)[ \t]+import\b|run_line_magic\('run', '[^'\n]*?([\w ]+)(?:\.py|\.ipynb)?\"?'", re.M
 )
 _COMMENT = re.compile(r"#.*|(\"\"\"|''')[\s\S]*?\1")
 _NAME = re.compile(r"\b[^\W\d]\w*")

@@ -15,6 +15,7 @@ import linecache
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -30,6 +31,7 @@ CONTINUES = re.compile(r"[\s)\]}#]|(else|elif|except|finally)\b")
 CELLS = set()
 """The names under which the code of a submission is compiled."""
 DEFINITIONS = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.If, ast.Try
+NOTEBOOK_IMPORTERS = "import_ipynb", "nbimporter", "ipynb", "ipynb.fs", "ipynb.fs.full", "ipynb.fs.defs"
 DTYPE = re.compile(r"[<>|=]([fiubc]|U)\d+")
 """Numbers, truth values and texts: no objects, which would run code when they are read."""
 
@@ -145,7 +147,7 @@ class Shell:
 
     def run_line_magic(self, name, line, *_):
         if name == "run":
-            file = next(word for word in line.split() if not word.startswith("-")).strip("'\"")
+            file = next(word for word in shlex.split(line) if not word.startswith("-"))
             file = file.removesuffix(".ipynb").removesuffix(".py") + ".py"  # beside a notebook lies its code
             with open(file, encoding="utf-8") as opened:
                 exec(compile(opened.read(), file, "exec"), self.namespace)
@@ -375,8 +377,9 @@ def main():
     refuse_imports(begin["forbidden"], begin["hidden"])
     for generator in (random, np.random):
         generator.seed(1847)  # what a submission draws without a seed of its own is the same every time it is graded
-    for name in ("import_ipynb", "nbimporter"):  # beside a notebook lies its code, which is imported without them
+    for name in NOTEBOOK_IMPORTERS:  # beside a notebook lies its code, which is imported without them
         sys.modules[name] = type(sys)(name)
+        sys.modules[name].__path__ = [os.getcwd()]
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder, os.path.dirname(folder)]))
     package, _, file = f"submission/{begin['file']}".rpartition("/")  # of `from .layers import forward`
     namespace, errors = load(begin["cells"], file, package.replace("/", "."), begin["seconds"], begin["skipped"])
