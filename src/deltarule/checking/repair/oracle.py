@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
+from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at, sample_lines
+from deltarule.checking.numerics.probes import rough_size
+from deltarule.checking.numerics.reference_gradient import measure_lines
 from deltarule.checking.user_code.arrays import match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import DeltaruleError
@@ -25,8 +27,8 @@ from deltarule.problem.problem import Floats
 
 Mask = NDArray[np.bool_]
 Arrangement = Callable[[], AbstractContextManager[Any]]
-MAX_ENTRIES = 300
-"""Entries of an array that are measured at a further point."""
+MAX_ENTRIES = 600
+"""Entries that are measured at a further point."""
 SECONDS_A_POINT = 1.0
 
 
@@ -160,37 +162,18 @@ def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[P
 
 
 def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
-    """A point with its gradient by central differences of two widths, for as many entries as a second allows."""
+    """A point with its gradient by differences, for as many entries as about a second allows."""
     with arranged():
+        begin = thread_time()
         loss = loss_at(code, code.start)
-        is_float64 = all(start.dtype == np.float64 for start in code.start)
-        step = 2.0**-17 if is_float64 else 2.0**-8
-        end = thread_time() + SECONDS_A_POINT
-        truth, doubt = [], []
-        for i, start in enumerate(code.start):
-            slopes, unsure = np.full(start.shape, np.nan), np.zeros(start.shape)
-            order = np.random.default_rng(i).permutation(start.size)[:MAX_ENTRIES]
-            for entry in order:
-                if thread_time() > end and np.isfinite(slopes).sum() >= 20:
-                    break
-                (wide, bend), (narrow, small_bend) = (_slope(code, i, entry, width * step, loss) for width in (4, 1))
-                is_at_kink = small_bend > 0.5 * bend and small_bend > 1e-4 * abs(narrow) + 1e-7 * abs(loss)
-                if abs(wide - narrow) <= 1e-3 * abs(narrow) + 1e-6 * abs(loss) and not is_at_kink:
-                    slopes.flat[entry], unsure.flat[entry] = narrow, abs(wide - narrow)
-            truth.append(slopes)
-            doubt.append(unsure)
+        affordable = SECONDS_A_POINT / (8 * max(thread_time() - begin, 1e-5))
+        lines = sample_lines(code, int(np.clip(affordable, 20, MAX_ENTRIES)))
+        slopes = measure_lines(lines, rough_size(code, loss)).differences
+    truth, doubt = ([np.full(start.shape, value) for start in code.start] for value in (np.nan, 0.0))
+    for n, (i, entry) in enumerate(lines.lines):
+        if entry >= 0 and not slopes.kink[n] and np.isfinite(slopes.doubt[n]):
+            truth[i].flat[entry], doubt[i].flat[entry] = slopes.value[n], slopes.doubt[n]
     return Point(code, truth, loss, arranged, doubt=doubt)
-
-
-def _slope(code: Code, i: int, entry: int, step: float, middle: float) -> tuple[float, float]:
-    """The derivative by central differences, and by how much the slopes on both sides differ."""
-    losses, step = [], float(step * max(1, abs(code.start[i].flat[entry])))
-    for sign in (1, -1):
-        values = [start.copy() for start in code.start]
-        values[i].flat[entry] += sign * step
-        losses.append((loss_at(code, values), float(values[i].flat[entry])))
-    width = losses[0][1] - losses[1][1]
-    return (losses[0][0] - losses[1][0]) / width, abs(losses[0][0] + losses[1][0] - 2 * middle) * 2 / width
 
 
 def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
