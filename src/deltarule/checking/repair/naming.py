@@ -26,7 +26,6 @@ _SLOPE = re.compile(r"grad|deriv|prime|slope")
 _TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
 _PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
 _REDUCTIONS = ("sum", "mean", "max", "average")
-_TURNED_OVER = {ast.Gt: (ast.LtE, ast.Lt), ast.GtE: (ast.Lt, ast.LtE)}
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def _by_trees(old: ast.AST, new: ast.AST, facts: Facts) -> str:
         above.append(old)
         old, new = different[0]
     if isinstance(old, ast.operator) and isinstance(new, ast.operator):
-        whole = above[-1]
-        return _by_operator(whole, old, new, facts)
+        return _by_operator(above[-1], old, new, facts)
     if isinstance(old, ast.expr) and isinstance(new, ast.expr):
         return _by_expressions(old, new, above, facts)
     return ""
@@ -143,10 +141,7 @@ def _by_operator(whole: ast.AST, old: ast.operator, new: ast.operator, facts: Fa
     if isinstance(old, signs) and isinstance(new, signs):
         if isinstance(whole, ast.BinOp) and _is_penalty(whole.right, facts):
             return "penalty_factor"
-        text = ast.unparse(whole)
-        return _of_part_with_sign(text)
-    if isinstance(old, ast.Mult) and isinstance(new, signs):
-        return "path_missing"
+        return _of_part_with_sign(ast.unparse(whole))
     return "scale_missing" if isinstance(old, scales) and isinstance(new, scales) else ""
 
 
@@ -245,10 +240,7 @@ def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) 
     gone, added = _only_in(_terms(old), _terms(new)), _only_in(_terms(new), _terms(old))
     turned = [Counter((sign, ast.unparse(node)) for sign, node in part) for part in ([(-s, n) for s, n in gone], added)]
     if turned[0] == turned[1]:
-        is_all = len(gone) == len(_terms(old))
-        if all(_is_penalty(node, facts) for _, node in gone):
-            return "penalty_factor"
-        return _by_sign(old, above) if is_all else _of_part_with_sign(ast.unparse(old))
+        return _by_sign(old, above) if len(gone) == len(_terms(old)) else _of_part_with_sign(ast.unparse(old))
     if _is_slope(old, facts) and _is_slope(new, facts):
         return _by_slopes(old, new)
     if not gone:
@@ -261,12 +253,7 @@ def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) 
         is_step = facts.is_parameter(ast.unparse(new)) and all(_is_gradient_in(text) for text in texts)
         return "updated_weights" if is_step else ""
     if len(gone) == len(added) == 1 and gone[0][0] == added[0][0]:
-        if _is_penalty(gone[0][1], facts) and _is_penalty(added[0][1], facts):
-            return "penalty_factor"
-        of_parts = _by_expressions(gone[0][1], added[0][1], [*above, old], facts)
-        return of_parts
-    if re.search(r"\(1 - \w+\)", ast.unparse(old)) and any(_method(one) == "sum" for one in ast.walk(new)):
-        return "softmax_elementwise"
+        return _by_expressions(gone[0][1], added[0][1], [*above, old], facts)
     if len(_terms(old)) == 1:  # a product in the place of one of its factors
         return _by_factors(old, new, above, facts)
     return ""
@@ -308,9 +295,7 @@ def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST],
             return "softmax_elementwise"
     if sign < 0 and re.search(r"mean|sum|avg", text):
         return "batch_norm_constants"
-    if facts.is_number(text):
-        return "other_derivative" if any(isinstance(one, ast.Call) for one in above) else ""
-    return "" if facts.is_parameter(text) else "path_missing"
+    return "" if facts.is_number(text) or facts.is_parameter(text) else "path_missing"
 
 
 def _is_penalty(term: ast.expr, facts: Facts) -> bool:
@@ -378,20 +363,14 @@ def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts
     if all(slopes):
         joined = [" * ".join(ast.unparse(node) for _, node in part) for part in (gone, added)]
         return _by_slopes(*(ast.parse(text, mode="eval").body for text in joined))
-    if {ast.unparse(node) for _, node in gone + added} == {"-1"}:
+    if set(changed) == {"-1"}:
         return _by_sign(old, above)
-    if len(added) == 1 and slopes[0] == [] and f"1 - {changed[0]}" in ast.unparse(old):
-        return "derivative_missing"
-    if not gone and len(added) == 1 and re.search(rf"\b{re.escape(changed[0])} \*\* ", ast.unparse(old)):
-        return "power_rule"
     if not gone and added:
         return _by_new_factors(added, old, facts, 1)
     if gone and not added:
         return _by_new_factors([(-power, node) for power, node in gone], old, facts, -1)
     if len(gone) == len(added) == 1:
         return _by_pair(gone[0], added[0], above, facts)
-    if slopes[1] and len(gone) <= 1:
-        return "other_derivative" if gone else "derivative_missing"
     return ""
 
 
@@ -400,7 +379,7 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
     if any(_is_slope(node, facts) for _, node in factors):
         return "derivative_missing" if direction > 0 else "derivative_twice"
     if len(factors) > 1:
-        return "derivative_missing" if direction > 0 and all(facts.is_mask(node) for _, node in factors) else ""
+        return ""
     power, node = factors[0]
     text = ast.unparse(node)
     if text in ("2", "0.5", "2.0"):
@@ -445,19 +424,14 @@ def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: lis
         return "factor_two" if ratio in (2, 0.5) else "power_rule" if _is_exponent(gone[1], above) else "scale_missing"
     if new in (f"{old} ** 2", f"{old} * {old}"):
         return "other_derivative" if _is_within_slope(above) else "power_rule"
-    if isinstance(gone[1], ast.BinOp) and isinstance(added[1], ast.BinOp):
-        if isinstance(gone[1].op, ast.MatMult) and isinstance(added[1].op, ast.MatMult):
-            return _by_products(gone[1], added[1], above, facts)
-        if isinstance(gone[1].op, ast.Pow) and isinstance(added[1].op, ast.Pow):
-            return "power_rule"
+    if _sides(gone[1]) and _sides(gone[1]) == _sides(added[1]):
+        return "transposed"
     if isinstance(gone[1], ast.Subscript | ast.Name) and new.endswith(f"({old})") and not _is_gradient(old):
         return "derivative_of_z"
     if isinstance(gone[1], ast.Call) and old.endswith(f"({new})") and _is_within_slope(above):
         return "derivative_at_output"
-    if _COUNT.fullmatch(old) and _COUNT.fullmatch(new) or facts.is_number(old) and facts.is_number(new):
+    if facts.is_number(old) and facts.is_number(new):
         return "scale_missing"
-    if facts.is_mask(gone[1]) and facts.is_mask(added[1]):
-        return "other_mask"
     is_name = all(isinstance(node, ast.Name | ast.Attribute | ast.Subscript) for _, node in (gone, added))
     if not is_name:
         return ""
@@ -470,10 +444,11 @@ def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: lis
     return "" if _is_gradient(old) or _is_gradient(new) else "wrong_input"
 
 
-def _by_products(old: ast.BinOp, new: ast.BinOp, above: list[ast.AST], facts: Facts) -> str:
-    """A matrix product with its factors exchanged, or another one."""
-    sides = [{ast.unparse(side).replace(".T", "") for side in (one.left, one.right)} for one in (old, new)]
-    return "transposed" if sides[0] == sides[1] else ""
+def _sides(node: ast.expr) -> set[str]:
+    """The factors of a matrix product, without their transposes."""
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.MatMult):
+        return set()
+    return {ast.unparse(side).replace(".T", "") for side in (node.left, node.right)}
 
 
 def _number(node: ast.expr) -> float:

@@ -22,11 +22,14 @@ from deltarule.checking.numerics.probes import rough_size
 from deltarule.checking.numerics.reference_gradient import measure_lines
 from deltarule.checking.user_code.arrays import match_shape
 from deltarule.checking.user_code.callables import Code
+from deltarule.checking.user_code.references import containers_of, items_of
 from deltarule.errors import DeltaruleError
 from deltarule.problem.problem import Floats
 
 Mask = NDArray[np.bool_]
 Arrangement = Callable[[], AbstractContextManager[Any]]
+Item = tuple[Any, Callable[[Any], None]]
+"""What a container of the program holds, and what puts another value there."""
 MAX_ENTRIES = 600
 """Entries that are measured at a further point."""
 SECONDS_A_POINT = 1.0
@@ -178,62 +181,33 @@ def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
 
 def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
     """Ways to take a sample away from the data that functions read: the most frequent length is the samples'."""
-    holders = _holders(functions, code)
+    found = {id(one): one for root in (*functions, *code.roots) for one in containers_of(root)}
+    items = [item for container in found.values() for item in items_of(container)]
     own = {id(leaf) for leaf in (code.store.read() if code.store else ())}
     taken = {start.shape for start in code.start}
-    values = [value for table in holders for value in table.values() if isinstance(value, np.ndarray) and value.ndim]
-    arrays = [value for value in values if id(value) not in own and value.shape not in taken]
+    values = {id(value): value for value, _ in items if isinstance(value, np.ndarray) and value.ndim}
+    arrays = [value for value in values.values() if id(value) not in own and value.shape not in taken]
     lengths = Counter(len(array) for array in arrays if len(array) > 2)
     columns = Counter(array.shape[-1] for array in arrays if array.ndim > 1 and array.shape[-1] > 2)
     for length, _ in lengths.most_common(2):
-        yield partial(_shortened, holders, length, 0, taken)
+        yield partial(_shortened, items, length, 0, taken)
     for length, _ in columns.most_common(1):
-        yield partial(_shortened, holders, length, -1, taken)
-
-
-def _holders(functions: Sequence[FunctionType], code: Code) -> list[dict[str, Any]]:
-    """The tables of names that functions read: their globals, cells, and the attributes of objects that they use."""
-    tables: dict[int, Any] = {id(f.__globals__): f.__globals__ for f in functions}
-    for f in functions:
-        for cell in f.__closure__ or ():
-            with suppress(ValueError):
-                tables[id(cell)] = _CellTable(cell)
-                if hasattr(cell.cell_contents, "__dict__") and not callable(cell.cell_contents):
-                    tables[id(cell.cell_contents)] = vars(cell.cell_contents)
-    for root in code.roots:
-        if hasattr(root, "__dict__") and not callable(root):
-            tables[id(root)] = vars(root)
-    return list(tables.values())
-
-
-class _CellTable(dict[str, Any]):
-    """The variable of a closure, as a table of one name."""
-
-    def __init__(self, cell: Any) -> None:
-        super().__init__(content=cell.cell_contents)
-        self.cell = cell
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        super().__setitem__(name, value)
-        self.cell.cell_contents = value
+        yield partial(_shortened, items, length, -1, taken)
 
 
 @contextmanager
-def _shortened(holders: Sequence[dict[str, Any]], n: int, axis: int, skip: set[tuple[int, ...]]) -> Iterator[None]:
-    before = []
-    for table in holders:
-        for name, value in list(table.items()):
-            shorter: Any
-            if isinstance(value, np.ndarray) and value.ndim and value.shape[axis] == n and value.shape not in skip:
-                shorter = value[:-1] if axis == 0 else value[..., :-1]
-            elif type(value) is int and value == n:
-                shorter = n - 1
-            else:
-                continue
-            before.append((table, name, value))
-            table[name] = shorter
+def _shortened(items: Sequence[Item], n: int, axis: int, skip: set[tuple[int, ...]]) -> Iterator[None]:
+    changed = []
+    for value, assign in items:
+        if isinstance(value, np.ndarray) and value.ndim and value.shape[axis] == n and value.shape not in skip:
+            assign(value[:-1] if axis == 0 else value[..., :-1])
+        elif type(value) is int and value == n:
+            assign(n - 1)
+        else:
+            continue
+        changed.append((value, assign))
     try:
         yield
     finally:
-        for table, name, value in before:
-            table[name] = value
+        for value, assign in changed:
+            assign(value)
