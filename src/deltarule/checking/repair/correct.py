@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from time import thread_time
 from typing import Any
 
+import numpy as np
+
 from deltarule.checking.corrections import Correction, LineChange
 from deltarule.checking.repair import labels
-from deltarule.checking.repair.edits.expressions import evaluate
+from deltarule.checking.repair.edits.pieces import evaluate
 from deltarule.checking.repair.naming import Facts, name_of
 from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Edit
 from deltarule.checking.repair.safety import no_effects
 from deltarule.checking.repair.search import SECONDS, Repair, Search
+from deltarule.checking.repair.trials import Trials
 from deltarule.checking.repair.wording import line_changes, source_of
 from deltarule.checking.user_code.callables import Code
 from deltarule.problem.problem import Floats
@@ -37,18 +40,21 @@ def find_correction(
     """
     if seconds <= 0:
         return None
-    return quietly(lambda: _find(Search(code, list(truth), others, shorter, seconds)))
+    return quietly(lambda: _find(Trials(code, list(truth), others, shorter), seconds))
 
 
-def _find(search: Search) -> Correction | None:
-    repairs = search.run()
-    try:
-        with no_effects():
-            if search.mixed_samples is not None:
-                return _mixed_samples(search.mixed_samples)
+def _find(trials: Trials, seconds: float) -> Correction | None:
+    if not trials.points or not any(np.nan_to_num(array).any() for array in trials.points[0].truth):
+        return None
+    search = Search(trials, seconds)
+    with no_effects():
+        try:
+            repairs = search.run()
+            if search.where.mixed_samples is not None:
+                return _mixed_samples(search.where.mixed_samples)
             return _describe(search, repairs) if repairs else _describe_first_wrong(search)
-    finally:
-        search.state.restore()
+        finally:
+            trials.state.restore()
 
 
 def _mixed_samples(place: Place) -> Correction:
@@ -69,10 +75,10 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
         if len(own) == 1 and own[0] not in changes and own[0] not in other_changes:
             other_changes.append(own[0])
     meaning = _meaning(search, last) if len(best.edits) == 1 else None
-    count = len(search.code.names)
+    count = len(search.trials.code.names)
     proof = "with it both arrays are right" if count == 2 else f"with it all {count} arrays are right"
     if count == 1:
-        proof = f"with it the gradient of {search.code.names[0]} is right"
+        proof = f"with it the gradient of {search.trials.code.names[0]} is right"
     return Correction(
         file=first.file.path,
         line=changes[0].line,
@@ -87,10 +93,10 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
 
 def _facts(search: Search, edit: Edit) -> Facts:
     """What the name of a mistake is read off, beside the lines that change."""
-    near = [one for one in search.places if one.file is edit.file and one.line == edit.line]
+    near = [one for one in search.where.places if one.file is edit.file and one.line == edit.line]
     place = next((one for one in near if ast.unparse(one.node) == edit.old), near[0] if near else None)
     if place is None:
-        return Facts(search.code.names)
+        return Facts(search.trials.code.names)
     is_backward = place.function.gradient_lines and not place.function.loss_lines
     inputs = [one.arg for one in place.function.node.args.args if one.arg not in ("self", "cls")] if is_backward else []
 
@@ -100,7 +106,7 @@ def _facts(search: Search, edit: Edit) -> Facts:
         except Exception:  # a text that has no value there
             return None
 
-    return Facts(search.code.names, tuple(inputs), value_of)
+    return Facts(search.trials.code.names, tuple(inputs), value_of)
 
 
 @contextmanager
@@ -119,7 +125,7 @@ def _in_tree(edit: Edit) -> Iterator[None]:
 
 def _meaning(search: Search, edit: Edit) -> labels.Label | None:
     """Which forward value's gradient the corrected line computes."""
-    program, point = search.program, search.points[0]
+    program, point = search.trials.program, search.trials.points[0]
     end = thread_time() + SECONDS_FOR_WORDS
     with _in_tree(edit):
         changed = edit.changes[0].new
@@ -141,7 +147,7 @@ def _meaning(search: Search, edit: Edit) -> labels.Label | None:
 
 def _describe_first_wrong(search: Search) -> Correction | None:
     """The line of the mistake, where no correction was found."""
-    labelling = search.labelling
+    labelling = search.where.labelling
     suspects = labelling.suspects if labelling is not None and not search.kept else []
     if not suspects or labelling is None or suspects[0].statement is None:
         return None

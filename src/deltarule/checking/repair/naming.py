@@ -15,6 +15,17 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.corrections import LineChange
+from deltarule.checking.repair.differences import (
+    REDUCTIONS,
+    arguments_of,
+    children_of,
+    factors_of,
+    method_of,
+    only_in,
+    parse_line,
+    terms_of,
+    variables_of,
+)
 from deltarule.checking.repair.program import Edit
 
 _GRADIENT = re.compile(r"(d|grad|delta|g)([A-Z_]|\d|[a-z]{0,6}\d?$)|.*(grad|delta|upstream|dout)")
@@ -25,7 +36,6 @@ _COUNT = re.compile(r"len\(.+\)|.+\.shape\[-?\d\]|.+\.size|[nNmMbB]|(self\.)?(ba
 _SLOPE = re.compile(r"grad|deriv|prime|slope")
 _TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
 _PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
-_REDUCTIONS = ("sum", "mean", "max", "average")
 
 
 @dataclass(frozen=True)
@@ -68,47 +78,16 @@ def name_of(edit: Edit, changes: Sequence[LineChange], facts: Facts) -> str:
         return "exchanged" if "return" in edit.old else ""
     if re.search(r"\] = -1(\.0)?( / \w+)?$", changes[0].old) and ".sum(" in changes[0].new:
         return "hinge_count"
-    old, new = (_parsed(text) for text in (changes[0].old, changes[0].new))
+    old, new = (parse_line(text) for text in (changes[0].old, changes[0].new))
     return "" if old is None or new is None else _by_trees(old, new, facts)
-
-
-def _parsed(line: str) -> ast.AST | None:
-    for text in (line, f"{line} pass", f"{line}\n    pass"):
-        try:
-            return _PlainForm().visit(ast.parse(text))
-        except SyntaxError:
-            continue
-    return None
-
-
-class _PlainForm(ast.NodeTransformer):
-    """np.sum(x, axis=0) as x.sum(0), np.dot(a, b) as a @ b: one form for what means the same."""
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        node.args += [one.value for one in node.keywords if one.arg == "axis"]
-        node.keywords = [one for one in node.keywords if one.arg not in ("axis", "keepdims")]
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if isinstance(node.func, ast.Attribute) and node.args:
-            is_library = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy", "jnp", "torch")
-            if name in ("dot", "matmul") and len(node.args) in (1, 2):
-                left, right = node.args if is_library and len(node.args) == 2 else (node.func.value, node.args[0])
-                return ast.BinOp(left, ast.MatMult(), right)
-            if name in _REDUCTIONS and is_library:
-                node.func.value = node.args.pop(0)
-        return node
-
-    def visit_Tuple(self, node: ast.Tuple) -> ast.Tuple:
-        self.generic_visit(node)
-        return ast.Tuple(node.elts, ast.Load())
 
 
 def _by_trees(old: ast.AST, new: ast.AST, facts: Facts) -> str:
     """Compare down to the smallest part that differs; `above` are the nodes around it, the outermost first."""
     above: list[ast.AST] = []
     while type(old) is type(new) and not isinstance(old, ast.Constant | ast.Name):
-        pairs = list(zip(_children(old), _children(new), strict=False))
-        if len(list(_children(old))) != len(list(_children(new))):
+        pairs = list(zip(children_of(old), children_of(new), strict=False))
+        if len(list(children_of(old))) != len(list(children_of(new))):
             break
         different = [(one, other) for one, other in pairs if ast.dump(one) != ast.dump(other)]
         if len(different) != 1 or isinstance(different[0][0], ast.cmpop) or _is_leaf(old, *different[0]):
@@ -132,10 +111,6 @@ def _is_leaf(node: ast.AST, old: ast.AST, new: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr != "T" and isinstance(node.value, ast.Name)
 
 
-def _children(node: ast.AST) -> list[ast.AST]:
-    return [child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)]
-
-
 def _by_operator(whole: ast.AST, old: ast.operator, new: ast.operator, facts: Facts) -> str:
     signs, scales = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
     if isinstance(old, signs) and isinstance(new, signs):
@@ -147,7 +122,7 @@ def _by_operator(whole: ast.AST, old: ast.operator, new: ast.operator, facts: Fa
 
 def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     around = above[-1] if above else None
-    if isinstance(around, ast.Call) and _method(around) in _REDUCTIONS and old in around.args:
+    if isinstance(around, ast.Call) and method_of(around) in REDUCTIONS and old in around.args:
         return "wrong_axis"
     if isinstance(around, ast.Call) and _SLOPE.search(ast.unparse(around.func)):
         return _by_variables(ast.unparse(old), ast.unparse(new))
@@ -169,14 +144,14 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
     if any(isinstance(node, ast.Slice) for node in above[-2:]) or isinstance(around, ast.Subscript):
         is_step = {ast.unparse(old), ast.unparse(new)} <= {"-1", "1"}
         return "kernel_not_flipped" if is_step else ""
-    if _method(old) == _method(new) != "" and ast.dump(_arguments(old)) == ast.dump(_arguments(new)):
+    if method_of(old) == method_of(new) != "" and ast.dump(arguments_of(old)) == ast.dump(arguments_of(new)):
         inside = [one.func.value for one in (old, new)]  # type: ignore[attr-defined]
         is_turned = ast.unparse(inside[0]).removesuffix(".T") == ast.unparse(inside[1]).removesuffix(".T")
         return "wrong_axis" if is_turned else _by_expressions(inside[0], inside[1], [*above, old], facts)
     reduction = _by_reduction(old, new)
     if reduction:
         return reduction
-    of_old, of_new = _terms(old), _terms(new)
+    of_old, of_new = terms_of(old), terms_of(new)
     if len(of_old) > 1 or len(of_new) > 1:
         return _by_terms(old, new, above, facts)
     return _by_factors(old, new, above, facts)
@@ -184,63 +159,24 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
 
 def _by_reduction(old: ast.expr, new: ast.expr) -> str:
     """A sum or mean that is new, gone, or in the place of the other."""
-    names = [_method(one) for one in (old, new)]
+    names = [method_of(one) for one in (old, new)]
     if names in (["mean", "sum"], ["sum", "mean"]):
         return "mean_twice" if names[0] == "mean" else "mean_missing"
-    inside = [ast.unparse(one.func.value) if _method(one) else "" for one in (old, new)]  # type: ignore[attr-defined]
+    inside = [ast.unparse(one.func.value) if method_of(one) else "" for one in (old, new)]  # type: ignore[attr-defined]
     if names[1] == "sum" and inside[1] == ast.unparse(old):
         return "not_summed"
     if names[0] in ("sum", "mean") and inside[0] == ast.unparse(new):
         return "summed_early"
-    if set(names) <= set(_REDUCTIONS) and names[0] == names[1] and inside[0] == inside[1]:
+    if set(names) <= set(REDUCTIONS) and names[0] == names[1] and inside[0] == inside[1]:
         return "wrong_axis"
     return ""
 
 
-def _method(node: ast.AST) -> str:
-    """The name of the method that an expression calls, or ""."""
-    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-
-
-def _arguments(call: ast.AST) -> ast.Tuple:
-    return ast.Tuple([*call.args, *(one.value for one in call.keywords)], ast.Load())  # type: ignore[attr-defined]
-
-
-def _terms(node: ast.expr, sign: int = 1) -> list[tuple[int, ast.expr]]:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        of_right = sign if isinstance(node.op, ast.Add) else -sign
-        return [*_terms(node.left, sign), *_terms(node.right, of_right)]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _terms(node.operand, -sign)
-    return [(sign, node)]
-
-
-def _factors(node: ast.expr, power: int = 1) -> list[tuple[int, ast.expr]]:
-    """The factors of a product, a divisor with the power −1."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
-        of_right = power if isinstance(node.op, ast.Mult) else -power
-        return [*_factors(node.left, power), *_factors(node.right, of_right)]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return [(power, ast.Constant(-1)), *_factors(node.operand, power)]
-    return [(power, node)]
-
-
-def _only_in(these: list[tuple[int, ast.expr]], those: list[tuple[int, ast.expr]]) -> list[tuple[int, ast.expr]]:
-    left = Counter((sign, ast.unparse(node)) for sign, node in those)
-    found = []
-    for sign, node in these:
-        key = sign, ast.unparse(node)
-        left[key] -= 1
-        if left[key] < 0:
-            found.append((sign, node))
-    return found
-
-
 def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
-    gone, added = _only_in(_terms(old), _terms(new)), _only_in(_terms(new), _terms(old))
+    gone, added = only_in(terms_of(old), terms_of(new)), only_in(terms_of(new), terms_of(old))
     turned = [Counter((sign, ast.unparse(node)) for sign, node in part) for part in ([(-s, n) for s, n in gone], added)]
     if turned[0] == turned[1]:
-        return _by_sign(old, above) if len(gone) == len(_terms(old)) else _of_part_with_sign(ast.unparse(old))
+        return _by_sign(old, above) if len(gone) == len(terms_of(old)) else _of_part_with_sign(ast.unparse(old))
     if _is_slope(old, facts) and _is_slope(new, facts):
         return _by_slopes(old, new)
     if not gone:
@@ -254,7 +190,7 @@ def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) 
         return "updated_weights" if is_step else ""
     if len(gone) == len(added) == 1 and gone[0][0] == added[0][0]:
         return _by_expressions(gone[0][1], added[0][1], [*above, old], facts)
-    if len(_terms(old)) == 1:  # a product in the place of one of its factors
+    if len(terms_of(old)) == 1:  # a product in the place of one of its factors
         return _by_factors(old, new, above, facts)
     return ""
 
@@ -300,7 +236,7 @@ def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST],
 
 def _is_penalty(term: ast.expr, facts: Facts) -> bool:
     """Whether a term has nothing but a parameter, or its signs, and numbers."""
-    factors = [ast.unparse(node) for _, node in _factors(term)]
+    factors = [ast.unparse(node) for _, node in factors_of(term)]
     of_parameters = [one for one in factors if facts.is_parameter(re.sub(r"^\w+\.sign\((.*)\)$", r"\1", one))]
     rest = [one for one in factors if one not in of_parameters]
     are_numbers = all(_COUNT.fullmatch(one) or re.fullmatch(r"[\w.]+", one) for one in rest)
@@ -317,7 +253,7 @@ def _is_slope(node: ast.expr, facts: Facts) -> bool:
 
 def _by_slopes(old: ast.expr, new: ast.expr) -> str:
     """The same derivative of another value, or another derivative."""
-    variables = [sorted({ast.unparse(one) for one in _variables(node)}) for node in (old, new)]
+    variables = [sorted({ast.unparse(one) for one in variables_of(node)}) for node in (old, new)]
     if len(variables[0]) == len(variables[1]) == 1 and variables[0] != variables[1]:
         renamed = ast.unparse(old).replace(variables[0][0], variables[1][0])
         if renamed == ast.unparse(new):
@@ -336,13 +272,6 @@ def _layer(name: str) -> str:
     return "".join(re.findall(r"\d+", name))
 
 
-def _variables(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
-        return [node]
-    function = getattr(node, "func", None)
-    return [one for child in ast.iter_child_nodes(node) if child is not function for one in _variables(child)]
-
-
 def _is_gradient_in(text: str) -> bool:
     return any(_is_gradient(word) for word in re.findall(r"[A-Za-z_]\w*", text))
 
@@ -352,7 +281,7 @@ def _is_gradient(text: str) -> bool:
 
 
 def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
-    gone, added = _only_in(_factors(old), _factors(new)), _only_in(_factors(new), _factors(old))
+    gone, added = only_in(factors_of(old), factors_of(new)), only_in(factors_of(new), factors_of(old))
     is_part = any(_is_sum(one) for one in above)
     if is_part and _is_penalty(_term_around(old, above), facts):
         return "penalty_factor"

@@ -6,7 +6,7 @@ then fitted: `J new = Σ c J term`, with coefficients that are ½, 1 or 2.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations_with_replacement
@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.repair.edits.expressions import ExpressionEdits, evaluate, key_of, shape_of
+from deltarule.checking.repair.edits.expressions import ExpressionEdits
+from deltarule.checking.repair.edits.pieces import evaluate, key_of, shape_of
+from deltarule.checking.repair.location import Location
 from deltarule.checking.repair.oracle import Mask, Point
 from deltarule.checking.repair.probe import Place, Probe, probed
-from deltarule.checking.repair.program import Change, Edit, Program
+from deltarule.checking.repair.program import Change, Edit
+from deltarule.checking.repair.trials import Trials
 from deltarule.problem.problem import Floats
 
 MAX_ENTRIES, MAX_VISITS = 150, 3
@@ -34,34 +37,25 @@ class _Need:
     jacobian: Floats
 
 
-def required_edits(
-    program: Program,
-    point: Point,
-    places: Sequence[Place],
-    wrong: Mask,
-    writer: ExpressionEdits,
-    cost_of: Callable[[Place], float],
-    end: float,
-) -> Iterator[Edit]:
+def required_edits(trials: Trials, where: Location, writer: ExpressionEdits, end: float) -> Iterator[Edit]:
     """Edits that give a place the value that it needs; the places of least cost first, there the simplest terms."""
+    point = trials.points[0]
     gradient = point.flat(point.gradient())
     truth = np.concatenate([true[known] for true, known in zip(point.truth, point.known, strict=True)])
     if gradient is None:
         return
-    needs = list(_places_in_need(program, point, places, wrong, truth - gradient, 0.5 * (thread_time() + end)))
-    for need in sorted(needs, key=lambda one: (cost_of(one.place), len(ast.unparse(one.place.node)))):
+    needs = list(_places_in_need(trials, where, truth - gradient, 0.5 * (thread_time() + end)))
+    for need in sorted(needs, key=lambda one: (where.cost_of_line(one.place), len(ast.unparse(one.place.node)))):
         if thread_time() > end:
             return
         yield from _edits_of(need, truth - gradient, writer)
 
 
-def _places_in_need(
-    program: Program, point: Point, places: Sequence[Place], wrong: Mask, missing: Floats, end: float
-) -> Iterator[_Need]:
-    fitting = [place for place in places if _is_measurable(place, wrong)]
-    with probed(program, list(places)) as probe:
+def _places_in_need(trials: Trials, where: Location, missing: Floats, end: float) -> Iterator[_Need]:
+    point = trials.points[0]
+    with probed(trials.program, where.places) as probe:
         reference = point.flat(point.gradient())
-        for place in fitting:
+        for place in [one for one in where.places if _is_measurable(one, where.wrong)]:
             if thread_time() > end or reference is None:
                 return
             jacobian = _jacobian(probe, point, place, reference)

@@ -2,14 +2,12 @@
 
 import ast
 import copy
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
-from deltarule.checking.repair.probe import Place
 from deltarule.checking.repair.program import Change, Edit, Function, Program
 from deltarule.checking.user_code.running_code import SourceFile
 
@@ -25,7 +23,7 @@ class StatementEdit:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class Block:
     """Statements that follow each other."""
 
     file: SourceFile
@@ -170,32 +168,17 @@ def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | N
     return StatementEdit(Edit(statement.lineno, old, new, 1.5, lambda: [change], "index", file), [statement])
 
 
-def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[str]) -> Iterator[Edit]:
-    """A line more after a statement: the array that it changes in place is divided by a count."""
-    owner = file.parents[statement]
-    assert isinstance(statement.target, ast.Subscript)
-    for name in ("body", "orelse"):
-        body = getattr(owner, name, None)
-        if isinstance(body, list) and statement in body:
-            i, block = body.index(statement), _Block(file, owner, name)
-            for count in counts:
-                added = f"{ast.unparse(statement)}\n{ast.unparse(statement.target.value)} /= {count}"
-                edit = block.replace(i, i + 1, added, 1.8, "line added")
-                if edit:
-                    yield edit.edit
-
-
-def _blocks(function: Function) -> Iterator[_Block]:
+def _blocks(function: Function) -> Iterator[Block]:
     if isinstance(function.node, ast.Lambda):
         return
     for node in ast.walk(function.node):
         for name in ("body", "orelse"):
             if isinstance(getattr(node, name, None), list):
-                yield _Block(function.file, node, name)
+                yield Block(function.file, node, name)
 
 
 def _edits_of_statement(
-    block: _Block, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
+    block: Block, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
 ) -> Iterator[StatementEdit]:
     body = block.body
     statement = body[i]
@@ -249,7 +232,7 @@ def _without_last(loop: ast.For | ast.While) -> ast.stmt:
     return ast.copy_location(type(loop)(**fields), loop)
 
 
-def _edits_of_pair(block: _Block, i: int) -> list[StatementEdit | None]:
+def _edits_of_pair(block: Block, i: int) -> list[StatementEdit | None]:
     """Two assignments at once, with the old values, or with their targets exchanged."""
     one, other = block.body[i : i + 2]
     if not (is_single_assignment(one) and is_single_assignment(other)):
@@ -320,82 +303,3 @@ def _as_in_another_function(program: Program) -> Iterator[StatementEdit]:
 
 def _assignments(node: ast.AST) -> list[ast.Assign]:
     return [one for one in ast.walk(node) if isinstance(one, ast.Assign) and len(one.targets) == 1]
-
-
-def moved_terms(places: Sequence[Place]) -> Iterator[tuple[Edit, list[Place]]]:
-    """A term of a sum is taken away here, and added to another value of the function."""
-    ends = [place for place in places if _is_whole_value(place)]
-    sums = [one for one in places if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Add | ast.Sub)]
-    for place in sums:
-        node = place.node
-        assert isinstance(node, ast.BinOp)
-        inside = set(ast.walk(node))
-        for kept, gone, sign in ((node.left, node.right, OPERATORS[type(node.op)]), (node.right, node.left, "+")):
-            if isinstance(kept, ast.Constant) or isinstance(gone, ast.Constant):
-                continue
-            for end in ends:
-                if end.function is not place.function or not inside.isdisjoint(ast.walk(end.node)):
-                    continue
-                texts = ast.unparse(kept), f"({ast.unparse(end.node)}) {sign} ({ast.unparse(gone)})"
-                said = f"{texts[0]}, and on line {end.line}: {texts[1]}"
-                changes = partial(_both_changes, place, end, texts)
-                yield Edit(place.line, ast.unparse(node), said, 3.0, changes, "moved term", place.file), [place, end]
-
-
-def _both_changes(place: Place, end: Place, texts: tuple[str, str]) -> list[Change]:
-    return [place.change(texts[0]), end.change(texts[1])]
-
-
-def _is_whole_value(place: Place) -> bool:
-    is_end = isinstance(place.owner, ast.Assign | ast.Return | ast.AugAssign)
-    return is_end and not isinstance(place.node, ast.Tuple | ast.List)
-
-
-def skeleton(node: ast.AST) -> str:
-    """The form of a statement, without its names."""
-    return f"{type(node).__name__}({','.join(map(skeleton, ast.iter_child_nodes(node)))})"
-
-
-def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
-    """A text of statement `one` with the names of statement `other`, which has the same form."""
-    table = {}
-    for first, second in zip(_names(one), _names(other), strict=False):
-        table[_name(first)] = _name(second)
-    tree = ast.parse(text, mode="eval").body
-    for node in _names(tree):
-        name = table.get(_name(node), _name(node))
-        if isinstance(node, ast.Name):
-            node.id = name
-        else:
-            node.attr = name
-    return ast.unparse(tree)
-
-
-def _names(node: ast.AST) -> list[ast.Name | ast.Attribute]:
-    return [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
-
-
-def _name(node: ast.Name | ast.Attribute) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr
-
-
-def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
-    """The statements near a statement that have its form."""
-    parent = file.parents.get(statement)
-    for name in ("body", "orelse"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            i = block.index(statement)
-            near = [*block[max(0, i - 3) : i], *block[i + 1 : i + 4]]
-            return [one for one in near if skeleton(one) == skeleton(statement)]
-    return []
-
-
-def twins_of(place: Place, by_node: dict[ast.AST, Place]) -> list[Place]:
-    """The places of the same role in statements of the same form near by."""
-    if place.statement is None:
-        return []
-    role = next(i for i, node in enumerate(ast.walk(place.statement)) if node is place.node)
-    others = siblings(place.statement, place.file)
-    found = [by_node.get(next(itertools.islice(ast.walk(one), role, None))) for one in others]
-    return [] if None in found or not found else [one for one in found if one is not None]

@@ -1,0 +1,156 @@
+"""The pieces of a program that may be put elsewhere, and their values there."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from time import thread_time
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from deltarule.checking.repair.probe import Place, as_numpy
+from deltarule.checking.repair.program import Program
+
+_PURE_FUNCTIONS = {
+    *("dot", "sum", "mean", "reshape", "transpose", "len", "float", "copy", "astype", "max", "outer", "exp", "log"),
+    *("tanh", "sqrt", "abs", "where", "maximum", "sign", "square", "swapaxes"),
+}
+MAX_TEXT = 34
+"""Characters of a piece of the program that is used elsewhere."""
+SECONDS_FOR_ATOMS, MAX_ATOMS = 0.3, 45
+MAX_CONSTANTS = 6
+MAX_SIZE = 4_000_000
+"""Entries of a value that an edit may make."""
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_mask(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_) or (isinstance(value, np.ndarray) and value.dtype.kind == "b")
+
+
+def is_numeric(value: Any) -> bool:
+    if is_whole(value) or isinstance(value, float | np.number):
+        return True
+    plain = as_numpy(value)
+    return isinstance(plain, np.ndarray) and plain.dtype.kind in "fiub" and plain.size > 0
+
+
+def shape_of(value: Any) -> tuple[int, ...]:
+    shape = getattr(value, "shape", ())
+    return tuple(shape) if isinstance(shape, tuple) else ()
+
+
+def key_of(value: Any) -> Any:
+    """What is equal for values that count as equal."""
+    if isinstance(value, tuple | list):
+        return tuple(map(key_of, value))
+    if is_numeric(value) or is_mask(value):
+        rounded = np.round(np.asarray(as_numpy(value), float), 10) + 0.0
+        return shape_of(value), is_mask(value), rounded.tobytes()
+    return repr(value)[:200]
+
+
+def evaluate(text: str, place: Place) -> list[Any]:
+    """The values of a text where a place stands, at each recorded visit."""
+    code = compile(text, "<edit>", "eval")
+    values = [eval(code, place.function.namespace, dict(names)) for names in place.environments]
+    if any(getattr(value, "size", 0) > MAX_SIZE for value in values if isinstance(value, np.ndarray)):
+        raise ValueError
+    return values
+
+
+def evaluate_far(text: str, place: Place) -> Any:
+    """The value of a text where a place stands, at another point; None without one."""
+    if place.far is None:
+        return None
+    with place.far.arranged():
+        return eval(text, place.function.namespace, dict(place.far.names))
+
+
+class Atoms:
+    """The pieces of the program that have a number at some place, nearest first."""
+
+    def __init__(self, program: Program) -> None:
+        self.pieces: dict[str, ast.AST] = {}
+        for file in program.files:
+            functions = [n for n in ast.walk(file.tree) if isinstance(n, ast.FunctionDef | ast.Lambda)]
+            for owner in [file.tree, *functions]:
+                for node in ast.walk(owner):
+                    if isinstance(node, ast.Subscript | ast.Attribute | ast.Call | ast.BinOp) and _is_pure(node):
+                        text = ast.unparse(node)
+                        if len(text) <= MAX_TEXT:
+                            self.pieces[text] = owner
+        constants = [
+            getattr(one, "value", 0.0) for file in program.files for one in ast.walk(file.tree) if _is_decimal(one)
+        ]
+        self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
+        self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
+
+    def at(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+        """Texts with numeric values, texts of whole numbers such as len(x), and other local names."""
+        key = (id(place.function), place.line)
+        if key not in self._cache:
+            self._cache[key] = self._find(place)
+        return self._cache[key]
+
+    def _find(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+        names, namespace = place.environments[0], place.function.namespace
+        own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
+        plain_globals = [name for name, value in namespace.items() if isinstance(value, int | float)]
+        near = sorted(self.pieces, key=lambda text: (self.pieces[text] is not place.function.node, len(text)))
+        used = {one.id for one in ast.walk(place.function.node) if isinstance(one, ast.Name)}
+        others = sorted(namespace, key=lambda name: name not in used)
+        numbers: list[tuple[str, Any]] = []
+        whole: dict[Any, list[str]] = {}
+        rest: list[str] = []
+        seen, end = set(), thread_time() + SECONDS_FOR_ATOMS
+        for text in dict.fromkeys([*names, *plain_globals, *own, *near, *self.constants, *others]):
+            if text.startswith("_") or thread_time() > end or len(numbers) > MAX_ATOMS:
+                continue
+            try:
+                values = evaluate(text, place)
+            except Exception:  # of a combination of the user's own values that means nothing
+                continue
+            if is_whole(values[0]) and all(map(is_whole, values)):
+                whole.setdefault(tuple(values), []).append(text)
+            elif all(map(is_numeric, values)):
+                for length, counted in _counts(text, values):
+                    whole.setdefault(counted, []).append(length)
+                key = key_of(values)
+                if key not in seen or not np.any(as_numpy(values[0])):
+                    seen.add(key)
+                    numbers.append((text, values[0]))
+            elif (
+                not isinstance(values[0], ModuleType | str | type) and (text in names or text in own) and len(rest) < 12
+            ):
+                rest.append(text)
+        return numbers, [text for texts in whole.values() for text in sorted(texts, key=len)[:3]], rest
+
+
+def _is_decimal(node: ast.AST) -> bool:
+    """Whether a node is a decimal number, which may be a factor of the forward pass."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in (0.0, 1.0, 0.5, 2.0)
+
+
+def _counts(text: str, values: Sequence[Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The lengths and sizes of an array, as text and as numbers."""
+    shapes = [shape_of(value) for value in values]
+    if isinstance(ast.parse(text, mode="eval").body, ast.BinOp | ast.UnaryOp):
+        return
+    for i in range(min(map(len, shapes))):
+        if max(shape[i] for shape in shapes) > 1:
+            yield f"{text}.shape[{i}]" if len(shapes[0]) > 1 else f"len({text})", tuple(shape[i] for shape in shapes)
+    if len(shapes[0]) > 1:
+        yield f"{text}.size", tuple(int(np.prod(shape)) for shape in shapes)
+
+
+def _is_pure(node: ast.AST) -> bool:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Lambda | ast.NamedExpr | ast.JoinedStr):
+            return False
+        if isinstance(one, ast.Call) and ast.unparse(one.func).rpartition(".")[2] not in _PURE_FUNCTIONS:
+            return False
+    return True

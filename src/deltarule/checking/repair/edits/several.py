@@ -1,0 +1,106 @@
+"""Edits at several places: a term moved, a line more, and the same edit in statements of one form."""
+
+import ast
+import itertools
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from deltarule.checking.repair.edits.derivatives import OPERATORS
+from deltarule.checking.repair.edits.statements import Block
+from deltarule.checking.repair.probe import Place
+from deltarule.checking.repair.program import Change, Edit
+from deltarule.checking.user_code.running_code import SourceFile
+
+
+def moved_terms(places: Sequence[Place]) -> Iterator[tuple[Edit, list[Place]]]:
+    """A term of a sum is taken away here, and added to another value of the function."""
+    ends = [place for place in places if _is_whole_value(place)]
+    sums = [one for one in places if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Add | ast.Sub)]
+    for place in sums:
+        node = place.node
+        assert isinstance(node, ast.BinOp)
+        inside = set(ast.walk(node))
+        for kept, gone, sign in ((node.left, node.right, OPERATORS[type(node.op)]), (node.right, node.left, "+")):
+            if isinstance(kept, ast.Constant) or isinstance(gone, ast.Constant):
+                continue
+            for end in ends:
+                if end.function is not place.function or not inside.isdisjoint(ast.walk(end.node)):
+                    continue
+                texts = ast.unparse(kept), f"({ast.unparse(end.node)}) {sign} ({ast.unparse(gone)})"
+                said = f"{texts[0]}, and on line {end.line}: {texts[1]}"
+                changes = partial(_both_changes, place, end, texts)
+                yield Edit(place.line, ast.unparse(node), said, 3.0, changes, "moved term", place.file), [place, end]
+
+
+def _both_changes(place: Place, end: Place, texts: tuple[str, str]) -> list[Change]:
+    return [place.change(texts[0]), end.change(texts[1])]
+
+
+def _is_whole_value(place: Place) -> bool:
+    is_end = isinstance(place.owner, ast.Assign | ast.Return | ast.AugAssign)
+    return is_end and not isinstance(place.node, ast.Tuple | ast.List)
+
+
+def skeleton(node: ast.AST) -> str:
+    """The form of a statement, without its names."""
+    return f"{type(node).__name__}({','.join(map(skeleton, ast.iter_child_nodes(node)))})"
+
+
+def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
+    """A text of statement `one` with the names of statement `other`, which has the same form."""
+    table = {}
+    for first, second in zip(_names(one), _names(other), strict=False):
+        table[_name(first)] = _name(second)
+    tree = ast.parse(text, mode="eval").body
+    for node in _names(tree):
+        name = table.get(_name(node), _name(node))
+        if isinstance(node, ast.Name):
+            node.id = name
+        else:
+            node.attr = name
+    return ast.unparse(tree)
+
+
+def _names(node: ast.AST) -> list[ast.Name | ast.Attribute]:
+    return [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
+
+
+def _name(node: ast.Name | ast.Attribute) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
+    """The statements near a statement that have its form."""
+    parent = file.parents.get(statement)
+    for name in ("body", "orelse"):
+        block = getattr(parent, name, None)
+        if isinstance(block, list) and statement in block:
+            i = block.index(statement)
+            near = [*block[max(0, i - 3) : i], *block[i + 1 : i + 4]]
+            return [one for one in near if skeleton(one) == skeleton(statement)]
+    return []
+
+
+def twins_of(place: Place, by_node: dict[ast.AST, Place]) -> list[Place]:
+    """The places of the same role in statements of the same form near by."""
+    if place.statement is None:
+        return []
+    role = next(i for i, node in enumerate(ast.walk(place.statement)) if node is place.node)
+    others = siblings(place.statement, place.file)
+    found = [by_node.get(next(itertools.islice(ast.walk(one), role, None))) for one in others]
+    return [] if None in found or not found else [one for one in found if one is not None]
+
+
+def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[str]) -> Iterator[Edit]:
+    """A line more after a statement: the array that it changes in place is divided by a count."""
+    owner = file.parents[statement]
+    assert isinstance(statement.target, ast.Subscript)
+    for name in ("body", "orelse"):
+        body = getattr(owner, name, None)
+        if isinstance(body, list) and statement in body:
+            i, block = body.index(statement), Block(file, owner, name)
+            for count in counts:
+                added = f"{ast.unparse(statement)}\n{ast.unparse(statement.target.value)} /= {count}"
+                edit = block.replace(i, i + 1, added, 1.8, "line added")
+                if edit:
+                    yield edit.edit
