@@ -19,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
-from deltarule import Network, check_gradient, create_problem, train
+from deltarule import Network, create_problem, train
 from deltarule.reports.network_figures import network_drawing
 from deltarule.reports.render import file_content
 
@@ -64,25 +64,17 @@ def draw_trace() -> None:
 
 
 def draw_mistake() -> None:
-    """The report on a backward pass that leaves out the derivative of tanh."""
-    random = np.random.default_rng(0)
-    x, y, W1, W2 = (random.normal(size=shape) for shape in ((5, 2), (5, 1), (2, 3), (3, 1)))
-
-    def loss(W1: np.ndarray, W2: np.ndarray) -> float:
-        hidden = np.tanh(x @ W1)
-        return ((hidden @ W2 - y) ** 2).mean()
-
-    def gradient(W1: np.ndarray, W2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        hidden = np.tanh(x @ W1)
-        error = 2 * (hidden @ W2 - y) / len(x)
-        return x.T @ (error @ W2.T), hidden.T @ error
-
-    report = StringIO()
-    console = Console(record=True, width=96, file=report)
-    console.print(str(check_gradient(loss, gradient, (W1, W2))), highlight=False)
-    title = "check_gradient(loss, gradient, (W1, W2))"
-    console.save_svg(str(STATIC / "mistake.svg"), title=title, theme=DEFAULT_TERMINAL_THEME)
-    print(report.getvalue())
+    """What `deltarule check` says about the script of its how-to, in which the derivative of tanh is wrong."""
+    page = (STATIC.parent / "how-to" / "check-your-own-code.md").read_text(encoding="utf-8")
+    script = page.partition("`train.py`:\n\n```python\n")[2].partition("```")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "train.py").write_text(script, encoding="utf-8")
+        command = [sys.executable, "-m", "deltarule", "check", "train.py"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    console = Console(record=True, width=80, file=StringIO())
+    console.print(done.stdout.strip(), highlight=False)
+    console.save_svg(str(STATIC / "mistake.svg"), title="deltarule check train.py", theme=DEFAULT_TERMINAL_THEME)
+    print(done.stdout)
 
 
 def draw_study() -> None:
