@@ -40,6 +40,7 @@ from deltarule.grading.grade import _prepare, grade, grade_check
 from deltarule.grading.process import Worker
 from deltarule.grading.results import class_page, remarks, student_page, to_json, write_results
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, missing_sandbox
+from deltarule.grading.source import unusual_parts
 from deltarule.grading.submissions import Submission, find_submissions
 
 HAS_SANDBOX = not missing_sandbox()
@@ -129,6 +130,14 @@ def test_copies_of_forbidden_modules_are_left_out(tmp_path: Path) -> None:
 
 
 UNLIKE = {"torch": "step", "renamed": "linear_backward", "autograd": "loss"}
+
+
+def test_ordinary_code_has_nothing_unusual() -> None:
+    source = (
+        "import os, sys\nfrom pathlib import Path\nsys.path.append(os.path.dirname(__file__))\nsignal = frame = np.pi"
+    )
+    usual = "np.random.seed(0)\nself.W = 0.123456\nscale = 1e-12\nplt.rcParams['a'] = 1\nprint('solution of y = 0')\n"
+    assert unusual_parts([("a.py", f"{source}\n{usual}{NEEDED}")]) == []
 
 
 def test_imports_are_reported(tmp_path: Path) -> None:

@@ -31,12 +31,12 @@ _IMPORTS = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w[^#\n]*)", re.MULTILINE)
 _CODING = re.compile(r"\A((?:.*\n)?[ \t]*#.*?coding[:=][ \t]*)[-\w.]+")
 
 
-_REACHING = set(
+_REACHING_MODULES = set(
     "gc inspect ctypes subprocess socket signal multiprocessing threading importlib builtins atexit".split()
 )
-_REACHING |= set("__import__ eval exec globals __globals__ __code__ __subclasses__ f_back f_locals f_globals".split())
-_REACHING |= {"__array__", "__array_ufunc__", "__array_function__", "__reduce__", "__del__", "frame", "tb_frame"}
-"""Modules and names with which code reaches what is not its own."""
+_REACHING_NAMES = set("__import__ eval exec globals __globals__ __code__ __subclasses__ f_back f_locals".split())
+_REACHING_NAMES |= set("f_globals tb_frame __array__ __array_ufunc__ __array_function__ __reduce__ __del__".split())
+"""With these code reaches what is not its own."""
 _USUAL = {
     "os": set("path getcwd chdir environ listdir makedirs mkdir sep name".split()),
     "sys": set("path argv exit stdout stderr stdin version version_info maxsize float_info executable".split()),
@@ -150,10 +150,10 @@ def unusual_parts(cells: Sequence[Cell]) -> list[str]:
     found: set[str] = set()
     numbers: set[float] = set()
     for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        names += [getattr(node, key) or "" for key in ("id", "attr", "module") if hasattr(node, key)]
-        names += [node.name] if isinstance(node, ast.FunctionDef) else []
-        found |= {part for name in names for part in name.split(".") if part in _REACHING}
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules = {alias.name for alias in node.names} | {getattr(node, "module", None) or ""}
+            found |= {module.partition(".")[0] for module in modules} & _REACHING_MODULES
+        found |= {getattr(node, key, "") for key in ("id", "attr", "name")} & _REACHING_NAMES
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             is_unusual = node.attr not in _USUAL.get(node.value.id, {node.attr})
             is_replaced = isinstance(node.ctx, ast.Store) and node.value.id in ("np", "numpy", "sys")
