@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.selection import engine, expected_seconds, form_of, startup_seconds
+from deltarule.engines.selection import PRICES, engine, expected_seconds, startup_seconds
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -77,11 +76,9 @@ def measure_updates() -> list[dict[str, Any]]:
         problem = problem_of(sizes, batch, members, dtype)
         if batch * members * problem.network.parameters > MAX_PRODUCTS:
             continue
-        # For a small network the compiled engine has two forms: a program for its sizes, and one for all sizes.
-        engines = engine("reference"), CompiledEngine(), CompiledEngine(own_shape=False)
-        for form, timed in {form_of(candidate, problem): candidate for candidate in engines}.items():
-            entry = {"sizes": sizes, "batch": batch, "members": members, "form": f"{form} {dtype}"}
-            measurements.append({**entry, "nanoseconds": round(time_update(timed, problem))})
+        for name in PRICES:
+            entry = {"sizes": sizes, "batch": batch, "members": members, "engine": f"{name} {dtype}"}
+            measurements.append({**entry, "nanoseconds": round(time_update(engine(name), problem))})
             print(*measurements[-1].values(), flush=True)
     return measurements
 
@@ -90,18 +87,16 @@ def ratios(measurements: list[dict[str, Any]]) -> list[float]:
     """The time with the chosen engine divided by that with the fastest, for each problem and number of updates."""
 
     def work(one: dict[str, Any]) -> Any:
-        return one["sizes"], one["batch"], one["members"], one["form"].split()[1]
+        return one["sizes"], one["batch"], one["members"], one["engine"].split()[1]
 
     found = []
     for (sizes, batch, members, dtype), rows in groupby(sorted(measurements, key=work), work):
         problem = problem_of(tuple(sizes), batch, members, dtype)
-        update = {row["form"].split()[0]: row["nanoseconds"] * 1e-9 for row in rows}
-        if "lanes" in update:  # the form of a single training
-            update.pop("products", None)
-        starting = {form: 0 if form == "reference" else startup_seconds(form, False, len(sizes) - 1) for form in update}
+        update = {row["engine"].split()[0]: row["nanoseconds"] * 1e-9 for row in rows}
+        starting = {"reference": 0.0, "compiled": startup_seconds(problem)}
         for steps in 10 ** np.arange(2, 6.1, 0.5):
-            took = {form: steps * seconds + starting[form] for form, seconds in update.items()}
-            expected = {form: expected_seconds(form, problem, steps) + starting[form] for form in update}
+            took = {name: steps * seconds + starting[name] for name, seconds in update.items()}
+            expected = {name: expected_seconds(name, problem, steps) + starting[name] for name in update}
             found.append(took[min(expected, key=expected.__getitem__)] / min(took.values()))
     return found
 

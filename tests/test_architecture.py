@@ -16,7 +16,7 @@ MODULES = {
     for file in (SOURCES / "deltarule").rglob("*.py")
 }
 HEAVY = (
-    *("jinja2", "joblib", "llvmlite", "matplotlib", "numba", "numpy", "onnx", "pandas", "PIL", "pooch", "pydantic"),
+    *("jinja2", "joblib", "llvmlite", "matplotlib", "numpy", "onnx", "pandas", "PIL", "pooch", "pydantic"),
     *("rich", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch", "typer"),
 )
 """Libraries that `import deltarule` and `deltarule --help` must not load: they take from 10 ms to seconds."""

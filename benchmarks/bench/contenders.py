@@ -45,7 +45,7 @@ def our_engine(name: str, problem: Problem) -> Contender:
     except BadInput as error:
         raise LeftOut(str(error)) from None
     state = initial_state(problem)
-    about = {"reference": "ours, NumPy", "compiled": "ours, Numba", "autograd": "ours, PyTorch"}[name]
+    about = {"reference": "ours, NumPy", "compiled": "ours, LLVM", "autograd": "ours, PyTorch"}[name]
     return Contender(name, about, problem.members, lambda n: engine.advance(problem, state, n)[0].theta)
 
 

@@ -18,7 +18,6 @@ import numpy as np
 from bench.contenders import Contender, LeftOut, describe_threads
 from bench.workloads import penalty_strength
 from deltarule import platforms
-from deltarule.engines.compiled.engine import available_processors
 from deltarule.maths.network import views
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import initial_state
@@ -26,7 +25,7 @@ from deltarule.problem.state import initial_state
 
 def products(problem: Problem) -> Contender:
     """The contender that makes only the matrix products of each update of all members, into preallocated arrays."""
-    threads = available_processors()
+    threads = platforms.available_processors()
     theta, rows = initial_state(problem).theta, problem.batch_rows(0)
     if problem.members % threads == 0 or problem.members >= 4 * threads:  # as the engine divides its work
         parts, division = [(part, rows) for part in np.array_split(theta, threads)], "over members"
@@ -46,10 +45,13 @@ def products(problem: Problem) -> Contender:
 @cache
 def gemm_address(dtype: np.dtype[Any]) -> int:
     """Return the address of the matrix product of SciPy's BLAS for a dtype."""
-    import scipy.linalg.cython_blas as capsules
-    from numba.extending import get_cython_function_address
+    from scipy.linalg import cython_blas
 
-    return int(get_cython_function_address(capsules.__name__, "sgemm" if dtype == np.float32 else "dgemm"))
+    capsule = cython_blas.__pyx_capi__["sgemm" if dtype == np.float32 else "dgemm"]
+    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(pointer(capsule, name(capsule)))
 
 
 class _Products:
@@ -100,7 +102,7 @@ def encoder_in_c(problem: Problem) -> Contender:
     """The contender that trains the encoder by a C program with members in SIMD lanes; `LeftOut` without a compiler."""
     program, compiler = _compile_encoder(problem.dtype.name)
     block = 256 // problem.dtype.itemsize  # LANES · REGISTERS; lanes without a member repeat the last one
-    members, threads = problem.members, available_processors()
+    members, threads = problem.members, platforms.available_processors()
     filled = np.minimum(np.arange(-(-members // block) * block), members - 1)
     start = np.ascontiguousarray(initial_state(problem).theta[filled].T)
     x, y = np.ascontiguousarray(problem.x), np.ascontiguousarray(problem.y)

@@ -10,8 +10,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench import peers_jax, peers_sklearn, peers_torch
-from deltarule.engines.compiled.engine import CompiledEngine, available_processors
+from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.maths.network import views
+from deltarule.platforms import available_processors
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem

@@ -15,7 +15,7 @@ from bench.targets import Target, targets
 from bench.timing import CHECKED, FULL, QUICK, TOLERANCES, Measured, measure
 from bench.workloads import ROWS, work_of
 from deltarule.doctor import Machine, loaded_blas, machine, optional_versions, versions
-from deltarule.engines.compiled.engine import available_processors
+from deltarule.platforms import available_processors
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from deltarule import platforms
 from deltarule.errors import BadInput, DeltaruleError
 
-REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "numba", "llvmlite", "threadpoolctl")
+REQUIRED = ("numpy", "scipy", "scikit-learn", "pandas", "llvmlite", "threadpoolctl")
 OPTIONAL = ("torch", "jax", "onnx", "onnxruntime", "pyarrow", "openpyxl", "dask")
 AVX512 = ("avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl")
 REPORTED_FEATURES = ("sse4.2", "avx", "avx2", "fma", *AVX512, "avx512bf16", "neon", "sve")
@@ -111,7 +111,7 @@ def machine() -> Machine:
         from llvmlite.binding import get_host_cpu_features
 
         features: dict[str, bool] = get_host_cpu_features()
-    except (ImportError, OSError):  # a damaged Numba, which is reported as an engine that is not usable
+    except (ImportError, OSError):  # a damaged llvmlite, which is reported as an engine that is not usable
         features = {}
     return Machine(
         processor=processor_name(),

@@ -142,6 +142,12 @@ def processor_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def available_processors() -> int:
+    """Return how many processors this process may use: fewer in a worker of joblib, which says so in a variable."""
+    setting = os.environ.get("OMP_NUM_THREADS", "")
+    return min(processor_count(), max(1, int(setting))) if setting.isdecimal() else processor_count()
+
+
 def thread_pool(count: int, purpose: str) -> ThreadPoolExecutor:
     """The pool of `count` threads of this process for one purpose.
 

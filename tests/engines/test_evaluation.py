@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.llvm.engine import LlvmEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -17,13 +16,6 @@ from deltarule.stats.metrics import METRICS
 ALL = {name: metric.value for name, metric in METRICS.items()}
 RELATIVE = {"float64": 1e-12, "float32": 1e-5}
 ROWS = 29
-PrintingEngine = type[CompiledEngine] | type[LlvmEngine]
-
-
-@pytest.fixture(params=[CompiledEngine, LlvmEngine], ids=["compiled", "llvm"])
-def engine(request: pytest.FixtureRequest) -> PrintingEngine:
-    """An engine that has a program for evaluations."""
-    return request.param
 
 
 def members_of(
@@ -40,8 +32,8 @@ def members_of(
     return problem, replace(state, theta=theta.astype(problem.dtype), buffers=buffers.astype(problem.dtype))
 
 
-def assert_equal_evaluations(engine: PrintingEngine, problem: Problem, state: State, rows=None) -> None:
-    ours, expected = (each.evaluate(problem, state, rows, ALL) for each in (engine(), ReferenceEngine()))
+def assert_equal_evaluations(problem: Problem, state: State, rows=None) -> None:
+    ours, expected = (each.evaluate(problem, state, rows, ALL) for each in (CompiledEngine(), ReferenceEngine()))
     assert ours.keys() == expected.keys() == {"objective", *ALL}
     for name, values in expected.items():
         tolerance = RELATIVE[problem.dtype.name]
@@ -59,60 +51,62 @@ def assert_equal_evaluations(engine: PrintingEngine, problem: Problem, state: St
         ("softmax", "cross_entropy", "float32"),
     ],
 )
-def test_objective_and_metrics_are_those_of_numpy(engine: PrintingEngine, output: str, loss: str, dtype: str) -> None:
+def test_objective_and_metrics_are_those_of_numpy(output: str, loss: str, dtype: str) -> None:
     network = Network([5, 7, 6, 4, 3], ["tanh", "softmax", "tanh"], output)
     problem, state = members_of(network, loss, dtype=dtype, penalty="l1_per_sample", strength=np.linspace(0, 1, 40))
-    assert_equal_evaluations(engine, problem, state)
-    assert_equal_evaluations(engine, problem, state, (problem.x[:11], problem.y[:11]))
+    assert_equal_evaluations(problem, state)
+    assert_equal_evaluations(problem, state, (problem.x[:11], problem.y[:11]))
 
 
-def test_own_rows_and_weights_of_members(engine: PrintingEngine) -> None:
+def test_own_rows_and_weights_of_members() -> None:
     rng = np.random.default_rng(0)
     weights = rng.uniform(size=(40, ROWS)) * (rng.uniform(size=(40, ROWS)) > 0.2)
     rows = [rng.permutation(ROWS)[: 20 + k % 3] for k in range(40)]
     network = Network([5, 7, 1], "relu", "sigmoid", bias=False)
-    assert_equal_evaluations(engine, *members_of(network, "binary_cross_entropy", weights=weights, rows=rows))
+    assert_equal_evaluations(*members_of(network, "binary_cross_entropy", weights=weights, rows=rows))
     folds = [np.arange(20), np.arange(9, ROWS)] * 20
-    assert_equal_evaluations(engine, *members_of(network, "binary_cross_entropy", weights=weights[0], rows=folds))
+    assert_equal_evaluations(*members_of(network, "binary_cross_entropy", weights=weights[0], rows=folds))
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_norm": True}, {"scaling_layer": True}])
-def test_large_networks_on_many_rows(engine: PrintingEngine, options: dict[str, bool]) -> None:
+def test_large_networks_on_many_rows(options: dict[str, bool]) -> None:
     network = Network([60, 40, 3], "relu", "softmax", **options)
     problem, state = members_of(network, "cross_entropy", members=2, row_count=50_000)
-    assert_equal_evaluations(engine, problem, state)
+    assert_equal_evaluations(problem, state)
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", RELATIVE)
-def test_outputs_are_those_of_numpy_for_shared_and_own_inputs(engine: PrintingEngine, dtype: str) -> None:
+def test_outputs_are_those_of_numpy_for_shared_and_own_inputs(dtype: str) -> None:
     problem, state = members_of(Network([5, 7, 3], "tanh", "softmax"), "cross_entropy", dtype=dtype)
     for x in (problem.x, np.random.default_rng(1).normal(size=(40, 6, 5)).astype(dtype)):
-        pairs = zip(engine().outputs(problem, state, x), ReferenceEngine().outputs(problem, state, x), strict=True)
+        pairs = zip(
+            CompiledEngine().outputs(problem, state, x), ReferenceEngine().outputs(problem, state, x), strict=True
+        )
         for ours, expected in pairs:
             np.testing.assert_allclose(ours, expected, RELATIVE[dtype], RELATIVE[dtype])
 
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", RELATIVE)
-def test_bits_of_a_member_depend_on_no_other_member_and_no_thread(engine: PrintingEngine, dtype: str) -> None:
+def test_bits_of_a_member_depend_on_no_other_member_and_no_thread(dtype: str) -> None:
     problem, state = members_of(
         Network([8, 5, 3], "tanh", "softmax"), "cross_entropy", members=300, row_count=500, dtype=dtype, penalty="l2"
     )
-    together = engine(threads=2).evaluate(problem, state, None, ALL)
-    outputs = engine(threads=2).outputs(problem, state, problem.x)[1]
+    together = CompiledEngine(threads=2).evaluate(problem, state, None, ALL)
+    outputs = CompiledEngine(threads=2).outputs(problem, state, problem.x)[1]
     for chosen in ([7], [7, 8, 9, 250], list(range(100))):
-        alone = engine(threads=1)
+        alone = CompiledEngine(threads=1)
         part = alone.evaluate(problem, state.take(np.array(chosen)), None, ALL)
         assert all(np.array_equal(part[name], together[name][chosen]) for name in part)
         assert np.array_equal(alone.outputs(problem, state.take(np.array(chosen)), problem.x)[1], outputs[chosen])
 
 
-def test_nonfinite_members_are_nan_and_never_right(engine: PrintingEngine) -> None:
+def test_nonfinite_members_are_nan_and_never_right() -> None:
     problem, state = members_of(Network([5, 7, 3], "relu", "softmax"), "cross_entropy")
     theta = state.theta.copy()
     theta[1, 0], theta[2, -1] = np.nan, np.inf
-    values = engine().evaluate(problem, replace(state, theta=theta), None, ALL)
+    values = CompiledEngine().evaluate(problem, replace(state, theta=theta), None, ALL)
     assert np.isnan(values["objective"][[1, 2]]).all()
     assert (values["accuracy"][[1, 2]] == 0).all()
     assert np.isfinite(values["objective"][[0, 3]]).all()

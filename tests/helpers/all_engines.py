@@ -10,9 +10,5 @@ from deltarule.engines.reference import ReferenceEngine
 
 def all_engines() -> dict[str, Engine]:
     """The engines by name; the autograd engine only where PyTorch is installed, as it always is in CI."""
-    engines: dict[str, Engine] = {
-        "reference": ReferenceEngine(),
-        "compiled": CompiledEngine(),
-        "compiled for all shapes": CompiledEngine(own_shape=False),
-    }
+    engines: dict[str, Engine] = {"reference": ReferenceEngine(), "compiled": CompiledEngine()}
     return engines | ({"autograd": AutogradEngine()} if find_spec("torch") else {})

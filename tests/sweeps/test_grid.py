@@ -130,20 +130,6 @@ def test_engine_does_not_depend_on_workers(limits, folds):
     assert len({unit.engine for made in found for unit in made.units}) == 1
 
 
-def test_shapes_of_other_sizes_share_a_program():
-    widths = [["auto", units, "auto"] for units in range(1, 9)]
-    made = plan({"network.layers": widths}, **LONG)
-    assert [(unit.engine, unit.own_shape) for unit in made.units] == [("compiled", False)] * 8
-    # Other formulas and other depths need programs of their own: of each of these shapes there is one.
-    for key, values in (
-        ("network.activation", ["tanh", "sigmoid", "relu"]),
-        ("network.layers", [["auto", *[4] * depth, "auto"] for depth in (1, 2, 3)]),
-    ):
-        assert {unit.own_shape for unit in plan({key: values}, **LONG).units} == {True}
-    named = plan({"network.layers": widths}, **LONG | {"run": {"seeds": 5, "engine": "compiled"}})
-    assert {(unit.engine, unit.own_shape) for unit in named.units} == {("compiled", True)}
-
-
 def digests(made):
     return {unit.data for unit in made.units}
 

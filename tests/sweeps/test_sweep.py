@@ -17,7 +17,6 @@ from deltarule.data.dataset import Rows
 from deltarule.data.pipeline import load_and_split
 from deltarule.data.splits import folds
 from deltarule.data.transforms import scale
-from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.errors import BadInput, RunFailed
 from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import Activation
@@ -109,7 +108,7 @@ def test_widths_equal_trainings_alone(recipe, workers):
     for row in table.rows():
         assert row["engine"] == "compiled"
         _, reference = train_alone(recipe, row | {"engine": "reference"}, ["network.layers"])
-        _, run = train_alone(recipe, row | {"engine": CompiledEngine(own_shape=False)}, ["network.layers"])
+        _, run = train_alone(recipe, row | {"engine": "compiled"}, ["network.layers"])
         network = table.network(row["key"])
         assert np.array_equal(network.theta, run.state.theta[0])
         assert network.theta == pytest.approx(reference.state.theta[0], rel=1e-6, abs=1e-9)

@@ -171,13 +171,14 @@ def test_patience_restores_the_best_weights():
     data = load("digits")
     validation = data.train.x[300:500] / 16, data.encode(data.train, 10)[300:500]
     problem = digits(learning_rate=[0.003, 0.03])
-    run = train(problem, max_epochs=300, validation=validation, metric="accuracy", patience=4)
+    options = {"validation": validation, "metric": "accuracy", "patience": 4, "engine": "compiled"}
+    run = train(problem, max_epochs=300, **options)
     assert run.reasons == ("patience", "patience")
     series = run.history.series("validation accuracy")
     for member in range(2):
         best = run.history.steps[int(np.nanargmax(series[:, member]))]
         assert run.best_steps[member] == best and run.steps[member] == best + 4 * 5
-        expected = train(problem.take(np.array([member])), max_steps=best)
+        expected = train(problem.take(np.array([member])), max_steps=best, engine="compiled")
         assert np.array_equal(run.state.theta[member], expected.state.theta[0])
 
 

@@ -197,7 +197,7 @@ import sys
 from deltarule import Network, create_problem, train
 from deltarule.engines.compiled import cache
 train(create_problem(Network([1, 1]), [[0.0]], [1.0], seeds=range(2)), max_steps=2, engine="compiled")
-programs = list(cache.folder().rglob("*.nbc"))  # a temporary folder is deleted with its process
+programs = list(cache.folder().rglob("*.o"))  # a temporary folder is deleted with its process
 print(oct(cache.folder().stat().st_mode), len(programs), cache.folder())
 """
 

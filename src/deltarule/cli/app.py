@@ -113,7 +113,6 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
     "lr-range": run.lr_range,
     "data": machine.data,
     "doctor": machine.doctor,
-    "warm": machine.warm,
 }
 for name, command in COMMANDS.items():
     app.command(name)(_runner(command))

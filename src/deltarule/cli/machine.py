@@ -1,13 +1,10 @@
-"""The commands about this machine: data, doctor, warm and play."""
+"""The commands about this machine: data, doctor and play."""
 
-import time
 import webbrowser
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Data, Json, argument, chosen_recipe, option
+from deltarule.cli.options import Data, Json, argument, option
 from deltarule.cli.output import Result, Shown, headline, show
 from deltarule.cli.output_paths import Output
 from deltarule.data.cache import fetch, find
@@ -71,52 +68,6 @@ def doctor(json: Json = False) -> Result:
 
     record = to_jsonable(examine())
     return Result(record, [describe_computer(record)])
-
-
-# --- warm -------------------------------------------------------------------------------------------------------------
-
-Studies = Annotated[list[str] | None, argument("STUDY", "Names, as `deltarule list` shows them, or recipes (TOML).")]
-
-
-def warm(studies: Studies = None) -> Result:
-    """Compile ahead of time what the estimators' defaults and studies need.
-
-    Each is trained for its first updates; the programs that this compiles stay in the cache folder.
-    """
-    return Result(None, _compile(studies or []))
-
-
-def _compile(studies: list[str]) -> Iterator[str]:
-    """Compile the programs of the defaults and of studies; yield a sentence for each."""
-    import numpy as np
-
-    from deltarule.estimators.mlp.classifier import MLPClassifier
-    from deltarule.estimators.mlp.fit_context import suppress_fit_warnings
-    from deltarule.estimators.mlp.regressor import MLPRegressor
-    from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.runner import population_of, run_population
-
-    def stop(progress: Any) -> None:
-        raise StopIteration  # the first updates are made, and so the programs are compiled
-
-    x = np.random.default_rng(0).normal(size=(300, 100))
-    models: dict[str, tuple[Any, Any]] = {
-        "MLPClassifier, several classes": (MLPClassifier, np.arange(len(x)) % 3),
-        "MLPClassifier, two classes": (MLPClassifier, np.arange(len(x)) % 2),
-        "MLPRegressor": (MLPRegressor, x[:, 0]),
-    }
-    for name in [*models, *studies]:
-        began = time.perf_counter()
-        if name in models:
-            model, y = models[name]
-            with suppress_fit_warnings():
-                model(engine="compiled", max_iter=1).fit(x, y)
-        else:
-            recipe = chosen_recipe(name)
-            population = population_of(recipe, dataset_of(recipe))
-            with suppress(StopIteration):
-                run_population(population, progress=stop)
-        yield f"{name}: ready after {time.perf_counter() - began:.1f} s"
 
 
 # --- play -------------------------------------------------------------------------------------------------------------

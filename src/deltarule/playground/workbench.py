@@ -22,7 +22,6 @@ from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
-from deltarule.playground.compiling import Compiler, is_loaded, load_programs, start_compiler
 from deltarule.playground.custom_formulas import Formulas, with_formulas
 from deltarule.playground.past import Past, Present, advance
 from deltarule.playground.population import (
@@ -61,7 +60,6 @@ class Workbench:
         self.engine: Engine = ReferenceEngine()
         self._loading: object | None = None  # another one for each engine that is loaded
         self._loader: threading.Thread | None = None
-        self._compiler: Compiler | None = None
         self._is_loaded = False
         self._updates_left: float = 0  # infinite while it plays
         self._updates_per_second = np.inf
@@ -80,7 +78,7 @@ class Workbench:
     def close(self) -> None:
         with self._changed:
             self._is_closed = True
-            self._stop_loading()
+            self._loading = None
             self._changed.notify_all()
         self._thread.join()
         if self._loader is not None:
@@ -211,7 +209,7 @@ class Workbench:
             reason = one_line(error) or type(error).__name__
             self.failure = f"{what} failed: {reason}; change a setting, or reset it"
             self._updates_left = 0
-            self._stop_loading()  # the next picture asks for an engine again
+            self._loading = None  # the next picture asks for an engine again
             self._changed.notify_all()
 
     def state_at(self, step: int | None, members: Integers, moment: Present | None = None) -> tuple[Problem, State]:
@@ -250,7 +248,7 @@ class Workbench:
         self.moment = replace(moment, values=values, version=self.version)
         self.failure = ""
         was_loaded = self._is_loaded or self._loading is not None
-        self._stop_loading()
+        self._loading = None
         self.engine, self._is_loaded = ReferenceEngine(), False
         if was_loaded:
             self.load_engine()
@@ -258,26 +256,14 @@ class Workbench:
 
     # --- the engine ---------------------------------------------------------------------------------------------------
 
-    def _stop_loading(self) -> None:
-        self._loading = None
-        if self._compiler is not None:
-            self._compiler.kill()
-            self._compiler = None
-
     def _load(self, token: object, moment: Present) -> None:
         """Compile a moment's programs, and compute its training again with them."""
         try:
             name = moment.recipe.configuration.run.engine
             engine = engine_for(name, moment.problem, EXPECTED_UPDATES)
             again = moment if engine.name == "reference" else moment.past.restart(moment)
-            if not is_loaded(engine, moment.problem):
-                with self._changed:
-                    if self._loading is token and not any(self._formulas.values()):  # typed formulas stay here
-                        self._compiler = start_compiler(engine, moment.recipe)
-                if (compiler := self._compiler) is not None:
-                    compiler.wait()
-                if self._loading is token:
-                    load_programs(engine, again)
+            again.evaluate(engine)
+            engine.advance(again.problem, again.state, 1)
             while not self._takes_over(token, engine, again):
                 again = again.catch_up(self.moment, engine)
         except Exception as error:  # whatever fails is shown, and another setting may work

@@ -7,17 +7,14 @@ t2 = where(t0, z, t1) : float32
 return t2
 """
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from deltarule.program.program import NotTraceable, Program, Variable
-from deltarule.program.recorder import Tape, is_weak
+from deltarule.program.recorder import Tape, is_weak, traceable
 
 OPERATORS = {
     "add": "{} + {}",
@@ -38,15 +35,6 @@ OPERATORS_OF_BOOLEANS = {
     **dict.fromkeys(("multiply", "minimum", "logical_and", "bitwise_and"), "{} & {}"),
 }
 """The same of two booleans, whose sum is "or" in NumPy."""
-
-_SKIPPED = (
-    str(Path(__file__).parent),
-    str(Path(__file__).parents[1] / "maths" / "elementary.py"),
-    str(Path(np.__file__).parent),
-)
-"""Files that are not the formula's, although it calls them."""
-_MAX_SHOWN_CHARACTERS = 60
-"""Characters of a formula's line that an error message quotes, so that the sentence stays readable."""
 
 
 def trace(
@@ -83,24 +71,11 @@ def _run(
     tape = Tape(arguments)
     numbers = [tape.number(argument) for argument in arguments]
     count = len(positional)
-    try:
+    with traceable():  # whatever a formula of the user's raises
         returned = function(*numbers[:count], **dict(zip(named, numbers[count:], strict=True)), **parameters)
         names = tuple(returned) if isinstance(returned, dict) else ()
         results = [*returned.values()] if names else returned if isinstance(returned, tuple) else [returned]
         operands = tuple(
             tape.converted(number, dtype) if is_weak(number) else tape.operand(number) for number in results
         )
-    except Exception as error:  # whatever a formula of the user's raises
-        reason = str(error) if isinstance(error, NotTraceable) else f"it raises {type(error).__name__}: {error}"
-        raise NotTraceable(f"{reason}{_location(error.__traceback__)}") from None
     return Program(tuple(arguments), tuple(tape.operations.values()), operands, names)
-
-
-def _location(trace: TracebackType | None) -> str:
-    """Return the last line of a traceback that is the formula's."""
-    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_SKIPPED)]
-    if not frames:
-        return ""
-    line = frames[-1].line or ""
-    shown = line if len(line) <= _MAX_SHOWN_CHARACTERS else f"{line[: _MAX_SHOWN_CHARACTERS - 1]}…"
-    return f" in line {frames[-1].lineno} of {Path(frames[-1].filename).name}{f': {shown}' if shown else ''}"

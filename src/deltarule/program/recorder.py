@@ -6,9 +6,11 @@ products, sums, slices, reshapes, transposes and `concatenate`.
 """
 
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import EllipsisType
+from pathlib import Path
+from types import EllipsisType, TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -18,6 +20,11 @@ from numpy.typing import DTypeLike
 from deltarule.program.program import DTYPES, ONE, Axis, Constant, NotTraceable, Operand, Operation, Variable
 
 Axes = tuple[Axis, ...]
+
+_SKIPPED = str(Path(__file__).parent), str(Path(__file__).parents[1] / "maths"), str(Path(np.__file__).parent)
+"""Files that are not the formula's, although it calls them, or they call it."""
+_MAX_SHOWN_CHARACTERS = 60
+"""Characters of a formula's line that an error message quotes, so that the sentence stays readable."""
 
 
 class Tape:
@@ -68,13 +75,22 @@ class Tape:
 
 @contextmanager
 def traceable() -> Iterator[None]:
-    """Raise `NotTraceable` for whatever a formula of the user's raises."""
+    """Raise `NotTraceable` for whatever a formula of the user's raises, with the line."""
     try:
         yield
-    except NotTraceable:
-        raise
     except Exception as error:
-        raise NotTraceable(f"it raises {type(error).__name__}: {error}") from None
+        reason = str(error) if isinstance(error, NotTraceable) else f"it raises {type(error).__name__}: {error}"
+        raise NotTraceable(f"{reason}{_location(error.__traceback__)}") from None
+
+
+def _location(trace: TracebackType | None) -> str:
+    """Return the last line of a traceback that is the formula's."""
+    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_SKIPPED)]
+    if not frames:
+        return ""
+    line = frames[-1].line or ""
+    shown = line if len(line) <= _MAX_SHOWN_CHARACTERS else f"{line[: _MAX_SHOWN_CHARACTERS - 1]}…"
+    return f" in line {frames[-1].lineno} of {Path(frames[-1].filename).name}{f': {shown}' if shown else ''}"
 
 
 class Traced(NDArrayOperatorsMixin):
@@ -191,7 +207,8 @@ class TracedArray(Traced):
         if not same_axis(left.axes[-1], right.axes[-2]):
             raise NotTraceable(f"it multiplies arrays of [{left.axes}] and [{right.axes}]")
         axes = (*broadcast_axes([left.axes[:-2], right.axes[:-2]]), left.axes[-2], right.axes[-1])
-        return self.tape.add("matmul", [left, right], np.result_type(left.dtype, right.dtype), axes)
+        dtype = np.result_type(left.dtype, right.dtype)
+        return self.tape.add("matmul", [self.tape.converted(array, dtype) for array in inputs], dtype, axes)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
         match function, arguments, options:

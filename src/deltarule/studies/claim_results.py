@@ -151,7 +151,7 @@ def results_in(folder: Path) -> StudyResults | None:
 
 
 def provenance(experiments: Experiments) -> Provenance:
-    versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "numba")}
+    versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "llvmlite")}
     return Provenance(
         processor=processor_name(),
         threads=int(os.environ.get("OMP_NUM_THREADS", 0)) or processor_count(),

@@ -18,7 +18,6 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import check_parts
-from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem import registry
@@ -116,8 +115,7 @@ def _plan_units(
     notes: list[str] = []
     rankings: dict[tuple[str, str], None] = {}
     group_counts = Counter(name[1:] for name in groups)
-    shape_counts = Counter(_shape_without_sizes(shape) for shape in {name[1] for name in groups})
-    engines: dict[tuple[str, int], tuple[str, bool]] = {}
+    engines: dict[tuple[str, int], str] = {}
     # Fold by fold if each has data of its own, so that these are prepared once.
     for name, group in sorted(groups.items(), key=lambda item: item[0][0]):
         fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
@@ -134,10 +132,9 @@ def _plan_units(
         members = _members(configurations, seeds, source, group, data)
         max_members = max_population_size(first, data.dataset)
         if shape_and_fold not in engines:
-            counts = group_counts[shape_and_fold], shape_counts[_shape_without_sizes(shape_and_fold[0])]
-            engines[shape_and_fold] = _choose_engine(members, max_members, data, *counts)
+            engines[shape_and_fold] = _choose_engine(members, max_members, data, group_counts[shape_and_fold])
         size = min(max_members, -(-len(members) // workers))
-        rest = data.dataset.digest, fold, not _needs_training_per_limit(first), *engines[shape_and_fold], metric
+        rest = data.dataset.digest, fold, not _needs_training_per_limit(first), engines[shape_and_fold], metric
         units += [Unit(tuple(members[start : start + size]), *rest) for start in range(0, len(members), size)]
     if len(rankings) > 1:
         described = " and others by the ".join(f"{metric} on the {part} rows" for metric, part in rankings)
@@ -188,25 +185,16 @@ def _group_configurations(
     return groups
 
 
-def _shape_without_sizes(shape: str) -> str:
-    table = json.loads(shape)
-    table["network"]["layers"] = len(table["network"]["layers"])
-    return json.dumps(table, sort_keys=True)
-
-
-def _choose_engine(
-    members: Sequence[Member], max_members: int, data: Data, group_count: int, shape_count: int
-) -> tuple[str, bool]:
+def _choose_engine(members: Sequence[Member], max_members: int, data: Data, group_count: int) -> str:
     """Choose the engine for one shape, independent of workers and of what is done."""
     name = members[0].configuration.run.engine
     if name != "auto":
-        return name, True
+        return name
     problem = population_problem(members[:max_members], data)
     epoch = max(map(problem.steps_per_epoch, range(problem.members)))
     longest = max(limit_of(row, epoch) for member in members for row in member.rows)
     steps = group_count * -(-len(members) // max_members) * longest
-    chosen = engine_for(name, problem, steps, shapes=shape_count)
-    return chosen.name, not isinstance(chosen, CompiledEngine) or chosen.own_shape
+    return engine_for(name, problem, steps).name
 
 
 def population_problem(members: Sequence[Member], data: Data) -> Problem:

@@ -70,7 +70,6 @@ class Unit:
     data        the digest of the data
     fold        the only fold that these data are of, None for data of all folds
     at_once     whether one training gives the rows of several limits (otherwise all members have one limit)
-    own_shape   whether the compiled engine has a program for exactly these sizes, or one for all sizes
     metric      the score of the rows
     """
 
@@ -79,7 +78,6 @@ class Unit:
     fold: int | None
     at_once: bool
     engine: str
-    own_shape: bool
     metric: str
 
     @property

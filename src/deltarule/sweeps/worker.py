@@ -55,7 +55,7 @@ def train_unit(
     data = _load_unit_data(unit, source)
     engine = engine_of_name(unit.engine)
     if isinstance(engine, CompiledEngine):
-        engine.threads, engine.own_shape = threads or engine.threads, unit.own_shape
+        engine.threads = threads or engine.threads
     problem = population_problem(unit.members, data)
     scorer = _RowScorer(unit, source, problem, data, engine, keep)
     first = unit.members[0]

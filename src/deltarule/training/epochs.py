@@ -144,7 +144,7 @@ def train_epochs(
         best=start if decides else None,
     )
     limits = Limit(np.full(problem.members, limit), Reason.MAX_EPOCHS)
-    chosen = engine_for(engine, problem, limit, others_follow=True)
+    chosen = engine_for(engine, problem, limit)
     # The limits come first: when the function after an epoch is called, members have ended.
     loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, Divergence()])
     with forget_orders_at_exit(), interrupts() as is_interrupted:
@@ -269,7 +269,7 @@ def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | 
     """Train one epoch with the rows in `order`, [N] or [K, N], from any step on."""
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)
-    chosen = engine_for(engine, problem, state.step + updates, others_follow=True)
+    chosen = engine_for(engine, problem, state.step + updates)
     objectives, is_diverged = [], np.zeros(problem.members, bool)
     with forget_orders_at_exit():
         for part, end in _parts_in_order(problem, state.step, order):

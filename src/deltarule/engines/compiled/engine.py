@@ -1,237 +1,265 @@
-"""The compiled engine: runs compiled programs on blocks and threads."""
+"""The engine that runs printed programs: blocks of members, one in each lane, on several threads."""
 
-import os
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from itertools import pairwise
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from deltarule import platforms
-from deltarule.engines.base import Engine, Metrics, Trace, Updates
-from deltarule.engines.compiled import evaluation, large_members
-from deltarule.engines.compiled.codegen_lanes import is_tiled
-from deltarule.engines.compiled.evaluation import DERIVED, OUTPUTS, RowSets, sets_of_rows, values_of
-from deltarule.engines.compiled.lane_blocks import LaneBlocks
-from deltarule.engines.compiled.large_members import Members
-from deltarule.engines.compiled.structure_cache import structure_of
+from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, Updates, split_rows
+from deltarule.engines.compiled.blocks import advance_members
+from deltarule.engines.compiled.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
+from deltarule.engines.compiled.machine_code import compiled
+from deltarule.engines.compiled.member_arrays import copied
+from deltarule.engines.compiled.places import Tile
+from deltarule.engines.compiled.plan import NotPrintable
+from deltarule.engines.compiled.printer import Printed
+from deltarule.engines.compiled.texts import printed_evaluation, printed_update
+from deltarule.engines.compiled.unit_members import advance_member
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
+from deltarule.program.program import NotTraceable
 
-MAX_MEMBERS_ALONE = 5
-"""Up to this number, members are advanced one by one: sixteen lanes take about as long as eight members in turn."""
+VECTOR_BYTES = 64
+CALLS_A_THREAD = 4
+"""Into how many calls a thread's share is divided, so that one that is held up leaves work to others."""
+MAX_JOINED = 4
+"""Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
+MIN_SHARED_WORK = 2_000_000
+"""Other threads help from this many members · rows · parameters · updates on, about a millisecond."""
+NEAR_BYTES = 600_000
+"""Of the parameters of a block of members, with which its gradients and slots fit into a processor's second cache."""
+MAX_EVALUATED_PARAMETERS, MAX_MEMBERS_ALONE = 2000, 5
+"""Up to so many parameters a program evaluates a few members, of which others of a block's lanes are copies."""
+MIN_THREAD_WORK = 2**20
+"""The products of rows and parameters of an update that each of several threads gets at least: fewer of them take less
+time than the threads would wait for one another."""
+MIN_MEMBERS_A_THREAD = 2
+"""From so many members on for each thread, threads advance members of their own."""
 
-MAX_EVALUATED_WEIGHTS, MIN_EVALUATED_PRODUCTS = 2**17, 10**8
-"""Large networks are evaluated by a program if no layer has more weights, as for tiles in updates, and if rows times
-parameters are at least as many, which take NumPy about three milliseconds."""
 
+class CompiledEngine(ReferenceEngine):
+    """Trains and evaluates populations with programs that LLVM compiles.
 
-class CompiledEngine(Engine):
-    """Trains with programs compiled by Numba for a network's structure.
+    threads : how many blocks are advanced at a time; None for the number of processors.
+    lanes_are : "members" or "units"; None for those with which a population of this size is faster.
+    lanes, tile : None for those that fit the processor and the network.
+    features : of the processor that are used, as LLVM names them; None for all.
 
-    threads : how many blocks are advanced at a time; None for the number of processors. The result is the same.
-    own_shape : whether a small network gets a program for its own shape; if not, the program for large networks, which
-        serves all sizes, advances it if there is one.
+    The result is the same for all of these, to the last bit.
     """
 
     name = "compiled"
 
-    def __init__(self, threads: int | None = None, own_shape: bool = True) -> None:
-        self.threads, self.own_shape = threads or available_processors(), own_shape
+    def __init__(
+        self,
+        threads: int | None = None,
+        lanes: int | None = None,
+        tile: Tile | None = None,
+        features: str | None = None,
+        lanes_are: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.threads, self.lanes, self.tile = threads or platforms.available_processors(), lanes, tile
+        self.features, self.lanes_are = features, lanes_are
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        structure = structure_of(problem)
-        if structure.reason_against:
-            return ReferenceEngine().advance(problem, state, n)
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
-        is_large = self.takes_products(problem)
-        copied = np.copy if is_large else np.empty_like  # blocks of lanes write all of their members
         after = replace(
             state,
-            theta=copied(state.theta),
-            slots={name: copied(slot) for name, slot in state.slots.items()},
+            theta=copied(state.theta, problem.dtype),
+            slots={name: copied(slot, problem.dtype) for name, slot in state.slots.items()},
             buffers=state.buffers.copy(),
             step=state.step + n,
         )
-        updates = Updates(problem, state, after, n, objective, bad)
-        if is_large:
-            large_members.tiles_of(problem.dtype, "products")
-            for group in groups(problem, state.members):
-                self._advance_large(partial(Members, structure.large_program(), updates), group)
+        if not n or not len(state.members):
             return after, Trace(objective, bad)
-        for parts, work in self._lane_blocks(problem, state.members):
-            # Other threads help from this many members · rows · parameters · updates on, about two milliseconds.
-            threads = self.threads if n * work > 2_000_000 else 1
-            tasks: list[Callable[[], None]] = []
-            for blocks in parts:
-                program_of_blocks = structure.lane_program(blocks.shape, blocks.batch_rows)
-                tasks += [partial(blocks.advance, part, *program_of_blocks, updates) for part in blocks.parts(threads)]
-            self._run_tasks(tasks, use_threads=threads > 1)
+        updates = Updates(problem, state, after, n, objective, bad)
+        work = n * problem.network.parameters * sum(problem.batch_rows(member) for member in state.members)
+        try:
+            if self.takes_units(problem, len(state.members)):
+                with suppress(NotPrintable):  # members may be printable where units are not
+                    return self._advance_alone(updates)
+            tasks = [
+                task
+                for group in groups(problem, state.members)
+                for indices, own_rows in _parts_by_rows(problem, state.members, group)
+                for task in self._advancing(updates, indices, own_rows, work)
+            ]
+        except (NotPrintable, NotTraceable) as reason:
+            _warn_once(ReferenceEngine(_words(reason)).notes(problem)[0])
+            return super().advance(problem, state, n)
+        self._run(tasks, work)
         return after, Trace(objective, bad)
 
-    def _lane_blocks(self, problem: Problem, members: Integers) -> list[tuple[list[LaneBlocks], int]]:
-        """Return the blocks of each group of members, and the group's work.
-
-        They are cached: a short call would take longer to divide its members than to advance them.
-        """
-        cached = _lane_block_cache.get(problem)
-        if cached is None or cached[0] != self.threads or not np.array_equal(cached[1], members):
-            group_entries = []
-            for group in groups(problem, members):
-                parts = []
-                for indices, own_rows in group_by_rows(problem, members, group):
-                    blocks, lanes = count_blocks(problem, len(indices), self.threads, own_rows)
-                    parts.append(LaneBlocks(problem, members, indices, blocks, lanes, own_rows))
-                rows = len(group) * problem.batch_rows(members[group[0]])
-                group_entries.append((parts, rows * problem.network.parameters))
-            cached = _lane_block_cache[problem] = self.threads, members.copy(), group_entries
-        return cached[2]
-
-    def takes_products(self, problem: Problem) -> bool:
-        """Whether the program for large networks advances a problem."""
-        structure = structure_of(problem)
-        return bool(structure.not_compilable) or not (self.own_shape or structure.not_fusible)
-
-    def _advance_large(self, members_at: Callable[[Integers], Members], group: Integers) -> None:
-        together = members_at(group)
-        threads = together.shared_threads(self.threads)
-        is_even = len(group) % self.threads == 0 or len(group) >= 4 * self.threads
-        if threads > 1 and not is_even and _sharing.acquire(blocking=False):
-            try:
-                self._run_together(together.thread_functions(threads))
-            finally:
-                _sharing.release()
-        else:
-            by_rows = group_by_rows(together.updates.problem, together.updates.state.members, group)
-            parts = [np.array_split(indices, min(self.threads, len(indices))) for indices, _ in by_rows]
-            self._run_tasks([members_at(part).thread_functions(1)[0] for of_rows in parts for part in of_rows])
-
-    def _run_tasks(self, tasks: list[Callable[[], None]], use_threads: bool = True) -> None:
-        if len(tasks) == 1 or self.threads == 1 or not use_threads:
-            for task in tasks:
-                task()
-        else:
-            remaining = iter(tasks)
-
-            def run_remaining() -> None:
-                for task in remaining:  # shared by the threads: a future for each task would take longer than the task
-                    task()
-
-            self._run_together([run_remaining] * self.threads)
-
-    def _run_together(self, functions: list[Callable[[], None]]) -> None:
-        futures = [platforms.thread_pool(self.threads, "engine").submit(function) for function in functions[1:]]
-        functions[0]()
-        for future in futures:
-            future.result()
-
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
-        x = np.asarray(x, problem.dtype)
-        if not self._has_evaluation(problem, x.shape[-2]):
-            return ReferenceEngine().outputs(problem, state, x)
-        members, row_count = len(state.members), x.shape[-2]
-        shape = members, row_count, problem.network.outputs
-        logits, outputs = np.empty(shape, problem.dtype), np.empty(shape, problem.dtype)
-        rows, ids = x.reshape(-1, x.shape[-1]), np.arange(x.size // x.shape[-1]).reshape(-1, row_count)
-        sets = [np.arange(members)] if x.ndim == 2 else list(np.arange(members)[:, None])
-        sums = np.empty((evaluation.FIRST_METRIC, members))
-        self._evaluate(problem, state, RowSets(sets, rows, rows, ids, None), (OUTPUTS,), sums, logits, outputs)
-        return logits, outputs
+        x = np.ascontiguousarray(x, problem.dtype)
+        members = np.arange(len(state.members))
+        if x.ndim > 2 or not x.size or not evaluates(problem, state):
+            return super().outputs(problem, state, x)
+        shape, names = (len(members), len(x), problem.network.outputs), ("z", "a")
+        results = {name: np.empty(shape, problem.dtype) for name in names}
+        try:
+            for start, part in zip(range(0, len(x), MAX_ROWS_PER_PASS), split_rows(x), strict=True):
+                printed = self._evaluation(problem, False, len(part), names, False)
+                of_part = {name: array[:, start : start + len(part)] for name, array in results.items()}
+                work = len(members) * len(part) * problem.network.parameters
+                self._run(self._tasks(printed, members, work, output_members, problem, state, part, of_part), work)
+        except (NotPrintable, NotTraceable):
+            return super().outputs(problem, state, x)
+        return results["z"], results["a" if "a" in printed.kept else "z"]  # equal for the identity
 
     def evaluate(
         self, problem: Problem, state: State, rows: tuple[Any, Any] | None, metrics: Metrics
     ) -> dict[str, Floats]:
-        """Return objective and metrics, those that are sums by a compiled program."""
-        in_numpy = super().evaluate
-        row_count = len(rows[0]) if rows is not None else int(problem.row_counts.min())
-        if not len(state.members) or not self._has_evaluation(problem, row_count):
-            return in_numpy(problem, state, rows, metrics)
-        asked = tuple(sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
-        sums = np.empty((evaluation.FIRST_METRIC + len(asked), len(state.members)))
-        for row_sets in sets_of_rows(problem, state, rows):
-            self._evaluate(problem, state, row_sets, asked, sums)
-        values = values_of(problem, state.members, sums, asked, metrics)
+        """Return objective and metrics, those that are means over rows by a program."""
+        if not evaluates(problem, state):
+            return super().evaluate(problem, state, rows, metrics)
+        names = ("J", *sorted({DERIVED[name][0] for name in metrics if name in DERIVED}))
+        results = np.empty((len(names), len(state.members)))
+        try:
+            for part in row_sets(problem, state, rows):
+                size = part.order.shape[-1]
+                printed = self._evaluation(problem, part.own_rows, size, names, rows is None)
+                members = np.arange(len(part.indices))
+                work = len(members) * size * problem.network.parameters
+                self._run(self._tasks(printed, members, work, evaluate_members, problem, state, part, results), work)
+        except (NotPrintable, NotTraceable):
+            return super().evaluate(problem, state, rows, metrics)
+        values = values_of(problem, dict(zip(names, results, strict=True)), metrics)
         others = {name: metric for name, metric in metrics.items() if name not in values}
-        return values | (in_numpy(problem, state, rows, others) | values if others else {})
-
-    def _has_evaluation(self, problem: Problem, row_count: int) -> bool:
-        """Whether a program evaluates so many rows, whatever the number of members."""
-        if not row_count or structure_of(problem).reason_against:
-            return False
-        if not self.takes_products(problem):
-            return True
-        weights = max(layer.inputs * layer.units for layer in problem.network.layers)
-        return weights <= MAX_EVALUATED_WEIGHTS and row_count * problem.network.parameters >= MIN_EVALUATED_PRODUCTS
-
-    def _evaluate(
-        self, problem: Problem, state: State, rows: RowSets, asked: tuple[str, ...], sums: Floats, *stored: Floats
-    ) -> None:
-        """Run an evaluation program, which writes sums, or logits and outputs."""
-        is_alone = self.takes_products(problem) or len(state.members) <= MAX_MEMBERS_ALONE * len(rows.sets)
-        lanes = 1 if is_alone else evaluation.LANES
-        for name in ("tiles", "lanes"):
-            large_members.tiles_of(problem.dtype, name)
-        run = structure_of(problem).evaluation_program(lanes, asked)
-        work = len(state.members) * rows.ids.shape[1] * problem.network.parameters
-        threads = self.threads if work > 1_000_000 else 1  # from a millisecond on
-        self._run_tasks(evaluation.tasks(run, problem, state, rows, lanes, threads, sums, *stored))
+        return values | (super().evaluate(problem, state, rows, others) | values if others else {})
 
     def notes(self, problem: Problem) -> tuple[str, ...]:
-        return ReferenceEngine(structure_of(problem).reason_against).notes(problem)
+        return ReferenceEngine(reason_against(problem)).notes(problem)
+
+    def takes_units(self, problem: Problem, members: int) -> bool:
+        """Whether the lanes are units of one member, not members."""
+        if self.lanes_are is not None:
+            return self.lanes_are == "units"
+        return units_are_faster(problem, members)
+
+    def _advance_alone(self, updates: Updates) -> tuple[State, Trace]:
+        """Advance members one by one."""
+        problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
+        lanes = self._lanes(problem)
+
+        def advance(index: int, threads: int = 1) -> None:
+            printed = printed_update(problem, False, lanes, self.tile, problem.batch_rows(state.members[index]), True)
+            advanced = advance_member(printed, self.features, problem, after, index, (state.step, n), threads)
+            updates.objective[:, index], updates.bad[index] = advanced
+
+        indices = range(len(state.members))
+        sharing = [threads_together(problem, member, self.threads) for member in state.members]
+        if self.threads > 1 and len(indices) >= self.threads * MIN_MEMBERS_A_THREAD:
+            list(platforms.thread_pool(self.threads, "engine").map(advance, indices))
+        elif max(sharing) > 1 and _sharing.acquire(blocking=False):
+            try:
+                for index, threads in zip(indices, sharing, strict=True):
+                    advance(index, threads)
+            finally:
+                _sharing.release()
+        else:
+            for index in indices:
+                advance(index)
+        return after, Trace(updates.objective, updates.bad)
+
+    def _lanes(self, problem: Problem) -> int:
+        return self.lanes or VECTOR_BYTES // problem.dtype.itemsize
+
+    def _evaluation(
+        self, problem: Problem, own_rows: bool, rows: int, names: tuple[str, ...], weighted: bool
+    ) -> Printed:
+        return printed_evaluation(problem, own_rows, self._lanes(problem), self.tile, rows, names, weighted)
+
+    def _advancing(self, updates: Updates, indices: Integers, own_rows: bool, work: int) -> list[Callable[[], None]]:
+        problem = updates.problem
+        rows = problem.batch_rows(updates.state.members[indices[0]])
+        printed = printed_update(problem, own_rows, self._lanes(problem), self.tile, rows)
+        return self._tasks(printed, indices, work, advance_members, updates, own_rows)
+
+    def _tasks(
+        self, printed: Printed, members: Integers, work: int, function: Callable[..., None], *given: Any
+    ) -> list[Callable[[], None]]:
+        """Return calls of function(run, printed, *given, members), with all members or parts of them."""
+        run = compiled(
+            printed.text, printed.name, len(printed.numbers) + len(printed.arguments) + 2, self.features
+        ).call
+        blocks = -(-len(members) // printed.lanes)
+        calls = min(blocks, self.threads * CALLS_A_THREAD) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
+        edges = np.arange(calls + 1) * blocks // calls * printed.lanes
+        return [partial(function, run, printed, *given, members[a:b]) for a, b in pairwise(edges.tolist())]
+
+    def _run(self, tasks: list[Callable[[], None]], work: int) -> None:
+        if self.threads == 1 or len(tasks) == 1 or work < MIN_SHARED_WORK:
+            for task in tasks:
+                task()
+        else:
+            list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
 
-def group_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
-    """Divide a group by rows, and return whether each part's members differ in rows.
-
-    Parts too small for a block are joined. With tiles, where a member alone is as fast as lanes that differ in their
-    rows, they are joined only if they would need too many calls.
-    """
-    parts = split_by_rows(problem, members, group)
-    small_parts = [part for part in parts if len(part) <= MAX_MEMBERS_ALONE]
-    large_parts = [(part, False) for part in parts if len(part) > MAX_MEMBERS_ALONE]
-    # The members of small parts are advanced one by one if that takes no longer than lanes.
-    if is_tiled(problem, 16, own_rows=False) and sum(len(part) for part in small_parts) <= 32:
-        return large_parts + [(part, False) for part in small_parts]
-    return large_parts + ([(np.concatenate(small_parts), len(small_parts) > 1)] if small_parts else [])
+def reason_against(problem: Problem) -> str:
+    """Return why there is no program of a problem's updates, or ""; also as a warning, once."""
+    try:
+        printed_update(problem, False, 8, None, problem.batch_rows(0))
+    except (NotPrintable, NotTraceable) as reason:
+        return _words(reason)
+    return ""
 
 
-def count_blocks(problem: Problem, members: int, threads: int, own_rows: bool = False) -> tuple[int, int]:
-    """Return into how many blocks members are divided, and their number of lanes.
-
-    A few members are advanced one by one, which is faster than lanes that stay empty. Otherwise the number of lanes is
-    the one with which all are done first: a wide block takes less for a member, narrow ones keep more threads at work.
-    Tiles have two vectors of lanes, and wider blocks take no less.
-    """
-    if members <= MAX_MEMBERS_ALONE:
-        return members, 1
-    widest = 128 // problem.dtype.itemsize
-    if not is_tiled(problem, 16, own_rows):  # the most with which a block's vectors fit into the nearer memory
-        bytes_each = (2 + len(problem.optimizer.slots)) * problem.network.parameters * 8
-        widest = int(np.clip(large_members.NEAR_BYTES // bytes_each // 16 * 16, 16, 64))
-    block_counts = {lanes: -(-members // lanes) for lanes in (16, widest)}
-    # A block of 64 lanes was measured to take three times as long as one of 16.
-    times = {lanes: -(-count // threads) * (1 + (lanes - 16) / 24) for lanes, count in block_counts.items()}
-    lanes = min(times, key=times.__getitem__)
-    return block_counts[lanes], lanes
+def _words(reason: Exception) -> str:
+    return f"this problem ({reason})"
 
 
-def available_processors() -> int:
-    """Return how many processors this process may use, fewer in a worker of joblib."""
-    count = platforms.processor_count()
-    setting = os.environ.get("NUMBA_NUM_THREADS", "")
-    return min(count, max(1, int(setting))) if setting.isdecimal() else count
+@cache
+def _warn_once(note: str) -> None:
+    warnings.warn(note, stacklevel=2)
 
 
-_lane_block_cache: "WeakKeyDictionary[Problem, tuple[int, Integers, list[tuple[list[LaneBlocks], int]]]]" = (
-    WeakKeyDictionary()
-)
-"""By problem: a number of threads, members, and the blocks into which these are divided for that many threads."""
+def evaluates(problem: Problem, state: State) -> bool:
+    """Whether a program evaluates members: NumPy takes less time for a few large networks."""
+    is_small = problem.network.parameters <= MAX_EVALUATED_PARAMETERS or problem.members > MAX_MEMBERS_ALONE
+    return is_small and len(state.members) > 0
+
 
 _sharing = Lock()
-"""Held while threads share members: these wait for one another, and those of two trainings could take each other's
-threads."""
+"""Held while threads advance one member together: of two such calls each could have some, and wait for others."""
+
+
+def threads_together(problem: Problem, member: int, threads: int) -> int:
+    """Return among how many of these threads each update of a member is divided."""
+    work = problem.batch_rows(member) * problem.network.parameters
+    return max(1, min(threads, work // MIN_THREAD_WORK))
+
+
+def units_are_faster(problem: Problem, members: int) -> bool:
+    """Whether few members take less time one by one, each with as many units at a time as a vector has lanes.
+
+    Measured: of 8-3-8 to 64-128-10, the same number of vectors takes a fifth longer one by one; a block of larger
+    networks does not fit into the nearer memory, and takes twice as long.
+    """
+    if problem.network.parameters * VECTOR_BYTES > NEAR_BYTES:
+        return True
+    lanes = VECTOR_BYTES // problem.dtype.itemsize
+    layers = problem.network.layers
+    together = -(-members // lanes) * sum(layer.inputs * layer.units for layer in layers)
+    alone = members * sum(layer.inputs * -(-layer.units // lanes) for layer in layers)
+    return 1.2 * alone < together
+
+
+def _parts_by_rows(problem: Problem, members: Integers, group: Integers) -> list[tuple[Integers, bool]]:
+    """Divide a group by rows, and return whether each part's members differ in rows; small parts are joined."""
+    parts = split_by_rows(problem, members, group)
+    if len(parts) == 1:
+        return [(group, False)]
+    small = [part for part in parts if len(part) <= MAX_JOINED]
+    joined = [(np.concatenate(small), len(small) > 1)] if small else []
+    return [(part, False) for part in parts if len(part) > MAX_JOINED] + joined

@@ -100,7 +100,7 @@ class BaseMLP(SavedEstimator):
         Functions called after each epoch of `fit` as `callback(epoch, model)`, with an `Epoch` (`epoch.number`,
         `epoch.loss`, ...); if one returns True, the fit ends.
     engine : {"auto", "reference", "compiled"}, default="auto"
-        "reference" uses NumPy, "compiled" Numba; "auto" selects the faster one.
+        "reference" uses NumPy, "compiled" LLVM; "auto" selects the faster one.
     output_bias : {"random", "prior"}, default="random"
         Initial biases of the outputs: random, as in scikit-learn; or such that the network predicts about the mean
         of the targets, which saves many updates if a class is rare.

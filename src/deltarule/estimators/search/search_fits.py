@@ -15,9 +15,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from deltarule import platforms
 from deltarule.engines.base import Engine
-from deltarule.engines.compiled.engine import available_processors
-from deltarule.engines.selection import engine_for, expected_seconds, form_of
+from deltarule.engines.selection import engine_for, expected_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
@@ -184,13 +184,13 @@ def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
     members = sum(plan.problem.members for plan in plans)
     population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
     steps = plans[0].rules.max_epochs * problem.steps_per_epoch(0)
-    engine = engine_for(model.engine, population, steps, others_follow=True)
-    return engine, expected_seconds(form_of(engine, population), population, steps) / len(plans)
+    engine = engine_for(model.engine, population, steps)
+    return engine, expected_seconds(engine.name, population, steps) / len(plans)
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
     """Divide indices of fits into parts of about 10 s."""
-    part_size = max(available_processors(), int(MAX_PART_SECONDS / seconds_each))
+    part_size = max(platforms.available_processors(), int(MAX_PART_SECONDS / seconds_each))
     same_rows = plan_populations(digests[index] for index in indices).values()
     by_rows = [[indices[position] for position in positions] for positions in same_rows]
     large = [group for group in by_rows if len(group) >= MIN_FITS_WITH_SHARED_ROWS]

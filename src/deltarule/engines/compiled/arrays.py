@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from deltarule.engines.llvm.places import Place, Places, pointer_of
-from deltarule.engines.llvm.plan import Plan, View
-from deltarule.engines.llvm.values import KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.places import Place, Places, pointer_of
+from deltarule.engines.compiled.plan import Plan, View
+from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
 from deltarule.program.program import ROWS, Constant, Operand, Variable
 
 

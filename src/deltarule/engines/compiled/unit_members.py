@@ -8,9 +8,9 @@ from functools import cache, partial
 import numpy as np
 
 from deltarule import platforms
-from deltarule.engines.llvm.machine_code import compiled
-from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
-from deltarule.engines.llvm.unit_printer import PrintedUnits
+from deltarule.engines.compiled.machine_code import compiled
+from deltarule.engines.compiled.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.compiled.unit_printer import PrintedUnits
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 

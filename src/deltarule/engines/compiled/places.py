@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from deltarule.engines.llvm.plan import Group, Plan, View, count_of_entries
-from deltarule.engines.llvm.values import BYTES, KINDS
+from deltarule.engines.compiled.plan import Group, Plan, View, count_of_entries
+from deltarule.engines.compiled.values import BYTES, KINDS
 from deltarule.program.program import MEMBERS, ROWS, Axis, Operand, Operation, Variable
 
 STEP_NUMBERS = ("updates", "counted")

@@ -3,9 +3,9 @@
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from deltarule.engines.llvm.places import Form, Tile
-from deltarule.engines.llvm.printer import Printed, print_evaluation, print_update
-from deltarule.engines.llvm.unit_printer import print_units
+from deltarule.engines.compiled.places import Form, Tile
+from deltarule.engines.compiled.printer import Printed, print_evaluation, print_update
+from deltarule.engines.compiled.unit_printer import print_units
 from deltarule.engines.update_program import evaluation_program, has_custom_formulas, update_program
 from deltarule.problem.problem import Problem
 from deltarule.program.program import Program

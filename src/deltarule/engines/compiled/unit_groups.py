@@ -7,13 +7,13 @@ lines of the sum, and whole arrays by entries; each computes single numbers for 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from deltarule.engines.llvm.arrays import Row
-from deltarule.engines.llvm.groups import SUMS, Groups
-from deltarule.engines.llvm.masks import philox
-from deltarule.engines.llvm.places import pointer_of
-from deltarule.engines.llvm.plan import Group, NotPrintable, count_of_entries
-from deltarule.engines.llvm.unit_arrays import UnitArrays, UnitText
-from deltarule.engines.llvm.values import KINDS, Index, Value
+from deltarule.engines.compiled.arrays import Row
+from deltarule.engines.compiled.groups import SUMS, Groups
+from deltarule.engines.compiled.masks import philox
+from deltarule.engines.compiled.places import pointer_of
+from deltarule.engines.compiled.plan import Group, NotPrintable, count_of_entries
+from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitText
+from deltarule.engines.compiled.values import KINDS, Index, Value
 from deltarule.maths.random import DROPOUT
 from deltarule.program.program import ROWS, Operand, Operation, Variable
 

@@ -7,10 +7,10 @@ that an array does not fill is loaded and stored in part.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from deltarule.engines.llvm.arrays import Arrays, Coordinates
-from deltarule.engines.llvm.places import WIDEST, Place, Places
-from deltarule.engines.llvm.plan import NotPrintable, View, count_of_entries
-from deltarule.engines.llvm.values import BYTES, KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.arrays import Arrays, Coordinates
+from deltarule.engines.compiled.places import WIDEST, Place, Places
+from deltarule.engines.compiled.plan import NotPrintable, View, count_of_entries
+from deltarule.engines.compiled.values import BYTES, KINDS, FunctionText, Index, Value
 from deltarule.program.program import ROWS, Axis, Constant, Operand, Variable
 
 LINE_BYTES = 64

@@ -1,8 +1,8 @@
 """Print the draw of dropout masks: Philox on vectors, as `maths.random.keep_mask`."""
 
-from deltarule.engines.llvm.arrays import Arrays
-from deltarule.engines.llvm.places import pointer_of
-from deltarule.engines.llvm.values import Index, Value
+from deltarule.engines.compiled.arrays import Arrays
+from deltarule.engines.compiled.places import pointer_of
+from deltarule.engines.compiled.values import Index, Value
 from deltarule.maths.random import DROPOUT
 from deltarule.program.program import Variable
 

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Updates
-from deltarule.engines.llvm.member_arrays import aligned, member_arrays, orders_of, shared_arrays
-from deltarule.engines.llvm.printer import Printed
+from deltarule.engines.compiled.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.compiled.printer import Printed
 from deltarule.problem.problem import Integers
 
 

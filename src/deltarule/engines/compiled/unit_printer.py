@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from deltarule.engines.llvm.places import WIDEST, Form, pointer_of
-from deltarule.engines.llvm.plan import Group, Phase
-from deltarule.engines.llvm.printer import NUMBERS, Printed, Printer, with_masks
-from deltarule.engines.llvm.unit_arrays import UnitArrays, UnitPlaces, UnitText
-from deltarule.engines.llvm.unit_groups import Body, UnitGroups
-from deltarule.engines.llvm.values import Index, Value
+from deltarule.engines.compiled.places import WIDEST, Form, pointer_of
+from deltarule.engines.compiled.plan import Group, Phase
+from deltarule.engines.compiled.printer import NUMBERS, Printed, Printer, with_masks
+from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitPlaces, UnitText
+from deltarule.engines.compiled.unit_groups import Body, UnitGroups
+from deltarule.engines.compiled.values import Index, Value
 from deltarule.program.program import ROWS, Operand, Operation, Program
 
 UNIT_NUMBERS = (*NUMBERS, "part", "parts", "give_back")

@@ -8,10 +8,10 @@ from lanes import examples
 from random_problems import problems
 
 from deltarule import Network, create_problem
-from deltarule.engines.llvm import engine, texts
-from deltarule.engines.llvm.engine import LlvmEngine
-from deltarule.engines.llvm.places import Tile
-from deltarule.engines.llvm.plan import NotPrintable
+from deltarule.engines.compiled import engine, texts
+from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.places import Tile
+from deltarule.engines.compiled.plan import NotPrintable
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -31,8 +31,8 @@ def threads_share_little_work(monkeypatch) -> None:
 
 def assert_same_bits(problem: Problem, updates: int, **form) -> None:
     state = initial_state(problem)
-    own, trace = LlvmEngine(lanes_are="units", **form).advance(problem, state, updates)
-    expected, expected_trace = LlvmEngine(lanes_are="members").advance(problem, state, updates)
+    own, trace = CompiledEngine(lanes_are="units", **form).advance(problem, state, updates)
+    expected, expected_trace = CompiledEngine(lanes_are="members").advance(problem, state, updates)
     for name, array in {"θ": own.theta, "buffers": own.buffers, **own.slots}.items():
         theirs = {"θ": expected.theta, "buffers": expected.buffers, **expected.slots}[name]
         assert np.array_equal(array, theirs, equal_nan=True), name

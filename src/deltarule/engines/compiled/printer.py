@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY
-from deltarule.engines.llvm.arrays import Arrays
-from deltarule.engines.llvm.elementary import definitions
-from deltarule.engines.llvm.groups import Groups
-from deltarule.engines.llvm.places import STEP_NUMBERS, Form, Places, pointer_of
-from deltarule.engines.llvm.plan import Phase, Plan, count_of_entries
-from deltarule.engines.llvm.values import KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.arrays import Arrays
+from deltarule.engines.compiled.elementary import definitions
+from deltarule.engines.compiled.groups import Groups
+from deltarule.engines.compiled.places import STEP_NUMBERS, Form, Places, pointer_of
+from deltarule.engines.compiled.plan import Phase, Plan, count_of_entries
+from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
 from deltarule.program.program import ROWS, Constant, Operand, Operation, Program
 
 NUMBERS = ("steps", "first", "rows", "size", "epoch_steps", "epoch_rows")

@@ -4,9 +4,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from deltarule.engines.llvm.elementary import FUNCTIONS, definitions
-from deltarule.engines.llvm.machine_code import compiled
-from deltarule.engines.llvm.values import KINDS, FunctionText
+from deltarule.engines.compiled.elementary import FUNCTIONS, definitions
+from deltarule.engines.compiled.machine_code import compiled
+from deltarule.engines.compiled.values import KINDS, FunctionText
 
 LANES = 4
 RANGES = {
@@ -16,6 +16,9 @@ RANGES = {
     "log1p": (-0.9, 50),
     "tanh": (-9, 9),
     "erf": (-5, 5),
+    "arctan": (-9, 9),
+    "sinh": (-9, 9),
+    "cosh": (-9, 9),
     "sin": (-60, 60),
     "cos": (-60, 60),
     "power": (0.01, 1),
@@ -56,7 +59,7 @@ def arguments_of(name: str, dtype: str) -> list[np.ndarray]:
 def test_a_function_is_accurate_to_its_last_digits(name: str, dtype: str) -> None:
     arguments = arguments_of(name, dtype)
     computed = apply(name, *arguments)
-    exact = mpmath.power if name == "power" else getattr(mpmath, name)
+    exact = getattr(mpmath, {"arctan": "atan"}.get(name, name))
     with mpmath.workdps(50):
         for result, *given in zip(computed, *arguments, strict=True):
             expected = exact(*map(mpmath.mpf, map(float, given)))
@@ -79,9 +82,19 @@ def test_ends(dtype: str) -> None:
         "log1p": [inf, nan, nan, 0],
         "tanh": [1, -1, nan, 0],
         "erf": [1, -1, nan, 0],
+        "arctan": [np.pi / 2, -np.pi / 2, nan, 0],
+        "sinh": [inf, -inf, nan, 0],
+        "cosh": [inf, inf, nan, 1],
     }
     for name, values in expected.items():
         np.testing.assert_array_equal(apply(name, x), np.array(values, dtype), err_msg=name)
+
+
+def test_powers_of_negative_numbers_and_of_ends_are_those_of_numpy() -> None:
+    bases = np.array([-2.0, -2.0, -0.5, -1.5, 0.0, 0.0, 1.0, 0.5, 0.5, np.nan, 3.0, -np.inf])
+    exponents = np.array([3.0, 2.0, -3.0, 0.5, 0.0, 2.0, np.inf, np.inf, -np.inf, 2.0, np.nan, 3.0])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(apply("power", bases, exponents), bases**exponents, rtol=1e-14)
 
 
 def test_subnormal_numbers_have_logarithms() -> None:

@@ -1,0 +1,93 @@
+"""Elementwise operations in LLVM's language: in place, or as functions of a program's text."""
+
+from collections.abc import Callable
+from typing import Any
+
+from deltarule.engines.compiled.exponentials import absolute, exp, expm1, log, log1p, number, power, tanh
+from deltarule.engines.compiled.special_functions import arctan, cos, cosh, erf, sin, sinh
+from deltarule.engines.compiled.values import FunctionText, Value
+
+
+def maximum(x: Value, y: Value) -> Value:
+    return x.compared("une", "ne", x).choose(x, (x > y).choose(x, y))
+
+
+def minimum(x: Value, y: Value) -> Value:
+    return x.compared("une", "ne", x).choose(x, (x < y).choose(x, y))
+
+
+def sign(x: Value) -> Value:
+    return (x > 0.0).choose(1.0, (x < 0.0).choose(-1.0, x))
+
+
+def _comparison(of_floats: str, of_integers: str) -> Callable[[Value, Value], Value]:
+    return lambda x, y: x.compared(of_floats, of_integers, y)
+
+
+def _intrinsic(name: str) -> Callable[[Value], Value]:
+    return lambda x: x.text.call(f"llvm.{name}", x)
+
+
+IN_PLACE: dict[str, Callable[..., Value]] = {
+    "add": lambda x, y: x | y if x.kind == "i1" else x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x & y if x.kind == "i1" else x * y,
+    "divide": lambda x, y: x / y,
+    "negative": lambda x: -x,
+    "positive": lambda x: x,
+    "square": lambda x: x * x,
+    "reciprocal": lambda x: number(x, 1.0) / x,
+    "absolute": absolute,
+    "maximum": maximum,
+    "minimum": minimum,
+    "sign": sign,
+    "select": lambda test, yes, no: (test if test.kind == "i1" else test > 0).choose(yes, no),
+    "where": lambda test, yes, no: test.choose(yes, no),
+    "greater": _comparison("ogt", "sgt"),
+    "greater_equal": _comparison("oge", "sge"),
+    "less": _comparison("olt", "slt"),
+    "less_equal": _comparison("ole", "sle"),
+    "equal": _comparison("oeq", "eq"),
+    "not_equal": _comparison("une", "ne"),
+    "logical_or": lambda x, y: x | y,
+    "bitwise_or": lambda x, y: x | y,
+    "logical_and": lambda x, y: x & y,
+    "bitwise_and": lambda x, y: x & y,
+    "logical_not": lambda x: x ^ True,
+    "invert": lambda x: x ^ True,
+    **{name: _intrinsic(name) for name in ("sqrt", "floor", "ceil", "trunc")},
+}
+"""Operations that are one instruction, or few, by NumPy's names."""
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    function.__name__: function for function in (exp, expm1, log, log1p, tanh, erf, sin, cos, arctan, sinh, cosh, power)
+}
+"""Operations that are functions of their own in a program's text."""
+
+
+def definition(name: str, kind: str, lanes: int) -> tuple[str, set[tuple[str, str, int]]]:
+    """Return the text of an elementary function, and what it calls."""
+    text = FunctionText(lanes)
+    arguments = [Value(text, f"%a{index}", kind) for index in range(2 if name == "power" else 1)]
+    result = FUNCTIONS[name](*arguments)
+    given = ", ".join(f"{text.vector(kind)} {argument.name}" for argument in arguments)
+    head = f"define internal {text.vector(kind)} @{name}.{kind}({given}) alwaysinline {{"
+    return "\n".join([head, *text.lines, f"  ret {text.vector(kind)} {result.name}", "}"]), text.called
+
+
+def definitions(called: set[tuple[str, str, int]], lanes: int) -> str:
+    """Return the texts of all functions that are called, and of what these call."""
+    texts: dict[Any, str] = {}
+    waiting = sorted(called)
+    while waiting:
+        name, kind, count = each = waiting.pop()
+        if each in texts:
+            continue
+        if name.startswith("llvm."):
+            vector = f"<{lanes} x {kind}>"
+            bits = 64 if kind == "double" else 32
+            texts[each] = f"declare {vector} @{name}.v{lanes}f{bits}({', '.join([vector] * count)})"
+        else:
+            texts[each], more = definition(name, kind, lanes)
+            waiting += sorted(more)
+    return "\n".join(texts.values())
