@@ -202,6 +202,13 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
     return x
 
 
+def inputs_by_column(columns: Sequence[Column], x: Floats) -> dict[str, Floats]:
+    """The inputs [N, …] of each column that is used, from all inputs x [N, D]."""
+    used = [column for column in columns if column.inputs]
+    ends = np.cumsum([len(column.inputs) for column in used])
+    return {column.name: part for column, part in zip(used, np.split(x, ends[:-1], axis=1), strict=True)}
+
+
 def numbers_of_column(column: Column, frame: Frame) -> Floats:
     """The numbers [N] of a column, which a frame may hold as texts.
 

@@ -37,7 +37,7 @@ from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
-from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns
+from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns, inputs_by_column
 from deltarule.tables.column_types import ColumnType, infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
@@ -50,7 +50,7 @@ from deltarule.tables.diagnostics import (
     unusual_numbers,
 )
 from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_missing, ordered_categories, select_rows
-from deltarule.tables.leaks import find_leaks, find_near_copies
+from deltarule.tables.leaks import find_leaks, find_near_copies, find_shared_values
 from deltarule.tables.targets import target_name
 
 MIN_ROWS = 10
@@ -260,8 +260,10 @@ class BaseTabular(SavedEstimator):
             columns = fit_columns(select_rows(frame, train), self.columns_)
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
+        inputs = inputs_by_column(self.columns_, x)
         is_number = [column.kind == NUMBER for column in self.columns_ for _ in column.inputs]
-        warnings += find_near_copies(x[:, is_number], y, train, held_out, is_classifier(self))
+        divided = y, train, held_out, is_classifier(self)
+        warnings += find_near_copies(x[:, is_number], *divided) or find_shared_values(inputs, *divided)
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
