@@ -91,6 +91,7 @@ def _encoder_context(model: Any) -> dict[str, Any]:
             | {
                 "forms": category_by_form(column.levels or column.categories),
                 "clip_range": column.clip_range,
+                "period": column.period,
                 "codes": [float(code) for code in column.missing if is_number(code)],
             }
             for column in model.columns_

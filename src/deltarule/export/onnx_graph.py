@@ -217,12 +217,15 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
             gaps = value.apply("IsNaN")
             for code in filter(is_number, column.missing):
                 gaps = gaps.apply("Or", value.apply("Equal", float(code)))
-            whole = gaps.apply("Where", column.fill, value).apply("Clip", *column.clip_range)
+            whole = gaps.apply("Where", column.fill, value)
+            angles = [whole * (2 * np.pi / column.period) + shift for shift in (0.0, np.pi / 2) if column.period]
+            whole = whole.apply("Clip", *column.clip_range)
             if column.squash:  # the runtime has asinh in float32 alone
                 ratio = (whole - column.fill) / column.squash
                 size = ratio.apply("Abs")
                 whole = ratio.apply("Sign") * (size + (size * size + 1.0).apply("Sqrt")).apply("Log")
             parts.append((whole - column.mean) / column.scale)
+            parts += [angle.apply("Sin") for angle in angles]  # the runtime has no cosine in float64
             parts += [gaps.astype(np.float64)] if column.gaps else []
         elif column.inputs:
             indices = list(range(len(column.categories)))

@@ -17,7 +17,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
-from deltarule.tables.dates import TEXT_PART, date_parts, parse_dates, resolve_order
+from deltarule.tables.dates import PERIODS, TEXT_PART, date_parts, parse_dates, resolve_order
 from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.number_forms import NumberForm, ParsedNumbers, has_number_form, parse_numbers
 
@@ -80,6 +80,11 @@ class Column:
         return self.source or self.name
 
     @property
+    def period(self) -> float:
+        """After how much the part of a date returns, 7 for weekdays; else 0."""
+        return PERIODS.get(self.part, 0.0)
+
+    @property
     def clip_range(self) -> tuple[float, float]:
         """The bounds to which numbers are clipped."""
         if not self.rows:
@@ -97,7 +102,8 @@ class Column:
         ('color=blue', 'color=red')
         """
         if self.kind == NUMBER:
-            return (self.name, f"{self.name} is missing") if self.gaps else (self.name,)
+            waves = (f"{self.name}, sine", f"{self.name}, cosine") if self.period else ()
+            return (self.name, *waves, *([f"{self.name} is missing"] if self.gaps else ()))
         if self.kind == TEXT:
             return tuple(f"{self.name}: {word}" for word in self.categories)
         return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
@@ -184,11 +190,15 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
         if column.kind == NUMBER:
             values = numbers_of_column(column, frame)
             gaps = np.isnan(values)
-            whole = np.where(gaps, column.fill, values).clip(*column.clip_range)
+            whole = np.where(gaps, column.fill, values)
+            if column.period:
+                angle = 2 * np.pi / column.period * whole
+                part[:, 1], part[:, 2] = np.sin(angle), np.cos(angle)
+            whole = whole.clip(*column.clip_range)
             whole = np.arcsinh((whole - column.fill) / column.squash) if column.squash else whole
             part[:, 0] = (whole - column.mean) / column.scale
             if column.gaps:
-                part[:, 1] = gaps
+                part[:, -1] = gaps
         elif column.kind == TEXT:
             words = [words_of(text) for text in texts_of(frame[column.origin])]
             for index, word in enumerate(column.categories):

@@ -18,6 +18,8 @@ MIXED, OPEN = "mixed", "open"
 """Of dates that begin with the day in some rows and with the month in others, and of dates that may be either."""
 PARTS = ("year", "month", "weekday", "hour", "days")
 """Of a date; weekdays count from Monday, 0, and days from 1970."""
+PERIODS = {"days": 365.2425, "weekday": 7.0, "hour": 24.0}
+"""After how much a part has returned: December 31 is next to January 1, and Sunday to Monday."""
 TEXT_PART = "text"
 """Of a column of dates: the text of what is none, such as never."""
 FIRST_YEAR, LAST_YEAR = 1000, 2199

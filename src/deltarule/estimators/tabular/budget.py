@@ -30,6 +30,11 @@ class Budget:
     def seconds_left(self) -> float:
         return self.seconds - (perf_counter() - self.started)
 
+    @property
+    def may_search(self) -> bool:
+        """Whether there is time to try further settings."""
+        return self.seconds_left >= (1 - SEARCH_SHARE) * self.seconds
+
     def begin(self, text: str, work: float) -> None:
         """Report that a part begins that is so much of the `total` work."""
         self.progress(text, min(self.done / self.total, 1.0))

@@ -240,13 +240,16 @@ class BaseTabular(SavedEstimator):
             scored = self._seed, self._score_pair, budget
             return known, choose_candidate(self._create_network, *rows, outputs, *scored, only)
 
-        known, choice = choose(x)
+        known, single = choose(x)
+        choice, count = single, single.candidates
+        if self.preset != "fast" and budget.may_search:
+            choice = choose(x, single.best_of_kinds)[1]
         squashed = fit_columns(frame, self.columns_, should_squash=True)
-        if any(column.squash for column in squashed):
+        if any(column.squash for column in squashed) and budget.may_search:
             squashed_x = encode_columns(squashed, frame)
-            squashed_known, other = choose(squashed_x, choice.best_of_kinds)
+            squashed_known, other = choose(squashed_x, single.best_of_kinds)
+            count += other.candidates
             if other.is_better_than(choice):
-                other = other._replace(candidates=choice.candidates + other.candidates)
                 self.columns_, x, known, choice = squashed, squashed_x, squashed_known, other
         members = member_count(choice.settings, x.shape[1], len(y), outputs)
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
@@ -277,7 +280,7 @@ class BaseTabular(SavedEstimator):
             len(y),
             len(held_out),
             scores,
-            choice.candidates,
+            count,
             self._metrics[self.metric or next(iter(self._metrics))],
             choice.settings,
             tuple(notes),
