@@ -254,7 +254,7 @@ def test_heavy_tails_and_codes_for_missing_predict_the_same(tmp_path: Path) -> N
     table = {"a": np.where(RANDOM.random(200) < 0.1, -9999, heavy), "b": np.array(["x", "y", "?!", "x"] * 50, object)}
     model: Any = TabularRegressor(random_state=0, preset="fast", missing={"a": [-9999], "b": ["?!"]})
     model.fit(table, np.log(heavy) + 0.1 * RANDOM.normal(size=200))
-    assert model.columns_[0].squash and model.columns_[0].gaps
+    assert model.columns_[0].knots and model.columns_[0].gaps
     shown = {
         "a": table["a"][:, None],
         "b": np.where(table["b"] == "?!", "", table["b"]).astype(object)[:, None],

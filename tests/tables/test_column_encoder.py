@@ -160,28 +160,45 @@ def test_whole_numbers_that_would_lose_digits_are_codes(tmp_path: Path) -> None:
 HEAVY = np.exp(np.random.default_rng(0).normal(0, 2, 400))
 
 
-def test_heavy_tails_are_squashed_if_asked_to() -> None:
-    frame = frame_of(
-        {"heavy": [*HEAVY, np.nan], "normal": np.random.default_rng(1).normal(size=401), "few": [0.0, 9.0] * 200 + [1]}
-    )
-    types = infer_column_types(frame).values()
-    assert [column.squash for column in fit_columns(frame, types)] == [0, 0, 0]
-    columns = fit_columns(frame, types, should_squash=True)
-    heavy, gaps, *_ = encode_columns(columns, frame).T
-    assert columns[0].squash == pytest.approx(np.median(np.abs(HEAVY - np.median(HEAVY))))
-    assert [column.squash for column in columns[1:]] == [0, 0]
-    expected = np.arcsinh((HEAVY - np.median(HEAVY)) / columns[0].squash)
-    np.testing.assert_allclose(heavy[:400], (expected - expected.mean()) / expected.std(), atol=1e-12)
-    assert gaps.sum() == 1 and heavy[400] == pytest.approx(-expected.mean() / expected.std())
-
-
 @pytest.mark.parametrize("factor", [1e-300, 1e-10, 1e150])
-def test_squashing_does_not_depend_on_the_unit(factor: float) -> None:
+def test_pieces_do_not_depend_on_the_unit(factor: float) -> None:
     x = [
-        encode_columns(fit_columns(frame, [Column("a", "number")], should_squash=True), frame)
+        encode_columns(fit_columns(frame, [Column("a", "number")], in_pieces=True), frame)
         for frame in (frame_of({"a": HEAVY}), frame_of({"a": HEAVY * factor}))
     ]
-    np.testing.assert_allclose(*x, rtol=1e-6)
+    np.testing.assert_allclose(*x, rtol=1e-6, atol=1e-9)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=40, max_size=60), st.booleans())
+def test_pieces_of_a_number_add_up_to_it(values: list[float], has_gap: bool) -> None:
+    frame = frame_of({"a": [*values, *([np.nan] if has_gap else [])]})
+    [column] = fit_columns(frame, [Column("a", NUMBER)], in_pieces=True)
+    x = encode_columns([column], frame)
+    assert x.shape[1] == len(column.inputs)
+    if column.knots:
+        rises = np.diff(column.knots) * (x[:, 1 : len(column.knots)] + 1) / 2
+        np.testing.assert_allclose(column.knots[0] + rises.sum(axis=1), x[:, 0], atol=1e-9)
+
+
+def test_wide_tables_and_flags_have_no_pieces() -> None:
+    random = np.random.default_rng(0)
+    wide = frame_of({f"x{n}": random.normal(size=60) for n in range(20)})
+    flag = frame_of({"flag": random.integers(2, size=60)})
+    for frame in (wide, flag):
+        columns = fit_columns(frame, [Column(name, NUMBER) for name in frame], in_pieces=True)
+        assert not any(column.knots for column in columns)
+
+
+@pytest.mark.parametrize(("first", "second"), [("2021-12-31", "2022-01-01"), ("2020-02-27", "2024-02-27")])
+def test_the_season_returns(first: str, second: str) -> None:
+    days = np.array([first, second, "2022-07-01", "2023-04-01"], object)
+    columns = infer_column_types({"when": days}).values()
+    fitted = fit_columns({"when": days}, columns)
+    names = [name for column in fitted for name in column.inputs]
+    x = encode_columns(fitted, {"when": days})
+    season = x[:, [names.index("when: days, sine"), names.index("when: days, cosine")]]
+    assert np.linalg.norm(season[0] - season[1]) < 0.03 < 0.5 < np.linalg.norm(season[0] - season[2])
+    np.testing.assert_allclose(np.linalg.norm(season, axis=1), 1)
 
 
 @given(st.permutations(["small", "medium", "large"]), st.lists(st.sampled_from(["small", "medium", "large", ""])))

@@ -220,12 +220,12 @@ def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
             whole = gaps.apply("Where", column.fill, value)
             angles = [whole * (2 * np.pi / column.period) + shift for shift in (0.0, np.pi / 2) if column.period]
             whole = whole.apply("Clip", *column.clip_range)
-            if column.squash:  # the runtime has asinh in float32 alone
-                ratio = (whole - column.fill) / column.squash
-                size = ratio.apply("Abs")
-                whole = ratio.apply("Sign") * (size + (size * size + 1.0).apply("Sqrt")).apply("Log")
-            parts.append((whole - column.mean) / column.scale)
-            parts += [angle.apply("Sin") for angle in angles]  # the runtime has no cosine in float64
+            standardized = (whole - column.mean) / column.scale
+            parts += [standardized, *(angle.apply("Sin") for angle in angles)]  # no cosine in float64
+            if column.knots:
+                knots = np.array([column.knots])
+                pieces = ((standardized - knots[:, :-1]) / np.diff(knots)).apply("Clip", 0.0, 1.0)
+                parts.append(pieces * 2.0 - 1.0)
             parts += [gaps.astype(np.float64)] if column.gaps else []
         elif column.inputs:
             indices = list(range(len(column.categories)))

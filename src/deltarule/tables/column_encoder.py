@@ -29,9 +29,8 @@ MAX_WORDS, MIN_WORD_ROWS = 100, 5
 """Of a text, the most frequent words that have an input, and in how many rows each occurs at least."""
 WORD = re.compile(r"\w+")
 
-MIN_HEAVY_VALUES, MIN_HEAVY_RATIO = 20, 15.0
-"""Values besides the median, and how far the outermost is, in medians of these distances: 5 of 1,000 normal numbers,
-11 of exponential ones, 30 and more of log-normal ones."""
+MIN_PIECES, MAX_PIECES = 4, 16
+"""Of a number. With 8, there were 22 % more errors on firms with log-normal assets, and 4 % more on german_credit."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Column:
     form             how its numbers were written; None where they were numbers in memory
     order            whether its dates begin with the day or the month, one of `dates.ORDERS`, or ""
     missing          codes that stand for missing values
-    squash           of a column with heavy tails: asinh((number − fill) / squash) is what is standardized; or 0
+    knots            increasing standardized numbers: from each to the next, a further input rises from −1 to 1
     """
 
     name: str
@@ -71,8 +70,8 @@ class Column:
     form: NumberForm | None = None
     order: str = ""
     missing: tuple[str, ...] = ()
-    squash: float = 0.0
     levels: tuple[str, ...] = ()
+    knots: tuple[float, ...] = ()
 
     @property
     def origin(self) -> str:
@@ -103,7 +102,8 @@ class Column:
         """
         if self.kind == NUMBER:
             waves = (f"{self.name}, sine", f"{self.name}, cosine") if self.period else ()
-            return (self.name, *waves, *([f"{self.name} is missing"] if self.gaps else ()))
+            pieces = [f"{self.name}, piece {number}" for number in range(1, len(self.knots))]
+            return (self.name, *waves, *pieces, *([f"{self.name} is missing"] if self.gaps else ()))
         if self.kind == TEXT:
             return tuple(f"{self.name}: {word}" for word in self.categories)
         return tuple(f"{self.name}={category or 'missing'}" for category in self.categories)
@@ -114,18 +114,26 @@ def present_values(column: np.ndarray) -> np.ndarray:
     return column[column != ""] if column.dtype.kind == "O" else column[~np.isnan(column)]
 
 
-def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool = False) -> tuple[Column, ...]:
-    """Fit the encoding of columns of these types to the rows of a frame; those with heavy tails may be squashed."""
+def fit_columns(frame: Frame, columns: Iterable[Column], *, in_pieces: bool = False) -> tuple[Column, ...]:
+    """Fit the encoding of columns of these types to the rows of a frame.
+
+    With `in_pieces`, the range of each number is divided at its quantiles: what is linear in the pieces may follow any
+    function of the number, however heavy its tails (Gorishniy, Rubachev & Babenko 2022).
+    """
     kept = ("name", "kind", "why", "code", "source", "part", "order", "missing", "levels")
     types = [Column(**{name: getattr(column, name) for name in kept}) for column in columns]
     category_count = sum(column.kind == CATEGORY for column in types)
     # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
     limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
     limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
+    number_count = sum(column.kind == NUMBER for column in types)
+    rows = count_rows(frame)
+    pieces = min(rows // 2, 20_000_000 // rows) // max(number_count, 1) if in_pieces and rows else 0
+    pieces = 0 if pieces < MIN_PIECES else min(pieces, MAX_PIECES)
     fitted = []
     for column in types:
         if column.kind == NUMBER:
-            column = _fit_number(column, frame, should_squash)
+            column = _fit_number(column, frame, pieces)
         elif column.kind == CATEGORY:
             counts = Counter(category_texts(column, frame)).most_common(limit)
             # Nothing can be learned from a category that occurs once.
@@ -139,7 +147,7 @@ def fit_columns(frame: Frame, columns: Iterable[Column], *, should_squash: bool 
     return tuple(fitted)
 
 
-def _fit_number(column: Column, frame: Frame, should_squash: bool) -> Column:
+def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
     values, form = numbers_and_form(column, frame)
     column = dataclasses.replace(column, form=form)
     present = present_values(values)
@@ -147,33 +155,20 @@ def _fit_number(column: Column, frame: Frame, should_squash: bool) -> Column:
         return column
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     fill = float(np.median(present / size)) * size
-    squash = (
-        _spread_of_heavy_tails(present / size - fill / size) * size
-        if should_squash and not (column.part or column.levels)
-        else 0.0
-    )
-    standardized, unit = (np.arcsinh((present - fill) / squash), 1.0) if squash else (present / size, size)
+    standardized = present / size
+    mean, scale = float(standardized.mean()), float(standardized.std()) or 1.0
+    knots = np.unique(np.quantile((standardized - mean) / scale, np.linspace(0, 1, pieces + 1))) if pieces else []
     return dataclasses.replace(
         column,
-        mean=float(standardized.mean()) * unit,
-        scale=float(standardized.std()) * unit or 1.0,
+        mean=mean * size,
+        scale=scale * size or 1.0,
+        knots=tuple(map(float, knots)) if len(knots) > 2 else (),
         fill=fill,
-        squash=squash,
         gaps=len(present) < len(values),
         least=float(present.min()),
         greatest=float(present.max()),
         rows=float(len(present)),
     )
-
-
-def _spread_of_heavy_tails(deviations: Floats) -> float:
-    """The spread of the middle of some deviations from their median, if the outermost are many times that; else 0."""
-    distances = np.abs(deviations)
-    others = distances[distances > 0]
-    if len(others) < MIN_HEAVY_VALUES:
-        return 0.0
-    spread = float(np.median(distances)) or float(np.median(others))
-    return spread if distances.max() > MIN_HEAVY_RATIO * spread else 0.0
 
 
 def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
@@ -195,8 +190,11 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
                 angle = 2 * np.pi / column.period * whole
                 part[:, 1], part[:, 2] = np.sin(angle), np.cos(angle)
             whole = whole.clip(*column.clip_range)
-            whole = np.arcsinh((whole - column.fill) / column.squash) if column.squash else whole
             part[:, 0] = (whole - column.mean) / column.scale
+            if column.knots:
+                low, high = np.array(column.knots[:-1]), np.array(column.knots[1:])
+                pieces = ((part[:, :1] - low) / (high - low)).clip(0, 1)
+                part[:, part.shape[1] - column.gaps - len(low) : part.shape[1] - column.gaps] = 2 * pieces - 1
             if column.gaps:
                 part[:, -1] = gaps
         elif column.kind == TEXT:

@@ -57,7 +57,7 @@ def test_fit_and_predict(classifier: TabularClassifier, regressor: TabularRegres
         scores = model.report_.scores
         assert scores.metric == name and scores.rows == model.report_.validation_rows == 18
         assert scores.low <= scores.score <= scores.high and scores.score > scores.baseline + 0.2
-        assert model.report_.candidates == 9
+        assert model.report_.candidates == 12  # nine, and the best of three kinds with numbers in pieces
     assert classifier.target_ == "price" and classifier.usual_ in classifier.classes_
     p = classifier.predict_proba(TABLE)
     np.testing.assert_array_equal(classifier.predict_log_proba(TABLE), np.log(p))
@@ -472,7 +472,7 @@ def test_columns_with_heavy_tails_are_learned() -> None:
     x = np.stack([np.exp(random.normal(0, 2, 900)), random.normal(size=900)], axis=1)
     y = np.log(x[:, 0]) + 0.3 * x[:, 1] + random.normal(0, 0.2, 900)
     model = TabularRegressor(random_state=0, preset="fast").fit(x[:600], y[:600])
-    assert [bool(column.squash) for column in model.columns_] == [True, False]
+    assert all(column.knots for column in model.columns_)
     assert model.score(x[600:], y[600:]) > 0.95
     linear = TabularRegressor(random_state=0, preset="fast").fit(x[:600], x[:600, 0] + x[:600, 1])
-    assert not any(column.squash for column in linear.columns_) or linear.report_.scores.score > 0.99
+    assert linear.report_.scores.score > 0.99

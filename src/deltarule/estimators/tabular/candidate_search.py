@@ -32,9 +32,6 @@ UPDATES, MIN_EPOCHS = 10_000, 10
 """The number of updates of a network, and its least number of epochs, which takes precedence."""
 MAX_SEARCH_MULTIPLICATIONS = 1e11
 """Multiplications of a search, for which a larger table is sampled: a few seconds."""
-COMPARED_MEMBERS = {"fast": 1, "default": 4}
-"""Networks of the ensembles by which the best small and the best deep network are compared: averages help deep ones
-more, so that single networks chose small ones on wine_quality_white, with 9 % more errors."""
 MAX_MEMBERS, MIN_MEMBERS = 8, 2
 MAX_ENSEMBLE_MULTIPLICATIONS = 1.5e11
 """Multiplications for which an ensemble may have more than the least number of networks: a few seconds."""
@@ -55,10 +52,10 @@ training."""
 class Choice(NamedTuple):
     """The best of so many candidates in a cross-validation.
 
-    `rows` is the number that the network of a fold is trained on, in so many `seconds`; `out_of_fold` has for each fold
-    the network trained on all others, and the rows x, y of the fold with their weights. `scores` are the primary and
-    the tie-breaking one, and the difference below which primary ones are equal; `best_of_kinds` are the best settings
-    for each number of hidden layers.
+    `searched` rows are divided into folds, and the network of a fold is trained on `rows` of them, in so many
+    `seconds`. `out_of_fold` has for each fold the network trained on all others, and the rows x, y of the fold with
+    their weights. `scores` are the primary and the tie-breaking one, and the difference below which primary ones are
+    equal; `best_of_kinds` are the best settings for each number of hidden layers.
     """
 
     settings: dict[str, Any]
@@ -68,6 +65,7 @@ class Choice(NamedTuple):
     out_of_fold: list[tuple[BaseMLP, Floats, Any, Floats | None]]
     scores: tuple[float, float, float] = (0.0, 0.0, 0.0)
     best_of_kinds: Sequence[dict[str, Any]] = ()
+    searched: int = 0
 
     def is_better_than(self, other: "Choice") -> bool:
         """Whether the scores on the same rows are better; squared errors, by more than 2 %, which is no accident."""
@@ -86,38 +84,36 @@ def choose_candidate(
     seed: int,
     score_pair: Callable[[Any, Floats, Any, Floats | None], tuple[float, float]],
     budget: Budget,
-    only: Sequence[dict[str, Any]] = (),
+    earlier: Choice | None = None,
 ) -> Choice:
-    """Cross-validate all candidates, or small ensembles of `only` some, on a sample of the rows and return the best.
+    """Cross-validate all candidates, on a sample of the rows, and return the best.
 
-    `score_pair` gives the primary and the tie-breaking score of a model on rows.
+    `score_pair` gives the primary and the tie-breaking score of a network on rows. After an `earlier` choice the best
+    of its kinds are compared, on the same rows.
     """
     random = np.random.default_rng(seed)
     candidates, table_rows = candidates_for(len(x), budget.preset), len(x)
-    rows = np.sort(random.permutation(len(x))[: search_rows(candidates, x.shape[1], len(x), outputs)])
-    candidates = [*only] or candidates
-    members = [1 if not only or is_linear(each) else COMPARED_MEMBERS[budget.preset] for each in candidates]
+    searched = search_rows(candidates, x.shape[1], len(x), outputs) if earlier is None else earlier.searched
+    rows = np.sort(random.permutation(len(x))[:searched])
+    candidates = candidates if earlier is None else [*earlier.best_of_kinds]
     x, y, division = x[rows], y[rows], division.take(rows)
     splits, weights = division.folds(fold_count(len(rows)), random), division.weights
     training_rows = len(rows) - len(rows) // len(splits)
     search = SearchFits(make_network(), x, y, {} if weights is None else {"sample_weight": weights})
     fits: dict[tuple[int, int], Any] = {}
     seconds = np.zeros((len(candidates), len(splits)))
-    work = [
-        _multiplications(each, x.shape[1], outputs) * each["max_iter"] * count
-        for each, count in zip(candidates, members, strict=True)
-    ]
-    searched = len(splits) * training_rows
+    work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
+    trained_rows = len(splits) * training_rows
     trained = 2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows)
-    budget.total = budget.total if only else 2 * sum(work) * searched + max(work) * trained  # ensembles cost as much
+    if earlier is None:
+        budget.total = sum(work) * trained_rows + max(work) * trained
     for kind in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
         if fits and not budget.may_search:
             break
         text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
-        budget.begin(text, sum(work[number] for number in kind) * searched)
+        budget.begin(text, sum(work[number] for number in kind) * trained_rows)
         with suppress_fit_warnings():  # the user did not choose the candidates
-            settings = [network_settings(candidates[n], training_rows) | {"n_members": members[n]} for n in kind]
-            own, seconds[kind] = search.train(settings, splits)
+            own, seconds[kind] = search.train([network_settings(candidates[n], training_rows) for n in kind], splits)
         fits |= {(kind[number], fold): fit for (number, fold), fit in own.items()}
     scores = np.full((len(candidates), len(splits), 2), -np.inf)
     for (candidate, fold), model in fits.items():
@@ -138,10 +134,11 @@ def choose_candidate(
         candidates[best],
         len(fits) // len(splits),
         training_rows,
-        float(seconds[best].mean()) / members[best],
+        float(seconds[best].mean()),
         [fit for fit in best_fits if not isinstance(fit[0], Exception)],
         (float(primary[best]), float(tie_breaking[best]), tolerance),
         [candidates[index] for index in by_kind.values()],
+        len(rows),
     )
 
 

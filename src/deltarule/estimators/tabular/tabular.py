@@ -233,24 +233,22 @@ class BaseTabular(SavedEstimator):
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
         outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
 
-        def choose(x: Floats, only: Sequence[dict[str, Any]] = ()) -> tuple[Floats, Choice]:
+        def choose(x: Floats, earlier: Choice | None = None) -> tuple[Floats, Choice]:
             # What is in no two rows trained on is not known there, as it would not be in new rows.
             known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
             rows = known[train], y[train], table.division.take(train)
             scored = self._seed, self._score_pair, budget
-            return known, choose_candidate(self._create_network, *rows, outputs, *scored, only)
+            return known, choose_candidate(self._create_network, *rows, outputs, *scored, earlier)
 
-        known, single = choose(x)
-        choice, count = single, single.candidates
-        if self.preset != "fast" and budget.may_search:
-            choice = choose(x, single.best_of_kinds)[1]
-        squashed = fit_columns(frame, self.columns_, should_squash=True)
-        if any(column.squash for column in squashed) and budget.may_search:
-            squashed_x = encode_columns(squashed, frame)
-            squashed_known, other = choose(squashed_x, single.best_of_kinds)
-            count += other.candidates
+        plain, (known, choice) = x, choose(x)
+        in_pieces = fit_columns(frame, self.columns_, in_pieces=True)
+        if any(column.knots for column in in_pieces) and budget.may_search:
+            x_in_pieces = encode_columns(in_pieces, frame)
+            known_in_pieces, other = choose(x_in_pieces, choice)
+            other = other._replace(candidates=choice.candidates + other.candidates)
+            choice = choice._replace(candidates=other.candidates)
             if other.is_better_than(choice):
-                self.columns_, x, known, choice = squashed, squashed_x, squashed_known, other
+                self.columns_, x, known, choice = in_pieces, x_in_pieces, known_in_pieces, other
         members = member_count(choice.settings, x.shape[1], len(y), outputs)
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
         members = budget.affordable(members, choice.seconds * len(y) / choice.rows)
@@ -263,10 +261,11 @@ class BaseTabular(SavedEstimator):
             columns = fit_columns(select_rows(frame, train), self.columns_)
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
             warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
-        inputs = inputs_by_column(self.columns_, x)
-        is_number = [column.kind == NUMBER for column in self.columns_ for _ in column.inputs]
+        plain_columns = [replace(column, knots=()) for column in self.columns_]
+        inputs = inputs_by_column(plain_columns, plain)
+        is_number = [column.kind == NUMBER for column in plain_columns for _ in column.inputs]
         divided = y, train, held_out, is_classifier(self)
-        warnings += find_near_copies(x[:, is_number], *divided) or find_shared_values(inputs, *divided)
+        warnings += find_near_copies(plain[:, is_number], *divided) or find_shared_values(inputs, *divided)
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
@@ -280,7 +279,7 @@ class BaseTabular(SavedEstimator):
             len(y),
             len(held_out),
             scores,
-            count,
+            choice.candidates,
             self._metrics[self.metric or next(iter(self._metrics))],
             choice.settings,
             tuple(notes),
