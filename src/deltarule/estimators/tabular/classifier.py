@@ -35,13 +35,14 @@ from deltarule.tables.targets import class_names, infer_target, to_class_names, 
 class TabularClassifier(ProbabilityMixin, BaseTabular):
     """Classifier for raw tables with numbers, texts and missing values.
 
-    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; columns with heavy
-    tails are compressed by asinh if that is better in the cross-validation; dates become numbers of their parts; texts
-    become one input for each category that occurs at least twice, up to 500 (down to 50 if there are many rows).
+    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; each also has up to 16
+    inputs for the pieces of its range, if that is better in the cross-validation; dates become numbers of their parts,
+    with waves of a year, a week and a day; texts become one input for each category that occurs at least twice, up to
+    500 (down to 50 if there are many rows).
     Columns that say nothing about other rows (identifiers, free text, a single value) are not used, with a warning if
     they may be meant to be.
 
-    A fifth of the rows is set aside for scores. On the others, cross-validation of nine or ten candidates (linear
+    A fifth of the rows is set aside for scores. On the others, cross-validation of 9 to 13 candidates (linear
     models, small and deep networks) chooses the hyperparameters: the lowest log loss among candidates whose accuracy is
     within a quarter of a standard error of the best. The final model, an ensemble or one linear model, is trained on
     all rows (from 2,000 rows on, the scored ensemble is trained further on them). Its probabilities are calibrated on

@@ -84,7 +84,7 @@ class BaseTabular(SavedEstimator):
     missing : sequence or dict, optional
         Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
     preset : {"default", "fast"}, default="default"
-        "fast" compares four settings and trains at most two networks.
+        "fast" compares four to seven settings and trains at most two networks.
     metric : {"accuracy", "auc", "log_loss", "r2", "mae"}, optional
         The score by which settings are chosen: of a classifier the accuracy, the area under ROC or the log loss; of a
         regressor R² or the mean absolute error. The default is the first.
