@@ -35,9 +35,9 @@ from deltarule.tables.targets import class_names, infer_target, to_class_names, 
 class TabularClassifier(ProbabilityMixin, BaseTabular):
     """Classifier for raw tables with numbers, texts and missing values.
 
-    Column types are inferred. Numbers are standardized, and missing ones imputed with the median; each also has up to 16
-    inputs for the pieces of its range, if that is better in the cross-validation; dates become numbers of their parts,
-    with waves of a year, a week and a day; texts become one input for each category that occurs at least twice, up to
+    Column types are inferred. Numbers are standardized, and missing ones imputed with the median. Each also has up to
+    16 inputs for the pieces of its range, if that is better in the cross-validation. Dates become numbers of their
+    parts, with waves of a year, a week and a day; texts one input for each category that occurs at least twice, up to
     500 (down to 50 if there are many rows).
     Columns that say nothing about other rows (identifiers, free text, a single value) are not used, with a warning if
     they may be meant to be.
