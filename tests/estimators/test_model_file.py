@@ -213,7 +213,7 @@ def test_classes_that_are_dates_are_not_saved(tmp_path: Path) -> None:
 
 
 def test_reference_documents_all_metadata(tmp_path: Path) -> None:
-    section = FILES.read_text(encoding="utf-8").partition("## A model: ")[2].partition("\n## ")[0]
+    section = FILES.read_text(encoding="utf-8").partition("## A model file")[2].partition("\n## ")[0]
     for kind in ("a population with batch norm", "scaled targets"):
         model, y = MODELS[kind]
         model.fit(X, y).save(tmp_path / "model.safetensors")

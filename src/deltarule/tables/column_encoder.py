@@ -157,7 +157,7 @@ def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
     fill = float(np.median(present / size)) * size
     standardized = present / size
     mean, scale = float(standardized.mean()), float(standardized.std()) or 1.0
-    knots = np.unique(np.quantile((standardized - mean) / scale, np.linspace(0, 1, pieces + 1))) if pieces else []
+    knots = np.unique(np.quantile((standardized - mean) / scale, np.linspace(0, 1, pieces + 1)))  # without pieces one
     return dataclasses.replace(
         column,
         mean=mean * size,
