@@ -69,7 +69,8 @@ def test_it_is_one_page_without_scripts_that_loads_nothing():
 @pytest.mark.slow
 def test_every_number_links_to_where_it_came_from():
     record = explained()
-    page = Page(explanation_page(record))
+    text = explanation_page(record)
+    page = Page(text)
     assert len(set(page.ids)) == len(page.ids)
     assert all(address.startswith("#") and address[1:] in page.ids for address, _ in page.links)
     numbers = {title.split(" = ")[0]: float(title.split(" = ")[1]) for _, title in page.links if " = " in title}
@@ -79,7 +80,7 @@ def test_every_number_links_to_where_it_came_from():
         assert value == (array[tuple(map(int, index[:-1].split(", ")))] if index else array), entry
     for name, one in record.quantities.items():
         if one.rule and one.axes:  # each of its cells leads to its formula
-            first = re.search(rf'title="{re.escape(name)}\[0[^"]*"><a href="#(w[^"]+)"', explanation_page(record))
+            first = re.search(rf'title="{re.escape(name)}\[0[^"]*"><a href="#(w[^"]+)"', text)
             assert first and first[1] in page.ids, name
 
 
