@@ -1,9 +1,10 @@
-"""The table of mistakes that are found by name: ```` ```{mistakes} ```` of MyST."""
+"""What diagnoses say: the table of mistakes, ```` ```{mistakes} ````, and a fix, ```` ```{fix} dead_units ````."""
 
 from sphinx.application import Sphinx
 from written import written_by
 
 from deltarule.checking.catalog import KINDS
+from deltarule.symptoms.causes import FIXES
 
 
 def table() -> str:
@@ -19,7 +20,17 @@ def _cell(lines: str) -> str:
     return "<br>".join(f"`{line}`" for line in lines.splitlines())
 
 
+def fix(code: str) -> str:
+    """What the report says to do.
+
+    >>> fix("dominating_penalty")
+    '**Fix:** divide the strength by 100; then look for the best one on validation rows.'
+    """
+    return f"**Fix:** {FIXES[code]}."
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("mistakes", written_by(table, arguments=0))
+    app.add_directive("fix", written_by(fix))
     return {"parallel_read_safe": True}
