@@ -237,6 +237,7 @@ def check_update(
     x: Any = None,
     y: Any = None,
     hint: str = "fix",
+    seconds: float | None = None,
 ) -> CodeReport:
     """Check code that only updates parameters, without returning a gradient.
 
@@ -264,6 +265,8 @@ def check_update(
         As for `check_gradient`.
     hint : str, default="fix"
         As for `check_gradient`.
+    seconds : float, optional
+        As for `check_gradient`; corrections are tried of updates that keep nothing, as a velocity.
 
     Returns
     -------
@@ -295,7 +298,13 @@ def check_update(
         raise BadInput(f"momentum is {momentum!r}; give a number from 0 up to, not including, 1")
     with random_numbers((step, loss)):
         update = Update(step, loss, params, learning_rate)
-        context = Context(_validate_like(like, x, y), _sample_counts(x, y), update.learning_rate, momentum)
+        context = Context(
+            _validate_like(like, x, y),
+            _sample_counts(x, y),
+            update.learning_rate,
+            momentum,
+            seconds=_seconds_to_repair(seconds, hint),
+        )
         report = judge_update(update, context)
     if learning_rate is None and report.ok and report.entries == 1:
         report = replace(report, ok=False, vacuous=Note("rate_of_one_number", rate=update.learning_rate))

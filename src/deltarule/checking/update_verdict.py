@@ -20,9 +20,10 @@ from deltarule.checking.optimizers import (
     recognize_shared,
     why_rescaled,
 )
+from deltarule.checking.repair.oracle import measured
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
-from deltarule.checking.verdict import Context, check_code, one_thread
+from deltarule.checking.verdict import Context, check_code, one_thread, with_correction
 from deltarule.errors import BadInput
 
 _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"
@@ -56,6 +57,13 @@ def judge_update(update: Update, context: Context) -> CodeReport:
     unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
     if unchanged and update.is_fixed:
         report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
+    if report.verdict == "WRONG" and context.seconds and not context.momentum:
+        with one_thread():
+            try:
+                code = update.without_memory()
+                report = with_correction(report, code, measured(code).truth, context) if code else report
+            finally:
+                update.restore()
     return report
 
 

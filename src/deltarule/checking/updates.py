@@ -109,6 +109,14 @@ class Update:
 
         return code, hypotheses
 
+    def without_memory(self) -> Code | None:
+        """The step as code that can be called again and again; None if it keeps anything, as a velocity."""
+        with suppress(BadInput):  # a second step may change nothing
+            first, second = (self._recover_gradient(self.code.start) for _ in range(2))
+            if all(map(np.array_equal, first, second)):
+                return replace(self.code, is_repeatable=True, has_own_forward_pass=True)
+        return None
+
     def has_other_state(self) -> bool:
         """Whether repetitions of the step differ by more than a velocity would make them."""
         try:

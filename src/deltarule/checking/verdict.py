@@ -146,14 +146,9 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if is_any_wrong or mistakes:
         notes += _notes_on_zeros(judged, arrays, context)
-        correction, further = _correct(judged, context) if is_any_wrong else (None, [])
-        notes += further
-        named = mistakes
-        if all(mistake.kind.describes_numbers for mistake in mistakes):  # they do not say what to change
-            named = (*_named_by(correction, report), *mistakes)[:2]
-        if not mistakes and (named or (correction is not None and correction.changes)):
-            notes = list(without_notes(notes, UNEXPLAINED))
-        report = replace(report, correction=correction, diagnosis=named)
+        report = replace(report, notes=tuple(notes))
+        report = _corrected(report, judged, context) if is_any_wrong else report
+        notes = list(report.notes)
     else:
         report, further = _confirm(report, judged.code, arrays, context)
         notes += further
@@ -165,15 +160,24 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
 
 
-def _correct(point: MeasuredPoint, context: Context) -> tuple[Correction | None, list[Note]]:
-    """A correction that was tried and makes the gradient right, or at least the line to change; and why not."""
-    if not point.code.is_repeatable:
-        return None, []
+def _corrected(report: CodeReport, point: MeasuredPoint, context: Context) -> CodeReport:
     truth = [np.where(array.at_kink, np.nan, array.expected) for array in point.reference.arrays]
+    return with_correction(report, point.code, truth, context) if point.code.is_repeatable else report
+
+
+def with_correction(report: CodeReport, code: Code, truth: Sequence[Floats], context: Context) -> CodeReport:
+    """A report with a correction that was tried and makes the gradient right, or at least the line to change."""
     try:
-        return find_correction(point.code, truth, context.others, context.shorter, context.seconds), []
+        correction = find_correction(code, truth, context.others, context.shorter, context.seconds)
     except Exception as error:  # values of users' own classes may raise anything; the verdict stands
-        return None, [Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))]
+        note = Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))
+        return replace(report, notes=(*report.notes, note))
+    named, notes = report.diagnosis, report.notes
+    if all(mistake.kind.describes_numbers for mistake in named):  # they do not say what to change
+        named = (*_named_by(correction, report), *named)[:2]
+    if not report.diagnosis and (named or (correction is not None and correction.changes)):
+        notes = without_notes(notes, UNEXPLAINED)
+    return replace(report, correction=correction, diagnosis=named, notes=notes)
 
 
 def _named_by(correction: Correction | None, report: CodeReport) -> tuple[Mistake, ...]:
@@ -271,12 +275,12 @@ def _confirm(
     if stale and not _is_epsilon_of_loss(named):
         may_be_hidden = report.kinks or any(np.ptp(start) == 0 for start in code.start if start.size > 1)
         named = named or (() if may_be_hidden and not probes.depends_on_earlier_calls(code.nearby, code) else (stale,))
-        correction, notes_on_correction = _correct(near, context) if near else (None, [])
-        notes += notes_on_correction
-        report = replace(report, worst=None, diagnosis=named, correction=correction)
-        report = _with_wrong_arrays(report, stale, code, context)
         notes += [Note("only_nearby")] if stale not in named else []
-        return report, notes if named else [*notes, Note("unexplained", rest=several(code.names))]
+        notes += [] if named else [Note("unexplained", rest=several(code.names))]
+        report = replace(report, worst=None, diagnosis=named, notes=tuple(notes))
+        report = _with_wrong_arrays(report, stale, code, context)
+        report = _corrected(report, near, context) if near else report
+        return report, list(report.notes)
     return replace(report, ok=vacuous is None, vacuous=vacuous), notes
 
 

@@ -285,3 +285,37 @@ def test_function_of_pytorch_is_corrected(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     [change] = check_program(tmp_path, FUNCTION_OF_PYTORCH).correction.changes
     assert re.fullmatch(r"return g \* \(1 - a ?\*\* ?2\)", change.new)
+
+
+UPDATE = """
+import numpy as np
+from deltarule import check_update
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
+W, v = rng.normal(size=(3, 1)), np.zeros((3, 1))
+
+def loss():
+    return ((X @ W - y) ** 2).sum() / 2
+
+def step():
+    {lines}
+
+before = W.copy()
+report = check_update(step, loss, W, 0.1)
+assert (W == before).all()
+"""
+
+
+@pytest.mark.parametrize("wrong", ["X.T @ e**2", "X.T @ (e / 8)[::-1]", "X.T @ abs(e)"])
+def test_wrong_update_is_corrected(wrong: str, tmp_path: Path) -> None:
+    lines = f"e = X @ W - y\n    d = {wrong}\n    W[...] -= 0.1 * d"
+    [change] = check_program(tmp_path, UPDATE.format(lines=lines)).correction.changes
+    assert change.line == 14
+    assert check_program(tmp_path, UPDATE.format(lines=lines.replace(change.old, change.new))).ok
+
+
+def test_update_with_a_velocity_is_not_repaired_into_plain_descent(tmp_path: Path) -> None:
+    lines = "v[...] = 0.9 * v - 0.2 * X.T @ (X @ W - y)\n    W[...] += v"
+    report = check_program(tmp_path, UPDATE.format(lines=lines))
+    assert not report.ok and report.correction is None

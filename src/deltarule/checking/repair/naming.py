@@ -72,8 +72,6 @@ def name_of(edit: Edit, changes: Sequence[LineChange], facts: Facts) -> str:
     """The code of the mistake that an edit corrects, or ""."""
     if edit.kind in ("operator of an assignment", "add.at"):
         return "gradient_overwritten" if "+=" in edit.new or "add.at" in edit.new else ""
-    if edit.kind == "moved term":
-        return "other_delta"
     if edit.kind in ("names exchanged", "targets exchanged"):
         return "exchanged" if "return" in edit.old else ""
     if re.search(r"\] = -1(\.0)?( / \w+)?$", changes[0].old) and ".sum(" in changes[0].new:

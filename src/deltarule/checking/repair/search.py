@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.repair.edits.expressions import ExpressionEdits, Text
-from deltarule.checking.repair.edits.several import divided_after, moved_terms, renamed, twins_of
+from deltarule.checking.repair.edits.several import divided_after, renamed, twins_of
 from deltarule.checking.repair.edits.statements import SAME_EDIT, StatementEdit, statement_edits
 from deltarule.checking.repair.location import Location
 from deltarule.checking.repair.oracle import Mask
@@ -153,7 +153,6 @@ class Search:
             if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript):
                 counts = sorted(self.writer.atoms.at(places[0])[1], key=len)[:6]
                 edits += [(edit, places) for edit in divided_after(places[0].file, statement, counts)]
-        edits += moved_terms([place for place in self.where.places if not place.is_forward])
         for edit, places in edits:
             rank = self.where.rank(places)
             if rank is not None:

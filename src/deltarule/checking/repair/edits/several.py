@@ -1,44 +1,13 @@
-"""Edits at several places: a term moved, a line more, and the same edit in statements of one form."""
+"""A line more, and the same edit in statements of one form."""
 
 import ast
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import partial
 
-from deltarule.checking.repair.edits.derivatives import OPERATORS
 from deltarule.checking.repair.edits.statements import Block
 from deltarule.checking.repair.probe import Place
-from deltarule.checking.repair.program import Change, Edit
+from deltarule.checking.repair.program import Edit
 from deltarule.checking.user_code.running_code import SourceFile
-
-
-def moved_terms(places: Sequence[Place]) -> Iterator[tuple[Edit, list[Place]]]:
-    """A term of a sum is taken away here, and added to another value of the function."""
-    ends = [place for place in places if _is_whole_value(place)]
-    sums = [one for one in places if isinstance(one.node, ast.BinOp) and isinstance(one.node.op, ast.Add | ast.Sub)]
-    for place in sums:
-        node = place.node
-        assert isinstance(node, ast.BinOp)
-        inside = set(ast.walk(node))
-        for kept, gone, sign in ((node.left, node.right, OPERATORS[type(node.op)]), (node.right, node.left, "+")):
-            if isinstance(kept, ast.Constant) or isinstance(gone, ast.Constant):
-                continue
-            for end in ends:
-                if end.function is not place.function or not inside.isdisjoint(ast.walk(end.node)):
-                    continue
-                texts = ast.unparse(kept), f"({ast.unparse(end.node)}) {sign} ({ast.unparse(gone)})"
-                said = f"{texts[0]}, and on line {end.line}: {texts[1]}"
-                changes = partial(_both_changes, place, end, texts)
-                yield Edit(place.line, ast.unparse(node), said, 3.0, changes, "moved term", place.file), [place, end]
-
-
-def _both_changes(place: Place, end: Place, texts: tuple[str, str]) -> list[Change]:
-    return [place.change(texts[0]), end.change(texts[1])]
-
-
-def _is_whole_value(place: Place) -> bool:
-    is_end = isinstance(place.owner, ast.Assign | ast.Return | ast.AugAssign)
-    return is_end and not isinstance(place.node, ast.Tuple | ast.List)
 
 
 def skeleton(node: ast.AST) -> str:

@@ -1,4 +1,4 @@
-"""Edits of whole statements: with another operator, removed, exchanged, moved, or as another function has them."""
+"""Edits of whole statements: with another operator or index, removed, exchanged, moved."""
 
 import ast
 import copy
@@ -69,7 +69,6 @@ def statement_edits(program: Program) -> list[StatementEdit]:
     for function in program.functions:
         found += _exchanged_names(function)
         found += _shifted_slices(function)
-    found += _as_in_another_function(program)
     found += _indices_as_elsewhere(program)
     return found
 
@@ -272,34 +271,3 @@ def _together(edits: Sequence[StatementEdit], new: str, cost: float, kind: str =
     changes = [change for one in edits for change in one.edit.changes]
     edit = Edit(first.line, old, new, cost, lambda: changes, kind, first.file)
     return StatementEdit(edit, [statement for one in edits for statement in one.statements])
-
-
-def _as_in_another_function(program: Program) -> Iterator[StatementEdit]:
-    """A variable that another function of the file computes otherwise."""
-    for file in program.files:
-        functions = [node for node in ast.walk(file.tree) if isinstance(node, ast.FunctionDef)]
-        defined: dict[str, list[tuple[ast.AST, ast.Assign]]] = {}
-        for node in functions:
-            for statement in _assignments(node):
-                defined.setdefault(ast.unparse(statement.targets[0]), []).append((node, statement))
-        ran = {function.node: function for function in program.functions if function.file is file}
-        for node in [one for one in functions if one in ran]:
-            edits = []
-            for statement in _assignments(node):
-                for other, twin in defined[ast.unparse(statement.targets[0])]:
-                    if other is node or ast.unparse(twin.value) == ast.unparse(statement.value):
-                        continue
-                    new = ast.parse(ast.unparse(twin.value), mode="eval").body
-                    for one in ast.walk(new):
-                        ast.copy_location(one, statement.value)
-                    texts = ast.unparse(statement), ast.unparse(twin)
-                    change = Change(statement, "value", None, new)
-                    edit = Edit(statement.lineno, *texts, 2.0, partial(list, [change]), "as in another function", file)
-                    edits.append(StatementEdit(edit, [statement]))
-            yield from edits
-            if 1 < len(edits) < 6:
-                yield _together(edits, "; ".join(one.edit.new for one in edits), 3.0, "as in another function")
-
-
-def _assignments(node: ast.AST) -> list[ast.Assign]:
-    return [one for one in ast.walk(node) if isinstance(one, ast.Assign) and len(one.targets) == 1]
