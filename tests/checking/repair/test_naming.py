@@ -3,8 +3,9 @@
 import pytest
 
 from deltarule.checking.corrections import LineChange
-from deltarule.checking.repair.naming import Facts, name_of
+from deltarule.checking.repair.naming import name_of
 from deltarule.checking.repair.program import Edit
+from deltarule.checking.repair.roles import Facts
 
 LINES = [
     ("d = y - p", "d = p - y", "sign"),

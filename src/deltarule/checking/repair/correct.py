@@ -11,9 +11,10 @@ import numpy as np
 from deltarule.checking.corrections import Correction, LineChange
 from deltarule.checking.repair import labels
 from deltarule.checking.repair.edits.pieces import evaluate
-from deltarule.checking.repair.naming import Facts, name_of
+from deltarule.checking.repair.naming import name_of
 from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Edit
+from deltarule.checking.repair.roles import Facts
 from deltarule.checking.repair.safety import no_effects
 from deltarule.checking.repair.search import SECONDS, Repair, Search
 from deltarule.checking.repair.trials import Trials

@@ -8,9 +8,7 @@ may mean several mistakes has none.
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,45 +25,18 @@ from deltarule.checking.repair.differences import (
     variables_of,
 )
 from deltarule.checking.repair.program import Edit
-
-_GRADIENT = re.compile(r"(d|grad|delta|g)([A-Z_]|\d|[a-z]{0,6}\d?$)|.*(grad|delta|upstream|dout)")
-"""Names of gradients, such as dz2, d_h, dW, delta3, grad_output."""
-_MASK = re.compile(r"(?i)mask|drop|keep|kept|active|alive|valid")
-_DROPOUT = re.compile(r"(?i)drop|keep|kept")
-_COUNT = re.compile(r"len\(.+\)|.+\.shape\[-?\d\]|.+\.size|[nNmMbB]|(self\.)?(batch(_size)?|num_\w+|n_\w+|count)")
-_SLOPE = re.compile(r"grad|deriv|prime|slope")
-_TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
-_PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known about a program beside its lines.
-
-    parameters     the names of its parameters
-    inputs         the names of the arguments of its backward pass
-    value_of       the value that a text has where the mistake is; None where it has none
-    """
-
-    parameters: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
-    value_of: Callable[[str], Any] = lambda text: None
-
-    def is_parameter(self, text: str) -> bool:
-        names = {re.findall(r"\w+", name)[-1] for name in self.parameters if re.findall(r"\w+", name)}
-        words = re.findall(r"\w+", text.replace(".T", ""))
-        return bool(words) and (text.replace(".T", "") in self.parameters or words[-1] in names)
-
-    def is_number(self, text: str) -> bool:
-        value = self.value_of(text)
-        is_plain = re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) or "sqrt(" in text
-        return bool(is_plain) or (value is not None and np.ndim(value) == 0)
-
-    def is_mask(self, node: ast.expr) -> bool:
-        text = ast.unparse(node)
-        value = self.value_of(text)
-        is_named = isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and bool(_MASK.search(text))
-        return isinstance(node, ast.Compare) or is_named or getattr(value, "dtype", np.dtype(float)).kind == "b"
+from deltarule.checking.repair.roles import (
+    COUNT,
+    DROPOUT,
+    PRE_ACTIVATION,
+    SLOPE,
+    TARGET,
+    Facts,
+    has_gradient,
+    is_gradient,
+    is_penalty,
+    is_slope,
+)
 
 
 def name_of(edit: Edit, changes: Sequence[LineChange], facts: Facts) -> str:
@@ -112,7 +83,7 @@ def _is_leaf(node: ast.AST, old: ast.AST, new: ast.AST) -> bool:
 def _by_operator(whole: ast.AST, old: ast.operator, new: ast.operator, facts: Facts) -> str:
     signs, scales = (ast.Add, ast.Sub), (ast.Mult, ast.Div)
     if isinstance(old, signs) and isinstance(new, signs):
-        if isinstance(whole, ast.BinOp) and _is_penalty(whole.right, facts):
+        if isinstance(whole, ast.BinOp) and is_penalty(whole.right, facts):
             return "penalty_factor"
         return _of_part_with_sign(ast.unparse(whole))
     return "scale_missing" if isinstance(old, scales) and isinstance(new, scales) else ""
@@ -122,7 +93,7 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
     around = above[-1] if above else None
     if isinstance(around, ast.Call) and method_of(around) in REDUCTIONS and old in around.args:
         return "wrong_axis"
-    if isinstance(around, ast.Call) and _SLOPE.search(ast.unparse(around.func)):
+    if isinstance(around, ast.Call) and SLOPE.search(ast.unparse(around.func)):
         return _by_variables(ast.unparse(old), ast.unparse(new))
     if ast.unparse(new) == f"({ast.unparse(old)}).T":
         return "transposed"
@@ -131,12 +102,12 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
         return "exchanged" if same and any(isinstance(one, ast.Return) for one in above) else ""
     if isinstance(old, ast.Compare) and isinstance(new, ast.Compare):
         is_turned = ast.dump(old.left) == ast.dump(new.left) and len(old.ops) == 1
-        of_gradient = _is_gradient(ast.unparse(old.left))
+        of_gradient = is_gradient(ast.unparse(old.left))
         return "mask_inverted" if is_turned else "mask_of_gradient" if of_gradient else "other_mask"
     for node in reversed(above):  # a mask, or an operand of one
         if isinstance(node, ast.Compare):
-            is_count = any(_COUNT.fullmatch(ast.unparse(one)) for one in (old, new))
-            return "" if is_count else "mask_of_gradient" if _is_gradient(ast.unparse(old)) else "other_mask"
+            is_count = any(COUNT.fullmatch(ast.unparse(one)) for one in (old, new))
+            return "" if is_count else "mask_of_gradient" if is_gradient(ast.unparse(old)) else "other_mask"
         if not isinstance(node, ast.Subscript | ast.Attribute):
             break
     if any(isinstance(node, ast.Slice) for node in above[-2:]) or isinstance(around, ast.Subscript):
@@ -175,16 +146,16 @@ def _by_terms(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) 
     turned = [Counter((sign, ast.unparse(node)) for sign, node in part) for part in ([(-s, n) for s, n in gone], added)]
     if turned[0] == turned[1]:
         return _by_sign(old, above) if len(gone) == len(terms_of(old)) else _of_part_with_sign(ast.unparse(old))
-    if _is_slope(old, facts) and _is_slope(new, facts):
+    if is_slope(old, facts) and is_slope(new, facts):
         return _by_slopes(old, new)
     if not gone:
         names = {_by_new_term(term, sign, old, above, facts) for sign, term in added}
         return names.pop() if len(names) == 1 else ""
     if not added:
         texts = [ast.unparse(node) for _, node in gone]
-        if len(gone) == 1 and _is_penalty(gone[0][1], facts):
+        if len(gone) == 1 and is_penalty(gone[0][1], facts):
             return "penalty_not_in_loss"
-        is_step = facts.is_parameter(ast.unparse(new)) and all(_is_gradient_in(text) for text in texts)
+        is_step = facts.is_parameter(ast.unparse(new)) and all(has_gradient(text) for text in texts)
         return "updated_weights" if is_step else ""
     if len(gone) == len(added) == 1 and gone[0][0] == added[0][0]:
         return _by_expressions(gone[0][1], added[0][1], [*above, old], facts)
@@ -218,9 +189,9 @@ def _by_sign(node: ast.expr, above: list[ast.AST]) -> str:
 
 def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     text = ast.unparse(term)
-    if _is_penalty(term, facts):
+    if is_penalty(term, facts):
         return "penalty_missing"
-    if sign < 0 and _TARGET.match(text):
+    if sign < 0 and TARGET.match(text):
         return "target_missing"
     around = above[-1] if above else None
     if sign < 0 and isinstance(around, ast.BinOp) and isinstance(around.op, ast.Mult) and isinstance(term, ast.Call):
@@ -230,23 +201,6 @@ def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST],
     if sign < 0 and re.search(r"mean|sum|avg", text):
         return "batch_norm_constants"
     return "" if facts.is_number(text) or facts.is_parameter(text) else "path_missing"
-
-
-def _is_penalty(term: ast.expr, facts: Facts) -> bool:
-    """Whether a term has nothing but a parameter, or its signs, and numbers."""
-    factors = [ast.unparse(node) for _, node in factors_of(term)]
-    of_parameters = [one for one in factors if facts.is_parameter(re.sub(r"^\w+\.sign\((.*)\)$", r"\1", one))]
-    rest = [one for one in factors if one not in of_parameters]
-    are_numbers = all(_COUNT.fullmatch(one) or re.fullmatch(r"[\w.]+", one) for one in rest)
-    return len(of_parameters) == 1 and bool(rest) and are_numbers
-
-
-def _is_slope(node: ast.expr, facts: Facts) -> bool:
-    """Whether a factor is the derivative of an activation: 1 − a², a (1 − a), or a function called so."""
-    text = ast.unparse(node)
-    if isinstance(node, ast.Call) and _SLOPE.search(ast.unparse(node.func)):
-        return True
-    return bool(re.search(r"\b1(\.0)? - ", text)) and not _GRADIENT.match(text)
 
 
 def _by_slopes(old: ast.expr, new: ast.expr) -> str:
@@ -263,30 +217,22 @@ def _by_variables(old: str, new: str) -> str:
     """A derivative that is taken at another value."""
     if _layer(old) != _layer(new):
         return "other_mask"
-    return "derivative_at_output" if _PRE_ACTIVATION.match(new) else "derivative_of_z"
+    return "derivative_at_output" if PRE_ACTIVATION.match(new) else "derivative_of_z"
 
 
 def _layer(name: str) -> str:
     return "".join(re.findall(r"\d+", name))
 
 
-def _is_gradient_in(text: str) -> bool:
-    return any(_is_gradient(word) for word in re.findall(r"[A-Za-z_]\w*", text))
-
-
-def _is_gradient(text: str) -> bool:
-    return bool(_GRADIENT.match(re.sub(r"^self\.", "", text)))
-
-
 def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     gone, added = only_in(factors_of(old), factors_of(new)), only_in(factors_of(new), factors_of(old))
     is_part = any(_is_sum(one) for one in above)
-    if is_part and _is_penalty(_term_around(old, above), facts):
+    if is_part and is_penalty(_term_around(old, above), facts):
         return "penalty_factor"
     changed = [ast.unparse(node) for _, node in gone + added]
-    if is_part and len(changed) == 1 and re.fullmatch(rf"2|0\.5|{_COUNT.pattern}", changed[0]):
-        return "targets_not_averaged" if _TARGET.match(ast.unparse(old)) else ""
-    slopes = [[node for _, node in part if _is_slope(node, facts)] for part in (gone, added)]
+    if is_part and len(changed) == 1 and re.fullmatch(rf"2|0\.5|{COUNT.pattern}", changed[0]):
+        return "targets_not_averaged" if TARGET.match(ast.unparse(old)) else ""
+    slopes = [[node for _, node in part if is_slope(node, facts)] for part in (gone, added)]
     if all(slopes):
         joined = [" * ".join(ast.unparse(node) for _, node in part) for part in (gone, added)]
         return _by_slopes(*(ast.parse(text, mode="eval").body for text in joined))
@@ -303,7 +249,7 @@ def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts
 
 def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: Facts, direction: int) -> str:
     """Factors that are missing; or, for a direction of −1, that were there and should not be."""
-    if any(_is_slope(node, facts) for _, node in factors):
+    if any(is_slope(node, facts) for _, node in factors):
         return "derivative_missing" if direction > 0 else "derivative_twice"
     if len(factors) > 1:
         return ""
@@ -311,7 +257,7 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
     text = ast.unparse(node)
     if text in ("2", "0.5", "2.0"):
         return "factor_two"
-    if _COUNT.fullmatch(text):
+    if COUNT.fullmatch(text):
         return "mean_missing" if power < 0 else "mean_twice"
     if facts.is_number(text):
         return "scale_missing"
@@ -319,10 +265,10 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
         return ""
     if isinstance(node, ast.Compare):
         has_mask = any(isinstance(one, ast.Compare) for one in ast.walk(old))
-        is_slope = re.search(r"[<>]=? 0(\.0)?$", text)
-        return "" if has_mask else "derivative_missing" if is_slope else "mask_missing"
+        is_of_relu = re.search(r"[<>]=? 0(\.0)?$", text)
+        return "" if has_mask else "derivative_missing" if is_of_relu else "mask_missing"
     if facts.is_mask(node):
-        return "dropout_mask" if _DROPOUT.search(text) else "mask_missing"
+        return "dropout_mask" if DROPOUT.search(text) else "mask_missing"
     if power > 0 and (text in facts.inputs or re.match(r"^(upstream|grad_out\w*|dout|dvalues|dy)$", text)):
         return "upstream_ignored"
     if facts.is_parameter(text) or power < 0:
@@ -353,7 +299,7 @@ def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: lis
         return "other_derivative" if _is_within_slope(above) else "power_rule"
     if _sides(gone[1]) and _sides(gone[1]) == _sides(added[1]):
         return "transposed"
-    if isinstance(gone[1], ast.Subscript | ast.Name) and new.endswith(f"({old})") and not _is_gradient(old):
+    if isinstance(gone[1], ast.Subscript | ast.Name) and new.endswith(f"({old})") and not is_gradient(old):
         return "derivative_of_z"
     if isinstance(gone[1], ast.Call) and old.endswith(f"({new})") and _is_within_slope(above):
         return "derivative_at_output"
@@ -364,11 +310,11 @@ def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: lis
         return ""
     if facts.is_parameter(old) and facts.is_parameter(new):
         return "other_weights"
-    if _is_gradient(old) and _is_gradient(new):
+    if is_gradient(old) and is_gradient(new):
         return "other_delta"
     if _is_within_slope(above):
         return _by_variables(old, new)
-    return "" if _is_gradient(old) or _is_gradient(new) else "wrong_input"
+    return "" if is_gradient(old) or is_gradient(new) else "wrong_input"
 
 
 def _sides(node: ast.expr) -> set[str]:
