@@ -61,8 +61,9 @@ for step in range(50):
 def test_it_says_what_it_found(tmp_path, fork):
     report = check_script(script(tmp_path, LINE), fork=fork)
     assert report.ok and list(report.right) == ["w"]
-    assert report.loop == "the loop in line 7" and report.loss == "the loss loss in line 9"
-    assert report.rate == "the rate 0.1" and report.text().startswith("right  w")
+    assert report.loop == "the loop in line 7" and report.loss == "the loss in line 9"
+    assert report.rate == "the rate 0.1 in line 10" and report.text().startswith("right  w")
+    assert report.reach == "3 of 3 lines of the loop reached"
 
 
 def test_parameters_that_a_function_returns_are_found_without_forks():
@@ -118,11 +119,103 @@ def test_the_loss_that_is_printed_and_not_trained(tmp_path):
     assert report.ok and "loss, which the script computes, is not the loss that is trained" in report.notes[0]
 
 
+SQUARES = """
+import numpy as np
+rng = np.random.default_rng(1)
+X, w, b = rng.normal(size=(30, 4)), rng.normal(size=4), 0.5
+y = X @ rng.normal(size=4) + 3
+costs = []
+def cost_of(w, b):
+    return np.square(X @ w + b - y).mean() + 0.01 * np.square(w).sum()
+def slopes_at(w, b):
+    e = np.add(X @ w + b, -y)
+    return 2 * X.T @ e / len(X) + 0.02 * w, 2 * e.mean()
+for step in range(40):
+    gw, gb = slopes_at(w, b)
+    w -= 0.05 * gw
+    b -= 0.05 * gb
+    costs.append(cost_of(w, b))
+"""
+
+
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_loss_that_is_computed_after_the_updates(tmp_path, fork):
+    report = check_script(script(tmp_path, SQUARES), fork=fork)
+    assert report.ok and list(report.right) == ["w", "b"]
+    assert report.loss == "the loss that cost_of() returns in line 8"
+    report = check_script(script(tmp_path, SQUARES.replace("2 * e.mean()", "e.mean()")), fork=fork)
+    assert list(report.wrong) == ["b"] and list(report.right) == ["w"]
+
+
+def test_a_small_penalty_that_the_gradient_lacks(tmp_path):
+    text = SQUARES.replace("    costs.append(cost_of(w, b))\n", "").replace(
+        "    w -=", "    loss = cost_of(w, b)\n    w -="
+    )
+    text = text.replace("0.01 *", "0.001 *").replace("0.02 *", "0.002 *")
+    assert check_script(script(tmp_path, text)).ok
+    report = check_script(script(tmp_path, text.replace(" + 0.002 * w", "")), seconds_to_correct=0)
+    assert report.wrong == {"w": "(line 15) lacks the penalty of the loss, 0.002 times the array"}
+
+
+TABLE = """
+import numpy as np
+rng = np.random.default_rng(2)
+Q, goal = np.zeros((6, 2)), 9
+for episode in range(20):
+    s = 0
+    for turn in range(10):
+        a = int(np.argmax(Q[s] + rng.normal(size=2)))
+        s2 = min(max(s + 2 * a - 1, 0), 5)
+        Q[s, a] = Q[s, a] + 0.5 * ((s2 == goal) + 0.9 * Q[s2].max() - Q[s, a])
+        s = s2
+"""
+
+
+def test_a_table_that_never_moves_is_not_accused(tmp_path):
+    report = check_script(script(tmp_path, TABLE))
+    assert report.verdict == "not proved" and not report.wrong
+    assert report.notes == ("the updates ran, but they changed nothing",)
+
+
+def test_an_array_that_never_moves_though_the_loss_depends_on_it(tmp_path):
+    report = check_script(script(tmp_path, LINE.replace("w -= 0.1", "w -= 0")))
+    assert report.wrong == {"w": "(line 10) does not move"} and "they changed nothing" in report.notes[0]
+
+
+ATTRIBUTES = """
+import numpy as np
+rng = np.random.default_rng(3)
+class Layer:
+    def __init__(self, n, m):
+        self.w, self.b = rng.normal(size=(n, m)), np.zeros((1, m))
+layers = [Layer(3, 5), Layer(5, 1)]
+x, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+v = {(i, name): 0.0 for i in range(2) for name in "wb"}
+for epoch in range(30):
+    h = np.tanh(x @ layers[0].w + layers[0].b)
+    out = h @ layers[1].w + layers[1].b
+    loss = ((out - y) ** 2).mean()
+    d = 2 * (out - y) / len(x)
+    dh = d @ layers[1].w.T * (1 - h ** 2)
+    for i, slopes in enumerate([(x.T @ dh, dh.sum(0, keepdims=True)), (h.T @ d, d.sum(0, keepdims=True))]):
+        for name, g in zip("wb", slopes):
+            v[i, name] = 0.9 * v[i, name] + 0.1 * g ** 2
+            p = getattr(layers[i], name)
+            setattr(layers[i], name, p - 0.01 * g / (np.sqrt(v[i, name]) + 1e-8))
+"""
+
+
+def test_a_new_value_for_an_attribute_is_no_error_of_a_loss(tmp_path):
+    report = check_script(script(tmp_path, ATTRIBUTES))
+    assert report.ok and set(report.right) == {f"layers[{i}].{name}" for i in range(2) for name in "wb"}
+    assert report.loss == "the loss in line 13"
+
+
 def test_a_module_beside_the_script_is_followed(tmp_path):
     (tmp_path / "model.py").write_text("def update(w, gradient):\n    w -= 0.05 * gradient\n", encoding="utf-8")
     text = LINE.replace("w -= 0.1 * 2 * X.T @ error / len(X)", "update(w, 2 * X.T @ error / len(X))")
     report = check_script(script(tmp_path, "from model import update\n" + text))
-    assert report.ok and list(report.right) == ["w"] and report.rate == "the rate 0.05"
+    assert report.ok and list(report.right) == ["w"] and report.rate == "the rate 0.05 in line 2"
 
 
 def test_a_notebook(tmp_path):

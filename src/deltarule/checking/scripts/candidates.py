@@ -6,14 +6,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from deltarule.checking.scripts.numbers_met import MADE
+from deltarule.checking.scripts.numbers_met import MADE, is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.slopes import Number, Slopes, StepSlopes
 from deltarule.problem.problem import Floats
 
 Vectors: TypeAlias = Sequence[Sequence[tuple[str, Floats]]]
 """For each array what may be its gradient along its directions, each with a remark."""
 
-LOSS_WORDS = ("loss", "cost", "err", "mse", "nll", "entropy", "criterion", "objective")
 LOSS_LETTERS = ("J", "E", "L", "l")
 MAX_FACTOR = 1000
 """A gradient that an optimizer takes may be this many times the loss's, or this part of it: a sum for a mean."""
@@ -61,7 +60,7 @@ class Candidate:
     @property
     def is_followed_loss(self) -> bool:
         """Whether the script calls this number a loss, and moves follow it at a rate that the script names."""
-        return is_own_loss(self.name) and self.is_move and self.is_plausible and self.rate is not None
+        return is_own_loss(self.number[0]) and self.is_move and self.is_plausible and self.rate is not None
 
     @property
     def order(self) -> tuple[int, float]:
@@ -91,15 +90,6 @@ def explained_arrays(
     return found
 
 
-def sounds_like_loss(name: str) -> bool:
-    return any(word in name.lower() for word in LOSS_WORDS)
-
-
-def is_own_loss(name: str) -> bool:
-    """Whether the script computes a number of this name, and calls it a loss."""
-    return sounds_like_loss(name) and not name.startswith(MADE)
-
-
 def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate]:
     """All numbers that depend on an array, compared with the moves and with the gradients that updates read.
 
@@ -125,8 +115,8 @@ def _candidates_of(
 ) -> Iterator[Candidate]:
     key, which = number
     name = key[1]
-    is_word = sounds_like_loss(name) or name in LOSS_LETTERS or name[0] in "½−"
-    if moves is None and not (sounds_like_loss(name) or is_reward(name) or name[0] in "½−"):
+    is_word = sounds_like_loss(name) or is_own_loss(key) or name in LOSS_LETTERS or name[0] in "½−"
+    if moves is None and not (sounds_like_loss(name) or is_own_loss(key) or is_reward(name) or name[0] in "½−"):
         return
     is_other = np.array([[text != name] for text in step.texts])  # a sum is no parameter of itself
     slopes = Slopes(slopes.values * is_other, slopes.errors)
@@ -138,7 +128,7 @@ def _candidates_of(
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
         vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
-    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss(name))
+    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss(key))
     rate = None if factor is None else named_rate(step, factor)
     is_plausible = factor is not None and (factor > 0 if moves is not None else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
@@ -148,6 +138,8 @@ def _candidates_of(
     rank -= _share_of_tolerance(step, slopes, agreeing, vectors, factor) + 0.3 * sum(map(bool, agreeing.values()))
     if name.startswith(("cross", "binary")):
         rank -= 0.25
+    if name.startswith("return"):  # of variables of the same value
+        rank -= 0.05
     weight = step.weight(agreeing)
     yield Candidate(
         number,

@@ -35,7 +35,7 @@ def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, second
     """Run a script up to a step that was judged wrong, and look for the edit that makes its moves right."""
     if verdict.used_before is not None:
         return _later_update(sources, verdict)
-    if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss:
+    if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss or verdict.is_loss_later:
         return None
     if any(UPHILL in remark for remark in verdict.wrong.values()):
         return None  # no gradient is wrong

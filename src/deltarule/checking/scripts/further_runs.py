@@ -25,16 +25,16 @@ UPHILL = "has the wrong sign: its gradient is right, but the optimizer moves it 
 AT_ITS_TURN = "follows the gradient at what was updated before it"
 
 
-def look_again(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
+def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """The verdict of a step after further runs of it, where they can say more."""
     if verdict.kind == "loss" and not verdict.is_move:
-        return _without_climbers(step, verdict, fork)
+        return _without_climbers(step, verdict)
     if verdict.kind not in ("loss", "another loss"):
         return verdict
-    return _in_order(step, verdict, fork)
+    return _in_order(step, verdict)
 
 
-def _without_climbers(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
+def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse the arrays that an optimizer moves along their gradient, not against it."""
     slopes = _slopes(step, verdict)
     if slopes is None or verdict.factor is None:
@@ -51,7 +51,7 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict, fork: bool) -> Ste
             run.parameters[i].move(times * run.steps[i] * run.directions[i][0])
             run.parameters[i].start = run.parameters[i].current()
 
-    up, down = go_through(step.run, [lambda run: moved(run, 1.0), lambda run: moved(run, -1.0)], fork)
+    up, down = go_through(step.turn, [lambda run: moved(run, 1.0), lambda run: moved(run, -1.0)])
     if up is None or down is None or len(up.read) != len(down.read):
         return verdict
     climbers, run = {}, step.run
@@ -119,7 +119,7 @@ def _slopes(step: StepSlopes, verdict: StepVerdict) -> Slopes | None:
     return step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
 
 
-def _in_order(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict:
+def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse arrays whose gradient is computed with what was updated before, and is right without that.
 
     Not those that follow the gradient at the updated arrays, as in alternating descent.
@@ -132,7 +132,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict
     factor = verdict.factor
     if factor is not None and set(judged) <= explained_arrays(step, slopes, judged, factor, TIGHT).keys():
         return verdict
-    simultaneous = _descent_of_simultaneous_updates(step, fork)
+    simultaneous = _descent_of_simultaneous_updates(step)
     if simultaneous is None:
         return verdict
     factor, agreeing = _best_factor(replace(step, descent=simultaneous), slopes, judged)
@@ -143,14 +143,16 @@ def _in_order(step: StepSlopes, verdict: StepVerdict, fork: bool) -> StepVerdict
     right = {step.names[i]: agreeing[i] for i in judged}
     wrong, order = {}, None
     for i in changed:
-        before = run.order[: run.order.index(i)] if i in run.order else []
+        before = [k for k in run.order[: run.order.index(i)] if k in judged] if i in run.order else []
+        if not before:
+            return verdict
         name = step.names[i]
-        if _follows_gradient_at_its_turn(step, verdict, i, before, factor, fork):
+        if _follows_gradient_at_its_turn(step, verdict, i, before, factor):
             right[name] = AT_ITS_TURN
             continue
         del right[name]
-        first = " and ".join(step.names[k] for k in before if k in judged)
-        lines = {run.parameters[k].line for k in before if k in judged}
+        first = " and ".join(step.names[k] for k in before)
+        lines = {run.parameters[k].line for k in before}
         where = f"line {min(lines)}" if len(lines) == 1 else f"lines {', '.join(map(str, sorted(lines)))}"
         line, verb = run.parameters[i].line, "are" if " and " in first else "is"
         order = order or (min(lines), first, line, name)
@@ -185,28 +187,30 @@ def _best_factor(step: StepSlopes, slopes: Slopes, arrays: list[int]) -> tuple[f
     return max(found.items(), key=lambda one: len(one[1]), default=(0.0, {}))
 
 
-def _descent_of_simultaneous_updates(step: StepSlopes, fork: bool) -> Floats | None:
+def _descent_of_simultaneous_updates(step: StepSlopes) -> Floats | None:
     def prepare(run: StepRun) -> None:
         run.is_simultaneous = True
 
-    [record] = go_through(step.run, [prepare], fork)
+    [record] = go_through(step.turn, [prepare])
     return None if record is None else -np.array(record.moves).reshape(-1, DIRECTIONS)
 
 
 def _follows_gradient_at_its_turn(
-    step: StepSlopes, verdict: StepVerdict, i: int, before: list[int], factor: float, fork: bool
+    step: StepSlopes, verdict: StepVerdict, i: int, before: list[int], factor: float
 ) -> bool:
     """Whether the array moves along the slopes of the loss where the arrays before it have been updated."""
     key = verdict.loss_function, verdict.loss
     ends = {k: step.run.parameters[k].moved() for k in before}
 
     def moved(run: StepRun, j: int, times: float) -> None:
+        run.is_simultaneous = verdict.is_loss_later
         for k, end in ends.items():
             run.parameters[k].move(end)
+            run.parameters[k].start = run.parameters[k].current()
         run.shift_by((i, j, times))
 
     prepared = [partial(moved, j=j, times=times) for j in range(DIRECTIONS) for times in (1.0, -1.0)]
-    records = go_through(step.run, prepared, fork)
+    records = go_through(step.turn, prepared)
     numbers = [record.numbers[key][verdict.which] for record in records if record is not None and key in record.numbers]
     if len(numbers) < len(prepared):
         return False

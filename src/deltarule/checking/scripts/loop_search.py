@@ -1,15 +1,17 @@
 """Find the loop in which a script trains, and check some of its turns."""
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from deltarule.checking.corrections import Correction
+from deltarule.checking.scripts.candidates import is_own_loss
 from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT, correct_step
 from deltarule.checking.scripts.further_runs import look_again
-from deltarule.checking.scripts.measurement import can_fork, measure_by_forks, measure_by_repetition, single_moves
+from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.slopes import StepSlopes
@@ -27,14 +29,12 @@ class Findings:
 
     problem     a sentence for the user if nothing was checked: the script fails, or has no updates
     is_failure  whether the script itself failed
-    still       updates that ran without changing anything, as (function, target)
     correction  the line to change in the first step, if it is wrong
     """
 
     verdicts: tuple[StepVerdict, ...] = ()
     problem: str = ""
     is_failure: bool = False
-    still: tuple[str, ...] = ()
     correction: Correction | None = None
 
 
@@ -59,9 +59,6 @@ def search_loops(
         if not finder.updates:
             reason = problem or f"{script.name} updates no array or number again and again in a loop"
             return Findings(problem=reason, is_failure=bool(problem))
-        if not finder.moved:
-            turns = (keys for turns in finder.updates.values() for keys in turns.values())
-            return Findings(still=tuple(sorted({target for keys in turns for _, target in keys})))
         verdicts = _check_loops(sources, finder, deadline, loss, fork)
         seconds = min(seconds_to_correct, deadline - monotonic())
         correction = correct_step(sources, deadline, verdicts[0], seconds) if verdicts else None
@@ -75,8 +72,9 @@ def _check_loops(
     repeated = sorted((loop for loop in often if often[loop] >= 2), key=lambda loop: -often[loop])
     best: list[StepVerdict] = []
     for loop in repeated or list(often)[:1]:
-        turns = _fullest_turns(finder.updates[loop], finder.lines[loop])
-        verdicts = _check_turns(sources, deadline, loop, turns, loss, fork)
+        numbers = _fullest_turns(finder, loop)
+        turns = [LoopTurn(sources, deadline, loop, number, fork and can_fork()) for number in numbers]
+        verdicts = _check_turns(turns, loss, is_screened=[loop] != repeated[-1:])
         if not best or _confidence(verdicts) > _confidence(best):
             best = verdicts
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
@@ -85,18 +83,21 @@ def _check_loops(
     return best
 
 
-def _check_turns(
-    sources: Sources, deadline: float, loop: Loop, turns: list[int], loss: str | None, fork: bool
-) -> list[StepVerdict]:
+def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> list[StepVerdict]:
     """The verdict of a turn that says something, before those of others, as long as all is right."""
     verdicts: list[StepVerdict] = []
+    names: Set[str] = frozenset()
     for turn in turns:
-        if verdicts and (verdicts[0].confidence[0] == 1 or monotonic() > deadline):
+        if verdicts and (verdicts[0].confidence[0] == 1 or monotonic() > turn.deadline):
             break
-        verdicts.append(check_step(sources, deadline, loop, turn, loss, fork))
+        verdicts.append(check_step(turn, loss, names, is_screened))
+        if verdicts[0].confidence[0] == 2:
+            names = (verdicts[0].right or {}).keys()
         verdicts.sort(key=lambda one: one.confidence, reverse=True)
         if verdicts[0].confidence[0] < 1 and len(verdicts) == 2:
             break
+    if verdicts[0].is_loss_made:  # what the script's own loss says of another turn is worth more
+        verdicts.sort(key=lambda one: bool(one.wrong and not one.is_loss_made and one.confidence[1] > 0), reverse=True)
     return verdicts
 
 
@@ -106,8 +107,9 @@ def _confidence(verdicts: list[StepVerdict]) -> tuple[float, float]:
     return min([verdicts[0].confidence, *wrong])
 
 
-def _fullest_turns(turns: dict[int, set[Any]], lines: dict[int, int]) -> list[int]:
+def _fullest_turns(finder: LoopFinder, loop: Loop) -> list[int]:
     """Some turns of a loop with as many updates as there are, each of which has shown before where its arrays live."""
+    turns, moved, lines = finder.updates[loop], finder.moved.get(loop, {}), finder.lines[loop]
     seen: set[Any] = set()
     usable = []
     for turn in sorted(turns):
@@ -115,44 +117,48 @@ def _fullest_turns(turns: dict[int, set[Any]], lines: dict[int, int]) -> list[in
             usable.append(turn)
         seen |= turns[turn]
     usable = usable or sorted(turns)[-1:]
-    most = max(len(turns[turn]) for turn in usable)
-    full = [turn for turn in usable if len(turns[turn]) == most]
+    counts = {turn: (len(turns[turn]), len(moved.get(turn, ()))) for turn in usable}
+    full = [turn for turn in usable if counts[turn] == max(counts.values())]
     chosen = [full[0], full[min(len(full) - 1, 3)], full[min(len(full) - 1, 20)]]
     longest = max(full, key=lambda turn: lines.get(turn, 0))
     return list(dict.fromkeys([chosen[0], longest, *chosen[1:]]))[:MAX_STEPS]
 
 
 def check_step(
-    sources: Sources, deadline: float, loop: Loop, turn: int, loss: str | None, fork: bool = True
+    turn: LoopTurn, loss: str | None = None, names: Set[str] = frozenset(), is_screened: bool = False
 ) -> StepVerdict:
     """Measure one step and judge it; without forks first with all arrays moved together."""
-    if fork and can_fork():
-        measurement = measure_by_forks(sources, deadline, loop, turn)
-    else:
-        measurement = measure_by_repetition(sources, deadline, loop, turn)
+    measurement = measure(turn, are_together=not turn.fork, names=names, is_screened=is_screened)
     run = measurement.run
     if run.record is None or not run.parameters:
         reason = "no array that is updated was in reach" if run.record else "the step was not finished"
-        failure = describe_failure(run, Path(sources.script.path))
-        return StepVerdict("unfinished", loop, turn, reason=failure or reason)
-    if (None, 0, 1.0) in measurement.records:
-        verdict = judge_together(StepSlopes.together(measurement), loop, turn, loss)
+        failure = describe_failure(run, Path(turn.sources.script.path))
+        return StepVerdict("unfinished", turn.loop, turn.number, reason=failure or reason)
+    if not turn.fork:
+        verdict = judge_together(StepSlopes.together(measurement), loss)
         if verdict is not None:
             return verdict
-        singly = single_moves(len(run.parameters))
-        measurement = measure_by_repetition(sources, deadline, loop, turn, singly)
+        measurement = measure(turn, names=names)
     step = StepSlopes.of(measurement)
-    verdict = judge_step(step, loop, turn, loss)
-    verdict = look_again(step, verdict, fork and can_fork())
-    if verdict.confidence[0] < 2 and run.met.sides and fork and can_fork() and loss is None:
-        again = measure_by_forks(sources, deadline, loop, turn, run.met.sides)
-        if again.run.record is not None:
-            step = StepSlopes.of(again)
-            with_constants = look_again(step, judge_step(step, loop, turn), fork=True)
-            covered = (verdict.right or {}).keys() | (verdict.wrong or {}).keys() | set(verdict.doubtful)
-            is_right = with_constants.confidence[0] == 2 and covered <= (with_constants.right or {}).keys()
-            if is_right and HELD in with_constants.loss:
-                return with_constants
+    verdict = look_again(step, judge_step(step, loss))
+    if (verdict.confidence[0] == 2 and not verdict.is_loss_made) or not measurement.records:
+        return verdict
+    right, wrong = (verdict.right or {}).keys(), (verdict.wrong or {}).keys()
+    if any(is_own_loss(key) and loss in (None, key[1]) for key in run.after_updates):
+        # If all updates wait for the end of the step, such a loss is that of the arrays as they were.
+        later = replace(StepSlopes.of(measure(turn, is_simultaneous=True)), descent=step.descent)
+        later_verdict = look_again(later, replace(judge_step(later, loss), is_loss_later=True))
+        judged = (later_verdict.right or {}).keys() | (later_verdict.wrong or {}).keys()
+        key = later_verdict.loss_function, later_verdict.loss
+        kinds = {"loss", "another loss"} if verdict.kind == "nothing found" else {"loss"}
+        if later_verdict.kind in kinds and is_own_loss(key) and right <= judged:
+            return later_verdict
+    if verdict.confidence[0] < 2 and run.met.sides and loss is None:
+        with_constants = StepSlopes.of(measure(turn, held=run.met.sides))
+        held_verdict = look_again(with_constants, judge_step(with_constants))
+        covers = right | wrong | set(verdict.doubtful) <= (held_verdict.right or {}).keys()
+        if covers and held_verdict.confidence[0] == 2 and HELD in held_verdict.loss:
+            return held_verdict
     return verdict
 
 

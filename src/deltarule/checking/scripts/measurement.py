@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -23,11 +23,31 @@ SECONDS_OF_A_CHILD = 5.0
 Records: TypeAlias = dict[Shift, StepRecord | None]
 """By move what the step met; None where the step was not finished."""
 
+Plan: TypeAlias = Callable[[StepRun], Generator[AtStep, StepRecord | None, None]]
+"""What is done with a step, one preparation after another; each is answered by what the step met after it."""
+
+
+@dataclass(frozen=True)
+class LoopTurn:
+    """A turn of a loop of a script, and how it is gone through again: in forked processes, or in further runs."""
+
+    sources: Sources
+    deadline: float
+    loop: Loop
+    number: int
+    fork: bool = True
+
+    def start(self, at_step: AtStep, held: Sides | None = None, is_simultaneous: bool = False) -> StepRun:
+        run = StepRun(self.sources, self.deadline, self.loop, self.number, at_step, held)
+        run.is_simultaneous = is_simultaneous
+        return run.start()
+
 
 @dataclass(frozen=True)
 class Measurement:
     """A step that was gone through unmoved, in `run`, and with arrays moved."""
 
+    turn: LoopTurn
     run: StepRun
     records: Records
 
@@ -37,31 +57,95 @@ def can_fork() -> bool:
     return hasattr(os, "fork") and threading.active_count() == 1
 
 
-def measure_by_forks(
-    sources: Sources, deadline: float, loop: Loop, turn: int, held: Sides | None = None
+def measure(
+    turn: LoopTurn,
+    held: Sides | None = None,
+    is_simultaneous: bool = False,
+    are_together: bool = False,
+    names: Set[str] = frozenset(),
+    is_screened: bool = False,
 ) -> Measurement:
-    """Fork the process at the start of the step, once for each move of an array."""
+    """Go through a step with each array moved forward and back along each direction.
+
+    Parameters
+    ----------
+    turn : the turn of a loop that is the step.
+    held : sides of differences that are held as constants.
+    is_simultaneous : whether updates are made at the end of the step.
+    are_together : whether all arrays are moved at once.
+    names : the arrays that are moved; all of them if there are none.
+    is_screened : whether a step is left alone of which no number depends on what it updates.
+    """
     records: Records = {}
 
-    def at_step(run: StepRun) -> None:
-        unmoved = set()
-        for shift in single_moves(len(run.parameters)):
-            index, direction, times = shift
-            if index in unmoved:
-                records[shift] = records[index, 0, times]
-                continue
-            if time.monotonic() > run.deadline:
+    def pair(index: int | None, direction: int) -> Generator[AtStep, StepRecord | None, None]:
+        for times in (1.0, -1.0):
+            shift = index, direction, times
+            records[shift] = yield lambda run: run.shift_by(shift)  # noqa: B023 - it is called before the next turn
+
+    def is_number_moved(index: int | None) -> bool:
+        up, down = records.get((index, 0, 1.0)), records.get((index, 0, -1.0))
+        return up is None or down is None or up.numbers != down.numbers
+
+    def plan(run: StepRun) -> Generator[AtStep, StepRecord | None, None]:
+        if are_together:
+            for direction in range(DIRECTIONS):
+                yield from pair(None, direction)
+            return
+        if is_screened:
+            yield from pair(None, 0)
+            if not is_number_moved(None):
                 return
-            is_child, records[shift] = fork_step(run, partial(run.shift_by, shift))
+        everything = list(range(len(run.parameters)))
+        chosen = [i for i in everything if run.parameters[i].name in names] or everything
+        for i in chosen:
+            yield from pair(i, 0)
+        # More directions of what no number depends on would say something only about symmetry.
+        live = [i for i in chosen if is_number_moved(i)]
+        for i in live or chosen:
+            for direction in range(1, DIRECTIONS):
+                yield from pair(i, direction)
+
+    run = _go_through(partial(turn.start, held=held, is_simultaneous=is_simultaneous), plan, turn.fork)
+    return Measurement(turn, run, records)
+
+
+def go_through(turn: LoopTurn, prepared: Sequence[AtStep]) -> list[StepRecord | None]:
+    """What a step meets after each of some preparations."""
+    records: list[StepRecord | None] = []
+
+    def plan(run: StepRun) -> Generator[AtStep, StepRecord | None, None]:
+        for prepare in prepared:
+            records.append((yield prepare))
+
+    _go_through(turn.start, plan, turn.fork)
+    return records if len(records) == len(prepared) else [None] * len(prepared)
+
+
+def _go_through(start: Callable[[AtStep], StepRun], plan: Plan, fork: bool) -> StepRun:
+    """Go through a step unmoved, and after each preparation of a plan: the unmoved run."""
+
+    def follow(run: StepRun, answer: Callable[[AtStep], tuple[bool, StepRecord | None]]) -> None:
+        preparations = plan(run)
+        prepare = next(preparations, None)
+        while prepare is not None and time.monotonic() < run.deadline:
+            is_child, record = answer(prepare)
             if is_child:
                 return
-            if direction == 0 and times < 0 and records[shift] == records[index, 0, 1.0]:
-                unmoved.add(index)  # nothing in the step depends on this array
+            try:
+                prepare = preparations.send(record)
+            except StopIteration:
+                return
 
-    return Measurement(StepRun(sources, deadline, loop, turn, at_step, held).start(), records)
+    if fork:
+        return start(lambda run: follow(run, lambda prepare: _fork(run, prepare)))
+    unmoved = start(lambda run: None)
+    if unmoved.record is not None:
+        follow(unmoved, lambda prepare: (False, start(prepare).record))
+    return unmoved
 
 
-def fork_step(run: StepRun, prepare: Callable[[], None]) -> tuple[bool, StepRecord | None]:
+def _fork(run: StepRun, prepare: AtStep) -> tuple[bool, StepRecord | None]:
     """Go through the step in a forked process: (whether this is that process, what it met).
 
     The forked process is prepared, goes on with the step, reports at its end, and then ends.
@@ -76,56 +160,10 @@ def fork_step(run: StepRun, prepare: Callable[[], None]) -> tuple[bool, StepReco
         random.setstate(state)  # Python seeds it anew in a child
         run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_CHILD)
         run.after_run = lambda: _report(run, writing)  # type: ignore[method-assign]
-        prepare()
+        prepare(run)
         return True, None
     os.close(writing)
     return False, _report_of(child, reading)
-
-
-def go_through(run: StepRun, prepared: Sequence[AtStep], fork: bool) -> list[StepRecord | None]:
-    """What the step of a run meets after each of some preparations: in forked processes, or in further runs."""
-    if not fork:
-        runs = (StepRun(run.sources, run.deadline, run.loop, run.turn, prepare) for prepare in prepared)
-        return [again.start().record for again in runs]
-    records: list[StepRecord | None] = []
-
-    def at_step(run: StepRun) -> None:
-        for prepare in prepared:
-            is_child, record = fork_step(run, partial(prepare, run))
-            if is_child:
-                return
-            records.append(record)
-
-    StepRun(run.sources, run.deadline, run.loop, run.turn, at_step).start()
-    return records if len(records) == len(prepared) else [None] * len(prepared)
-
-
-def measure_by_repetition(
-    sources: Sources, deadline: float, loop: Loop, turn: int, shifts: Iterator[Shift] | None = None
-) -> Measurement:
-    """Run the script up to the step again for each move, with the same seeds: where a process cannot be forked."""
-
-    def run(at_step: AtStep) -> StepRun:
-        return StepRun(sources, deadline, loop, turn, at_step).start()
-
-    unmoved = run(lambda step_run: None)
-    records: Records = {}
-    for shift in shifts or moves_together():
-        if time.monotonic() < deadline:
-            records[shift] = run(lambda step_run, shift=shift: step_run.shift_by(shift)).record
-    return Measurement(unmoved, records)
-
-
-def single_moves(count: int) -> Iterator[Shift]:
-    """Each of some arrays along each direction, forward and back."""
-    return (
-        (index, direction, times) for index in range(count) for direction in range(DIRECTIONS) for times in (1.0, -1.0)
-    )
-
-
-def moves_together() -> Iterator[Shift]:
-    """All arrays at once along each direction, forward and back."""
-    return ((None, direction, times) for direction in range(DIRECTIONS) for times in (1.0, -1.0))
 
 
 def _report(run: StepRun, writing: int) -> None:

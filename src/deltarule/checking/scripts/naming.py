@@ -29,10 +29,10 @@ def find_names(
             )
             names.append(f"{whole} ({sum(map(_size, group))} numbers)")
             continue
-        is_passing = own.isidentifier() or re.split(r"\W", own)[0] in loop_variables
+        is_passing = own.isidentifier() or bool(loop_variables & set(re.split(r"\W+", own)))
         if is_changeable(item) and (is_passing or value(own, frame) is not item):
             own = known.get(id(item), own)  # not the loop's p of `for p in parameters`
-        elif place.kind == "attribute" and value(own, frame) is None:
+        elif place.kind == "attribute" and (is_passing or value(own, frame) is None):
             owner = known.get(id(place.owner))
             own = f"{owner}.{place.key}" if owner else own
         names.append(own)

@@ -19,9 +19,23 @@ Sides: TypeAlias = dict[Key, list[tuple[Floats, Floats]]]
 HELD = ", constant is "
 MADE = ("½", "cross", "binary", "−")
 """How the names of numbers begin that the script does not compute itself."""
+_LOSS_WORDS = ("loss", "cost", "err", "mse", "nll", "entropy", "criterion", "objective")
+_DERIVATIVE_WORDS = ("deriv", "prime", "grad", "delta", "back", "jac")
 _ATTRIBUTES_OF_SCALARS = ("data", "value", "val")
 _MAX_ENTRIES_HELD = 10_000
 _MAX_ENTRIES_OF_A_DIFFERENCE = 200_000
+
+
+def sounds_like_loss(name: str) -> bool:
+    return any(word in name.lower() for word in _LOSS_WORDS)
+
+
+def is_own_loss(key: Key) -> bool:
+    """Whether the script computes a number, and calls it a loss: it, or the function that returns it."""
+    function, name = key
+    if name in ("return", "return[0]"):
+        return sounds_like_loss(function) and not any(word in function.lower() for word in _DERIVATIVE_WORDS)
+    return sounds_like_loss(name) and not name.startswith(MADE)
 
 
 class NumbersMet:

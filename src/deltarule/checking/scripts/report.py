@@ -1,5 +1,6 @@
 """The report of a script that was checked, as a record and as text."""
 
+import ast
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from deltarule.checking.corrections import Correction
 from deltarule.checking.report import report_as_html
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
+from deltarule.checking.scripts.source import read_source
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import RunFailed
 
@@ -25,6 +27,7 @@ class ScriptReport:
     right      arrays whose update is the gradient, each with a remark
     doubtful   arrays that could not be judged
     loop, loss, rate    what was taken for the training loop, the loss and the learning rate, in words
+    reach      how many lines ran of the functions that the step calls, in words
     steps      the turns of the loop that were checked
     notes      what its author may not know
     question   what has to be known before more can be said
@@ -40,6 +43,7 @@ class ScriptReport:
     loop: str
     loss: str
     rate: str
+    reach: str
     steps: tuple[int, ...]
     notes: tuple[str, ...] = ()
     question: str = ""
@@ -73,7 +77,7 @@ class ScriptReport:
         if self.wrong and (self.right or self.correction):
             right = f"; {' '.join(self.right)} right" if self.right else ""
             yield "checked", f"{' '.join(self.wrong)} wrong{right}"
-        found = [part for part in (self.loop, self.loss, self.rate) if part]
+        found = [part for part in (self.loop, self.loss, self.rate, self.reach) if part]
         if found:
             yield "found", "; ".join(found)
         for note in self.notes:
@@ -117,10 +121,6 @@ class ScriptReport:
 
 def make_report(script: Path, findings: Findings) -> ScriptReport:
     """Put the verdicts of several steps together, in words."""
-    if not findings.verdicts:
-        wrong = dict.fromkeys(findings.still, "does not move")
-        note = "the updates ran, but they changed nothing"
-        return ScriptReport(str(script), "WRONG", wrong, {}, (), "", "", "", (), (note,))
     first = findings.verdicts[0]
     alike = [one for one in findings.verdicts if (one.kind, one.loss) == (first.kind, first.loss)]
     wrong = {name: remark for one in reversed(alike) for name, remark in (one.wrong or {}).items()}
@@ -135,6 +135,7 @@ def make_report(script: Path, findings: Findings) -> ScriptReport:
         f"the loop in {_place(script, first.loop[0], first.loop[1], first.loop[2])}",
         _loss_sentence(first),
         _rate_sentence(first),
+        _reach_sentence(alike),
         tuple(one.turn for one in alike),
         tuple(_notes(first)),
         _question(first),
@@ -150,12 +151,15 @@ def _place(script: Path, file: str, function: str, line: int) -> str:
 
 
 def _loss_sentence(verdict: StepVerdict) -> str:
-    if verdict.kind not in ("loss", "another loss"):
+    if not verdict.loss:
         return ""
     line = f" in line {verdict.loss_line}" if verdict.loss_line else ""
     made = ", which the script does not compute itself" if verdict.is_loss_made else ""
-    name = f"what {verdict.loss_function}() returns" if verdict.loss.startswith("return") else verdict.loss
-    return f"the loss {name}{line}{made}"
+    if verdict.loss.startswith("return"):
+        name = f" that {verdict.loss_function}() returns"
+    else:
+        name = "" if verdict.loss == "loss" else f" {verdict.loss}"
+    return f"the loss{name}{line}{made}"
 
 
 def _rate_sentence(verdict: StepVerdict) -> str:
@@ -164,8 +168,42 @@ def _rate_sentence(verdict: StepVerdict) -> str:
     if not verdict.is_move:
         return "the gradients that an optimizer takes"
     if verdict.rate is not None:
-        return f"the rate {verdict.rate:.6g}"
+        return f"the rate {verdict.rate:.6g}" + (f" in line {verdict.rate_line}" if verdict.rate_line else "")
     return f"right up to a factor: the rate would be {verdict.factor:.6g}, which no line of the script names"
+
+
+def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
+    """How many lines of the loop, and of the functions that its step calls, ran in one of the steps."""
+    file, function, header = verdicts[0].loop
+    names, count, missing = [], 0, []
+    for path in dict.fromkeys(path for one in verdicts for path in one.lines_run):
+        run = {line for one in verdicts for line in one.lines_run.get(path, ())}
+        for node in ast.walk(read_source(Path(path)).tree):
+            is_loop = isinstance(node, ast.For | ast.While) and (path, node.lineno) == (file, header)
+            if not is_loop and (not isinstance(node, ast.FunctionDef) or (path, node.name) == (file, function)):
+                continue
+            lines = list(_lines_of_statements(node))
+            if reached := sum(bool(run & lines_of_one) for lines_of_one in map(set, lines)):
+                names.append("the loop" if is_loop else f"{getattr(node, 'name', '')}()")
+                count += reached
+                missing += [one.start for one in lines if not run & set(one)]
+    if not names:
+        return ""
+    shown = _listed(names) if len(names) <= 3 else f"the loop and {len(names) - 1} functions"
+    left_out = f", not {', '.join(map(str, sorted(missing)[:4]))}{' …' if len(missing) > 4 else ''}" if missing else ""
+    return f"{count} of {count + len(missing)} lines of {shown} reached{left_out}"
+
+
+def _lines_of_statements(node: ast.AST) -> Iterator[range]:
+    """The lines of each simple statement of a loop or function, without functions inside."""
+    for statement in ast.iter_child_nodes(node):
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Global | ast.Nonlocal):
+            continue
+        if isinstance(statement, ast.stmt) and not hasattr(statement, "body"):
+            if not isinstance(getattr(statement, "value", None), ast.Constant) or not isinstance(statement, ast.Expr):
+                yield range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+        elif isinstance(statement, ast.stmt | ast.ExceptHandler):
+            yield from _lines_of_statements(statement)
 
 
 def _notes(verdict: StepVerdict) -> Iterator[str]:
@@ -179,6 +217,8 @@ def _notes(verdict: StepVerdict) -> Iterator[str]:
         yield f"the updates are the gradient of some function, but {verdict.loss} has other slopes"
     if verdict.kind == "no gradient":
         yield "the updates are the gradient of no function: an optimizer's, several updates', or wrong"
+    if verdict.kind == "still":
+        yield "the updates ran, but they changed nothing"
     if verdict.kind == "unfinished":
         yield verdict.reason
 

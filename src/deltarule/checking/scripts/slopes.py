@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from deltarule.checking.scripts.measurement import Measurement
+from deltarule.checking.scripts.measurement import LoopTurn, Measurement
 from deltarule.checking.scripts.numbers_met import Key
 from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
 from deltarule.problem.problem import Floats
@@ -40,8 +40,10 @@ class StepSlopes:
     numbers    for each number that the step met its slopes
     jacobian   [i, j, k, l] the derivative of descent[k, l] along direction j of array i
     noise      [i, j, k] the rounding error of it
+    measured   the arrays and directions that were moved, (i, j)
     """
 
+    turn: LoopTurn
     run: StepRun
     names: list[str]
     texts: list[str]
@@ -51,6 +53,7 @@ class StepSlopes:
     jacobian: Floats
     noise: Floats
     numbers: dict[Number, Slopes] = field(default_factory=dict)
+    measured: set[tuple[int, int]] = field(default_factory=set)
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
@@ -72,7 +75,7 @@ class StepSlopes:
         own = np.array([[(start * d).sum() for d in ds] for start, ds in pairs]).reshape(n, DIRECTIONS)
         jacobian, noise = np.zeros((n, DIRECTIONS, n, DIRECTIONS)), np.zeros((n, DIRECTIONS, n))
         names, texts = [one.name for one in run.parameters], [one.text for one in run.parameters]
-        step = cls(run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
+        step = cls(measurement.turn, run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
         reach = np.array(
             [
                 np.sqrt(start.size) * (np.abs(start).max() + np.abs(moved).max())
@@ -86,6 +89,7 @@ class StepSlopes:
                     jacobian[i, j] = -(np.array(up.moves) - np.array(down.moves)) / (2 * h)
                     noise[i, j] = 3 * _rounding(run) * reach / h
                     step._note_slopes(i, j, up, down, h)
+                    step.measured.add((i, j))
         return step
 
     @classmethod
@@ -98,7 +102,7 @@ class StepSlopes:
         size = sum(parameter.start.size for parameter in run.parameters)
         nothing = np.zeros((1, DIRECTIONS))
         jacobian, noise = np.zeros((1, DIRECTIONS, 1, DIRECTIONS)), np.zeros((1, DIRECTIONS, 1))
-        step = cls(run, ["all arrays"], [""], [size], descent, nothing, jacobian, noise)
+        step = cls(measurement.turn, run, ["all arrays"], [""], [size], descent, nothing, jacobian, noise)
         for j in range(DIRECTIONS):
             up, down = records.get((None, j, 1.0)), records.get((None, j, -1.0))
             if up is not None and down is not None:
@@ -164,8 +168,11 @@ class StepSlopes:
 
     def is_symmetric(self, i: int, k: int) -> bool | None:
         """Whether the moves of two arrays may belong to one gradient; None if nothing can be seen."""
-        one, other = self.jacobian[i, :, k], self.jacobian[k, :, i].T
-        noise = 30 * (self.noise[i, :, [k]].T + self.noise[k, :, [i]])
+        rows, columns = ([j for j in range(DIRECTIONS) if (array, j) in self.measured] for array in (i, k))
+        if not rows or not columns:
+            return None
+        one, other = self.jacobian[i, rows, k][:, columns], self.jacobian[k, columns, i][:, rows].T
+        noise = 30 * (self.noise[i, rows, k][:, np.newaxis] + self.noise[k, columns, i])
         largest = max(np.abs(one).max(), np.abs(other).max())
         if largest < 10 * noise.max():
             return None

@@ -62,6 +62,7 @@ class ScriptSource:
             if isinstance(target, ast.Name)
         }
         copies = _copied_results(scopes)
+        copied = {name.id for copy in copies for name in _walk(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
         self.pure = _pure_functions(self.tree)
         self.targets = _target_texts(self.tree) | {ast.unparse(t) for copied in copies.values() for t in copied}
         for node in ast.walk(self.tree):
@@ -72,7 +73,7 @@ class ScriptSource:
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and node.value is not None:
                 targets = _updated_targets(node) or copies.get(node, [])
                 self._note_update(node, node.value, targets, made)
-                self._note_differences(node, node.value, targets)
+                self._note_differences(node, node.value, targets, copied)
             if isinstance(node, ast.For | ast.While):
                 for line in range(node.body[0].lineno, _lines_of(node.body[-1])[-1] + 1):
                     self.loops[line].add(node.lineno)
@@ -105,11 +106,14 @@ class ScriptSource:
             for _ in range(2):
                 texts |= set().union(*(made_from.get(text, set()) for text in texts))
 
-    def _note_differences(self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr]) -> None:
+    def _note_differences(
+        self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr], copied: Set[str]
+    ) -> None:
         """Note a - y, of which a loss that the script does not compute may be made."""
         own = {ast.unparse(target) for target in targets}
+        new_values = _new_values(statement, value, copied)
         for node in ast.walk(value):
-            sides = _sides(node)
+            sides = _sides(node) if node not in new_values else None
             if sides and any(_is_scaled(side, self.targets) for side in sides):
                 continue  # of an update's own terms, as momentum * velocity - rate * gradient
             if sides and ast.unparse(sides[0]) not in own and all(_is_harmless(side, self.pure) for side in sides):
@@ -259,6 +263,14 @@ def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     else:
         return None
     return None if any(isinstance(side, ast.Constant) for side in sides) else sides
+
+
+def _new_values(statement: ast.stmt, value: ast.expr, copied: Set[str]) -> list[ast.expr]:
+    """The new values that a statement makes for a later update, or for an attribute: p - step, which is no error."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "setattr":
+        return value.args[2:]
+    is_copied = isinstance(statement, ast.Assign) and {ast.unparse(t) for t in _single_targets(statement)} & copied
+    return [value] if is_copied else []
 
 
 def _target_texts(tree: ast.Module) -> set[str]:

@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import FrameType
@@ -10,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from deltarule.checking.scripts.naming import find_names
-from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides
+from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides, sounds_like_loss
 from deltarule.checking.scripts.places import Parameter, Path, Place, as_number, float_leaves, is_changeable, item_at
 from deltarule.checking.scripts.source import Loop, ScriptSource
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
@@ -94,6 +95,8 @@ class StepRun(TracedRun):
         self.met = NumbersMet(self.held)
         self.is_in_step = False
         self._met_before_update = 0
+        self.lines_run: dict[str, set[int]] = defaultdict(set)
+        """By file the lines that run in the step."""
         self.shift: Shift | None = None
         self._places: dict[tuple[str, int, Any], Place] = {}
         self._turns = 0
@@ -115,7 +118,7 @@ class StepRun(TracedRun):
     @property
     def after_updates(self) -> set[Key]:
         """The numbers that the step met only after its last update: they belong to the next step."""
-        return set(list(self.met.values)[self._met_before_update :])
+        return set() if self.is_simultaneous else set(list(self.met.values)[self._met_before_update :])
 
     @property
     def is_far(self) -> bool:
@@ -167,14 +170,18 @@ class StepRun(TracedRun):
         place.is_increment |= source is not None and line in source.increments
 
     def _note_order(self, place: Place) -> None:
+        """Note which arrays at a place have just moved: of those in one list only some."""
         for index, parameter in enumerate(self.parameters):
-            if any(own is place for own, _ in parameter.parts):
-                if index not in self.order:
-                    self.order.append(index)
-                if self.is_simultaneous:
-                    moved = parameter.moved()
-                    self._taken_back[index] = self._taken_back.get(index, 0.0) + moved
-                    parameter.move(-moved)
+            if not any(own is place for own, _ in parameter.parts):
+                continue
+            moved = self._moved(index) - self._taken_back.get(index, 0.0)
+            if not np.any(moved):
+                continue
+            if index not in self.order:
+                self.order.append(index)
+            if self.is_simultaneous and not sounds_like_loss(parameter.name):
+                self._taken_back[index] = self._taken_back.get(index, 0.0) + moved
+                parameter.move(-moved)
 
     def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
         if self.is_in_step:
@@ -182,6 +189,7 @@ class StepRun(TracedRun):
                 self.in_body(self, frame)
             source = self.sources.get(frame.f_code.co_filename)
             assert source is not None
+            self.lines_run[source.path].add(frame.f_lineno)
             self.met.collect(frame, event, argument, before, source, self.value)
 
     def loop_turned(self, frame: FrameType, loop: Loop) -> None:
@@ -205,12 +213,16 @@ class StepRun(TracedRun):
         frames = [frame]
         while frames[-1].f_back is not None:
             frames.append(frames[-1].f_back)
-        for key, place in list(self._places.items()):
-            if place.kind == "variable":
-                is_stale = place.owner not in frames
-            else:
-                is_stale = sys.getrefcount(place.owner) < 3
-            if is_stale:
+        for key in [
+            key for key, place in self._places.items() if place.kind == "variable" and place.owner not in frames
+        ]:
+            del self._places[key]
+        # Only now, because a frame holds the objects of its variables.
+        variables = {key: place for key, place in self._places.items() if place.kind == "variable"}
+        for key in [key for key, place in variables.items() if place.owner not in frames]:
+            del self._places[key], variables[key]
+        for key in list(self._places):  # now that no frame of the past holds its objects
+            if key not in variables and sys.getrefcount(self._places[key].owner) < 3:
                 del self._places[key]
 
     def _begin(self, frame: FrameType) -> None:

@@ -185,7 +185,7 @@ class LoopFinder(TracedRun):
     """A first run, which learns what is updated in which turns of which loops.
 
     updates  for each loop and turn the updates in it, as (function, target)
-    moved    the updates that changed something
+    moved    the updates among these that changed something
     lines    for each loop and turn how many different lines ran: a turn that prints the loss has more
     """
 
@@ -195,7 +195,7 @@ class LoopFinder(TracedRun):
     def __init__(self, sources: Sources, deadline: float) -> None:
         super().__init__(sources, deadline)
         self.updates: dict[Loop, dict[int, set[tuple[str, str]]]] = {}
-        self.moved: set[tuple[str, str]] = set()
+        self.moved: dict[Loop, dict[int, set[tuple[str, str]]]] = {}
         self.lines: dict[Loop, dict[int, int]] = defaultdict(dict)
         self._turns: dict[Loop, int] = defaultdict(int)
         self._lines_of_turn: dict[Loop, set[tuple[str, int]]] = defaultdict(set)
@@ -224,16 +224,16 @@ class LoopFinder(TracedRun):
         if not new:
             return
         key = frame.f_code.co_name, pending.text
-        if _is_changed(pending.leaves, new):
-            self.moved.add(key)
-        elif as_number(value) is not None and np.ndim(value) == 0:
+        is_moved = _is_changed(pending.leaves, new)
+        if not is_moved and as_number(value) is not None and np.ndim(value) == 0:
             return  # a number that stays is no update
         for caller in self.own_frames(frame):
             source = self.sources.get(caller.f_code.co_filename)
             assert source is not None
             for header in source.loops.get(line if caller is frame else caller.f_lineno, ()):
                 loop = loop_of(caller, header)
-                self.updates.setdefault(loop, {}).setdefault(self._turns[loop], set()).add(key)
+                for noted in (self.updates, self.moved) if is_moved else (self.updates,):
+                    noted.setdefault(loop, {}).setdefault(self._turns[loop], set()).add(key)
         self._count += 1
         if self._count == 1:  # what ran before, as imports and reading of data, does not count
             self.deadline = min(self.deadline, time.monotonic() + self.SECONDS_OF_UPDATES)

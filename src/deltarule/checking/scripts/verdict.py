@@ -6,7 +6,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio, sounds_like_loss
+from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio
+from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop
 from deltarule.checking.scripts.step_run import DIRECTIONS, Read
@@ -21,10 +22,12 @@ class StepVerdict:
 
     kind        "loss" where a loss explains moves; "symmetric" where moves are the gradient of some function;
                 "another loss" where they are, but the script's own loss is not that function; "no gradient" where they
-                are of none; "unfinished"; "nothing found"
+                are of none; "still" where nothing moves; "unfinished"; "nothing found"
+    is_loss_later   whether the script computes the loss after its updates
     right, wrong, doubtful   arrays, with remarks
     gradients   for each array what an optimizer reads as its gradient
     used_before the line in which an array is updated, its name, and the line and name of that which needs the old one
+    lines_run   by file the lines that ran in the step
     candidates  numbers that depend on the arrays, for a question
     confidence  the larger, the more is proved
     """
@@ -37,8 +40,10 @@ class StepVerdict:
     loss_line: int | None = None
     which: int = 0
     is_loss_made: bool = False
+    is_loss_later: bool = False
     factor: float | None = None
     rate: float | None = None
+    rate_line: int | None = None
     is_move: bool = True
     right: dict[str, str] | None = None
     wrong: dict[str, str] | None = None
@@ -48,24 +53,30 @@ class StepVerdict:
     own_loss: str = ""
     candidates: tuple[str, ...] = ()
     reason: str = ""
+    lines_run: dict[str, list[int]] = field(default_factory=dict)
     confidence: tuple[float, float] = (-1.0, NOT_FOUND)
 
 
-def judge_step(step: StepSlopes, loop: Loop, turn: int, loss: str | None = None) -> StepVerdict:
+def judge_step(step: StepSlopes, loss: str | None = None) -> StepVerdict:
     """Compare what the step did with the slopes of the numbers that it met."""
-    judge = _Judge(step, StepVerdict("nothing found", loop, turn), find_candidates(step, loss))
-    return judge.by_loss() or judge.by_symmetry() or judge.nothing()
+    judge = _Judge(step, _empty(step), find_candidates(step, loss))
+    return judge.still_arrays() or judge.by_loss() or judge.by_symmetry() or judge.nothing()
 
 
-def judge_together(step: StepSlopes, loop: Loop, turn: int, loss: str | None = None) -> StepVerdict | None:
+def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | None:
     """The verdict that all arrays are right if one loss explains the moves along directions that move all arrays."""
     candidates = [one for one in find_candidates(step, loss) if one.is_plausible and one.agreeing]
     if not candidates:
         return None
     best = max(candidates, key=lambda one: one.order)
-    verdict = _with_loss(step, StepVerdict("nothing found", loop, turn), best)
+    verdict = _with_loss(step, _empty(step), best)
     right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
     return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
+
+
+def _empty(step: StepSlopes) -> StepVerdict:
+    lines = {path: sorted(lines) for path, lines in step.run.lines_run.items()}
+    return StepVerdict("nothing found", step.run.loop, step.run.turn, lines_run=lines)
 
 
 def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Candidate | None:
@@ -118,6 +129,19 @@ class _Judge:
             and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
         ]
 
+    def still_arrays(self) -> StepVerdict | None:
+        """The verdict where nothing moves: wrong only if a loss says that something should."""
+        if self.step.descent.any():
+            return None
+        empty = replace(self.empty, kind="still", doubtful=tuple(self.step.names), confidence=(0.0, NOT_FOUND))
+        losses = [one for one in self.candidates if one.is_loss and one.live]
+        if not losses:
+            return empty
+        loss = max(losses, key=lambda one: one.order)
+        wrong = self._named({i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live})
+        verdict = replace(_with_loss(self.step, empty, loss), kind="still", factor=None, doubtful=())
+        return replace(verdict, right={}, wrong=wrong, confidence=(1.0, 0.0))
+
     def by_loss(self) -> StepVerdict | None:
         """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
         best, step = self.best, self.step
@@ -138,7 +162,7 @@ class _Judge:
             if wrong and best.rate is not None and (second := self._explained_by_another(wrong)) is not None:
                 self.right |= dict.fromkeys(wrong, f"follows {second.name}")
                 wrong = {}
-            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign")
+            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign") | self._without_penalty(best)
             self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
             balance = step.weight(self.right) - step.weight(wrong)
             verdict = _with_loss(self.step, self.empty, best)
@@ -184,15 +208,29 @@ class _Judge:
         signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
         return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []
 
+    def _without_penalty(self, best: Candidate) -> dict[int, str]:
+        """Arrays of which the moves differ from the slopes a little, by a multiple of the array: the loss's penalty."""
+        if best.factor is None or best.rate is None or best.is_made or not best.is_move:
+            return {}
+        step, slopes, lacking = self.step, self.step.numbers[best.number], {}
+        for i in (i for i, remark in self.right.items() if not remark and step.sizes[i] > 1):
+            own, rest = step.own[i], step.descent[i] - best.factor * slopes.values[i]
+            share = float(rest @ own / max(own @ own, 1e-300))
+            noise = 3 * best.factor * slopes.errors[i].max()
+            is_penalty = bool((np.abs(rest - share * own) <= 1e-2 * np.abs(rest).max() + noise).all())
+            if share < 0 and is_penalty and np.abs(rest).max() > 100 * noise:
+                where = f"(line {step.run.parameters[i].line})"
+                lacking[i] = f"{where} lacks the penalty of the loss, {-share / best.factor:.3g} times the array"
+        return lacking
+
     def _own_losses(self) -> list[Candidate]:
         """The losses that the script itself computes from all that it updates, before it does."""
         live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
         return [
             candidate
             for candidate in self.candidates
-            if sounds_like_loss(candidate.name)
+            if is_own_loss(candidate.number[0])
             and candidate.is_move
-            and not candidate.is_made
             and live <= set(candidate.live)
             and candidate.number[0] not in self.step.run.after_updates
         ]
@@ -234,8 +272,8 @@ class _Judge:
         own = [
             candidate
             for candidate in self.candidates
-            if any(word in candidate.name.lower() for word in ("loss", "cost"))
-            and not candidate.is_made
+            if is_own_loss(candidate.number[0])
+            and any(word in " ".join(candidate.number[0]).lower() for word in ("loss", "cost"))
             and right <= set(candidate.live)
             and candidate.number[0] not in self.step.run.after_updates
         ]
@@ -251,8 +289,10 @@ class _Judge:
             names = tuple(self.step.names[i] for i in self.real)
             confidence = (0.5, self.step.weight(self.real) / 4)
             own = self._own_losses()
-            is_mostly_right = self.step.weight(self.right) > self.step.weight(self.wrong) > 0
-            if own or is_mostly_right:
+            is_named = self.best is not None and self.best.rate is not None
+            balance = self.step.weight(self.right) - self.step.weight(self.wrong)
+            is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_named else 1)
+            if own or is_right_elsewhere:
                 loss = own[0] if own else self.best
                 assert loss is not None
                 verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
@@ -290,6 +330,9 @@ class _Judge:
 
 def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> StepVerdict:
     key = candidate.number[0]
+    updates = {parameter.line for parameter in step.run.parameters}
+    read = sorted(step.run.numbers_beside_updates.items())
+    beside = [(line, rates) for (_, line, _), rates in read if line in updates]
     return replace(
         empty,
         kind="loss",
@@ -300,5 +343,6 @@ def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> St
         is_loss_made=candidate.is_made,
         factor=candidate.factor,
         rate=candidate.rate,
+        rate_line=next((line for line, rates in beside if candidate.rate in rates), None),
         is_move=candidate.is_move,
     )
