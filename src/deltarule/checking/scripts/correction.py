@@ -69,7 +69,7 @@ def _later_update(sources: Sources, verdict: StepVerdict) -> Correction | None:
     source = sources.get(verdict.loop[0])
     if source is None:
         return None
-    count = len(verdict.right or {}) + len(verdict.wrong or {})
+    count = len(verdict.right) + len(verdict.wrong)
     all_of_them = "both" if count == 2 else f"all {count}"
     proof = (
         f"update {updated} after {name} (line {line_of_use}), which needs the old {updated}, or keep a copy of it: "
@@ -96,10 +96,9 @@ class RepeatableStep:
         assert source is not None
         self.sources, self.verdict = run.sources, verdict
         self.body = LoopBody(path, source.lines, verdict.loop[2], frame)
-        judged = {**(verdict.right or {}), **(verdict.wrong or {})}
+        judged = {**verdict.right, **verdict.wrong}
         is_plain = {
-            name: name in verdict.gradients if not verdict.is_move else not (verdict.right or {}).get(name)
-            for name in judged
+            name: name in verdict.gradients if not verdict.is_move else not verdict.right.get(name) for name in judged
         }
         self.parameters = [self._moved_to_body(one, frame) for one in run.parameters if is_plain.get(one.name)]
         functions = [

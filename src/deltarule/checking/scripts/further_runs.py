@@ -57,7 +57,7 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     climbers, run = {}, step.run
     for name, k in reads.items():
         i = step.names.index(name)
-        if name not in (verdict.right or {}) or k >= len(up.read):
+        if name not in verdict.right or k >= len(up.read):
             continue
         sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
         change = sign * np.subtract(up.read[k], down.read[k])
@@ -67,8 +67,8 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
             climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
     if not climbers:
         return verdict
-    right = {name: remark for name, remark in (verdict.right or {}).items() if name not in climbers}
-    return replace(verdict, right=right, wrong={**(verdict.wrong or {}), **climbers}, confidence=(2.0, 0.0))
+    right = {name: remark for name, remark in verdict.right.items() if name not in climbers}
+    return replace(verdict, right=right, wrong={**verdict.wrong, **climbers}, confidence=(2.0, 0.0))
 
 
 def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
@@ -76,11 +76,11 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
     run, found, wrong = step.run, dict[str, int](), list[int]()
     read = run.read_in_order()
     for i, parameter in enumerate(run.parameters):
-        if parameter.name in (verdict.wrong or {}):
+        if parameter.name in verdict.wrong:
             wrong.append(i)
-        if parameter.name not in (verdict.right or {}):
+        if parameter.name not in verdict.right:
             continue
-        remark = (verdict.right or {})[parameter.name]
+        remark = verdict.right[parameter.name]
         for k, array in enumerate(read):
             if remark.startswith("gradient ") and remark != f"gradient {array.text}":
                 continue
@@ -125,7 +125,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     Not those that follow the gradient at the updated arrays, as in alternating descent.
     """
     slopes, run = _slopes(step, verdict), step.run
-    names = {*(verdict.right or ()), *(verdict.wrong or ()), *verdict.doubtful}
+    names = {*verdict.right, *verdict.wrong, *verdict.doubtful}
     judged = [i for i, name in enumerate(step.names) if name in names]
     if slopes is None or len(run.order) < 2:
         return verdict

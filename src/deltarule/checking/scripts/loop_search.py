@@ -92,7 +92,7 @@ def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> 
             break
         verdicts.append(check_step(turn, loss, names, is_screened))
         if verdicts[0].confidence[0] == 2:
-            names = (verdicts[0].right or {}).keys()
+            names = verdicts[0].right.keys()
         verdicts.sort(key=lambda one: one.confidence, reverse=True)
         if verdicts[0].confidence[0] < 1 and len(verdicts) == 2:
             break
@@ -143,12 +143,12 @@ def check_step(
     verdict = look_again(step, judge_step(step, loss))
     if (verdict.confidence[0] == 2 and not verdict.is_loss_made) or not measurement.records:
         return verdict
-    right, wrong = (verdict.right or {}).keys(), (verdict.wrong or {}).keys()
+    right, wrong = verdict.right.keys(), verdict.wrong.keys()
     if any(is_own_loss(key) and loss in (None, key[1]) for key in run.after_updates):
         # If all updates wait for the end of the step, such a loss is that of the arrays as they were.
         later = replace(StepSlopes.of(measure(turn, is_simultaneous=True)), descent=step.descent)
         later_verdict = look_again(later, replace(judge_step(later, loss), is_loss_later=True))
-        judged = (later_verdict.right or {}).keys() | (later_verdict.wrong or {}).keys()
+        judged = later_verdict.right.keys() | later_verdict.wrong.keys()
         key = later_verdict.loss_function, later_verdict.loss
         kinds = {"loss", "another loss"} if verdict.kind == "nothing found" else {"loss"}
         if later_verdict.kind in kinds and is_own_loss(key) and right <= judged:
@@ -156,7 +156,7 @@ def check_step(
     if verdict.confidence[0] < 2 and run.met.sides and loss is None:
         with_constants = StepSlopes.of(measure(turn, held=run.met.sides))
         held_verdict = look_again(with_constants, judge_step(with_constants))
-        covers = right | wrong | set(verdict.doubtful) <= (held_verdict.right or {}).keys()
+        covers = right | wrong | set(verdict.doubtful) <= held_verdict.right.keys()
         if covers and held_verdict.confidence[0] == 2 and HELD in held_verdict.loss:
             return held_verdict
     return verdict

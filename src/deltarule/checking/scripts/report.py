@@ -123,8 +123,8 @@ def make_report(script: Path, findings: Findings) -> ScriptReport:
     """Put the verdicts of several steps together, in words."""
     first = findings.verdicts[0]
     alike = [one for one in findings.verdicts if (one.kind, one.loss) == (first.kind, first.loss)]
-    wrong = {name: remark for one in reversed(alike) for name, remark in (one.wrong or {}).items()}
-    right = {name: remark for one in reversed(alike) for name, remark in (one.right or {}).items() if name not in wrong}
+    wrong = {name: remark for one in reversed(alike) for name, remark in one.wrong.items()}
+    right = {name: remark for one in reversed(alike) for name, remark in one.right.items() if name not in wrong}
     verdict = "WRONG" if wrong else "right" if right else "not proved"
     return ScriptReport(
         str(script),

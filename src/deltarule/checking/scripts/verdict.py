@@ -45,8 +45,8 @@ class StepVerdict:
     rate: float | None = None
     rate_line: int | None = None
     is_move: bool = True
-    right: dict[str, str] | None = None
-    wrong: dict[str, str] | None = None
+    right: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
     doubtful: tuple[str, ...] = ()
     gradients: dict[str, Read] = field(default_factory=dict)
     used_before: tuple[int, str, int, str] | None = None
