@@ -80,6 +80,8 @@ def _check_loops(
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
         if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
+    if finder.moved:  # where others move, it is no mistake that one loop leaves what it finds
+        best = [replace(one, wrong={}, doubtful=tuple(one.wrong)) if one.kind == "still" else one for one in best]
     return best
 
 

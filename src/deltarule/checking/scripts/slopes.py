@@ -156,21 +156,26 @@ class StepSlopes:
         """By direction how much of a move the step takes back: 1 where an array's end does not depend on its start."""
         directions = self.run.directions[array]
         squares = np.array([float((direction * direction).sum()) for direction in directions])
-        return np.diag(self.jacobian[array, :, array]) / squares
+        return (np.diag(self.jacobian[array, :, array]) / squares)[self._directions_of(array)]
+
+    def _directions_of(self, array: int) -> list[int]:
+        """The directions along which an array was moved."""
+        return [j for j in range(DIRECTIONS) if (array, j) in self.measured] or [0]
 
     def is_trivial(self, array: int) -> bool:
         """Whether an array's move changes with it by one factor, as that of a velocity: this is always symmetric."""
-        block, directions = self.jacobian[array, :, array], self.run.directions[array]
-        products = np.array([[float((d * e).sum()) for e in directions] for d in directions])
+        rows, directions = self._directions_of(array), self.run.directions[array]
+        block = self.jacobian[array, rows, array]
+        products = np.array([[float((directions[j] * e).sum()) for e in directions] for j in rows])
         factor = float((block * products).sum() / (products * products).sum())
-        noise = 30 * self.noise[array, :, [array]].T
+        noise = 30 * self.noise[array, rows, array][:, np.newaxis]
         return bool((np.abs(block - factor * products) <= 1e-3 * np.abs(block).max() + noise).all())
 
     def is_symmetric(self, i: int, k: int) -> bool | None:
         """Whether the moves of two arrays may belong to one gradient; None if nothing can be seen."""
-        rows, columns = ([j for j in range(DIRECTIONS) if (array, j) in self.measured] for array in (i, k))
-        if not rows or not columns:
+        if not {(i, 0), (k, 0)} <= self.measured:
             return None
+        rows, columns = self._directions_of(i), self._directions_of(k)
         one, other = self.jacobian[i, rows, k][:, columns], self.jacobian[k, columns, i][:, rows].T
         noise = 30 * (self.noise[i, rows, k][:, np.newaxis] + self.noise[k, columns, i])
         largest = max(np.abs(one).max(), np.abs(other).max())

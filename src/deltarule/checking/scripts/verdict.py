@@ -140,7 +140,7 @@ class _Judge:
         loss = max(losses, key=lambda one: one.order)
         wrong = self._named({i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live})
         verdict = replace(_with_loss(self.step, empty, loss), kind="still", factor=None, doubtful=())
-        return replace(verdict, right={}, wrong=wrong, confidence=(1.0, 0.0))
+        return replace(verdict, wrong=wrong, confidence=(0.1, 0.0))  # less than what any move says
 
     def by_loss(self) -> StepVerdict | None:
         """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
