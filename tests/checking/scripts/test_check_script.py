@@ -153,8 +153,13 @@ def test_a_small_penalty_that_the_gradient_lacks(tmp_path):
     )
     text = text.replace("0.01 *", "0.001 *").replace("0.02 *", "0.002 *")
     assert check_script(script(tmp_path, text)).ok
-    report = check_script(script(tmp_path, text.replace(" + 0.002 * w", "")), seconds_to_correct=0)
-    assert report.wrong == {"w": "(line 15) lacks the penalty of the loss, 0.002 times the array"}
+    text = text.replace(" + 0.002 * w", "")
+    in_two = text.replace(
+        "loss = cost_of(w, b)", "loss = np.square(X @ w + b - y).mean(); loss += 0.001 * np.square(w).sum()"
+    )
+    for wrong in (text, in_two):
+        report = check_script(script(tmp_path, wrong), seconds_to_correct=0)
+        assert report.wrong == {"w": "(line 15) lacks the penalty of the loss, 0.002 times the array"}
 
 
 TABLE = """

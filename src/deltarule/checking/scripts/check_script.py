@@ -72,7 +72,9 @@ def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
         try:
             _, errors = process.communicate(timeout=settings["seconds"] + min(_GRACE_SECONDS, 2 + settings["seconds"]))
         except subprocess.TimeoutExpired:
-            raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
+            errors = b""
+            if not result.is_file():  # or else only the search for a correction has not ended
+                raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
         finally:
             _end(process)
         if not result.is_file():

@@ -1,7 +1,7 @@
 """Find the loop in which a script trains, and check some of its turns."""
 
 import traceback
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -44,25 +44,34 @@ def search_loops(
     loss: str | None = None,
     fork: bool = True,
     seconds_to_correct: float = SECONDS_TO_CORRECT,
-) -> Findings:
-    """Run a script, find the loops that train, and check steps of them from the innermost loop outwards."""
+) -> Iterator[Findings]:
+    """Run a script, find the loops that train, and check steps of them from the innermost loop outwards.
+
+    What is found comes first without a correction, which takes longer, then perhaps with one.
+    """
     try:
-        source = read_source(script)
+        sources = Sources(read_source(script))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
-        return Findings(problem=f"{script.name}{where}: {getattr(error, 'msg', error)}", is_failure=True)
-    sources = Sources(source)
+        yield Findings(problem=f"{script.name}{where}: {getattr(error, 'msg', error)}", is_failure=True)
+        return
+    verdicts: list[StepVerdict] = []
     with quiet_script():
         finder = LoopFinder(sources, deadline).start()
         problem = describe_failure(finder, script)
-        if not finder.updates:
-            reason = problem or f"{script.name} updates no array or number again and again in a loop"
-            return Findings(problem=reason, is_failure=bool(problem))
-        verdicts = _check_loops(sources, finder, deadline, loss, fork)
+        if finder.updates:
+            verdicts = _check_loops(sources, finder, deadline, loss, fork)
+    if not verdicts:
+        reason = problem or f"{script.name} updates no array or number again and again in a loop"
+        yield Findings(problem=reason, is_failure=bool(problem))
+        return
+    yield Findings(tuple(verdicts))
+    with quiet_script():
         seconds = min(seconds_to_correct, deadline - monotonic())
-        correction = correct_step(sources, deadline, verdicts[0], seconds) if verdicts else None
-        return Findings(tuple(verdicts), correction=correction)
+        correction = correct_step(sources, deadline, verdicts[0], seconds)
+    if correction is not None:
+        yield Findings(tuple(verdicts), correction=correction)
 
 
 def _check_loops(

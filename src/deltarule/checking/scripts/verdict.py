@@ -212,7 +212,9 @@ class _Judge:
         """Arrays of which the moves differ from the slopes a little, by a multiple of the array: the loss's penalty."""
         if best.factor is None or best.rate is None or best.is_made or not best.is_move:
             return {}
-        step, slopes, lacking = self.step, self.step.numbers[best.number], {}
+        key, which = best.number
+        # The first value of a loss may be its data term, to which the script adds the penalty.
+        step, slopes, lacking = self.step, self.step.numbers[key, which or 1], {}
         for i in (i for i, remark in self.right.items() if not remark and step.sizes[i] > 1):
             own, rest = step.own[i], step.descent[i] - best.factor * slopes.values[i]
             share = float(rest @ own / max(own @ own, 1e-300))
@@ -330,7 +332,7 @@ class _Judge:
 
 def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> StepVerdict:
     key = candidate.number[0]
-    updates = {parameter.line for parameter in step.run.parameters}
+    updates = {one.line for one in step.run.parameters if not sounds_like_loss(one.name)}
     read = sorted(step.run.numbers_beside_updates.items())
     beside = [(line, rates) for (_, line, _), rates in read if line in updates]
     return replace(

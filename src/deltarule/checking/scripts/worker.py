@@ -11,11 +11,13 @@ from deltarule.checking.scripts.loop_search import search_loops
 
 
 def main(script: str, result: str, options: str) -> None:
-    """Check a script, and write the result into a file."""
+    """Check a script, and write into a file what is found, first without a correction."""
     settings = json.loads(options)
     deadline = time.monotonic() + settings.pop("seconds")
-    findings = search_loops(Path(script), deadline, **settings)
-    Path(result).write_text(json.dumps(asdict(findings)), encoding="utf-8")
+    for findings in search_loops(Path(script), deadline, **settings):
+        new = Path(f"{result}.new")
+        new.write_text(json.dumps(asdict(findings)), encoding="utf-8")
+        new.replace(result)
     os._exit(0)  # without what the script registered for its end
 
 
