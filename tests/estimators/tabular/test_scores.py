@@ -124,3 +124,24 @@ def test_coverage_of_the_interval_of_r_squared(rows: int) -> None:
         assert scores.mean_absolute_error == pytest.approx(np.abs(noise).mean())
         assert scores.baseline == pytest.approx(r2_score(signal + noise, np.zeros(rows)))
     assert 89 <= covered <= 99
+
+
+@pytest.mark.parametrize("is_classification", [True, False])
+def test_rows_of_one_group_count_once(is_classification: bool) -> None:
+    """Twenty equal rows of each group say as much as one; groups of single rows, as much as none."""
+    random = np.random.default_rng(0)
+    groups, y = np.repeat(np.arange(60), 20), random.normal(size=60)
+    guess = y + random.normal(size=60)
+
+    def interval(rows: Any, groups: Any = None) -> tuple[float, float]:
+        if is_classification:
+            probabilities = np.where(guess[rows, None] > 0, [0.2, 0.8], [0.8, 0.2])
+            scores = scores_of_classes(y[rows] > 0, probabilities, np.array([False, True]), True, None, groups)
+        else:
+            scores = scores_of_numbers(y[rows], guess[rows], 0.0, None, groups)
+        return scores.low, scores.high
+
+    each = np.arange(60)
+    np.testing.assert_allclose(interval(groups, groups), interval(each), atol=0.03)
+    np.testing.assert_allclose(interval(each, each), interval(each), atol=0.03)
+    assert np.diff(interval(groups))[0] < 0.4 * np.diff(interval(groups, groups))[0]

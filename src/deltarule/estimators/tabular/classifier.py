@@ -239,7 +239,9 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
         correct = np.average(probabilities.argmax(axis=1) == classes, weights=weights) * len(classes)
         return float(correct) / len(y), -loss
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
+    def _assess(
+        self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None, groups: Integers | None
+    ) -> tuple[Scores, Any]:
         probabilities = ensemble.predict_proba(x)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:
@@ -255,7 +257,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
             scale, biases[columns] = fit_calibration(*known)
             self.calibration_ = LogitCalibration(scale, biases)
             probabilities[is_known] = cross_calibrate(*known)
-        scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_, weights)
+        scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_, weights, groups)
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 
     def _out_of_fold_probabilities(

@@ -15,7 +15,7 @@ from deltarule.estimators.tabular.intervals import MAX_ERRORS, fit_intervals
 from deltarule.estimators.tabular.scores import Scores, scores_of_numbers
 from deltarule.estimators.tabular.table_network import TableNetworkRegressor
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.targets import infer_target
 
 
@@ -138,7 +138,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):
             score = -float(np.average(np.abs(errors) if self.metric == "mae" else np.square(errors), weights=weights))
         return score, score
 
-    def _assess(self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None) -> tuple[Scores, Any]:
+    def _assess(
+        self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None, groups: Integers | None
+    ) -> tuple[Scores, Any]:
         predictions = ensemble.predict(x)
         parts = [(y, predictions, weights)]
         if len(y) < MAX_ERRORS:  # too few for the outer quantiles, and for the sizes of errors
@@ -146,4 +148,4 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         targets, known, own_weights = zip(*parts, strict=True)
         joined = None if weights is None else np.concatenate(own_weights)
         self.intervals_ = fit_intervals(np.concatenate(targets), np.concatenate(known), joined, self._floor)
-        return scores_of_numbers(y, predictions, self.usual_, weights), predictions
+        return scores_of_numbers(y, predictions, self.usual_, weights, groups), predictions

@@ -96,15 +96,21 @@ class TabularReport:
 
 
 def scores_of_classes(
-    y: Any, probabilities: Floats, classes: Any, baseline_prediction: Any, weights: Floats | None = None
+    y: Any,
+    probabilities: Floats,
+    classes: Any,
+    baseline_prediction: Any,
+    weights: Floats | None = None,
+    groups: Integers | None = None,
 ) -> Scores:
     """The scores of classes y [N], which may be unknown ones, by probabilities [N, C].
 
-    The interval of weighted rows is that of so many equal ones as say as much (Kish 1965).
+    The interval of weighted rows, and of rows that belong to `groups` [N], is that of so many equal and independent
+    ones as say as much (Kish 1965).
     """
     is_correct = y == classes[probabilities.argmax(axis=1)]
     score = float(np.average(is_correct, weights=weights))
-    rows = len(y) if weights is None else round(weights.sum() ** 2 / np.square(weights).sum())
+    rows = max(1, round(_independent_rows(is_correct, np.ones(len(y)) if weights is None else weights, groups)))
     interval = share_interval(round(score * rows), rows)
     return Scores(
         "accuracy",
@@ -114,6 +120,18 @@ def scores_of_classes(
         float(np.average(y == baseline_prediction, weights=weights)),
         **_scores_of_probabilities(y, probabilities, classes, weights),
     )
+
+
+def _independent_rows(is_correct: Any, weights: Floats, groups: Integers | None) -> float:
+    """How many independent rows of equal weight would make the share of correct ones as certain as these do."""
+    rows = float(weights.sum() ** 2 / np.square(weights).sum())
+    if groups is None:
+        return rows
+    share, (_, own) = np.average(is_correct, weights=weights), np.unique(groups, return_inverse=True)
+    count = own.max() + 1
+    deviations = np.bincount(own, weights * (is_correct - share)) / weights.sum()
+    variance = float(np.square(deviations).sum()) * count / max(count - 1, 1)
+    return min(rows, float(share * (1 - share)) / variance) if variance else min(rows, count)
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
@@ -186,10 +204,15 @@ def r_squared(y: Floats, predictions: Floats, weights: Floats | None = None) -> 
 
 
 def scores_of_numbers(
-    y: Floats, predictions: Floats, baseline_prediction: float, weights: Floats | None = None
+    y: Floats,
+    predictions: Floats,
+    baseline_prediction: float,
+    weights: Floats | None = None,
+    groups: Integers | None = None,
 ) -> Scores:
     """The scores of numeric predictions: R² and the mean absolute error.
 
+    A bootstrap sample draws rows, or whole `groups` [N] of rows that belong together.
     Bootstrap samples in which all targets are equal are ignored: R² would be 0 by definition, whatever the predictions.
     Samples of few rows vary too little, so the interval takes quantiles farther out, as far as Student's distribution
     goes beyond the normal one. For 10 rows with normal errors it held the true value in nine of ten cases.
@@ -204,11 +227,17 @@ def scores_of_numbers(
     score, baseline = (r_squared(y, each, weights) for each in (predictions, np.full(len(y), baseline_prediction)))
     random, size = np.random.default_rng(0), min(len(y), MAX_SAMPLE_ROWS)
     samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
+    if groups is not None:
+        order = np.argsort(groups, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+        size = len(parts)
+        drawn = (random.integers(size, size=size) for _ in range(RESAMPLES if size > 1 else 0))
+        samples = (np.concatenate([parts[group] for group in sample]) for sample in drawn)
     sample_scores = [r_squared(y[rows], predictions[rows], take(weights, rows)) for rows in samples if np.ptp(y[rows])]
     low = high = np.nan
     if sample_scores:
         below = ndtr(np.sqrt(size / (size - 1)) * stdtrit(size - 1, 0.025))
         low, high = np.quantile(sample_scores, [below, 1 - below])
-    if len(y) > MAX_SAMPLE_ROWS:
+    if groups is None and len(y) > MAX_SAMPLE_ROWS:
         low, high = (score + (end - score) * np.sqrt(MAX_SAMPLE_ROWS / len(y)) for end in (low, high))
     return Scores("r_squared", len(y), score, float(low), float(high), baseline, error)

@@ -256,7 +256,8 @@ class BaseTabular(SavedEstimator):
         weights = table.division.weights
         own = known[train], y[train], choice, members, take(weights, train)
         ensemble = train_ensemble(self._create_network, *own)
-        scores, predictions = self._assess(ensemble, choice, known[held_out], y[held_out], take(weights, held_out))
+        of_rows = [take(each, held_out) for each in (known, y, weights, table.division.groups)]
+        scores, predictions = self._assess(ensemble, choice, *of_rows)
         if warnings := baseline_warnings(scores, y[held_out], predictions):
             columns = fit_columns(select_rows(frame, train), self.columns_)
             unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
