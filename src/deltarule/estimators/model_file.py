@@ -70,6 +70,7 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
     "usual_": TypeAdapter(Name),
     "report_": TypeAdapter(TabularReport),
     "intervals_": TypeAdapter(Intervals),
+    "known_rows_": TypeAdapter(tuple[int, ...]),
     "calibration_": TypeAdapter(tuple[float, list[float]]),
 }
 """The attributes of a fitted estimator that a file holds, with their types in JSON."""

@@ -1,6 +1,8 @@
 """What is found of a model is what scikit-learn finds of it, and what somebody counts."""
 
 import dataclasses
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,17 @@ from hypothesis import strategies as st
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from deltarule import TabularClassifier, TabularRegressor
+from deltarule import TabularClassifier, TabularRegressor, load_model
 from deltarule.estimators.tabular import evaluation, scores
-from deltarule.estimators.tabular.evaluation import Inspection, permutation_importances, r_squared_importances
+from deltarule.estimators.tabular.evaluation import (
+    MAX_KEPT_DIGESTS,
+    Inspection,
+    digests_to_keep,
+    permutation_importances,
+    r_squared_importances,
+    row_digests,
+    share_of_known,
+)
 from deltarule.tables.column_encoder import Column
 
 pytestmark = pytest.mark.usefixtures("one_candidate")
@@ -148,3 +158,36 @@ def test_equal_probabilities_share_a_calibration_group(rows: list[tuple[float, b
         assert dataclasses.astuple(group) == pytest.approx(dataclasses.astuple(other))
     assert min(group.rows for group in groups) >= min(10, len(rows))
     assert sum(group.rows for group in groups) == len(rows)
+
+
+@pytest.mark.parametrize("rows", [200, 3000])
+def test_rows_of_the_training_are_recognized(rows: int) -> None:
+    random = np.random.default_rng(rows)
+    own, others = random.normal(size=(rows, 3)), random.normal(size=(rows, 3))
+    digests = row_digests(own, own[:, 0].tolist())
+    kept = digests_to_keep(digests, np.arange(rows // 5, rows), np.arange(rows // 5))
+    assert len(kept) <= MAX_KEPT_DIGESTS
+    half = np.concatenate([own[: rows // 2], others[: rows - rows // 2]])
+    assert share_of_known(digests, kept) == 1
+    assert share_of_known(row_digests(half, half[:, 0].tolist()), kept) == pytest.approx(0.5, abs=0.1)
+    assert share_of_known(row_digests(others, others[:, 0].tolist()), kept) == 0
+    assert share_of_known(row_digests(own, [0] * rows), kept) == 0  # another target
+
+
+def test_equal_rows_that_are_usual_in_a_table_are_not_taken_for_those_of_the_training() -> None:
+    few = np.random.default_rng(0).integers(3, size=(200, 2)) * 1.0
+    assert digests_to_keep(row_digests(few, [0] * 200), np.arange(40, 200), np.arange(40)) == ()
+
+
+def test_scores_on_the_rows_of_the_training_are_noted(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x, other = random.normal(size=(2, 60, 2))
+    for model, y in ((TabularClassifier(random_state=0), x[:, 0] > 0), (TabularRegressor(random_state=0), x[:, 0])):
+        model.fit(x, y).save(tmp_path / "m.safetensors")
+        loaded = load_model(tmp_path / "m.safetensors")
+        for score in (model.evaluate, loaded.inspect):
+            with pytest.warns(UserWarning, match="100 % of these rows are rows that the model was trained on"):
+                score(x, y)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                score(other, y)

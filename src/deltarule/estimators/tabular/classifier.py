@@ -146,8 +146,10 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
         -------
         Scores
         """
-        probabilities = self._frame_and_predictions(X, y)[1]
-        return scores_of_classes(self._class_names(y), probabilities, class_names(self.classes_), as_text(self.usual_))
+        frame, probabilities = self._frame_and_predictions(X, y)
+        names = self._class_names(y)
+        self._warn_of_known_rows(frame, names)
+        return scores_of_classes(names, probabilities, class_names(self.classes_), as_text(self.usual_))
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions by class and by column on unseen rows.
@@ -166,6 +168,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
         """
         frame, probabilities = self._frame_and_predictions(X, y)
         names, classes, predictor = self._class_names(y), class_names(self.classes_), self._predictor
+        self._warn_of_known_rows(frame, names)
         rows, sample = sample_rows(self.columns_, frame)
 
         def is_correct(x: Floats) -> Floats:

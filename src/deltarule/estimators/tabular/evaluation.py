@@ -6,6 +6,7 @@ N rows · D inputs of the network · C classes
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,14 @@ import numpy as np
 from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, scores_of_classes
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
+from deltarule.tables.cell_parsing import as_text
 from deltarule.tables.column_encoder import Column, encode_columns
 from deltarule.tables.frame import Frame, count_rows, select_rows
 
+MAX_KEPT_DIGESTS = 1000
+"""Digests of training rows in a model: the least ones, so that a digest tells whether it would be among them."""
+MAX_USUAL_SHARE, MIN_KNOWN_SHARE = 0.05, 0.1
+"""The shares of equal rows from which on they tell nothing, and of known rows from which on there is a note."""
 SHUFFLES = 5
 MAX_ROWS, MIN_ROWS = 2000, 200
 """Bounds of the number of rows whose cells are shuffled: more add little, and wide tables have to do with fewer."""
@@ -117,6 +123,26 @@ class Inspection:
     targets: np.ndarray
     answers: np.ndarray
     probabilities: Floats | None = None
+
+
+def row_digests(x: Floats, targets: Sequence[Any]) -> Integers:
+    """A number for each row, the same for equal inputs [N, D] and targets [N]."""
+    rows = zip(np.ascontiguousarray(x, np.float32), targets, strict=True)
+    digests = (blake2b(row.tobytes() + as_text(target).encode(), digest_size=6).digest() for row, target in rows)
+    return np.array([int.from_bytes(digest) for digest in digests], np.int64)
+
+
+def digests_to_keep(digests: Integers, train: Integers, held_out: Integers) -> tuple[int, ...]:
+    """The least digests, which recognize the rows of a training; none if equal rows are usual in the table."""
+    is_usual = np.isin(digests[held_out], digests[train]).mean() > MAX_USUAL_SHARE
+    return () if is_usual else tuple(np.unique(digests)[:MAX_KEPT_DIGESTS].tolist())
+
+
+def share_of_known(digests: Integers, kept: Sequence[int]) -> float:
+    """The share of rows that were trained on, by those of which the digest would have been kept."""
+    is_complete = len(kept) < MAX_KEPT_DIGESTS
+    comparable = digests if is_complete else digests[digests <= max(kept)]
+    return float(np.isin(comparable, kept).mean()) if kept and len(comparable) >= MIN_INTERVAL_ROWS else 0.0
 
 
 def sample_rows(columns: Sequence[Column], frame: Frame) -> tuple[Integers, Floats]:

@@ -92,7 +92,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         -------
         Scores
         """
-        return scores_of_numbers(infer_target(y, "regress").values, self._frame_and_predictions(X, y)[1], self.usual_)
+        frame, predictions = self._frame_and_predictions(X, y)
+        numbers = infer_target(y, "regress").values
+        self._warn_of_known_rows(frame, numbers)
+        return scores_of_numbers(numbers, predictions, self.usual_)
 
     def inspect(self, X: Any, y: Any) -> Inspection:
         """Evaluate predictions, by column, for rows that were not used in training.
@@ -110,6 +113,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         """
         frame, predictions = self._frame_and_predictions(X, y)
         numbers = infer_target(y, "regress").values
+        self._warn_of_known_rows(frame, numbers)
         rows, x = sample_rows(self.columns_, frame)
         importances = r_squared_importances(self._predictor.predict_inputs, self.columns_, x, numbers[rows])
         scores = scores_of_numbers(numbers, predictions, self.usual_)

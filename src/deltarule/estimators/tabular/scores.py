@@ -131,7 +131,7 @@ def _independent_rows(is_correct: Any, weights: Floats, groups: Integers | None)
     count = own.max() + 1
     deviations = np.bincount(own, weights * (is_correct - share)) / weights.sum()
     variance = float(np.square(deviations).sum()) * count / max(count - 1, 1)
-    return min(rows, float(share * (1 - share)) / variance) if variance else min(rows, count)
+    return float(min(rows, share * (1 - share) / variance if variance else count))
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:

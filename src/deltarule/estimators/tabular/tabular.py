@@ -32,6 +32,12 @@ from deltarule.estimators.tabular.candidate_search import (
     member_count,
     train_ensemble,
 )
+from deltarule.estimators.tabular.evaluation import (
+    MIN_KNOWN_SHARE,
+    digests_to_keep,
+    row_digests,
+    share_of_known,
+)
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
@@ -275,6 +281,7 @@ class BaseTabular(SavedEstimator):
             self.model_ = continue_ensemble(ensemble, x, y, choice, weights)
         is_divided = table.division.groups is not None or table.division.times is not None
         notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
+        self.known_rows_ = digests_to_keep(row_digests(x, y.tolist()), train, held_out)
         seconds = perf_counter() - budget.started
         self.report_ = TabularReport(
             len(y),
@@ -323,6 +330,12 @@ class BaseTabular(SavedEstimator):
         if y is not None:
             check_consistent_length(*frame.values(), y)
         return frame, predictor.predict(frame)
+
+    def _warn_of_known_rows(self, frame: Frame, targets: Any) -> None:
+        digests = row_digests(encode_columns(self.columns_, frame), targets.tolist())
+        if (share := share_of_known(digests, getattr(self, "known_rows_", ()))) >= MIN_KNOWN_SHARE:
+            known = f"{100 * share:.0f} % of these rows are rows that the model was trained on"
+            warn_user(f"{known}; the score is too good for others")
 
     def _columns_by_name(self, X: Any) -> Frame:
         had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
