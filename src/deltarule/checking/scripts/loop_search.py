@@ -140,37 +140,54 @@ def check_step(
 ) -> StepVerdict:
     """Measure one step and judge it; without forks first with all arrays moved together."""
     measurement = measure(turn, are_together=not turn.fork, names=names, is_screened=is_screened)
+    if not turn.fork and measurement.run.record is not None and measurement.run.parameters:
+        verdict = judge_together(StepSlopes.together(measurement), loss)
+        if verdict is not None:
+            return verdict
+        measurement = measure(turn, names=names, is_screened=is_screened)
     run = measurement.run
     if run.record is None or not run.parameters:
         reason = "no array that is updated was in reach" if run.record else "the step was not finished"
         failure = describe_failure(run, Path(turn.sources.script.path))
         return StepVerdict("unfinished", turn.loop, turn.number, reason=failure or reason)
-    if not turn.fork:
-        verdict = judge_together(StepSlopes.together(measurement), loss)
-        if verdict is not None:
-            return verdict
-        measurement = measure(turn, names=names)
     step = StepSlopes.of(measurement)
     verdict = look_again(step, judge_step(step, loss))
     if (verdict.confidence[0] == 2 and not verdict.is_loss_made) or not measurement.records:
         return verdict
-    right, wrong = verdict.right.keys(), verdict.wrong.keys()
-    if any(is_own_loss(key) and loss in (None, key[1]) for key in run.after_updates):
-        # If all updates wait for the end of the step, such a loss is that of the arrays as they were.
-        later = replace(StepSlopes.of(measure(turn, is_simultaneous=True)), descent=step.descent)
-        later_verdict = look_again(later, replace(judge_step(later, loss), is_loss_later=True))
-        judged = later_verdict.right.keys() | later_verdict.wrong.keys()
-        key = later_verdict.loss_function, later_verdict.loss
-        kinds = {"loss", "another loss"} if verdict.kind == "nothing found" else {"loss"}
-        if later_verdict.kind in kinds and is_own_loss(key) and right <= judged:
-            return later_verdict
-    if verdict.confidence[0] < 2 and run.met.sides and loss is None:
-        with_constants = StepSlopes.of(measure(turn, held=run.met.sides))
-        held_verdict = look_again(with_constants, judge_step(with_constants))
-        covers = right | wrong | set(verdict.doubtful) <= held_verdict.right.keys()
-        if covers and held_verdict.confidence[0] == 2 and HELD in held_verdict.loss:
-            return held_verdict
-    return verdict
+    return (
+        _with_later_loss(step, verdict, loss) or (_with_constants(step, verdict) if loss is None else None) or verdict
+    )
+
+
+def _with_later_loss(step: StepSlopes, verdict: StepVerdict, loss: str | None) -> StepVerdict | None:
+    """The verdict by a loss that the script computes after its updates, if that says more.
+
+    If all updates wait for the end of the step, such a loss is that of the arrays as they were.
+    """
+    if not any(is_own_loss(key) and loss in (None, key[1]) for key in step.run.after_updates):
+        return None
+    measurement = measure(step.turn, is_simultaneous=True)
+    if measurement.run.record is None:
+        return None
+    later = replace(StepSlopes.of(measurement), descent=step.descent)
+    again = look_again(later, replace(judge_step(later, loss), is_loss_later=True))
+    kinds = {"loss", "another loss"} if verdict.kind == "nothing found" else {"loss"}
+    says_more = verdict.right.keys() <= again.right.keys() | again.wrong.keys()
+    is_own = again.kind in kinds and is_own_loss((again.loss_function, again.loss))
+    return again if is_own and says_more else None
+
+
+def _with_constants(step: StepSlopes, verdict: StepVerdict) -> StepVerdict | None:
+    """The verdict that all is right if one side of a difference is meant as a constant."""
+    if verdict.confidence[0] == 2 or not step.run.met.sides:
+        return None
+    measurement = measure(step.turn, held=step.run.met.sides)
+    if measurement.run.record is None:
+        return None
+    held = StepSlopes.of(measurement)
+    again = look_again(held, judge_step(held))
+    covers = verdict.right.keys() | verdict.wrong.keys() | set(verdict.doubtful) <= again.right.keys()
+    return again if covers and again.confidence[0] == 2 and HELD in again.loss else None
 
 
 def describe_failure(run: TracedRun, script: Path) -> str:
