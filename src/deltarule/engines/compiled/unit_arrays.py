@@ -189,10 +189,14 @@ class UnitArrays(Arrays):
             return self.numbers[base]
         if key in self.registers and not self._has_units(operand):
             return self.registers[key]
-        place = self.places[base]
-        number = self.text.load_single(place.pointer, entry + place.first, place.kind)
-        value = self.text.everywhere(number, place.kind)
+        value = self.text.everywhere(self.lane_free(operand, coordinates), self.places[base].kind)
         return value if operand.dtype != bool else value.converted("i1")
+
+    def lane_free(self, operand: Variable, coordinates: Coordinates) -> str:
+        """Load one entry, and return its name."""
+        base, entry = self.key(operand, coordinates)
+        place = self.places[base]
+        return self.text.load_single(place.pointer, entry + place.first, place.kind)
 
     def store(self, value: Value, result: Variable, coordinates: Coordinates) -> None:
         place, (_, entry) = self.places[result.name], self.key(result, coordinates)

@@ -194,28 +194,51 @@ class UnitGroups(Groups):
         """The gradient of weights: a tile of its lines and units, for all rows."""
         left, right = operation.operands
         result, lines = operation.result, int(operation.result.axes[-2])
+        rows = min(self.tile.rows, lines)
 
         def tile(i: Index, count: int, j: Index, many: int) -> None:
             places = [(r, u) for r in range(count) for u in range(many)]
+            first = self._packed_lines(i)
 
             def add(q: Index, *sums: Value) -> list[Value]:
                 of_units = self._packed(right, q, many)
-                of_lines = [self.arrays.single(left, [i + r, Row(0)]) for r in range(count)]
+                singles = [self.text.load_single("%packed", first + q * count + r, kind) for r in range(count)]
+                of_lines = [self.text.everywhere(single, kind) for single in singles]
                 return [self.text.fma(of_lines[r], of_units[u], sums[k]) for k, (r, u) in enumerate(places)]
 
             sums = self._of_each_row(add, [self._zero(result)] * len(places))
             for (r, u), total in zip(places, sums, strict=True):
                 self.arrays.store(total, result, [i + r, self.unit(j, u)])
 
+        def of_lines(body: Callable[[Index, int], None]) -> None:
+            """Print body(first line, how many) for the thread's lines."""
+            self.share(lines // rows, lambda i: body(i * rows, rows))
+            if lines % rows:
+                self.text.only_if(self.is_last, lambda: body(Index(lines - lines % rows), lines % rows))
+
         def block(j: Index, many: int) -> None:
             self._of_each_row(lambda q: self._pack(right, Row(0), j, q, many), ())
-            rows = min(self.tile.rows, lines)
-            self.share(lines // rows, lambda i: tile(i * rows, rows, j, many))
-            if lines % rows:
-                start = Index(lines - lines % rows)
-                self.text.only_if(self.is_last, lambda: tile(start, lines % rows, j, many))
+            of_lines(lambda i, count: tile(i, count, j, many))
 
+        kind = KINDS[left.dtype.name]
+        assert isinstance(left, Variable)  # rows of activations
+        of_lines(partial(self._pack_lines, left))
         self.blocks(int(result.axes[-1]), block)
+
+    def _pack_lines(self, left: Variable, i: Index, count: int) -> None:
+        """Copy some lines of a transposed array, row by row: every block of units reads them in this order."""
+        text, kind, first = self.text, KINDS[left.dtype.name], self._packed_lines(i)
+
+        def copy(q: Index) -> None:
+            for r in range(count):
+                single = self.arrays.lane_free(left, [i + r, Row(0)])
+                text.add(f"store {kind} {single}, ptr {text.address('%packed', first + q * count + r, kind)}")
+
+        self._of_each_row(copy, ())
+
+    def _packed_lines(self, i: Index) -> Index:
+        """Return where the packed lines from i on begin."""
+        return Index(0, ((self.text.single(f"mul i64 {self.text.count(i)}, {self.row_count}"), 1),))
 
     def _add_units(self, operation: Operation, rows: int) -> None:
         [operand], result = operation.operands, operation.result

@@ -48,8 +48,7 @@ def advance_member(
     names = [*printed.arguments, "scratch", "kept"]
     run = compiled(printed.text, printed.name, len(printed.numbers) + len(names) + 2, features).call
     addresses = [arrays[name].ctypes.data for name in names]
-    own_bytes = printed.own_bytes + max(size, printed.longest) * printed.line_bytes
-    meeting, own = aligned(1, np.int64), [aligned(own_bytes, np.uint8) for _ in range(threads)]
+    meeting, own = aligned(1, np.int64), [aligned(printed.bytes_of_thread(size), np.uint8) for _ in range(threads)]
     numbers = n, first, rows, size, epoch_steps, rows if epoch_steps > 1 else 0
 
     def advance(part: int) -> None:

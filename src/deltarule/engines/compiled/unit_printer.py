@@ -65,21 +65,23 @@ class PrintedUnits(Printed):
     """The text of a function; each thread also has memory for itself.
 
     own_bytes, line_bytes : of this memory: those of single numbers, and of each packed line of columns.
-    longest : the most lines of an array without rows that are packed.
+    longest : the most entries of a row that products read; so many are packed for each row, and so many columns.
     """
 
     own_bytes: int
     line_bytes: int
     longest: int
 
+    def bytes_of_thread(self, rows: int) -> int:
+        """Return the bytes of a thread's own memory, for batches of so many rows."""
+        return self.own_bytes + max(rows, self.longest) * self.line_bytes + rows * self.longest * WIDEST
+
 
 def print_units(program: Program, form: Form) -> PrintedUnits:
     """Return the text of a program of an update that has the results θ′, v′ …, buffers′ and J alone."""
     printer = _UnitPrinter(_with_turned(with_masks(program)), form)
-    printed = printer.printed()
-    longest = max(int(o.operands[0].axes[-1]) for o in program.operations if o.kind == "product")
-    line_bytes = form.tile.units * form.lanes * WIDEST
-    return PrintedUnits(**vars(printed), own_bytes=printer.places.own_bytes, line_bytes=line_bytes, longest=longest)
+    own_bytes, line_bytes, longest = printer.places.own_bytes, printer.line_bytes, printer.longest
+    return PrintedUnits(**vars(printer.printed()), own_bytes=own_bytes, line_bytes=line_bytes, longest=longest)
 
 
 def _with_turned(program: Program) -> Program:
@@ -109,13 +111,20 @@ class _UnitPrinter(Printer):
         self.groups.packs = not form.few_rows
         self.read: set[str] = set()
         self.written: set[str] = set()
+        products = [operation for operation in program.operations if operation.kind == "product"]
+        self.longest = max(int(operation.operands[0].axes[-1]) for operation in products)
+        self.line_bytes = form.tile.units * form.lanes * WIDEST
         self.text.add(f"%panel = getelementptr inbounds i8, ptr %own, i64 {self.places.own_bytes}")
+        most = self.text.single(f"call i64 @llvm.umax.i64(i64 %size, i64 {self.longest})")
+        panel_bytes = self.text.single(f"mul i64 {most}, {self.line_bytes}")
+        self.text.add(f"%packed = getelementptr inbounds i8, ptr %panel, i64 {panel_bytes}")
         self.text.add("%following = add i64 %part, 1")
         self.groups.is_last = self.text.single("icmp eq i64 %following, %parts")
 
     def more_definitions(self) -> str:
         has_pause = platform.machine() in ("x86_64", "AMD64")
         meet = MEET.replace("SPINS", f"{SPINS}").replace("PAUSE", PAUSE if has_pause else "")
+        meet += "declare i64 @llvm.umax.i64(i64, i64)\n"
         meet += f"declare void @{PAUSE.split('@')[1]}\n" if has_pause else ""
         truths = self.text.vector("i1")
         return f"{meet}{self.text.declarations()}declare i1 @llvm.vector.reduce.or.v{self.text.lanes}i1({truths})\n"
