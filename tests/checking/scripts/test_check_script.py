@@ -162,6 +162,26 @@ def test_a_small_penalty_that_the_gradient_lacks(tmp_path):
         assert report.wrong == {"w": "(line 15) lacks the penalty of the loss, 0.002 times the array"}
 
 
+RESIDUALS = """
+data = [(x / 10, 0.3 * x + 2 + 0.1 * (-1) ** x) for x in range(40)]
+w, b = 0.0, 0.0
+for epoch in range(50):
+    dw, db = 0.0, 0.0
+    for x, y in data:
+        error = w * x + b - y
+        dw += 2 * error * x
+        db += 2 * error
+    w -= 0.02 * dw / len(data)
+    b -= 0.02 * db / len(data)
+"""
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("error * x", "error"), ("db / len(data)", "db")])
+def test_a_signed_error_is_no_loss(tmp_path, right, wrong):
+    assert check_script(script(tmp_path, RESIDUALS)).ok
+    assert check_script(script(tmp_path, RESIDUALS.replace(right, wrong)), seconds_to_correct=0).verdict == "WRONG"
+
+
 TABLE = """
 import numpy as np
 rng = np.random.default_rng(2)

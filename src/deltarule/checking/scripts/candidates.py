@@ -124,6 +124,11 @@ def _candidates_of(
     others = [i for i in range(step.count) if is_other[i] and i not in live]
     if not live or any(step.numbers[key, 2].is_live(i) for i in others):
         return  # a part of a sum that depends on more
+    is_residual = "err" in name.lower() and not any(
+        word in name.lower() for word in ("sq", "mse", "total", "sum", "mean")
+    )
+    if moves is None and is_residual and all(step.sizes[i] == 1 for i in live):
+        return  # a signed error has slopes such as x and 1, which updates of single numbers read too
     vectors = moves
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
@@ -236,7 +241,12 @@ def is_whole_ratio(factor: float) -> bool:
 def _gradients_read(step: StepSlopes) -> list[list[tuple[str, frozenset[str], Floats]]]:
     """For each array what updates read that may be its gradient: (remark, what is updated, along the directions)."""
     run = step.run
-    kept = [array for arrays in run.read.values() for array in arrays if not any(map(sounds_like_loss, array.targets))]
+    kept = [
+        array
+        for arrays in run.read.values()
+        for array in arrays
+        if not array.text[0].isdigit() and not any(map(sounds_like_loss, array.targets))
+    ]
     found: list[list[tuple[str, frozenset[str], Floats]]] = []
     for i, parameter in enumerate(run.parameters):
         found.append([])

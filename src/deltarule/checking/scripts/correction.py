@@ -1,6 +1,5 @@
 """Correct a step of a script: the search of `repair`, which edits the body of the loop and the functions it calls."""
 
-import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -107,7 +106,6 @@ class RepeatableStep:
         self.roots: list[Any] = [self.body.function, *self.body.values.values()]
         self.roots += [place.owner for one in run.parameters for place, _ in one.parts if place.kind != "variable"]
         self._begin = dict(self.body.values)
-        self._random, self._numpy = random.getstate(), np.random.get_state()
         self.state = State([self.body.function, *functions], self.roots)
         self.numbers = RandomNumbers([self._begin, *self.roots])
         key = verdict.loss_function, verdict.loss
@@ -227,8 +225,6 @@ class RepeatableStep:
         """Bring everything back to the start of the step, perhaps with other parameters."""
         self.state.restore()
         self.numbers.restore()
-        random.setstate(self._random)
-        np.random.set_state(self._numpy)
         self.body.values.clear()
         self.body.values.update(self._begin)
         for parameter, value in zip(self.parameters, values, strict=False):
