@@ -26,8 +26,17 @@ def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Progr
     return programs[own]
 
 
+_have_custom: "WeakKeyDictionary[Problem, bool]" = WeakKeyDictionary()
+
+
 def has_custom_formulas(problem: Problem) -> bool:
     """Whether a formula is a user's own: the globals, closures and attributes that it reads may change."""
+    if problem not in _have_custom:
+        _have_custom[problem] = _finds_custom(problem)
+    return _have_custom[problem]
+
+
+def _finds_custom(problem: Problem) -> bool:
     formulas: list[Any] = [layer.activation for layer in problem.network.layers]
     formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
     return not all(formula is None or is_built_in(formula) for formula in formulas)

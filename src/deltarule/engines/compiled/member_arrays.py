@@ -1,5 +1,6 @@
 """The arrays that printed programs are given, whose last axis is lanes."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,17 +27,26 @@ def orders_of(problem: Problem, members: Integers, step: int, n: int, own_rows: 
     return arrays
 
 
-def shared_arrays(problem: Problem) -> dict[str, Any]:
-    """Return the arrays that all members have, by the names of a program's arguments."""
-    weights, factors = problem.weights, problem.entry_factors
-    arrays = {"penalized": problem.penalized}
-    if weights is None:
-        arrays["w"] = np.ones(len(problem.x))
-    elif weights.ndim == 1:
-        arrays["w"] = weights
-    if factors is not None and factors.ndim == 1:
-        arrays["entry_factors"] = factors
-    return data_arrays(problem) | {name: copied(array, problem.dtype) for name, array in arrays.items()}
+_shared: "WeakKeyDictionary[Problem, dict[str, Floats]]" = WeakKeyDictionary()
+
+
+def shared_arrays(problem: Problem) -> dict[str, Floats]:
+    """Return the arrays that all members have, by the names of a program's arguments: copied once, if at all."""
+    if problem not in _shared:
+        weights, factors = problem.weights, problem.entry_factors
+        arrays = {"penalized": problem.penalized}
+        if weights is None:
+            arrays["w"] = np.ones(len(problem.x))
+        elif weights.ndim == 1:
+            arrays["w"] = weights
+        if factors is not None and factors.ndim == 1:
+            arrays["entry_factors"] = factors
+        given = {"x": problem.x, "y": problem.y}
+        _shared[problem] = {
+            **{name: np.ascontiguousarray(array, problem.dtype) for name, array in given.items()},
+            **{name: copied(array, problem.dtype) for name, array in arrays.items()},
+        }
+    return _shared[problem]
 
 
 def member_arrays(problem: Problem, state: State, filled: Integers, arguments: tuple[str, ...]) -> dict[str, Any]:
@@ -65,17 +75,6 @@ def member_arrays(problem: Problem, state: State, filled: Integers, arguments: t
     return {name: copied(np.moveaxis(array, 1, -1), kind) for name, (array, kind) in given.items()}
 
 
-_data: "WeakKeyDictionary[Problem, dict[str, Floats]]" = WeakKeyDictionary()
-
-
-def data_arrays(problem: Problem) -> dict[str, Floats]:
-    """Return the rows of a problem, copied once if they do not lie as programs read them."""
-    if problem not in _data:
-        arrays = {"x": problem.x, "y": problem.y}
-        _data[problem] = {name: np.ascontiguousarray(array, problem.dtype) for name, array in arrays.items()}
-    return _data[problem]
-
-
 def copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
     """Return a copy whose entries lie one after another, at an address that vectors are loaded from."""
     copy = aligned(array.shape, dtype)
@@ -85,7 +84,8 @@ def copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 def aligned(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return zeros at an address that vectors are loaded from, with room for a vector behind them."""
-    boundary, width, size = 128, np.dtype(dtype).itemsize, int(np.prod(shape))
+    boundary, width = 128, np.dtype(dtype).itemsize
+    size = shape if isinstance(shape, int) else math.prod(shape)
     memory = np.zeros(size + 2 * boundary // width, dtype)
     start = -memory.ctypes.data % boundary // width
     return memory[start : start + size].reshape(shape)
