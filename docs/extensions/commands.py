@@ -1,13 +1,14 @@
 """A command's usage, help and options as the program itself reports them: ```` ```{command} run ```` of MyST."""
 
 import re
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer
-from sphinx.application import Sphinx
-from written import written_by
 
 from deltarule.cli.app import app
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 COMMANDS: dict[str, Any] = {
     name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
@@ -51,7 +52,9 @@ def _choices(annotation: Any) -> list[str]:
     return [text for part in get_args(annotation) for text in ([part] if isinstance(part, str) else _choices(part))]
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directive."""
+def setup(app: "Sphinx") -> dict[str, bool]:
+    """Add the directive; tests read the descriptions without Sphinx."""
+    from written import written_by
+
     app.add_directive("command", written_by(described))
     return {"parallel_read_safe": True}

@@ -22,10 +22,10 @@ from deltarule.problem.network import Network
 def test_scale_and_biases_are_recovered(seed: int, classes: int, scale: float) -> None:
     """Of classes drawn with their true probabilities, some of which are rare."""
     random = np.random.default_rng(seed)
-    biases, logits = random.normal(size=classes), 1.5 * random.normal(size=(4000, classes))
+    biases, logits = random.normal(size=classes), 1.5 * random.normal(size=(20_000, classes))
     biases -= biases.mean()
     true = softmax(logits + biases, axis=1)
-    drawn = (random.random((4000, 1)) > true.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    drawn = (random.random((20_000, 1)) > true.cumsum(axis=1)[:, :-1]).sum(axis=1)
     found, added = fit_calibration(drawn, softmax(logits / scale, axis=1))
     assert found == pytest.approx(scale, rel=0.15)
     np.testing.assert_allclose(added, biases, atol=0.5)
