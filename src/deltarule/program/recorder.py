@@ -207,8 +207,7 @@ class TracedArray(Traced):
         if not same_axis(left.axes[-1], right.axes[-2]):
             raise NotTraceable(f"it multiplies arrays of [{left.axes}] and [{right.axes}]")
         axes = (*broadcast_axes([left.axes[:-2], right.axes[:-2]]), left.axes[-2], right.axes[-1])
-        dtype = np.result_type(left.dtype, right.dtype)
-        return self.tape.add("matmul", [self.tape.converted(array, dtype) for array in inputs], dtype, axes)
+        return self.tape.add("matmul", [left, right], np.result_type(left.dtype, right.dtype), axes)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
         match function, arguments, options:

@@ -210,6 +210,7 @@ def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(
     problem = create_problem(network, x, y, **options)
     state = initial_state(problem)
     theta = np.where(rng.random(state.theta.shape) < 0.2, np.float32(0.9), state.theta)
+    assert CompiledEngine().notes(problem) == ()
     ours, seen, theirs, expected = both_engines(problem, replace(state, theta=theta), 1)
     assert (np.abs(ours.theta - theirs.theta) <= 1e-6 * np.abs(theirs.theta).max(1, keepdims=True)).all()
     assert np.allclose(seen.objective, expected.objective, rtol=2e-6)

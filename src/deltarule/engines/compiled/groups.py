@@ -107,7 +107,7 @@ class Groups:
                     if operation.result.name in group.needed:
                         arrays.store(value, operation.result, coordinates)
                     if operation.result.name in checked:
-                        checks[u] = self.text.fma(self.text.valid(value), 0.0, checks[u])
+                        checks[u] = self.text.fma(self.text.valid(value).converted(checks[u].kind), 0.0, checks[u])
         arrays.registers = {}
         return checks
 
@@ -130,11 +130,12 @@ class Groups:
         """The sums of a tile: rows of the left array times columns of the right one."""
         left, right = operation.operands
         tile = [(r, u) for r in range(len(rows)) for u in range(many)]
-        zero = self.text.value(0, KINDS[operation.result.dtype.name])
+        kind = KINDS[operation.result.dtype.name]
+        zero = self.text.value(0, kind)
 
         def add(q: Index, *sums: Value) -> list[Value]:
-            of_rows = [self.arrays.single(left, [row, q]) for row in rows]
-            of_units = [self.arrays.load(right, [q, self.unit(j, u)]) for u in range(many)]
+            of_rows = [self.arrays.single(left, [row, q]).converted(kind) for row in rows]
+            of_units = [self.arrays.load(right, [q, self.unit(j, u)]).converted(kind) for u in range(many)]
             return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
 
         if ROWS in right.axes:
@@ -156,7 +157,10 @@ class Groups:
     def _add_products(self, operation: Operation, rows: int) -> None:
         """Units times units, summed over rows: the gradient of weights."""
         left, right = operation.operands
-        result, load = operation.result, self.arrays.load
+        result, kind = operation.result, KINDS[operation.result.dtype.name]
+
+        def load(operand: Operand, coordinates: Coordinates) -> Value:
+            return self.arrays.load(operand, coordinates).converted(kind)
 
         def block(j: Index, many: int) -> None:
             of_units = [[load(right, [Row(r), j + u]) for u in range(many)] for r in range(rows)]

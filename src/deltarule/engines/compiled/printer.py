@@ -212,7 +212,7 @@ class Printer:
             if view is None or self.places[view.base] is not place:
 
                 def copy(j: Index, check: Value, new: Operand = new, pointer: str = place.pointer) -> list[Value]:
-                    value = self.arrays.load(new, [j])
+                    value = self.arrays.load(new, [j]).converted(check.kind)
                     self.text.store(value, pointer, j)
                     return [self.text.fma(value, 0.0, check)]
 
@@ -222,11 +222,11 @@ class Printer:
     def _record(self, step: str) -> None:
         """Store the objective, and the number of the first update after which something is not finite."""
         text = self.text
-        objective = self.arrays.load(self.objective, [])
+        objective = self.arrays.load(self.objective, []).converted(self.places["θ"].kind)
         text.store(objective, pointer_of("objective"), Index(0, ((step, 1),)))
         check = objective * 0.0
         for each in self.groups.checks:
-            check = check + each
+            check = check + each.converted(check.kind)
         bad = text.load(pointer_of("bad"), Index(), "i64")
         is_first = check.compared("uno", "", check) & (bad < 0)
         text.store(is_first.choose(text.everywhere(self.number, "i64"), bad), pointer_of("bad"), Index())

@@ -73,12 +73,12 @@ class UnitGroups(Groups):
     ) -> dict[tuple[int, int], Value]:
         if not self.packs:
             return super()._product(operation, rows, j, many)
-        left, right = operation.operands
+        (left, right), kind = operation.operands, KINDS[operation.result.dtype.name]
         tile = [(r, u) for r in range(len(rows)) for u in range(many)]
 
         def add(q: Index, *sums: Value) -> list[Value]:
-            of_rows = [self.arrays.single(left, [row, q]) for row in rows]
-            of_units = self._packed(right, q, many)
+            of_rows = [self.arrays.single(left, [row, q]).converted(kind) for row in rows]
+            of_units = [value.converted(kind) for value in self._packed(right, q, many)]
             return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
 
         sums = self.text.loop(int(left.axes[-1]), add, [self._zero(operation.result)] * len(tile))
@@ -201,9 +201,9 @@ class UnitGroups(Groups):
             first = self._packed_lines(i)
 
             def add(q: Index, *sums: Value) -> list[Value]:
-                of_units = self._packed(right, q, many)
+                of_units = [value.converted(wide) for value in self._packed(right, q, many)]
                 singles = [self.text.load_single("%packed", first + q * count + r, kind) for r in range(count)]
-                of_lines = [self.text.everywhere(single, kind) for single in singles]
+                of_lines = [self.text.everywhere(single, kind).converted(wide) for single in singles]
                 return [self.text.fma(of_lines[r], of_units[u], sums[k]) for k, (r, u) in enumerate(places)]
 
             sums = self._of_each_row(add, [self._zero(result)] * len(places))
@@ -220,7 +220,7 @@ class UnitGroups(Groups):
             self._of_each_row(lambda q: self._pack(right, Row(0), j, q, many), ())
             of_lines(lambda i, count: tile(i, count, j, many))
 
-        kind = KINDS[left.dtype.name]
+        kind, wide = KINDS[left.dtype.name], KINDS[result.dtype.name]
         assert isinstance(left, Variable)  # rows of activations
         of_lines(partial(self._pack_lines, left))
         self.blocks(int(result.axes[-1]), block)

@@ -202,19 +202,19 @@ class _UnitPrinter(Printer):
     def _copy(self, new: Operand, pointer: str, j: Index, many: int, check: Value) -> list[Value]:
         for u in range(many):
             at = self.groups.unit(j, u)
-            value = self.arrays.load(new, [at])
+            value = self.arrays.load(new, [at]).converted(check.kind)
             self.text.store(value, pointer, at)
             check = self.text.fma(self.text.valid(value), 0.0, check)
         return [check]
 
     def _record(self, step: str) -> None:
         text = self.text
-        objective = self.arrays.single(self.objective, [])
+        objective = self.arrays.single(self.objective, []).converted(self.places["θ"].kind)
         at = Index(0, ((step, 1),))
         text.only_if(self.groups.is_last, lambda: text.store_single(objective, pointer_of("objective"), at))
         check = objective * 0.0
         for each in self.groups.checks:
-            check = check + each
+            check = check + each.converted(check.kind)
         truths = f"{text.vector('i1')} {check.compared('uno', '', check).name}"
         is_bad = text.single(f"call i1 @llvm.vector.reduce.or.v{text.lanes}i1({truths})")
         bad = text.address(pointer_of("bad"), Index(0, (("%part", 1),)), "i64")
