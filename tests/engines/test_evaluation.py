@@ -110,3 +110,11 @@ def test_nonfinite_members_are_nan_and_never_right() -> None:
     assert np.isnan(values["objective"][[1, 2]]).all()
     assert (values["accuracy"][[1, 2]] == 0).all()
     assert np.isfinite(values["objective"][[0, 3]]).all()
+
+
+def test_an_evaluation_of_other_rows_leaves_those_of_the_training() -> None:
+    problem, state = members_of(Network([5, 7, 3], "tanh", "softmax"), "cross_entropy")
+    engine = CompiledEngine()
+    expected, _ = engine.advance(problem, state, 2)
+    engine.evaluate(problem, state, (problem.x[:3] + 1, problem.y[:3]), ALL)
+    assert np.array_equal(engine.advance(problem, state, 2)[0].theta, expected.theta)

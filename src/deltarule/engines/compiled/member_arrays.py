@@ -46,7 +46,7 @@ def shared_arrays(problem: Problem) -> dict[str, Floats]:
             **{name: np.ascontiguousarray(array, problem.dtype) for name, array in given.items()},
             **{name: copied(array, problem.dtype) for name, array in arrays.items()},
         }
-    return _shared[problem]
+    return {**_shared[problem]}
 
 
 def member_arrays(problem: Problem, state: State, filled: Integers, arguments: tuple[str, ...]) -> dict[str, Any]:
