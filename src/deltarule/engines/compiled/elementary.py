@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from deltarule.engines.compiled.exponentials import absolute, exp, expm1, log, log1p, number, power, tanh
+from deltarule.engines.compiled.exponentials import absolute, exp, expm1, floor, log, log1p, number, power, tanh
 from deltarule.engines.compiled.special_functions import arctan, cos, cosh, erf, sin, sinh
 from deltarule.engines.compiled.values import FunctionText, Value
 
@@ -55,7 +55,8 @@ IN_PLACE: dict[str, Callable[..., Value]] = {
     "bitwise_and": lambda x, y: x & y,
     "logical_not": lambda x: x ^ True,
     "invert": lambda x: x ^ True,
-    **{name: _intrinsic(name) for name in ("sqrt", "floor", "ceil", "trunc")},
+    "floor": floor,
+    **{name: _intrinsic(name) for name in ("sqrt", "ceil", "trunc")},
 }
 """Operations that are one instruction, or few, by NumPy's names."""
 

@@ -207,7 +207,7 @@ class CompiledEngine(ReferenceEngine):
 
 
 def reason_against(problem: Problem) -> str:
-    """Return why there is no program of a problem's updates, or ""; also as a warning, once."""
+    """Return why there is no program of a problem's updates, or ""."""
     try:
         printed_update(problem, False, 8, None, problem.batch_rows(0))
     except (NotPrintable, NotTraceable) as reason:

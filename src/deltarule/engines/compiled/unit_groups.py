@@ -193,7 +193,9 @@ class UnitGroups(Groups):
     def _add_products(self, operation: Operation, rows: int) -> None:
         """The gradient of weights: a tile of its lines and units, for all rows."""
         left, right = operation.operands
+        assert isinstance(left, Variable)  # rows of activations
         result, lines = operation.result, int(operation.result.axes[-2])
+        kind, wide = KINDS[left.dtype.name], KINDS[result.dtype.name]
         rows = min(self.tile.rows, lines)
 
         def tile(i: Index, count: int, j: Index, many: int) -> None:
@@ -220,8 +222,6 @@ class UnitGroups(Groups):
             self._of_each_row(lambda q: self._pack(right, Row(0), j, q, many), ())
             of_lines(lambda i, count: tile(i, count, j, many))
 
-        kind, wide = KINDS[left.dtype.name], KINDS[result.dtype.name]
-        assert isinstance(left, Variable)  # rows of activations
         of_lines(partial(self._pack_lines, left))
         self.blocks(int(result.axes[-1]), block)
 
