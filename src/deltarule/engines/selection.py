@@ -6,8 +6,6 @@ The expected time is that of the updates, and of compiling. With these few round
 long on average as with the right choice, and at most 1.7 times, in 1,008 measured cases (`benchmarks/costs.py`).
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 
 from deltarule.engines.base import Engine
@@ -60,7 +58,7 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int) -> En
         return engine(engine_or_name)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
     seconds = expected_seconds("compiled", problem, steps) + startup_seconds(problem)
-    if seconds >= expected_seconds("reference", problem, steps) or find_spec("llvmlite") is None:
+    if seconds >= expected_seconds("reference", problem, steps):
         return ReferenceEngine()
     from deltarule.engines.compiled.engine import reason_against
 
