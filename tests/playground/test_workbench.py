@@ -1,3 +1,4 @@
+import threading
 import time
 import tracemalloc
 
@@ -112,12 +113,19 @@ def test_engine_is_loaded_when_needed(load):
     bench.close()
 
 
-@pytest.mark.slow
-def test_training_does_not_wait_for_its_program_and_has_its_bits():
+def test_training_does_not_wait_for_its_program_and_has_its_bits(monkeypatch):
+    may_compile = threading.Event()
+
+    def engine_when_allowed(*arguments):
+        assert may_compile.wait(60)
+        return engine_for(*arguments)
+
+    monkeypatch.setattr(workbench, "engine_for", engine_when_allowed)
     bench = Workbench(recipe_of(run={"seeds": 2, "engine": "compiled"}))
     bench.load_engine()
     bench.advance(40)
-    assert bench.engine_name == "", "the program is still being compiled"
+    assert bench.engine_name == "" and bench.moment.state.step == 40
+    may_compile.set()
     bench.play()
     wait_until(lambda: bench.engine_name == "compiled", 300)
     bench.pause()
