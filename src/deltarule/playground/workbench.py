@@ -45,8 +45,6 @@ PAGE_PATIENCE_SECONDS = 60
 """How long training continues after the last request of a page."""
 EXPECTED_UPDATES = 20_000
 """The length of a training for which the engine is chosen."""
-MAX_UPDATES_BEHIND = 50
-"""So many updates a compiled program makes while nobody notices that the training waits."""
 
 
 class Workbench:
@@ -59,6 +57,7 @@ class Workbench:
         self._changed = threading.Condition()
         self.engine: Engine = ReferenceEngine()
         self._loading: object | None = None  # another one for each engine that is loaded
+        self._overtaking: object | None = None  # the one of the engine with which the training is computed again
         self._loader: threading.Thread | None = None
         self._is_loaded = False
         self._updates_left: float = 0  # infinite while it plays
@@ -257,34 +256,40 @@ class Workbench:
     # --- the engine ---------------------------------------------------------------------------------------------------
 
     def _load(self, token: object, moment: Present) -> None:
-        """Compile a moment's programs, and compute its training again with them."""
+        """Compile a moment's programs, and compute its training again with them.
+
+        The training goes on while they are compiled, and waits while it is computed again: that takes less time.
+        """
         try:
             name = moment.recipe.configuration.run.engine
             engine = engine_for(name, moment.problem, EXPECTED_UPDATES)
             again = moment if engine.name == "reference" else moment.past.restart(moment)
             again.evaluate(engine)
             engine.advance(again.problem, again.state, 1)
-            while not self._takes_over(token, engine, again):
+            if engine.name != "reference":
+                self._overtaking = token
                 again = again.catch_up(self.moment, engine)
+            self._take_over(token, engine, again)
         except Exception as error:  # whatever fails is shown, and another setting may work
             if self._loading is token:
                 self.fail("the training", error)
 
-    def _takes_over(self, token: object, engine: Engine, again: Present) -> bool:
-        """Replace the training by the recomputed one, if their steps are near."""
+    def _take_over(self, token: object, engine: Engine, again: Present) -> None:
+        """Replace the training by the recomputed one."""
         with self._changed:
             if self._loading is not token:
-                return True  # the settings have changed: another engine is being loaded
-            if self.moment.state.step - again.state.step > MAX_UPDATES_BEHIND:
-                return False
+                return  # the settings have changed: another engine is being loaded
             self.engine, self._loading, self._is_loaded = engine, None, True
             if engine.name != "reference":
                 again = again.catch_up(self.moment, engine)
                 self.moment = replace(again, version=self.version)
             self._changed.notify_all()
-            return True
 
     # --- the thread ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _trains(self) -> bool:
+        return self.is_playing and (self._loading is None or self._overtaking is not self._loading)
 
     def _train_until_closed(self) -> None:
         pace = TrainingPace()
@@ -297,8 +302,8 @@ class Workbench:
     def _train_chunk(self, pace: TrainingPace) -> None:
         """Wait for work, then train and evaluate a chunk."""
         with self._changed:
-            if not self.is_playing:
-                self._changed.wait_for(lambda: self._is_closed or self.is_playing)
+            if not self._trains:
+                self._changed.wait_for(lambda: self._is_closed or self._trains)
                 pace.restart()
             if self.page_asked is not None and time.monotonic() - self.page_asked > PAGE_PATIENCE_SECONDS:
                 self.pause()
