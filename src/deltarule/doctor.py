@@ -62,7 +62,7 @@ def examine() -> Findings:
     from deltarule.engines.compiled.cache import folder
     from deltarule.engines.selection import engine
 
-    engines: dict[str, str | None] = dict.fromkeys(("reference", "compiled", "autograd"))
+    engines: dict[str, str | None] = dict.fromkeys(("reference", "compiled", "cuda", "autograd"))
     notes = []
     for name in engines:
         try:

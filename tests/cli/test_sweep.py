@@ -103,7 +103,10 @@ def test_configuration_without_a_mean(deltarule, mine):
         ([], "no study is named"),
         (["encoder", "--table", "nowhere"], "leave the study and --out out"),
         (["--table", "nowhere"], "nowhere holds no sweep"),
-        (["encoder", "--engine", "fast"], 'run.engine is "fast"; give "auto", "reference", "compiled" or "autograd"'),
+        (
+            ["encoder", "--engine", "fast"],
+            'run.engine is "fast"; give "auto", "reference", "compiled", "cuda" or "autograd"',
+        ),
     ],
 )
 def test_bad_use(deltarule, words, told):

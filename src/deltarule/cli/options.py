@@ -33,7 +33,7 @@ Seed = Annotated[int | None, option("--seed", "Train one network, with this seed
 Seeds = Annotated[int | None, option("--seeds", "Train N networks, with the seeds 0 to N − 1.", "N")]
 EngineName = Annotated[
     str | None,
-    option("--engine", "Engine: reference, compiled or autograd; auto chooses by the amount of work.", "ENGINE"),
+    option("--engine", "Engine: reference, compiled, cuda or autograd; auto chooses by the amount of work.", "ENGINE"),
 ]
 Device = Annotated[str | None, option("--device", "PyTorch device, e.g. cuda; implies --engine autograd.", "D")]
 Data = Annotated[Path | None, option("--data", "Folder to search for data files first.", "DIR")]

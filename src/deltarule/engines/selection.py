@@ -13,7 +13,7 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 
-NAMES = ("auto", "reference", "compiled", "autograd")
+NAMES = ("auto", "reference", "compiled", "cuda", "autograd")
 
 PRICES = {"reference": (60e-6, 11e-9, 12e-9, 0.0), "compiled": (0.33e-6, 0.6e-9, 0.43e-9, 0.05e-9)}
 """Seconds of an update: for each layer, each member's parameter, and each unit and parameter of a member's rows."""
@@ -36,16 +36,22 @@ def engine(name: str, device: str | None = None) -> Engine:
         from deltarule.engines.autograd import AutogradEngine
 
         return AutogradEngine(device)
-    if name == "compiled":
-        from deltarule.engines.compiled.engine import CompiledEngine
-
+    if name in ("compiled", "cuda"):
         try:
             import llvmlite.binding  # noqa: F401
         except Exception as error:
             raise BadInput(
-                f'the engine "compiled" needs llvmlite, which cannot be loaded ({str(error).rstrip(".")}); install it, '
+                f'the engine "{name}" needs llvmlite, which cannot be loaded ({str(error).rstrip(".")}); install it, '
                 'or use "reference"'
             ) from error
+        if name == "cuda":
+            from deltarule.engines.cuda.driver import driver
+            from deltarule.engines.cuda.engine import CudaEngine
+
+            driver()
+            return CudaEngine()
+        from deltarule.engines.compiled.engine import CompiledEngine
+
         return CompiledEngine()
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 

@@ -262,7 +262,7 @@ class RunSection(Section):
     data_seed: Seed = 0
     dropout_seed: OrNone[Seed] = None
     dtype: Literal["float64", "float32"] = "float64"
-    engine: Literal["auto", "reference", "compiled", "autograd"] = "auto"
+    engine: Literal["auto", "reference", "compiled", "cuda", "autograd"] = "auto"
     history_every: OrNone[WholeSetting] = _setting("history_every")
 
 

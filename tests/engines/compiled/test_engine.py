@@ -16,6 +16,7 @@ from random_problems import EVERY_FORMULA, problems
 from deltarule import Network, create_problem, train
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.places import Tile
+from deltarule.engines.compiled.printer import print_update
 from deltarule.engines.compiled.texts import printed_update
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.activations import Activation
@@ -49,7 +50,7 @@ def is_steady(problem: Problem) -> bool:
 @settings(max_examples=examples(50), suppress_health_check=list(HealthCheck))
 @given(problems(max_units=9, is_finite=True).filter(is_steady), st.sampled_from([4, 8]))
 def test_random_problems_agree_with_the_reference_engine(problem: Problem, lanes: int) -> None:
-    printed_update(problem, False, lanes, None, problem.batch_rows(0))  # there is a program for each
+    printed_update(print_update, problem, False, lanes, None, problem.batch_rows(0))  # there is a program for each
     assert_agrees(problem, lanes=lanes)
 
 

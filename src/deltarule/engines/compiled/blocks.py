@@ -15,7 +15,7 @@ from deltarule.problem.problem import Integers
 def advance_members(
     run: Callable[..., Any], printed: Printed, updates: Updates, own_rows: bool, members: Integers
 ) -> None:
-    """Advance members, by their indices; with own rows, block by block."""
+    """Advance members, by their indices, with `run_blocks` of a program, or a function like it."""
     if own_rows:
         for start in range(0, len(members), printed.lanes):
             _advance(run, printed, updates, True, members[start : start + printed.lanes])
@@ -35,7 +35,7 @@ def _advance(run: Callable[..., Any], printed: Printed, updates: Updates, own_ro
     orders = orders_of(problem, state.members[filled[0]], state.step, n, own_rows)
     epoch_rows = rows if epoch_steps > 1 else 0
     numbers = n, state.step, rows, size, epoch_steps, epoch_rows
-    run_blocks(run, printed, numbers, arrays, shared_arrays(problem) | orders | memory_of(printed, size))
+    run(printed, numbers, arrays, shared_arrays(problem) | orders | memory_of(printed, size))
     for name, vector in {"θ": after.theta, **after.slots, "buffers": after.buffers}.items():
         if name in arrays:
             vector[members] = by_member(arrays[name], len(members))

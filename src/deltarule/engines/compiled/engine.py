@@ -13,15 +13,16 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, Updates, split_rows
-from deltarule.engines.compiled.blocks import advance_members
+from deltarule.engines.compiled.blocks import advance_members, run_blocks
 from deltarule.engines.compiled.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
 from deltarule.engines.compiled.machine_code import compiled
 from deltarule.engines.compiled.member_arrays import copied
 from deltarule.engines.compiled.places import Tile
 from deltarule.engines.compiled.plan import NotPrintable
-from deltarule.engines.compiled.printer import Printed
+from deltarule.engines.compiled.printer import Printed, print_update
 from deltarule.engines.compiled.texts import printed_evaluation, printed_update
 from deltarule.engines.compiled.unit_members import advance_member
+from deltarule.engines.compiled.unit_printer import print_units
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -153,7 +154,9 @@ class CompiledEngine(ReferenceEngine):
         lanes = self._lanes(problem)
 
         def advance(index: int, threads: int = 1) -> None:
-            printed = printed_update(problem, False, lanes, self.tile, problem.batch_rows(state.members[index]), True)
+            printed = printed_update(
+                print_units, problem, False, lanes, self.tile, problem.batch_rows(state.members[index])
+            )
             advanced = advance_member(printed, self.features, problem, after, index, (state.step, n), threads)
             updates.objective[:, index], updates.bad[index] = advanced
 
@@ -183,16 +186,15 @@ class CompiledEngine(ReferenceEngine):
     def _advancing(self, updates: Updates, indices: Integers, own_rows: bool, work: int) -> list[Callable[[], None]]:
         problem = updates.problem
         rows = problem.batch_rows(updates.state.members[indices[0]])
-        printed = printed_update(problem, own_rows, self._lanes(problem), self.tile, rows)
+        printed = printed_update(print_update, problem, own_rows, self._lanes(problem), self.tile, rows)
         return self._tasks(printed, indices, work, advance_members, updates, own_rows)
 
     def _tasks(
         self, printed: Printed, members: Integers, work: int, function: Callable[..., None], *given: Any
     ) -> list[Callable[[], None]]:
         """Return calls of function(run, printed, *given, members), with all members or parts of them."""
-        run = compiled(
-            printed.text, printed.name, len(printed.numbers) + len(printed.arguments) + 2, self.features
-        ).call
+        count = len(printed.numbers) + len(printed.arguments) + 2
+        run = partial(run_blocks, compiled(printed.text, printed.name, count, self.features).call)
         blocks = -(-len(members) // printed.lanes)
         calls = min(blocks, self.threads * CALLS_A_THREAD) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
         edges = np.arange(calls + 1) * blocks // calls * printed.lanes
@@ -209,7 +211,7 @@ class CompiledEngine(ReferenceEngine):
 def reason_against(problem: Problem) -> str:
     """Return why there is no program of a problem's updates, or ""."""
     try:
-        printed_update(problem, False, 8, None, problem.batch_rows(0))
+        printed_update(print_update, problem, False, 8, None, problem.batch_rows(0))
     except (NotPrintable, NotTraceable) as reason:
         return _words(reason)
     return ""

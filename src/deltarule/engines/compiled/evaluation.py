@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.engines.compiled.blocks import by_member, fill, memory_of, run_blocks
+from deltarule.engines.compiled.blocks import by_member, fill, memory_of
 from deltarule.engines.compiled.member_arrays import aligned, member_arrays, shared_arrays
 from deltarule.engines.compiled.printer import Printed
 from deltarule.problem.batches import groups, rows_at, split_by_kind
@@ -98,7 +98,7 @@ def evaluate_members(
         arrays["results"] = aligned((len(filled), len(results), printed.lanes), float)
         order = rows.order[filled[0]].T if rows.own_rows else rows.order
         shared["order"] = np.ascontiguousarray(order, np.int64)
-        run_blocks(run, printed, (rows.order.shape[-1],), arrays, shared)
+        run(printed, (rows.order.shape[-1],), arrays, shared)
         results[:, rows.indices[part]] = by_member(arrays["results"], len(part)).T
 
 
@@ -116,7 +116,7 @@ def output_members(
     shared = memory_of(printed, size) | {"x": x, "order": np.arange(size), "results": np.empty(0)}
     for part in np.split(members, range(printed.lanes, len(members), printed.lanes)):
         arrays = member_arrays(problem, state, fill(part, printed.lanes), printed.arguments)
-        run_blocks(run, printed, (size,), arrays, shared)
+        run(printed, (size,), arrays, shared)
         for name, offset in printed.kept.items():
             stop = offset * size + size * units * printed.lanes * problem.dtype.itemsize
             kept = shared["kept"][offset * size : stop].view(problem.dtype).reshape(1, size, units, printed.lanes)

@@ -94,8 +94,9 @@ class Printer:
 
     def printed(self) -> Printed:
         text, arguments = self.text, [*self.places.arguments, "order", *self._other_arrays()]
+        kept_rows = self._kept_rows()
         for name, offset in self.places.kept.items():
-            start = text.single(f"mul i64 %size, {offset}")
+            start = text.single(f"mul i64 {kept_rows}, {offset}")
             text.add(f'%"kept {name}" = getelementptr inbounds i8, ptr %kept, i64 {start}')
         self._body()
         given = [f"i64 %{name}" for name in self.numbers]
@@ -106,6 +107,10 @@ class Printer:
         sizes = self.places.scratch_bytes, self.places.bytes_a_row, self.places.kept
         whole = f"{functions}\n{body}\n"
         return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes)
+
+    def _kept_rows(self) -> str:
+        """Return the name of the number of rows that are kept of each array, by all whose memory is one."""
+        return "%size"
 
     def _other_arrays(self) -> list[str]:
         """Return the names of arrays that are given beside those of the program."""
@@ -161,16 +166,15 @@ class Printer:
 
             def column(j: Index) -> None:
                 entry = Index(0, ((own, width),)) + j
-                entry = entry * lanes + lane if is_by_lane else entry
+                entry = text.of_lane(entry, lane) if is_by_lane else entry
                 number = text.load_single(pointer_of(name), entry, place.kind)
-                target = text.address(place.pointer, (row * width + j) * lanes + lane, place.kind)
+                target = text.address(place.pointer, text.of_lane(row * width + j, lane), place.kind)
                 text.add(f"store {place.kind} {number}, ptr {target}")
 
             text.loop(width, column)
 
         def lane_of_row(row: Index, lane: Index) -> None:
-            first = (self.arrays.batch_start + row) * lanes
-            own = text.load_single(pointer_of("order"), first + lane, "i64")
+            own = text.load_single(pointer_of("order"), text.of_lane(self.arrays.batch_start + row, lane), "i64")
             for argument in self.plan.program.arguments:
                 if ROWS in argument.axes:
                     copy(argument.name, row, lane, own)

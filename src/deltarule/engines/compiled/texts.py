@@ -4,7 +4,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from deltarule.engines.compiled.places import Form, Tile
-from deltarule.engines.compiled.printer import Printed, print_evaluation, print_update
+from deltarule.engines.compiled.printer import Printed, print_evaluation
 from deltarule.engines.compiled.unit_printer import print_units
 from deltarule.engines.update_program import evaluation_program, has_custom_formulas, update_program
 from deltarule.problem.problem import Problem
@@ -32,12 +32,10 @@ def _texts(problem: Problem) -> dict[Any, Printed]:
     return {} if has_custom_formulas(problem) else _of_problems.setdefault(problem, {})
 
 
-def printed_update(
-    problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, units: bool = False
-) -> Any:
-    """Return the text of an update of batches of so many rows, for members or for one whose units are lanes."""
-    texts = _texts(problem)
-    key = own_rows, lanes, tile, rows, units
+def printed_update(function: Any, problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Any:
+    """Return what `function`, `print_update` or one like it, prints for batches of so many rows."""
+    texts, units = _texts(problem), function is print_units
+    key = function, own_rows, lanes, tile, rows
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))
         program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
@@ -46,7 +44,7 @@ def printed_update(
         per_epoch = problem.schedule.per == "epoch"
         few = units and rows <= 2 * tile.rows
         form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short, few)
-        texts[key] = _printed(print_units if units else print_update, program, form)
+        texts[key] = _printed(function, program, form)
     return texts[key]
 
 

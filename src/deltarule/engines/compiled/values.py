@@ -260,6 +260,10 @@ class FunctionText:
         place = self.address(pointer, index, self.vector(value.kind))
         self.add(f"store {self.vector(value.kind)} {value.name}, ptr {place}, align {self.alignment(value.kind)}")
 
+    def of_lane(self, index: Index, lane: Index) -> Index:
+        """Return the place of one lane's number in an array, counted in numbers."""
+        return index * self.lanes + lane
+
     def load_single(self, pointer: str, index: Index, kind: str) -> str:
         return self.single(f"load {kind}, ptr {self.address(pointer, index, kind)}")
 
