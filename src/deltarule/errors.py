@@ -73,7 +73,7 @@ class RunFailed(DeltaruleError, RuntimeError):
     >>> import numpy as np
     >>> from deltarule import RunFailed, check_gradient
     >>> try:
-    ...     check_gradient(lambda w: w @ w, lambda w: w, np.array([1.0, 2.0]), hint="pass").raise_if_wrong()
+    ...     check_gradient(lambda w: w @ w, lambda w: w, np.array([1.0, 2.0]), hint=0).raise_if_wrong()
     ... except RunFailed as error:
     ...     print(str(error)[:15])
     gradient: WRONG

@@ -44,10 +44,10 @@ def _like(**given: Any) -> Any:
         (lambda: check_gradient(loss, None, PARAMS), "no gradient beside the loss"),
         (lambda: check_gradient(loss, loss, PARAMS), "no gradient beside the loss"),
         (lambda: check_gradient(loss, gradient(PARAMS), PARAMS), "gradient is dict, which cannot be called; give a"),
-        (lambda: check_gradient(_stops, gradient, PARAMS, hint="all"), "hint is 'all'; give one of pass, where"),
+        (lambda: check_gradient(_stops, gradient, PARAMS, hint="all"), "hint is 'all'; give 0 the verdict, 1 which"),
         (lambda: check_vjp(_stops, _stops, X, hint="all"), "hint is 'all'"),
         (lambda: check_update(_stops, _stops, PARAMS, 0.1, hint="all"), "hint is 'all'"),
-        (lambda: check_object(object(), params=[], grads=[], loss=lambda: _stops(0), hint="all"), "hint is 'all'"),
+        (lambda: check_object(object(), params=[], grads=[], loss=lambda: _stops(0), hint=5), "hint is 5"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 2])), "without its data; give x and y"),
         (lambda: check_gradient(loss, gradient, PARAMS, like=Network([4, 3]), x=X, y=Y), "do not fit the network"),
         (

@@ -13,13 +13,14 @@ from deltarule import RunFailed, check_gradient
 @pytest.mark.parametrize(
     ("hint", "where", "kind", "fix"),
     [
-        ("pass", False, False, False),
-        ("where", True, False, False),
-        ("kind", True, True, False),
-        ("fix", True, True, True),
+        (0, False, False, False),
+        (1, True, False, False),
+        (2, True, True, False),
+        (3, True, True, False),
+        (4, True, True, True),
     ],
 )
-def test_hint_limits_the_report(hint: str, where: bool, kind: bool, fix: bool) -> None:
+def test_hint_limits_the_report(hint: int, where: bool, kind: bool, fix: bool) -> None:
     report = check_gradient(loss, lambda params: {n: 2 * one for n, one in gradient(params).items()}, PARAMS, hint=hint)
     text, page = str(report), report._repr_html_()
     assert not report.ok and (report.worst is not None) == where and bool(report.diagnosis) == kind

@@ -171,7 +171,7 @@ def test_one_student_for_gradescope(deltarule, submissions, tmp_path):
 @pytest.mark.parametrize(
     ("edit", "words", "sentence"),
     [
-        (("hint = 3", "hints = 3"), (), "there is no key 'hints'"),
+        (("hint = 4", "hints = 4"), (), "there is no key 'hints'"),
         ((), ("--sandbox", "docker"), "'docker' is not one of 'required', 'auto', 'off'"),
         ((), ("--gradescope", "results.json"), "--gradescope is for one submission"),
     ],

@@ -24,7 +24,7 @@ def test_expected_values(tmp_path: Path) -> None:
     ("right", "wrong", "sentence"),
     [
         ('title = "A linear layer"', 'title = "A linear layer"\ncolour = 1', "there is no key 'colour'"),
-        ("hint = 3", "hint = 7", "hint is 7; give 0 nothing, 1 which array, 2 which mistake, 3 the fix"),
+        ("hint = 4", "hint = 7", "hint is 7; give 0 nothing, 1 which array, 2 which mistake, 3 its line, 4 the fix"),
         ('part = "update"', 'part = "optimizer"', "give forward, loss, backward or update"),
         ("points = [1, 2, 1]", "points = [1, 2]", "check 3: points has 2 numbers for 3 arrays; give one for each"),
         ('by = ["x", "W", "b"]', 'by = ["x", "W"]', "check 3: by names 2 parameters for 3 arrays; name one for each"),

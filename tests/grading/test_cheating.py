@@ -80,7 +80,7 @@ def in_folder(tmp_path: Path) -> Path:
 # Forbidden modules
 
 
-FORBIDDEN = edited("hint = 3", 'hint = 3\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
+FORBIDDEN = edited("hint = 4", 'hint = 4\nforbid = ["pandas", "deltarule"]', ASSIGNMENT)
 FOUND = "next(path for folder in sys.path if os.path.isdir(path := folder + '/packaging'))"
 FORBIDDEN_IMPORTS = {
     "statement": "import packaging",
@@ -105,7 +105,7 @@ if True:
     del step
 """
     sources = {name: NEEDED + cheat.format(statement) for name, statement in FORBIDDEN_IMPORTS.items()}
-    for text, points in ((ASSIGNMENT, 6), (edited("hint = 3", 'hint = 3\nforbid = ["packaging"]', ASSIGNMENT), 7)):
+    for text, points in ((ASSIGNMENT, 6), (edited("hint = 4", 'hint = 4\nforbid = ["packaging"]', ASSIGNMENT), 7)):
         folder = tmp_path / str(points)
         folder.mkdir()
         results = grade_texts(folder, sources, text, mode)
@@ -122,7 +122,7 @@ def test_copies_of_forbidden_modules_are_left_out(tmp_path: Path) -> None:
     (folder / "autograd.py").write_text("class Value: pass\n")  # a file of one's own may have such a name
     imports = "".join(f"if True:\n    import {name}\n    del {function}\n" for name, function in UNLIKE.items())
     (folder / "main.py").write_text(NEEDED + imports)
-    text = edited("hint = 3", 'hint = 3\nforbid = ["torch", "deltarule", "autograd"]', ASSIGNMENT)
+    text = edited("hint = 4", 'hint = 4\nforbid = ["torch", "deltarule", "autograd"]', ASSIGNMENT)
     assignment = read_assignment(write_assignment(tmp_path / "assignment", text))
     [result] = grade(assignment, find_submissions(tmp_path / "submissions", "main.py")).submissions
     assert verdicts(result) == dict.fromkeys(("z", "dx", "dW", "db", "W"), "right") | {"J": "missing"}
@@ -305,7 +305,7 @@ def test_own_texts_of_numpy_and_python_are_shown(tmp_path: Path) -> None:
 
 
 def test_constants_of_hidden_data(tmp_path: Path) -> None:
-    text = edited("hint = 3", "hint = 3\nhidden = true", ASSIGNMENT)
+    text = edited("hint = 4", "hint = 4\nhidden = true", ASSIGNMENT)
     path = write_assignment(tmp_path / "assignment", text, edited("default_rng(20)", "default_rng(seed)", SOLUTION))
     (tmp_path / "submissions").mkdir()
     (tmp_path / "submissions" / "anna.py").write_text(edited(BACKWARD, "return dz @ W.T, x.T @ dz, dz"))

@@ -44,7 +44,7 @@ def test_with_and_without_a_container(tmp_path: Path, program: str) -> None:
     except RunFailed as error:  # whoever has the program and its image tests them
         assert re.match(rf"there is no program {program} here|{program} cannot (?:build|run) ", str(error))
         return
-    text = edited("hint = 3", 'hint = 3\nforbid = ["pip"]', ASSIGNMENT)
+    text = edited("hint = 4", 'hint = 4\nforbid = ["pip"]', ASSIGNMENT)
     sources = {f"harm{i}": NEEDED + HARM.format(harm) for i, harm in enumerate(HARMS)}
     sources |= {"ada": edited(BACKWARD, "os._exit(0)"), "zoe": NEEDED}
     ended, *harmless, right = grade_texts(tmp_path, sources, text, program).values()

@@ -83,7 +83,7 @@ def test_derivatives_that_are_written_out(tmp_path: Path, source: str) -> None:
 
 def test_noted_or_refused(tmp_path: Path) -> None:
     for rule, points in (("note", 7.0), ("forbid", 3.0)):
-        text = ASSIGNMENT.replace("hint = 3", f'hint = 3\nnumeric = "{rule}"\ntolerance = 1e-5')
+        text = ASSIGNMENT.replace("hint = 4", f'hint = 4\nnumeric = "{rule}"\ntolerance = 1e-5')
         sources = {"ada": NEEDED + DIFFERENCES, "bob": NEEDED}
         ada, bob = grade_texts(tmp_path / rule, sources, text).values()
         assert (ada.points, bob.points) == (points, 7.0)

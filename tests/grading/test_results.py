@@ -96,13 +96,19 @@ def test_class_page(record: GradeRecord) -> None:
 
 @pytest.mark.parametrize(
     ("hint", "told"),
-    [(0, []), (1, ["dW is wrong"]), (2, ["dW is wrong", "sign"]), (3, ["dW is wrong", "sign", "change the sign"])],
+    [
+        (0, []),
+        (1, ["dW is wrong"]),
+        (2, ["dW is wrong", "sign"]),
+        (3, ["dW is wrong", "sign", "-x.T @ dz"]),
+        (4, ["dW is wrong", "sign", "-x.T @ dz", "change the sign"]),
+    ],
 )
 def test_hint_levels(record: GradeRecord, hint: int, told: list[str]) -> None:
     limited = dataclasses.replace(record, hint=hint)
     result = limited.submissions[1]
     for text in (student_page(limited, result), gradescope_results(limited, result)["tests"][2]["output"]):
-        for phrase in ("dW is wrong", "sign", "change the sign"):
+        for phrase in ("dW is wrong", "sign", "-x.T @ dz", "change the sign"):
             assert (phrase in text) == (phrase in told)
 
 

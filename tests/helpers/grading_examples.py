@@ -15,7 +15,7 @@ from deltarule.grading.submissions import find_submissions
 
 ASSIGNMENT = """
 title = "A linear layer"
-hint = 3
+hint = 4
 time_limit_seconds = 5
 
 [[checks]]

@@ -13,7 +13,7 @@ from deltarule.checking.layers import Layer, without_constants, without_last_sam
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.reach import notes_on_reach
 from deltarule.checking.repair import search
-from deltarule.checking.report import CodeReport, Note, limit_to_hint, validate_hint
+from deltarule.checking.report import HINT_OF_KIND, MAX_HINT, CodeReport, Note, limit_to_hint, validate_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import dtype_kind, flatten, to_array, to_finite_array
@@ -42,7 +42,7 @@ def check_gradient(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    hint: str = "fix",
+    hint: int = MAX_HINT,
     seconds: float | None = None,
 ) -> CodeReport:
     """Check the gradient of your loss and find out what is wrong with it.
@@ -64,10 +64,11 @@ def check_gradient(
         The network that the code is meant to be: then mistakes inside it are named too. The loss is recognized.
     x, y : array-like, optional
         The data of `like`: samples as rows or columns, labels as integers or one-hot.
-    hint : {"pass", "where", "kind", "fix"}, default="fix"
-        How much is reported, for a teacher: "pass", "where", "kind" or "fix".
+    hint : int, default=4
+        How much is reported, for a teacher: 0 the verdict, 1 which arrays are wrong, 2 the kind of mistake, 3 its line,
+        4 the correction.
     seconds : float, optional
-        How long corrections of wrong code are tried, with the hint "fix"; 5 by default, 0 for none.
+        How long corrections of wrong code are tried; 5 by default, 0 for none.
 
     Returns
     -------
@@ -107,7 +108,7 @@ def check_vjp(
     backward: Callable[..., Any] | None,
     x: Any,
     *,
-    hint: str = "fix",
+    hint: int = MAX_HINT,
     seconds: float | None = None,
 ) -> CodeReport:
     """Check the backward pass of your layer for random upstream gradients.
@@ -122,7 +123,7 @@ def check_vjp(
         None if `forward` returns (output, backward).
     x : array-like, tuple or dict of arrays
         The input at which it is checked.
-    hint : str, default="fix"
+    hint : int, default=4
         As for `check_gradient`.
     seconds : float, optional
         As for `check_gradient`.
@@ -236,7 +237,7 @@ def check_update(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    hint: str = "fix",
+    hint: int = MAX_HINT,
     seconds: float | None = None,
 ) -> CodeReport:
     """Check code that only updates parameters, without returning a gradient.
@@ -263,7 +264,7 @@ def check_update(
         As for `check_gradient`.
     x, y : array-like, optional
         As for `check_gradient`.
-    hint : str, default="fix"
+    hint : int, default=4
         As for `check_gradient`.
     seconds : float, optional
         As for `check_gradient`; corrections are tried of updates that keep nothing, as a velocity.
@@ -323,7 +324,7 @@ def check_object(
     like: Network | None = None,
     x: Any = None,
     y: Any = None,
-    hint: str = "fix",
+    hint: int = MAX_HINT,
     seconds: float | None = None,
 ) -> CodeReport:
     """Check the gradients that a network object stores in attributes.
@@ -342,7 +343,7 @@ def check_object(
         As for `check_gradient`.
     x, y : array-like, optional
         As for `check_gradient`.
-    hint : str, default="fix"
+    hint : int, default=4
         As for `check_gradient`.
     seconds : float, optional
         As for `check_gradient`.
@@ -392,13 +393,13 @@ def _with_reach(report: CodeReport, code: Code) -> CodeReport:
         quietly(code.restore)
 
 
-def _seconds_to_repair(seconds: float | None, hint: str) -> float:
-    """How long corrections are tried: not at all where the hint would hide them."""
+def _seconds_to_repair(seconds: float | None, hint: int) -> float:
+    """How long corrections are tried: not at all where the hint hides all that they say."""
     if seconds is None:
         seconds = search.SECONDS
     if not seconds >= 0:
         raise BadInput(f"seconds is {seconds!r}; give 0 or a number above it")
-    return seconds if hint == "fix" else 0.0
+    return seconds if hint >= HINT_OF_KIND else 0.0
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

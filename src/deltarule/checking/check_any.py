@@ -23,7 +23,7 @@ from deltarule.checking.check_objects import (
     make_instance,
     method_of,
 )
-from deltarule.checking.report import CodeReport, Note, validate_hint
+from deltarule.checking.report import MAX_HINT, CodeReport, Note, validate_hint
 from deltarule.checking.scripts.report import ScriptReport
 from deltarule.errors import BadInput
 
@@ -36,7 +36,7 @@ _DERIVATIVE = re.compile(
 
 
 def check(
-    target: Any, *arguments: Any, hint: str = "fix", loss: str | None = None, seconds: float | None = None
+    target: Any, *arguments: Any, hint: int = MAX_HINT, loss: str | None = None, seconds: float | None = None
 ) -> CodeReport | ScriptReport:
     """Check the gradients of a function, a layer, a network, a class, a module, or of a script that trains.
 
@@ -50,8 +50,9 @@ def check(
     *arguments : array-like
         What it is called with. Without them the variables of its module that have the names of its parameters are
         taken; a layer gets random numbers.
-    hint : {"pass", "where", "kind", "fix"}, default="fix"
-        How much is reported: "pass", "where", "kind" or "fix".
+    hint : int, default=4
+        How much is reported, for a teacher: 0 the verdict, 1 which arrays are wrong, 2 the kind of mistake, 3 its line,
+        4 the correction.
     loss : str, optional
         Of a script, the name of the variable that is the loss, if it is not found without.
     seconds : float, optional
@@ -81,11 +82,11 @@ def check(
     ('gradient of step', False, 'factor_two')
     """
     if isinstance(target, str | Path):
-        return check_file(Path(target), partial(_check_module, hint=hint), loss, seconds)
+        return check_file(Path(target), partial(_check_module, hint=hint), loss, seconds, validate_hint(hint))
     return _check_value(target, arguments, validate_hint(hint))
 
 
-def _check_value(target: Any, arguments: Sequence[Any], hint: str) -> CodeReport:
+def _check_value(target: Any, arguments: Sequence[Any], hint: int) -> CodeReport:
     if isinstance(target, ModuleType):
         return _check_module(target, hint)
     if _is_torch_module(target):
@@ -117,7 +118,7 @@ def _is_torch_module(target: Any) -> bool:
     )
 
 
-def _check_torch_module(module: Any, arguments: Sequence[Any], hint: str) -> CodeReport:
+def _check_torch_module(module: Any, arguments: Sequence[Any], hint: int) -> CodeReport:
     """The gradients of a module's input and parameters, which its own functions may compute."""
     import torch
 
@@ -142,7 +143,7 @@ def _check_torch_module(module: Any, arguments: Sequence[Any], hint: str) -> Cod
     return replace(report, what=f"backward pass of {type(module).__name__}")
 
 
-def _check_module(module: ModuleType, hint: str) -> CodeReport:
+def _check_module(module: ModuleType, hint: int) -> CodeReport:
     """All functions and layers of a module for which it has the arguments too."""
     own = {name: one for name, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__}
     functions = {name: one for name, one in own.items() if inspect.isfunction(one)}

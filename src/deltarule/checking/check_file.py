@@ -8,21 +8,27 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from deltarule.checking.report import CodeReport
-from deltarule.checking.scripts.check_script import SECONDS, NoTraining, check_script
+from deltarule.checking.report import HINT_OF_KIND, MAX_HINT, CodeReport
+from deltarule.checking.scripts.check_script import SECONDS, SECONDS_TO_CORRECT, NoTraining, check_script
 from deltarule.checking.scripts.report import ScriptReport
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function
 
 
 def check_file(
-    path: Path, check_module: Callable[[ModuleType], CodeReport], loss: str | None = None, seconds: float | None = None
+    path: Path,
+    check_module: Callable[[ModuleType], CodeReport],
+    loss: str | None = None,
+    seconds: float | None = None,
+    hint: int = MAX_HINT,
 ) -> ScriptReport | CodeReport:
     """Check what a file trains, or with `check_module` what it defines."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
     try:
-        return check_script(path, loss, SECONDS if seconds is None else seconds)
+        to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
+        report = check_script(path, loss, SECONDS if seconds is None else seconds, seconds_to_correct=to_correct)
+        return report.limited(hint)
     except NoTraining as problem:
         if path.suffix.lower() != ".py":
             raise

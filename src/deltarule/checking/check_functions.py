@@ -17,7 +17,7 @@ from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 
 
-def check_function(function: Callable[..., Any], arguments: Sequence[Any], hint: str) -> CodeReport:
+def check_function(function: Callable[..., Any], arguments: Sequence[Any], hint: int) -> CodeReport:
     """A function with its gradient or backward pass, if that is the first argument, at the other arguments."""
     is_pair = bool(arguments) and callable(arguments[0]) and not hasattr(arguments[0], "__array__")
     partner, given = (arguments[0], arguments[1:]) if is_pair else (None, arguments)
@@ -55,7 +55,7 @@ def _check_as_layer(
     function: Callable[..., Any],
     partner: Callable[..., Any] | None,
     given: Sequence[Any],
-    hint: str,
+    hint: int,
 ) -> CodeReport:
     x = given[0] if len(given) == 1 else tuple(given)
     if partner is not None and _is_derivative(function, partner):

@@ -37,7 +37,7 @@ def is_layer(forward: Any, backward: Any, arguments: Sequence[Any]) -> bool:
 
 
 def check_layer(
-    target: Any, forward: Callable[..., Any], backward: Callable[..., Any], arguments: Sequence[Any], hint: str
+    target: Any, forward: Callable[..., Any], backward: Callable[..., Any], arguments: Sequence[Any], hint: int
 ) -> CodeReport:
     x = arguments[0] if len(arguments) == 1 else tuple(arguments)
     report = check_vjp(forward, backward, x if arguments else _make_input(target, forward), hint=hint)
@@ -51,7 +51,7 @@ def is_loss(target: Any, forward: Callable[..., Any], backward: Callable[..., An
 
 
 def check_loss_object(
-    target: Any, forward: Callable[..., Any], backward: Callable[..., Any], arguments: Sequence[Any], hint: str
+    target: Any, forward: Callable[..., Any], backward: Callable[..., Any], arguments: Sequence[Any], hint: int
 ) -> CodeReport:
     """A loss as an object: forward gives the losses of samples, backward takes predictions and targets."""
     predicted, wanted = arguments
@@ -100,7 +100,7 @@ def make_instance(kind: type, arguments: Sequence[Any]) -> Any:
 
 
 def check_network(
-    target: Any, loss: Callable[..., Any], backward: Callable[..., Any] | None, arguments: Sequence[Any], hint: str
+    target: Any, loss: Callable[..., Any], backward: Callable[..., Any] | None, arguments: Sequence[Any], hint: int
 ) -> CodeReport:
     """A network by its loss and the gradients that it returns or holds."""
     forward = method_of(target, FORWARDS)

@@ -17,7 +17,7 @@ from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, PenaltyTerm, fit_ratio
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.report import CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
+from deltarule.checking.report import MAX_HINT, CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss, divisor
@@ -45,7 +45,7 @@ def compare(
     y: Any,
     loss: Named | Loss = "squared_error",
     *,
-    hint: str = "fix",
+    hint: int = MAX_HINT,
     **options: Any,
 ) -> CodeReport:
     """Compare intermediate values of your code with the correct ones.
@@ -64,8 +64,8 @@ def compare(
         The data, samples as rows or as columns.
     loss : str or mapping
         Its name, or a table with its name and parameters.
-    hint : {"pass", "where", "kind", "fix"}, default="fix"
-        How much is reported: "pass", "where", "kind" or "fix".
+    hint : int, default=4
+        How much is reported, as for `check_gradient`.
     **options : optional
         Other arguments of `create_problem`: reduction, penalty, strength, optimizer, learning_rate …
 

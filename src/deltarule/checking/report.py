@@ -1,5 +1,6 @@
 """The report of a check of user code, for a terminal, a notebook or a test."""
 
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,8 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 from deltarule.tracing.expression_text import format_index
 
-HINTS = ("pass", "where", "kind", "fix")
+HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT = 1, 2, 3, 4
+"""How much a student reads: 0 the verdict, then wrong arrays, the kind of mistake, its line, the correction."""
 WIDTH = 100
 """Default number of characters of a line of a report."""
 
@@ -138,8 +140,8 @@ class CodeReport:
         The mistakes that explain the errors, at most two.
     notes : tuple of Note
         What was not compared, and why.
-    hint : {"pass", "where", "kind", "fix"}
-        How much is reported: "pass", "where", "kind" or "fix".
+    hint : int
+        How much is reported: 0 the verdict, 1 which arrays, 2 the kind of mistake, 3 its line, 4 the correction.
     formula : str
         In a comparison, the formula of the correct value.
     arrays : tuple of ArrayResult
@@ -172,7 +174,7 @@ class CodeReport:
     false_pass: float = 1.0
     diagnosis: tuple[Mistake, ...] = ()
     notes: tuple[Note, ...] = ()
-    hint: str = "fix"
+    hint: int = MAX_HINT
     formula: str = ""
     arrays: tuple[ArrayResult, ...] = ()
     location: str = ""
@@ -291,30 +293,38 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
     return worst
 
 
-def validate_hint(hint: str) -> str:
-    if hint not in HINTS:
-        raise BadInput(f"the hint is {hint!r}; give one of {', '.join(HINTS)}")
+def validate_hint(hint: int) -> int:
+    if isinstance(hint, bool) or not isinstance(hint, int) or not 0 <= hint <= MAX_HINT:
+        levels = "0 the verdict, 1 which arrays, 2 the kind of mistake, 3 its line, 4 the correction"
+        raise BadInput(f"the hint is {hint!r}; give {levels}")
     return hint
 
 
-def limit_to_hint(report: CodeReport, hint: str) -> CodeReport:
-    """A copy of a report without what the hint level hides from a student.
-
-    "pass" reports right or wrong; "where" the verdict for each array and the worst entry too, without the correct
-    number; "kind" also what the mistake is; "fix" everything.
-    """
-    level = HINTS.index(hint)
-    if level == 3:
+def limit_to_hint(report: CodeReport, hint: int) -> CodeReport:
+    """A copy of a report without what the hint hides from a student."""
+    if hint == MAX_HINT:
         return replace(report, hint=hint)
-    report = replace(report, correction=None)
-    report = replace(report, hint=hint, formula="", diagnosis=tuple(replace(one, fix="") for one in report.diagnosis))
-    if level == 2:
+    named = tuple(_without_lines(one, hint) for one in report.diagnosis) if hint >= HINT_OF_KIND else ()
+    correction = line_alone(report.correction, hint)
+    report = replace(report, hint=hint, formula="", diagnosis=named, correction=correction)
+    if hint >= HINT_OF_KIND:
         return report
     notes = without_notes(report.notes, UNEXPLAINED)
     worst = report.worst and replace(report.worst, expected=float("nan"))
-    report = replace(report, worst=worst, diagnosis=(), notes=notes)
-    return (
-        report
-        if level == 1
-        else replace(report, worst=None, arrays=(), location="", notes=notes if report.vacuous else ())
-    )
+    if hint == HINT_OF_ARRAYS:
+        return replace(report, worst=worst, notes=notes)
+    return replace(report, worst=None, arrays=(), location="", notes=notes if report.vacuous else ())
+
+
+def _without_lines(mistake: Mistake, hint: int) -> Mistake:
+    """A mistake without its fix, and without the lines that its sentence quotes: their place is known with the line."""
+    sentence = mistake.sentence if hint >= HINT_OF_LINE else re.sub(r",? at line \d+ of .*", "", mistake.sentence)
+    is_quoted = sentence.startswith("line ") or (hint < HINT_OF_LINE and "line " in sentence)
+    return replace(mistake, sentence=mistake.kind.meaning if is_quoted else sentence, fix="")
+
+
+def line_alone(correction: Correction | None, hint: int) -> Correction | None:
+    """A correction as a hint shows it: from level 3 on the line and what it is meant to be, and with 4 all of it."""
+    if correction is None or hint >= MAX_HINT:
+        return correction
+    return replace(correction, changes=(), others=(), proof="") if hint >= HINT_OF_LINE else None

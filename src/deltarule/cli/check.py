@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +24,10 @@ Function = Annotated[str | None, option("--function", "Your own code: NAME() ret
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
 LossOption = Annotated[str | None, option("--loss", "The variable of the script that is the loss.", "NAME")]
 Seconds = Annotated[int | None, option("--seconds", "How long a script may take; default: 30.", "S", min=1)]
-Hint = Annotated[str | None, option("--hint", "How much to reveal: pass, where, kind or fix (everything).", "LEVEL")]
+Hint = Annotated[
+    int | None,
+    option("--hint", "0 verdict, 1 arrays, 2 kind of mistake, 3 line, 4 correction (default).", "N", min=0, max=4),
+]
 
 
 def check(
@@ -50,10 +54,10 @@ def check(
         raise BadInput(f"give a script or a study, or your own code with --function; {given}")
     of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
     if study is not None and study.lower().endswith((".py", ".ipynb")):
-        _refuse({"--hint": hint, "--like": like, **of_studies}, "is not for a script; leave it out")
+        _refuse({"--like": like, **of_studies}, "is not for a script; leave it out")
         if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
-            return _check_publicly(Path(study), public)
-        return _check_script(Path(study), loss, seconds)
+            return _check_publicly(Path(study), public, hint)
+        return _check_script(Path(study), loss, seconds, hint)
     _refuse({"--loss": loss, "--seconds": seconds}, "is for a script; leave it out")
     report: CodeReport
     if function is None:
@@ -61,7 +65,7 @@ def check(
         report = _check_study(str(study), experiment, set, seed, data)
     else:
         _refuse(of_studies, "is for studies; leave it out with --function")
-        report = _check_user_code(function, hint or "fix", like)
+        report = _check_user_code(function, hint, like)
     return _result(report)
 
 
@@ -83,7 +87,7 @@ _COLORS = {
 }
 
 
-def _check_publicly(path: Path, public: Path) -> Result:
+def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
     """Make the checks that a teacher handed out with a task."""
     from deltarule.checking.check_file import modules_beside
     from deltarule.grading.results import feedback, to_json
@@ -93,12 +97,14 @@ def _check_publicly(path: Path, public: Path) -> Result:
         raise BadInput(f"there is no file {path}")
     with redirect_stdout(sys.stderr), modules_beside(path.parent), show_elapsed_time(f"{path.name} is checked"):
         record = check_publicly(path, public)
+    if hint is not None:  # never more than the teacher allows
+        record = replace(record, hint=min(hint, record.hint))
     lines, [result] = (
         [f"{record.title}: {count_of(len(record.submissions[0].checks), 'public check')}"],
         record.submissions,
     )
     for check, test in zip(result.checks, feedback(record, result, "points"), strict=True):
-        quoted = [check.line] if check.line and record.hint >= 1 else []
+        quoted = [check.line] if check.line and record.hint >= 3 else []
         about = "\n    ".join([*test["output"].splitlines(), *quoted])
         lines.append(
             f"{'right' if check.points == check.max_points else 'wrong'}  {test['name']}\n    {about}".rstrip()
@@ -108,11 +114,12 @@ def _check_publicly(path: Path, public: Path) -> Result:
     return Result(to_json(record), lines, 0 if right == len(result.checks) else 1)
 
 
-def _check_script(path: Path, loss: str | None, seconds: int | None) -> Result:
+def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int | None) -> Result:
     from deltarule.checking.check_any import check as check_any
+    from deltarule.checking.report import MAX_HINT
 
     with show_elapsed_time(f"{path.name} runs and is checked"):
-        report = check_any(path, loss=loss, seconds=seconds)
+        report = check_any(path, hint=MAX_HINT if hint is None else hint, loss=loss, seconds=seconds)
     return _result(report)
 
 
@@ -134,23 +141,21 @@ def _check_study(
         return check_problem(problem)
 
 
-def _check_user_code(name: str, hint: str, like: str | None) -> "CodeReport":
+def _check_user_code(name: str, hint: int | None, like: str | None) -> "CodeReport":
     from deltarule.checking.check import check_gradient
     from deltarule.checking.check_file import modules_beside
-    from deltarule.checking.report import validate_hint
 
-    validate_hint(hint)
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)
     remark([f"Running the code in {module}, to check {attribute}."])
     with redirect_stdout(sys.stderr), modules_beside(Path.cwd()):  # what the code prints is not part of the report
         loss, gradient, params = _call_for_three(module, attribute, "loss, gradient (or None) and params")
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {} if hint is None else {"hint": hint}
         if network_function is not None:
             network, x, y = _call_for_three(*network_function, "network, x and y")
-            options = {"like": network, "x": x, "y": y}
+            options |= {"like": network, "x": x, "y": y}
         with show_elapsed_time("the gradient is checked"):
-            return check_gradient(loss, gradient, params, hint=hint, **options)
+            return check_gradient(loss, gradient, params, **options)
 
 
 def _split_function_name(option: str, name: str) -> tuple[str, str]:

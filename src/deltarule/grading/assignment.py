@@ -48,7 +48,7 @@ class AssignmentSection(Section):
     memory_limit_mb: Positive = Field(2048.0, description="a number of megabytes above 0")
     hidden: bool = Field(False, description="true draws other data for each submission, from the solution's seed")
     forbid: list[str] = Field([], description="modules that cannot be imported, as torch, jax, autograd, deltarule")
-    hint: int = Field(2, ge=0, le=3, description="0 nothing, 1 which array, 2 which mistake, 3 the fix")
+    hint: int = Field(2, ge=0, le=4, description="0 nothing, 1 which array, 2 which mistake, 3 its line, 4 the fix")
     visibility: Visibility = Field("visible", description="visible, hidden, after_due_date or after_published")
     late_percent: Points = Field(0.0, description="percent of all points that each begun day costs, from 0 up")
     numeric: Literal["note", "forbid"] = Field("note", description="note or forbid, of derivatives by differences")

@@ -124,9 +124,11 @@ def feedback(record: GradeRecord, result: SubmissionResult, points: str) -> list
     tests = []
     for check in result.checks:
         lines = [check.message] if record.hint >= 1 else []
-        for mistake in check.mistakes if record.hint >= 2 else ():
-            lines.append(f"likely mistake: {mistake.sentence}")
-            lines += [f"fix: {mistake.fix}"] if record.hint >= 3 and mistake.fix else []
+        for mistake, line in zip_longest(check.mistakes if record.hint >= 2 else (), check.lines, fillvalue=""):
+            if isinstance(mistake, Mistake):
+                lines.append(f"likely mistake: {mistake.sentence}")
+                lines += [str(line)] if record.hint >= 3 and line else []
+                lines += [f"fix: {mistake.fix}"] if record.hint >= 4 and mistake.fix else []
         scores = {"name": check.name, points: check.points, f"max_{points}": check.max_points}
         tests.append(scores | {"output": "\n".join(lines)})
     return tests

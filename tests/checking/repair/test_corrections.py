@@ -154,9 +154,14 @@ def test_no_edit_of_the_backward_pass_is_offered_where_the_forward_pass_is_wrong
     assert "the forward pass is what is wrong" in correction.proof
 
 
-def test_hints_below_fix_hide_the_correction(tmp_path: Path) -> None:
-    source = RECURRENT.replace("backward=net.backward)", 'backward=net.backward, hint="kind")')
-    assert check_program(tmp_path, source).correction is None
+@pytest.mark.parametrize("hint", [2, 3])
+def test_hints_below_4_hide_the_correction(tmp_path: Path, hint: int) -> None:
+    source = RECURRENT.replace("backward=net.backward)", f"backward=net.backward, hint={hint})")
+    report = check_program(tmp_path, source)
+    assert [one.code for one in report.diagnosis] == ["weights_not_transposed"]
+    assert "temp" not in str(report).replace("d_h = self.Whh @ temp", "" if hint == 3 else "temp")
+    assert (report.correction is not None) == (hint == 3)
+    assert report.correction is None or report.correction.line == 24
 
 
 def test_program_is_as_it_was_after_the_search(tmp_path: Path) -> None:

@@ -315,6 +315,16 @@ def test_python_and_a_cell_show_the_same(tmp_path):
         check(str(tmp_path / "none.py"))
 
 
+def test_students_read_what_the_hint_allows(deltarule, tmp_path):
+    path = script(tmp_path, BIAS.replace("d.sum(0)", "d.sum()"))
+    report, told = check(str(path)), ["b wrong; w right", "moves by one number", "line 12", "axis=0"]
+    for hint in range(5):
+        text = " ".join(report.limited(hint).text().split())
+        assert "WRONG" in text and [one for one in told if one in text] == told[:hint], text
+    status, out, _ = deltarule("check", str(path), "--hint", "1")
+    assert status == 1 and out.splitlines()[:2] == report.limited(1).text().splitlines()[:2]
+
+
 def test_a_script_that_never_ends_is_ended(tmp_path):
     text = "import itertools\nw = 0.5\nfor step in itertools.count():\n    w = w - 0.1 * w\n    while True: pass\n"
     with pytest.raises(RunFailed, match="not checked within 1 seconds|ended early"):

@@ -1,14 +1,15 @@
 """The report of a script that was checked, as a record and as text."""
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deltarule.checking.catalog import KINDS
 from deltarule.checking.corrections import Correction
-from deltarule.checking.report import report_as_html
+from deltarule.checking.report import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, line_alone, report_as_html
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.source import read_source
@@ -33,6 +34,7 @@ class ScriptReport:
     question   what has to be known before more can be said
     candidates numbers of the script of which one may be the loss
     correction the line to change, and a correction that was tried; or None
+    hint       how much is reported, from 0 to 4
     """
 
     script: str
@@ -49,10 +51,26 @@ class ScriptReport:
     question: str = ""
     candidates: tuple[str, ...] = ()
     correction: Correction | None = None
+    hint: int = MAX_HINT
 
     @property
     def ok(self) -> bool:
         return self.verdict == "right"
+
+    def limited(self, hint: int) -> "ScriptReport":
+        """A copy without what a hint hides from a student."""
+        if hint == MAX_HINT or not self.wrong:
+            return replace(self, hint=hint)
+        report = replace(self, hint=hint, correction=line_alone(self.correction, hint))
+        if hint == HINT_OF_KIND and self.correction and self.correction.kind:
+            report = replace(report, notes=(KINDS[self.correction.kind].meaning, *self.notes))
+        if hint < HINT_OF_LINE:
+            remarks = {name: re.sub(r"\(line \d+\) ", "", remark) for name, remark in self.wrong.items()}
+            hidden = dict.fromkeys(self.wrong, "")
+            report = replace(report, wrong=remarks if hint == HINT_OF_KIND else hidden)
+        if hint < HINT_OF_ARRAYS:
+            report = replace(report, wrong={}, right={}, doubtful=(), loop="", loss="", rate="", reach="", notes=())
+        return report
 
     def raise_if_wrong(self) -> None:
         """Raise `RunFailed`, with the report, unless all is right: for use in tests."""
