@@ -14,6 +14,7 @@ from deltarule.maths.initializers import Initializer
 from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
 from deltarule.problem import registry
 from deltarule.problem.registry import Named
+from deltarule.problem.settings import NetworkSection
 
 
 @dataclass(frozen=True, init=False)
@@ -64,13 +65,13 @@ class Network:
     def __init__(
         self,
         sizes: Sequence[int] | NDArray[np.integer[Any]],
-        activation: Named | Activation | Sequence[Named | Activation] = "relu",
-        output: Named | Activation = "identity",
+        activation: Named | Activation | Sequence[Named | Activation] = NetworkSection.activation,
+        output: Named | Activation = NetworkSection.output,
         *,
-        bias: bool = True,
-        batch_norm: bool = False,
-        scaling_layer: bool = False,
-        initializer: Named | Initializer | Sequence[Named | Initializer] = "glorot_uniform",
+        bias: bool = NetworkSection.bias,
+        batch_norm: bool = NetworkSection.batch_norm,
+        scaling_layer: bool = NetworkSection.scaling_layer,
+        initializer: Named | Initializer | Sequence[Named | Initializer] = NetworkSection.initializer,
     ) -> None:
         checked, bias, batch_norm = _check_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
         hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
