@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
-from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.tabular import candidate_search
 from deltarule.estimators.tabular.table_network import FIRST_LAYER_FACTOR, TableNetworkClassifier, TableNetworkRegressor
 
@@ -21,7 +21,7 @@ DEEP = {"hidden_layer_sizes": (80, 80), "random_state": 0, "batch_size": 200, "a
 def planned(x: np.ndarray, **settings: Any) -> Any:
     """The plan of a training."""
     model = TableNetworkRegressor(**DEEP, **settings)
-    return plan_epochs(model, *prepare_rows(model, x, Y, None))
+    return Fit(model, x, Y).plan()
 
 
 def test_networks_without_two_hidden_layers_are_ordinary_ones() -> None:
@@ -62,7 +62,7 @@ def test_a_deep_classifier_learns_smoothed_labels() -> None:
     """A tenth of each label is spread over the classes, as RealMLP does."""
     for y, kept in ((Y > 0, 0.95), (np.digitize(Y, [-1, 1]), 0.9 + 0.1 / 3)):
         model = TableNetworkClassifier(**DEEP)
-        problem = plan_epochs(model, *prepare_rows(model, X, y, None)).problem
+        problem = Fit(model, X, y).plan().problem
         np.testing.assert_allclose(problem.y.max(axis=1)[y > 0], kept, rtol=1e-6)
         assert problem.dtype == problem.y.dtype == np.float32
 
