@@ -88,7 +88,7 @@ def python() -> str:
 
 def _members(kind: type) -> Iterator[str]:
     """What a class of ours can do, and its fields."""
-    if dataclasses.is_dataclass(kind):
+    if "__dataclass_fields__" in vars(kind):  # of an estimator they are its parameters, in the line above
         yield f"fields: {', '.join(field.name for field in dataclasses.fields(kind))}"
     for name, function in functions_of(kind):
         is_property = isinstance(inspect.getattr_static(kind, name), property | cached_property)
