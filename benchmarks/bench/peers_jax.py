@@ -99,14 +99,14 @@ def _train(problem: Problem, n: int, parameters: Any, x: Any, y: Any, row_indice
 def _objective(problem: Problem) -> Callable[..., Any]:
     """The objective of one network in JAX, a function of the parameters and a batch."""
     jax = _jax()
-    strength, layers = penalty_strength(problem), problem.network.layers
+    strength, activations = penalty_strength(problem), problem.network.activations
 
     def objective(parameters: Any, x: Any, y: Any) -> Any:
         """The mean loss of a batch plus the penalty, a number."""
-        for layer in layers:
-            x = x @ parameters[f"W{layer.number}"] + parameters[f"b{layer.number}"]
-            if layer is not layers[-1]:
-                x = jax.nn.sigmoid(x) if layer.activation.name == "sigmoid" else jax.nn.relu(x)
+        for n, activation in activations.items():
+            x = x @ parameters[f"W{n}"] + parameters[f"b{n}"]
+            if n != problem.network.depth:
+                x = jax.nn.sigmoid(x) if activation.name == "sigmoid" else jax.nn.relu(x)
         if problem.loss.name == "cross_entropy":
             J = -(y * jax.nn.log_softmax(x)).sum(-1).mean()
         elif problem.loss.name == "binary_cross_entropy":
@@ -114,7 +114,7 @@ def _objective(problem: Problem) -> Callable[..., Any]:
         else:
             J = ((jax.nn.sigmoid(x) - y) ** 2).sum(-1).mean()
         if strength:
-            J += strength / 2 * sum((parameters[f"W{layer.number}"] ** 2).sum() for layer in layers)
+            J += strength / 2 * sum((parameters[f"W{n}"] ** 2).sum() for n in activations)
         return J
 
     return objective

@@ -25,10 +25,10 @@ def classifier(problem: Problem) -> Contender:
         raise LeftOut("no squared error behind a sigmoid")
     members = min(ONE_BY_ONE, problem.members)
     start = initial_state(problem).theta[:members]
-    hidden = problem.network.layers[:-1]
+    activation = problem.network.activations[1].name
     model = MLPClassifier(
-        [layer.units for layer in hidden],
-        activation={"sigmoid": "logistic", "relu": "relu"}[hidden[0].activation.name],
+        problem.network.sizes[1:-1],
+        activation={"sigmoid": "logistic", "relu": "relu"}[activation],
         solver="adam" if problem.optimizer.name == "adam" else "sgd",
         alpha=penalty_strength(problem) * problem.batch_rows(0),
         batch_size=problem.batch_rows(0),

@@ -54,10 +54,10 @@ def vmap_population(problem: Problem) -> Contender:
 
     def objective(parameters: dict[str, Any], x: Any, y: Any) -> Any:
         """The mean loss of one network on a batch, without penalty."""
-        for layer in problem.network.layers:
-            x = x @ parameters[f"W{layer.number}"] + parameters[f"b{layer.number}"]
-            if layer is not problem.network.layers[-1]:
-                x = torch.sigmoid(x) if layer.activation.name == "sigmoid" else torch.relu(x)
+        for n, activation in problem.network.activations.items():
+            x = x @ parameters[f"W{n}"] + parameters[f"b{n}"]
+            if n != problem.network.depth:
+                x = torch.sigmoid(x) if activation.name == "sigmoid" else torch.relu(x)
         return loss(x, y)
 
     gradient = torch.func.vmap(torch.func.grad_and_value(objective), in_dims=(0, None, None))

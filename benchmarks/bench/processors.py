@@ -93,9 +93,9 @@ def _contenders(problem: Problem) -> dict[str, Callable[[int], object]]:
 
 def _products(problem: Problem, threads: int) -> Callable[[int], None]:
     """Return a function that makes NumPy's products of n updates, into arrays that exist already."""
-    layers, rows = problem.network.layers, problem.batch_rows(0)
+    rows = problem.batch_rows(0)
     parameters = views(initial_state(problem).theta[0], problem.network.entries)
-    weights = [np.ascontiguousarray(parameters[f"W{layer.number}"]) for layer in layers]
+    weights = [np.ascontiguousarray(parameters[f"W{n}"]) for n in problem.network.activations]
     inputs, outputs = ([np.ones((rows, W.shape[axis]), W.dtype) for W in weights] for axis in (0, 1))
     gradients, back = [np.empty_like(W) for W in weights], [np.empty_like(x) for x in inputs]
 

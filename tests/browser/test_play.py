@@ -206,7 +206,7 @@ def test_settings_change_the_training(played):
     set_number(page, "optimizer.schedule.every", 7)
     wait_until(page, lambda: session.workbench.moment.problem.schedule_numbers.get("every", np.zeros(1))[0] == 7)
     control(page, "network.activation").select_option("relu")
-    wait_until(page, lambda: session.workbench.moment.problem.network.layers[0].activation.name == "relu")
+    wait_until(page, lambda: session.workbench.moment.problem.network.activations[1].name == "relu")
     control(page, "network.batch_norm").check()
     wait_until(page, lambda: configuration().network.batch_norm)
     control(page, "loss.penalty").select_option("l2")

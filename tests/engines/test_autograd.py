@@ -303,8 +303,8 @@ def test_nothing_of_our_derivatives_or_formulas_is_in_it(module: str) -> None:
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     allowed = {
         "deltarule.maths.activations.Activation",  # a type
-        "deltarule.maths.network.BATCH_NORM_EPSILON",
-        "deltarule.maths.network.BATCH_NORM_MOMENTUM",
+        "deltarule.maths.layers.BATCH_NORM_EPSILON",
+        "deltarule.maths.layers.BATCH_NORM_MOMENTUM",
         "deltarule.maths.network.Entry",
     }
     assert {name for name in imported if name.startswith("deltarule.maths")} <= allowed

@@ -519,13 +519,15 @@ def test_outputs_are_those_of_evaluation(arguments: dict[str, Any], shared: bool
             value = x if shared else x[k]
             for layer in network.layers:
                 n = layer.number
-                value = value * parameters[f"scale{n}"][k] if layer.scaling else value
-                value = value @ parameters[f"W{n}"][k] + (parameters[f"b{n}"][k] if layer.bias else 0.0)
-                if layer.batch_norm:
+                if layer.symbol == "s":
+                    value = value * parameters[f"scale{n}"][k]
+                elif layer.symbol == "z":
+                    value = value @ parameters[f"W{n}"][k] + (parameters[f"b{n}"][k] if network.has_biases else 0.0)
+                elif layer.symbol == "n":
                     value = (value - buffers[f"mean{n}"][k]) / np.sqrt(buffers[f"variance{n}"][k] + 1e-5)
                     value = value * parameters[f"gamma{n}"][k] + parameters[f"beta{n}"][k]
-                if layer.number < len(network.layers):
-                    value = layer.activation.forward(value)[0]
+                elif layer.symbol == "a":
+                    value = layer.formula.forward(value)[0]  # type: ignore[union-attr]
             assert z[k] == pytest.approx(value, rel=1e-7, abs=1e-7, nan_ok=True)
             assert same_bits(a[k], network.output.forward(z[k])[0])
 
@@ -566,8 +568,8 @@ def test_dropout_masks_are_drawn_anew_in_every_update_for_every_row() -> None:
     problem = create_problem(Network([2, 50, 1]), np.ones((20, 2)), np.ones(20), dropout=0.5, batch_size=5)
     state, seen = initial_state(problem), set()
     for step in range(8):
-        keep, rate = reference.dropout_masks(problem, state, batch(problem, state.members, step))
-        assert keep is not None and rate is not None and rate[1].ravel().tolist() == [0.5]
-        seen |= {row.tobytes() for row in keep[1][0]}
+        masks = reference.dropout_masks(problem, state, batch(problem, state.members, step))
+        assert masks["dropout1"].ravel().tolist() == [0.5]
+        seen |= {row.tobytes() for row in masks["keep1"][0]}
         state = replace(state, step=step + 1)
     assert len(seen) == 8 * 5

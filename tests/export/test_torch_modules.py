@@ -50,7 +50,7 @@ def test_activations_and_their_slopes_are_the_same_in_pytorch(hidden, dtype, rou
     given = torch.tensor(z, requires_grad=True)
     theirs = getattr(to_torch(run), "a1", torch.nn.Identity())(given)
     theirs.sum().backward()
-    ours, backward = run.problem.network.layers[0].activation.forward(z)
+    ours, backward = run.problem.network.activations[1].forward(z)
     np.testing.assert_allclose(theirs.detach().numpy(), ours, rtol=rounding, atol=rounding)
     np.testing.assert_allclose(given.grad.numpy(), backward(np.ones_like(z)), rtol=rounding, atol=rounding)
 
@@ -67,7 +67,7 @@ def test_every_kind_of_layer_is_exported(given):
         theirs = module(torch.tensor(x.astype(run.problem.dtype))).numpy()
     assert np.abs(theirs - run.outputs(x)[1]).max() < (1e-6 if "dtype" in given else 1e-12)
     names = [type(one).__name__ for one in module]
-    assert names.count("BatchNorm1d") == sum(layer.batch_norm for layer in run.problem.network.layers)
+    assert names.count("BatchNorm1d") == sum(layer.symbol == "n" for layer in run.problem.network.layers)
     assert names.count("Dropout") == (2 if "dropout" in given else 0)
 
 

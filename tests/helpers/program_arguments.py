@@ -20,7 +20,6 @@ def arguments_of(problem: Problem, state: State, rows: Batch) -> dict[str, Any]:
     """The arguments of `record_update` for the update of a state on a batch."""
     members, step = state.members, state.step
     epoch = step // problem.epoch_steps[members]
-    keep, rate = dropout_masks(problem, state, rows)
     column = {name: value[members, None] for name, value in problem.numbers.items()}
     column |= {f"schedule_{name}": value[members, None] for name, value in problem.schedule_numbers.items()}
     return {
@@ -28,8 +27,7 @@ def arguments_of(problem: Problem, state: State, rows: Batch) -> dict[str, Any]:
         **state.slots,
         "buffers": state.buffers,
         **{"x": rows.x, "y": rows.y, "w": rows.w},
-        **{f"keep{n}": mask for n, mask in (keep or {}).items()},
-        **{f"dropout{n}": rates for n, rates in (rate or {}).items()},
+        **dropout_masks(problem, state, rows),
         "strength": problem.strength[members, None],
         "penalized": problem.penalized,
         **column,

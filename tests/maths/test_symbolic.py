@@ -11,9 +11,17 @@ import pytest
 import sympy as sp
 
 from deltarule.maths.activations import ACTIVATIONS, SOFTMAX, TANH, Activation
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling
+from deltarule.maths.layers import (
+    BATCH_NORM_EPSILON,
+    DENSE,
+    batch_norm,
+    batch_norm_evaluation,
+    dense,
+    dropout,
+    scaling,
+)
 from deltarule.maths.losses import LOSSES
-from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, backward, forward
+from deltarule.maths.network import PlacedLayer, backward, forward
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import PENALTIES
 
@@ -294,7 +302,7 @@ def test_batch_norm_in_evaluation() -> None:
 @pytest.mark.slow
 def test_a_whole_network() -> None:
     """Two layers, tanh, cross-entropy behind a sigmoid, two weighted samples: the chain rule from the loss to W1."""
-    layers = [Layer(1, 2, 2, TANH), Layer(2, 2, 1, ACTIVATIONS["sigmoid"])]
+    layers = [PlacedLayer(DENSE, 1, 2, 2), PlacedLayer(TANH, 1, 2, 2), PlacedLayer(DENSE, 2, 2, 1)]
     random = np.random.default_rng(0)
     parameters = {
         name: symbols(name, random.normal(size=shape))

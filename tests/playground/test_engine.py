@@ -54,13 +54,12 @@ def described(problem):
     weights = None if problem.weights is None else np.atleast_2d(problem.weights)[0, rows].tolist()
     numbers = {name: value.tolist() for name, value in problem.numbers.items()}
     schedule = {name: value.tolist() for name, value in problem.schedule_numbers.items()}
-    first = network.layers[0]
     return {
         "sizes": network.sizes,
-        "activations": [{"name": one.activation.name, **one.activation.parameters} for one in network.layers],
-        "bias": first.bias,
-        "batch_norm": first.batch_norm,
-        "scaling": first.scaling,
+        "activations": [{"name": one.name, **one.parameters} for one in network.activations.values()],
+        "bias": network.has_biases,
+        "batch_norm": bool(network.buffers),
+        "scaling": network.has("scaling"),
         "initializer": {"name": network.initializers[0].name, "biases": network.initializers[0].biases}
         | dict(network.initializers[0].parameters),
         "loss": {"name": problem.loss.name, **problem.loss.parameters},
@@ -122,9 +121,10 @@ def check(page_engine, problem, updates):
         return
     rows = batch(problem, state.members, updates)
     np.testing.assert_array_equal(answer["positions"], rows.positions.ravel())
-    for layer, mask in (dropout_masks(problem, state, rows)[0] or {}).items():
-        if problem.dropout[0, layer - 1]:
-            np.testing.assert_array_equal(answer["masks"][layer - 1], mask.ravel())
+    masks = dropout_masks(problem, state, rows)
+    for index, rate in enumerate(problem.dropout[0]):
+        if rate:
+            np.testing.assert_array_equal(answer["masks"][index], masks[f"keep{index + 1}"].ravel())
     with np.errstate(all="ignore"):
         expected = objective_and_gradient(problem, state, rows)
         gradient = np.array([[float(one) for one in answer["gradient"]]])

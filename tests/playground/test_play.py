@@ -25,7 +25,7 @@ def test_table_target(tmp_path, target, output):
         file.write_text("\n".join(["weight,length", *(row.rpartition(",")[0] for row in rows)]), encoding="utf-8")
     session = open_session(file, target)
     network = session.workbench.moment.problem.network
-    assert network.layers[-1].activation.name == output and network.inputs == (2 if target == "kind" else 1)
+    assert network.output.name == output and network.inputs == (2 if target == "kind" else 1)
     session.close()
 
 

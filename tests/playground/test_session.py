@@ -130,14 +130,14 @@ def test_formula(session):
     wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
     answer = session.command("formula", wrong)
     assert answer["text"].startswith("Wrong at 25 of 25 points") and "has the wrong sign" in answer["text"]
-    assert session.workbench.moment.problem.network.layers[0].activation.name == "yours"
+    assert session.workbench.moment.problem.network.activations[1].name == "yours"
     session.command("formula", {"kind": "activation", "function": None})
-    assert session.workbench.moment.problem.network.layers[0].activation.name == "tanh"
+    assert session.workbench.moment.problem.network.activations[1].name == "tanh"
 
 
 def test_typed_formula_survives_a_grid_and_no_other_story(session):
     def is_typed():
-        return session.workbench.moment.problem.network.layers[0].activation.name == "yours"
+        return session.workbench.moment.problem.network.activations[1].name == "yours"
 
     session.command("formula", {"kind": "activation", "function": "z", "derivative": "1"})
     session.command("change", {"settings": {"grid": {"optimizer.learning_rate": [0.1, 0.2]}}})

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from deltarule.problem.network import Network
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=5), st.booleans(), st.booleans())
 def test_layers_follow_the_sizes(sizes: list[int], bias: bool, batch_norm: bool) -> None:
     network = Network(sizes, "tanh", "softmax", bias=bias, batch_norm=batch_norm)
-    assert [(layer.inputs, layer.units) for layer in network.layers] == list(zip(sizes, sizes[1:], strict=False))
+    dense = [(layer.inputs, layer.units) for layer in network.layers if layer.symbol == "z"]
+    assert dense == list(zip(sizes, sizes[1:], strict=False))
     assert (network.inputs, network.outputs) == (sizes[0], sizes[-1])
-    assert [layer.activation.name for layer in network.layers] == ["tanh"] * (len(sizes) - 2) + ["softmax"]
-    assert all(layer.bias == bias for layer in network.layers)
-    assert [layer.batch_norm for layer in network.layers] == [batch_norm] * (len(sizes) - 2) + [False]
+    assert [one.name for one in network.activations.values()] == ["tanh"] * (len(sizes) - 2) + ["softmax"]
+    hidden = ["z", "n", "a", "d"] if batch_norm else ["z", "a", "d"]
+    assert [layer.symbol for layer in network.layers] == hidden * (len(sizes) - 2) + ["z"]
+    assert network.has_biases == bias and network.depth == len(sizes) - 1
     weights = sum(D * H for D, H in zip(sizes, sizes[1:], strict=False))
     normalized = sum(sizes[1:-1]) * batch_norm
     assert network.parameters == weights + bias * sum(sizes[1:]) + 2 * normalized
@@ -26,8 +29,8 @@ def test_layers_follow_the_sizes(sizes: list[int], bias: bool, batch_norm: bool)
 
 def test_a_list_gives_every_hidden_layer_its_activation() -> None:
     network = Network([2, 3, 4, 1], ["relu", {"name": "leaky_relu", "slope": 0.5}], ACTIVATIONS["sigmoid"])
-    assert [layer.activation.name for layer in network.layers] == ["relu", "leaky_relu", "sigmoid"]
-    assert network.layers[1].activation.parameters["slope"] == 0.5
+    assert [one.name for one in network.activations.values()] == ["relu", "leaky_relu", "sigmoid"]
+    assert network.activations[2].parameters["slope"] == 0.5
     assert network.output is ACTIVATIONS["sigmoid"]
 
 
@@ -36,6 +39,46 @@ def test_equal_descriptions_are_equal_networks() -> None:
     assert Network([2, 3, 1]) != Network([2, 3, 1], "tanh")
     one, same = (Network([2, 3, 1], {"name": "leaky_relu", "slope": 0.2}) for _ in range(2))
     assert len({one, same, Network([2, 3, 1], "relu")}) == 2
+
+
+def test_a_list_of_layers_that_spells_out_the_short_form_is_that_network() -> None:
+    short = Network([2, 3, 1], "tanh", batch_norm=True, scaling_layer=True)
+    spelled = Network([2, "scaling", 3, "batch_norm", "tanh", "dropout", 1])
+    assert spelled.layers == short.layers and spelled.entries == short.entries
+
+
+def test_layers_that_share_parameters_or_values_have_no_entries_of_their_own() -> None:
+    skip, tied = {"name": "residual", "skip": "a1"}, {"name": "tied", "W": "W1"}
+    network = Network([5, 4, "relu", "layer_norm", {"name": "glu", "units": 4}, skip, tied])
+    assert [layer.name for layer in network.layers] == ["z1", "a1", "n1", "z2", "r2", "z3"]
+    assert [entry.name for entry in network.entries] == "W1 b1 gamma1 beta1 W2 b2 V2 c2 b3".split()
+    assert network.sizes == (5, 4, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("layers", "sentence"),
+    [
+        ([2, "layer_nrm", 1], "there is no layer or activation 'layer_nrm'; there are: dense, scaling"),
+        ([2, 3, "relu"], "the list of layers ends with relu; end with a number of units, and give output='relu'"),
+        ([2, "relu", {"name": "residual", "skip": "x"}], "no layer of the network has parameters"),
+        ([2, 3, {"name": "glu"}], 'the layer \'glu\' (z2) has units of its own; say how many: {"name": "glu"'),
+        ([2, 3, {"name": "layer_norm", "units": 3}], "the layer 'layer_norm' (n1) has as many units as inputs"),
+        ([2, 3, {"name": "layer_norm", "eps": 1}], "the layer 'layer_norm' has no parameter 'eps'"),
+        ([2, 3, "residual"], "(r1) takes skip from a layer before it, and is given None; give one of x, z1"),
+        ([2, 3, {"name": "residual", "skip": "x"}], "adds 2 units of x to 3; name a layer of as many units"),
+        ([2, 3, 4, {"name": "tied", "W": "W1"}], "has 4 inputs, for which W1 has the wrong shape; name another"),
+        ([2, 3, {"name": "tied", "W": "W9"}], "takes W from a layer before it, and is given 'W9'"),
+        ([2, 3.5, "relu", 1], "a layer has size 3.5"),
+    ],
+)
+def test_layers_that_do_not_fit_get_a_sentence(layers: list[Any], sentence: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(sentence)):
+        Network(layers)
+
+
+def test_a_list_of_layers_takes_no_options_that_it_says_itself() -> None:
+    with pytest.raises(BadInput, match="names its activations, norms and scaling itself"):
+        Network([2, 3, "relu", 1], batch_norm=True)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_every_kind_of_layer_has_its_edge(network, given, told):
     svg = drawn(explained(network, **given))
     assert any(told in text for _, text in texts(svg))
     biases = [text for kind, text in texts(svg) if kind == "name" and text.startswith("b₁")]
-    assert bool(biases) == network.layers[0].bias
+    assert bool(biases) == network.has_biases
 
 
 def test_nothing_is_drawn_outside_and_no_two_nodes_overlap():

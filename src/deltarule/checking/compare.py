@@ -119,7 +119,7 @@ def _with_standard_names(mine: Mapping[str, Any], network: Network) -> dict[str,
         raise BadInput("mine holds no values; give a dictionary such as {'z1': z1, 'a1': a1, 'dW1': dW1}")
     values: dict[str, Floats] = {}
     for key, value in mine.items():
-        name = _standard_name(str(key), len(network.layers))
+        name = _standard_name(str(key), network.depth)
         if name in values:
             raise BadInput(f"mine has {name} twice, the second time as {key}; give one of them")
         array = to_finite_array(value, str(key))
@@ -272,7 +272,7 @@ def _correct_values(
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten_parameters({name: array[None] for name, array in ours.items()}, network.entries)
     trace = explain_update(problem, initial_state(problem, theta))
-    samples, last = float(trace["N"]), len(network.layers)
+    samples, last = float(trace["N"]), network.depth
     scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
     gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
     penalized = [f"d{entry.name}" for entry in network.entries if problem.penalized[entry.start]]

@@ -122,7 +122,7 @@ def code_of_problem(problem: Problem, state: State) -> Code:
     """The objective of one member and its hand-derived gradient as code to check."""
     network = problem.network
     start = _split(network, state.theta[0])
-    units = sum(layer.inputs + layer.units for layer in network.layers)
+    units = sum(network.sizes[:-1]) + sum(network.sizes[1:])
     numbers = network.parameters + problem.batch_rows(int(state.members[0])) * units
 
     def moved(points: Sequence[Values]) -> tuple[State, Batch]:
@@ -202,7 +202,12 @@ def _check_by_pytorch(
     found = np.concatenate([one.ravel() for one in checked])
     is_excused = np.zeros(len(found), bool)
     # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
-    formulas = [problem.loss, problem.penalty, *(layer.activation for layer in problem.network.layers)]
+    formulas = [
+        problem.loss,
+        problem.penalty,
+        *(placed.formula for placed in problem.network.layers),
+        problem.network.output,
+    ]
     if problem.network.buffers or not all(one is None or is_built_in(one) for one in formulas):
         is_at_kink = np.array([place in kinks for place in zip(array.tolist(), entry.tolist(), strict=True)])
         is_excused = is_at_kink & (np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * magnitude)

@@ -107,15 +107,15 @@ def _object_tables(population: "Population", run: "Run") -> Shown:
     from deltarule.reports.summaries import object_convergence
 
     dataset, activations = population.dataset, run.activations(population.dataset.train.x)
-    outputs = activations[f"a{len(run.problem.network.layers)}"][0]
-    if outputs.shape[-1] != len(dataset.classes) or len(run.problem.network.layers) != 2:
+    outputs = activations[f"a{run.problem.network.depth}"][0]
+    if outputs.shape[-1] != len(dataset.classes) or run.problem.network.depth != 2:
         return
     y = dataset.encode(dataset.train, outputs.shape[-1])
     steps, end = np.array(run.history.steps), int(run.steps[0])
     is_before_end = steps < end  # later evaluations are of members that trained longer
     correct = (np.concatenate([run.history.take(0).series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
     names = row_names([dataset.classes[label] for label in dataset.train.answers])
-    hidden = run.problem.network.layers[0].activation
+    hidden = run.problem.network.activations[1]
     yield object_convergence([*steps[is_before_end].tolist(), end], correct, names)
     yield "Right from the update on which it is above 0.5 at every look until the end."
     if max(activations["a1"].shape[-1], outputs.shape[-1]) <= MAX_COLUMNS:

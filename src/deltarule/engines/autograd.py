@@ -17,7 +17,8 @@ from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
 from deltarule.engines.reference import dropout_masks
 from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Entry
+from deltarule.maths.layers import BATCH_NORM_MOMENTUM
+from deltarule.maths.network import Entry
 from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import is_built_in
@@ -28,13 +29,12 @@ Tensor = Any
 
 
 class Rows(NamedTuple):
-    """A batch as tensors: inputs, targets, row weights, dropout masks and rates."""
+    """A batch as tensors: inputs, targets, row weights, dropout masks and rates by name."""
 
     x: Tensor
     y: Tensor
     w: Tensor
-    keep: Mapping[int, Tensor]
-    rate: Mapping[int, Tensor]
+    dropped: Mapping[str, Tensor]
 
 
 class AutogradEngine(Engine):
@@ -68,7 +68,7 @@ class AutogradEngine(Engine):
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
-        logits, _ = self._forward(problem, parameters, Rows(x, None, None, {}, {}), running)
+        logits, _ = self._forward(problem, parameters, Rows(x, None, None, {}), running)
         return _to_numpy(logits), _to_numpy(self._activation(problem.network.output, logits))
 
     def objective_and_gradient(
@@ -111,8 +111,8 @@ class AutogradEngine(Engine):
 
     def _pass(
         self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published_gradient: bool
-    ) -> tuple[Tensor, Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return a batch's objective [K], its gradient [K, P], and batch norm's (μ, σ²)."""
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return a batch's objective [K], its gradient [K, P], and the statistics of layers by name."""
         theta = theta.detach().requires_grad_()
         parameters = self._views(theta, problem.network.entries)
         try:
@@ -121,7 +121,8 @@ class AutogradEngine(Engine):
             # No member's objective depends on another's θ: the gradient of the sum holds that of each member.
             (g,) = self._torch.autograd.grad(J.sum(), theta)
         except Exception as error:  # a custom formula may raise anything when it gets a tensor
-            formulas: list[tuple[str, Any]] = [("activation", layer.activation) for layer in problem.network.layers]
+            formulas: list[tuple[str, Any]] = [("activation", each) for each in problem.network.activations.values()]
+            formulas += [("layer", placed.layer) for placed in problem.network.layers if placed.symbol != "a"]
             formulas += [("loss", problem.loss), ("penalty", problem.penalty)]
             own = dict.fromkeys(f"{kind} '{one.name}'" for kind, one in formulas if one and not is_built_in(one))
             if not own or is_out_of_memory(error):
@@ -130,35 +131,31 @@ class AutogradEngine(Engine):
                 f"PyTorch cannot compute or differentiate your own {' and '.join(own)} ({type(error).__name__}: "
                 f"{one_line(str(error))}); write it with operators that PyTorch has, or use the reference engine"
             ) from None
-        return J.detach(), g, {n: (mean.detach(), variance.detach()) for n, (mean, variance) in statistics.items()}
+        return J.detach(), g, {name: array.detach() for name, array in statistics.items()}
 
     def _forward(
         self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
-    ) -> tuple[Tensor, dict[int, tuple[Tensor, Tensor]]]:
-        """Return logits and batch norm's (μ, σ²), in evaluation mode if given `running`."""
-        value, statistics = rows.x, {}
-        for layer in problem.network.layers:
-            n = layer.number
-            if layer.scaling:
-                value = value * parameters[f"scale{n}"]
-            value = self._torch.matmul(value, parameters[f"W{n}"])
-            if layer.bias:
-                value = value + parameters[f"b{n}"]
-            if layer.batch_norm:
-                if running is None:
-                    share = rows.w / rows.w.sum(-2, keepdim=True)
-                    mean = (share * value).sum(-2, keepdim=True)
-                    variance = (share * (value - mean) ** 2).sum(-2, keepdim=True)
-                    statistics[n] = mean, variance
-                else:
-                    mean, variance = running[f"mean{n}"], running[f"variance{n}"]
-                normalized = (value - mean) * (variance + BATCH_NORM_EPSILON) ** -0.5
-                value = parameters[f"gamma{n}"] * normalized + parameters[f"beta{n}"]
-            if layer is problem.network.layers[-1]:
-                break
-            value = self._activation(layer.activation, value)
-            if n in rows.keep:
-                value = value * rows.keep[n] / (1 - rows.rate[n])
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits and the batch's statistics, in evaluation mode if given `running`."""
+        value, values, statistics = rows.x, {"x": rows.x}, dict[str, Tensor]()
+        given = dict(rows.dropped)
+        if running is None:
+            given["share"] = rows.w / rows.w.sum(-2, keepdim=True)
+        for placed in problem.network.layers:
+            layer, n = placed.layer, placed.number
+            operands = [values[name] if name in values else parameters[name] for name in placed.arrays]
+            taken = [name if name in given else f"{name}{n}" for name in layer.given]
+            if isinstance(placed.formula, Activation):
+                value = self._activation(placed.formula, value)
+            elif running is not None and layer.statistics:
+                moments = [running[name] for name in placed.statistics]
+                value = self._formulas.batch_norm_evaluation(value, *operands, *moments, **layer.parameters)
+            elif all(name in given for name in taken):
+                formula = _witness(self._formulas.LAYERS, layer) or layer.function
+                result = formula(value, *operands, *(given[name] for name in taken), **layer.parameters)
+                value, *of_batch = result if isinstance(result, tuple) else (result,)
+                statistics |= zip(placed.statistics, of_batch, strict=False)
+            values[placed.name] = value
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
@@ -228,15 +225,13 @@ class AutogradEngine(Engine):
         return [moved, *slots]
 
     def _running_statistics(
-        self, problem: Problem, buffers: Tensor, statistics: Mapping[int, tuple[Tensor, Tensor]], w: Tensor
+        self, problem: Problem, buffers: Tensor, statistics: Mapping[str, Tensor], w: Tensor
     ) -> Tensor:
         if not statistics:
             return buffers
         total = w.sum(-2, keepdim=True)
         unbias = total.clamp(min=1) / (total - 1).clamp(min=1)
-        arrays = {}
-        for n, (mean, variance) in statistics.items():
-            arrays[f"mean{n}"], arrays[f"variance{n}"] = mean, variance * unbias
+        arrays = {name: each * unbias if name.startswith("variance") else each for name, each in statistics.items()}
         observed = self._torch.cat([arrays[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
         return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
 
@@ -250,9 +245,8 @@ class AutogradEngine(Engine):
         return Batch(x, y, weights_at(problem, members, rows), positions)
 
     def _rows(self, problem: Problem, state: State, rows: Batch) -> Rows:
-        keep, rate = dropout_masks(problem, state, rows)
-        masks = [{n: self._tensor(mask) for n, mask in (each or {}).items()} for each in (keep, rate)]
-        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), *masks)
+        dropped = {name: self._tensor(array) for name, array in dropout_masks(problem, state, rows).items()}
+        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), dropped)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}

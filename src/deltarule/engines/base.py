@@ -131,7 +131,7 @@ def map_blocks(
 
     The function evaluates `row_count` rows; a member's numbers must not depend on the other members of its block.
     """
-    widths = problem.network.inputs + sum(layer.units for layer in problem.network.layers)
+    widths = sum(problem.network.sizes)
     block_size = max(1, MAX_NUMBERS_PER_PASS // (min(row_count, MAX_ROWS_PER_PASS) * widths))
     blocks = np.array_split(indices, -(-len(indices) // block_size))
     if len(blocks) == 1:

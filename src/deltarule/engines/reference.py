@@ -90,19 +90,19 @@ def objective_and_gradient(problem: Problem, state: State, rows: Batch) -> Pass:
 
 def forward_pass(problem: Problem, state: State, rows: Batch) -> TrainingPass:
     """Run a batch in training mode."""
-    keep, rate = dropout_masks(problem, state, rows)
     penalty = {}
     if problem.penalty is not None:
         penalty["strength"] = problem.strength[state.members, None].astype(problem.dtype)
         penalty["penalized"] = problem.penalized.astype(problem.dtype)
     arrays = state.theta, state.buffers, rows.x, rows.y, rows.w
-    return training_pass(objective_of(problem), *arrays, keep=keep, rate=rate, **penalty)
+    return training_pass(objective_of(problem), *arrays, dropped=dropout_masks(problem, state, rows), **penalty)
 
 
 def objective_of(problem: Problem) -> Objective:
     """Return what training minimizes."""
     network = problem.network
-    return Objective(network.layers, network.entries, network.buffers, problem.loss, problem.reduction, problem.penalty)
+    entries, statistics, loss = network.entries, network.buffers, problem.loss
+    return Objective(network.layers, network.output, entries, statistics, loss, problem.reduction, problem.penalty)
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
@@ -156,18 +156,16 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
     return {name: value.astype(problem.dtype) for name, value in computed.items()}
 
 
-def dropout_masks(
-    problem: Problem, state: State, rows: Batch
-) -> tuple[dict[int, Floats] | None, dict[int, Floats] | None]:
-    """Return the dropout masks [K, B, H] and rates [K, 1, 1] by layer number."""
-    if not problem.drops:
-        return None, None
-    members, keep, rate = state.members, {}, {}
-    for layer, rates in zip(problem.network.layers[:-1], problem.dropout[members].T, strict=True):
-        n = layer.number
-        drawn = random.keep_mask(problem.dropout_seeds[members], n, state.step, rows.positions, layer.units, rates)
-        keep[n], rate[n] = drawn.astype(problem.dtype), rates[:, None, None].astype(problem.dtype)
-    return keep, rate
+def dropout_masks(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
+    """Return the dropout masks keep1 … [K, B, H] and rates dropout1 … [K, 1, 1], if any unit is dropped."""
+    members, masks = state.members, {}
+    if problem.drops:
+        for placed, rates in zip(problem.network.dropouts, problem.dropout[members].T, strict=True):
+            n, seeds = placed.number, problem.dropout_seeds[members]
+            drawn = random.keep_mask(seeds, n, state.step, rows.positions, placed.units, rates)
+            masks[f"keep{n}"] = drawn.astype(problem.dtype)
+            masks[f"dropout{n}"] = rates[:, None, None].astype(problem.dtype)
+    return masks
 
 
 def find_finite(state: State, objective: Floats) -> Floats:
@@ -194,7 +192,7 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
         if not np.isfinite(taped.value).all():
             return taped.layer, taped.name
     if not np.isfinite(result.objective).all():
-        return network.layers[-1].number, "loss"
+        return network.depth, "loss"
     for prefix, vector, entries in (
         ("running ", result.buffers, network.buffers),
         ("gradient of ", result.gradient, network.entries),
@@ -204,4 +202,4 @@ def first_nonfinite(problem: Problem, state: State) -> tuple[int, str]:
         for entry in reversed(entries):
             if not np.isfinite(vector[:, entry.start : entry.stop]).all():
                 return entry.layer, prefix + entry.name
-    return network.layers[-1].number, "update"  # of another engine, whose last bits differ from those of this one
+    return network.depth, "update"  # of another engine, whose last bits differ from those of this one

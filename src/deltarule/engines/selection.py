@@ -78,14 +78,13 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int) -> En
 
 def expected_seconds(name: str, problem: Problem, steps: int) -> float:
     """Estimate the seconds of `steps` updates with an engine, without compilation."""
-    layers = problem.network.layers
     rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
-    units = problem.network.inputs + sum(layer.units for layer in layers)
+    units = sum(problem.network.sizes)
     parameters = problem.network.parameters
-    amounts = len(layers), problem.members * parameters, rows * units, rows * parameters
+    amounts = problem.network.depth, problem.members * parameters, rows * units, rows * parameters
     return float(steps * np.dot(amounts, PRICES[name]))
 
 
 def startup_seconds(problem: Problem) -> float:
     """Return the seconds of compiling that a training counts."""
-    return float(np.polyval(SECONDS_TO_COMPILE, len(problem.network.layers))) / TRAININGS_OF_A_PROGRAM
+    return float(np.polyval(SECONDS_TO_COMPILE, problem.network.depth)) / TRAININGS_OF_A_PROGRAM

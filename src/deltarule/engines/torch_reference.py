@@ -81,6 +81,26 @@ def published_naive_binary_cross_entropy(p: Tensor, y: Tensor, epsilon: float) -
     return differentiated + (naive_binary_cross_entropy(p, y, epsilon) - differentiated).detach()
 
 
+def batch_norm(z: Tensor, gamma: Tensor, beta: Tensor, share: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+    """γ (z − μ) / √(σ² + ε) + β, and μ and σ² of the batch."""
+    mean = (share * z).sum(-2, keepdim=True)
+    variance = (share * (z - mean) ** 2).sum(-2, keepdim=True)
+    return batch_norm_evaluation(z, gamma, beta, mean, variance, epsilon), mean, variance
+
+
+def batch_norm_evaluation(
+    z: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, epsilon: float
+) -> Tensor:
+    """γ (z − μ) / √(σ² + ε) + β."""
+    return gamma * ((z - mean) * (variance + epsilon) ** -0.5) + beta
+
+
+def layer_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
+    """γ (x − μ) / √(σ² + ε) + β, by the moments of each row."""
+    variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)
+    return gamma * ((x - mean) * torch.rsqrt(variance + epsilon)) + beta
+
+
 ACTIVATIONS: Mapping[str, Formula] = {
     "identity": lambda z: z,
     "sigmoid": torch.sigmoid,
@@ -118,6 +138,18 @@ FROM_LOGITS: Mapping[tuple[str, str], Formula] = {
 
 PUBLISHED: Mapping[str, Formula] = {"naive_binary_cross_entropy": published_naive_binary_cross_entropy}
 """Losses that are trained with another gradient than that of their value."""
+
+LAYERS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
+    "dense": lambda x, W, b=0: torch.matmul(x, W) + b,
+    "scaling": lambda x, scale: x * scale,
+    "dropout": lambda a, keep, rate: a * keep / (1 - rate),
+    "batch_norm": batch_norm,
+    "layer_norm": layer_norm,
+    "glu": lambda x, W, b, V, c: functional.glu(torch.cat([x @ W + b, x @ V + c], -1), -1),
+    "tied": lambda x, b, W: x @ W.mT + b,
+    "residual": torch.add,
+}
+"""The values of layers, with statistics of the batch behind them."""
 
 PENALTIES: Mapping[str, Formula] = {
     name + ending: formula

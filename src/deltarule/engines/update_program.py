@@ -37,7 +37,7 @@ def has_custom_formulas(problem: Problem) -> bool:
 
 
 def _finds_custom(problem: Problem) -> bool:
-    formulas: list[Any] = [layer.activation for layer in problem.network.layers]
+    formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
     formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
     return not all(formula is None or is_built_in(formula) for formula in formulas)
 
@@ -55,7 +55,11 @@ def structure_of(problem: Problem, own: frozenset[str] = frozenset()) -> Structu
         schedule=problem.schedule,
         schedule_numbers=tuple(problem.schedule_numbers),
         ranges=tuple(Range(part.start, part.stop, _factors(problem, part)) for part in problem.number_ranges),
-        dropped=tuple(n for n, rates in enumerate(problem.dropout.T, 1) if rates.any()),
+        dropped=tuple(
+            placed.number
+            for placed, rates in zip(problem.network.dropouts, problem.dropout.T, strict=True)
+            if rates.any()
+        ),
         own=own,
         clips=problem.clip_norm is not None,
         has_entry_factors=problem.entry_factors is not None,

@@ -3,6 +3,7 @@
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fitted_network import weights_of_members
+from deltarule.estimators.mlp.weights import weights_of_members
 from deltarule.estimators.tabular.calibration import calibrate_arrays
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, views, without_scaling
+from deltarule.maths.layers import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, LAYER_NORM_EPSILON
+from deltarule.maths.network import PlacedLayer, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
@@ -89,22 +91,13 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         network, arrays, dropout = member_parts(trained, member)
     modules = torch.nn.Sequential()
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
-    for index, layer in enumerate(layers):
-        n = layer.number
-        own = {name: arrays[f"{name}{n}"] for name in (*TENSORS_OF_BATCH_NORM, "W", "b") if f"{name}{n}" in arrays}
-        linear = torch.nn.Linear(layer.inputs, layer.units, bias=layer.bias, dtype=_tensor(own["W"]).dtype)
-        bias = {"bias": _tensor(own["b"][0])} if layer.bias else {}
-        linear.load_state_dict({"weight": _tensor(own["W"].T), **bias})
-        modules.add_module(f"z{n}", linear)
-        if layer.batch_norm:
-            norm = torch.nn.BatchNorm1d(layer.units, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, dtype=linear.weight.dtype)
-            tensors = {theirs: _tensor(own[ours][0]) for ours, theirs in TENSORS_OF_BATCH_NORM.items()}
-            norm.load_state_dict(tensors, strict=False)  # without the count of batches
-            modules.add_module(f"n{n}", norm)
-        if layer.activation.name != "identity":
-            modules.add_module(f"a{n}", _activation_module(layer.activation))
-        if layer is not layers[-1] and dropout[index]:
-            modules.add_module(f"d{n}", torch.nn.Dropout(float(dropout[index])))
+    rates = {placed.number: float(rate) for placed, rate in zip(network.dropouts, dropout, strict=True)}
+    for placed in layers:
+        module = _module(placed, arrays, rates)
+        if module is not None:
+            modules.add_module(placed.name, module)
+    if network.output.name != "identity":
+        modules.add_module(f"a{network.depth}", _activation_module(network.output))
     estimator: Any = getattr(trained, "model_", trained)
     if getattr(estimator, "target_scale_", None) is not None:
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
@@ -120,8 +113,8 @@ def member_parts(model: BaseMLP | BaseTabular, member: int) -> tuple[Network, di
     member = validation.member(member, members, "the model has the members")
     arrays = {name: array[member] for name, array in weights_of_members(estimator).items()}
     if hasattr(model, "calibration_"):
-        arrays = calibrate_arrays(arrays, len(network.layers), model.calibration_)
-    rates = np.broadcast_to(np.asarray(estimator.dropout, float), (members, len(network.layers) - 1))
+        arrays = calibrate_arrays(arrays, network.depth, model.calibration_)
+    rates = np.broadcast_to(np.asarray(estimator.dropout, float), (members, len(network.dropouts)))
     return network, arrays, rates[member]
 
 
@@ -131,16 +124,43 @@ def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats
     All are in float64; a scaling layer is multiplied into the weights that follow it.
     """
     members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    layers, arrays = without_scaling(model._fitted.architecture.network.layers, members)
+    _, arrays = without_scaling(model._fitted.architecture.network.layers, members)
     found = []
-    for layer in layers:
-        n = layer.number
+    for n, activation in model._fitted.architecture.network.activations.items():
         of_layer = {"W": arrays[f"W{n}"], "b": arrays[f"b{n}"]}
-        if layer.batch_norm:
+        if f"gamma{n}" in arrays:
             gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
             of_layer |= {"gain": gain, "shift": arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain}
-        found.append((layer.activation, of_layer))
+        found.append((activation, of_layer))
     return found
+
+
+def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[int, float]) -> Any:
+    """PyTorch's module of a layer, or None where it does nothing."""
+    import torch
+
+    own = {name.removesuffix(f"{placed.number}"): arrays[name] for name in (*placed.arrays, *placed.statistics)}
+    dtype = next((_tensor(array).dtype for array in own.values()), None)
+    if isinstance(placed.formula, Activation):
+        return None if placed.formula.name == "identity" else _activation_module(placed.formula)
+    match placed.layer.name:
+        case "dense":
+            module: Any = torch.nn.Linear(placed.inputs, placed.units, bias="b" in own, dtype=dtype)
+            tensors = {"weight": _tensor(own["W"].T)} | ({"bias": _tensor(own["b"][0])} if "b" in own else {})
+        case "batch_norm":
+            module = torch.nn.BatchNorm1d(placed.units, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, dtype=dtype)
+            tensors = {theirs: _tensor(own[ours][0]) for ours, theirs in TENSORS_OF_BATCH_NORM.items()}
+        case "layer_norm":
+            module = torch.nn.LayerNorm(placed.units, LAYER_NORM_EPSILON, dtype=dtype)
+            tensors = {"weight": _tensor(own["gamma"][0]), "bias": _tensor(own["beta"][0])}
+        case "dropout":
+            return torch.nn.Dropout(rates[placed.number]) if rates[placed.number] else None
+        case _:
+            raise BadInput(
+                f"an nn.Sequential has no module for the layer '{placed.layer.name}'; export to ONNX instead"
+            )
+    module.load_state_dict(tensors, strict=False)  # without batch norm's count of batches
+    return module
 
 
 def _activation_module(activation: Activation) -> "torch.nn.Module":

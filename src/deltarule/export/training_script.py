@@ -12,8 +12,16 @@ import numpy as np
 from deltarule.errors import BadInput, one_line
 from deltarule.export.script_parts import ScriptArrays, render_script, script_templates
 from deltarule.maths import random
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, views
+from deltarule.maths.layers import (
+    BATCH_NORM,
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    DROPOUT,
+    SCALING,
+    batch_norm,
+    batch_norm_evaluation,
+)
+from deltarule.maths.network import PlacedLayer, views
 from deltarule.problem import validation
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import is_built_in
@@ -72,10 +80,13 @@ def training_script(
 
 def _refuse_unsupported(problem: Problem) -> None:
     formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
-    formulas += [("activation", layer.activation) for layer in problem.network.layers]
+    formulas += [("activation", activation) for activation in problem.network.activations.values()]
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
     if problem.unusual_update:
         raise BadInput(f"the problem has {problem.unusual_update}; a script has no statements for them")
+    for placed in problem.network.layers:
+        if placed.symbol != "a" and placed.layer not in (SCALING, BATCH_NORM, DROPOUT) and placed.layer.name != "dense":
+            raise BadInput(f"the network has the layer '{placed.layer.name}'; a script has no statements for it")
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
@@ -91,13 +102,24 @@ class ScriptTerms:
         self.problem, self.layers = problem, problem.network.layers
         self.functions: dict[str, Callable[..., Any]] = {}
         self.fused = problem.loss.fused_with(problem.network.output)
-        self.loss_argument = f"{'z' if self.fused else 'a'}{len(self.layers)}"
-        hidden = zip(self.layers, problem.dropout[0].tolist(), strict=False)
-        self.dropout = {layer.number: rate for layer, rate in hidden if rate}
+        self.loss_argument = f"{'z' if self.fused else 'a'}{problem.network.depth}"
+        places = zip(problem.network.dropouts, problem.dropout[0].tolist(), strict=True)
+        self.dropout = {placed.number: rate for placed, rate in places if rate}
         self.batches = problem.steps_per_epoch(0)
         self.is_weighted = problem.weights is not None
         self.schedule_numbers = {key: float(value[0]) for key, value in problem.schedule_numbers.items()}
         self.is_penalized = {entry.name: problem.penalized[entry.start] > 0 for entry in problem.network.entries}
+
+    def chain(self, x: str, training: bool) -> list[tuple[str, int, Any, str, PlacedLayer | None]]:
+        """Each layer's kind, number and formula, the name of its input, and its place; that of the output is last."""
+        chain: list[tuple[str, int, Any, str, PlacedLayer | None]] = []
+        source, network = x, self.problem.network
+        for placed in self.layers:
+            if placed.layer != DROPOUT or (training and placed.number in self.dropout):
+                kind = "activation" if placed.symbol == "a" else placed.layer.name
+                chain.append((kind, placed.number, placed.formula, source, placed))
+                source = placed.name
+        return [*chain, ("activation", network.depth, network.output, source, None)]
 
     def call(self, function: Callable[..., Any], *arguments: Any, **parameters: Any) -> str:
         """The text of a call, such as "relu(z1)"; the script holds the function."""

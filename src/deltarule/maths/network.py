@@ -5,47 +5,79 @@ x  [B, D] or [K, B, D]   inputs        z  [K, B, C]  logits: the last layer befo
 
     x → scaling (s1) → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
 
-Scaling, batch norm and dropout are optional, scaling in the first layer only. The last activation is not applied here:
-it belongs to the loss, which is exact when computed from the logits. `forward` records its steps on a tape; `backward`
-reads it from the end.
+is the usual chain; any layers of `LAYERS` may stand in it. The activation of the output is not applied here: it belongs
+to the loss, which is exact when computed from the logits. `forward` records its layers on a tape; `backward` reads it
+from the end.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from deltarule.maths.activations import Activation
-from deltarule.maths.elementary import Array
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation, dense, dropout, scaling, transpose
-
-BATCH_NORM_EPSILON = 1e-5
-BATCH_NORM_MOMENTUM = 0.1
+from deltarule.maths.elementary import Array, Fixed
+from deltarule.maths.layers import SCALING, Layer, transpose
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One layer: its number (from 1), sizes, activation and options."""
+class PlacedLayer:
+    """A layer in its place: its number (from 1), inputs and units, and what it takes from other layers.
 
+    names : {"W": "W1"} for a parameter of another layer, {"skip": "a1"} for the value of an earlier one, "x" the data.
+    """
+
+    formula: Layer | Activation
     number: int
     inputs: int
     units: int
-    activation: Activation
-    bias: bool = True
-    batch_norm: bool = False
-    scaling: bool = False
+    names: Mapping[str, str] = field(default_factory=Fixed, hash=False)
+
+    @cached_property
+    def layer(self) -> Layer:
+        """The layer; that of an activation has only a function."""
+        if isinstance(self.formula, Activation):
+            return Layer(self.formula.name, "a", self.formula.forward)
+        return self.formula
+
+    @property
+    def symbol(self) -> str:
+        return self.layer.symbol
+
+    @property
+    def name(self) -> str:
+        """The name of the value, such as z1."""
+        return f"{self.layer.symbol}{self.number}"
+
+    def shape(self, letters: str) -> tuple[int, int]:
+        """The shape of an array, from letters such as "D H"."""
+        sizes = {"D": self.inputs, "H": self.units, "1": 1}
+        rows, columns = (sizes[letter] for letter in letters.split())
+        return rows, columns
+
+    @cached_property
+    def arrays(self) -> list[str]:
+        """The names of its parameters, then of the parameters and values that it takes from others."""
+        own = [f"{name}{self.number}" for name in self.layer.arrays]
+        return own + [self.names[name] for name in (*self.layer.shared, *self.layer.earlier)]
+
+    @cached_property
+    def statistics(self) -> list[str]:
+        """The names of what it keeps between updates."""
+        return [f"{name}{self.number}" for name in self.layer.statistics]
 
 
 class Entry(NamedTuple):
-    """An array within a flat vector: its symbol, layer, shape and place."""
+    """An array within a flat vector: its symbol, layer, shape, place, and role: "weights", "biases" or ""."""
 
     symbol: str
     layer: int
     shape: tuple[int, int]
     start: int
     stop: int
+    role: str = ""
 
     @property
     def name(self) -> str:
@@ -54,9 +86,10 @@ class Entry(NamedTuple):
 
 
 class Taped(NamedTuple):
-    """A step of the forward pass: its result (s, z, n, a or d), its backward pass.
+    """A layer of the forward pass: its value (s, z, n, a, d …) and its backward pass.
 
-    `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and its parameters' gradients by name.
+    `backward(upstream)` returns ∂J/∂(its input), None for the data themselves, and by name the gradients of the
+    parameters and of the earlier values that it takes.
     """
 
     symbol: str
@@ -71,32 +104,24 @@ class Taped(NamedTuple):
         return f"{self.symbol}{self.layer}"
 
 
-def parameter_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The positions of the arrays in θ: scale, W, b, γ and β, layer after layer."""
-    arrays: list[tuple[str, Layer, tuple[int, int]]] = []
-    for layer in layers:
-        of_units = (1, layer.units)
-        if layer.scaling:
-            arrays.append(("scale", layer, (1, layer.inputs)))
-        arrays.append(("W", layer, (layer.inputs, layer.units)))
-        if layer.bias:
-            arrays.append(("b", layer, of_units))
-        if layer.batch_norm:
-            arrays += [("gamma", layer, of_units), ("beta", layer, of_units)]
-    return _entries(arrays)
+def parameter_entries(layers: Sequence[PlacedLayer]) -> tuple[Entry, ...]:
+    """The positions of the arrays in θ, layer after layer: scale1, W1, b1, γ1, β1, W2 …"""
+    return _entries(
+        (symbol, placed, own.shape, own.role) for placed in layers for symbol, own in placed.layer.arrays.items()
+    )
 
 
-def buffer_entries(layers: Sequence[Layer]) -> tuple[Entry, ...]:
-    """The positions of batch norm's running statistics in the buffers."""
-    normalized = [layer for layer in layers if layer.batch_norm]
-    return _entries([(symbol, layer, (1, layer.units)) for layer in normalized for symbol in ("mean", "variance")])
+def buffer_entries(layers: Sequence[PlacedLayer]) -> tuple[Entry, ...]:
+    """The positions of running statistics in the buffers."""
+    return _entries((symbol, placed, "1 H", "") for placed in layers for symbol in placed.layer.statistics)
 
 
-def _entries(arrays: list[tuple[str, Layer, tuple[int, int]]]) -> tuple[Entry, ...]:
+def _entries(arrays: Iterable[tuple[str, PlacedLayer, str, str]]) -> tuple[Entry, ...]:
     entries, start = [], 0
-    for symbol, layer, shape in arrays:
+    for symbol, placed, letters, role in arrays:
+        shape = placed.shape(letters)
         stop = start + shape[0] * shape[1]
-        entries.append(Entry(symbol, layer.number, shape, start, stop))
+        entries.append(Entry(symbol, placed.number, shape, start, stop, role))
         start = stop
     return tuple(entries)
 
@@ -119,105 +144,108 @@ def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
 
 
 def forward(
-    layers: Sequence[Layer],
+    layers: Sequence[PlacedLayer],
     parameters: Mapping[str, Array],
     x: Array,
     *,
-    share: Array | None = None,
-    keep: Mapping[int, Array] | None = None,
-    rate: Mapping[int, Array] | None = None,
+    given: Mapping[str, Array] | None = None,
     buffers: Mapping[str, Array] | None = None,
-) -> tuple[list[Taped], dict[str, tuple[Array, Array]]]:
-    """Forward pass: a tape that ends with the logits, and batch norm's (μ, σ²).
+) -> tuple[list[Taped], dict[str, Array]]:
+    """Forward pass: a tape that ends with the logits, and the batch's statistics by name (mean1, variance1 …).
 
-    In training, `share` [.., B, 1] is each row's share of the batch (batch norm takes its statistics with it), `keep`
-    and `rate` hold the dropout masks [K, B, H] and rates [K, 1, 1] by layer number. In evaluation these are absent,
-    and `buffers` hold the running statistics of batch norm.
+    In training, `given` has "share" [.., B, 1], each row's share of the batch (batch norm takes its statistics with
+    it), and for each layer with dropout "keep1" [K, B, H] and "dropout1" [K, 1, 1], mask and rate. In evaluation it is
+    absent, and `buffers` hold the running statistics.
 
-    >>> from deltarule.maths.activations import IDENTITY, RELU
-    >>> layers = [Layer(1, 1, 1, RELU, bias=False), Layer(2, 1, 1, IDENTITY, bias=False)]
+    >>> from deltarule.maths.layers import DENSE_WITHOUT_BIASES
+    >>> from deltarule.maths.activations import RELU
+    >>> formulas = [DENSE_WITHOUT_BIASES, RELU, DENSE_WITHOUT_BIASES]
+    >>> layers = [PlacedLayer(formula, n, 1, 1) for formula, n in zip(formulas, (1, 1, 2))]
     >>> tape, _ = forward(layers, {"W1": np.array([[2.0]]), "W2": np.array([[3.0]])}, np.array([[5.0]]))
     >>> [(taped.name, float(taped.value[0, 0])) for taped in tape]
     [('z1', 10.0), ('a1', 10.0), ('z2', 30.0)]
     """
+    given, buffers = given or {}, buffers or {}
     tape: list[Taped] = []
-    statistics: dict[str, tuple[Array, Array]] = {}
-    value = x
-    back: Callable[..., Any]
-
-    def record(symbol: str, n: int, kind: str, result: Sequence[Any], *parameter_names: str) -> Array:
-        value, back = result
-        tape.append(Taped(symbol, n, kind, value, partial(_backward_step, back, parameter_names)))
-        return value
-
-    for layer in layers:
-        n = layer.number
-        if layer.scaling:
-            u, back = scaling(value, parameters[f"scale{n}"])
-            value = record("s", n, "scaling", (u, partial(back, to_input=n > 1)), f"scale{n}")
-        z, back = dense(value, parameters[f"W{n}"], parameters.get(f"b{n}"))
-        names = [f"W{n}", f"b{n}"] if layer.bias else [f"W{n}"]
-        value = record("z", n, "dense", (z, partial(back, to_input=n > 1 or layer.scaling)), *names)
-        if layer.batch_norm:
-            gamma, beta = parameters[f"gamma{n}"], parameters[f"beta{n}"]
-            if share is None:
-                assert buffers is not None, "batch norm in evaluation needs its running statistics"
-                running = buffers[f"mean{n}"], buffers[f"variance{n}"]
-                normalized, back = batch_norm_evaluation(value, gamma, beta, *running, BATCH_NORM_EPSILON)
-            else:
-                normalized, back, mean, variance = batch_norm(value, gamma, beta, share, BATCH_NORM_EPSILON)
-                statistics[str(n)] = mean, variance
-            value = record("n", n, "batch_norm", (normalized, back), f"gamma{n}", f"beta{n}")
-        if layer is layers[-1]:
-            break
-        value = record("a", n, layer.activation.name, layer.activation.forward(value))
-        if keep and rate and n in keep:
-            value = record("d", n, "dropout", dropout(value, keep[n], rate[n]))
+    statistics: dict[str, Array] = {}
+    values, same = {"x": x}, dict[str, str]()
+    value, name, has_parameters = x, "x", False
+    for placed in layers:
+        layer, n = placed.layer, placed.number
+        others = [same.get(other, other) for other in placed.arrays]
+        operands = [values[other] if other in values else parameters[other] for other in others]
+        taken = [one if one in given else f"{one}{n}" for one in layer.given]
+        if all(one in given for one in taken):
+            value, back, *of_batch = layer.function(
+                value, *operands, *(given[one] for one in taken), **layer.parameters
+            )
+            statistics |= zip(placed.statistics, of_batch, strict=True)
+        elif layer.evaluation is not None:
+            running = (buffers[one] for one in placed.statistics)
+            value, back = layer.evaluation(value, *operands, *running, **layer.parameters)
+        else:
+            same[placed.name] = name  # what others take from it is the value before it
+            continue
+        if layer.can_stop and not has_parameters:
+            back = partial(back, to_input=False)
+        has_parameters = has_parameters or bool(layer.arrays)
+        name = placed.name
+        values[name] = value
+        tape.append(Taped(layer.symbol, n, layer.name, value, partial(_backward_step, back, others)))
     return tape, statistics
 
 
 def _backward_step(
     back: Callable[[Array], Any], names: Sequence[str], upstream: Array
-) -> tuple[Array, dict[str, Array]]:
-    """∂J/∂ the input of a step, and the gradients of its parameters by name."""
-    if not names:
-        return back(upstream), {}
-    dx, *gradients = back(upstream)
+) -> tuple[Array | None, dict[str, Array]]:
+    """∂J/∂ the input of a layer, and the gradients of all else that it takes by name."""
+    returned = back(upstream)
+    dx, *gradients = returned if isinstance(returned, tuple) else (returned,)
     return dx, dict(zip(names, gradients, strict=False))  # a dense layer without biases leaves out their gradient
 
 
 def backward(tape: Sequence[Taped], dz: Array) -> dict[str, Array]:
-    """Go back from dz = ∂J/∂(logits) to the gradient of every parameter array."""
+    """Go back from dz = ∂J/∂(logits) to the gradient of every parameter array.
+
+    What several layers take has the sum of their gradients.
+    """
     gradients: dict[str, Array] = {}
-    upstream = dz
+    upstream: Array | None = dz
     for taped in reversed(tape):
-        upstream, parameter_gradients = taped.backward(upstream)
-        gradients |= parameter_gradients
+        if upstream is None:  # in front of the first parameters
+            break
+        if taped.name in gradients:
+            upstream = upstream + gradients.pop(taped.name)
+        upstream, others = taped.backward(upstream)
+        for name, gradient in others.items():
+            gradients[name] = gradients[name] + gradient if name in gradients else gradient
+    gradients.pop("x", None)
     return gradients
 
 
 def updated_buffers(
-    buffers: Mapping[str, Array], statistics: Mapping[str, tuple[Array, Array]], total: Array
+    layers: Sequence[PlacedLayer], buffers: Mapping[str, Array], statistics: Mapping[str, Array], total: Array
 ) -> dict[str, Array]:
-    """Running means and variances, moved a tenth of the way to a batch's μ and σ².
-
-    total [K, 1, 1] or a number: N, the samples of the batch, or the sum of their weights. In N / (N − 1), N and N − 1
-    are each raised to at least 1: weights that sum to 1, but for rounding, must not make σ² infinite.
-    """
+    """Running statistics after a batch with N = `total` samples, or the sum of their weights [K, 1, 1]."""
     updated = dict(buffers)
-    for n, (mean, variance) in statistics.items():
-        unbiased = variance * np.maximum(total, 1) / np.maximum(total - 1, 1)
-        for name, new in ((f"mean{n}", mean), (f"variance{n}", unbiased)):
-            updated[name] = (1 - BATCH_NORM_MOMENTUM) * buffers[name] + BATCH_NORM_MOMENTUM * new
+    for placed in layers:
+        if placed.layer.update is not None:
+            old, new = (
+                {name: arrays[f"{name}{placed.number}"] for name in placed.layer.statistics}
+                for arrays in (buffers, statistics)
+            )
+            moved = placed.layer.update(old, new, total)
+            updated |= {f"{name}{placed.number}": array for name, array in moved.items()}
     return updated
 
 
 def without_scaling(
-    layers: Sequence[Layer], parameters: Mapping[str, Array]
-) -> tuple[tuple[Layer, ...], dict[str, Array]]:
+    layers: Sequence[PlacedLayer], parameters: Mapping[str, Array]
+) -> tuple[tuple[PlacedLayer, ...], dict[str, Array]]:
     """Layers and arrays without scaling that compute the same: rows of W times s."""
     arrays = dict(parameters)
-    for layer in layers:
-        if layer.scaling:
-            arrays[f"W{layer.number}"] = transpose(arrays.pop(f"scale{layer.number}")) * arrays[f"W{layer.number}"]
-    return tuple(replace(layer, scaling=False) if layer.scaling else layer for layer in layers), arrays
+    for placed in layers:
+        if placed.formula is SCALING:
+            n = placed.number
+            arrays[f"W{n}"] = transpose(arrays.pop(f"scale{n}")) * arrays[f"W{n}"]
+    return tuple(placed for placed in layers if placed.formula is not SCALING), arrays

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import Loss
 from deltarule.maths.network import (
     Entry,
-    Layer,
+    PlacedLayer,
     Taped,
     backward,
     flatten,
@@ -32,10 +33,12 @@ from deltarule.maths.penalties import Penalty
 class Objective:
     """What training minimizes: a network's loss on weighted rows, reduced, and a penalty.
 
-    `entries` are the positions of the arrays in θ, `statistics` those of batch norm's in the buffers.
+    `output` is the activation behind the layers, `entries` are the positions of the arrays in θ, `statistics` those of
+    what layers keep in the buffers.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[PlacedLayer, ...]
+    output: Activation
     entries: tuple[Entry, ...]
     statistics: tuple[Entry, ...]
     loss: Loss
@@ -60,22 +63,23 @@ def training_pass(
     y: Array,
     w: Array,
     *,
-    keep: Mapping[int, Array] | None = None,
-    rate: Mapping[int, Array] | None = None,
+    dropped: Mapping[str, Array] | None = None,
     strength: Array | None = None,
     penalized: Array | None = None,
 ) -> TrainingPass:
     """Run a batch in training mode.
 
-    `keep` and `rate` are the dropout masks and rates of `forward`, `penalized` [P] is 1 for entries that the penalty
-    counts and 0 for others. θ may be complex, as the complex step needs: then all that follows is.
+    `dropped` are the dropout masks and rates by name, as `forward` takes them. `penalized` [P] is 1 for entries that
+    the penalty counts and 0 for others. θ may be complex, as the complex step needs: then all that follows is.
     """
     layers, entries, penalty = objective.layers, objective.entries, objective.penalty
     total = w.sum(-2, keepdims=True)
-    share = w / total if objective.statistics else None  # only batch norm needs it
-    tape, statistics = forward(layers, views(theta, entries), x, share=share, keep=keep, rate=rate)
+    given = dict(dropped or {})
+    if objective.statistics:
+        given["share"] = w / total
+    tape, statistics = forward(layers, views(theta, entries), x, given=given)
     logits = tape[-1].value
-    J, logits_gradient = data_term(objective.loss, objective.reduction, layers[-1].activation, logits, y, w)
+    J, logits_gradient = data_term(objective.loss, objective.reduction, objective.output, logits, y, w)
     penalty_gradient = None
     if penalty is not None:
         value, penalty_gradient = penalty_term(penalty, strength, theta, penalized, w.sum(-2))
@@ -87,7 +91,7 @@ def training_pass(
 
     if statistics:
         running = views(buffers, objective.statistics)
-        buffers = flatten(updated_buffers(running, statistics, total), objective.statistics)
+        buffers = flatten(updated_buffers(layers, running, statistics, total), objective.statistics)
     return TrainingPass(J, gradient, tape, buffers)
 
 

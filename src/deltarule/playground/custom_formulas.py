@@ -242,9 +242,9 @@ def check_pair(formula: Activation | Loss) -> "CodeReport":
 def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
     """Replace a problem's hidden activations and its loss by custom formulas."""
     if isinstance(activation := formulas.get("activation"), Activation):
-        old, first = problem.network, problem.network.layers[0]
-        options = {"bias": first.bias, "batch_norm": first.batch_norm, "scaling_layer": first.scaling}
-        hidden = [activation] * (len(old.layers) - 1)
+        old = problem.network
+        options = {"bias": old.has_biases, "batch_norm": bool(old.buffers), "scaling_layer": old.has("scaling")}
+        hidden = [activation] * (old.depth - 1)
         network = Network(old.sizes, hidden, old.output, initializer=old.initializers, **options)
         problem = replace(problem, network=network)
     if isinstance(loss := formulas.get("loss"), Loss):

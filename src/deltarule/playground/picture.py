@@ -82,7 +82,7 @@ def describe_data(
         drawn = rows.take(np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64)))
         arrays[f"x {part}"] = drawn.x
         arrays[f"answers {part}"] = drawn.answers if dataset.classes else drawn.answers[:, 0]
-    answers, first = dataset.train.answers, network.layers[0]
+    answers = dataset.train.answers
     header = {
         "name": dataset.name,
         "features": list(dataset.features),
@@ -93,12 +93,12 @@ def describe_data(
         "network": {
             "sizes": list(network.sizes),
             "activations": [
-                {"name": layer.activation.name, **layer.activation.parameters, "function": typed_activation}
-                for layer in network.layers
+                {"name": activation.name, **activation.parameters, "function": typed_activation}
+                for activation in network.activations.values()
             ],
-            "bias": first.bias,
-            "batch_norm": first.batch_norm,
-            "scaling": first.scaling,
+            "bias": network.has_biases,
+            "batch_norm": bool(network.buffers),
+            "scaling": network.has("scaling"),
         },
     }
     return header, arrays

@@ -1,8 +1,7 @@
 """`Network`: the sizes, activations and options of a multi-layer perceptron."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,15 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.maths.activations import Activation
+from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import Initializer
-from deltarule.maths.network import Entry, Layer, buffer_entries, parameter_entries
+from deltarule.maths.layers import BATCH_NORM, DENSE, DENSE_WITHOUT_BIASES, DROPOUT, SCALING, Layer
+from deltarule.maths.network import Entry, PlacedLayer, buffer_entries, parameter_entries
 from deltarule.problem import registry
 from deltarule.problem.registry import Named
-from deltarule.problem.settings import NetworkSection
+
+_USUAL = (DENSE, DENSE_WITHOUT_BIASES, SCALING, BATCH_NORM, DROPOUT)
+"""The layers of the short form."""
 
 
 @dataclass(frozen=True, init=False)
@@ -23,8 +26,10 @@ class Network:
 
     Parameters
     ----------
-    sizes : sequence of int
-        Units of every layer, inputs first and outputs last: [8, 3, 8] has 8 inputs, 3 hidden units, 8 outputs.
+    sizes : sequence of int, or of layers
+        Units of every layer, inputs first and outputs last: [8, 3, 8] has 8 inputs, 3 hidden units, 8 outputs. Or the
+        inputs and then all layers in order: a number for a dense layer of so many units, and names of layers and
+        activations: [8, 3, "layer_norm", "relu", 8].
     activation : str, mapping, Activation or a sequence of them
         Name of the hidden layers' activation, or a list with one for each hidden layer.
     output : str, mapping or Activation
@@ -42,49 +47,61 @@ class Network:
     Raises
     ------
     BadInput
-        For a size below 1, an unknown name or a list of the wrong length.
+        For a size below 1, an unknown name, a list of the wrong length, and layers that do not fit each other.
 
     Notes
     -----
     docs/reference/recipes.md has all names. A table with a name and parameters may replace each: {"name": "leaky_relu",
-    "slope": 0.2}.
+    "slope": 0.2}. A table of a layer also has its `units`, and names what the layer takes from others: {"name": "tied",
+    "W": "W1"}, {"name": "residual", "skip": "a1"}, where "x" are the data. Values are named by their kind and number: z
+    (dense, glu, tied), n (norms), a (activations), d (dropout), s (scaling), r (residual), h (a layer of one's own
+    without units); the number grows where a name is taken.
 
     Examples
     --------
     >>> from deltarule import Network
     >>> Network([8, 3, 8], activation="sigmoid", output="sigmoid")
     Network 8-3-8 (sigmoid, sigmoid), 59 parameters
+    >>> Network([8, 4, "relu", {"name": "glu", "units": 4}, {"name": "residual", "skip": "a1"}, 8])
+    Network 8-4-4-8 (dense, relu, glu, residual, dense, identity), 116 parameters
     """
 
     sizes: tuple[int, ...]
-    layers: tuple[Layer, ...] = field(repr=False)
+    layers: tuple[PlacedLayer, ...] = field(repr=False)
+    output: Activation
     initializers: tuple[Initializer, ...]
     entries: tuple[Entry, ...] = field(repr=False)
     buffers: tuple[Entry, ...] = field(repr=False)
 
     def __init__(
         self,
-        sizes: Sequence[int] | NDArray[np.integer[Any]],
-        activation: Named | Activation | Sequence[Named | Activation] = NetworkSection.activation,
-        output: Named | Activation = NetworkSection.output,
+        sizes: Sequence[int] | NDArray[np.integer[Any]] | Sequence[Any],
+        activation: Named | Activation | Sequence[Named | Activation] = "relu",
+        output: Named | Activation = "identity",
         *,
-        bias: bool = NetworkSection.bias,
-        batch_norm: bool = NetworkSection.batch_norm,
-        scaling_layer: bool = NetworkSection.scaling_layer,
-        initializer: Named | Initializer | Sequence[Named | Initializer] = NetworkSection.initializer,
+        bias: bool = True,
+        batch_norm: bool = False,
+        scaling_layer: bool = False,
+        initializer: Named | Initializer | Sequence[Named | Initializer] = "glorot_uniform",
     ) -> None:
-        checked, bias, batch_norm = _check_sizes(sizes), switch("bias", bias), switch("batch_norm", batch_norm)
-        hidden, scaling = len(checked) - 2, switch("scaling_layer", scaling_layer)
-        activations = (*_of_layers("activation", activation, hidden, "hidden layer"), registry.activation(output))
-        shapes = zip(pairwise(checked), activations, strict=True)
-        layers = tuple(
-            Layer(n, *sizes, activation, bias, batch_norm=batch_norm and n <= hidden, scaling=scaling and n == 1)
-            for n, (sizes, activation) in enumerate(shapes, 1)
-        )
+        bias, batch_norm = switch("bias", bias), switch("batch_norm", batch_norm)
+        scaling = switch("scaling_layer", scaling_layer)
+        given = _check_list(sizes)
+        if all(isinstance(item, int) for item in given):
+            activations = _of_layers("activation", activation, len(given) - 2, "hidden layer")
+            given = _usual_chain(given, activations, batch_norm=batch_norm, scaling=scaling)
+        elif activation != "relu" or batch_norm or scaling:
+            raise BadInput(
+                "a list of layers names its activations, norms and scaling itself; leave out the options activation, "
+                "batch_norm and scaling_layer"
+            )
+        layers = place_layers(given, DENSE if bias else DENSE_WITHOUT_BIASES)
+        units = {placed.number: placed.units for placed in layers}
         for name, value in (
-            ("sizes", checked),
+            ("sizes", (layers[0].inputs, *units.values())),
             ("layers", layers),
-            ("initializers", _of_layers("initializer", initializer, len(layers), "layer")),
+            ("output", registry.activation(output)),
+            ("initializers", _of_layers("initializer", initializer, len(units), "layer")),
             ("entries", parameter_entries(layers)),
             ("buffers", buffer_entries(layers)),
         ):
@@ -106,15 +123,38 @@ class Network:
         return self.entries[-1].stop
 
     @property
-    def output(self) -> Activation:
-        """The activation of the output layer."""
-        return self.layers[-1].activation
+    def depth(self) -> int:
+        """The number of the last layer: L of the logits zL."""
+        return len(self.sizes) - 1
+
+    @property
+    def activations(self) -> dict[int, Activation]:
+        """The activations of layers by number, that of the output last."""
+        hidden = {placed.number: placed.formula for placed in self.layers if isinstance(placed.formula, Activation)}
+        return {**hidden, self.depth: self.output}
+
+    @property
+    def dropouts(self) -> tuple[PlacedLayer, ...]:
+        """The places at which units may be dropped."""
+        return tuple(placed for placed in self.layers if placed.formula == DROPOUT)
+
+    def has(self, name: str) -> bool:
+        """Whether a layer of that name is in the network."""
+        return any(placed.formula.name == name for placed in self.layers)
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether a layer has biases."""
+        return any(entry.role == "biases" for entry in self.entries)
 
     def __repr__(self) -> str:
-        first = self.layers[0]
-        extras = {"no biases": not first.bias, "batch norm": first.batch_norm, "scaling layer": first.scaling}
-        parts = [*(layer.activation.name for layer in self.layers), *(name for name, is_so in extras.items() if is_so)]
-        return f"Network {'-'.join(map(str, self.sizes))} ({', '.join(parts)}), {self.parameters:,} parameters"
+        if all(placed.symbol == "a" or placed.formula in _USUAL for placed in self.layers):
+            extras = {"no biases": not self.has_biases, "batch norm": bool(self.buffers)}
+            extras["scaling layer"] = self.has("scaling")
+            names = [one.name for one in self.activations.values()] + [name for name, is_so in extras.items() if is_so]
+        else:
+            names = [placed.formula.name for placed in self.layers] + [self.output.name]
+        return f"Network {'-'.join(map(str, self.sizes))} ({', '.join(names)}), {self.parameters:,} parameters"
 
 
 def switch(name: str, value: Any) -> bool:
@@ -124,14 +164,107 @@ def switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _check_sizes(sizes: Any) -> tuple[int, ...]:
+def _check_list(sizes: Any) -> list[Any]:
+    """Return sizes and layers as a list, numbers checked."""
     sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) < 2:
         raise BadInput(f"the layers are {short_repr(sizes)}; give at least two sizes, inputs first and outputs last")
-    for size in sizes:
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise BadInput(f"a layer has size {short_repr(size)}; give every layer a whole number of units, 1 or more")
-    return tuple(int(size) for size in sizes)
+    first, *others = sizes
+    kinds = str | Mapping | Layer | Activation
+    return [_check_size(first), *(item if isinstance(item, kinds) else _check_size(item) for item in others)]
+
+
+def _check_size(size: Any) -> int:
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+        raise BadInput(f"a layer has size {short_repr(size)}; give every layer a whole number of units, 1 or more")
+    return int(size)
+
+
+def _usual_chain(
+    sizes: list[int], activations: Sequence[Activation], *, batch_norm: bool, scaling: bool
+) -> list[int | Layer | Activation]:
+    """Return the inputs and all layers of a network of some sizes."""
+    inputs, *hidden, outputs = sizes
+    chain: list[int | Layer | Activation] = [inputs, *([SCALING] if scaling else [])]
+    for units, activation in zip(hidden, activations, strict=True):
+        chain += [units, *([BATCH_NORM] if batch_norm else []), activation, DROPOUT]
+    return [*chain, outputs]
+
+
+def place_layers(given: Sequence[Any], dense: Layer) -> tuple[PlacedLayer, ...]:
+    """Number layers, and check that they fit each other; `given` begins with the number of inputs."""
+    width, *items = given
+    number, used = 1, set[str]()
+    placed: list[PlacedLayer] = []
+    for item in items:
+        formula, table = (dense, {"units": item}) if isinstance(item, int) else _formula_and_table(item)
+        one = PlacedLayer(formula, number, width, width)
+        symbols = {one.symbol, *one.layer.arrays}
+        if symbols & used:
+            number, used = number + 1, set()
+        used |= symbols
+        one = _connect(PlacedLayer(formula, number, width, width), dict(table), placed, given[0])
+        placed.append(one)
+        width = one.units
+    if not any(one.layer.arrays for one in placed):
+        raise BadInput("no layer of the network has parameters; add one, such as a number of units")
+    if isinstance(placed[-1].formula, Activation) or placed[-1].formula == DROPOUT:
+        name = placed[-1].formula.name
+        raise BadInput(f"the list of layers ends with {name}; end with a number of units, and give output={name!r}")
+    return tuple(placed)
+
+
+def _formula_and_table(item: Any) -> tuple[Layer | Activation, Mapping[str, Any]]:
+    """Return a layer or an activation, and what its table says of its place."""
+    if isinstance(item, Layer | Activation):
+        return item, {}
+    name = item.get("name") if isinstance(item, Mapping) else item
+    if name not in registry.names("layer"):
+        if name not in registry.names("activation"):
+            known = [*registry.names("layer"), *registry.names("activation")]
+            raise BadInput(f"there is no layer or activation {short_repr(name)}; there are: {', '.join(known)}")
+        return registry.activation(item), {}
+    if isinstance(item, str):
+        return registry.layer(item), {}
+    layer = registry.layer(name)
+    places = {"units", *layer.shared, *layer.earlier}
+    formula = registry.layer({key: value for key, value in item.items() if key not in places})
+    return formula, {key: value for key, value in item.items() if key in places}
+
+
+def _connect(one: PlacedLayer, table: dict[str, Any], placed: Sequence[PlacedLayer], inputs: int) -> PlacedLayer:
+    """Return a layer with its units, and with the names of what it takes from the layers before it."""
+    layer, what = one.layer, f"the layer '{one.layer.name}' ({one.name})"
+    shapes = {entry.name: entry.shape for entry in parameter_entries(placed)}
+    widths = {"x": inputs, **{other.name: other.units for other in placed}}
+    names: dict[str, str] = {}
+    units = table.pop("units", None)
+    for key in (*layer.shared, *layer.earlier):
+        known = shapes if key in layer.shared else widths
+        if table.get(key) not in known:
+            raise BadInput(
+                f"{what} takes {key} from a layer before it, and is given {short_repr(table.get(key))}; give one of "
+                f"{', '.join(known)}"
+            )
+        names[key] = table[key]
+    for key, letters in layer.shared.items():
+        sizes = dict(zip(letters.split(), shapes[names[key]], strict=True))
+        if sizes.get("D", one.inputs) != one.inputs or sizes.get("1", 1) != 1:
+            raise BadInput(f"{what} has {one.inputs} inputs, for which {names[key]} has the wrong shape; name another")
+        units = sizes.get("H", units)
+    for key in layer.earlier:
+        if widths[names[key]] != one.inputs:
+            raise BadInput(
+                f"{what} adds {widths[names[key]]} units of {names[key]} to {one.inputs}; name a layer of as many units"
+                if layer.name == "residual"
+                else f"{what} has {one.inputs} inputs and {names[key]} has {widths[names[key]]} units; name another"
+            )
+    if layer.sets_units and units is None:
+        raise BadInput(f'{what} has units of its own; say how many: {{"name": "{layer.name}", "units": {one.inputs}}}')
+    if not layer.sets_units and units is not None:
+        raise BadInput(f"{what} has as many units as inputs; leave out its units")
+    units = _check_size(units) if layer.sets_units else one.inputs
+    return PlacedLayer(one.formula, one.number, one.inputs, units, Fixed(names))
 
 
 def _of_layers(kind: str, given: Any, count: int, noun: str) -> tuple[Any, ...]:

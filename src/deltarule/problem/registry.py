@@ -13,12 +13,13 @@ from deltarule.errors import BadInput, short_repr
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.initializers import INITIALIZERS, Initializer
+from deltarule.maths.layers import DENSE_WITHOUT_BIASES, LAYERS, Layer
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
-from deltarule.problem.ranges import FINITE, PARAMETERS, quoted
+from deltarule.problem.settings import FINITE, PARAMETERS, quoted
 from deltarule.program.formula import trace
 from deltarule.program.program import NotTraceable
 
@@ -30,6 +31,7 @@ CHOICES = {"schedule": ("per", ("step", "epoch")), "initializer": ("biases", ("z
 
 _TABLES: dict[str, dict[str, Any]] = {
     "activation": dict(ACTIVATIONS),
+    "layer": dict(LAYERS),
     "loss": dict(LOSSES),
     "penalty": dict(PENALTIES),
     "optimizer": dict(OPTIMIZERS),
@@ -65,7 +67,9 @@ def remove(kind: str, name: str) -> None:
 
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
-_IGNORED_FIELDS = frozenset({"name", "range", "domain", "targets", "flat", "kinks", "module", "rescaling"})
+_IGNORED_FIELDS = frozenset(
+    {"name", "range", "domain", "targets", "flat", "kinks", "module", "rescaling", "symbol", "agreement"}
+)
 """Fields of a formula that do not affect what it computes: its name, and what it may be combined with."""
 _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 """Fields that `describe_formula` reports."""
@@ -102,6 +106,8 @@ def is_formula(value: Any) -> bool:
 def is_built_in(formula: Any) -> bool:
     """Whether a formula computes with the functions of the built-in formula."""
     built_in = _BUILT_IN[_kind_of(formula)].get(formula.name)
+    if formula == DENSE_WITHOUT_BIASES:
+        return True
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
@@ -155,6 +161,7 @@ def find(kind: str, given: Any) -> Any:
 
 
 activation: Callable[[Named | Activation], Activation] = partial(find, "activation")
+layer: Callable[[Named | Layer], Layer] = partial(find, "layer")
 loss: Callable[[Named | Loss], Loss] = partial(find, "loss")
 penalty: Callable[[Named | Penalty], Penalty] = partial(find, "penalty")
 optimizer: Callable[[Named | Optimizer], Optimizer] = partial(find, "optimizer")

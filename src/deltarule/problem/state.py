@@ -1,5 +1,6 @@
 """The state that an engine advances: parameters, slots and running statistics."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +24,7 @@ class State:
 
     theta [K, P]     parameters
     slots            the optimizer's arrays by name, each [K, P]
-    buffers [K, Q]   running statistics of batch norm
+    buffers [K, Q]   running statistics of layers
     factor [K]       multiplies the scheduled learning rate: 1, or less under "adaptive"
     members [K]      the members' indices in the problem
     step             number of updates; with the seeds and row counts it determines the next batch
@@ -77,8 +78,9 @@ def initial_state(problem: Problem, theta: Floats | None = None) -> State:
     network, members = problem.network, problem.members
     theta = _draw_initial_theta(problem) if theta is None else theta.astype(problem.dtype)
     buffers = np.zeros((members, network.buffers[-1].stop if network.buffers else 0), problem.dtype)
-    for entry in network.buffers:  # means start at 0, variances at 1
-        buffers[:, entry.start : entry.stop] = entry.name.startswith("variance")
+    starts = [start for placed in network.layers for start in placed.layer.statistics.values()]
+    for entry, start in zip(network.buffers, starts, strict=True):
+        buffers[:, entry.start : entry.stop] = start
     return State(
         theta=theta,
         slots={name: np.zeros_like(theta) for name in problem.optimizer.slots},
@@ -110,11 +112,17 @@ def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
     """Draw the initial parameter arrays of a slice of the members, by name."""
     network, seeds, scale = problem.network, problem.seeds[members], problem.initial_scale[members, None, None]
     arrays: dict[str, Floats] = {}
-    for layer in network.layers:
-        n, law, fans = layer.number, network.initializers[layer.number - 1], (layer.inputs, layer.units)
-        arrays[f"W{n}"] = law.weights(seeds, n, *fans) * scale
-        arrays[f"b{n}"] = law.bias(seeds, n, *fans) * scale
-        arrays[f"scale{n}"] = np.ones((len(seeds), 1, layer.inputs))
-        arrays[f"gamma{n}"] = np.ones((len(seeds), 1, layer.units))
-        arrays[f"beta{n}"] = np.zeros((len(seeds), 1, layer.units))
+    for placed in network.layers:
+        drawn = Counter[str]()
+        for symbol, own in placed.layer.arrays.items():
+            name, shape = f"{symbol}{placed.number}", placed.shape(own.shape)
+            if own.start is not None:
+                arrays[name] = np.full((len(seeds), *shape), own.start)
+                continue
+            law = network.initializers[placed.number - 1]
+            draw = law.weights if own.role == "weights" else law.bias
+            fans = shape if own.role == "weights" else (placed.inputs, shape[1])
+            # The number of a layer takes 16 bits; the bits above tell its arrays apart.
+            arrays[name] = draw(seeds, placed.number | drawn[own.role] << 16, *fans) * scale
+            drawn[own.role] += 1
     return arrays

@@ -29,7 +29,7 @@ def _record(recording: Recording, metrics: Sequence[str]) -> Program:
     theta, buffers, (x, y, w) = recording.parameters(), recording.buffers(), recording.batch()
     running = views(buffers, objective.statistics) if objective.statistics else None
     tape, _ = forward(objective.layers, views(theta, objective.entries), x, buffers=running)
-    z, output = tape[-1].value.astype(recording.structure.dtype), objective.layers[-1].activation
+    z, output = tape[-1].value.astype(recording.structure.dtype), objective.output
     a = output.forward(z)[0].astype(recording.structure.dtype)
     losses, _ = objective.loss.forward(output, z, y)
     total = w.astype(float).sum(-2)

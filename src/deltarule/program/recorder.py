@@ -5,6 +5,7 @@ program has the bits of its formula. Recorded arrays have what the networks of `
 products, sums, slices, reshapes, transposes and `concatenate`.
 """
 
+import math
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -185,6 +186,11 @@ class TracedArray(Traced):
 
     def sum(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Traced:
         return self._reduced("sum", axis, keepdims)
+
+    def mean(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Any:
+        """Record NumPy's mean: a sum, divided by how many numbers it has."""
+        chosen = axis if isinstance(axis, tuple) else (axis,)
+        return self.sum(axis, keepdims) / math.prod(_size(self.shape[index]) for index in chosen)
 
     def max(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Traced:
         return self._reduced("max", axis, keepdims)

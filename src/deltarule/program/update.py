@@ -1,4 +1,4 @@
-"""Record the program of one whole update: forward and backward pass, the optimizer's step, batch norm's statistics.
+"""Record the program of one whole update: forward and backward pass, the optimizer's step, the layers' statistics.
 
 The functions of `maths` run on recorded arrays, unmodified. Sizes that know their axis name the axes of all arrays:
 units0 are the inputs of a network, units1 the units of its first layer.
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.maths.network import Entry, Layer, Taped, buffer_entries, parameter_entries, views
+from deltarule.maths.layers import DROPOUT
+from deltarule.maths.network import Entry, PlacedLayer, Taped, buffer_entries, parameter_entries, views
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
@@ -59,7 +60,7 @@ def record_update(structure: Structure) -> Program:
     Its arguments:
 
     θ, v …                      parameters and the optimizer's slots, [members, parameters]
-    buffers                     batch norm's running statistics
+    buffers                     the layers' running statistics
     x, y, w                     a batch and the weights of its rows; a short last batch has fewer rows
     keep1, dropout1             a layer's masks, drawn from counters, and its rates
     strength, penalized         of the penalty
@@ -82,7 +83,7 @@ class Recording:
     """
 
     def __init__(self, structure: Structure) -> None:
-        layers = tuple(_with_named_sizes(layer) for layer in structure.objective.layers)
+        layers = _with_named_sizes(structure.objective.layers)
         self.structure = structure
         self.objective = replace(
             structure.objective,
@@ -168,12 +169,13 @@ class _UpdateRecording(Recording):
         return self.named()
 
     def _training_pass(self, theta: Any) -> TrainingPass:
-        keep, rate = {}, {}
-        for layer in self.objective.layers:
-            if layer.number in self.structure.dropped:
-                keep[layer.number] = self.given(f"keep{layer.number}", (MEMBERS, ROWS, layer.units))  # type: ignore[arg-type]
-                rate[layer.number] = self.given(f"dropout{layer.number}", (MEMBERS, ONE, ONE))
-        options = {"keep": keep, "rate": rate}
+        dropped = {}
+        for placed in self.objective.layers:
+            if placed.formula == DROPOUT and placed.number in self.structure.dropped:
+                n = placed.number
+                dropped[f"keep{n}"] = self.given(f"keep{n}", (MEMBERS, ROWS, placed.units))  # type: ignore[arg-type]
+                dropped[f"dropout{n}"] = self.given(f"dropout{n}", (MEMBERS, ONE, ONE))
+        options: dict[str, Any] = {"dropped": dropped}
         if self.objective.penalty is not None:
             options["strength"], options["penalized"] = self.penalty()
         done = training_pass(self.objective, theta, self.buffers(), *self.batch(), **options)
@@ -226,6 +228,13 @@ def symbol_of(entry: Entry) -> str:
     return f"{greek.get(entry.symbol, entry.symbol)}{entry.layer}"
 
 
-def _with_named_sizes(layer: Layer) -> Layer:
-    n = layer.number
-    return replace(layer, inputs=Axis(f"units{n - 1}", layer.inputs), units=Axis(f"units{n}", layer.units))
+def _with_named_sizes(layers: tuple[PlacedLayer, ...]) -> tuple[PlacedLayer, ...]:
+    """Name the axes of layers' units; where layers share arrays or values their axes are one, and have no names."""
+    have_names = not any(placed.names for placed in layers)
+    inputs, named = Axis("units0" if have_names else "", layers[0].inputs), []
+    for placed in layers:
+        name = f"units{placed.number}" if have_names else ""
+        units = Axis(name, placed.units) if placed.layer.sets_units else inputs
+        named.append(replace(placed, inputs=inputs, units=units))
+        inputs = units
+    return tuple(named)

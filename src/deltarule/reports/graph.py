@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from deltarule.maths.network import Layer
+from deltarule.maths.activations import Activation
+from deltarule.maths.network import PlacedLayer
 from deltarule.reports import style
 from deltarule.reports.formatting import load_template
 from deltarule.tracing.backward import derivative_name
@@ -37,7 +38,9 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     fused = problem.loss.fused_with(problem.network.output) is not None
     nodes = [_Node("x", "", "")]
     for layer in problem.network.layers:
-        nodes += _layer_nodes(explanation, layer, nodes[-1].name, fused)
+        nodes += _layer_nodes(explanation, layer, nodes[-1].name)
+    if not fused:  # else the output's activation is computed with the loss
+        nodes.append(_activation_node(problem.network.depth, problem.network.output))
     nodes.append(_objective_node(explanation, fused))
     if "R" in explanation.quantities and problem.penalty is not None:
         penalty = problem.penalty.name.replace("_", " ")
@@ -72,23 +75,28 @@ class _Node:
     parameters: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _layer_nodes(explanation: Explanation, layer: Layer, inputs: str, fused: bool) -> Iterator[_Node]:
-    n, activation = layer.number, layer.activation.name
-    if layer.scaling:
-        yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])
-        inputs = f"s{n}"
-    parameters = [(f"W{n}", f"{inputs}ᵀ δ{n}"), *([(f"b{n}", f"Σ δ{n}")] if layer.bias else [])]
-    yield _Node(f"z{n}", f"{inputs} W{n}" + (f" + b{n}" if layer.bias else ""), f"δ{n} W{n}ᵀ", parameters)
-    if layer.batch_norm:
-        parameters = [(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}"), (f"beta{n}", f"Σ ∂J/∂n{n}")]
-        yield _Node(f"n{n}", "batch norm", f"∂J/∂n{n} back through batch norm", parameters)
-    if n == len(explanation.problem.network.layers) and fused:
-        return  # the output's activation is computed with the loss
-    is_rowwise = layer.activation.rowwise
-    slope = f"∂J/∂a{n} " + (f"through the Jacobian of {activation}" if is_rowwise else f"· {activation}′")
-    yield _Node(f"a{n}", activation, slope)
-    if f"d{n}" in explanation.quantities:
-        yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
+def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> Iterator[_Node]:
+    n = placed.number
+    if isinstance(placed.formula, Activation):
+        yield _activation_node(n, placed.formula)
+        return
+    match placed.layer.name:
+        case "scaling":
+            yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])
+        case "dense":
+            has_biases = "b" in placed.layer.arrays
+            parameters = [(f"W{n}", f"{inputs}ᵀ δ{n}"), *([(f"b{n}", f"Σ δ{n}")] if has_biases else [])]
+            yield _Node(f"z{n}", f"{inputs} W{n}" + (f" + b{n}" if has_biases else ""), f"δ{n} W{n}ᵀ", parameters)
+        case "batch_norm":
+            parameters = [(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}"), (f"beta{n}", f"Σ ∂J/∂n{n}")]
+            yield _Node(f"n{n}", "batch norm", f"∂J/∂n{n} back through batch norm", parameters)
+        case "dropout" if f"d{n}" in explanation.quantities:
+            yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
+
+
+def _activation_node(n: int, activation: Activation) -> _Node:
+    through = f"through the Jacobian of {activation.name}" if activation.rowwise else f"· {activation.name}′"
+    return _Node(f"a{n}", activation.name, f"∂J/∂a{n} {through}")
 
 
 def _objective_node(explanation: Explanation, fused: bool) -> _Node:
@@ -97,7 +105,7 @@ def _objective_node(explanation: Explanation, fused: bool) -> _Node:
     if not fused:
         return _Node("J", loss, f"share · slope of {loss}")
     total = " Σy" if output.rowwise and (explanation["y"].sum(-1) != 1).any() else ""
-    formula = f"share · (a{len(problem.network.layers)}{total} − y), in one step"
+    formula = f"share · (a{problem.network.depth}{total} − y), in one step"
     return _Node("J", f"{output.name}, {loss}", formula)
 
 

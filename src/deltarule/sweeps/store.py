@@ -287,7 +287,7 @@ class StoredNetwork:
     def outputs(self, x: Any) -> Floats:
         """The network's outputs [B, C] for scaled rows x [B, D]."""
         x = query_inputs(x, self.network, 1, self.theta.dtype)
-        return activations_of(self.network, self.theta, self.buffers, x)[f"a{len(self.network.layers)}"]
+        return activations_of(self.network, self.theta, self.buffers, x)[f"a{self.network.depth}"]
 
     @property
     def parameters(self) -> dict[str, Floats]:

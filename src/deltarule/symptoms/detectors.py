@@ -191,21 +191,21 @@ def missing_bias(member: Observation) -> Evidence | None:
 def flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
     """Detect that the flattest layer is saturated (`flat` "both") or dead ("left")."""
     snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
-    layers = [layer for layer in member.problem.network.layers[:-1] if layer.activation.flat == flat]
+    hidden = list(member.problem.network.activations.items())[:-1]
+    layers = [(*pair, slopes) for pair, slopes in zip(hidden, snapshot.slopes, strict=True) if pair[1].flat == flat]
     if not layers:
         return None
-    layer = min(layers, key=lambda layer: float(snapshot.slopes[layer.number - 1].mean()))
-    slopes = snapshot.slopes[layer.number - 1]
+    number, activation, slopes = min(layers, key=lambda layer: float(layer[2].mean()))
     mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
     if flat == "both" and mean < FLAT_LAYER:
         sentence = (
-            f"the {layer.activation.name} units of layer {layer.number} {verb} saturated: "
+            f"the {activation.name} units of layer {number} {verb} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
         return Evidence(sentence, _ratio(FLAT_LAYER, mean))
     if flat == "left" and dead >= DEAD_LAYER * len(slopes):
         sentence = (
-            f"{dead} of the {len(slopes)} {layer.activation.name} units of layer {layer.number} {verb} dead: "
+            f"{dead} of the {len(slopes)} {activation.name} units of layer {number} {verb} dead: "
             "flat for every row, or for nearly all"
         )
         return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)))

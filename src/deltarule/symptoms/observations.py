@@ -246,7 +246,7 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
         penalty = term[1]()
     W = problem.penalized.astype(bool)
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
-    hidden = [(layer.number, layer.activation) for layer in network.layers[:-1]]
+    hidden = list(network.activations.items())[:-1]
     return Snapshot(
         **vars(_measure_weights(parameters)),
         length=_norm(state.theta[0, W]),

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from numpy import sqrt
 
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import Layer
+from deltarule.maths.network import PlacedLayer
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index, Series
 from deltarule.tracing.trace_builder import TraceBuilder
@@ -17,9 +18,12 @@ def backward(trace: TraceBuilder) -> None:
     through = {"scaling": _scaling, "dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
     upstream = _add_output_derivatives(trace)
     for taped in reversed(trace.forward_pass.tape):
-        layer = trace.network.layers[taped.layer - 1]
+        layer = next(placed for placed in trace.network.layers if placed.name == taped.name)
         value, _ = taped.backward(upstream)
-        through.get(taped.kind, _activation)(trace, layer, value)
+        if isinstance(layer.formula, Activation):
+            _activation(trace, layer.number, layer.formula, value)
+        else:
+            through[taped.kind](trace, layer, value)
         upstream = value
 
 
@@ -52,29 +56,29 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
     _add_derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _activation(trace, trace.network.layers[-1], delta)
+    _activation(trace, n, output, delta)
     return delta
 
 
-def _activation(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
-    n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
+def _activation(trace: TraceBuilder, n: int, activation: Activation, input_gradient: Array) -> None:
+    source, units = trace.input_name(f"a{n}"), trace.at[f"a{n}"].value.shape[-1]
     numbers = trace.add_parameters("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
         z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
-        return formulas.activation_backward(activation, z, a, da, j, layer.units, numbers)
+        return formulas.activation_backward(activation, z, a, da, j, units, numbers)
 
     _add_derivative(trace, source, input_gradient, f"back through {activation.name}", rule)
 
 
-def _dropout(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+def _dropout(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
     n = layer.number
     slope, keep, rate = trace.at[f"∂J/∂d{n}"], trace.at[f"keep{n}"], trace.at[f"dropout{n}"]()
     about = "back through the same mask of dropout"
     _add_derivative(trace, f"a{n}", input_gradient, about, lambda i, j: slope(i, j) * keep(i, j) / (1 - rate))
 
 
-def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+def _batch_norm(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
     """Add the gradients with respect to batch norm's beta, gamma and input."""
     at, n = trace.at, layer.number
     slope, zhat = at[f"∂J/∂n{n}"], at[f"zhat{n}"]
@@ -95,9 +99,9 @@ def _batch_norm(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> Non
     _add_derivative(trace, f"z{n}", input_gradient, about, z_rule)
 
 
-def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+def _dense(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
     """Add the gradients with respect to a layer's W, b and input."""
-    n, inputs, weights = layer.number, trace.input_name(layer.number), trace.at[f"W{layer.number}"]
+    n, inputs, weights = layer.number, trace.input_name(layer.name), trace.at[f"W{layer.number}"]
     x, delta = trace.at[inputs], trace.at[f"δ{n}"]
     terms: dict[str, tuple[str, str, Callable[..., Expression]]] = {
         f"W{n}": ("dj", f"{inputs}ᵀ δ{n}", lambda i, d, j: x(i, d) * delta(i, j)),
@@ -106,8 +110,8 @@ def _dense(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
     for name, (axes, about, term) in terms.items():
         if name in trace.gradient:
             _add_parameter_gradient(trace, name, axes, about, term)
-    if n > 1 or layer.scaling:
-        axes = "id" if layer.scaling else "ij"
+    if inputs != "x":
+        axes = "id" if inputs == f"s{n}" else "ij"
 
         def rule(i: Index, j: Index) -> Expression:
             return Series(("k",), (layer.units,), lambda k: delta(i, k) * weights(j, k))
@@ -132,7 +136,7 @@ def _add_parameter_gradient(
     _add_derivative(trace, name, trace.gradient[name], about + part, rule, axes)
 
 
-def _scaling(trace: TraceBuilder, layer: Layer, input_gradient: Array) -> None:
+def _scaling(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
     n, x, slope = layer.number, trace.at["x"], trace.at[f"∂J/∂s{layer.number}"]
     name, about = f"scale{n}", f"Σ ∂J/∂s{n} x over the samples"
 

@@ -149,7 +149,7 @@ class Explanation:
 
     def of_layer(self, layer: int | None) -> tuple[Quantity, ...]:
         """The quantities of one layer, counted from 1, or all for None."""
-        last = len(self.problem.network.layers)
+        last = self.problem.network.depth
         if layer is not None and not 1 <= layer <= last:
             raise BadInput(f"there is no layer {layer}; give a layer from 1 to {last}")
         return tuple(quantity for quantity in self.quantities.values() if layer is None or quantity.layer == layer)

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy import sqrt
 
-from deltarule.maths.layers import batch_norm
+from deltarule.maths.activations import Activation
+from deltarule.maths.layers import BATCH_NORM_EPSILON, batch_norm
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, views
+from deltarule.maths.network import PlacedLayer, views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import Penalty
 from deltarule.tracing import formulas
@@ -37,32 +38,36 @@ def add_inputs(trace: TraceBuilder) -> None:
         trace.add(entry.name, "parameters", theta[entry.name], axes, KINDS[kind].format(n))
 
 
-def forward(trace: TraceBuilder, layer: Layer) -> None:
-    at, tape, n = trace.at, trace.tape, layer.number
-    if layer.scaling:
-        about = f"x times scale{n}, scaled inputs"
-        trace.add(f"s{n}", "forward", tape[f"s{n}"].value, "id", about, lambda i, d: at["x"](i, d) * at[f"scale{n}"](d))
-    _dense(trace, layer)
-    if layer.batch_norm:
-        _batch_norm(trace, n)
-    _activation(trace, layer)
-    if f"d{n}" in tape:
-        _dropout(trace, n)
+def forward(trace: TraceBuilder) -> None:
+    for placed in trace.network.layers:
+        if isinstance(placed.formula, Activation):
+            activation(trace, placed.number, placed.formula, placed.units)
+        elif placed.name in trace.tape:
+            _LAYERS[placed.layer.name](trace, placed)
+    activation(trace, trace.last, trace.network.output, trace.network.outputs)
 
 
-def _dense(trace: TraceBuilder, layer: Layer) -> None:
-    at, n, inputs = trace.at, layer.number, trace.input_name(layer.number)
+def _scaling(trace: TraceBuilder, layer: PlacedLayer) -> None:
+    at, n = trace.at, layer.number
+    about, value = f"x times scale{n}, scaled inputs", trace.tape[f"s{n}"].value
+    trace.add(f"s{n}", "forward", value, "id", about, lambda i, d: at["x"](i, d) * at[f"scale{n}"](d))
+
+
+def _dense(trace: TraceBuilder, layer: PlacedLayer) -> None:
+    at, n, inputs = trace.at, layer.number, trace.input_name(layer.name)
+    has_biases = "b" in layer.layer.arrays
 
     def z(i: Index, j: Index) -> Expression:
         total = Series(("d",), (layer.inputs,), lambda d: at[inputs](i, d) * at[f"W{n}"](d, j))
-        return total + at[f"b{n}"](j) if layer.bias else total
+        return total + at[f"b{n}"](j) if has_biases else total
 
-    about = f"{inputs} W{n}" + (f" + b{n}" if layer.bias else "") + ", pre-activations"
+    about = f"{inputs} W{n}" + (f" + b{n}" if has_biases else "") + ", pre-activations"
     trace.add(f"z{n}", "forward", trace.tape[f"z{n}"].value, "ij", about, z)
 
 
-def _batch_norm(trace: TraceBuilder, n: int) -> None:
+def _batch_norm(trace: TraceBuilder, layer: PlacedLayer) -> None:
     """Add batch norm's mean, variance, normalized input and output in layer n."""
+    n = layer.number
     gamma, beta, z = trace.at[f"gamma{n}"], trace.at[f"beta{n}"], trace.at[f"z{n}"]
     share = (trace.w / trace.w.sum())[:, None]
     _, _, means, variances = batch_norm(z.value, gamma.value, beta.value, share, BATCH_NORM_EPSILON)
@@ -82,26 +87,33 @@ def _batch_norm(trace: TraceBuilder, n: int) -> None:
     trace.add(f"n{n}", "forward", value, "ij", about, lambda i, j: gamma(j) * zhat(i, j) + beta(j))
 
 
-def _activation(trace: TraceBuilder, layer: Layer) -> None:
-    n, source, activation = layer.number, trace.activation_argument(layer), layer.activation
+def activation(trace: TraceBuilder, n: int, activation: Activation, units: int) -> None:
+    source = trace.input_name(f"a{n}")
     numbers = trace.add_parameters("activation", activation, n)
     value, what = activation.forward(trace.tape[source].value)[0], "predictions" if n == trace.last else "activations"
 
     def a(i: Index, j: Index) -> Expression | None:
-        return formulas.activation_value(activation, trace.row(source, i), j, layer.units, numbers)
+        return formulas.activation_value(activation, trace.row(source, i), j, units, numbers)
 
     trace.add(f"a{n}", "forward", value, "ij", f"{activation.name}({source}), {what}", a)
 
 
-def _dropout(trace: TraceBuilder, n: int) -> None:
+def _dropout(trace: TraceBuilder, layer: PlacedLayer) -> None:
     """Add the dropout rate, the mask, and the activations d after dropout of layer n."""
-    assert trace.keep is not None and trace.rate is not None
+    n = layer.number
     a, d = trace.at[f"a{n}"], trace.tape[f"d{n}"].value
-    rate = trace.add_setting(f"dropout{n}", trace.rate[n], f"dropout rate after layer {n}", layer=n)
+    rate = trace.add_setting(f"dropout{n}", trace.dropped[f"dropout{n}"], f"dropout rate after layer {n}", layer=n)
     about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's position"
-    keep = trace.add(f"keep{n}", "forward", trace.keep[n], "ij", about)
+    keep = trace.add(f"keep{n}", "forward", trace.dropped[f"keep{n}"], "ij", about)
     about = f"a{n} after dropout"
     trace.add(f"d{n}", "forward", d, "ij", about, lambda i, j: a(i, j) * keep(i, j) / (1 - rate))
+
+
+_LAYERS = {"scaling": _scaling, "dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
+
+
+def is_explained(placed: PlacedLayer) -> bool:
+    return isinstance(placed.formula, Activation) or placed.layer.name in _LAYERS
 
 
 def objective(trace: TraceBuilder) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import exp, log
 
 from deltarule.engines.reference import Pass, dropout_masks, objective_and_gradient
-from deltarule.maths.network import Layer, views
+from deltarule.maths.network import views
 from deltarule.problem.batches import Batch
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.registry import is_built_in
@@ -44,11 +44,11 @@ class TraceBuilder:
         self.gradient = views(self.forward_pass.gradient[0], self.network.entries)
         self.w, self.y = drop_member_axis(rows.w)[:, 0], drop_member_axis(rows.y)
         self.has_equal_weights = bool((self.w == 1).all())
-        self.keep, self.rate = dropout_masks(problem, state, rows)
+        self.dropped = dropout_masks(problem, state, rows)
 
     @property
     def last(self) -> int:
-        return len(self.network.layers)
+        return self.network.depth
 
     def add(
         self,
@@ -104,14 +104,10 @@ class TraceBuilder:
             for key, value in formula.parameters.items()
         }
 
-    def input_name(self, n: int) -> str:
-        if n == 1:
-            return "s1" if "s1" in self.tape else "x"
-        return f"d{n - 1}" if f"d{n - 1}" in self.tape else f"a{n - 1}"
-
-    def activation_argument(self, layer: Layer) -> str:
-        """The name of the array to which a layer's activation is applied."""
-        return f"n{layer.number}" if layer.batch_norm else f"z{layer.number}"
+    def input_name(self, name: str) -> str:
+        """The name of the array to which a layer is applied, by the name of its value; that of the output is last."""
+        names = ["x", *self.tape]
+        return names[names.index(name) - 1] if name in names else names[-1]
 
     def loss_formulas(self, i: Index, j: Index) -> tuple[Expression | None, Expression | None]:
         """The formulas of the loss ℓ[j] of a sample and of its slope.

@@ -195,7 +195,7 @@ class Moment:
     def _by_rows(self, function: Callable[[State, Batch], dict[str, Floats]]) -> dict[str, Floats]:
         """Return a function's values of all members, evaluated together where possible."""
         values: dict[str, Floats] = {}
-        widths = self.problem.network.inputs + sum(layer.units for layer in self.problem.network.layers)
+        widths = sum(self.problem.network.sizes)
         for group, rows in row_parts(self.problem, self.state, None):
             is_shared = rows.x.ndim == rows.w.ndim == 2
             part_count = -(-len(group) * rows.x.shape[-2] * widths // MAX_NUMBERS_AT_ONCE)
@@ -253,4 +253,4 @@ def activations_of(network: Network, theta: Floats, buffers: Floats, x: Floats) 
     with one_blas_thread(), np.errstate(all="ignore"):
         tape, _ = forward(network.layers, parameters, x, buffers=statistics)
         outputs = network.output.forward(tape[-1].value)[0]
-    return {taped.name: taped.value for taped in tape} | {f"a{network.layers[-1].number}": outputs}
+    return {taped.name: taped.value for taped in tape} | {f"a{network.depth}": outputs}

@@ -7,7 +7,7 @@ K members · N rows
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -47,8 +47,8 @@ def problem_key(problem: Problem) -> Hashable:
     """Return what problems must share to form one population."""
     return (
         problem.network.sizes,
-        tuple(_formula_key(layer.activation) for layer in problem.network.layers),
-        (problem.network.layers[0].batch_norm, problem.network.layers[0].scaling),
+        tuple((*_formula_key(placed.formula), *placed.names.items()) for placed in problem.network.layers),
+        _formula_key(problem.network.output),
         _formula_key(problem.loss),
         (problem.optimizer.name, *problem.numbers, *problem.factors.items()),
         (problem.schedule.name, problem.schedule.per, *problem.schedule_numbers),
@@ -97,7 +97,7 @@ def problem_of_members(
     distinct = {id(configuration): configuration for configuration in configurations}
     positions = {key: index for index, key in enumerate(distinct)}
     indices = np.array([positions[id(configuration)] for configuration in configurations])
-    numbers = [_numbers(configuration, len(network.layers) - 1) for configuration in distinct.values()]
+    numbers = [_numbers(configuration, len(network.dropouts)) for configuration in distinct.values()]
     problem = create_problem(
         network,
         dataset.train.x,
@@ -117,7 +117,7 @@ def training_of(configuration: Configuration, dataset: Dataset, problem: Problem
     """Return the keyword arguments of `train` that a configuration determines."""
     rows = dataset.validation
     return {
-        **asdict(configuration.stopping),
+        **configuration.stopping.model_dump(),
         "history_every": configuration.run.history_every,
         "validation": None if rows is None else (rows.x, dataset.encode(rows, problem.network.outputs)),
     }

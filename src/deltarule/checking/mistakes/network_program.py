@@ -19,20 +19,21 @@ from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import contents_of
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
-from deltarule.maths.network import BATCH_NORM_EPSILON
+from deltarule.maths.layers import BATCH_NORM_EPSILON
 from deltarule.problem.network import Network
 from deltarule.problem.registry import is_built_in
 
 _EXPRESSIONS = tomllib.loads(Path(__file__).with_name("network_expressions.toml").read_text(encoding="utf-8"))
+_WRITTEN = ("dense", "batch_norm", "dropout")
 _ACTIVATIONS, _LOSSES = _EXPRESSIONS["activations"], _EXPRESSIONS["losses"]
 
 
 def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
-    activations = [match.network.output, *(layer.activation for layer in match.network.layers)]
+    activations, layers = match.network.activations.values(), match.network.layers
     formulas: list[Any] = [match.objective.loss, *activations]
     is_written = all(is_built_in(one) and one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas)
-    if not is_written or any(layer.scaling for layer in match.network.layers):
+    if not is_written or any(placed.layer.name not in _WRITTEN and placed.symbol != "a" for placed in layers):
         return None
     source = "\n    ".join(["def loss(params):", *_statements(match)])
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
@@ -51,19 +52,20 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
         reshaped = "" if match.layout.shapes[i] == shape else f".reshape{shape}"
         yield f"{name} = params[{i}]{reshaped}{'.T' if is_turned else ''}"
     source = "x"
-    for layer in match.network.layers:
-        n = layer.number
-        yield f"z{n} = {source} @ W{n}" + (f" + b{n}" if layer.bias else "")
-        source = f"z{n}"
-        if layer.batch_norm:
+    for placed in match.network.layers:
+        n = placed.number
+        if placed.layer.name == "dense":
+            yield f"z{n} = {source} @ W{n}" + (f" + b{n}" if "b" in placed.layer.arrays else "")
+        elif placed.layer.name == "batch_norm":
             yield f"centered{n} = z{n} - z{n}.mean(axis=0, keepdims=True)"
             yield f"variance{n} = (centered{n} ** 2).mean(axis=0, keepdims=True)"
             yield f"normal{n} = centered{n} / np.sqrt(variance{n} + {BATCH_NORM_EPSILON})"
             yield f"n{n} = gamma{n} * normal{n} + beta{n}"
-            source = f"n{n}"
-        if n != match.network.layers[-1].number:
-            yield f"a{n} = {_expression(layer.activation, source)}"
-            source = f"a{n}"
+        elif isinstance(placed.formula, Activation):
+            yield f"a{n} = {_expression(placed.formula, source)}"
+        else:  # dropout, which is not there
+            continue
+        source = placed.name
     yield f"p = {_expression(match.network.output, source)}"
     loss = match.objective.loss
     yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"

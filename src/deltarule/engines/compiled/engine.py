@@ -251,9 +251,9 @@ def units_are_faster(problem: Problem, members: int) -> bool:
     if problem.network.parameters * VECTOR_BYTES > NEAR_BYTES:
         return True
     lanes = VECTOR_BYTES // problem.dtype.itemsize
-    layers = problem.network.layers
-    together = -(-members // lanes) * sum(layer.inputs * layer.units for layer in layers)
-    alone = members * sum(layer.inputs * -(-layer.units // lanes) for layer in layers)
+    layers = list(pairwise(problem.network.sizes))
+    together = -(-members // lanes) * sum(inputs * units for inputs, units in layers)
+    alone = members * sum(inputs * -(-units // lanes) for inputs, units in layers)
     return 1.2 * alone < together
 
 

@@ -39,7 +39,7 @@ def printed_update(function: Any, problem: Problem, own_rows: bool, lanes: int, 
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))
         program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
-        tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
+        tile = tile or tile_for(rows, list(problem.network.sizes[1:]))
         short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
         per_epoch = problem.schedule.per == "epoch"
         few = units and rows <= 2 * tile.rows
@@ -59,7 +59,7 @@ def printed_evaluation(
         own = owned(problem, own_rows) if weighted else frozenset()
         metrics = [name for name in names if name not in ("J", "z", "a")]
         program = evaluation_program(problem, own, metrics).cut(names)
-        tile = tile or tile_for(rows, [layer.units for layer in problem.network.layers])
+        tile = tile or tile_for(rows, list(problem.network.sizes[1:]))
         form = Form(lanes, tile, own_weights=own_weights, short_tiles=rows % tile.rows > 0)
         texts[key] = _printed(print_evaluation, program, form)
     return texts[key]

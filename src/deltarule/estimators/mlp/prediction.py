@@ -13,9 +13,8 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
-from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX
-from deltarule.maths.layers import batch_norm_evaluation
-from deltarule.maths.network import BATCH_NORM_EPSILON, Layer, without_scaling
+from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, Activation
+from deltarule.maths.network import PlacedLayer, without_scaling
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.validation import is_finite
@@ -81,7 +80,7 @@ def outputs_of(
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _evaluation_forward(layers, arrays, block)
+            outputs = _activated(network.output, _evaluation_forward(layers, arrays, block))
             # NumPy sums the members of a single row in another order than of several, so the last of many is doubled.
             is_last_alone = block.shape[0] == 1 < rows
             return transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_last_alone else transform(outputs)
@@ -99,7 +98,7 @@ def outputs_of(
 def block_size(network: Network, W1: Floats, row_count: int) -> int:
     """The number of rows per block; `W1` are the first weights, [D, H] or [K, D, H]."""
     members = 1 if W1.ndim == 2 else len(W1)
-    widest = max(layer.units for layer in network.layers)
+    widest = max(network.sizes[1:])
     blocks = -(-8 * row_count * widest * members // BLOCK_BYTES)
     # Rows · parameters for which another block pays: about half a millisecond, the time in which a thread wakes. A
     # second block pays from two thirds of that on.
@@ -109,27 +108,29 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
     return -(-row_count // (-(-blocks // even) * even)) or 1
 
 
-def _evaluation_forward(layers: Sequence[Layer], arrays: Mapping[str, Floats], x: Any) -> Any:
+def _evaluation_forward(layers: Sequence[PlacedLayer], arrays: Mapping[str, Floats], x: Any) -> Any:
     values = x
-    for layer in layers:
-        n = layer.number
-        values = values @ arrays[f"W{n}"]
-        values += arrays[f"b{n}"]
-        if layer.batch_norm:
-            gamma, beta, mean, variance = (arrays[f"{name}{n}"] for name in ("gamma", "beta", "mean", "variance"))
-            values = batch_norm_evaluation(values, gamma, beta, mean, variance, BATCH_NORM_EPSILON)[0]
-        # Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times.
-        if layer.activation == RELU:
-            np.maximum(values, 0, out=values)
-        elif layer.activation == SIGMOID:
-            from scipy.special import expit  # imported on use
-
-            expit(values, out=values)
-        elif layer.activation == SOFTMAX:
-            values = _softmax(values)
-        else:
-            values = layer.activation.function(values, **layer.activation.parameters)
+    for placed in layers:
+        if isinstance(placed.formula, Activation):
+            values = _activated(placed.formula, values)
+        elif placed.layer.name == "dense":
+            values = values @ arrays[f"W{placed.number}"]
+            values += arrays[f"b{placed.number}"]
+        elif placed.layer.evaluation is not None:
+            own = (arrays[name] for name in (*placed.arrays, *placed.statistics))
+            values = placed.layer.evaluation(values, *own, **placed.layer.parameters)[0]
     return values
+
+
+def _activated(activation: Activation, z: Any) -> Any:
+    """Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times."""
+    if activation == RELU:
+        return np.maximum(z, 0, out=z)
+    if activation == SIGMOID:
+        from scipy.special import expit  # imported on use
+
+        return expit(z, out=z)
+    return _softmax(z) if activation == SOFTMAX else activation.function(z, **activation.parameters)
 
 
 def _softmax(z: Floats) -> Floats:

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, MLPRegressor, create_problem
-from deltarule.estimators.mlp import fitted_network
-from deltarule.estimators.mlp.fitted_network import Architecture, prior_logits
+from deltarule.estimators.mlp import problem_settings
+from deltarule.estimators.mlp.problem_settings import prior_logits
+from deltarule.estimators.mlp.weights import Architecture
 from deltarule.problem.state import initial_state
 from deltarule.proofs.custom_formulas import register_activation, unregister
 
@@ -39,18 +40,18 @@ PARAMETERS: dict[str, Any] = {
     ],
 )
 def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float]) -> None:
-    found = fitted_network.optimizer(PARAMETERS | given)
+    found = problem_settings.optimizer(PARAMETERS | given)
     assert (found.name, dict(found.parameters)) == (name, numbers)
 
 
 def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
-    found = fitted_network.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
+    found = problem_settings.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
     assert (found.once_a_step, dict(found.parameters)) == (
-        fitted_network.ADAM.once_a_step,
+        problem_settings.ADAM.once_a_step,
         {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
     )
     with pytest.raises(BadInput, match="momentun"):
-        fitted_network.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
+        problem_settings.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
     ],
 )
 def test_schedules_and_what_adam_ignores(given: dict[str, Any], name: str) -> None:
-    assert fitted_network.schedule(PARAMETERS | given, 10).name == name
+    assert problem_settings.schedule(PARAMETERS | given, 10).name == name
 
 
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])
