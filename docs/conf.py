@@ -26,7 +26,6 @@ extensions = [
     "names",
     "notebooks",
     "search_terms",
-    "settings",
     "studies",
 ]
 exclude_patterns = ["extensions"]

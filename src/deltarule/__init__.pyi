@@ -37,6 +37,7 @@ from .proofs.custom_formulas import register_optimizer as register_optimizer
 from .proofs.custom_formulas import register_penalty as register_penalty
 from .proofs.custom_formulas import register_schedule as register_schedule
 from .proofs.custom_formulas import unregister as unregister
+from .proofs.custom_layers import register_layer as register_layer
 from .reports.model_figures import decision_boundary as decision_boundary
 from .studies.reproduce_studies import Reproduction as Reproduction
 from .studies.reproduce_studies import reproduce as reproduce

@@ -368,7 +368,7 @@ def unregister(kind: str, name: str) -> None:
     Parameters
     ----------
     kind : str
-        "activation", "loss", "penalty", "optimizer", "schedule", "initializer" or "metric".
+        "activation", "layer", "loss", "penalty", "optimizer", "schedule", "initializer" or "metric".
     name : str
         The name under which it was registered.
 
@@ -387,9 +387,8 @@ def unregister(kind: str, name: str) -> None:
     >>> found = register_penalty("fourth_power", lambda w: w**4, lambda w: 4 * w**3)
     >>> unregister("penalty", "fourth_power")
     """
-    calls.check_choice(
-        "kind", kind, ("activation", "loss", "penalty", "optimizer", "schedule", "initializer", "metric")
-    )
+    kinds = ("activation", "layer", "loss", "penalty", "optimizer", "schedule", "initializer", "metric")
+    calls.check_choice("kind", kind, kinds)
     if kind == "metric":
         metrics.remove(name)
     else:

@@ -1,0 +1,182 @@
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deltarule import Network, create_problem, register_layer, train, unregister
+from deltarule.checking.problem_gradient import check_problem
+from deltarule.errors import BadInput, RunFailed
+from deltarule.maths.layers import glu, layer_norm, tied
+from deltarule.problem import registry
+from deltarule.program.derivative import with_derived_backward
+
+GATE = {"W": "D H", "b": "1 H", "V": "D H", "c": "1 H"}
+
+
+def turned(M: Any) -> Any:
+    return np.swapaxes(M, -1, -2)
+
+
+def gate(x: Any, W: Any, b: Any, V: Any, c: Any) -> Any:
+    return (x @ W + b) / (1 + np.exp(-(x @ V + c)))
+
+
+def gate_by_hand(x: Any, W: Any, b: Any, V: Any, c: Any) -> Any:
+    u, s = x @ W + b, 1 / (1 + np.exp(-(x @ V + c)))
+
+    def backward(dz: Any) -> Any:
+        du, dv = dz * s, dz * u * s * (1 - s)
+        x_t = turned(x)
+        return (
+            *(du @ turned(W) + dv @ turned(V), x_t @ du, du.sum(-2, keepdims=True)),
+            *(x_t @ dv, dv.sum(-2, keepdims=True)),
+        )
+
+    return u * s, backward
+
+
+def step(x: Any) -> Any:
+    return np.where(x > 0, 1.0 + 0 * x, 0 * x), lambda upstream: upstream
+
+
+@pytest.fixture(autouse=True)
+def own_layers_removed() -> Iterator[None]:
+    yield
+    for name in registry.names("layer"):
+        if name.startswith("own"):
+            unregister("layer", name)
+
+
+@pytest.mark.parametrize("function", [gate, gate_by_hand])
+def test_an_own_layer_is_proved_compiled_and_computes_what_the_built_in_one_does(function: Callable[..., Any]) -> None:
+    layer = register_layer("own_gate", function, arrays=GATE)
+    assert all(cosine == pytest.approx(1) for cosine in layer.agreement.values())
+    x = np.random.default_rng(0).normal(size=(20, 3))
+
+    def problem(name: str) -> Any:
+        return create_problem(Network([3, {"name": name, "units": 4}, 2]), x, x[:, :2], learning_rate=0.1, members=3)
+
+    built_in, reference, compiled = (
+        train(problem(name), max_steps=40, engine=engine)
+        for name, engine in (("glu", "reference"), ("own_gate", "reference"), ("own_gate", "compiled"))
+    )
+    assert not compiled.notes and check_problem(problem("own_gate")).checks[0].ok
+    for run in (reference, compiled):
+        assert run.state.theta == pytest.approx(built_in.state.theta, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize(("layer", "names"), [(glu, "xWbVc"), (layer_norm, "x12"), (tied, "xbW")])
+def test_the_derived_backward_pass_is_the_one_written_by_hand(layer: Callable[..., Any], names: str) -> None:
+    shapes = {"x": (5, 3), "W": (3, 4), "V": (3, 4), "b": (1, 4), "c": (1, 4), "1": (1, 3), "2": (1, 3)}
+    if layer is tied:
+        shapes["W"] = (4, 3)
+    random, options = np.random.default_rng(0), {"epsilon": 1e-5} if layer is layer_norm else {}
+    arrays = [random.normal(size=(2, *shapes[name])) for name in names]
+    value, by_hand = layer(*arrays, **options)
+    upstream = random.normal(size=value.shape)
+
+    def forward(*values: Any, **numbers: Any) -> Any:
+        if layer is glu:
+            return gate(*values)
+        if layer is tied:
+            return values[0] @ np.swapaxes(values[2], -1, -2) + values[1]
+        x, gamma, beta = values
+        centered = x - np.mean(x, axis=-1, keepdims=True)
+        return gamma * centered / np.sqrt(np.mean(centered**2, axis=-1, keepdims=True) + numbers["epsilon"]) + beta
+
+    found, derived = with_derived_backward(forward)(*arrays, **options)
+    assert found == pytest.approx(value, rel=1e-12, abs=1e-14)
+    for ours, theirs in zip(derived(upstream), by_hand(upstream), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(np.exp, np.expm1, np.tanh, np.sin, np.cos, np.sinh, np.cosh, np.arctan, np.square, np.absolute),
+        *(
+            lambda x: np.log(1 + x * x),
+            lambda x: np.log1p(x * x),
+            lambda x: np.sqrt(1 + x**2),
+            lambda x: 1 / (2 + x * x),
+        ),
+        *(lambda x: np.maximum(x, 0.3 * x), lambda x: np.minimum(x, -x), lambda x: np.where(x > 0.1, x * x, -x)),
+        *(lambda x: np.reciprocal(2 + x * x), lambda x: 2.0**x, lambda x: x.max(-1, keepdims=True) - x),
+        lambda x: np.exp(x - np.max(x, axis=-1, keepdims=True)) / np.sum(np.exp(x), axis=-1, keepdims=True),
+    ],
+)
+def test_the_tape_derives_each_operation(function: Callable[..., Any]) -> None:
+    assert register_layer("own_formula", function).agreement["x"] == pytest.approx(1)
+
+
+def test_a_backward_pass_that_is_meant_to_be_another_one_is_compared() -> None:
+    with pytest.raises(RunFailed, match=r"∂J/∂x\[.*\] is .*, and a central difference gives 0"):
+        register_layer("own_step", step)
+    assert register_layer("own_step", step, derivative=False).agreement == {"x": 0}
+    with pytest.raises(BadInput, match="the layer 'own_step' of your own exists already"):
+        register_layer("own_step", lambda x: (x, lambda upstream: upstream))
+
+    def aligned(x: Any, W: Any) -> Any:  # feedback by a fixed matrix of ones
+        return x @ W, lambda dz: (dz @ turned(0 * W + 1), turned(x) @ dz)
+
+    agreement = register_layer("own_aligned", aligned, arrays={"W": "D H"}, derivative=False).agreement
+    assert agreement["W"] == pytest.approx(1) and abs(agreement["x"]) < 0.9
+    network = Network([2, {"name": "own_aligned", "units": 3}, "own_step", {"name": "own_aligned", "units": 1}])
+    runs = [
+        train(create_problem(network, np.eye(2), [0, 1]), max_steps=9, engine=name)
+        for name in ("reference", "compiled")
+    ]
+    assert runs[1].state.theta == pytest.approx(runs[0].state.theta, rel=1e-12) and not runs[1].notes
+
+
+def test_an_own_layer_may_share_parameters_and_take_earlier_values() -> None:
+    register_layer("own_tied", lambda x, W: x @ np.swapaxes(W, -1, -2), shared={"W": "H D"})
+    register_layer(
+        "own_mean",
+        lambda x, other, share: share * x + (1 - share) * other,
+        earlier=["other"],
+        parameters={"share": 0.25},
+    )
+    layers = [3, 4, "tanh", {"name": "own_tied", "W": "W1"}, {"name": "own_mean", "other": "x", "share": 0.5}, 3]
+    problem = create_problem(Network(layers), np.eye(3), np.eye(3))
+    assert check_problem(problem).ok and problem.network.parameters == 3 * 4 + 4 + 3 * 3 + 3
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "sentence"),
+    [
+        (lambda x, W: (x @ W, lambda dz: (2 * dz @ turned(W), turned(x) @ dz)), {}, "is wrong: ∂J/∂x["),
+        (lambda x, W: (x @ W, lambda dz: (dz @ turned(W), 1.001 * turned(x) @ dz)), {}, "is wrong: ∂J/∂W["),
+        (lambda x, W: (x @ W, lambda dz: dz @ turned(W)), {}, "returns 1 array; return ∂J/∂x, ∂J/∂W, in this order"),
+        (
+            lambda x, W: (x @ W, lambda dz: (turned(x) @ dz, dz)),
+            {},
+            "gives ∂J/∂x the shape (2, 3, 4) for x of (2, 5, 3)",
+        ),
+        (lambda x, W: x @ W - (x @ W).mean(-2, keepdims=True), {}, "it may mix the units of a row, but no rows"),
+        (lambda x, W: x @ W.T, {}, "use axes -1 and -2, and np.swapaxes(W, -1, -2) for Wᵀ"),
+        (lambda x, W: x @ W + np.random.random(), {}, "is different from call to call"),
+        (lambda x, W: np.cbrt(x @ W), {}, "the tape has no derivative of np.cbrt; write the layer's backward pass"),
+        (lambda x, W: (x @ W).sum(-1), {}, "need keepdims=True"),
+        (lambda x, W: 1 / 0, {}, "raised ZeroDivisionError: division by zero (test_custom_layers.py, line "),
+        (lambda x, W: (x @ W, lambda dz: ()), {}, "returns 0 arrays"),
+        (lambda x, W: x @ W * np.float64(1) * np.ones(1), {}, "keep the dtype"),
+        (lambda x, W: x @ W, {"arrays": {"W": "D by H"}}, "has the shape 'D by H'; give one of 'D H', '1 H'"),
+        (lambda x, W: x @ W, {"arrays": {"z": "D H"}}, "takes something called 'z'"),
+        (lambda x, W: x @ W, {"arrays": {"W": ("D H", "0")}}, "starts at '0'; give a number"),
+        (5, {}, "is given a int that cannot be called; give a function"),
+    ],
+)
+def test_a_bad_declaration_gets_a_sentence(function: Any, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises((BadInput, RunFailed)) as refused:
+        register_layer("own_bad", function, **{"arrays": {"W": "D H"}, **options})
+    assert sentence in str(refused.value)
+    assert "own_bad" not in registry.names("layer")
+
+
+def test_a_layer_has_no_name_of_an_activation() -> None:
+    with pytest.raises(
+        BadInput, match="there is an activation 'relu', beside which a list of layers could not tell it"
+    ):
+        register_layer("relu", lambda x: x)
