@@ -66,14 +66,17 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int) -> En
     seconds = expected_seconds("compiled", problem, steps) + startup_seconds(problem)
     if seconds >= expected_seconds("reference", problem, steps):
         return ReferenceEngine()
-    from deltarule.engines.compiled.engine import reason_against
+    from deltarule.engines.compiled.engine import reason_against, warn_once
 
     try:
         compiled = engine("compiled")
     except BadInput:
         return ReferenceEngine()
-    reason = reason_against(problem)
-    return ReferenceEngine(reason) if reason else compiled
+    if reason := reason_against(problem):
+        reference = ReferenceEngine(reason)
+        warn_once(reference.notes(problem)[0])
+        return reference
+    return compiled
 
 
 def expected_seconds(name: str, problem: Problem, steps: int) -> float:

@@ -14,7 +14,7 @@ from lanes import examples
 from traceable_formulas import EXACT, formulas
 
 from deltarule.engines.base import Trace
-from deltarule.engines.compiled.engine import CompiledEngine
+from deltarule.engines.compiled.engine import CompiledEngine, warn_once
 from deltarule.engines.compiled.plan import NotPrintable
 from deltarule.engines.compiled.texts import printed_evaluation
 from deltarule.engines.reference import ReferenceEngine
@@ -295,6 +295,16 @@ def test_formulas_that_are_not_compiled_train_on_the_reference_engine(function: 
     for engine in (chosen, "compiled"):
         run = train(problem, engine=engine, max_steps=2)
         assert np.array_equal(run.state.theta, expected.theta) and run.notes == (note,)
+
+
+@pytest.mark.parametrize("name", ["auto", "compiled"])
+def test_what_is_not_compiled_is_warned_of_once(name: str) -> None:
+    problem = problem_with(lambda z: np.logaddexp(z, 0.0), dtype="float32")
+    warn_once.cache_clear()
+    with pytest.warns(UserWarning, match=r"logaddexp.*the reference engine trains this") as warned:
+        for _ in range(2):
+            engine_for(name, problem, 10**9).advance(problem, initial_state(problem), 1)
+    assert len(warned) == 1
 
 
 class Scale:

@@ -96,7 +96,7 @@ class CompiledEngine(ReferenceEngine):
                 for task in self._advancing(updates, indices, own_rows, work)
             ]
         except (NotPrintable, NotTraceable) as reason:
-            _warn_once(ReferenceEngine(_words(reason)).notes(problem)[0])
+            warn_once(ReferenceEngine(_words(reason)).notes(problem)[0])
             return super().advance(problem, state, n)
         self._run(tasks, work)
         return after, Trace(objective, bad)
@@ -222,7 +222,8 @@ def _words(reason: Exception) -> str:
 
 
 @cache
-def _warn_once(note: str) -> None:
+def warn_once(note: str) -> None:
+    """Warn of what the reference engine trains, and why: once in a process."""
     warnings.warn(note, stacklevel=2)
 
 
