@@ -123,13 +123,17 @@ class UnitPlaces(Places):
     """Places of one network's arrays.
 
     lines : by the name of a computed array of rows: the entries from one row to the next.
-    own_bytes : of the memory for single numbers, which each thread computes for itself.
+    own_bytes : of the memory for single numbers, which each thread computes for itself: whole lines.
     """
 
     def _place_results(self) -> None:
         self.lines: dict[str, int] = {}
-        self.own_bytes = LINE_BYTES  # the first number counts meetings
+        self._single_bytes = LINE_BYTES  # the first number counts meetings
         super()._place_results()
+
+    @property
+    def own_bytes(self) -> int:
+        return -(-self._single_bytes // LINE_BYTES) * LINE_BYTES
 
     def _place_of(self, result: Variable, kind: str) -> Place:
         count = count_of_entries(result.axes)
@@ -137,8 +141,8 @@ class UnitPlaces(Places):
             self.lines[result.name] = self._line(result, count)
             return Place(self._for_each_row(result.name, result.axes, kind), kind, rows="all")
         if count == 1:
-            self.own_bytes += WIDEST
-            return Place("%own", kind, (self.own_bytes - WIDEST) // BYTES[kind])
+            self._single_bytes += WIDEST
+            return Place("%own", kind, (self._single_bytes - WIDEST) // BYTES[kind])
         return Place("%scratch", kind, self._reserve(count, kind))
 
     def _line(self, result: Variable, count: int) -> int:
