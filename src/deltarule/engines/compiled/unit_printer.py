@@ -20,8 +20,9 @@ from deltarule.program.program import ROWS, Operand, Operation, Program
 UNIT_NUMBERS = (*NUMBERS, "part", "parts", "give_back")
 """What a call is given beside arrays: also which thread this is, of how many, and the address of a function of the
 system that lets others have the processor."""
-SPINS = 300
-"""How often a thread looks whether the others have come, before it gives the processor back."""
+SPINS = 30_000
+"""How often a thread looks whether the others have come, a millisecond long, before it gives the processor back: who
+else is waiting for that keeps it for longer."""
 
 PAUSE = "call void @llvm.x86.sse2.pause()"
 MEET = """
