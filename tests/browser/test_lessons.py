@@ -51,6 +51,12 @@ def pages(open_lesson):
     return {name: open_lesson(name) for name in LESSONS}
 
 
+def as_typed(text):
+    """A number on the page, as one types it into a calculator: −8.1·10⁻⁵ is −8.1e-5."""
+    power = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹−", "0123456789-")
+    return float(text.replace("·10⁻", "e-").translate(power))
+
+
 def judged(page, seed, answers):
     """The page's judgments of (blank, text), a number or a formula."""
     return page.evaluate(
@@ -207,6 +213,8 @@ def test_a_worksheet_is_filled_by_keyboard_alone_and_kept(open_lesson, name):
         ("<img src=x onerror=1>", "can’t read"),
         ("1/0", "no number"),
         ("sigmoid", "brackets"),
+        ("mean(z2, z3)", "no function mean"),
+        ("(1, z2)", "comma"),
         ("max(1)", "two numbers"),
         ("z1; 3", "can’t read"),
         ("1" * 300, ""),
@@ -258,6 +266,26 @@ def test_numbers_of_the_figure_are_those_by_hand(pages, name):
     )
     for key, value in expected.items():
         assert shown[key] == pytest.approx(value, abs=1e-12), key
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_pocket_calculator_gives_what_worked_lines_show(pages, name):
+    lines = pages[name].evaluate(
+        """() => [computeAll(EXAMPLE), ...[1, 2, 3, 4].map((seed) => drawExercise(seed).values)].flatMap((values) =>
+          QUANTITIES.map(({ name, formula: tree }) =>
+            [tree, shownIn(tree, values, name), show(values[name], name), name]))"""
+    )
+    for tree, texts, shown, quantity in lines:
+        seen = {part: as_typed(text) for part, text in texts.items()}
+        value = pages[name].evaluate("([tree, seen]) => evaluate(tree, seen)", [tree, seen])
+        whole = quantity in lesson_data(name).get("whole", [])
+        assert as_typed(shown) == (value if whole else rounded(value)), (quantity, texts, shown)
+
+
+def test_ties_are_rounded_as_in_school(pages):
+    texts = pages["network"].evaluate("[-2.255, 0.1 + 0.035, 1.005, 8.125e-5, 999.5, -1234.5, 0].map((v) => show(v))")
+    assert texts == ["−2.26", "0.135", "1.01", "8.1·10⁻⁵", "1000", "−1235", "0"]
+    assert pages["network"].evaluate("[show(0.125, 'w1'), show(-1, 'w1')]") == ["0.13", "−1.00"]
 
 
 @pytest.mark.parametrize("name", LESSONS)

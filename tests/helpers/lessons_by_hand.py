@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 Values = dict[str, float]
@@ -32,7 +33,9 @@ def exact(value: float) -> float:
 
 
 def rounded(value: float, digits: int = 3) -> float:
-    return float(f"{value:.{digits}g}")
+    """As people round: half a unit goes away from zero, −2.255 to −2.26."""
+    decimal = Decimal(f"{value:.12g}")
+    return float(Context(digits, ROUND_HALF_UP).plus(decimal))
 
 
 def sigmoid(z: float) -> float:

@@ -20,6 +20,10 @@ def test_a_page_is_whole_and_asks_for_nothing(name: str) -> None:
     (data,) = re.findall(r'<script type="application/json" id="lesson-data">(.*?)</script>', page, re.DOTALL)
     assert json.loads(data) == json.loads(json.dumps(lesson_data(name)))
     assert all(f'href="{file_name(other)}"' in page for other in LESSONS if other != name)
+    end = page.partition("What a framework does</h2>")[2].partition("</main>")[0]
+    (way_on,) = re.findall(r'Next: <a href="(.*?)">|(last page)', end)
+    following = LESSONS[LESSONS.index(name) + 1 :]
+    assert way_on == ((file_name(following[0]), "") if following else ("", "last page"))
 
 
 @pytest.mark.parametrize("name", LESSONS)
@@ -59,6 +63,9 @@ def test_the_command_writes_them(deltarule, tmp_path, monkeypatch) -> None:
     status, out, err = deltarule("learn")
     assert (
         (status, err) == (0, "") and (tmp_path / "lessons" / "4-network.html").exists() and out.count("Written:") == 9
+    )
+    assert out.splitlines()[-1] == (
+        "Begin with 1-slope.html in a browser. Run the exercises in their folder: cd lessons"
     )
     (tmp_path / "file").write_text("")
     status, _, err = deltarule("learn", "file")

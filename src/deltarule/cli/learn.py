@@ -16,4 +16,5 @@ def learn(folder: Folder = Path("lessons")) -> Result:
     """Write lessons on backpropagation, with worksheets and exercises, as pages for the browser."""
     files = write_lessons(folder)
     exercises = "Beside each page lies its exercise, as a script and as a notebook; those that were there are kept."
-    return Result(None, [*(f"Written: {one_line(file)}" for file in files), exercises])
+    start = f"Begin with {files[0].name} in a browser. Run the exercises in their folder: cd {one_line(folder)}"
+    return Result(None, [*(f"Written: {one_line(file)}" for file in files), exercises, start])

@@ -51,15 +51,19 @@ def lesson_page(name: str) -> str:
     # The blank line that ends an example, for doctest, is not for the eye.
     body = re.sub(r"\n+</code></pre>", "</code></pre>", body)
     links = []
+    onward = "This was the last page. <code>deltarule play</code> shows networks while they learn."
     for number, other in enumerate(LESSONS, 1):
         current = ' aria-current="page"' if other == name else ""
         label = escape(f"{number}: {lesson_title(other)}")
         links.append(f'<a href="{file_name(other)}" aria-label="{label}"{current}>{number}</a>')
+        if number == LESSONS.index(name) + 2:
+            onward = f'Next: <a href="{file_name(other)}">{escape(lesson_title(other))}</a>'
     return Template(_page_file("page.html")).substitute(
         title=lesson_title(name),
         style=lesson_style() + _page_file("page.css"),
         navigation=f"deltarule · Learn · page {' · '.join(links)}",
         body=body,
+        onward=onward,
         parts=lesson_parts(name),
     )
 

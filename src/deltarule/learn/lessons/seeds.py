@@ -16,7 +16,8 @@ def networks(x, y, W1, b1, W2, b2):
     a1 = np.tanh(x @ W1 + b1)
     p = 1 / (1 + np.exp(-(a1 @ W2 + b2)))
     J = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p)) / len(x)
-    # Your lines: dz2, dW2, db2, dz1, dW1, db1; np.swapaxes(a1, 1, 2) transposes each network's a1
+    # np.swapaxes(a1, 1, 2) transposes each a1; sum(axis=1, keepdims=True) adds over the samples: b1 is 20 × 1 × 2
+    # Your lines: dz2, dW2, db2, dz1, dW1, db1
     dz2 = (p - y) / len(x)
     dW2 = np.swapaxes(a1, 1, 2) @ dz2
     db2 = dz2.sum(axis=1, keepdims=True)

@@ -6,14 +6,14 @@ Fill the hole, then check it: deltarule check 6-softmax.py
 import numpy as np
 
 draws = np.random.default_rng(6)
-x, y = draws.normal(size=(5, 2)), np.eye(3)[[0, 2, 1, 1, 0]]
+x, y = draws.normal(size=(5, 2)), np.eye(3)[[0, 2, 1, 1, 0]]  # a row of y has 1 at the right class
 W, b = draws.normal(size=(2, 3)), draws.normal(size=3)
 
 
 def classify(x, y, W, b):
     """Return the loss J, the mean over the samples, and its gradients."""
     e = np.exp(x @ W + b)
-    p = e / e.sum(axis=1, keepdims=True)
+    p = e / e.sum(axis=1, keepdims=True)  # the sum of each row, kept as a column
     J = -np.sum(y * np.log(p)) / len(x)
     # Your lines: dz, dW and db
     dz = (p - y) / len(x)

@@ -1,13 +1,13 @@
 // An exercise of a seed, and whether an answer is right, a slip or not yet right.
 
-import { evaluate, namesIn, parse, plain } from "./expressions.js";
+import { beyondTie, evaluate, namesIn, parse, plain } from "./expressions.js";
 import { BLANKS, GIVEN, LESSON, QUANTITIES, QUANTITY, computeAll } from "./lesson.js";
 
 /** @typedef {import("./expressions.js").Values} Values */
 /** @typedef {{given: Values, values: Values, rounded: Values, tolerance: Values}} Exercise */
 
 /** @param {number} value */
-const round3 = (value) => Number(value.toPrecision(3));
+const round3 = (value) => Number(beyondTie(value).toPrecision(3));
 /** Half a unit of the third significant digit: by so much does rounding change a number. @param {number} value */
 const half = (value) => (value === 0 ? 0 : 0.5 * 10 ** (Math.floor(Math.log10(Math.abs(value))) - 2)) * 1.0001;
 
@@ -43,7 +43,7 @@ export function judge(exercise, name, value, typed = {}, text = "") {
   const sentences = new Set((QUANTITY[name].slips ?? []).filter(({ tree }) => fits(tree)).map(({ sentence }) => sentence));
   if (sentences.size === 1) return { kind: "slip", sentence: [...sentences][0] };
   const digits = plain(text).match(/^-?0*\.?0*(\d*\.?\d*)$/)?.[1].replace(".", "").length ?? 3;
-  const isShort = !sentences.size && digits > 0 && digits < 3 && Number(right.toPrecision(digits)) === value;
+  const isShort = !sentences.size && digits > 0 && digits < 3 && Number(beyondTie(right).toPrecision(digits)) === value;
   return isShort ? { kind: "short", sentence: "Right so far; give three significant digits." } : { kind: "unknown" };
 }
 

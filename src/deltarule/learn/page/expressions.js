@@ -22,6 +22,8 @@ const OPERATIONS = { // 0 log 0 counts as 0, as in the derivations
 /** @type {Record<string, string>} */
 const ALIASES = /** @type {any} */ ({ __proto__: null, ln: "log", sigma: "sigmoid", alpha: "rate", lr: "rate", h1: "a1", h2: "a2", delta1: "d1", delta2: "d2", delta3: "d3", j: "J", j1: "J1" });
 export const MAX_LENGTH = 200;
+/** A little further from zero, so that a tie of decimals is rounded as in school: −2.255 to −2.26, though its double lies below the tie. @param {number} value */
+export const beyondTie = (value) => value * (1 + 1e-12);
 
 export class Unreadable extends Error {}
 
@@ -68,10 +70,12 @@ export function parse(text) {
   };
   /** @returns {Tree} */
   const primary = () => {
+    const before = tokens[at - 1];
     const token = tokens[at++];
     if (token === undefined) throw new Unreadable("Something is missing at the end.");
     if (token === "(") {
       const inner = sum();
+      if (tokens[at] === ",") throw new Unreadable(/^[a-z]/i.test(before ?? "") ? `There is no function ${before}.` : "I can’t read a comma here.");
       close();
       return inner;
     }

@@ -3,7 +3,7 @@
 import { evaluate, parse } from "./expressions.js";
 import { Figure } from "./figure.js";
 import { EXAMPLE, GIVEN, LESSON, QUANTITIES, QUANTITY, computeAll } from "./lesson.js";
-import { element, formula, result, show, symbol, treeMath, typeset, typesetCode } from "./typeset.js";
+import { element, formula, result, show, shownIn, symbol, treeMath, typeset, typesetCode } from "./typeset.js";
 import { makeWorksheet } from "./worksheet.js";
 
 /** The places in the text, by name: <div class="lesson" data-part="figure"></div>. */
@@ -106,7 +106,7 @@ function fillFormulas() {
 }
 function fillNumbers() {
   for (const place of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-numbers]"))) {
-    place.innerHTML = (place.dataset.numbers ?? "").split(", ").map(parse).map((tree) => (tree.op === "name" ? "" : formula(`<mo>=</mo>${treeMath(tree, example)}`)) + result(evaluate(tree, example), tree.name)).join(", &nbsp; ");
+    place.innerHTML = (place.dataset.numbers ?? "").split(", ").map(parse).map((tree) => (tree.op === "name" ? "" : formula(`<mo>=</mo>${treeMath(tree, shownIn(tree, example))}`)) + result(evaluate(tree, example), tree.name)).join(", &nbsp; ");
   }
 }
 

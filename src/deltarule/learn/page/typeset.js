@@ -1,10 +1,11 @@
 // Names, numbers and formulas as they are shown.
 
-import { namesIn } from "./expressions.js";
+import { beyondTie, evaluate, namesIn } from "./expressions.js";
 import { GIVEN, LESSON, QUANTITY } from "./lesson.js";
 
 /** @typedef {import("./expressions.js").Tree} Tree */
 /** @typedef {import("./expressions.js").Values} Values */
+/** @typedef {Record<string, string>} Texts numbers as they are shown */
 /** @typedef {{letter: string, index: string, of: "" | "new" | "∂"}} Parts */
 
 /** d1 is δ₁, dw1 is ∂J/∂w₁, new1 is the new w₁; all else is a letter with an index, or a word. */
@@ -14,17 +15,31 @@ const GREEK = { rate: "α", mu: "μ", lambda: "λ" };
 /** Counts, and what is 0 or 1. @param {string} name */
 export const isWhole = (name) => /binary|whole/.test(LESSON.given[name]?.[2] ?? "") || Boolean(LESSON.whole?.includes(name));
 
-/** A number as it is shown: two decimals if given, three digits if computed. @param {number | undefined} value */
-export function show(value, name = "") {
+/** Two decimals if given, three digits if computed, and more of both where more are asked for. @param {number} exact @param {string} name */
+function rounded(exact, name, digits = 3) {
+  const value = beyondTie(exact);
+  if (GIVEN.includes(name) && !isWhole(name)) return value.toFixed(digits - 1);
+  if (!value || !Number.isFinite(value) || isWhole(name) || name === "rate") return String(exact);
+  if (Math.abs(value) < 1e-4) return value.toExponential(digits - 2);
+  return Math.abs(value) < 999.5 ? value.toPrecision(digits) : value.toFixed(0);
+}
+/** A number as it is shown. @param {number | undefined} value */
+export function show(value, name = "", digits = 3) {
   if (value === undefined || Number.isNaN(value)) return "?";
-  let text = String(value);
-  if (GIVEN.includes(name) && !isWhole(name)) text = value.toFixed(2);
-  else if (!Number.isFinite(value)) text = value > 0 ? "∞" : "−∞";
-  else if (value && !isWhole(name) && name !== "rate") {
-    text = Math.abs(value) < 1e-4 ? value.toExponential(1) : Math.abs(value) < 1000 ? value.toPrecision(3) : String(Math.round(value));
-    text = text.replace(/e-(\d+)/, (_, power) => `·10⁻${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`);
+  return rounded(value, name, digits).replace("Infinity", "∞")
+    .replace(/e-(\d+)/, (_, power) => `·10⁻${[...power].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("")}`).replace("-", "−");
+}
+/** The numbers of a formula as they are shown, with as many digits as a pocket calculator needs for the result that is shown.
+ * @param {Tree} tree @param {Values} values @returns {Texts} */
+export function shownIn(tree, values, name = "") {
+  const parts = [...namesIn(tree)];
+  const wanted = show(evaluate(tree, values), name);
+  for (let digits = 3; ; digits++) {
+    /** @param {string} part */
+    const digitsOf = (part) => (Math.abs(Number(rounded(values[part], part)) - values[part]) < 1e-12 ? 3 : digits);
+    const seen = Object.fromEntries(parts.map((part) => [part, Number(rounded(values[part], part, digitsOf(part)))]));
+    if (digits === 7 || show(evaluate(tree, seen), name) === wanted) return Object.fromEntries(parts.map((part) => [part, show(values[part], part, digitsOf(part))]));
   }
-  return text.replace("-", "−");
 }
 
 /** @param {string} name @returns {Parts} */
@@ -83,18 +98,18 @@ const [OPEN, CLOSE, MINUS] = ["prefix>(", "postfix>)", "prefix>−"].map((sign) 
 const bracket = (inner) => `<mrow>${OPEN}${inner}${CLOSE}</mrow>`;
 /** @param {Tree} node */
 const plusOrMinus = ({ op }) => `<mo form="infix">${op === "-" ? "−" : "+"}</mo>`;
-/** A tree as MathML; with values, numbers stand for the names. What binds less than `level` gets brackets.
- * @param {Tree} node @param {Values | null} values @returns {string} */
-export function treeMath(node, values = null, level = 0) {
+/** A tree as MathML; with texts, numbers stand for the names. What binds less than `level` gets brackets.
+ * @param {Tree} node @param {Texts | null} texts @returns {string} */
+export function treeMath(node, texts = null, level = 0) {
   const own = LEVEL[node.op] ?? 4;
   /** @param {Tree} part */
-  const inner = (part, least = 0) => treeMath(part, values, least);
+  const inner = (part, least = 0) => treeMath(part, texts, least);
   /** @param {string} text */
   const number = (text) => (text[0] !== "−" ? `<mn>${text}</mn>` : (level ? bracket : String)(`${MINUS}<mn>${text.slice(1)}</mn>`));
   let math;
   switch (node.op) {
     case "number": return number(node.text);
-    case "name": return values ? number(show(values[node.name], node.name)) : symbolMath(node.name);
+    case "name": return texts ? number(texts[node.name]) : symbolMath(node.name);
     case "call":
       if (node.name === "sqrt") return `<msqrt>${inner(node.of)}</msqrt>`;
       if (node.name === "abs") return `<mrow><mo stretchy=false form="prefix">|</mo>${inner(node.of)}<mo stretchy=false form="postfix">|</mo></mrow>`;
@@ -102,27 +117,27 @@ export function treeMath(node, values = null, level = 0) {
       return `<mi>${NAMES_OF_FUNCTIONS[node.name] ?? node.name}</mi>${bracket(inner(node.of))}`;
     case "max": return `<mi>max</mi>${bracket(`${inner(node.left)}<mo separator="true">,</mo>${inner(node.right)}`)}`;
     case "/": return `<mfrac><mrow>${inner(node.left)}</mrow><mrow>${inner(node.right)}</mrow></mfrac>`;
-    case "^": return `<msup><mrow>${/^d[a-z]/.test(node.left.name ?? "") && !values ? bracket(inner(node.left)) : inner(node.left, 4)}</mrow><mrow>${inner(node.right)}</mrow></msup>`;
+    case "^": return `<msup><mrow>${/^d[a-z]/.test(node.left.name ?? "") && !texts ? bracket(inner(node.left)) : inner(node.left, 4)}</mrow><mrow>${inner(node.right)}</mrow></msup>`;
     case "neg": math = `${MINUS}${inner(node.of, 2)}`; break;
-    case "*": math = `${inner(node.left, 2)}${values ? "<mo>·</mo>" : '<mspace width="0.17em"/>'}${inner(node.right, 2)}`; break;
+    case "*": math = `${inner(node.left, 2)}${texts ? "<mo>·</mo>" : '<mspace width="0.17em"/>'}${inner(node.right, 2)}`; break;
     default: math = `${inner(node.left, own < level ? 0 : level)}${plusOrMinus(node)}${inner(node.right, 2)}`;
   }
   return own < level ? bracket(math) : math;
 }
 /** @param {string} inner */
 export const formula = (inner) => `<math>${inner}</math>`;
-/** A sum in pieces, so that a line may break before each + or −. @param {Tree} node @param {Values | null} values @returns {string} */
-function pieces(node, values, lead = "", tail = "") {
-  if (node.op === "neg" && node.of.op === "+") return pieces(node.of, values, lead + MINUS + OPEN, CLOSE);
-  if (node.op !== "+" && node.op !== "-") return formula(lead + treeMath(node, values, 2) + tail);
-  return `${pieces(node.left, values, lead)} ${pieces(node.right, values, plusOrMinus(node), tail)}`;
+/** A sum in pieces, so that a line may break before each + or −. @param {Tree} node @param {Texts | null} texts @returns {string} */
+function pieces(node, texts, lead = "", tail = "") {
+  if (node.op === "neg" && node.of.op === "+") return pieces(node.of, texts, lead + MINUS + OPEN, CLOSE);
+  if (node.op !== "+" && node.op !== "-") return formula(lead + treeMath(node, texts, 2) + tail);
+  return `${pieces(node.left, texts, lead)} ${pieces(node.right, texts, plusOrMinus(node), tail)}`;
 }
 /** @param {number} value */
-export const result = (value, name = "") => formula(`<mo>=</mo>${treeMath({ op: "name", name }, { [name]: value })}`);
+export const result = (value, name = "") => formula(`<mo>=</mo>${treeMath({ op: "name", name }, { [name]: show(value, name) })}`);
 /** A formula in symbols, then in numbers. @param {string} name @param {Values} values */
 export function worked(name, values) {
   const { formula: tree } = QUANTITY[name];
-  const inNumbers = tree.op === "name" ? "" : pieces(tree, values, "<mo>=</mo>");
+  const inNumbers = tree.op === "name" ? "" : pieces(tree, shownIn(tree, values, name), "<mo>=</mo>");
   return `${pieces(tree, null, `${symbolMath(name)}<mo>=</mo>`)} ${inNumbers} ${result(values[name], name)}`;
 }
 
