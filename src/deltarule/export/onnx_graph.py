@@ -16,16 +16,21 @@ from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
 from deltarule.estimators.mlp.regressor import MLPRegressor
+from deltarule.estimators.mlp.weights import weights_of_members
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.export.torch_modules import evaluation_layers
 from deltarule.files import write_whole
-from deltarule.maths.activations import Activation
-from deltarule.problem.registry import is_built_in
-from deltarule.program.formula import OPERATORS_OF_BOOLEANS, trace
-from deltarule.program.program import Constant, NotTraceable, Operand, Operation
+from deltarule.maths.network import views
+from deltarule.problem import validation
+from deltarule.problem.network import Network
+from deltarule.problem.registry import is_built_in, kind_of
+from deltarule.program.evaluation import record_outputs
+from deltarule.program.formula import OPERATORS_OF_BOOLEANS
+from deltarule.program.interpreter import compute
+from deltarule.program.program import MEMBERS, Constant, NotTraceable, Operand, Operation
 from deltarule.tables.column_encoder import NUMBER, TEXT, Column
 from deltarule.tables.number_forms import is_number
+from deltarule.training.run import Run
 
 OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 """Versions of ONNX that all runtimes in use support."""
@@ -33,19 +38,22 @@ BEHIND = "/X"
 """What the input of a network is called behind other steps, of which one may be called X."""
 
 
-def to_onnx(model: Any, path: str | Path) -> None:
-    """Write a fitted estimator to a file as an ONNX model.
+def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
+    """Write a run or a fitted estimator to a file as an ONNX model.
 
     Parameters
     ----------
-    model : estimator
-        A fitted estimator of deltarule, or a pipeline of scikit-learn that ends with an `MLPClassifier` or
+    model : Run or estimator
+        A run, as `train` returns it, whose graph has the input `X` [N, D], float64, and the output `outputs` [N, C];
+        or a fitted estimator of deltarule, or a pipeline of scikit-learn that ends with an `MLPClassifier` or
         `MLPRegressor` and takes an array. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
         with the name of each column that is used (for dates, of each part): float64 with NaN for a missing number, or
         texts with "" for a missing one, and categories as in `columns_`. The graph of an `MLPClassifier` or
         `MLPRegressor`, and of a pipeline, has the one input `X` [N, D], float64.
     path : str or Path
         The file to write.
+    member : int, default=0
+        The index of the network, for a run of several members; the graph of an estimator has them all, and their mean.
 
     Returns
     -------
@@ -54,7 +62,7 @@ def to_onnx(model: Any, path: str | Path) -> None:
     Raises
     ------
     BadInput
-        If onnx, or for a pipeline skl2onnx, is not installed, for another model, a custom activation that
+        If onnx, or for a pipeline skl2onnx, is not installed, for another model, a custom activation or layer that
         cannot be traced, and classes that are neither numbers nor texts.
 
     Notes
@@ -82,15 +90,18 @@ def to_onnx(model: Any, path: str | Path) -> None:
     except (ImportError, OSError) as error:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
     steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
-    is_ours = isinstance(model, BaseMLP if steps else BaseMLP | BaseTabular)
-    if not is_ours or not model.__sklearn_is_fitted__():
+    is_run = isinstance(model, Run) and not steps
+    is_ours = is_run or isinstance(model, BaseMLP if steps else BaseMLP | BaseTabular)
+    if not is_ours or not (is_run or model.__sklearn_is_fitted__()):
         what = "not fitted" if is_ours else f"a {type(model).__name__}"
         raise BadInput(
-            f"the model is {what}, and has no ONNX form; give a fitted estimator of deltarule, or a pipeline that ends "
-            "with MLPClassifier or MLPRegressor"
+            f"the model is {what}, and has no ONNX form; give a run or a fitted estimator of deltarule, or a pipeline "
+            "that ends with MLPClassifier or MLPRegressor"
         )
     graph = Graph()
-    if isinstance(model, BaseTabular):
+    if is_run:
+        _add_run(graph, model, member)
+    elif isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
     else:
         _add_outputs(model, graph.input(BEHIND if steps else "X", np.float64, model.n_features_in_))
@@ -191,6 +202,8 @@ OPERATIONS = {
     "divide": "Div",
     "power": "Pow",
     "negative": "Neg",
+    "positive": "Identity",
+    "reciprocal": "Reciprocal",
     "matmul": "MatMul",
     "absolute": "Abs",
     "maximum": "Max",
@@ -244,13 +257,18 @@ def _levels(graph: Graph, column: Column) -> Value:
     return graph.apply("LabelEncoder", texts, domain="ai.onnx.ml", **keys, **codes).astype(np.float64)
 
 
+def _add_run(graph: Graph, run: Run, member: int) -> None:
+    network = run.problem.network
+    index = validation.member(member, run.problem.members, "the run has the members")
+    theta, buffers = (vector[[index]] for vector in (run.state.theta, run.state.buffers))
+    arrays = views(theta, network.entries) | views(buffers, network.buffers)
+    outputs = add_network(network, arrays, graph.input("X", np.float64, network.inputs))
+    graph.output("outputs", graph.apply("Squeeze", outputs, np.array([0])), np.float64, ["N", network.outputs])
+
+
 def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:
-    value = x
-    for activation, arrays in evaluation_layers(model):
-        value = value @ arrays["W"] + arrays["b"]
-        if "gain" in arrays:
-            value = value * arrays["gain"] + arrays["shift"]
-        value = add_activation(activation, value)
+    network = model._fitted.architecture.network
+    value = add_network(network, weights_of_members(model), x)
     mean = value.apply("ReduceMean", axes=[0], keepdims=0)
     if isinstance(model, MLPClassifier):
         _add_predicted_classes(model, mean, calibration)
@@ -263,39 +281,70 @@ def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None 
     mean.graph.output("prediction", numbers, np.float64, ["N"] if single else ["N", model.n_outputs_])
 
 
-def add_activation(activation: Activation, z: Value) -> Value:
-    """Add the operations of an activation's formula."""
-    if activation.rowwise and is_built_in(activation):
-        return z.apply("Softmax", axis=-1)
+def add_network(network: Network, arrays: Mapping[str, np.ndarray], x: Value) -> Value:
+    """Add the operations of a network's outputs [K, N, C], with its arrays [K, …] by name as constants.
+
+    What depends on constants alone is computed here.
+    """
     try:
-        program = trace(activation.function, ["z"], np.float64, parameters=activation.parameters)
-        values: dict[Operand, Value] = {program.arguments[0]: z}
+        program = record_outputs(network.layers, network.output, np.float64)
+        members = len(next(iter(arrays.values())))
+        values: dict[Operand, Any] = {
+            argument: x if argument.name == "x" else arrays[argument.name].astype(np.float64)
+            for argument in program.arguments
+        }
         for operation in program.operations:
-            values[operation.result] = _add_operation(operation, z.graph, values)
-        (result,) = program.results
-        if result not in values:
+            operands = [
+                np.asarray(operand.value, operand.dtype) if isinstance(operand, Constant) else values[operand]
+                for operand in operation.operands
+            ]
+            if any(isinstance(operand, Value) for operand in operands):
+                values[operation.result] = _add_operation(operation, x.graph, operands, members)
+            else:
+                values[operation.result] = compute(operation, operands, {MEMBERS: members})
+        outputs = values.get(program.results[0])
+        if not isinstance(outputs, Value):
             raise NotTraceable("it is a number")
     except NotTraceable as reason:
-        raise BadInput(f"the activation '{activation.name}' is your own; ONNX has no form for it: {reason}") from None
-    return values[result] if result.dtype == np.float64 else values[result].astype(np.float64)
+        formulas = [*(placed.formula for placed in network.layers), network.output]
+        own = " or ".join(f"the {kind_of(one)} '{one.name}'" for one in formulas if not is_built_in(one))
+        raise BadInput(f"{own} is your own; ONNX has no form for it: {reason}") from None
+    return outputs if program.results[0].dtype == np.float64 else outputs.astype(np.float64)
 
 
-def _add_operation(operation: Operation, graph: Graph, values: Mapping[Operand, Value]) -> Value:
-    x, *others = (
-        np.asarray(operand.value, operand.dtype) if isinstance(operand, Constant) else values[operand]
-        for operand in operation.operands
-    )
+def _add_operation(operation: Operation, graph: Graph, operands: Sequence[Any], members: int) -> Value:
+    x, *others = operands
     match operation.name:
         case "cast":
             return graph.apply("Cast", x, to=graph.element_type(operation.result.dtype))
+        case "sum":
+            return graph.apply("ReduceSum", x, np.array(operation.detail))
+        case "max":
+            return graph.apply("ReduceMax", x, axes=list(operation.detail))
+        case "slice":
+            start, stop = operation.detail
+            return graph.apply("Slice", x, np.array([start]), np.array([stop]), np.array([-1]))
+        case "reshape":
+            sizes = [members if axis == MEMBERS else int(axis) for axis in operation.result.axes]
+            return graph.apply("Reshape", x, np.array(sizes))
+        case "broadcast":
+            sizes = [members if axis == MEMBERS else abs(int(axis)) for axis in operation.result.axes]  # 1 keeps rows
+            return graph.apply("Expand", x, np.array(sizes))
+        case "transpose":
+            axes = list(range(len(operation.result.axes)))
+            return graph.apply("Transpose", x, perm=[*axes[:-2], axes[-1], axes[-2]])
+        case "concatenate":
+            return graph.apply("Concat", *operands, axis=-1)
         case "not_equal":
             return graph.apply("Not", graph.apply("Equal", x, *others))
+        case "square":
+            return graph.apply("Mul", x, x)
         case "log1p":
-            return graph.apply("Log", x + 1)
+            return graph.apply("Log", graph.apply("Add", x, 1.0))
         case "expm1":
-            return graph.apply("Exp", x) - 1
+            return graph.apply("Sub", graph.apply("Exp", x), 1.0)
         case "cos":  # runtimes have Cos only for float32, but Sin for both: cos x = 1 − 2 sin²(x/2)
-            half = graph.apply("Sin", x * 0.5)
+            half = graph.apply("Sin", graph.apply("Mul", x, 0.5))
             return 1 - half * half * 2
         case "erf":  # runtimes have it only for float32
             single = graph.apply("Cast", x, to=graph.element_type(np.float32))

@@ -75,7 +75,7 @@ _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
 """Fields that `describe_formula` reports."""
 
 
-def _kind_of(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """The kind of a formula, also of a subclass; "" for other values."""
     return next((_KINDS[one] for one in type(value).__mro__ if one in _KINDS), "")
 
@@ -105,7 +105,7 @@ def is_formula(value: Any) -> bool:
 
 def is_built_in(formula: Any) -> bool:
     """Whether a formula computes with the functions of the built-in formula."""
-    built_in = _BUILT_IN[_kind_of(formula)].get(formula.name)
+    built_in = _BUILT_IN[kind_of(formula)].get(formula.name)
     if formula == DENSE_WITHOUT_BIASES:
         return True
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
@@ -139,7 +139,7 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 def find(kind: str, given: Any) -> Any:
     """Look up a formula by its name or table; a formula itself is returned as it is."""
-    if _kind_of(given) == kind:
+    if kind_of(given) == kind:
         return given
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import forward, views
+from deltarule.maths.network import PlacedLayer, buffer_entries, forward, parameter_entries, views
 from deltarule.maths.objective import penalty_term
-from deltarule.program.program import MEMBERS, ONE, Program
-from deltarule.program.recorder import traceable
-from deltarule.program.update import Recording, Structure
+from deltarule.program.program import MEMBERS, ONE, ROWS, Program, Variable
+from deltarule.program.recorder import Tape, as_axis, traceable
+from deltarule.program.update import Recording, Structure, with_named_sizes
 
 
 def record_evaluation(structure: Structure, metrics: Sequence[str]) -> Program:
@@ -83,6 +85,24 @@ def _squared(a: Any, y: Any, after: Any) -> Any:
 
 def _absolute(a: Any, y: Any, after: Any) -> Any:
     return np.absolute(a - y).sum(-1, keepdims=True) / int(y.shape[-1])
+
+
+def record_outputs(layers: tuple[PlacedLayer, ...], output: Activation, dtype: DTypeLike) -> Program:
+    """Return the program of a network's outputs in evaluation, the result "outputs" [members, rows, units].
+
+    Its arguments are x [rows, inputs], each array of parameters and each running statistic, [members, …], by name.
+    """
+    layers, tape = with_named_sizes(layers), Tape([])
+    arguments = {"x": Variable("x", np.dtype(dtype), (ROWS, as_axis(layers[0].inputs)))}
+    for entry in (*parameter_entries(layers), *buffer_entries(layers)):
+        axes = (MEMBERS, *map(as_axis, entry.shape))
+        arguments[entry.name] = Variable(entry.name, np.dtype(dtype), axes)
+    given = {name: tape.number(argument) for name, argument in arguments.items()}
+    with traceable():
+        taped, _ = forward(layers, given, given["x"], buffers=given)
+        outputs = output.forward(taped[-1].value)[0]
+    operations, result = tuple(tape.operations.values()), tape.operand(outputs)
+    return Program(tuple(arguments.values()), operations, (result,), ("outputs",)).cut(["outputs"])
 
 
 METRICS: dict[str, Callable[[Any, Any, Any], Any]] = {

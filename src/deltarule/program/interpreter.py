@@ -27,12 +27,13 @@ def interpret(program: Program, arguments: Mapping[str, Array]) -> dict[str, Arr
 
     with np.errstate(all="ignore"):
         for operation in program.operations:
-            values[operation.result.name] = _compute(operation, [*map(value, operation.operands)], sizes)
+            values[operation.result.name] = compute(operation, [*map(value, operation.operands)], sizes)
     names = program.names or map(str, range(len(program.results)))
     return {name: value(result) for name, result in zip(names, program.results, strict=True)}
 
 
-def _compute(operation: Operation, operands: list[Any], sizes: Mapping[Axis, int]) -> Array:
+def compute(operation: Operation, operands: list[Any], sizes: Mapping[Axis, int]) -> Array:
+    """Compute one operation; `sizes` has those of the axes whose size is known only now."""
     name, detail = operation.name, operation.detail
     match name:
         case "cast":

@@ -51,6 +51,23 @@ class Axis(int):
         return f"{self.name} {size}".strip()
 
 
+def _of_known_size(name: str) -> Any:
+    """Return an operation of whole numbers that a formula may use with a size, if that is known."""
+    compute = getattr(int, name)
+
+    def operation(size: Axis, *others: Any) -> Any:
+        if any(isinstance(each, Axis) and int(each) < 0 for each in (size, *others)):
+            raise NotTraceable(f"it computes with the number of {size.name or 'rows'}")
+        return compute(int(size), *others)
+
+    return operation
+
+
+for _symbol in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    for _side in ("", "r"):
+        setattr(Axis, f"__{_side}{_symbol}__", _of_known_size(f"__{_side}{_symbol}__"))
+setattr(Axis, "__float__", _of_known_size("__float__"))  # noqa: B010 (beside the others)
+
 MEMBERS, ROWS = Axis("members", -1), Axis("rows", -1)
 ONE = Axis("", 1)
 """The axis of a single entry, which is repeated along any other axis."""

@@ -83,7 +83,7 @@ class Recording:
     """
 
     def __init__(self, structure: Structure) -> None:
-        layers = _with_named_sizes(structure.objective.layers)
+        layers = with_named_sizes(structure.objective.layers)
         self.structure = structure
         self.objective = replace(
             structure.objective,
@@ -228,7 +228,7 @@ def symbol_of(entry: Entry) -> str:
     return f"{greek.get(entry.symbol, entry.symbol)}{entry.layer}"
 
 
-def _with_named_sizes(layers: tuple[PlacedLayer, ...]) -> tuple[PlacedLayer, ...]:
+def with_named_sizes(layers: tuple[PlacedLayer, ...]) -> tuple[PlacedLayer, ...]:
     """Name the axes of layers' units; where layers share arrays or values their axes are one, and have no names."""
     have_names = not any(placed.names for placed in layers)
     inputs, named = Axis("units0" if have_names else "", layers[0].inputs), []
