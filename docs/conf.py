@@ -26,6 +26,7 @@ extensions = [
     "names",
     "notebooks",
     "search_terms",
+    "settings",
     "studies",
 ]
 exclude_patterns = ["extensions"]

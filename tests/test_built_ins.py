@@ -16,7 +16,7 @@ from deltarule.maths.losses import LOSSES
 from deltarule.maths.optimizers import HYPERPARAMETERS, OPTIMIZERS
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
-from deltarule.problem.settings import PARAMETERS
+from deltarule.problem.ranges import PARAMETERS
 
 PAGES = Path(__file__).parents[1] / "docs" / "derivations"
 NONE: Mapping[str, str] = MappingProxyType({})
@@ -85,7 +85,7 @@ def test_every_parameter_of_a_formula_has_a_range() -> None:
     any_number = {"leaky_relu.slope": "any", "elu.alpha": "any", "constant.value": "any"}
     kinds = (ACTIVATIONS, LOSSES, INITIALIZERS, OPTIMIZERS, SCHEDULES)
     parameters = {f"{one.name}.{name}" for kind in kinds for one in kind.values() for name in one.parameters}
-    file = "PARAMETERS in src/deltarule/problem/settings.py, or an optimizer's HYPERPARAMETERS beside it"
+    file = "PARAMETERS in src/deltarule/problem/ranges.py, or an optimizer's HYPERPARAMETERS beside it"
     check_entries(parameters, PARAMETERS, file, any_number)
     assert set(PARAMETERS) <= parameters
 

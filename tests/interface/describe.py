@@ -33,8 +33,8 @@ from deltarule.cli.train import TrainOutcome
 from deltarule.doctor import Findings
 from deltarule.files import write_whole
 from deltarule.problem import registry
-from deltarule.problem.error_messages import allowed_values
 from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.settings import settings_of
 from deltarule.problem.state import State
 from deltarule.studies.claim_results import StudyResults
 from deltarule.studies.reproduce_studies import Reproduction
@@ -88,7 +88,7 @@ def python() -> str:
 
 def _members(kind: type) -> Iterator[str]:
     """What a class of ours can do, and its fields."""
-    if dataclasses.is_dataclass(kind):
+    if "__dataclass_fields__" in vars(kind):  # of an estimator they are its parameters, in the line above
         yield f"fields: {', '.join(field.name for field in dataclasses.fields(kind))}"
     for name, function in functions_of(kind):
         is_property = isinstance(inspect.getattr_static(kind, name), property | cached_property)
@@ -263,25 +263,17 @@ def _model() -> bytes:
 def recipes() -> str:
     """Every key of a recipe with what it may be and what it is left out for, and every name with its parameters."""
     lines = []
-    for section, field in Configuration.model_fields.items():
+    for section, table in settings_of(Configuration).items():
         lines.append(f"[{section}]")
-        inner = _model_of(field.annotation)
-        for key, one in inner.model_fields.items() if inner else ():
-            default = "needed" if one.is_required() else repr(one.get_default(call_default_factory=True))
-            lines.append(f"    {key} = {default}    {allowed_values(one)}")
+        for key, one in settings_of(table.form.section).items() if table.form.section else ():
+            default = "needed" if one.is_needed else repr(one.default)
+            lines.append(f"    {key} = {default}    {one.form.allowed}")
     for kind in ("activation", "initializer", "loss", "penalty", "optimizer", "schedule"):
         lines.append(f"{kind}s")
         for name in registry.names(kind):
             found = dict(getattr(registry.find(kind, name), "parameters", {}))
             lines.append(f"    {name}" + "".join(f" {key}={value!r}" for key, value in found.items()))
     return "\n".join(lines) + "\n"
-
-
-def _model_of(annotation: Any) -> Any:
-    for one in (annotation, *typing.get_args(annotation)):
-        if hasattr(one, "model_fields"):
-            return one
-    return None
 
 
 # --- files ------------------------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 import datetime
-import inspect
 import itertools
 import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -12,14 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import SETTABLE, check_beside_grid, parse, with_changes
-from deltarule.problem.create import create_problem
-from deltarule.problem.network import Network
+from deltarule.problem.configuration import check_beside_grid, parse, with_changes
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.training.options import StopRules
+from deltarule.problem.settings import SETTINGS, settings_of
 
 SHORTEST = {"data": {"name": "xor"}, "network": {"layers": [2, 3, 1]}, "stopping": {"max_steps": 10}}
-KEYS = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
+KEYS = list(SETTINGS)
 
 
 def refused(table: dict[str, Any]) -> str:
@@ -48,7 +46,7 @@ scalars = (
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3), max_leaves=6
 )
-section_names = st.sampled_from([*Configuration.model_fields, "unknown"])
+section_names = st.sampled_from([*settings_of(Configuration), "unknown"])
 key_names = st.sampled_from([*(key.split(".")[1] for key in KEYS), *KEYS, "what", "why", "criterion"]) | words
 
 
@@ -67,7 +65,7 @@ def test_any_table_parses_or_gets_a_sentence(table: dict[str, Any]) -> None:
         assert str(error).startswith("here: ")
         assert "\n" not in str(error)
     else:
-        assert configuration == parse(configuration.model_dump())
+        assert configuration == parse(asdict(configuration))
 
 
 @pytest.mark.parametrize(
@@ -152,11 +150,10 @@ def test_settings_that_are_refused(settings: dict[str, Any], sentence: str) -> N
 # --- setting keys ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dotted", [key for key in KEYS if "none" in str(SETTABLE[key.split(".")[0]].model_fields)])
+@pytest.mark.parametrize("dotted", [key for key in KEYS if SETTINGS[key].is_optional])
 def test_none_removes_an_optional_key(dotted: str) -> None:
     section, key = dotted.split(".")
-    field = SETTABLE[section].model_fields[key]
-    if field.default is None and dotted not in ("data.name", "stopping.max_steps"):
+    if dotted not in ("data.name", "stopping.max_steps"):
         assert getattr(getattr(with_changes(parse(SHORTEST), {dotted: "none"}), section), key) is None
 
 
@@ -245,32 +242,6 @@ def test_a_parameter_of_a_formula_in_the_grid_is_refused() -> None:
         check_beside_grid(configuration, ["optimizer.schedule.factor"])
     both = with_changes(configuration, {"optimizer.schedule.factor": 0.5, "optimizer.schedule": "step"})
     assert (both.optimizer.schedule, both.grid) == ({"name": "step", "factor": 0.5}, {})
-
-
-# --- one truth -------------------------------------------------------------------------------------------------------
-
-
-def test_defaults_equal_those_of_functions() -> None:
-    configuration = parse(SHORTEST)
-    loss, optimizer = configuration.loss, configuration.optimizer
-    ours = {
-        **loss.model_dump(exclude={"name"}),
-        "loss": loss.name,
-        **optimizer.model_dump(exclude={"name"}),
-        "optimizer": optimizer.name,
-        "dtype": configuration.run.dtype,
-        "data_seeds": configuration.run.data_seed,
-        "dropout_seeds": configuration.run.dropout_seed,
-        "dropout": configuration.network.dropout,
-        "initial_scale": configuration.network.initial_scale,
-    }
-    theirs = {name: one.default for name, one in inspect.signature(create_problem).parameters.items()}
-    assert ours == {name: theirs[name] for name in ours}
-    network = configuration.network.model_dump(exclude={"layers", "dropout", "initial_scale"})
-    theirs = {name: one.default for name, one in inspect.signature(Network).parameters.items()}
-    assert network == {name: theirs[name] for name in network}
-    rules = configuration.stopping.model_dump(exclude={"max_steps", "score"})
-    assert rules == {name: getattr(StopRules(max_steps=1), name) for name in rules}
 
 
 def test_pydantic_is_imported_only_to_read_recipes() -> None:

@@ -1,4 +1,4 @@
-"""One list of settings serves functions and recipes: the same defaults, and the same sentence for a wrong value."""
+"""One declaration serves functions and recipes: the same defaults, the same sentence for a wrong value."""
 
 import inspect
 import re
@@ -7,15 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule import Network, create_problem, train
+from deltarule import Network, StopRules, create_problem, train
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import SETTABLE, parse
-from deltarule.problem.settings import SETTINGS
+from deltarule.problem.configuration import parse
+from deltarule.problem.settings import NUMBERS, SETTINGS
 
 X = np.eye(2)
 TABLE = {"data": {"name": "xor"}, "network": {"layers": [2, 2, 1]}, "stopping": {"max_steps": 1}}
-SECTIONS = {key: section for section, model in SETTABLE.items() for key in model.model_fields if key in SETTINGS}
-OF_PROBLEMS = set(inspect.signature(create_problem).parameters) & set(SETTINGS)
+SECTIONS = {key.partition(".")[2]: key.partition(".")[0] for key in SETTINGS}
+OF_PROBLEMS = set(inspect.signature(create_problem).parameters) & set(NUMBERS)
+ARGUMENTS = {
+    "data_seed": "data_seeds",
+    "dropout_seed": "dropout_seeds",
+    "loss.name": "loss",
+    "optimizer.name": "optimizer",
+}
+CALLED = {"network": [Network, create_problem], "stopping": [train, StopRules], "run": [create_problem, train]}
+OF_OTHER_ARGUMENTS = {"threshold", "history_every", "components", "data_seed", "dropout_seed"}
+WITHOUT_DEFAULT = ("network.layers", "run.seeds")
 
 
 def call(name: str, value: Any) -> None:
@@ -26,21 +35,20 @@ def call(name: str, value: Any) -> None:
         train(create_problem(Network([2, 2]), X, X), **{"max_steps": 1, name: value})
 
 
-def test_every_setting_has_a_key_and_an_argument() -> None:
-    assert SECTIONS.keys() == SETTINGS.keys()
-    assert OF_PROBLEMS | set(inspect.signature(train).parameters) >= SETTINGS.keys()
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_defaults_are_those_of_the_list(name: str) -> None:
-    function = create_problem if name in OF_PROBLEMS else train
-    assert inspect.signature(function).parameters[name].default == SETTINGS[name].default
+@pytest.mark.parametrize("key", [key for key in SETTINGS if key[:5] != "data." and key not in WITHOUT_DEFAULT])
+def test_defaults_of_functions_are_those_of_the_sections(key: str) -> None:
+    section, name = key.split(".")
+    argument = ARGUMENTS.get(key, ARGUMENTS.get(name, name))
+    called = [inspect.signature(each).parameters for each in CALLED.get(section, [create_problem])]
+    defaults = [parameters[argument].default for parameters in called if argument in parameters]
+    assert defaults
+    assert set(defaults) == {SETTINGS[key].default}
 
 
 @pytest.mark.parametrize("value", [-0.5, "much", float("nan")])
-@pytest.mark.parametrize("name", sorted(SETTINGS.keys() - {"threshold", "history_every"}))
+@pytest.mark.parametrize("name", sorted(NUMBERS.keys() - OF_OTHER_ARGUMENTS))
 def test_wrong_value_gets_the_same_sentence(name: str, value: Any) -> None:
-    allowed = SETTINGS[name].allowed.words
+    allowed = NUMBERS[name].form.range.words
     with pytest.raises(BadInput, match=f"^{name} is .*; give {re.escape(allowed) if value == -0.5 else ''}"):
         call(name, value)
     section = {**TABLE.get(SECTIONS[name], {}), name: value}

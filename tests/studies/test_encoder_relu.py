@@ -170,12 +170,12 @@ def small_study():
     """The study with 250 steps everywhere, and two seeds."""
     configuration = RECIPE.configuration
     shorter = tuple(
-        one.model_copy(update={"set": {key: value for key, value in one.set.items() if "optimizer" in key}})
+        replace(one, set={key: value for key, value in one.set.items() if "optimizer" in key})
         if "rate-0.000001" in one.name
         else one
         for one in configuration.experiment
     )
-    recipe = replace(RECIPE, configuration=configuration.model_copy(update={"experiment": shorter}))
+    recipe = replace(RECIPE, configuration=replace(configuration, experiment=shorter))
     return Experiments(with_settings(recipe, {"stopping.max_steps": 250}), seeds=2)
 
 

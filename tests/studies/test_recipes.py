@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripts import module_at
 
 from deltarule.data.pipeline import data_key
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
-from deltarule.problem.configuration import SETTABLE, parse, parse_toml
+from deltarule.problem.configuration import parse, parse_toml
 from deltarule.problem.error_messages import as_toml
-from deltarule.problem.recipe_sections import Assumption, Criterion, Experiment, Section, SplitSection, StudySection
+from deltarule.problem.recipe_sections import Configuration, Criterion, StudySection
 from deltarule.problem.resolved_configuration import configuration_hash
+from deltarule.problem.settings import SplitSection, settings_of
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import (
     Recipe,
@@ -247,7 +249,7 @@ def test_split_before_scaling(xor: Recipe) -> None:
 )
 def test_missing_part_is_rejected(xor: Recipe, settings: dict[str, Any], criterion: Any, sentence: str) -> None:
     study = StudySection(criterion=criterion)
-    recipe = with_settings(replace(xor, configuration=xor.configuration.model_copy(update={"study": study})), settings)
+    recipe = with_settings(replace(xor, configuration=replace(xor.configuration, study=study)), settings)
     with pytest.raises(BadInput, match=sentence):
         dataset_of(recipe)
     dataset_of(with_settings(recipe, {"data.split": {"validation": 3, "test": 3}}))
@@ -418,40 +420,30 @@ def test_explained_recipe_round_trip(study: str) -> None:
 
 # --- the reference page ----------------------------------------------------------------------------------------------
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "reference" / "recipes.md").read_text(encoding="utf-8")
 
 
-def part_of_page(heading: str) -> str:
-    found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^#|\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    assert found, heading
-    return found[1]
+SECTIONS = {
+    name: form.section for name, table in settings_of(Configuration).items() if (form := table.form).section is not None
+}
 
 
-def tables_of_page(heading: str) -> list[dict[str, str]]:
-    """The tables of a section: key and default, in order."""
-    tables = re.findall(r"^\| key .*\n\|---.*\n((?:\|.*\n?)+)", part_of_page(heading), re.MULTILINE)
-    rows = [[[cell.strip() for cell in row.split(" | ")] for row in table.strip().splitlines()] for table in tables]
-    return [{row[0].strip("| `"): row[2].strip("`") for row in table} for table in rows]
+def test_page_lists_every_section() -> None:
+    headings = [heading.strip("[]") for heading in re.findall(r"^## `(.*)`$", PAGE, re.MULTILINE)]
+    assert headings == list(settings_of(Configuration))
+    shown = [SECTIONS["study"], Criterion, SECTIONS["data"], SplitSection, *list(SECTIONS.values())[2:]]
+    assert re.findall(r"^```\{settings\} (.*)$", PAGE, re.MULTILINE) == [section.__name__ for section in shown]
 
 
-def defaults_of(model: type[Section]) -> dict[str, str]:
-    optional = {key: field.default for key, field in model.model_fields.items() if not field.is_required()}
-    shown = {key: "see below" if isinstance(value, Section) else as_toml(value) for key, value in optional.items()}
-    return {key: shown.get(key, "needed") for key in model.model_fields}
-
-
-@pytest.mark.parametrize(
-    "heading, models",
-    [
-        ("`[study]`", [StudySection, Criterion]),
-        ("`[data]`", [SETTABLE["data"], SplitSection]),
-        *((f"`[{section}]`", [model]) for section, model in SETTABLE.items() if section != "data"),
-        ("`[[experiment]]`", [Experiment]),
-        ("`[[assumption]]`", [Assumption]),
-    ],
-)
-def test_page_lists_keys(heading: str, models: list[type[Section]]) -> None:
-    assert tables_of_page(heading) == [defaults_of(model) for model in models]
+@pytest.mark.needs("sphinx")
+def test_table_of_a_section_has_every_key_with_its_default() -> None:
+    described = module_at(DOCS / "extensions" / "settings.py").described
+    for section in (*SECTIONS.values(), Criterion, SplitSection):
+        rows = [row.split(" | ") for row in described(section.__name__).splitlines()[2:]]
+        assert [row[0].strip("| `") for row in rows] == list(settings_of(section))
+        assert all(row[3].strip(" |").endswith(".") for row in rows)
+    assert "| `learning_rate` | a number of 0 or more | `0.01` | How long a step is" in described("OptimizerSection")
 
 
 @pytest.mark.parametrize("text", re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))

@@ -267,7 +267,7 @@ def check_update(
     hint : int, default=4
         As for `check_gradient`.
     seconds : float, optional
-        As for `check_gradient`; corrections are tried of updates that keep nothing, as a velocity.
+        As for `check_gradient`.
 
     Returns
     -------

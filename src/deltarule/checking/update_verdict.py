@@ -57,10 +57,10 @@ def judge_update(update: Update, context: Context) -> CodeReport:
     unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
     if unchanged and update.is_fixed:
         report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
-    if report.verdict == "WRONG" and context.seconds and not context.momentum:
+    if report.verdict == "WRONG" and context.seconds:
         with one_thread():
             try:
-                code = update.without_memory()
+                code = update.with_velocity(context.momentum) if context.momentum else update.without_memory()
                 report = with_correction(report, code, measured(code).truth, context) if code else report
             finally:
                 update.restore()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.parameter_lines import gradient_at
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
+from deltarule.checking.repair.safety import State
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
 from deltarule.checking.user_code.attributes import find_attribute, names_in_program
@@ -116,6 +118,20 @@ class Update:
             if all(map(np.array_equal, first, second)):
                 return replace(self.code, is_repeatable=True, has_own_forward_pass=True)
         return None
+
+    def with_velocity(self, momentum: float) -> Code:
+        """Two steps as code: what the second adds to β times the first is −α g, whatever the velocity was before."""
+        functions = [one for one in self.code.roots if isinstance(one, FunctionType)]
+        state = State(functions, list(self.code.roots))
+
+        def gradient(values: Values) -> list[Floats]:
+            state.restore()
+            moves = [(begin, self._step_from(begin)) for begin in (self.code.start, tuple(values))]
+            state.restore()
+            first, second = ([after - before for before, after in zip(*one, strict=True)] for one in moves)
+            return [(momentum * v - move) / self.learning_rate for v, move in zip(first, second, strict=True)]
+
+        return replace(self.code, gradient=gradient, is_repeatable=True, has_own_forward_pass=True)
 
     def has_other_state(self) -> bool:
         """Whether repetitions of the step differ by more than a velocity would make them."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.splits import split
 from deltarule.data.transforms import principal_components, scale, with_mirrored
 from deltarule.errors import BadInput, RunFailed
-from deltarule.problem.recipe_sections import Configuration, DataSection
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.problem.settings import DataSection
 
 
 def prepare_dataset(configuration: Configuration, folder: Path, data_dir: str | Path | None = None) -> Dataset:
@@ -41,7 +42,7 @@ def load_and_split(data: DataSection, folder: Path, data_dir: str | Path | None 
             f"{name}; get it with deltarule data fetch {name}"
         )
         whole = replace(loading.load(other, **options), remark=remark)
-    dataset = split(whole, **data.split.model_dump())
+    dataset = split(whole, **asdict(data.split))
     # After the split, so that no copy of a validation or test row is trained on.
     return with_mirrored(dataset) if data.mirrored else dataset
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.data.dataset import Dataset, Rows
-from deltarule.problem.settings import Range
+from deltarule.problem.ranges import Range
 
 OPTION_RANGES = {
     "samples": Range("a whole number from 1 to 1000000", 1, 10**6, is_whole=True),  # 16 MB: for typing errors

@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput, one_line
-from deltarule.estimators.mlp.weights import (
+from deltarule.estimators.mlp.fitted_network import (
     Architecture,
     FittedNetwork,
     set_network,

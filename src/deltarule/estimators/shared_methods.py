@@ -1,11 +1,21 @@
 """Methods that the estimators on arrays and those on tables share."""
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+
+
+def share_docstring(subclass: type, **sections: str) -> None:
+    """Insert the sections of a base class into a subclass's docstring, in place of their names."""
+    if subclass.__doc__:  # python -OO drops docstrings
+        text = inspect.cleandoc(subclass.__doc__)
+        for name, section in sections.items():
+            text = text.replace(name, inspect.cleandoc(section))
+        subclass.__doc__ = text
 
 
 class SavedEstimator(BaseEstimator):

@@ -11,9 +11,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.problem_settings import hidden_activations
+from deltarule.estimators.mlp.fitted_network import (
+    Architecture,
+    FittedNetwork,
+    hidden_activations,
+    set_network,
+    set_weights,
+)
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import Architecture, FittedNetwork, set_network, set_weights
 from deltarule.export.torch_modules import SOFTPLUS_THRESHOLD, TENSORS_OF_BATCH_NORM
 from deltarule.maths.activations import ACTIVATIONS
 from deltarule.maths.layers import BATCH_NORM_EPSILON

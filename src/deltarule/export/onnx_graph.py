@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
+from deltarule.estimators.mlp.fitted_network import weights_of_members
 from deltarule.estimators.mlp.regressor import MLPRegressor
-from deltarule.estimators.mlp.weights import weights_of_members
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.files import write_whole

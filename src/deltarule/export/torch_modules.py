@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.weights import weights_of_members
+from deltarule.estimators.mlp.fitted_network import weights_of_members
 from deltarule.estimators.tabular.calibration import calibrate_arrays
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.maths.activations import ACTIVATIONS, Activation

@@ -1,14 +1,15 @@
 """Export recipes, programs, scripts and weights from the workbench."""
 
 import json
+from dataclasses import replace
 
 from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import whole_objective
 from deltarule.maths.network import views
-from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.problem import Problem
-from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.recipe_sections import Configuration, changed_values
+from deltarule.problem.settings import SETTABLE
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
 
@@ -19,9 +20,8 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
     Returns the file's name and text. `state` is that of the member alone.
     """
     if kind == "recipe":
-        steps = {"max_steps": max(state.step, 1), "max_epochs": None}
-        stopping = recipe.configuration.stopping.model_copy(update=steps)
-        return "recipe.toml", recipe_toml(recipe.configuration.model_copy(update={"stopping": stopping}))
+        stopping = replace(recipe.configuration.stopping, max_steps=max(state.step, 1), max_epochs=None)
+        return "recipe.toml", recipe_toml(replace(recipe.configuration, stopping=stopping))
     if kind == "script":
         from deltarule.export.training_script import training_script  # imported on use
 
@@ -37,7 +37,7 @@ def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state:
 
 def recipe_toml(configuration: Configuration) -> str:
     """Write a configuration as the TOML text of a recipe."""
-    tables = {section: getattr(configuration, section).model_dump(exclude_defaults=True) for section in SETTABLE}
+    tables = {section: changed_values(getattr(configuration, section)) for section in SETTABLE}
     tables["grid"] = {f'"{key}"': list(values) for key, values in configuration.grid.items()}
     blocks = []
     for section, table in tables.items():

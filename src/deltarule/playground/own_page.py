@@ -24,6 +24,7 @@ from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.problem.configuration import parse_toml
+from deltarule.problem.recipe_sections import changed_values
 from deltarule.studies.recipes import Recipe
 
 NOISY = ("spirals", "circles", "clusters", "checkerboard", "hills")
@@ -71,7 +72,7 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     if criterion is not None and criterion.name in ("accuracy", "thresholded"):
         solved_at, score = criterion.bounds[0], criterion.name
     for section in ("data", "network", "loss", "optimizer", "run"):
-        for key, value in getattr(recipe.configuration, section).model_dump(exclude_defaults=True).items():
+        for key, value in changed_values(getattr(recipe.configuration, section)).items():
             if f"{section}.{key}" not in KNOWN:
                 raise BadInput(f"a page that trains by itself has no {section}.{key}; leave out {value!r}")
     values = {**values_of(recipe), "data.name": _add_data(recipe, data)}

@@ -67,7 +67,7 @@ def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
     if len(recipe.configuration.grid) > 1:
         names = ", ".join(recipe.configuration.grid)
         raise BadInput(f"the grid varies {names}; vary one of them here, or sweep them all with `deltarule sweep`")
-    plain = replace(recipe, configuration=recipe.configuration.model_copy(update={"grid": {}}))
+    plain = replace(recipe, configuration=replace(recipe.configuration, grid={}))
     populations = populations_of_settings(plain, dataset, [settings for settings, _ in combinations])
     if len(populations) > 1:
         [key] = recipe.configuration.grid
@@ -93,4 +93,4 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
 
 
 def without_study(recipe: Recipe) -> Recipe:
-    return replace(recipe, configuration=recipe.configuration.model_copy(update={"study": StudySection()}))
+    return replace(recipe, configuration=replace(recipe.configuration, study=StudySection()))

@@ -10,35 +10,26 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
-from deltarule.playground.rules import KINDS
 from deltarule.problem import registry
-from deltarule.problem.configuration import parse_toml
+from deltarule.problem.configuration import FORMULAS, parse_toml
 from deltarule.problem.resolved_configuration import resolve_configuration
-from deltarule.problem.settings import SETTINGS
+from deltarule.problem.settings import SETTINGS, SplitSection, settings_of
 from deltarule.studies.recipes import Recipe
 
-MAIN, DATA, NETWORK, TRAINING = "main", "Data", "Network", "Training"
-SHOWN = (
-    ("data.split.test", MAIN, "Test share", "Share of the rows that training never sees; by them a network is judged."),
-    ("optimizer.learning_rate", MAIN, "Learning rate", SETTINGS["learning_rate"].meaning),
-    ("network.activation", MAIN, "Activation", "What a unit makes of its sum; without one a network is linear."),
-    ("loss.penalty", MAIN, "Penalty", "A term that keeps weights small."),
-    ("loss.strength", MAIN, "Strength", SETTINGS["strength"].meaning),
-    ("network.layers", MAIN, "Hidden units", "Units of each hidden layer; more bend the boundary in more places."),
-    ("data.name", DATA, "Points", "The rows that are trained on."),
-    ("data.scale", DATA, "Scale", "How columns are scaled; standardize gives each mean 0 and deviation 1."),
-    ("network.output", NETWORK, "Output", "What the last layer makes of its sums: shares of classes, or numbers."),
-    ("network.initializer", NETWORK, "First weights", "The law from which the first weights are drawn."),
-    ("network.initial_scale", NETWORK, "Scale of first weights", SETTINGS["initial_scale"].meaning),
-    ("network.dropout", NETWORK, "Dropout", SETTINGS["dropout"].meaning),
-    ("network.batch_norm", NETWORK, "Batch norm", "Whether hidden layers normalize their sums over the batch."),
-    ("loss.name", TRAINING, "Loss", "What is lowered: the distance between outputs and targets."),
-    ("optimizer.name", TRAINING, "Optimizer", "How a gradient becomes a step."),
-    ("optimizer.schedule", TRAINING, "Schedule", "How the learning rate changes in the course of training."),
-    ("optimizer.batch_size", TRAINING, "Batch size", f"{SETTINGS['batch_size'].meaning} Empty: all."),
-    ("run.seeds", "Population", "Networks", "How many networks train, each from first weights of its own."),
-)
-"""Every setting of the page: its key, the group in which it stands, its title and a sentence about it."""
+SHOWN = {
+    "main": (
+        *("data.split.test", "optimizer.learning_rate", "network.activation"),
+        *("loss.penalty", "loss.strength", "network.layers"),
+    ),
+    "Data": ("data.name", "data.scale"),
+    "Network": (
+        *("network.output", "network.initializer", "network.initial_scale"),
+        *("network.dropout", "network.batch_norm"),
+    ),
+    "Training": ("loss.name", "optimizer.name", "optimizer.schedule", "optimizer.batch_size"),
+    "Population": ("run.seeds",),
+}
+"""The keys of the settings that the page shows, by the group in which they stand."""
 DATA_OPTIONS = {
     "samples": "How many points are drawn",
     "noise": "How far points are moved at random",
@@ -50,7 +41,7 @@ DATA_OPTIONS = {
 """The options of the synthetic data sets, with a phrase that explains each."""
 OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]
 
-_NAMED = [key for key in KINDS if key not in ("network.activation", "loss.penalty")]
+_NAMED = [key for key in FORMULAS if key not in ("network.activation", "loss.penalty")]
 """Keys of formulas: their values are a name with parameters, as is that of "data.name"."""
 
 
@@ -69,16 +60,24 @@ def list_stories() -> tuple[dict[str, str], ...]:
 
 def catalog() -> dict[str, Any]:
     """What no recipe changes: choices of settings, parameters, data sets, stories."""
-    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in KINDS.items()}
+    choices = {key: [name for name in registry.names(kind) if name != "adaptive"] for key, kind in FORMULAS.items()}
     choices["loss.penalty"] = ["none", *choices["loss.penalty"]]
-    choices |= {"data.name": OFFERED, "data.scale": ["none", "unit", "standardize", "center"]}
+    known = {**SETTINGS, "data.split.test": settings_of(SplitSection)["test"]}
+    choices |= {"data.name": OFFERED, "data.scale": list(known["data.scale"].form.choices)}
     return {
         "settings": [
-            {"key": key, "group": group, "title": title, "help": sentence, "choices": choices.get(key)}
-            for key, group, title, sentence in SHOWN
+            {
+                "key": key,
+                "group": group,
+                "title": known[key].title,
+                "help": known[key].meaning,
+                "choices": choices.get(key),
+            }
+            for group, keys in SHOWN.items()
+            for key in keys
         ],
         "parameters": {
-            **{key: {name: _parameters(KINDS[key], name) for name in choices[key]} for key in _NAMED},
+            **{key: {name: _parameters(FORMULAS[key], name) for name in choices[key]} for key in _NAMED},
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "formulas": PRESETS,

@@ -10,7 +10,7 @@ K members · N rows
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,7 @@ class Workbench:
         """Restart with a member for each seed and each value of the grid's key."""
         require_few_members(grid)
         recipe = self.moment.recipe
-        recipe = replace(recipe, configuration=parse({**recipe.configuration.model_dump(), "grid": grid}))
+        recipe = replace(recipe, configuration=parse({**asdict(recipe.configuration), "grid": grid}))
         require_affordable(recipe)
         self.pause()
         self._begin(recipe, self.moment.dataset)

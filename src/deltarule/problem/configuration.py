@@ -2,49 +2,22 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from difflib import get_close_matches
-from typing import Any, get_args
-
-from pydantic import ValidationError
+from typing import Any
 
 from deltarule.errors import BadInput
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
-from deltarule.problem.error_messages import explain_error, shorten_toml
+from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.network import Network
-from deltarule.problem.recipe_sections import (
-    Configuration,
-    DataSection,
-    LossSection,
-    NetworkSection,
-    OptimizerSection,
-    RunSection,
-    Section,
-    StoppingSection,
-)
+from deltarule.problem.recipe_sections import Configuration, read_section
+from deltarule.problem.settings import SETTABLE, SETTINGS
 
-SETTABLE: dict[str, type[Section]] = {
-    "data": DataSection,
-    "network": NetworkSection,
-    "loss": LossSection,
-    "optimizer": OptimizerSection,
-    "stopping": StoppingSection,
-    "run": RunSection,
-}
-"""The sections that [grid], [[experiment]] and `--set` may change: they determine the results of a run."""
+FORMULAS = {key: setting.form.kind for key, setting in SETTINGS.items() if setting.form.kind}
+"""The keys that name formulas, with the kind of formula."""
 
-FORMULAS = (
-    ("network", "activation", "activation"),
-    ("network", "output", "activation"),
-    ("network", "initializer", "initializer"),
-    ("loss", "name", "loss"),
-    ("loss", "penalty", "penalty"),
-    ("optimizer", "name", "optimizer"),
-    ("optimizer", "schedule", "schedule"),
-)
-"""The keys that name formulas: their section, the key, and the kind of formula."""
-
-DOTTED_KEYS = {key: f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields}
+DOTTED_KEYS = {key.partition(".")[2]: key for key in SETTINGS}
 """The keys by the names of `create_problem`'s arguments, with which its messages begin."""
 
 REPLACED_KEYS = {"name": ("file", "target"), "file": ("name",)}
@@ -72,7 +45,7 @@ def parse(table: Mapping[str, Any], where: str = "the recipe") -> Configuration:
     try:
         configuration = _validate(table)
         _check_experiments(configuration)
-        alone = configuration.model_copy(update={"grid": {}})  # avoids copying a long grid for each of its values
+        alone = replace(configuration, grid={})  # avoids copying a long grid for each of its values
         first = {key: values[0] for key, values in configuration.grid.items()}
         for key, values in configuration.grid.items():
             for value in values:
@@ -93,10 +66,7 @@ def with_changes(configuration: Configuration, settings: Mapping[str, Any], is_o
 
 def _validate(table: Mapping[str, Any], tries_problem: bool = True) -> Configuration:
     """Validate a table without its experiments and grid."""
-    try:
-        configuration = Configuration.model_validate(table)
-    except ValidationError as error:
-        raise BadInput(explain_error(error, Configuration)) from None
+    configuration = read_section(Configuration, table)
     _check_data(configuration)
     if configuration.stopping.max_steps is None and configuration.stopping.max_epochs is None:
         raise BadInput("stopping.max_steps and stopping.max_epochs are both missing; give one, a whole number")
@@ -107,7 +77,7 @@ def _validate(table: Mapping[str, Any], tries_problem: bool = True) -> Configura
 
 def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as an unchecked table with some dotted keys changed."""
-    table = configuration.model_dump()
+    table = asdict(configuration)
     # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
         path, replaced = _split_key(dotted), [dotted]
@@ -124,9 +94,7 @@ def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) ->
 
 def is_optional(dotted: str) -> bool:
     """Whether a dotted key may be set to "none", which removes its value."""
-    section, _, key = dotted.partition(".")
-    fields = SETTABLE[section].model_fields
-    return key in fields and type(None) in get_args(fields[key].annotation)
+    return dotted in SETTINGS and SETTINGS[dotted].is_optional
 
 
 def check_beside_grid(configuration: Configuration, dotted_keys: Iterable[str]) -> None:
@@ -152,11 +120,10 @@ def _set_nested(table: dict[str, Any], path: list[str], value: Any) -> None:
 
 def _split_key(dotted: str) -> list[str]:
     path = dotted.split(".")
-    if len(path) >= 2 and path[0] in SETTABLE and path[1] in SETTABLE[path[0]].model_fields:
+    if ".".join(path[:2]) in SETTINGS:
         return path
-    known = [f"{section}.{key}" for section, model in SETTABLE.items() for key in model.model_fields]
-    same = [key for key in known if path[-1] in (key.partition(".")[2], _initials(key))]
-    near = same or get_close_matches(dotted, known, 1)
+    same = [key for key in SETTINGS if path[-1] in (key.partition(".")[2], _initials(key))]
+    near = same or get_close_matches(dotted, SETTINGS, 1)
     hint = f"did you mean '{near[0]}'?" if near else f"keys begin with {', '.join(SETTABLE)} and a dot"
     raise BadInput(f"there is no key '{dotted}' that can be set; {hint}")
 
@@ -197,26 +164,33 @@ def _check_problem(configuration: Configuration) -> None:
 
 def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:
     """The formulas that a configuration names: dotted key, kind, and name or table."""
-    for section, key, kind in FORMULAS:
-        value = getattr(getattr(configuration, section), key)
-        for one in value if isinstance(value, tuple) else (value,):
-            if one is not None:
-                yield f"{section}.{key}", kind, one
+    for dotted, kind in FORMULAS.items():
+        value = value_of(configuration, dotted)
+        for formula in value if isinstance(value, tuple) else (value,):
+            if formula is not None:
+                yield dotted, kind, formula
+
+
+def value_of(configuration: Configuration, dotted: str) -> Any:
+    section, _, key = dotted.partition(".")
+    return getattr(getattr(configuration, section), key)
 
 
 def create_network(configuration: Configuration, sizes: Sequence[int]) -> Network:
-    return Network(sizes, **configuration.network.model_dump(exclude={"layers", "dropout", "initial_scale"}))
+    options = asdict(configuration.network)
+    return Network(sizes, **{name: options[name] for name in options.keys() - {"layers", "dropout", "initial_scale"}})
 
 
 def problem_arguments(configuration: Configuration) -> dict[str, Any]:
     """The keyword arguments of `create_problem` that a configuration determines."""
-    loss, optimizer = configuration.loss.model_dump(), configuration.optimizer.model_dump()
+    loss, optimizer = asdict(configuration.loss), asdict(configuration.optimizer)
     return {
         "loss": loss.pop("name"),
         "optimizer": optimizer.pop("name"),
         **loss,
         **optimizer,
-        **configuration.network.model_dump(include={"dropout", "initial_scale"}),
+        "dropout": configuration.network.dropout,
+        "initial_scale": configuration.network.initial_scale,
         "dtype": configuration.run.dtype,
     }
 

@@ -8,21 +8,24 @@ from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.elementary import Fixed
-from deltarule.maths.losses import REDUCTIONS, Loss, meaningful
+from deltarule.maths.losses import Loss, meaningful
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry, validation
 from deltarule.problem.network import Network, switch
-from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.problem import Floats, Integers, Problem, check_combination
+from deltarule.problem.ranges import quoted
 from deltarule.problem.registry import Named
-from deltarule.problem.settings import check_combination, check_numbers, quoted
-
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "dtype": ("float64", "float32"),
-    "reduction": REDUCTIONS,
-    "parametrization": ("standard", "neural_tangent"),
-}
+from deltarule.problem.settings import (
+    SETTINGS,
+    LossSection,
+    NetworkSection,
+    OptimizerSection,
+    RunSection,
+    check_number,
+    check_numbers,
+)
 
 NEEDED_PREDICTIONS = {
     "positive": ("predictions above 0", "exponential or softplus"),
@@ -39,29 +42,29 @@ def create_problem(
     x: Any,
     y: Any,
     *,
-    loss: Named | Loss = "squared_error",
-    reduction: str = "mean_samples",
-    penalty: Named | Penalty | None = None,
-    strength: Any = 0.0,
-    penalize_biases: bool = False,
-    label_smoothing: float = 0.0,
-    optimizer: Named | Optimizer = "sgd",
-    learning_rate: Any = 0.01,
-    momentum: Any = None,
-    schedule: Named | Schedule = "constant",
-    learning_rate_factors: Mapping[str, Any] | None = None,
-    clip_norm: Any = None,
-    parametrization: str = "standard",
-    batch_size: int | None = None,
-    dropout: Any = 0.0,
+    loss: Named | Loss = LossSection.name,
+    reduction: str = LossSection.reduction,
+    penalty: Named | Penalty | None = LossSection.penalty,
+    strength: Any = LossSection.strength,
+    penalize_biases: bool = LossSection.penalize_biases,
+    label_smoothing: float = LossSection.label_smoothing,
+    optimizer: Named | Optimizer = OptimizerSection.name,
+    learning_rate: Any = OptimizerSection.learning_rate,
+    momentum: Any = OptimizerSection.momentum,
+    schedule: Named | Schedule = OptimizerSection.schedule,
+    learning_rate_factors: Mapping[str, Any] | None = OptimizerSection.learning_rate_factors,
+    clip_norm: Any = OptimizerSection.clip_norm,
+    parametrization: str = OptimizerSection.parametrization,
+    batch_size: int | None = OptimizerSection.batch_size,
+    dropout: Any = NetworkSection.dropout,
     weights: Any = None,
     rows: Sequence[Any] | None = None,
-    initial_scale: Any = 1.0,
+    initial_scale: Any = NetworkSection.initial_scale,
     members: int | None = None,
     seeds: Seeds | None = None,
-    data_seeds: Seeds = 0,
-    dropout_seeds: Seeds | None = None,
-    dtype: str = "float64",
+    data_seeds: Seeds = RunSection.data_seed,
+    dropout_seeds: Seeds | None = RunSection.dropout_seed,
+    dtype: str = RunSection.dtype,
 ) -> Problem:
     """Check the arguments and create a problem.
 
@@ -151,13 +154,16 @@ def create_problem(
         raise BadInput(f"the network is {short_repr(network)}; make one with Network([inputs, ..., outputs])")
     found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
     found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
-    _check_options(network, found_loss, found_optimizer, dtype, reduction, parametrization)
+    _check_choice("run.dtype", dtype)
+    _check_choice("loss.reduction", reduction)
+    _check_choice("optimizer.parametrization", parametrization)
+    _check_fit(network, found_loss, found_optimizer, parametrization)
     if validation.are_of_members(y, x):
         x, y, rows, weights = validation.rows_of_members(x, y, rows, weights)
     x, y = validation.check_rows(x, y, network, found_loss, dtype)
     y = validation.smoothed_targets(y, found_loss, label_smoothing)
     if batch_size is not None:
-        batch_size = validation.setting("batch_size", batch_size)
+        batch_size = check_number("batch_size", batch_size)
     factors, entry_factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
     numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
     if momentum is not None:
@@ -217,12 +223,15 @@ def create_problem(
     )
 
 
-def _check_options(network: Network, loss: Loss, optimizer: Optimizer, *options: Any) -> None:
-    """Check the values of `OPTIONS`, and that the loss fits the output activation."""
-    for (name, allowed), value in zip(OPTIONS.items(), options, strict=True):
-        if not isinstance(value, str | np.dtype) or value not in allowed:
-            raise BadInput(f"the {name} is {short_repr(value)}; give {quoted(allowed)}")
-    if options[-1] == "neural_tangent" and optimizer.rescaling is None:
+def _check_choice(key: str, value: Any) -> None:
+    choices = SETTINGS[key].form.choices
+    if not isinstance(value, str | np.dtype) or value not in choices:
+        raise BadInput(f"the {key.partition('.')[2]} is {short_repr(value)}; give {quoted(choices)}")
+
+
+def _check_fit(network: Network, loss: Loss, optimizer: Optimizer, parametrization: str) -> None:
+    """Check that the optimizer knows the parametrization, and that the loss fits the output activation."""
+    if parametrization == "neural_tangent" and optimizer.rescaling is None:
         raise BadInput(
             f"the optimizer '{optimizer.name}' has no form for the neural-tangent parametrization; use sgd or adam, or "
             'the parametrization "standard"'

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from deltarule.errors import BadInput
-from deltarule.problem.settings import quoted
+from deltarule.problem.ranges import quoted
 
 MAX_SHOWN_CHARACTERS = 80
 """A longer value is shortened in messages."""
@@ -32,9 +32,7 @@ def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]
             continue
         inside, field = model, model.model_fields.get(part)
         if field is None:
-            near = get_close_matches(part, inside.model_fields, 1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(inside.model_fields)}"
-            return f"there is no key '{_format_location(location)}'; {hint}"
+            return unknown_key(_format_location(location), part, inside.model_fields)
         allowed, types = allowed_values(field), (field.annotation, *get_args(field.annotation))
         model = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
     if error["type"] == "missing":
@@ -43,6 +41,12 @@ def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]
     if isinstance(cause, BadInput):
         return f"{_format_location(location)}: {cause}"
     return f"{_format_location(location)} is {shorten_toml(error['input'])}; give {allowed}"
+
+
+def unknown_key(where: str, name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    return f"there is no key '{where}'; {hint}"
 
 
 def allowed_values(field: FieldInfo) -> str:

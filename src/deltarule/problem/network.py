@@ -15,6 +15,7 @@ from deltarule.maths.layers import BATCH_NORM, DENSE, DENSE_WITHOUT_BIASES, DROP
 from deltarule.maths.network import Entry, PlacedLayer, buffer_entries, parameter_entries
 from deltarule.problem import registry
 from deltarule.problem.registry import Named
+from deltarule.problem.settings import NetworkSection
 
 _USUAL = (DENSE, DENSE_WITHOUT_BIASES, SCALING, BATCH_NORM, DROPOUT)
 """The layers of the short form."""
@@ -76,13 +77,13 @@ class Network:
     def __init__(
         self,
         sizes: Sequence[int] | NDArray[np.integer[Any]] | Sequence[Any],
-        activation: Named | Activation | Sequence[Named | Activation] = "relu",
-        output: Named | Activation = "identity",
+        activation: Named | Activation | Sequence[Named | Activation] = NetworkSection.activation,
+        output: Named | Activation = NetworkSection.output,
         *,
-        bias: bool = True,
-        batch_norm: bool = False,
-        scaling_layer: bool = False,
-        initializer: Named | Initializer | Sequence[Named | Initializer] = "glorot_uniform",
+        bias: bool = NetworkSection.bias,
+        batch_norm: bool = NetworkSection.batch_norm,
+        scaling_layer: bool = NetworkSection.scaling_layer,
+        initializer: Named | Initializer | Sequence[Named | Initializer] = NetworkSection.initializer,
     ) -> None:
         bias, batch_norm = switch("bias", bias), switch("batch_norm", batch_norm)
         scaling = switch("scaling_layer", scaling_layer)
@@ -90,7 +91,7 @@ class Network:
         if all(isinstance(item, int) for item in given):
             activations = _of_layers("activation", activation, len(given) - 2, "hidden layer")
             given = _usual_chain(given, activations, batch_norm=batch_norm, scaling=scaling)
-        elif activation != "relu" or batch_norm or scaling:
+        elif activation != NetworkSection.activation or batch_norm or scaling:
             raise BadInput(
                 "a list of layers names its activations, norms and scaling itself; leave out the options activation, "
                 "batch_norm and scaling_layer"

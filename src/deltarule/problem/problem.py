@@ -21,7 +21,7 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem.network import Network
-from deltarule.problem.settings import check_combination, check_numbers
+from deltarule.problem.settings import check_numbers
 
 
 class UpdateRange(NamedTuple):
@@ -337,3 +337,12 @@ def _for_each(change: Callable[..., Floats], *values: Any) -> Any:
     if isinstance(values[0], Mapping):
         return {name: change(*(value[name] for value in values)) for name in values[0]}
     return None if values[0] is None else change(*values)
+
+
+def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, NDArray[Any]]) -> None:
+    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
+        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
+    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
+        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
+    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
+        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")

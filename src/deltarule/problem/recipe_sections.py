@@ -1,146 +1,63 @@
-"""The sections of a recipe: keys with types, defaults and allowed values."""
+"""The tables of a recipe: those of a training are the sections of `settings`, the others stand here."""
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from deltarule.errors import BadInput
-from deltarule.problem.error_messages import shorten_toml
-from deltarule.problem.settings import COUNT, FINITE, MAX_SEEDS, SETTINGS, SHARE, WHOLE
+from deltarule.problem.error_messages import shorten_toml, unknown_key
+from deltarule.problem.ranges import COUNT, FINITE, WHOLE
+from deltarule.problem.settings import (
+    DataSection,
+    Form,
+    LossSection,
+    NetworkSection,
+    OptimizerSection,
+    RunSection,
+    Section,
+    Setting,
+    StoppingSection,
+    choice,
+    needed,
+    number,
+    read_plain,
+    setting,
+    settings_of,
+    text,
+)
+
+Part = Literal["train", "validation", "test"]
+Read = TypeVar("Read", bound=Section)
 
 
-def _check_json_compatible(value: Any) -> Any:
-    """Check that JSON can represent a value and return it with tuples as lists."""
-    if isinstance(value, Mapping):
-        return {key: _check_json_compatible(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_check_json_compatible(item) for item in value]
-    if not isinstance(value, str | bool) and not FINITE.fits(value):
-        raise ValueError
+def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _check_named(value: Any) -> Any:
-    name = value.get("name") if isinstance(value, Mapping) else value
-    if not isinstance(name, str) or not name:
-        raise ValueError
-    return _check_json_compatible(value)
+def table(section: type[Section], allowed: str) -> Form:
+    return Form("other", allowed, _as_it_is, section=section)
 
 
-def _check_formulas(value: Any) -> Any:
-    return tuple(map(_check_named, value)) if isinstance(value, list | tuple) else _check_named(value)
+def tables(section: type[Section], heading: str) -> Form:
+    return Form("tables", f"tables under [[{heading}]]", _as_it_is, section=section)
 
 
-def _parse_layer_sizes(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or len(value) < 2:
-        raise ValueError
-    for index, size in enumerate(value):
-        is_end = index in (0, len(value) - 1)
-        if not (COUNT.fits(size)) and not (is_end and size == "auto"):
-            raise ValueError
-    return tuple(value)
-
-
-def _parse_rates(value: Any) -> Any:
-    is_list = isinstance(value, list | tuple)
-    if not all(map(FINITE.fits, value if is_list else [value])):
-        raise ValueError
-    return tuple(map(float, value)) if is_list else float(value)
-
-
-def _parse_share(value: Any) -> Any:
-    if not FINITE.fits(value) or value < 0 or (isinstance(value, float) and value >= 1):
-        raise ValueError
-    return value
-
-
-def _parse_seeds(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        if not all(WHOLE.fits(item) and item < 2**64 for item in value) or not 1 <= len(set(value)) == len(value):
-            raise ValueError
-        return tuple(value)
-    if not COUNT.fits(value) or value > MAX_SEEDS:
-        raise ValueError
-    return value
-
-
-def _check_setting(value: Any, info: ValidationInfo) -> float:
-    allowed = SETTINGS[info.field_name or ""].allowed
-    if not allowed.fits(value):
-        raise ValueError
-    return value if allowed.is_whole else float(value)
-
-
-def _key(allowed: str, default: Any = ...) -> Any:
-    return Field(default, description=allowed)
-
-
-Text = Annotated[str, Field(strict=True), _key("a text")]
-Flag = Annotated[bool, Field(strict=True), _key("true or false")]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False), _key("a finite number")]
-Setting = Annotated[float, PlainValidator(_check_setting)]
-"""A number among `SETTINGS`, by the name of the key."""
-WholeSetting = Annotated[int, PlainValidator(_check_setting)]
-"""A whole number among `SETTINGS`, by the name of the key."""
-Plain = Annotated[
-    Any,
-    PlainValidator(_check_json_compatible),
-    _key("a text, a finite number, true or false, or a list or table of such"),
-]
-Whole = Annotated[int, Field(strict=True, ge=0), _key("a whole number of 0 or more")]
-Count = Annotated[int, Field(strict=True, ge=1), _key("a whole number of 1 or more")]
-Seed = Annotated[int, Field(strict=True, ge=0, lt=2**64), _key("a whole number of 0 or more")]
-Seeds = Annotated[int | tuple[int, ...], PlainValidator(_parse_seeds)]
-Share = Annotated[
-    int | float,
-    PlainValidator(_parse_share),
-    _key("a share of the training rows from 0 to under 1, or a whole number of rows"),
-]
-Source = Annotated[
-    str | Mapping[str, Any],
-    PlainValidator(_check_named),
-    _key("the name of a data set, or a table with its name and options"),
-]
-Layers = Annotated[tuple[int | Literal["auto"], ...], PlainValidator(_parse_layer_sizes)]
-Rates = Annotated[float | tuple[float, ...], PlainValidator(_parse_rates)]
-Formula = Annotated[str | Mapping[str, Any], PlainValidator(_check_named)]
-Formulas = Annotated[str | Mapping[str, Any] | tuple[str | Mapping[str, Any], ...], PlainValidator(_check_formulas)]
-
-Value = TypeVar("Value")
-OrNone = Annotated[Value | None, BeforeValidator(lambda value: None if value == "none" else value)]
-"""An optional value, of which "none" stands for None: TOML has no null."""
-
-NameAlone = BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
-"""Converts a name to a table with that name and no parameters."""
-
-
-def _formula(kind: str, default: str) -> Any:
-    article = "an" if kind[0] in "aio" else "a"
-    return _key(f"the name of {article} {kind}, or a table with its name and parameters", default)
-
-
-def _setting(name: str) -> Any:
-    allowed, default, _ = SETTINGS[name]
-    return Field(default, description=allowed.words + (', or "none"' if default is None else ""))
-
-
-class Section(BaseModel):
-    """Base class of the tables of a recipe."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
+@dataclass(frozen=True)
 class Criterion(Section):
     """The score at which a member counts as solved: `at_least` 1 if no bound is given."""
 
-    name: Text = _key("the name of a metric")
-    at_least: OrNone[Number] = None
-    at_most: OrNone[Number] = None
-    part: Literal["train", "validation", "test"] = "train"
+    name: str = needed(
+        text("the name of a metric"),
+        'The score, such as `"thresholded"`: the share of rows with every output on the same side of 0.5 as its '
+        "target.",
+    )
+    at_least: float | None = setting(number(FINITE), None, "The least score; 1 if neither bound is given.")
+    at_most: float | None = setting(number(FINITE), None, "The largest score, for an error.")
+    part: Part = setting(choice(get_args(Part)), "train", "The rows on which the score is computed.")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -153,117 +70,36 @@ class Criterion(Section):
         return np.asarray((scores >= least) & (scores <= most))
 
 
+def _read_criterion(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _read_names(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError
+    return tuple(value)
+
+
+_CRITERION = Form(
+    "other",
+    "the name of a metric, or a table with its name, at_least, at_most and part",
+    _read_criterion,
+    section=Criterion,
+)
+_RECORD = Form("other", "a list of names of metrics", _read_names)
+
+
+@dataclass(frozen=True)
 class StudySection(Section):
     """`[study]`: title, report, criterion and seeds of a study."""
 
-    title: Text = ""
-    report: Text = ""
-    summary: Text = ""
-    criterion: Annotated[OrNone[Criterion], NameAlone] = _key(
-        "the name of a metric, or a table with its name, at_least, at_most and part", None
-    )
-    record: tuple[Text, ...] = ()
-    seeds: Count = 100
-    first_seed: Whole = 0
-
-
-class SplitSection(Section):
-    """`[data.split]`: which rows are set aside for validation and test."""
-
-    validation: Share = 0
-    test: Share = 0
-    seed: Annotated[Whole, Field(lt=2**32)] = _key("a whole number from 0 to under 2**32", 0)
-    stratify: Flag = True
-    draw: Literal["random", "last"] = "random"
-    extend: Flag = False
-
-
-class DataSection(Section):
-    """`[data]`: the source of the rows and their preprocessing."""
-
-    name: OrNone[Source] = None
-    file: OrNone[Source] = _key("the path of a CSV or npz file, or a table with the path as its name and options", None)
-    offline: OrNone[Source] = None
-    target: OrNone[Text] = _key("the name of the column or array to predict", None)
-    split: SplitSection = _key("a table with validation, test, seed, stratify, draw and extend", SplitSection())
-    scale: Literal["none", "unit", "standardize", "center"] = "none"
-    mirrored: Flag = False
-    components: OrNone[Count] = None
-
-
-class NetworkSection(Section):
-    """`[network]`: the architecture and the initial weights."""
-
-    layers: Layers = _key(
-        'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
-    )
-    activation: Formulas = _key(
-        "the name of an activation, or a table with its name and parameters, or a list with one for each hidden layer",
-        "relu",
-    )
-    output: Formula = _formula("activation", "identity")
-    bias: Flag = True
-    dropout: Rates = _key(f"{SHARE.words}, or a list with one for each hidden layer", 0.0)
-    batch_norm: Flag = False
-    scaling_layer: Flag = False
-    initializer: Formulas = _key(
-        "the name of an initializer, or a table with its name and parameters, or a list with one for each layer",
-        "glorot_uniform",
-    )
-    initial_scale: Setting = _setting("initial_scale")
-
-
-class LossSection(Section):
-    """`[loss]`: the objective."""
-
-    name: Formula = _formula("loss", "squared_error")
-    reduction: Literal["sum", "mean_samples", "mean_elements"] = "mean_samples"
-    penalty: OrNone[Formula] = _key('the name of a penalty, or "none"', None)
-    strength: Setting = _setting("strength")
-    penalize_biases: Flag = False
-    label_smoothing: Setting = _setting("label_smoothing")
-
-
-class OptimizerSection(Section):
-    """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
-
-    name: Formula = _formula("optimizer", "sgd")
-    learning_rate: Setting = _setting("learning_rate")
-    momentum: OrNone[Setting] = _setting("momentum")
-    batch_size: OrNone[WholeSetting] = _setting("batch_size")
-    schedule: Formula = _formula("schedule", "constant")
-    learning_rate_factors: OrNone[dict[str, Number]] = _key(
-        'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"', None
-    )
-    parametrization: Literal["standard", "neural_tangent"] = "standard"
-    clip_norm: OrNone[Setting] = _setting("clip_norm")
-
-
-class StoppingSection(Section):
-    """`[stopping]`: the stop rules, named as the arguments of `training.train`."""
-
-    max_steps: OrNone[WholeSetting] = _setting("max_steps")
-    max_epochs: OrNone[WholeSetting] = _setting("max_epochs")
-    threshold: OrNone[Setting] = _setting("threshold")
-    times: WholeSetting = _setting("times")
-    metric: Text = _key('"objective", or the name of a metric; after "validation " on validation rows', "objective")
-    tolerance: OrNone[Setting] = _setting("tolerance")
-    patience: OrNone[WholeSetting] = _setting("patience")
-
-
-class RunSection(Section):
-    """`[run]`: seeds, precision, engine and history."""
-
-    seeds: Seeds = _key(
-        f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), or a list of different seeds of 0 or "
-        "more, under 2^64",
-        1,
-    )
-    data_seed: Seed = 0
-    dropout_seed: OrNone[Seed] = None
-    dtype: Literal["float64", "float32"] = "float64"
-    engine: Literal["auto", "reference", "compiled", "cuda", "autograd"] = "auto"
-    history_every: OrNone[WholeSetting] = _setting("history_every")
+    title: str = setting(text(), "", "What `deltarule list` shows.")
+    report: str = setting(text(), "", "The published report that the study re-tests.")
+    summary: str = setting(text(), "", "One sentence.")
+    criterion: Criterion | None = setting(_CRITERION, None, "When a member counts as solved.")
+    record: tuple[str, ...] = setting(_RECORD, (), "Other metrics to record, such as the report's own cost.")
+    seeds: int = setting(number(COUNT), 100, "Seeds over which `deltarule claims` judges the study.")
+    first_seed: int = setting(number(WHOLE), 0, "The first of these seeds.")
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:
@@ -289,34 +125,101 @@ def _parse_grid(table: Any) -> Any:
     return {key: tuple(values) for key, values in flat.items()}
 
 
+@dataclass(frozen=True)
 class Experiment(Section):
     """A variant of the study: keys with other values."""
 
-    name: Annotated[Text, Field(min_length=1)] = _key("a text that no other experiment has")
-    set: Annotated[dict[str, Any], PlainValidator(_to_dotted)] = _key(
-        'a table such as {"optimizer.learning_rate" = 100}'
+    name: str = needed(text("a text that no other experiment has", 1), "The name for `--experiment`.")
+    set: Mapping[str, Any] = needed(
+        Form("other", 'a table such as {"optimizer.learning_rate" = 100}', _to_dotted),
+        'Other values for keys of `[data]` to `[run]`, such as `{"optimizer.learning_rate" = 100}`.',
     )
-    about: Text = ""
+    about: str = setting(text(), "", "One sentence.")
 
 
+@dataclass(frozen=True)
 class Assumption(Section):
     """Something that the report does not say, the assumed value, and the reason."""
 
-    what: Text
-    value: Plain
-    why: Text
+    what: str = needed(text(), "The open question.")
+    value: Any = needed(
+        Form("other", "a text, a finite number, true or false, or a list or table of such", read_plain),
+        "The assumed value.",
+    )
+    why: str = needed(text(), "The reason.")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Configuration(Section):
     """A complete and checked recipe."""
 
-    study: StudySection = StudySection()
-    data: DataSection = _key("a table of keys", DataSection())
-    network: NetworkSection = _key("a table of keys, layers among them")
-    loss: LossSection = LossSection()
-    optimizer: OptimizerSection = OptimizerSection()
-    stopping: StoppingSection = _key("a table of keys, max_steps or max_epochs among them", StoppingSection())
-    run: RunSection = RunSection()
-    grid: Annotated[dict[str, tuple[Any, ...]], PlainValidator(_parse_grid)] = _key("a table of keys with lists", {})
-    experiment: tuple[Experiment, ...] = _key("tables under [[experiment]]", ())
-    assumption: tuple[Assumption, ...] = _key("tables under [[assumption]]", ())
+    study: StudySection = setting(table(StudySection, "a table of keys"), StudySection())
+    data: DataSection = setting(table(DataSection, "a table of keys"), DataSection())
+    network: NetworkSection = needed(table(NetworkSection, "a table of keys, layers among them"))
+    loss: LossSection = setting(table(LossSection, "a table of keys"), LossSection())
+    optimizer: OptimizerSection = setting(table(OptimizerSection, "a table of keys"), OptimizerSection())
+    stopping: StoppingSection = setting(
+        table(StoppingSection, "a table of keys, max_steps or max_epochs among them"), StoppingSection()
+    )
+    run: RunSection = setting(table(RunSection, "a table of keys"), RunSection())
+    grid: Mapping[str, tuple[Any, ...]] = setting(Form("other", "a table of keys with lists", _parse_grid), {})
+    experiment: tuple[Experiment, ...] = setting(tables(Experiment, "experiment"), ())
+    assumption: tuple[Assumption, ...] = setting(tables(Assumption, "assumption"), ())
+
+
+# --- reading and writing ----------------------------------------------------------------------------------------------
+
+
+def read_section(section: type[Read], values: Any, where: str = "") -> Read:
+    """Read a table as a section; `BadInput` for the first of its errors, which says how many more there are."""
+    errors: list[str] = []
+    read = _read_section(section, values, where, errors)
+    if errors:
+        raise BadInput(errors[0] + (f" (and {len(errors) - 1} more)" if errors[1:] else ""))
+    return read
+
+
+def _read_section(section: type[Read], values: Mapping[str, Any], where: str, errors: list[str]) -> Any:
+    known, read, count = settings_of(section), {}, len(errors)
+    for name, each in known.items():
+        if name in values:
+            read[name] = _read_value(each, values[name], where + name, errors)
+        elif each.is_needed:
+            errors.append(f"{where}{name} is missing; give {each.form.allowed}")
+    errors += [unknown_key(f"{where}{name}", name, known) for name in values if name not in known]
+    return None if errors[count:] else section(**read)
+
+
+def _read_value(setting: Setting, value: Any, where: str, errors: list[str]) -> Any:
+    form = setting.form
+    try:
+        read = setting.read(value)
+        if form.section is None or read is None:
+            return read
+        if form.name == "tables" and isinstance(read, list | tuple):
+            return tuple(
+                _read_table(form, each, f"{where} {index}", ": ", errors) for index, each in enumerate(read, start=1)
+            )
+        return _read_table(form, read, where, ".", errors)
+    except BadInput as error:
+        errors.append(f"{where}: {error}")
+    except ValueError:
+        errors.append(f"{where} is {shorten_toml(value)}; give {form.allowed}")
+    return None
+
+
+def _read_table(form: Form, value: Any, where: str, separator: str, errors: list[str]) -> Any:
+    if isinstance(value, Mapping) and form.section is not None:
+        return _read_section(form.section, value, where + separator, errors)
+    errors.append(f"{where} is {shorten_toml(value)}; give {form.allowed}")
+    return None
+
+
+def changed_values(section: Section) -> dict[str, Any]:
+    """The values of a section that are not the defaults, with tables as dictionaries."""
+    changed: dict[str, Any] = {}
+    for name, each in settings_of(type(section)).items():
+        value = getattr(section, name)
+        if value != each.default:
+            changed[name] = changed_values(value) if isinstance(value, Section) else value
+    return changed

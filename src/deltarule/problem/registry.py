@@ -19,7 +19,7 @@ from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES, Penalty
 from deltarule.maths.schedules import SCHEDULES, Schedule
 from deltarule.problem.formula_fingerprint import formula_digest
-from deltarule.problem.settings import FINITE, PARAMETERS, quoted
+from deltarule.problem.ranges import FINITE, PARAMETERS, quoted
 from deltarule.program.formula import trace
 from deltarule.program.program import NotTraceable
 

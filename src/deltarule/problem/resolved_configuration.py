@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from deltarule.problem import registry
-from deltarule.problem.configuration import FORMULAS, SETTABLE, formulas_of
+from deltarule.problem.configuration import FORMULAS, formulas_of
 from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.recipe_sections import Configuration
+from deltarule.problem.settings import SETTABLE
 
 NUMERICS_VERSIONS = {"float64": 1, "float32": 2}
 """By dtype; part of every hash, and increased when a configuration no longer gives the numbers of the last release."""
@@ -19,13 +21,14 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
 
     Equal values become one, a name with parameters a table with all of them, and the seeds 0 … N − 1 become N.
     """
-    table = {section: getattr(configuration, section).model_dump() for section in SETTABLE}
+    table = {section: asdict(getattr(configuration, section)) for section in SETTABLE}
     data, network, optimizer, run = (table[name] for name in ("data", "network", "optimizer", "run"))
     for key in ("name", "file", "offline"):
         if isinstance(data[key], Mapping) and len(data[key]) == 1:
             data[key] = data[key]["name"]
     network["layers"] = list(network["layers"])
-    for section, key, kind in FORMULAS:
+    for dotted, kind in FORMULAS.items():
+        section, _, key = dotted.partition(".")
         table[section][key] = _collapse_equal(_describe_formulas(kind, table[section][key]))
     network["dropout"] = _collapse_equal(network["dropout"])
     if optimizer["momentum"] is not None:

@@ -1,146 +1,480 @@
-"""The settings of a training, with allowed values, defaults and meanings."""
+"""Every setting of a training, declared once: its name, type, default, allowed values and meaning.
 
-import math
-import sys
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+A section is a table of a recipe. Recipes are read by these classes, their defaults are those of `Network`,
+`create_problem`, `StopRules` and `train`, and the workbench, its page and the reference page show what is said here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput, short_repr
-from deltarule.maths.optimizers import HYPERPARAMETERS, Optimizer
-from deltarule.maths.schedules import Schedule
-
-
-class Range(NamedTuple):
-    """The allowed values of a finite number: as text, and as bounds (allowed themselves unless open) or as a list."""
-
-    words: str
-    low: float = -math.inf
-    high: float = math.inf
-    is_low_open: bool = False
-    is_high_open: bool = False
-    is_whole: bool = False
-    values: tuple[float, ...] = ()
-
-    def allows(self, number: Any) -> Any:
-        """Whether a number, or each of an array, is allowed; NaN never is."""
-        if self.values:
-            return np.isin(number, self.values)
-        from_low = number > self.low if self.is_low_open else number >= self.low
-        return from_low & (number < self.high if self.is_high_open else number <= self.high)
-
-    def fits(self, value: Any) -> bool:
-        """Whether a value is a finite number of Python's in this range."""
-        is_number = isinstance(value, int if self.is_whole else int | float) and not isinstance(value, bool)
-        return is_number and abs(value) <= sys.float_info.max and bool(self.allows(value))
-
-    def check(self, name: str, value: Any) -> Any:
-        """Return a number as Python's; `BadInput` unless it is in this range."""
-        number = value.item() if isinstance(value, np.generic | np.ndarray) and np.ndim(value) == 0 else value
-        if not self.fits(number):
-            raise BadInput(f"{name} is {short_repr(value)}; give {self.words}")
-        return number
-
-
-FINITE = Range("a finite number")
-NOT_NEGATIVE = Range("a number of 0 or more", 0)
-POSITIVE = Range("a number above 0", 0, is_low_open=True)
-SHARE = Range("a number from 0 to under 1", 0, 1, is_high_open=True)
-FROM_1 = Range("a number of 1 or more", 1)
-FROM_2 = Range("a number of 2 or more", 2)
-WHOLE = Range("a whole number of 0 or more", 0, is_whole=True)
-COUNT = Range("a whole number of 1 or more", 1, is_whole=True)
-
+from deltarule.maths.losses import REDUCTIONS
+from deltarule.problem.ranges import (
+    COUNT,
+    FINITE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    WHOLE,
+    Range,
+    quoted,
+    to_float64,
+)
 
 MAX_SEEDS = 1_000_000
 """Maximum number of seeds of a run: with more, a typing error could fill the memory."""
+SEED = Range("a whole number of 0 or more", 0, 2**64, is_high_open=True, is_whole=True)
+SPLIT_SEED = Range("a whole number from 0 to under 2**32", 0, 2**32, is_high_open=True, is_whole=True)
 
 
-class Setting(NamedTuple):
-    """What a number that determines a training may be, its default and its meaning."""
+class Form(NamedTuple):
+    """The form of a setting's values.
 
-    allowed: Range
-    default: float | None
+    name      of the form, by which the page without Python reads values (`rules.js`)
+    allowed   the allowed values, in words
+    read      returns a value as it is kept; raises `ValueError` if it is not allowed
+    range     of the numbers
+    choices   the allowed texts
+    kind      of the formula that is named
+    section   the class of a table
+    """
+
+    name: str
+    allowed: str
+    read: Callable[[Any], Any]
+    range: Range = FINITE
+    choices: tuple[str, ...] = ()
+    kind: str = ""
+    section: "type[Section] | None" = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting: what it may be, what it means, and its title in the workbench."""
+
+    form: Form
     meaning: str
+    title: str
+    default: Any
 
+    @property
+    def is_optional(self) -> bool:
+        """Whether it may be left unset: recipes write "none", because TOML has no null."""
+        return self.default is None
+
+    @property
+    def is_needed(self) -> bool:
+        return self.default is MISSING
+
+    def read(self, value: Any) -> Any:
+        if self.is_optional and (value is None or (isinstance(value, str) and value == "none")):
+            return None
+        return self.form.read(value)
+
+
+def setting(form: Form, default: Any, meaning: str = "", title: str = "") -> Any:
+    """Declare a field of a section; a default of None means that it may be left unset."""
+    if default is None and form.name == "number":
+        form = form._replace(allowed=f'{form.allowed}, or "none"')
+    metadata = {"setting": Setting(form, meaning, title, default)}
+    return (
+        field(default_factory=dict, metadata=metadata) if default == {} else field(default=default, metadata=metadata)
+    )
+
+
+def needed(form: Form, meaning: str = "", title: str = "") -> Any:
+    """Declare a field of a section that has no default."""
+    return field(metadata={"setting": Setting(form, meaning, title, MISSING)})
+
+
+class Section:
+    """Base class of the tables of a recipe."""
+
+
+def settings_of(section: type) -> dict[str, Setting]:
+    """The settings of a section by name."""
+    return {each.name: each.metadata["setting"] for each in fields(section)}
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def _refuse_unless(is_allowed: bool, value: Any) -> Any:
+    if not is_allowed:
+        raise ValueError
+    return value
+
+
+def number(allowed: Range) -> Form:
+    def read(value: Any) -> Any:
+        _refuse_unless(allowed.fits(value), value)
+        return value if allowed.is_whole else float(value)
+
+    return Form("number", allowed.words, read, allowed)
+
+
+def choice(choices: tuple[str, ...]) -> Form:
+    return Form(
+        "choice",
+        quoted(choices),
+        lambda value: _refuse_unless(isinstance(value, str) and value in choices, value),
+        choices=choices,
+    )
+
+
+def text(allowed: str = "a text", min_length: int = 0) -> Form:
+    return Form(
+        "other", allowed, lambda value: _refuse_unless(isinstance(value, str) and len(value) >= min_length, value)
+    )
+
+
+FLAG = Form("flag", "true or false", lambda value: _refuse_unless(isinstance(value, bool), value))
+
+
+def formula(kind: str, allowed: str = "", each: str = "") -> Form:
+    """A name or a table with a name and parameters; for `each` layer, also a list."""
+    article = "an" if kind[0] in "aio" else "a"
+    words = allowed or f"the name of {article} {kind}, or a table with its name and parameters"
+    if not each:
+        return Form("formula", words, read_named, kind=kind)
+
+    def read(value: Any) -> Any:
+        return tuple(map(read_named, value)) if isinstance(value, list | tuple) else read_named(value)
+
+    return Form("formula", f"{words}, or a list with one for each {each}", read, kind=kind)
+
+
+def read_named(value: Any) -> Any:
+    name = value.get("name") if isinstance(value, Mapping) else value
+    _refuse_unless(isinstance(name, str) and bool(name), value)
+    return read_plain(value)
+
+
+def read_plain(value: Any) -> Any:
+    """Return a value that JSON can represent, with tuples as lists."""
+    if isinstance(value, Mapping):
+        return {key: read_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [read_plain(item) for item in value]
+    return _refuse_unless(isinstance(value, str | bool) or FINITE.fits(value), value)
+
+
+def _read_layer_sizes(value: Any) -> Any:
+    _refuse_unless(isinstance(value, list | tuple) and len(value) >= 2, value)
+    for index, size in enumerate(value):
+        is_end = index in (0, len(value) - 1)
+        _refuse_unless(COUNT.fits(size) or (is_end and size == "auto"), size)
+    return tuple(value)
+
+
+def _read_rates(value: Any) -> Any:
+    is_list = isinstance(value, list | tuple)
+    _refuse_unless(all(map(FINITE.fits, value if is_list else [value])), value)
+    return tuple(map(float, value)) if is_list else float(value)
+
+
+def _read_share(value: Any) -> Any:
+    return _refuse_unless(FINITE.fits(value) and value >= 0 and (isinstance(value, int) or value < 1), value)
+
+
+def _read_seeds(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        _refuse_unless(all(map(SEED.fits, value)) and 1 <= len(set(value)) == len(value), value)
+        return tuple(value)
+    return _refuse_unless(COUNT.fits(value) and value <= MAX_SEEDS, value)
+
+
+def _read_factors(value: Any) -> Any:
+    _refuse_unless(isinstance(value, Mapping) and all(map(FINITE.fits, value.values())), value)
+    return {name: float(factor) for name, factor in value.items()}
+
+
+_SOURCE = Form("source", 'the name of a data set, or a table with its name and options, or "none"', read_named)
+_FILE = "the path of a CSV or npz file, or a table with the path as its name and options"
+_SHARE = Form("other", "a share of the training rows from 0 to under 1, or a whole number of rows", _read_share)
+_SIZES = 'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
+_RATES = f"{SHARE.words}, or a list with one for each hidden layer"
+_FACTORS = 'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"'
+_METRIC = '"objective", or the name of a metric; after "validation " on validation rows'
+_SEEDS = (
+    f"a whole number from 1 to {MAX_SEEDS:,} (N means the seeds 0 … N − 1), or a list of different seeds of 0 or "
+    "more, under 2^64"
+)
+
+
+# --- sections ---------------------------------------------------------------------------------------------------------
+
+Formula = str | Mapping[str, Any]
+Formulas = Formula | tuple[Formula, ...]
+DType = Literal["float64", "float32"]
+Parametrization = Literal["standard", "neural_tangent"]
+Scale = Literal["none", "unit", "standardize", "center"]
+Draw = Literal["random", "last"]
+EngineName = Literal["auto", "reference", "compiled", "cuda", "autograd"]
+
+
+@dataclass(frozen=True)
+class SplitSection(Section):
+    """`[data.split]`: which rows are set aside for validation and test."""
+
+    validation: float = setting(_SHARE, 0, "Rows for the validation score.")
+    test: float = setting(
+        _SHARE, 0, "Share of the rows that training never sees; by them a network is judged.", "Test share"
+    )
+    seed: int = setting(number(SPLIT_SEED), 0, "The seed with which rows are drawn.")
+    stratify: bool = setting(FLAG, True, "Whether all parts have the proportions of the classes.")
+    draw: Draw = setting(choice(get_args(Draw)), "random", "Random rows, or the last ones.")
+    extend: bool = setting(FLAG, False, "Whether rows may be added to a part that the data set already has.")
+
+
+@dataclass(frozen=True)
+class DataSection(Section):
+    """`[data]`: the source of the rows and their preprocessing."""
+
+    name: Formula | None = setting(_SOURCE, None, "The rows that are trained on.", "Points")
+    file: Formula | None = setting(
+        _SOURCE._replace(name="other", allowed=_FILE),
+        None,
+        "Your own table, in the folder of `--data`, beside the recipe, or in the current folder; "
+        '`{name = "my.csv", task = "classify"}` sets the task.',
+    )
+    offline: Formula | None = setting(
+        _SOURCE._replace(name="other"),
+        None,
+        "Replaces a published set that cannot be downloaded, unless `--data` or `DELTARULE_DATA` names a folder.",
+    )
+    target: str | None = setting(
+        text("the name of the column or array to predict"),
+        None,
+        "What is predicted: a column of a CSV file, which is needed, or an array of an npz file, by default `y`.",
+    )
+    split: SplitSection = setting(
+        Form(
+            "split",
+            "a table with validation, test, seed, stratify, draw and extend",
+            lambda value: value,
+            section=SplitSection,
+        ),
+        SplitSection(),
+        "Which rows are set aside.",
+    )
+    scale: Scale = setting(
+        choice(get_args(Scale)),
+        "none",
+        "How columns are scaled: standardize gives each mean 0 and deviation 1, unit divides by the largest absolute "
+        "number, center subtracts the mean row.",
+        "Scale",
+    )
+    mirrored: bool = setting(FLAG, False, "Whether mirrored training images are added; not possible with folds.")
+    components: int | None = setting(
+        number(COUNT),
+        None,
+        "Whitened principal components of the training rows (of each fold), after `scale` and `mirrored`.",
+    )
+
+
+@dataclass(frozen=True)
+class NetworkSection(Section):
+    """`[network]`: the architecture and the initial weights."""
+
+    layers: tuple[int | Literal["auto"], ...] = needed(
+        Form("sizes", _SIZES, _read_layer_sizes),
+        "Units of each layer; more hidden ones bend the boundary in more places.",
+        "Hidden units",
+    )
+    activation: Formulas = setting(
+        formula("activation", each="hidden layer"),
+        "relu",
+        "What a unit makes of its sum; without one a network is linear.",
+        "Activation",
+    )
+    output: Formula = setting(
+        formula("activation"),
+        "identity",
+        "What the last layer makes of its sums: shares of classes, or numbers.",
+        "Output",
+    )
+    bias: bool = setting(FLAG, True, "Whether layers have biases.")
+    dropout: float | tuple[float, ...] = setting(
+        Form("rates", _RATES, _read_rates, SHARE),
+        0.0,
+        "Share of hidden units that are left out at random in each update.",
+        "Dropout",
+    )
+    batch_norm: bool = setting(FLAG, False, "Whether hidden layers normalize their sums over the batch.", "Batch norm")
+    scaling_layer: bool = setting(
+        FLAG,
+        False,
+        "Whether each input has a weight of its own, the array `scale1`; usually with "
+        "`learning_rate_factors = { scale = 6 }`.",
+    )
+    initializer: Formulas = setting(
+        formula("initializer", each="layer"),
+        "glorot_uniform",
+        "The law from which the first weights are drawn.",
+        "First weights",
+    )
+    initial_scale: float = setting(
+        number(NOT_NEGATIVE),
+        1.0,
+        "What the first weights are multiplied with; 0 makes all units the same for ever.",
+        "Scale of first weights",
+    )
+
+
+@dataclass(frozen=True)
+class LossSection(Section):
+    """`[loss]`: the objective."""
+
+    name: Formula = setting(
+        formula("loss"), "squared_error", "What is lowered: the distance between outputs and targets.", "Loss"
+    )
+    reduction: str = setting(
+        choice(REDUCTIONS),
+        "mean_samples",
+        "The sum of the loss over samples and outputs: unchanged, divided by samples, or by samples × outputs.",
+    )
+    penalty: Formula | None = setting(
+        formula("penalty", 'the name of a penalty, or "none"'), None, "A term that keeps weights small.", "Penalty"
+    )
+    strength: float = setting(number(NOT_NEGATIVE), 0.0, "How strong the penalty is.", "Strength")
+    penalize_biases: bool = setting(
+        FLAG,
+        False,
+        "Whether biases are penalized too, also in the decay of `adamw`; γ and β of batch norm never are.",
+    )
+    label_smoothing: float = setting(
+        number(SHARE), 0.0, "Share of each target that is spread over the classes, for both cross-entropies."
+    )
+
+
+@dataclass(frozen=True)
+class OptimizerSection(Section):
+    """`[optimizer]`: the optimizer, learning rate, batch size and schedule."""
+
+    name: Formula = setting(formula("optimizer"), "sgd", "How a gradient becomes a step.", "Optimizer")
+    learning_rate: float = setting(
+        number(NOT_NEGATIVE),
+        0.01,
+        "How long a step is; too long and the loss jumps, too short and nothing happens.",
+        "Learning rate",
+    )
+    momentum: float | None = setting(
+        number(SHARE), None, "Share of the last step that is made again, by the optimizers that have it."
+    )
+    batch_size: int | None = setting(
+        number(COUNT), None, "Rows of each update; fewer are faster and noisier; all unless it is given.", "Batch size"
+    )
+    schedule: Formula = setting(
+        formula("schedule"), "constant", "How the learning rate changes in the course of training.", "Schedule"
+    )
+    learning_rate_factors: Mapping[str, float] | None = setting(
+        Form("other", _FACTORS, _read_factors),
+        None,
+        "Factors of the learning rate by array: `{ b = 0.1 }` for all biases, `{ W1 = 2 }` for one array; with `rprop` "
+        "they multiply the first step size.",
+    )
+    parametrization: Parametrization = setting(
+        choice(get_args(Parametrization)),
+        "standard",
+        "Whether the optimizer acts on W, or on W √D for a layer with D inputs.",
+    )
+    clip_norm: float | None = setting(number(POSITIVE), None, "The longest gradient; longer ones are shortened to it.")
+
+
+@dataclass(frozen=True)
+class StoppingSection(Section):
+    """`[stopping]`: the stop rules, named as the arguments of `training.train`."""
+
+    max_steps: int | None = setting(
+        number(WHOLE), None, "The largest number of updates; with both limits, the smaller one counts."
+    )
+    max_epochs: int | None = setting(number(WHOLE), None, "The largest number of passes over the rows.")
+    threshold: float | None = setting(
+        number(FINITE),
+        None,
+        "What `metric` has to reach for the training to stop: it ends once the metric is below, or above if more of it "
+        "is better.",
+    )
+    times: int = setting(number(COUNT), 1, "How often the threshold must be met.")
+    metric: str = setting(
+        text(_METRIC),
+        "objective",
+        "What `threshold` and `patience` follow. For `threshold` the objective is checked before each update, and "
+        "other metrics at history points; `patience` always follows validation rows.",
+    )
+    tolerance: float | None = setting(
+        number(NOT_NEGATIVE), None, "The relative change of an epoch's objective at which training stops."
+    )
+    patience: int | None = setting(
+        number(COUNT),
+        None,
+        "After how many history points without a better score on validation rows training stops; the best weights are "
+        "restored.",
+    )
+
+
+@dataclass(frozen=True)
+class RunSection(Section):
+    """`[run]`: seeds, precision, engine and history."""
+
+    seeds: int | tuple[int, ...] = setting(
+        Form("seeds", _SEEDS, _read_seeds, WHOLE),
+        1,
+        "How many networks train, each from first weights of its own.",
+        "Networks",
+    )
+    data_seed: int = setting(number(SEED), 0, "The order of mini-batches.")
+    dropout_seed: int | None = setting(
+        number(SEED), None, "The seed of dropout masks; by default each member's own seed."
+    )
+    dtype: DType = setting(choice(get_args(DType)), "float64", "The precision of parameters and data.")
+    engine: EngineName = setting(
+        choice(get_args(EngineName)), "auto", "What computes; auto takes the one that is expected to finish first."
+    )
+    history_every: int | None = setting(
+        number(COUNT),
+        None,
+        "Updates between two history points. By default an epoch of mini-batches; with full batches a 200th of the "
+        "limit, but if more than the objective is recorded, or with dropout or batch norm, at least ten updates.",
+    )
+
+
+SETTABLE: dict[str, type[Section]] = {
+    "data": DataSection,
+    "network": NetworkSection,
+    "loss": LossSection,
+    "optimizer": OptimizerSection,
+    "stopping": StoppingSection,
+    "run": RunSection,
+}
+"""The sections that [grid], [[experiment]] and `--set` may change: they determine the results of a run."""
 
 SETTINGS: Mapping[str, Setting] = {
-    "learning_rate": Setting(
-        NOT_NEGATIVE, 0.01, "How long a step is; too long and the loss jumps, too short and nothing happens."
-    ),
-    "momentum": Setting(SHARE, None, "Share of the last step that is made again."),
-    "clip_norm": Setting(POSITIVE, None, "The longest gradient; longer ones are shortened to it."),
-    "batch_size": Setting(COUNT, None, "Rows of each update; fewer are faster and noisier."),
-    "strength": Setting(NOT_NEGATIVE, 0.0, "How strong the penalty is."),
-    "label_smoothing": Setting(SHARE, 0.0, "Share of each target that is spread over the classes."),
-    "dropout": Setting(SHARE, 0.0, "Share of hidden units that are left out at random in each update."),
-    "initial_scale": Setting(
-        NOT_NEGATIVE, 1.0, "What the first weights are multiplied with; 0 makes all units the same for ever."
-    ),
-    "max_steps": Setting(WHOLE, None, "The largest number of updates."),
-    "max_epochs": Setting(WHOLE, None, "The largest number of passes over the rows."),
-    "threshold": Setting(FINITE, None, "What the metric has to reach for the training to stop."),
-    "times": Setting(COUNT, 1, "How often the threshold must be met."),
-    "tolerance": Setting(NOT_NEGATIVE, None, "The relative change of an epoch's objective at which training stops."),
-    "patience": Setting(COUNT, None, "After how many history points without a better score training stops."),
-    "history_every": Setting(COUNT, None, "Updates between two history points."),
+    f"{section}.{name}": each for section, model in SETTABLE.items() for name, each in settings_of(model).items()
 }
+"""The settings by dotted key."""
 
-_OF_OPTIMIZERS = {
-    "not negative": NOT_NEGATIVE,
-    "positive": POSITIVE,
-    "share": SHARE,
-    "divisor": Range("a number above 0, up to 1", 0, 1, is_low_open=True),
-    "factor": FROM_1,
+NUMBERS: Mapping[str, Setting] = {
+    key.partition(".")[2]: each for key, each in SETTINGS.items() if each.form.name == "number"
 }
-
-PARAMETERS: Mapping[str, Range] = {
-    "huber.delta": POSITIVE,
-    "quantile.quantile": Range("a number between 0 and 1", 0, 1, is_low_open=True, is_high_open=True),
-    "naive_binary_cross_entropy.epsilon": NOT_NEGATIVE,
-    "normal.std": NOT_NEGATIVE,
-    "orthogonal.gain": NOT_NEGATIVE,
-    "uniform.range": NOT_NEGATIVE,
-    "positive_uniform.range": NOT_NEGATIVE,
-    **{
-        f"{optimizer}.{name}": _OF_OPTIMIZERS[number.allowed]
-        for optimizer, numbers in HYPERPARAMETERS.items()
-        for name, number in numbers.items()
-    },
-    "step.every": FROM_1,
-    "step.factor": POSITIVE,
-    "exponential.factor": POSITIVE,
-    "inverse_scaling.power": NOT_NEGATIVE,
-    "adaptive.divide": FROM_1,
-    "adaptive.tolerance": NOT_NEGATIVE,
-    "adaptive.patience": FROM_1,
-    "squaring.every": FROM_1,
-    "squaring.at_start": Range("0 or 1", values=(0, 1)),
-    "cosine.steps": FROM_1,
-    "cosine.lowest": NOT_NEGATIVE,
-    "cosine.warm_up": NOT_NEGATIVE,
-    "coslog4.steps": FROM_1,
-    "flat_cosine.steps": FROM_1,
-    "flat_cosine.flat": SHARE,
-    "warm_up.steps": NOT_NEGATIVE,
-    "linear_ramp.steps": FROM_2,
-    "linear_ramp.highest": NOT_NEGATIVE,
-    "exponential_ramp.steps": FROM_2,
-    "exponential_ramp.highest": POSITIVE,
-}
-"""The allowed values of built-in formulas' parameters, as "formula.parameter"; any finite number if not listed."""
+"""The settings that are numbers, by the names of arguments."""
 
 
-def quoted(choices: tuple[str, ...]) -> str:
-    *others, last = (f'"{choice}"' for choice in choices)
-    return f"{', '.join(others)} or {last}"
+def check_number(name: str, value: Any) -> Any:
+    """Return the value of a setting as Python's number."""
+    allowed = NUMBERS[name].form.range
+    checked = allowed.check(name, value)
+    return checked if allowed.is_whole else float(checked)
 
 
 def check_numbers(name: str, value: Any) -> NDArray[Any]:
     """Convert one number, or one for each member, to a float64 array [] or [K]."""
-    allowed = SETTINGS[name].allowed if name in SETTINGS else FINITE
+    allowed = NUMBERS[name].form.range if name in NUMBERS else FINITE
     if type(value) is float and 0 <= value < np.inf and allowed.allows(value):  # the common case, quickly
         return np.array(value)
     array = to_float64(value)
@@ -151,24 +485,3 @@ def check_numbers(name: str, value: Any) -> NDArray[Any]:
     if not (is_allowed := allowed.allows(array)).all():
         raise BadInput(f"{name} is {array[~is_allowed][0]:g}; give {allowed.words}")
     return array
-
-
-def check_combination(optimizer: Optimizer, schedule: Schedule, numbers: Mapping[str, NDArray[Any]]) -> None:
-    if optimizer.name == "rprop" and (numbers["smallest"] > numbers["largest"]).any():
-        raise BadInput("the optimizer 'rprop' has a smallest step above its largest; exchange the two")
-    if schedule.name == "cosine" and (numbers["schedule's warm_up"] >= numbers["schedule's steps"]).any():
-        raise BadInput("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up")
-    if schedule.name == "exponential_ramp" and (numbers["learning_rate"] <= 0).any():
-        raise BadInput("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0")
-
-
-def to_float64(values: Any) -> NDArray[Any] | None:
-    array = to_array(values)
-    return None if array is None or array.dtype.kind not in "iuf" else array.astype(np.float64)
-
-
-def to_array(values: Any) -> NDArray[Any] | None:
-    try:
-        return None if np.ma.is_masked(values) else np.asarray(values)
-    except ValueError:
-        return None

@@ -12,7 +12,8 @@ from deltarule.maths.losses import Loss, is_smoothable, smooth_labels
 from deltarule.maths.network import views
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import MAX_SEEDS, NOT_NEGATIVE, SETTINGS, SHARE, Range, to_array, to_float64
+from deltarule.problem.ranges import NOT_NEGATIVE, SHARE, Range, to_array, to_float64
+from deltarule.problem.settings import MAX_SEEDS, check_number
 
 
 def problem(value: Any) -> Problem:
@@ -135,7 +136,7 @@ def _one_hot(labels: Floats, classes: int) -> Floats:
 
 
 def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
-    share = setting("label_smoothing", smoothing)
+    share = check_number("label_smoothing", smoothing)
     if not share:
         return y
     if not is_smoothable(loss):
@@ -151,12 +152,6 @@ def smoothed_targets(y: Floats, loss: Loss, smoothing: Any) -> Floats:
 def whole(name: str, value: Any, least: int = 1) -> int:
     allowed = Range(f"a whole number of {least} or more", least, is_whole=True)
     return int(allowed.check(name, value))
-
-
-def setting(name: str, value: Any) -> Any:
-    allowed = SETTINGS[name].allowed
-    number = allowed.check(name, value)
-    return number if allowed.is_whole else float(number)
 
 
 def check_dropout(dropout: Any, hidden_layers: int) -> Floats:

@@ -7,7 +7,7 @@ import itertools
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -22,8 +22,9 @@ from deltarule.errors import BadInput
 from deltarule.problem.configuration import parse_toml, read_toml, with_changes
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
-from deltarule.problem.recipe_sections import Configuration, StoppingSection
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.problem.settings import SETTINGS
 from deltarule.training import populations
 from deltarule.training.options import StopRules
 from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
@@ -157,7 +158,7 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
     section, `grid`, `experiments`, `assumptions` (where the report is silent).
     """
     configuration = recipe.configuration
-    words = configuration.study.model_dump()
+    words = asdict(configuration.study)
     return {
         "study": recipe.name,
         **{key: words[key] for key in ("title", "report", "summary", "criterion")},
@@ -165,8 +166,8 @@ def explain_recipe(recipe: Recipe) -> dict[str, Any]:
         "settings": dict(recipe.settings),
         "keys": resolve_configuration(configuration),
         "grid": {key: list(values) for key, values in configuration.grid.items()},
-        "experiments": [experiment.model_dump() for experiment in configuration.experiment],
-        "assumptions": [assumption.model_dump() for assumption in configuration.assumption],
+        "experiments": [asdict(experiment) for experiment in configuration.experiment],
+        "assumptions": [asdict(assumption) for assumption in configuration.assumption],
     }
 
 
@@ -262,14 +263,14 @@ def _check_stop_rules(configuration: Configuration, settings: Mapping[str, Any])
     for key, rules in (("times", ["threshold"]), ("metric", ["threshold", "patience"])):
         value = getattr(stopping, key)
         is_there = any(getattr(stopping, rule) or f"stopping.{rule}" in configuration.grid for rule in rules)
-        if f"stopping.{key}" in settings and value != StoppingSection.model_fields[key].default and not is_there:
+        if f"stopping.{key}" in settings and value != SETTINGS[f"stopping.{key}"].default and not is_there:
             names = " or ".join(f"stopping.{rule}" for rule in rules)
             raise BadInput(f"stopping.{key} is {shorten_toml(value)} without a {names}; set {names} too")
 
 
 def _check_metric_and_data_names(configuration: Configuration, prefix: str = "") -> None:
     try:
-        StopRules(**configuration.stopping.model_dump()).check_metric()
+        StopRules(**asdict(configuration.stopping)).check_metric()
     except BadInput as error:
         raise BadInput(f"{prefix}[stopping]: {error}") from None
     for key in ("name", "offline"):

@@ -12,7 +12,8 @@ from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
-from deltarule.problem.configuration import SETTABLE, parse
+from deltarule.problem.configuration import parse
+from deltarule.problem.settings import SETTABLE
 from deltarule.reports.figures import Curves
 from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe
 from deltarule.studies.representative_run import portrait_of, write_portrait

@@ -1,7 +1,7 @@
 """Sweep a study or a recipe, for `deltarule.sweep` and `deltarule sweep`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ def _requested_sweep(study: Any, grid: Any, seeds: Any, engine: str | None) -> t
         recipe = with_settings(recipe, {"run.engine": engine})
     configuration = recipe.configuration
     if isinstance(grid, Mapping):
-        configuration = parse({**configuration.model_dump(), "grid": settings_to_json(grid)}, "the grid")
+        configuration = parse({**asdict(configuration), "grid": settings_to_json(grid)}, "the grid")
     check_beside_grid(configuration, recipe.settings)
     return recipe, configuration
 

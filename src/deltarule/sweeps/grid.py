@@ -11,7 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configur
 from deltarule.stats import metrics
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
 from deltarule.training.options import StopRules
-from deltarule.training.populations import LIMITS, configuration_key, network_of, problem_of_members, seeds_of
+from deltarule.training.populations import configuration_key, network_of, problem_of_members, seeds_of
 
 MAX_MEMBERS = 1_000
 """Members of a population at most: as many are lost when a worker dies, and committed to the store at once."""
@@ -76,9 +76,7 @@ def plan_sweep(
         )
     seeds = seeds_of(configuration)
     # Without its grid, which would be copied into each of the configurations.
-    base = with_changes(configuration, {"run.seeds": 1}).model_copy(
-        update={"grid": {}, "experiment": (), "assumption": ()}
-    )
+    base = replace(with_changes(configuration, {"run.seeds": 1}), grid={}, experiment=(), assumption=())
     grid, rank_by = configuration.grid, rank_by and metrics.find(rank_by).name
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
     listed = combinations if settings is None else map(settings_to_json, settings)
@@ -125,7 +123,7 @@ def _plan_units(
             check_parts(first, data.dataset)
         metric = rank_by or ("accuracy" if data.dataset.classes else "r_squared")
         rankings[metric, "validation" if source.folds or data.dataset.validation is not None else "train"] = None
-        StopRules(**first.stopping.model_dump()).check_metric()  # raises for an unknown metric
+        StopRules(**asdict(first.stopping)).check_metric()  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
         problem_of_members([first], row, [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
@@ -176,8 +174,8 @@ def _group_configurations(
         per_fold = source.folds and is_fitted_to_rows(configuration)
         shape, training = configuration_key(configuration, limits=per_limit), digest
         if not per_limit:
-            unlimited = configuration.stopping.model_copy(update=dict.fromkeys(LIMITS))
-            training = configuration_hash(configuration.model_copy(update={"stopping": unlimited}))
+            unlimited = replace(configuration.stopping, max_steps=None, max_epochs=None)
+            training = configuration_hash(replace(configuration, stopping=unlimited))
         for fold in range(source.folds) if source.folds else (-1,):
             # If evaluations decide when a member stops, they may be on the held-out rows of its fold.
             name = fold if per_fold else -1, shape, fold if per_limit else -1

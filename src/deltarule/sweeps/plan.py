@@ -1,6 +1,7 @@
 """The plan of a sweep: data, folds, rows of the table, and units of work."""
 
 import itertools
+import json
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,7 +13,8 @@ from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key, load_and_split, scale_and_project
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Integers
-from deltarule.problem.recipe_sections import Configuration, DataSection
+from deltarule.problem.recipe_sections import Configuration, read_section
+from deltarule.problem.settings import DataSection
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
@@ -162,7 +164,7 @@ def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> 
 
 @lru_cache(maxsize=2)
 def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
-    section = DataSection.model_validate_json(data)
+    section = read_section(DataSection, json.loads(data))
     if not source.folds:
         return Data(scale_and_project(load_and_split(section, source.folder, source.data_dir), section), ())
     dataset, folds = _split_folds(data, source)
@@ -174,7 +176,7 @@ def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
 @lru_cache(maxsize=1)
 def _split_folds(data: str, source: Source) -> tuple[Dataset, Folds]:
     """The data before they are scaled, and the row indices of each fold."""
-    section = DataSection.model_validate_json(data)
+    section = read_section(DataSection, json.loads(data))
     dataset = load_and_split(section, source.folder, source.data_dir)
     assert source.folds
     if dataset.validation is not None:

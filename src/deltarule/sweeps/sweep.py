@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
-from deltarule.problem.configuration import SETTABLE
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.resolved_configuration import own_digests, resolve_configuration
+from deltarule.problem.settings import SETTABLE
 from deltarule.problem.validation import whole
 from deltarule.stats import metrics
 from deltarule.sweeps.executors import IN_PROCESS, Pool, pool, run_all
@@ -135,7 +135,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
     store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
     keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
-    base = {section: to_jsonable(getattr(plan.base, section).model_dump()) for section in SETTABLE}
+    base = {section: to_jsonable(asdict(getattr(plan.base, section))) for section in SETTABLE}
     ids = store.add_configurations({digest: (plan.settings[digest], keys[digest]) for digest in keys})
     store.write_notes(
         name=name,

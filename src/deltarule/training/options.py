@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from deltarule.engines.selection import NAMES
 from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.settings import WHOLE
-from deltarule.problem.validation import check_rows, setting
+from deltarule.problem.ranges import WHOLE
+from deltarule.problem.settings import StoppingSection, check_number
+from deltarule.problem.validation import check_rows
 from deltarule.stats import metrics
 from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import NEVER, Reason
@@ -71,13 +72,13 @@ class StopRules:
     True
     """
 
-    max_steps: Number | None = None
-    max_epochs: Number | None = None
-    threshold: Number | None = None
-    times: Number = 1
-    metric: str = "objective"
-    tolerance: Number | None = None
-    patience: Number | None = None
+    max_steps: Number | None = StoppingSection.max_steps
+    max_epochs: Number | None = StoppingSection.max_epochs
+    threshold: Number | None = StoppingSection.threshold
+    times: Number = StoppingSection.times
+    metric: str = StoppingSection.metric
+    tolerance: Number | None = StoppingSection.tolerance
+    patience: Number | None = StoppingSection.patience
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None:
@@ -85,9 +86,9 @@ class StopRules:
         for name in ("max_steps", "max_epochs", "times", "patience", "threshold", "tolerance"):
             value = getattr(self, name)
             if isinstance(value, list | tuple | range | np.ndarray):
-                object.__setattr__(self, name, [setting(name, number) for number in value])
+                object.__setattr__(self, name, [check_number(name, number) for number in value])
             elif value is not None or name == "times":
-                setting(name, value)
+                check_number(name, value)
 
     @property
     def base_metric(self) -> str:

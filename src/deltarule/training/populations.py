@@ -7,7 +7,7 @@ K members · N rows
 
 import json
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -117,7 +117,7 @@ def training_of(configuration: Configuration, dataset: Dataset, problem: Problem
     """Return the keyword arguments of `train` that a configuration determines."""
     rows = dataset.validation
     return {
-        **configuration.stopping.model_dump(),
+        **asdict(configuration.stopping),
         "history_every": configuration.run.history_every,
         "validation": None if rows is None else (rows.x, dataset.encode(rows, problem.network.outputs)),
     }

@@ -14,7 +14,7 @@ from deltarule.errors import BadInput, count_of, short_repr
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats, Problem
-from deltarule.problem.settings import FINITE
+from deltarule.problem.ranges import FINITE
 from deltarule.problem.state import initial_state
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.problem.validation import whole

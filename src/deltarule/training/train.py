@@ -17,6 +17,7 @@ from deltarule.platforms import interrupts
 from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Problem
+from deltarule.problem.settings import RunSection
 from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import fill_arrays
 from deltarule.problem.validation import problem as checked_problem
@@ -48,18 +49,18 @@ def train(
     problem: Problem,
     *,
     start: Run | Moment | Mapping[str, Any] | None = None,
-    engine: Engine | str = "auto",
-    max_steps: Number | None = None,
-    max_epochs: Number | None = None,
-    threshold: Number | None = None,
-    times: Number = 1,
-    metric: str = "objective",
-    tolerance: Number | None = None,
-    patience: Number | None = None,
+    engine: Engine | str = RunSection.engine,
+    max_steps: Number | None = StopRules.max_steps,
+    max_epochs: Number | None = StopRules.max_epochs,
+    threshold: Number | None = StopRules.threshold,
+    times: Number = StopRules.times,
+    metric: str = StopRules.metric,
+    tolerance: Number | None = StopRules.tolerance,
+    patience: Number | None = StopRules.patience,
     validation: tuple[Any, Any] | None = None,
     record: Sequence[str] | Mapping[str, str | Callable[[Moment], Any]] = (),
     every: Every | None = None,
-    history_every: Every | None = None,
+    history_every: Every | None = RunSection.history_every,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[Progress], None] | None = None,

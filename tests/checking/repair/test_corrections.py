@@ -142,6 +142,78 @@ def test_right_program_gets_no_correction(tmp_path: Path) -> None:
     assert report.correction is None
 
 
+UNHEARD_OF = """
+import numpy as np
+from deltarule import check_gradient
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(2, 3)), rng.normal(size=(2, 2))
+
+def loss_and_gradient(W1, W2):
+    z1 = X @ W1
+    a1 = np.log(1 + z1**2) * np.sin(z1)
+    z2 = a1 @ W2
+    d2 = z2 - Y
+    d1 = d2 @ W2.T * (0.3 + np.arctan(z1**3) - 1.7 * np.sqrt(np.abs(z1)))
+    return 0.5 * ((z2 - Y)**2).sum(), (X.T @ d1, a1.T @ d2)
+
+params = rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
+report = check_gradient(loss_and_gradient, None, params, seconds=3)
+z1 = X @ params[0]
+d2 = np.log(1 + z1**2) * np.sin(z1) @ params[1] - Y
+right = d2 @ params[1].T * (2 * z1 / (1 + z1**2) * np.sin(z1) + np.log(1 + z1**2) * np.cos(z1))
+report.correction.proof.index(np.array2string(right, precision=5, separator=", ").replace("\\n", ""))
+"""
+
+
+def test_where_no_edit_fits_the_right_value_is_said(tmp_path: Path) -> None:
+    correction = check_program(tmp_path, UNHEARD_OF).correction
+    assert correction.code.startswith("d1 = d2 @ W2.T") and not correction.changes
+    assert correction.meaning == "the gradient of z1 (line 9)"
+    assert "right there is d1 = [[" in correction.proof
+
+
+MOMENTUM = """
+import numpy as np
+from deltarule import check_update
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(7, 4)), rng.normal(size=(7, 2))
+
+class Net:
+    def __init__(self):
+        self.W, self.b, self.vW, self.vb = rng.normal(size=(4, 2)), rng.normal(size=2), 0, 0
+
+    def loss(self):
+        return 0.5 * ((X @ self.W + self.b - Y) ** 2).sum()
+
+    def step(self):
+        e = X @ self.W + self.b - Y
+        self.vW = 0.9 * self.vW + X.T @ e
+        self.vb = 0.9 * self.vb + e.sum(0)
+        self.W = self.W - 0.01 * self.vW
+        self.b -= 0.01 * self.vb
+
+net = Net()
+report = check_update(net.step, net.loss, lambda: [net.W, net.b], 0.01, momentum=0.9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("self.b -= 0.01 * self.vb", "self.b += 0.01 * self.vb"),
+        ("self.vb = 0.9 * self.vb + e.sum(0)", "self.vb = 0.9 * self.vW[0] + e.sum(0)"),
+        ("self.W = self.W - 0.01 * self.vW", "self.W = self.W + 0.01 * self.vW"),
+    ],
+)
+def test_a_step_with_a_velocity_is_corrected(tmp_path: Path, right: str, wrong: str) -> None:
+    program = MOMENTUM.replace(right, wrong)
+    (change,) = check_program(tmp_path, program).correction.changes
+    assert check_program(tmp_path, MOMENTUM).ok
+    assert check_program(tmp_path, program.replace(change.old, change.new)).ok
+
+
 def test_two_mistakes_are_corrected_one_after_the_other(tmp_path: Path) -> None:
     report = check_program(tmp_path, TWO_MISTAKES)
     assert {change.line for change in report.correction.changes} == {12, 14}

@@ -8,6 +8,7 @@ import pytest
 
 from deltarule import check
 from deltarule.checking.scripts.check_script import NoTraining, check_script
+from deltarule.checking.scripts.further_runs import UPHILL
 from deltarule.errors import BadInput, RunFailed
 
 PROGRAMS = sorted(Path(__file__).parent.joinpath("programs").glob("*.py"))
@@ -205,6 +206,61 @@ def test_a_table_that_never_moves_is_not_accused(tmp_path):
 def test_an_array_that_never_moves_though_the_loss_depends_on_it(tmp_path):
     report = check_script(script(tmp_path, LINE.replace("w -= 0.1", "w -= 0")))
     assert report.wrong == {"w": "(line 10) does not move"} and "they changed nothing" in report.notes[0]
+
+
+CLIPPED = LINE.replace("w = np.zeros(3)", "w, v = np.zeros(3), np.zeros(3)").replace(
+    "    w -= 0.1 * 2 * X.T @ error / len(X)\n",
+    "    g = 2 * X.T @ error / len(X)\n    g = np.clip(g, -0.01, 0.01)\n    v = 0.9 * v + g\n    w = w - 0.1 * v\n",
+)
+HINGE = """
+import numpy as np
+rng = np.random.default_rng(0)
+y = np.repeat([-1.0, 1.0], 20)
+X = rng.normal(size=(40, 3)) + y[:, None]
+w, b = np.zeros(3), 0.3
+for epoch in range(40):
+    hinge = np.maximum(0, 1 - y * (X @ w + b))
+    loss = hinge.mean()
+    active = y * (hinge > 0)
+    w = w + 0.01 * X.T @ active / len(y)
+    b = b + 0.01 * active.sum() / len(y)
+"""
+PENALTY = """
+import numpy as np
+rng = np.random.default_rng(0)
+X, w, b = rng.normal(size=(50, 4)), rng.normal(size=4), 0.5
+y = X @ rng.normal(size=4)
+for epoch in range(40):
+    d = X @ w + b - y
+    loss = (d ** 2).mean() / 2 + 0.005 * (w ** 2).sum()
+    d = d / len(y)
+    w -= 0.004 * (X.T @ d + 0.01 * w)
+    b -= 0.004 * d.sum()
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "remarks"),
+    [
+        (CLIPPED, "w - 0.1 * v", "w + 0.1 * v", {"w": f"(line 13) {UPHILL}"}),
+        (HINGE, "active.sum()", "y.sum()", {"b": "(line 12) does not move"}),
+        (
+            PENALTY,
+            "d / len(y)",
+            "+d",
+            {
+                "w": "(line 10) moves 50 times as far as the loss says, but for its penalty",
+                "b": "(line 11) moves 50 times as far as the loss says",
+            },
+        ),
+    ],
+    ids=["clipped", "balanced", "penalty"],
+)
+def test_what_one_step_does_not_show(tmp_path, text, right, wrong, remarks):
+    path = script(tmp_path, text)
+    assert check_script(path).ok
+    path.write_text(text.replace(right, wrong), encoding="utf-8")
+    assert check_script(path, seconds_to_correct=0).wrong == remarks
 
 
 ATTRIBUTES = """

@@ -27,7 +27,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from sklearn.utils.class_weight import compute_sample_weight
 
 from deltarule import MLPClassifier, MLPRegressor, load_model
-from deltarule.estimators.mlp.fits import mean_curve
+from deltarule.estimators.mlp.fit import mean_curve
 from deltarule.export.torch_modules import member_parts
 from deltarule.training.epochs import Epoch
 

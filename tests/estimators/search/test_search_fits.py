@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule import MLPClassifier, MLPRegressor
-from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.search.search_fits import fit_together
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -16,7 +16,7 @@ CLASSES = np.digitize(NUMBERS, [-0.5, 0.5])
 
 def planned(models: list[Any], rows: list[slice], y: Any, weights: Any = None) -> list[Any]:
     return [
-        (model, plan_epochs(model, *prepare_rows(model, X[own], y[own], None if weights is None else weights[own])))
+        Fit(model, X[own], y[own], None if weights is None else weights[own]).plan()
         for model, own in zip(models, rows, strict=True)
     ]
 
@@ -102,9 +102,7 @@ def test_shapes_of_all_kinds_at_once() -> None:
     ]
     weights = [*[None] * (len(given) - 1), np.linspace(0.1, 1, 90)]
     together, alone = ([MLPRegressor(**{**common, **own}) for own in given] for _ in range(2))
-    fits = [
-        (one, plan_epochs(one, *prepare_rows(one, X, NUMBERS, own))) for one, own in zip(together, weights, strict=True)
-    ]
+    fits = [Fit(one, X, NUMBERS, own).plan() for one, own in zip(together, weights, strict=True)]
     assert errors_of(fits) == [None] * len(given)
     for one, other, own in zip(together, alone, weights, strict=True):
         other.fit(X, NUMBERS, sample_weight=own)

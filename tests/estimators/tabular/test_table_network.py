@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
-from deltarule.estimators.mlp.fit_plan import plan_epochs, prepare_rows
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.tabular import candidate_search
 from deltarule.estimators.tabular.table_network import FIRST_LAYER_FACTOR, TableNetworkClassifier, TableNetworkRegressor
 
@@ -21,7 +21,7 @@ DEEP = {"hidden_layer_sizes": (80, 80), "random_state": 0, "batch_size": 200, "a
 def planned(x: np.ndarray, **settings: Any) -> Any:
     """The plan of a training."""
     model = TableNetworkRegressor(**DEEP, **settings)
-    return plan_epochs(model, *prepare_rows(model, x, Y, None))
+    return Fit(model, x, Y).plan()
 
 
 def test_networks_without_two_hidden_layers_are_ordinary_ones() -> None:
@@ -38,20 +38,20 @@ def test_networks_without_two_hidden_layers_are_ordinary_ones() -> None:
 
 def test_hidden_weights_start_with_a_variance_of_one_over_their_inputs_and_outputs_with_zero() -> None:
     plan = planned(X, n_members=8)
-    plan.start.theta[:, : 20 * 80] *= FIRST_LAYER_FACTOR * math.sqrt(80 / 20)  # by which the inputs are multiplied
-    first, biases, second, _, last, _ = np.split(plan.start.theta, np.cumsum([20 * 80, 80, 80 * 80, 80, 80]), axis=1)
+    plan.state.theta[:, : 20 * 80] *= FIRST_LAYER_FACTOR * math.sqrt(80 / 20)  # by which the inputs are multiplied
+    first, biases, second, _, last, _ = np.split(plan.state.theta, np.cumsum([20 * 80, 80, 80 * 80, 80, 80]), axis=1)
     assert first.std() == pytest.approx(1 / math.sqrt(20), rel=0.03)
     assert second.std() == pytest.approx(1 / math.sqrt(80), rel=0.03)
     assert biases.std() == pytest.approx(1.0, rel=0.1)
     assert not last.any()
-    assert len(np.unique(plan.start.theta[:, 0])) == 8  # members differ
+    assert len(np.unique(plan.state.theta[:, 0])) == 8  # members differ
 
 
 def test_the_first_layer_learns_six_times_as_fast_and_faster_for_few_inputs() -> None:
     """Adam's first updates of a weight are as large as its learning rate. Weights of the outputs start at 0, and
     let no gradient through to hidden layers before the second update."""
     model = TableNetworkRegressor(**DEEP, max_iter=2, learning_rate_init=1e-2, tol=0).fit(X, Y)
-    start = planned(X).start.theta[0]
+    start = planned(X).state.theta[0]
     factor = FIRST_LAYER_FACTOR * math.sqrt(80 / 20)
     first = np.abs(model.coefs_[0].ravel() - factor * start[: 20 * 80])
     second = np.abs(model.coefs_[1].ravel() - start[20 * 80 + 80 :][: 80 * 80])
@@ -62,7 +62,7 @@ def test_a_deep_classifier_learns_smoothed_labels() -> None:
     """A tenth of each label is spread over the classes, as RealMLP does."""
     for y, kept in ((Y > 0, 0.95), (np.digitize(Y, [-1, 1]), 0.9 + 0.1 / 3)):
         model = TableNetworkClassifier(**DEEP)
-        problem = plan_epochs(model, *prepare_rows(model, X, y, None)).problem
+        problem = Fit(model, X, y).plan().problem
         np.testing.assert_allclose(problem.y.max(axis=1)[y > 0], kept, rtol=1e-6)
         assert problem.dtype == problem.y.dtype == np.float32
 

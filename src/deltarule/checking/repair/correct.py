@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import thread_time
 from typing import Any
 
@@ -25,6 +25,8 @@ from deltarule.user_functions import quietly
 
 SECONDS_FOR_WORDS = 1.0
 MAX_OTHERS = 3
+MAX_MEASURED, MAX_SHOWN = 400, 6
+"""Entries of a value that no edit corrects: of how many the right ones are measured, and of how many all are shown."""
 
 
 def find_correction(
@@ -149,12 +151,28 @@ def _meaning(search: Search, edit: Edit) -> labels.Label | None:
 def _describe_first_wrong(search: Search) -> Correction | None:
     """The line of the mistake, where no correction was found."""
     labelling = search.where.labelling
-    suspects = labelling.suspects if labelling is not None and not search.kept else []
-    if not suspects or labelling is None or suspects[0].statement is None:
+    if labelling is None or labelling.first_wrong is None or search.kept:
         return None
-    place = suspects[0]
-    meant = labelling.named_after(labels.assigned_name(place))[0]
+    place, meant = labelling.first_wrong
+    if place.statement is None:
+        return None
     proof = "what it is computed from is right, but no small edit of it that was tried makes the gradient right"
+    with suppress(Exception):  # whatever the user's code raises there; the line is a help without it
+        proof += _right_value(search, place, meant)
     return Correction(
-        place.file.path, place.line, source_of(place.file, suspects[0].statement), meaning=str(meant), proof=proof
+        place.file.path, place.line, source_of(place.file, place.statement), meaning=str(meant[0]), proof=proof
     )
+
+
+def _right_value(search: Search, place: Place, meant: Sequence[labels.Label]) -> str:
+    """What should stand in a line that no edit corrects: all of a small array, or its worst entry; "" for several."""
+    found = as_numpy(place.values[0])
+    if len(meant) != 1 or place.visits != 1 or not meant[0].line or found.size > MAX_MEASURED:
+        return ""
+    right = labels.right_gradient(search.trials.program, search.trials.points[0], meant[0]).reshape(found.shape)
+    name = labels.assigned_name(place)
+    if right.size <= MAX_SHOWN:
+        return f"; right there is {name} = {np.array2string(right, precision=5, separator=', ')}".replace("\n", "")
+    index = tuple(int(i) for i in np.unravel_index(np.abs(found - right).argmax(), found.shape))
+    entry = f"{name}[{', '.join(map(str, index))}]"
+    return f"; {entry} is {found[index]:.5g} and should be {right[index]:.5g}"

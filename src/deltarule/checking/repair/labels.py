@@ -26,12 +26,16 @@ _STEP = 2.0**-18
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """A value of the forward pass, with the slopes of the loss along directions of it; `line` is 0 for a parameter."""
+    """A value of the forward pass, with the slopes of the loss along directions of it.
+
+    `line` is 0 for a parameter; `at` is the number of the place in the forward pass, and the visit.
+    """
 
     name: str
     line: int
     directions: Floats
     slopes: Floats
+    at: tuple[int, int] = (0, 0)
 
     def __str__(self) -> str:
         return f"the gradient of {self.name}" + (f" (line {self.line})" if self.line else "")
@@ -102,8 +106,17 @@ def forward_labels(
                     directions = _directions(plain.shape, k)
                     slopes = [_slope(probe, (k, visit + 1), one, plain, point) for one in directions]
                     if np.abs(slopes).max() > 1e-10:
-                        labels.append(Label(name, place.line, directions, np.array(slopes)))
+                        labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1)))
     return labels
+
+
+def right_gradient(program: Program, point: Point, label: Label) -> Floats:
+    """The right gradient of a forward value, entry by entry."""
+    shape = label.directions.shape[1:]
+    units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
+    with probed(program, list_places([one for one in program.functions if one.loss_lines])) as probe:
+        slopes = [_slope(probe, label.at, one, np.ones(1), point) for one in units]
+    return np.array(slopes).reshape(shape)
 
 
 def is_float_array(value: Any) -> bool:
@@ -147,6 +160,7 @@ class Labelling:
     right       the whole values that are the gradient of the forward value after which they are named
     plausible   those that are a gradient, but are named after no value: of another one than is meant, perhaps
     suspects    the first wrong ones: their operands are right
+    first_wrong the first of these, or of those named after a layer, as d1, with what it may be the gradient of
     """
 
     def __init__(self, program: Program, point: Point, places: Sequence[Place], end: float) -> None:
@@ -162,18 +176,23 @@ class Labelling:
         named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
         is_right: dict[str, bool] = {}
         self.suspects: list[Place] = []
+        self.first_wrong: tuple[Place, list[Label]] | None = None
         for one in named if self.is_complete else []:
-            if self._is_suspect(one, is_right):
-                self.suspects.append(one)
+            meant, of_gradients = self.named_after(assigned_name(one)), _operands(one, is_right)
+            is_zero = not any(value.any() for value in one.values)  # to be filled later
+            if one not in self.right and not is_zero and all(of_gradients):
+                self.suspects += [one] if meant else []
+                meant = meant or (self._of_same_number(one) if of_gradients and one not in fitting else [])
+                if meant and self.first_wrong is None:
+                    self.first_wrong = one, meant
             is_right[assigned_name(one)] = one in fitting
 
-    def _is_suspect(self, place: Place, is_right: dict[str, bool]) -> bool:
-        name = assigned_name(place)
-        is_zero = not any(value.any() for value in place.values)  # to be filled later
-        if place in self.right or is_zero or not self.named_after(name):
-            return False
-        texts = {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
-        return all(is_right[text] for text in texts if text in is_right)
+    def _of_same_number(self, place: Place) -> list[Label]:
+        """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
+        number, shape = re.search(r"\d+$", assigned_name(place)), squeezed(place.values[0])
+        alike = [one for one in self.labels if one.line and tuple(np.squeeze(one.directions[0]).shape) == shape]
+        alike = [one for one in alike if number and re.fullmatch(rf"\D+{number[0]}", one.name)]
+        return [one for one in alike if one.name[0] == "z"] or alike[:1]
 
     def named_after(self, name: str) -> list[Label]:
         return [label for label in self.labels if is_named_after(name, label.name)]
@@ -188,6 +207,12 @@ class Labelling:
     def meaning(self, place: Place, values: Sequence[Any]) -> Label | None:
         fitting = (one for one in self.expected(place) if any(map(one.is_gradient, values)))
         return min(fitting, key=lambda label: label.line, default=None)
+
+
+def _operands(place: Place, is_right: dict[str, bool]) -> list[bool]:
+    """Of the gradients that a value is computed from, whether they are right."""
+    texts = {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
+    return [is_right[text] for text in texts if text in is_right]
 
 
 def _is_of_backward_pass(place: Place) -> bool:

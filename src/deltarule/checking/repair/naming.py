@@ -236,6 +236,9 @@ def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts
     if all(slopes):
         joined = [" * ".join(ast.unparse(node) for _, node in part) for part in (gone, added)]
         return _by_slopes(*(ast.parse(text, mode="eval").body for text in joined))
+    masks = [any(isinstance(node, ast.Compare) for _, node in part) for part in (gone, added)]
+    if any(slopes) and any(masks) and gone and added:
+        return "other_derivative"
     if set(changed) == {"-1"}:
         return _by_sign(old, above)
     if not gone and added:

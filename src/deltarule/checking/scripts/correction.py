@@ -83,7 +83,7 @@ def _correct(step: "RepeatableStep", seconds: float) -> Correction | None:
     if not all(map(np.array_equal, first, again)):
         return None  # something that a turn leaves was not found
     correction = find_correction(code, measured(code).truth, seconds=seconds)
-    return correction if correction is not None and correction.changes else None
+    return correction
 
 
 class RepeatableStep:

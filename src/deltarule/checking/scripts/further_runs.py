@@ -19,6 +19,8 @@ from deltarule.problem.problem import Floats
 
 MIN_SHARE = 0.9
 """The share of entries that have to move against their gradient, so that a whole array does."""
+_LENGTHS = (1.0, 1e4, 1e6, 1e7, 1e8)
+"""How far arrays are moved, in steps: a gradient that is clipped is another one only far away."""
 TIGHT = 1e-6
 """Error beside an array's largest slope where nothing but rounding is in the way."""
 UPHILL = "has the wrong sign: its gradient is right, but the optimizer moves it uphill"
@@ -31,7 +33,34 @@ def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         return _without_climbers(step, verdict)
     if verdict.kind not in ("loss", "another loss"):
         return verdict
-    return _in_order(step, verdict)
+    return _without_stuck(step, _in_order(step, verdict))
+
+
+def _without_stuck(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+    """Accuse arrays that an update leaves as they are even where the loss has a slope, though here it has none."""
+    key = verdict.loss_function, verdict.loss
+    if verdict.kind != "loss" or verdict.rate is None or verdict.is_loss_later:
+        return verdict
+    judged = verdict.right.keys() | verdict.wrong.keys()
+    left = [i for i, name in enumerate(step.names) if name not in judged and step.run.parameters[i].updates]
+    stuck = {}
+    for i in [i for i in left if not step.descent[i].any()]:
+        slopes, moves = [], []
+        for far in (1.0, -1.0):
+
+            def moved(run: StepRun, times: float, i: int = i, far: float = far) -> None:
+                parameter = run.parameters[i]
+                parameter.move((far + times * run.steps[i]) * run.directions[i][0])
+                parameter.start = parameter.current()
+
+            up, down = go_through(step.turn, [partial(moved, times=1.0), partial(moved, times=-1.0)])
+            if up is not None and down is not None and key in up.numbers and key in down.numbers:
+                change = up.numbers[key][verdict.which] - down.numbers[key][verdict.which]
+                slopes.append(abs(change) / (2 * step.run.steps[i]))
+                moves += [*up.moves[i], *down.moves[i]]
+        if slopes and max(slopes) > 1e-6 and not any(moves):
+            stuck[step.names[i]] = f"(line {step.run.parameters[i].line}) does not move"
+    return replace(verdict, wrong={**verdict.wrong, **stuck}, confidence=(1.0, 0.0)) if stuck else verdict
 
 
 def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
@@ -45,26 +74,30 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         return verdict
     live = [i for i in range(step.count) if slopes.is_live(i)]
 
-    def moved(run: StepRun, times: float) -> None:
+    def moved(run: StepRun, share: float) -> None:
         run.are_entries_wanted = True
         for i in live:  # not what an optimizer keeps
-            run.parameters[i].move(times * run.steps[i] * run.directions[i][0])
+            run.parameters[i].move(share * run.steps[i] * run.directions[i][0])
             run.parameters[i].start = run.parameters[i].current()
 
-    up, down = go_through(step.turn, [lambda run: moved(run, 1.0), lambda run: moved(run, -1.0)])
-    if up is None or down is None or len(up.read) != len(down.read):
-        return verdict
     climbers, run = {}, step.run
-    for name, k in reads.items():
-        i = step.names.index(name)
-        if name not in verdict.right or k >= len(up.read):
-            continue
-        sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
-        change = sign * np.subtract(up.read[k], down.read[k])
-        gradient = run.read_in_order()[k].values.reshape(run.parameters[i].start.shape)
-        goes_up = float((run.parameters[i].moved() * sign * gradient).sum()) > 0  # an optimizer's first steps may
-        if goes_up and _is_uphill(change, np.subtract(up.entries[i], down.entries[i])):
-            climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
+    sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
+    undecided = {name: step.names.index(name) for name in reads if name in verdict.right}
+    for times in _LENGTHS:
+        up, down = go_through(step.turn, [partial(moved, share=times), partial(moved, share=-times)])
+        if up is None or down is None or not len(up.read) == len(down.read) > max(reads.values()):
+            break
+        for name, i in list(undecided.items()):
+            gradient = run.read_in_order()[reads[name]].values.reshape(run.parameters[i].start.shape)
+            goes_up = float((run.parameters[i].moved() * sign * gradient).sum()) > 0  # an optimizer's first steps may
+            change = np.subtract(up.read[reads[name]], down.read[reads[name]])
+            share = _share_uphill(sign * change, np.subtract(up.entries[i], down.entries[i])) if goes_up else 0.0
+            if share is not None and not 1 - MIN_SHARE < share < MIN_SHARE:
+                del undecided[name]
+                if share >= MIN_SHARE:
+                    climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
+        if not undecided:
+            break
     if not climbers:
         return verdict
     right = {name: remark for name, remark in verdict.right.items() if name not in climbers}
@@ -108,11 +141,11 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
     return found
 
 
-def _is_uphill(gradient: Floats, move: Floats) -> bool:
-    """Whether nearly all entries that move otherwise with another gradient move along with it."""
+def _share_uphill(gradient: Floats, move: Floats) -> float | None:
+    """The share of the entries that move along with another gradient, of those that move otherwise with it."""
     sizes = np.abs(gradient) * np.abs(move)
     seen = sizes > 1e-3 * sizes.max(initial=0)
-    return bool(seen.any() and ((gradient * move)[seen] > 0).mean() >= MIN_SHARE)
+    return float(((gradient * move)[seen] > 0).mean()) if seen.any() else None
 
 
 def _slopes(step: StepSlopes, verdict: StepVerdict) -> Slopes | None:

@@ -150,6 +150,8 @@ class _Judge:
         uphill = self._uphill() if self.real and not (self.right and best.is_move) else None
         if uphill is not None:
             return uphill
+        if best.is_made and best.rate is not None and (unbalanced := self._unbalanced(best.rate)) is not None:
+            return unbalanced
         is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
         is_known = best.is_loss or best.rate is not None or len(self.right) > 1
         if (
@@ -224,6 +226,33 @@ class _Judge:
                 where = f"(line {step.run.parameters[i].line})"
                 lacking[i] = f"{where} lacks the penalty of the loss, {-share / best.factor:.3g} times the array"
         return lacking
+
+    def _unbalanced(self, rate: float) -> StepVerdict | None:
+        """The verdict where moves follow the script's own loss but for its penalty: the data's part lacks a mean."""
+        step = self.step
+        for own in self._own_losses():
+            slopes = step.numbers[own.number]
+            tables = [np.stack([slopes.values[i], step.own[i]], axis=1) for i in own.live]
+            fits = [np.linalg.lstsq(table, step.descent[i])[0] for i, table in zip(own.live, tables, strict=True)]
+            factor = max(set(own.multiples.values()) or {float(fit[0]) for fit in fits})
+            shares = {}
+            for i in own.live:
+                rest, noise = step.descent[i] - factor * slopes.values[i], 3 * factor * slopes.errors[i].max()
+                share = float(rest @ step.own[i] / max(step.own[i] @ step.own[i], 1e-300))
+                if (np.abs(rest - share * step.own[i]) > 1e-2 * np.abs(rest).max() + noise).any():
+                    break
+                shares[i] = share if np.abs(rest).max() > 100 * noise else 0.0
+            ratio = factor / rate
+            if len(shares) < len(own.live) or ratio < 1.5 or not is_whole_ratio(ratio) or min(shares.values()) >= 0:
+                continue
+            wrong = {
+                i: f"(line {step.run.parameters[i].line}) moves {ratio:.4g} times as far as the loss says"
+                + (", but for its penalty" if share else "")
+                for i, share in shares.items()
+            }
+            verdict = _with_loss(step, self.empty, replace(own, factor=rate, rate=rate))
+            return replace(verdict, wrong=self._named(wrong), confidence=(1.0, 0.0))
+        return None
 
     def _own_losses(self) -> list[Candidate]:
         """The losses that the script itself computes from all that it updates, before it does."""

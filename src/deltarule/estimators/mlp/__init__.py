@@ -1,5 +1,6 @@
 """MLPClassifier and MLPRegressor with scikit-learn's interface.
 
-`base` has what both share: `fit_plan` prepares a fit with `problem_settings`, `fits` trains,
-`weights` converts what was learned, `prediction` computes outputs. May import nothing of `search` and `tabular`.
+`parameters` declares what both take, `fit` owns a fit from its rows to the fitted model, `fitted_network` has the
+network, its weights and the problem that trains it, `prediction` computes outputs. May import nothing of `search` and
+`tabular`.
 """

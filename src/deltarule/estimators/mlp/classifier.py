@@ -7,23 +7,22 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.mlp.fit_context import restore_on_error
-from deltarule.estimators.mlp.fits import fit_one_epoch
+from deltarule.estimators.mlp.parameters import ClassifierParameters
 from deltarule.estimators.mlp.prediction import class_probabilities, mean_and_std, mean_of_members
 from deltarule.estimators.shared_methods import ProbabilityMixin
-from deltarule.estimators.sklearn_compat import StrOptions, check_partial_fit_first_call
+from deltarule.estimators.sklearn_compat import check_partial_fit_first_call
 from deltarule.problem.problem import Floats
 from deltarule.tables.targets import to_text_classes
 
 
-class MLPClassifier(ProbabilityMixin, BaseMLP):
+class MLPClassifier(ProbabilityMixin, BaseMLP, ClassifierParameters):
     """Multi-layer perceptron classifier with the parameters of scikit-learn's.
 
     Parameters
     ----------
     SHARED_PARAMETERS
-    class_weight : "balanced", dict or None, default=None
-        Weight of the rows of each class; "balanced" gives every class the same total weight. Not for several labels.
 
     Attributes
     ----------
@@ -48,45 +47,6 @@ class MLPClassifier(ProbabilityMixin, BaseMLP):
     """
 
     classes_: Any
-    _kind_constraints = {"class_weight": [dict, StrOptions({"balanced"}), None]}
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dropout: Any = 0.0,
-        batch_norm: bool = False,
-        scaling_layer: bool = False,
-        n_members: int = 1,
-        callbacks: Any = None,
-        engine: str = "auto",
-        output_bias: str = "random",
-        scoring: str | None = None,
-        class_weight: Any = None,
-    ) -> None:
-        self._store_parameters(locals())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -115,7 +75,7 @@ class MLPClassifier(ProbabilityMixin, BaseMLP):
         """
         with restore_on_error(self):
             self._note_classes(y, classes)
-            fit_one_epoch(self, X, y, sample_weight)
+            Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch()
         return self
 
     def predict(self, X: Any) -> Any:

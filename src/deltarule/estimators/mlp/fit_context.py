@@ -1,10 +1,6 @@
-"""The rows of a fit, its warnings, and how it may be interrupted.
-
-N rows · D features · C outputs
-"""
+"""The warnings of a fit, and how it may be interrupted."""
 
 import contextlib
-import inspect
 import os
 import sys
 import warnings
@@ -12,9 +8,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from deltarule.problem.problem import Floats
+from typing import Any
 
 PACKAGE_FOLDER = str(Path(__file__).parents[2]) + os.sep
 
@@ -63,23 +57,3 @@ def restore_on_error(model: Any) -> Iterator[None]:
     except BaseException:
         model.__dict__ = attributes
         raise
-
-
-def share_docstring(base: type, subclass: type) -> None:
-    """Insert a base class's parameters and attributes into a subclass's docstring."""
-    if base.__doc__ and subclass.__doc__:  # python -OO drops docstrings
-        parameters, *attributes = inspect.cleandoc(base.__doc__).split("----------\n")[1:]
-        text = inspect.cleandoc(subclass.__doc__)
-        text = text.replace("SHARED_PARAMETERS", parameters.removesuffix("\n\nAttributes\n"))
-        subclass.__doc__ = text.replace("SHARED_ATTRIBUTES", "".join(attributes))
-
-
-class Rows(NamedTuple):
-    """Training rows: x [N, D], targets [N, C] and weights [N] or None."""
-
-    x: Floats
-    y: Floats
-    w: Floats | None
-
-    def take(self, indices: Any) -> "Rows":
-        return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])

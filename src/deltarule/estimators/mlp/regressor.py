@@ -7,15 +7,14 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
+from deltarule.estimators.mlp.fit import Fit, cast_finite
 from deltarule.estimators.mlp.fit_context import restore_on_error
-from deltarule.estimators.mlp.fit_plan import cast_finite
-from deltarule.estimators.mlp.fits import fit_one_epoch
+from deltarule.estimators.mlp.parameters import RegressorParameters
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members
-from deltarule.estimators.sklearn_compat import StrOptions
 from deltarule.problem.problem import Floats
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
     """Multi-layer perceptron regressor with the parameters of scikit-learn's.
 
     Its losses are sums over the outputs, and it descends the gradient of the loss that it reports. (scikit-learn
@@ -24,13 +23,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : str or dict, default="squared_error"
-        "squared_error" (half of it), "poisson", "huber", "absolute_error" or "quantile". A dict sets parameters:
-        {"name": "quantile", "quantile": 0.9}.
     SHARED_PARAMETERS
-    scale_target : bool, default=False
-        Whether to standardize targets for training and to scale predictions back. Losses are then those of the
-        standardized targets.
 
     Attributes
     ----------
@@ -53,50 +46,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     True
     """
 
-    _kind_constraints = {
-        "loss": [StrOptions({"squared_error", "poisson", "huber", "absolute_error", "quantile"}), dict],
-        "scale_target": ["boolean"],
-    }
-
-    def __init__(
-        self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        dropout: Any = 0.0,
-        batch_norm: bool = False,
-        scaling_layer: bool = False,
-        n_members: int = 1,
-        callbacks: Any = None,
-        engine: str = "auto",
-        output_bias: str = "random",
-        scoring: str | None = None,
-        scale_target: bool = False,
-    ) -> None:
-        self._store_parameters(locals())
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -116,7 +65,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self
         """
         with restore_on_error(self):
-            fit_one_epoch(self, X, y, sample_weight)
+            Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch()
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

@@ -7,7 +7,6 @@ import hashlib
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import joblib
@@ -20,13 +19,11 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for, expected_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
+from deltarule.estimators.mlp.fit import Fit, check_rows, train_together
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
-from deltarule.estimators.mlp.fit_plan import Plan, check_rows, plan_epochs, prepare_rows
-from deltarule.estimators.mlp.fits import store_run
 from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.problem.state import State
-from deltarule.training.epochs import EpochRun, Validation, train_epochs
+from deltarule.training.epochs import EpochRun
 from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0
@@ -63,7 +60,7 @@ class SearchFits:
         """
         fits: dict[tuple[int, int], Any] = {}
         seconds = np.zeros((len(candidates), len(splits)))
-        plans: dict[tuple[int, int], tuple[BaseMLP, Plan]] = {}
+        plans: dict[tuple[int, int], Fit] = {}
         all_rows = np.arange(row_count(self.y))
         for fold, (training, _) in enumerate(splits):
             rows = all_rows[np.asarray(training)]  # converts a mask to indices
@@ -90,7 +87,7 @@ class SearchFits:
 
     def _plan_fit(
         self, estimator: Any, candidate: dict[str, Any], rows: Integers, prepared: dict[Any, Any]
-    ) -> tuple[BaseMLP, Plan] | None:
+    ) -> Fit | None:
         """Plan a fit, or train it at once if it cannot join a population."""
         model = self._network_of(estimator)
         if model is None:
@@ -107,9 +104,9 @@ class SearchFits:
         if key not in prepared:  # checked once, so that all candidates share the array
             prepared[key] = X, check_rows(model, X, y, reset=True)
         _, (array, checked_y) = prepared[key]
-        plan = plan_epochs(model, *prepare_rows(model, array, checked_y, weights))
+        fit = Fit(model, array, checked_y, weights).plan()
         check_feature_names(model, X, reset=True)
-        return model, plan
+        return fit
 
     def _network_of(self, estimator: Any) -> BaseMLP | None:
         """The network of a candidate, which may be the last step of a pipeline."""
@@ -151,41 +148,42 @@ def _key_of(values: dict[str, Any]) -> Any:
 # --- fits as populations ---------------------------------------------------------------------------------------------
 
 
-def fit_together(fits: Sequence[tuple[BaseMLP, Plan]]) -> list[tuple[float, Exception | None]]:
-    """Fit planned models in place, each bit for bit as alone on the same engine.
+def fit_together(fits: Sequence[Fit]) -> list[tuple[float, Exception | None]]:
+    """Train planned fits and store them, each bit for bit as alone on the same engine.
 
     Each gets its share of the seconds of its population, and its error if it failed.
     """
-    models, plans = [model for model, _ in fits], [plan for _, plan in fits]
     results: dict[int, tuple[float, Exception | None]] = {}
-    digests = _row_digests([plan.problem for plan in plans])
-    for indices in plan_populations(map(_population_key, models, plans)).values():
-        engine, seconds_each = _select_engine([plans[index] for index in indices], models[indices[0]])
-        for part in _divide(indices, [""] * len(plans) if engine.name == "compiled" else digests, seconds_each):
+    digests = _row_digests([fit.problem for fit in fits])
+    for indices in plan_populations(map(_population_key, fits)).values():
+        engine, seconds_each = _select_engine([fits[index] for index in indices])
+        for part in _divide(indices, [""] * len(fits) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
-            runs = _train_plans(
-                [plans[index] for index in part], [digests[index] for index in part], models[part[0]], engine
-            )
-            errors: list[Exception | None] = []
-            for index, run in zip(part, runs, strict=True):
-                try:
-                    for message in store_run(models[index], plans[index].problem, run):
-                        warn_user(message)
-                    errors.append(None)
-                except Exception as error:  # this fit diverged, or warnings are errors; the others are kept
-                    errors.append(error)
+            runs = train_together([fits[index] for index in part], [digests[index] for index in part], engine)
+            errors = [_store(fits[index], run) for index, run in zip(part, runs, strict=True)]
             seconds = (time.perf_counter() - started) / len(part)
             results |= {index: (seconds, error) for index, error in zip(part, errors, strict=True)}
     return [results[index] for index in range(len(fits))]
 
 
-def _select_engine(plans: list[Plan], model: BaseMLP) -> tuple[Engine, float]:
-    problem = plans[0].problem
-    members = sum(plan.problem.members for plan in plans)
-    population = problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
-    steps = plans[0].rules.max_epochs * problem.steps_per_epoch(0)
-    engine = engine_for(model.engine, population, steps)
-    return engine, expected_seconds(engine.name, population, steps) / len(plans)
+def _store(fit: Fit, run: EpochRun) -> Exception | None:
+    """Store the run of a fit; return its error if it diverged, or if warnings are errors: the others are kept."""
+    try:
+        with require_complete_fit():  # partially trained candidates must not be compared
+            for message in fit.store(run):
+                warn_user(message)
+    except Exception as error:
+        return error
+    return None
+
+
+def _select_engine(fits: Sequence[Fit]) -> tuple[Engine, float]:
+    first = fits[0]
+    members = sum(fit.problem.members for fit in fits)
+    population = first.problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
+    steps = first.rules.max_epochs * first.problem.steps_per_epoch(0)
+    engine = engine_for(first.model.engine, population, steps)
+    return engine, expected_seconds(engine.name, population, steps) / len(fits)
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
@@ -199,31 +197,15 @@ def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iter
         yield from (group[first : first + part_size] for first in range(0, len(group), part_size))
 
 
-def _population_key(model: BaseMLP, plan: Plan) -> Hashable:
+def _population_key(fit: Fit) -> Hashable:
     """A key that is equal for fits that can train as one population."""
-    validation = plan.validation
+    validation = fit.validation
     return (
-        problem_key(plan.problem),
-        plan.rules,
+        problem_key(fit.problem),
+        fit.rules,
         None if validation is None else (validation.x.shape, validation.metric, validation.decides),
-        (model.shuffle, model.engine),
+        (fit.model.shuffle, fit.model.engine),
     )
-
-
-def _train_plans(plans: list[Plan], digests: list[str], model: BaseMLP, engine: Engine) -> list[EpochRun]:
-    run = train_epochs(
-        Problem.concatenate([plan.problem for plan in plans], digests),
-        State.concatenate([plan.start for plan in plans]),
-        plans[0].rules,
-        engine=engine,
-        in_order=not model.shuffle,
-        validation=_merge_validations(plans),
-    )
-    if "interrupted" in run.reasons:  # partially trained candidates must not be compared
-        raise KeyboardInterrupt
-    ends = np.cumsum([plan.problem.members for plan in plans]).tolist()
-    steps = plans[0].problem.steps_per_epoch(0)
-    return [run.take(np.arange(first, end), steps) for first, end in pairwise([0, *ends])]
 
 
 def _row_digests(problems: Sequence[Problem]) -> list[str]:
@@ -235,15 +217,3 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
         return array_digests[id(array)]
 
     return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
-
-
-def _merge_validations(plans: list[Plan]) -> Validation | None:
-    first = plans[0].validation
-    if first is None:
-        return None
-
-    def join(name: str) -> Floats:
-        each = [np.broadcast_to(array := getattr(p.validation, name), (p.problem.members, *array.shape)) for p in plans]
-        return np.concatenate(each)
-
-    return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)

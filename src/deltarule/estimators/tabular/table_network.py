@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.fit_context import Rows
+from deltarule.estimators.mlp.fitted_network import Rows
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.maths.losses import smooth_labels
 from deltarule.maths.network import views

@@ -17,9 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from deltarule.errors import BadInput, count_of
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit_context import restore_on_error, share_docstring, warn_user
-from deltarule.estimators.mlp.weights import named_weights
-from deltarule.estimators.shared_methods import SavedEstimator
+from deltarule.estimators.mlp.fit_context import restore_on_error, warn_user
+from deltarule.estimators.mlp.fitted_network import named_weights
+from deltarule.estimators.shared_methods import SavedEstimator, share_docstring
 from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
 from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
@@ -101,7 +101,7 @@ class BaseTabular(SavedEstimator):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        share_docstring(BaseTabular, cls)
+        share_docstring(cls, SHARED_PARAMETERS=(BaseTabular.__doc__ or "").partition("----------\n")[2])
 
     def __init__(
         self,

@@ -211,7 +211,10 @@ class ExpressionEdits:
                 return
         if is_whole(value) and not isinstance(node, ast.BinOp | ast.Call):
             return
-        is_negative = any(isinstance(one, ast.UnaryOp) for one in (node, place.owner))
+        is_added = isinstance(place.owner, ast.AugAssign) and isinstance(place.owner.op, ast.Add | ast.Sub)
+        is_negative = is_added or any(
+            isinstance(one, ast.UnaryOp) for one in (node, place.owner)
+        )  # -= for += says more
         for form, cost in UNARY.items():
             if not (is_negative and form.startswith("-")):
                 yield form.format(s=text), cost, True

@@ -55,7 +55,7 @@ def _edits_of_product(factors: Sequence[ast.expr]) -> Iterator[tuple[str, float]
     """A product without one of its factors, or with the derivative of another activation in the place of some."""
     texts = [f"({ast.unparse(factor)})" for factor in factors]
     nodes = [node for factor in factors for node in ast.walk(factor)]
-    names = {ast.unparse(node) for node in nodes if isinstance(node, ast.Name | ast.Attribute)}
+    names = {ast.unparse(node) for node in nodes if isinstance(node, ast.Name | ast.Attribute | ast.Subscript)}
     for i in range(len(texts)):
         rest = " * ".join([*texts[:i], *texts[i + 1 :]])
         yield rest, 0.9

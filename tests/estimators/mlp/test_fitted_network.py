@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deltarule import BadInput, MLPRegressor, create_problem
-from deltarule.estimators.mlp import problem_settings
-from deltarule.estimators.mlp.problem_settings import prior_logits
-from deltarule.estimators.mlp.weights import Architecture
+from deltarule.estimators.mlp import fitted_network
+from deltarule.estimators.mlp.fitted_network import Architecture, prior_logits
 from deltarule.problem.state import initial_state
 from deltarule.proofs.custom_formulas import register_activation, unregister
 
@@ -40,18 +39,18 @@ PARAMETERS: dict[str, Any] = {
     ],
 )
 def test_optimizers(given: dict[str, Any], name: str, numbers: dict[str, float]) -> None:
-    found = problem_settings.optimizer(PARAMETERS | given)
+    found = fitted_network.optimizer(PARAMETERS | given)
     assert (found.name, dict(found.parameters)) == (name, numbers)
 
 
 def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
-    found = problem_settings.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
+    found = fitted_network.optimizer(PARAMETERS | {"solver": {"name": "adam", "beta1": 0.5}})
     assert (found.once_a_step, dict(found.parameters)) == (
-        problem_settings.ADAM.once_a_step,
+        fitted_network.ADAM.once_a_step,
         {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
     )
     with pytest.raises(BadInput, match="momentun"):
-        problem_settings.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
+        fitted_network.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
     ],
 )
 def test_schedules_and_what_adam_ignores(given: dict[str, Any], name: str) -> None:
-    assert problem_settings.schedule(PARAMETERS | given, 10).name == name
+    assert fitted_network.schedule(PARAMETERS | given, 10).name == name
 
 
 @pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("logistic", 2), ("sigmoid", 2), ("tanh", 6)])

@@ -1,0 +1,472 @@
+"""A fit of a network: its input is checked, and one object owns the state from the first weights to the fitted model.
+
+K members · N rows · D features · C outputs · E epochs
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count, pairwise
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import minimize
+from sklearn.base import is_regressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
+from sklearn.utils.validation import validate_data
+
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Engine
+from deltarule.engines.reference import objective_and_gradient
+from deltarule.estimators.mlp import fitted_network
+from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED, warn_of_parameters
+from deltarule.estimators.mlp.fitted_network import (
+    Architecture,
+    FittedNetwork,
+    Rows,
+    fitted_state,
+    resumed_state,
+    set_network,
+    set_weights,
+)
+from deltarule.estimators.mlp.parameters import NetworkParameters, check_limits
+from deltarule.estimators.shared_methods import SavedEstimator
+from deltarule.estimators.sklearn_compat import check_sample_weight
+from deltarule.maths.network import views
+from deltarule.problem import registry, validation
+from deltarule.problem.batches import all_rows, orders
+from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.state import State, initial_state
+from deltarule.training.epochs import Epoch, EpochRules, EpochRun, Validation, one_epoch, train_epochs
+
+SCALED_RMS_RANGE = (0.01, 100.0)
+"""The largest root mean square of a column lies in this range for data that was scaled in any usual way."""
+MAX_TARGET_RMS_IN_DEVIATIONS = 10.0
+"""Farther from 0 the output bias is long on its way: on Friedman's function with Adam R² was 0.92 at 3, 0.2 at 10."""
+DTYPES = (np.float64, np.float32)
+
+
+class TrainableNetwork(SavedEstimator, NetworkParameters):
+    """What a fit reads and sets of an estimator, and what estimators change of it."""
+
+    coefs_: list[Floats]
+    intercepts_: list[Floats]
+    out_activation_: str
+    loss_curve_: list[float]
+    t_: int
+
+    _fitted: FittedNetwork
+
+    # Defined by the classifier and the regressor: the meaning of targets.
+    _update_targets: Callable[..., None]
+    _encode_targets: Callable[..., Floats]
+    _loss_and_activation: Callable[[], tuple[Any, str]]
+    _score_metric: Callable[[], str]
+
+    @property
+    def _solver(self) -> str:
+        return self.solver if isinstance(self.solver, str) else self.solver.get("name", "")
+
+    def _row_weights(self, y: Any, sample_weight: Floats | None, incremental: bool) -> Floats | None:
+        return sample_weight
+
+    def _stratify(self, y: Floats) -> Any:
+        return None
+
+    def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+        network, loss = self._fitted.architecture.network, self._loss_and_activation()[0]
+        return fitted_network.create(self._parameters, network, loss, rows, generator, rows_seen)
+
+    def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
+        if not is_new_fit:
+            return fitted_state(self, problem)
+        state = initial_state(problem)
+        if self.output_bias == "prior":
+            biases = views(state.theta, problem.network.entries)[f"b{problem.network.depth}"]
+            biases[...] = fitted_network.prior_logits(problem.y, problem.weights, self.out_activation_)
+        return state
+
+    def _set_state(self, network: Network, state: State) -> None:
+        set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
+
+
+class Fit:
+    """A fit of a model, with its checked rows; `plan` makes the problem and the first state.
+
+    `is_new` says whether it begins with new weights; `validation` are the rows that are scored after each epoch.
+    """
+
+    problem: Problem
+    state: State
+    validation: Validation | None = None
+
+    def __init__(
+        self, model: TrainableNetwork, X: Any, y: Any, sample_weight: Any = None, *, is_incremental: bool = False
+    ) -> None:
+        """Check a fit's input and set up the model."""
+        _check_parameters(model, is_incremental)
+        is_new = not hasattr(model, "coefs_") or not (model.warm_start or is_incremental)
+        X, y = check_rows(model, X, y, reset=is_new)
+        if not is_new:
+            dtype = np.float32 if model.coefs_[0].dtype == np.float32 else np.float64
+            X = X if X.dtype == dtype else cast_finite(X, dtype, "X")
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        weights = model._row_weights(y, sample_weight, is_incremental)
+        model._update_targets(y, weights, X.dtype, is_new, is_incremental)
+        rows = Rows(X, model._encode_targets(y, X.dtype), weights)
+        if weights is not None and not weights.all():
+            if not weights.any():
+                raise ValueError("Sample weights must contain at least one non-zero number.")
+            rows = rows.take(weights > 0)
+        self.model, self.rows, self.is_new = model, rows, is_new
+        self.generator = check_random_state(model.random_state)
+        self._set_architecture()
+        if is_new:
+            if not is_incremental:
+                _warn_of_unscaled_rows(model, rows)
+            model.t_, model.loss_curve_ = 0, []
+            model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
+
+    def _set_architecture(self) -> None:
+        """Set the network's architecture in a new fit, or check that it is unchanged."""
+        model, rows = self.model, self.rows
+        hidden = fitted_network.hidden_sizes(model.hidden_layer_sizes)
+        architecture = Architecture(
+            sizes=(rows.x.shape[1], *hidden, rows.y.shape[1]),
+            activations=fitted_network.hidden_activations(model.activation, len(hidden)),
+            output=model._loss_and_activation()[1],
+            batch_norm=bool(model.batch_norm),
+            scaling_layer=bool(model.scaling_layer),
+        )
+        if self.is_new:
+            set_network(model, FittedNetwork(architecture))  # forgets the optimizer's memory
+        elif (architecture, model.n_members) != (model._fitted.architecture, model._fitted.members):
+            fitted = model._fitted
+            raise ValueError(
+                f"a network {fitted.architecture.sizes} cannot continue as {architecture.sizes}; fit a new one."
+            )
+
+    # --- by epochs ---
+
+    def plan(self, X_val: Any = None, y_val: Any = None) -> "Fit":
+        """Set rows aside for validation, and make the problem and the first state."""
+        rows = self._split_validation(X_val, y_val)
+        self.problem = self.model._create_problem(rows, self.generator, rows_seen=self.model.t_)
+        self.state = self.model._initial_state(self.problem, self.is_new)
+        return self
+
+    @property
+    def rules(self) -> EpochRules:
+        return EpochRules(int(self.model.max_iter), float(self.model.tol), self.model.n_iter_no_change)
+
+    def _split_validation(self, X_val: Any, y_val: Any) -> Rows:
+        """Return the rows to train on, and keep those that are scored."""
+        model, rows = self.model, self.rows
+        if X_val is not None:
+            dtype = rows.x.dtype
+            X, y = check_rows(model, X_val, y_val, reset=False)
+            model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
+            loss, network = registry.loss(model._loss_and_activation()[0]), model._fitted.architecture.network
+            targets = validation.check_targets(model._encode_targets(y, dtype), network, loss, dtype.name)
+            held_out = Rows(cast_finite(X, dtype, "X_val"), targets, None)
+        elif model.early_stopping:
+            training_indices, validation_indices = train_test_split(
+                np.arange(len(rows.x)),
+                random_state=self.generator,
+                test_size=model.validation_fraction,
+                stratify=model._stratify(rows.y),
+            )
+            if len(validation_indices) < 2:
+                raise ValueError(
+                    "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+                )
+            rows, held_out = rows.take(training_indices), rows.take(validation_indices)
+        else:
+            return rows
+        w = np.ones(len(held_out.x), rows.x.dtype) if held_out.w is None else held_out.w
+        metric = model.scoring or model._score_metric()
+        self.validation = Validation(held_out.x, held_out.y, w[:, None], metric, bool(model.early_stopping))
+        return rows
+
+    def by_epochs(self) -> list[Warning]:
+        """Train as planned, store the result, and return the warnings."""
+        model = self.model
+        callbacks = [] if model.callbacks is None else model.callbacks
+        callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+        def finish_epoch(epoch: Epoch, state: State) -> bool:
+            """Update the model after an epoch and return whether to stop."""
+            model._set_state(self.problem.network, state)
+            model.n_iter_, model.loss_ = epoch.number, epoch.loss
+            if model.verbose:
+                seconds_left = epoch.seconds / epoch.number * (model.max_iter - epoch.number)
+                print(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}, at most {seconds_left:.0f} s left")
+                if epoch.validation_score is not None:
+                    print(f"Validation score: {epoch.validation_score:f}")
+            results = [callback(epoch, model) for callback in callbacks]  # all of them, even if the first says stop
+            return any(isinstance(result, bool | np.bool_) and result for result in results)
+
+        run = train_epochs(
+            self.problem,
+            self.state,
+            self.rules,
+            engine=model.engine,
+            in_order=not model.shuffle,
+            validation=self.validation,
+            after_epoch=finish_epoch if callbacks or model.verbose else None,
+            resumes=getattr(model, "best_validation_score_", None) is not None,
+        )
+        return self.store(run)
+
+    def by_one_epoch(self) -> None:
+        """Train for one epoch, as `partial_fit` does, and store the result."""
+        model, rows = self.model, self.rows
+        completed = len(model.loss_curve_)
+        problem = model._create_problem(rows, self.generator, rows_seen=0)
+        factor = np.ones(model.n_members) if model._fitted.factor is None else model._fitted.factor
+        if problem.schedule.per == "epoch":
+            problem, factor = fitted_network.fix_learning_rate(problem, completed, model.t_)
+        self.problem = problem
+        self.state = replace(resumed_state(model, model._initial_state(problem, self.is_new)), factor=factor)
+        order = np.arange(len(rows.x))
+        if model.shuffle and problem.batch_size is not None:
+            # The same order as in this epoch of `fit`.
+            order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
+        self.store(one_epoch(problem, self.state, order, model.engine))
+        if model.verbose:
+            print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+
+    def store(self, run: EpochRun) -> list[Warning]:
+        """Store weights, counts and curves of a run, and return its warnings."""
+        model = self.model
+        self._store_state(run.state)
+        model.n_iter_ = int(run.epochs.max())
+        model.t_ += model.n_iter_ * self.problem.row_count(0)
+        curves = {
+            "loss_curve_": run.losses,
+            "validation_scores_": run.validation_scores,
+            "validation_loss_curve_": run.validation_losses,
+        }
+        for name, values in curves.items():
+            if values is not None:  # new lists: copies of the model share the old
+                setattr(model, name, (getattr(model, name, None) or []) + mean_curve(values))
+        model.loss_ = model.loss_curve_[-1] if model.loss_curve_ else float("nan")
+        if run.best_scores is not None:
+            model.best_validation_score_ = float(np.mean(run.best_scores))
+        model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
+        return self._warnings_of(run)
+
+    def _warnings_of(self, run: EpochRun) -> list[Warning]:
+        model, messages = self.model, list[Warning]()
+        is_diverged = np.array([reason == "diverged" for reason in run.reasons])
+        if is_diverged.any():
+            epoch = len(model.loss_curve_) - len(run.losses) + run.epochs[is_diverged.argmax()]
+            best_scores = run.best_scores if model.early_stopping else None
+            if best_scores is None or not np.isfinite(best_scores[is_diverged]).all():  # no better weights to restore
+                raise _nonfinite_error(f" It happened in epoch {epoch}.")
+            if not FIT_WARNINGS_SUPPRESSED.get():
+                kept = f"Training diverged in epoch {epoch}; the weights of the best validation score are kept"
+                messages.append(ConvergenceWarning(f"{kept}. Reduce learning_rate_init, or scale the data."))
+        if "interrupted" in run.reasons:
+            if COMPLETE_FIT_REQUIRED.get():
+                raise KeyboardInterrupt
+            messages.append(UserWarning("Training interrupted by user."))
+        if "max_epochs" in run.reasons and not FIT_WARNINGS_SUPPRESSED.get():
+            reached = f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached"
+            messages.append(ConvergenceWarning(f"{reached} and the optimization hasn't converged yet."))
+        return messages
+
+    def _store_state(self, state: State) -> None:
+        model = self.model
+        model._set_state(self.problem.network, replace(state, theta=state.theta.copy()))
+        model._fitted = replace(model._fitted, slots=dict(state.slots), updates=int(state.step), factor=state.factor)
+
+    # --- by L-BFGS ---
+
+    def by_lbfgs(self) -> list[Warning]:
+        """Minimize the loss by L-BFGS, member by member, and store the result."""
+        model = self.model
+        self.problem = model._create_problem(self.rows, self.generator, rows_seen=0)
+        limits = int(model.max_iter), int(model.max_fun), model.tol
+        start = model._initial_state(self.problem, self.is_new)
+        self.state, results = minimize_members(self.problem, start, *limits, bool(model.verbose))
+        if not np.isfinite(self.state.theta).all():
+            raise _nonfinite_error()
+        self._store_state(self.state)
+        model.n_iter_ = min(max(result.nit for result in results), int(model.max_iter))
+        model.loss_ = float(np.mean([result.fun for result in results]))
+        model.best_loss_ = None
+        failures = [result for result in results if result.status != 0]
+        return [
+            ConvergenceWarning(
+                f"lbfgs failed to converge after {model.n_iter_} iteration(s) (status={result.status}):\n"
+                f"{result.message}\n\nIncrease the number of iterations (max_iter) or scale the data."
+            )
+            for result in failures[:1]
+        ]
+
+
+def train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[EpochRun]:
+    """Train planned fits that share rules and shapes as one population; return the run of each."""
+    first = fits[0]
+    run = train_epochs(
+        Problem.concatenate([fit.problem for fit in fits], digests),
+        State.concatenate([fit.state for fit in fits]),
+        first.rules,
+        engine=engine,
+        in_order=not first.model.shuffle,
+        validation=_joined_validations(fits),
+    )
+    ends = np.cumsum([fit.problem.members for fit in fits]).tolist()
+    steps = first.problem.steps_per_epoch(0)
+    return [run.take(np.arange(begin, end), steps) for begin, end in pairwise([0, *ends])]
+
+
+def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
+    first = fits[0].validation
+    if first is None:
+        return None
+
+    def join(name: str) -> Floats:
+        arrays = [(getattr(fit.validation, name), fit.problem.members) for fit in fits]
+        return np.concatenate([np.broadcast_to(array, (members, *array.shape)) for array, members in arrays])
+
+    return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
+
+
+def minimize_members(
+    problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float, verbose: bool = False
+) -> tuple[State, list[Any]]:
+    """Minimize the objective of each member on all rows; with SciPy's result for each.
+
+    Source: Liu & Nocedal 1989
+    """
+    options = {"maxiter": max_iterations, "maxfun": max_evaluations, "gtol": tolerance, "ftol": 2.2e-9}
+    results = []
+    for index in np.arange(problem.members)[:, None]:
+        start, rows = state.take(index), all_rows(problem, index)
+
+        def value_and_gradient(theta: Floats, start: State = start, rows: Any = rows) -> tuple[float, Floats]:
+            with np.errstate(all="ignore"):
+                result = objective_and_gradient(problem, _with_theta(start, theta), rows)
+            return float(result.objective[0]), result.gradient[0].astype(np.float64)
+
+        with one_blas_thread():  # SciPy's own sums, too
+            theta = start.theta[0].astype(np.float64)
+            tell = _iteration_printer() if verbose else None
+            result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", options=options, callback=tell)
+        state = state.put(index, _with_theta(start, result.x))
+        results.append(result)
+    return state, results
+
+
+def _iteration_printer() -> Callable[[Any], None]:
+    numbers = count(1)
+
+    def tell(intermediate_result: Any) -> None:  # SciPy goes by the parameter's name
+        print(f"Iteration {next(numbers)}, loss = {intermediate_result.fun:.8f}")
+
+    return tell
+
+
+def _with_theta(state: State, theta: Floats) -> State:
+    return replace(state, theta=theta[None].astype(state.theta.dtype))
+
+
+def _nonfinite_error(detail: str = "") -> ValueError:
+    return ValueError(
+        "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+        f"preprocessed.{detail}"
+    )
+
+
+def mean_curve(values: Floats) -> list[float]:
+    """The mean over members for each epoch, [E, K] → list of E.
+
+    A member that ended counts with its last value, but an epoch in which none has a value has none.
+    """
+    if not len(values):
+        return []
+    epoch, is_missing = np.arange(len(values))[:, None], np.isnan(values)
+    last: Integers = np.maximum.accumulate(np.where(is_missing, 0, epoch), axis=0)
+    means = np.take_along_axis(values, last, axis=0).mean(axis=1)
+    curve: list[float] = np.where(is_missing.all(axis=1), np.nan, means).tolist()
+    return curve
+
+
+# --- checks of the input --------------------------------------------------------------------------------------------
+
+
+def _check_parameters(model: TrainableNetwork, is_incremental: bool) -> None:
+    """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
+    check_limits(model, model._parameters)
+    if is_incremental and model.early_stopping:
+        raise ValueError("partial_fit does not support early_stopping=True")
+    if model._solver == "lbfgs":
+        if model.batch_norm or np.any(np.asarray(model.dropout, float)):
+            raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
+        if model.callbacks:
+            raise ValueError("solver='lbfgs' has no epochs; leave callbacks out.")
+
+
+def check_rows(model: TrainableNetwork, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
+    """Validate X and y as scikit-learn does."""
+    options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
+    with np.errstate(all="ignore"):  # scikit-learn sums all numbers to find one that is not finite
+        X, y = validate_data(model, X, y, reset=reset, **options)
+    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return (X.toarray() if sparse.issparse(X) else X), y
+
+
+def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
+    """Convert an array to a dtype in which all its numbers are finite."""
+    with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
+        numbers = np.asarray(array, dtype)
+        assert_all_finite(numbers, input_name=name)
+    return numbers
+
+
+def _warn_of_unscaled_rows(model: TrainableNetwork, rows: Rows) -> None:
+    _warn_of_unscaled_features(model, rows.x)
+    if is_regressor(model) and model.target_scale_ is None and model.out_activation_ == "identity":
+        _warn_of_unscaled_targets(rows.y)
+
+
+def _warn_of_unscaled_features(model: TrainableNetwork, x: Floats) -> None:
+    """Warn about the largest feature if the data was apparently not scaled."""
+    sizes, _ = _sizes_and_deviations(x)
+    largest = int(sizes.argmax())
+    if sizes[largest] and not _is_scaled(sizes)[largest]:
+        name = getattr(model, "feature_names_in_", {largest: f"number {largest}"})[largest]
+        warn_of_parameters(
+            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
+            "learn badly from such features; put a StandardScaler before the estimator."
+        )
+
+
+def _warn_of_unscaled_targets(y: Floats) -> None:
+    """Warn about the first column of targets [N, C] that was apparently not scaled."""
+    sizes, deviations = _sizes_and_deviations(y)
+    is_scaled = _is_scaled(sizes) & (sizes < MAX_TARGET_RMS_IN_DEVIATIONS * deviations)
+    for column in np.flatnonzero(~is_scaled & (deviations > 0))[:1]:
+        warn_of_parameters(
+            f"the targets are not scaled: they are around {sizes[column]:.3g} with a standard deviation of "
+            f"{deviations[column]:.3g}, and networks learn badly to predict such numbers; give scale_target=True, "
+            "which standardizes them for training only."
+        )
+
+
+def _sizes_and_deviations(values: Floats) -> tuple[Floats, Floats]:
+    """The root mean square and deviation of each column, from about a thousand rows."""
+    sample = values[:: max(1, len(values) // 1000)].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinity counts as large
+        return np.sqrt(np.mean(np.square(sample), axis=0)), sample.std(axis=0)
+
+
+def _is_scaled(sizes: Floats) -> Any:
+    return (sizes >= SCALED_RMS_RANGE[0]) & (sizes <= SCALED_RMS_RANGE[1])
