@@ -2,8 +2,8 @@
 from .checking.check import check_gradient as check_gradient
 from .checking.check import check_object as check_object
 from .checking.check import check_update as check_update
-from .checking.check import check_vjp as check_vjp
 from .checking.check_any import check as check
+from .checking.check_layers import check_vjp as check_vjp
 from .checking.compare import compare as compare
 from .checking.problem_gradient import check_problem as check_problem
 from .checking.report import CodeReport as CodeReport

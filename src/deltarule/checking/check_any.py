@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.check import check_vjp
 from deltarule.checking.check_file import check_file
 from deltarule.checking.check_functions import check_function, is_torch_function, names_of, variables_of
+from deltarule.checking.check_layers import check_vjp
 from deltarule.checking.check_objects import (
     FORWARDS,
     check_layer,

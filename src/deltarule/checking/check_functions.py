@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.check import check_gradient, check_vjp
+from deltarule.checking.check import check_gradient
+from deltarule.checking.check_layers import check_vjp
 from deltarule.checking.report import CodeReport
 from deltarule.checking.user_code.arrays import as_numpy, dtype_kind, split_loss
 from deltarule.checking.user_code.attributes import gradient_paths
-from deltarule.checking.user_code.callables import function_of_some, positional_parameters
-from deltarule.checking.user_code.layer_forms import required_parameters
 from deltarule.checking.user_code.random_numbers import random_numbers
+from deltarule.checking.user_code.signatures import function_of_some, positional_parameters, required_parameters
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.check import check_gradient, check_object, check_vjp
+from deltarule.checking.check import check_gradient, check_object
 from deltarule.checking.check_functions import are_named, same_size
+from deltarule.checking.check_layers import check_vjp
 from deltarule.checking.report import CodeReport
 from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.attributes import arrays_in, gradient_paths
-from deltarule.checking.user_code.callables import positional_parameters
-from deltarule.checking.user_code.layer_forms import required_parameters
 from deltarule.checking.user_code.random_numbers import random_numbers
+from deltarule.checking.user_code.signatures import positional_parameters, required_parameters
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 

@@ -5,13 +5,10 @@ u  an upstream gradient: normal numbers, of the shape of an output
 Arrays that the layer holds in attributes are checked as its arguments are, if it holds their gradients too.
 """
 
-import dis
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,18 +16,21 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
 from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
-from deltarule.checking.user_code.arrays import Arrays, as_numpy, flatten, like_leaf, named_leaves, to_array
+from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, named_leaves, to_array
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
 from deltarule.checking.user_code.layer_forms import (
     Reading,
     find_output,
+    is_gradient_name,
+    named_results,
     readings_of,
-    required_parameters,
     split_outputs,
 )
 from deltarule.checking.user_code.random_numbers import RandomNumbers
+from deltarule.checking.user_code.references import lists_beside, names_read, outside_of, owner_of
+from deltarule.checking.user_code.signatures import required_parameters
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -57,11 +57,11 @@ class Layer:
         moves_input: bool = True,
     ) -> None:
         self.forward, self.backward, self.arguments, self.numbers = forward, backward, arguments, numbers
-        self._lists = [(kept, len(kept)) for kept in _lists_beside(forward)]
+        self._lists = [(kept, len(kept)) for kept in lists_beside(forward)]
         self._call = find_caller(forward, arguments, "forward")
         if self._call.is_in_place:
             raise BadInput("forward takes no arguments; give a function of the layer's input")
-        self._owner = next((owner for owner in map(_owner_of, (forward, backward)) if owner is not None), None)
+        self._owner = next((owner for owner in map(owner_of, (forward, backward)) if owner is not None), None)
         self._held = {path: (value, np.array(as_numpy(value))) for path, value in self._arrays()}
         self._gradients_of: dict[str, Callable[[Any], Any]] = {}
         self._zeros: list[str] = []
@@ -246,7 +246,7 @@ class Layer:
     def _find_gradients(self, reading: Reading, kept: Sequence[str], result: Any) -> None:
         """Find the gradients of arguments and of arrays that the layer holds."""
         after = dict(self._arrays())
-        returned = dict(_named_results(result, len(self._start)))
+        returned = dict(named_results(result, len(self._start)))
         takes_rate = any(kind == "rate" for kind, _ in reading)
         for path in kept:
             at = next((one for one in gradient_paths(path) if one in after and one != path), None)
@@ -266,7 +266,7 @@ class Layer:
             for i, path in enumerate(read):
                 self._gradients_of[path] = partial(self._returned, i)
             read = []
-        self.not_compared = read + _names_read(self.forward)
+        self.not_compared = read + names_read(self.forward)
         if self._argument_gradients is None and not self._gradients_of:
             raise BadInput("the input of forward has no gradient, and no array of the layer has one, as dW beside W")
         if result is None and self._argument_gradients is not None:
@@ -279,7 +279,7 @@ class Layer:
         if len(names) == 1 and names[0] is None:
             shape = self._start[0].shape
             of_held = {one for path in self._gradients_of for one in gradient_paths(path)}
-            marked = [path for path in made if path not in of_held and _is_gradient_name(path)]
+            marked = [path for path in made if path not in of_held and is_gradient_name(path)]
             names = [next((path for path in marked if np.shape(after[path]) == shape), None)]
         if all(names):
             self._argument_gradients = lambda result: [self._attribute(str(name), result) for name in names]
@@ -293,7 +293,7 @@ class Layer:
         return attribute_at(self._owner, path)
 
     def _returned(self, key: Any, result: Any) -> Any:
-        return dict(_named_results(result, len(self._start)))[key]
+        return dict(named_results(result, len(self._start)))[key]
 
     def _moved_by(self, path: str, result: Any) -> Any:
         """The gradient of an array that the backward pass moves itself, at a rate of 1."""
@@ -331,74 +331,13 @@ def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
     moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
     if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
         return moved, list(constant)
-    outside = _outside(layer.backward)
+    outside = outside_of(layer.backward)
     arrays = [one for one in outside or () if isinstance(one, np.ndarray)]
     may_read_one = outside is None or any(np.array_equal(one, own) for one in arrays for own in constant.values())
     is_moved = len(required_parameters(layer.backward)) > 1 or not all(
         map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
     )
     return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
-
-
-def _owner_of(function: Any) -> Any:
-    """Return the layer behind a function: the object of its method, itself, or one that it refers to; None without."""
-    owner = getattr(function, "__self__", None)
-    if owner is None and callable(function) and hasattr(function, "__dict__") and not inspect.isroutine(function):
-        owner = function
-    if owner is None:
-        held = (one for one in _outside(function) or () if any(hasattr(one, name) for name in ("backward", "forward")))
-        owner = next(held, None)
-    return None if owner is None or isinstance(owner, type | ModuleType) else owner
-
-
-def _named_results(result: Any, count: int) -> Iterator[tuple[Any, Any]]:
-    """What a backward pass returns beside the gradients of `count` arguments, by name or index."""
-    rest = list(result)[count:] if isinstance(result, tuple | list) else [result]
-    if len(rest) == 1 and isinstance(rest[0], Mapping):
-        yield from rest[0].items()
-    elif isinstance(result, tuple | list):
-        yield from ((i, one) for i, one in enumerate(rest) if not isinstance(one, Mapping | list | tuple))
-
-
-def _is_gradient_name(path: str) -> bool:
-    name = path.rpartition(".")[2].lstrip("_").lower()
-    return name.startswith("d") or "grad" in name or "delta" in name
-
-
-def _names_read(function: Callable[..., Any]) -> list[str]:
-    """The names of floating-point arrays outside of it that a function reads, beside its object's."""
-    try:
-        names = inspect.getclosurevars(getattr(function, "__func__", function))
-    except (TypeError, ValueError):  # no Python function
-        return []
-    # An attribute of the same name counts as a global variable there.
-    read = {one.argval for one in dis.get_instructions(function) if one.opname == "LOAD_GLOBAL"}
-    outside = {**names.nonlocals, **{name: one for name, one in names.globals.items() if name in read}}
-    return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
-
-
-def without_last_sample(params: Arrays) -> Arrays:
-    """The inputs of a layer for a sample less: those that share the first one's length lose their last row."""
-    count = len(params.values[0]) if params.values[0].ndim else 0
-    rows = [value[:-1] if value.ndim and len(value) == count > 2 else value for value in params.values]
-    return flatten(params.rebuild(rows), item_names=params.names)
-
-
-def _lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
-    return [one for one in _outside(function) or () if type(one) is list]
-
-
-def _outside(function: Callable[..., Any] | None) -> list[Any] | None:
-    """What a function refers to beside its arguments; None if that cannot be seen."""
-    try:
-        names = inspect.getclosurevars(getattr(function, "__func__", function))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # no Python function
-        return None
-    outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
-    for one in [one for one in outside if not isinstance(one, ModuleType)]:
-        held = one if isinstance(one, Mapping) else getattr(one, "__dict__", {})
-        outside += held.values()
-    return outside
 
 
 def _layer_hypotheses(evidence: Evidence, u: Floats, back: Callable[..., list[Floats]]) -> Iterator[Hypothesis]:

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,27 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at
-from deltarule.checking.report import Note
+from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.tape.backward import Node
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import containers_of, variables_of
 from deltarule.checking.user_code.running_code import find_node, read_source, trace_lines
 from deltarule.errors import BadInput
+from deltarule.user_functions import quietly
 
 _MAX_NOTES = 4
 _STRIDES = ("stride", "strides", "dilation")
+
+
+def with_reach(report: CodeReport, code: Code) -> CodeReport:
+    """A right report with notes on what was not reached."""
+    if not report.ok:
+        return report
+    try:
+        return replace(report, notes=(*report.notes, *quietly(lambda: notes_on_reach(code))))
+    finally:
+        quietly(code.restore)
 
 
 def notes_on_reach(code: Code) -> list[Note]:

@@ -237,22 +237,8 @@ class CodeReport:
 
     def text(self, width: int = WIDTH) -> str:
         """The report as text in lines of at most `width` characters."""
-        lines = list(self._lines())
-        left = max(len(word) for word, _ in lines)
-        wrapped = [
-            f"  {word.ljust(left)}  {text}"
-            if self.correction and text in self.correction.code_rows
-            else textwrap.fill(
-                text,
-                max(width, left + 24),
-                initial_indent=f"  {word.ljust(left)}  ",
-                subsequent_indent=" " * (left + 4),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for word, text in lines
-        ]
-        return "\n".join([f"{self.what}: {self.verdict}", *wrapped])
+        rows = wrapped_rows(list(self._lines()), width, "  ", self.correction)
+        return "\n".join([f"{self.what}: {self.verdict}", *rows])
 
     def __str__(self) -> str:
         return self.text()
@@ -260,6 +246,28 @@ class CodeReport:
     def _repr_html_(self) -> str:
         """The report as HTML, for notebooks."""
         return report_as_html(self.what, self.verdict, self._lines(), self.correction)
+
+
+def wrapped_rows(
+    rows: Sequence[tuple[str, str]], width: int, margin: str, correction: Correction | None = None
+) -> Iterator[str]:
+    """Rows of a report as lines of at most `width` characters, labels in a column; code stays in one line."""
+    left = max(len(label) for label, _ in rows) + 2
+    code = tuple(correction.code_rows) if correction else ()
+    for label, text in rows:
+        first = margin + label.ljust(left)
+        if code and text.endswith(code):
+            yield first + text
+            continue
+        indent = " " * (len(first) + len(text) - len(text.lstrip()))
+        yield textwrap.fill(
+            text,
+            max(width, left + 24),
+            initial_indent=first,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 _COLORS = {"right": "#1a7f37", "WRONG": "#cf222e", "not proved": "#9a6700"}

@@ -20,8 +20,18 @@ from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.parameter_lines import loss_at, with_array
 from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.repair import search
 from deltarule.checking.repair.correct import find_correction
-from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
+from deltarule.checking.report import (
+    HINT_OF_KIND,
+    UNEXPLAINED,
+    CodeReport,
+    Note,
+    several,
+    validate_hint,
+    without_notes,
+    worst_entry,
+)
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
@@ -57,6 +67,16 @@ class Context:
     @property
     def constant_note(self) -> Note:
         return Note("constant", subject=self.subject, moved="input is" if self.is_layer else "parameters are")
+
+
+def seconds_to_repair(seconds: float | None, hint: int) -> float:
+    """How long corrections are tried: not at all where the hint hides all that they say."""
+    validate_hint(hint)
+    if seconds is None:
+        seconds = search.SECONDS
+    if not seconds >= 0:
+        raise BadInput(f"seconds is {seconds!r}; give 0 or a number above it")
+    return seconds if hint >= HINT_OF_KIND else 0.0
 
 
 @contextmanager

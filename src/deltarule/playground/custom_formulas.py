@@ -228,7 +228,9 @@ def explain_mistake(formula: Activation | Loss) -> str:
 
 
 def check_pair(formula: Activation | Loss) -> "CodeReport":
-    from deltarule.checking.check import check_vjp  # imported on use: it takes as long as drawing the first picture
+    from deltarule.checking.check_layers import (
+        check_vjp,  # imported on use: it takes as long as drawing the first picture
+    )
 
     random = np.random.default_rng(2026)
     if isinstance(formula, Activation):

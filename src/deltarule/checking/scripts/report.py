@@ -2,21 +2,27 @@
 
 import ast
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deltarule.checking.catalog import KINDS
 from deltarule.checking.corrections import Correction
-from deltarule.checking.report import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, line_alone, report_as_html
+from deltarule.checking.report import (
+    HINT_OF_ARRAYS,
+    HINT_OF_KIND,
+    HINT_OF_LINE,
+    MAX_HINT,
+    WIDTH,
+    line_alone,
+    report_as_html,
+    wrapped_rows,
+)
 from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.source import read_source
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import RunFailed
-
-WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -113,22 +119,7 @@ class ScriptReport:
 
     def text(self, width: int = WIDTH) -> str:
         """The report as lines of at most `width` characters."""
-        lines = list(self._lines())
-        left = max(len(label) for label, _ in lines) + 2
-        code = tuple(self.correction.code_rows) if self.correction else ()
-        return "\n".join(
-            label.ljust(left) + text
-            if text.endswith(code)
-            else textwrap.fill(
-                text,
-                max(width, left + 24),
-                initial_indent=label.ljust(left),
-                subsequent_indent=" " * (left + len(text) - len(text.lstrip())),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for label, text in lines
-        )
+        return "\n".join(wrapped_rows(list(self._lines()), width, "", self.correction))
 
     def __str__(self) -> str:
         return self.text()

@@ -17,6 +17,7 @@ from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten,
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
 from deltarule.checking.user_code.references import containers_of, items_of
+from deltarule.checking.user_code.signatures import accepts, argument_names
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -301,13 +302,13 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
         accepted = {name for name, parameter in signature.parameters.items() if parameter.kind in keywords}
         if set(structure) <= accepted or kinds == [inspect.Parameter.VAR_KEYWORD]:
             return ["by name"]
-    if _accepts(signature, 0) and not takes_any:
+    if accepts(signature, 0) and not takes_any:
         return ["in place"]
     count = len(structure) if is_container else 1
     styles = []
-    if _accepts(signature, 1) and (count == 1 or not takes_any):
+    if accepts(signature, 1) and (count == 1 or not takes_any):
         styles.append("whole")
-    if _accepts(signature, count) and is_container:
+    if accepts(signature, count) and is_container:
         styles.append("one by one")
     if not styles:
         raise BadInput(
@@ -318,56 +319,6 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
     return styles
 
 
-def _accepts(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*range(count))
-    except TypeError:
-        return False
-    return True
-
-
-def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters that may be given by position or by name; none if unknown."""
-    with suppress(TypeError, ValueError):  # some functions written in C have no signature
-        parameters = inspect.signature(function).parameters.values()
-        return [one for one in parameters if one.kind == one.POSITIONAL_OR_KEYWORD]
-    return []
-
-
-def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
-    return tuple(parameter.name for parameter in positional_parameters(function))
-
-
 def _name_of(function: Any, default: str) -> str:
     name = getattr(function, "__name__", "")
     return name if name and name != "<lambda>" else default
-
-
-def function_of_none(function: Callable[..., Any], x: Any) -> Callable[..., Any]:
-    """A layer whose input stays as it is given; it takes a number that it does not use."""
-
-    def of_none(unused: Any) -> Any:
-        return function(x)
-
-    if getattr(function, "__self__", None) is not None:  # whose arrays are looked at
-        of_none.__self__ = function.__self__  # type: ignore[attr-defined]
-    return of_none
-
-
-def function_of_some(
-    function: Callable[..., Any], given: Sequence[Any], names: Sequence[str], moved: Sequence[int]
-) -> Callable[..., Any]:
-    """A function of some of its arguments alone."""
-
-    def of_some(*values: Any) -> Any:
-        every = list(given)
-        for i, value in zip(moved, values, strict=True):
-            every[i] = value
-        return function(*every)
-
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    of_some.__signature__ = inspect.Signature([inspect.Parameter(names[i], kind) for i in moved])  # type: ignore[attr-defined]
-    of_some.__name__ = getattr(function, "__name__", "function")
-    if getattr(function, "__self__", None) is not None:  # whose arrays are looked at
-        of_some.__self__ = function.__self__  # type: ignore[attr-defined]
-    return of_some

@@ -4,29 +4,19 @@ A reading says what each argument of the backward pass is given: ("upstream", i)
 ("part", i) what forward returned there, ("argument", i) an argument of forward, ("rate", 0) a learning rate of 1.
 """
 
-import inspect
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from deltarule.checking.user_code.arrays import dtype_kind
+from deltarule.checking.user_code.arrays import Arrays, dtype_kind, flatten
+from deltarule.checking.user_code.signatures import required_parameters
 
 Reading = tuple[tuple[str, int], ...]
 _RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
 _UPSTREAM = re.compile(r"d\w*|δ.*|∂.*|g|gy|u|v|.*(?:grad|delta|upstream|err|diff).*")
 _NO_UPSTREAM = {"data", "dim", "dims", "dropout", "drop", "depth", "dtype", "device", "dilation", "d"}
 _OUTPUT_NAMES = ("output", "outputs", "out", "y", "a", "activation", "activations", "result", "h", "z")
-
-
-def required_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters without a default that may be given by position; none if unknown."""
-    with suppress(TypeError, ValueError):  # some functions written in C have no signature
-        parameters = inspect.signature(function).parameters.values()
-        of_position = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.POSITIONAL_ONLY)]
-        return [one for one in of_position if one.default is one.empty]
-    return []
 
 
 def split_outputs(result: Any) -> tuple[Any, ...]:
@@ -105,3 +95,24 @@ def _apply_torch_function(function: Any, *arguments: Any) -> tuple[Any, Callable
         return tuple(torch.zeros_like(one) if of is None else of for one, of in zip(inputs, given, strict=True))
 
     return outputs.detach(), backward
+
+
+def named_results(result: Any, count: int) -> Iterator[tuple[Any, Any]]:
+    """What a backward pass returns beside the gradients of `count` arguments, by name or index."""
+    rest = list(result)[count:] if isinstance(result, tuple | list) else [result]
+    if len(rest) == 1 and isinstance(rest[0], Mapping):
+        yield from rest[0].items()
+    elif isinstance(result, tuple | list):
+        yield from ((i, one) for i, one in enumerate(rest) if not isinstance(one, Mapping | list | tuple))
+
+
+def is_gradient_name(path: str) -> bool:
+    name = path.rpartition(".")[2].lstrip("_").lower()
+    return name.startswith("d") or "grad" in name or "delta" in name
+
+
+def without_last_sample(params: Arrays) -> Arrays:
+    """The inputs of a layer for a sample less: those that share the first one's length lose their last row."""
+    count = len(params.values[0]) if params.values[0].ndim else 0
+    rows = [value[:-1] if value.ndim and len(value) == count > 2 else value for value in params.values]
+    return flatten(params.rebuild(rows), item_names=params.names)

@@ -1,5 +1,7 @@
 """What user code refers to: the containers, and what is in them, that can be reached from its functions."""
 
+import dis
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -88,3 +90,45 @@ def variables_of(function: Any) -> list[Mapping[str, Any]]:
         return []
     cells = zip(code.co_freevars, function.__closure__ or (), strict=False)
     return [{name: _cell_content(cell) for name, cell in cells}, function.__globals__]
+
+
+def owner_of(function: Any) -> Any:
+    """Return the layer behind a function: the object of its method, itself, or one that it refers to; None without."""
+    owner = getattr(function, "__self__", None)
+    if owner is None and callable(function) and hasattr(function, "__dict__") and not inspect.isroutine(function):
+        owner = function
+    if owner is None:
+        held = (
+            one for one in outside_of(function) or () if any(hasattr(one, name) for name in ("backward", "forward"))
+        )
+        owner = next(held, None)
+    return None if owner is None or isinstance(owner, type | ModuleType) else owner
+
+
+def names_read(function: Callable[..., Any]) -> list[str]:
+    """The names of floating-point arrays outside of it that a function reads, beside its object's."""
+    try:
+        names = inspect.getclosurevars(getattr(function, "__func__", function))
+    except (TypeError, ValueError):  # no Python function
+        return []
+    # An attribute of the same name counts as a global variable there.
+    read = {one.argval for one in dis.get_instructions(function) if one.opname == "LOAD_GLOBAL"}
+    outside = {**names.nonlocals, **{name: one for name, one in names.globals.items() if name in read}}
+    return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+
+
+def lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
+    return [one for one in outside_of(function) or () if type(one) is list]
+
+
+def outside_of(function: Callable[..., Any] | None) -> list[Any] | None:
+    """What a function refers to beside its arguments; None if that cannot be seen."""
+    try:
+        names = inspect.getclosurevars(getattr(function, "__func__", function))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # no Python function
+        return None
+    outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
+    for one in [one for one in outside if not isinstance(one, ModuleType)]:
+        held = one if isinstance(one, Mapping) else getattr(one, "__dict__", {})
+        outside += held.values()
+    return outside
