@@ -6,7 +6,6 @@ of them, though they change on other values, the data are too weak for it, as wi
 
 import ast
 import contextlib
-import copy
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.repair.edits.derivatives import OPERATORS
+from deltarule.checking.repair.program import Change
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading.assignment import Assignment
@@ -25,8 +26,17 @@ from deltarule.user_functions import quietly
 MAX_SECONDS = 3.0
 """Long enough for some hundreds of mistakes in a homework."""
 _COUNT = re.compile(r"len\(|\.shape\b|\.size\b|\b(?:n|m|N|B|batch\w*|samples)\b")
-_OTHER = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Gt: ast.GtE, ast.Lt: ast.LtE}
-_CONTRARY = {"sum": "mean", "mean": "sum"}
+_AXES = {"0": "1", "1": "0", "-1": "0"}
+_LEFT, _RIGHT = ("{left}", "`{sign} {right}` left out"), ("{right}", "`{left} {sign}` left out")
+_SIGN = "a wrong sign before `{right}`"
+_OPERATIONS = {
+    "*": (_LEFT, _RIGHT),
+    "**": (_LEFT,),
+    "+": (_LEFT, _RIGHT, ("({left}) - ({right})", _SIGN)),
+    "-": (_LEFT, ("({left}) + ({right})", _SIGN)),
+    "/": (("{left}", "{what} missing (`/ {right}` left out)"),),
+}
+"""By the sign of an operation: what stands in its place, and what a teacher reads."""
 
 
 def weak_data(assignment: Assignment) -> tuple[str, ...]:
@@ -38,61 +48,47 @@ def weak_data(assignment: Assignment) -> tuple[str, ...]:
     for node in definitions:
         if any(isinstance(one, ast.While) for one in ast.walk(node)):  # a mistake in it may never end
             continue
-        for kind, line, wrong in _mistakes(node):
+        checks = [check for check in assignment.checks if _reaches(node.name, check, tree)]
+        for kind, line in _mistakes(node) if checks else ():
             if time.monotonic() > end:
                 return tuple(sorted(sentences))
-            module = ast.fix_missing_locations(ast.Module([wrong], []))
-            for check in assignment.checks:
-                if _reaches(node.name, check, tree) and _is_unseen(check, names, node.name, module):
+            for check in checks:
+                if _is_unseen(check, names, node):
                     sentences.add(f"your data cannot tell {kind} from right in {check.call} (solution, line {line})")
     return tuple(sorted(sentences))
 
 
-def _mistakes(node: Any) -> Iterator[tuple[str, int, Any]]:
-    """Copies of a definition with one mistake each; what it is, and its line."""
-    for i, place in enumerate(ast.walk(node)):
-        for kind, change in _changes(place):
-            wrong = copy.deepcopy(node)
-            parts = list(ast.walk(wrong))
-            new = change(parts[i])
-            for parent in parts:
-                for name, value in ast.iter_fields(parent):
-                    if value is parts[i]:
-                        setattr(parent, name, new)
-                    elif isinstance(value, list):
-                        setattr(parent, name, [new if one is parts[i] else one for one in value])
-            yield kind, getattr(place, "lineno", 0), wrong
+def _mistakes(definition: ast.AST) -> Iterator[tuple[str, int]]:
+    """Make one mistake after the other in a definition; what each is, and its line."""
+    for owner in ast.walk(definition):
+        for name, value in ast.iter_fields(owner):
+            for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                for kind, text in _changes(node, owner):
+                    undo = Change(owner, name, index, ast.parse(text, mode="eval").body).apply()
+                    yield kind, node.lineno
+                    undo()
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, ast.BinOp):
-        left, right = map(ast.unparse, (node.left, node.right))
-        is_division = isinstance(node.op, ast.Div) and not isinstance(node.right, ast.Constant)
-        if is_division:
-            kind = "the mean missing" if _COUNT.search(right) else "a division missing"
-            yield f"{kind} (`/ {right}` left out)", lambda one: one.left
-        if isinstance(node.op, ast.Mult | ast.Pow | ast.Add | ast.Sub):
-            sign = {ast.Mult: "*", ast.Pow: "**", ast.Add: "+", ast.Sub: "-"}[type(node.op)]
-            yield f"`{sign} {right}` left out", lambda one: one.left
-            if isinstance(node.op, ast.Mult | ast.Add):
-                yield f"`{left} {sign}` left out", lambda one: one.right
-        if type(node.op) in _OTHER:
-            yield f"a wrong sign before `{right}`", _exchanged
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
-        yield f"a wrong sign before `{ast.unparse(node.operand)}`", lambda one: one.operand
-    elif isinstance(node, ast.Attribute) and node.attr == "T":
-        yield f"`{ast.unparse(node)}` not transposed", lambda one: one.value
-    elif isinstance(node, ast.Attribute) and node.attr in _CONTRARY:
-        other = _CONTRARY[node.attr]
-        yield f"`{other}` in place of `{node.attr}`", lambda one: ast.Attribute(one.value, other, one.ctx)
-    elif isinstance(node, ast.keyword) and node.arg == "axis" and ast.unparse(node.value) in ("0", "1", "-1"):
-        axis = 0 if ast.unparse(node.value) != "0" else 1
-        yield f"axis={axis} in place of {ast.unparse(node)}", lambda one: ast.keyword("axis", ast.Constant(axis))
-
-
-def _exchanged(node: Any) -> Any:
-    node.op = _OTHER[type(node.op)]()
-    return node
+def _changes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
+    """What may be wrong at an expression, and what stands there then."""
+    match node:
+        case ast.BinOp():
+            sign, left, right = OPERATORS.get(type(node.op), ""), ast.unparse(node.left), ast.unparse(node.right)
+            what = "the mean" if _COUNT.search(right) else "a division"
+            for text, kind in (
+                _OPERATIONS.get(sign, ()) if sign != "/" or not isinstance(node.right, ast.Constant) else ()
+            ):
+                yield kind.format(sign=sign, left=left, right=right, what=what), text.format(left=left, right=right)
+        case ast.UnaryOp(op=ast.USub()) if not isinstance(node.operand, ast.Constant):
+            yield f"a wrong sign before `{ast.unparse(node.operand)}`", ast.unparse(node.operand)
+        case ast.Attribute(attr="T"):
+            yield f"`{ast.unparse(node)}` not transposed", ast.unparse(node.value)
+        case ast.Attribute(attr="sum" | "mean"):
+            other = "mean" if node.attr == "sum" else "sum"
+            yield f"`{other}` in place of `{node.attr}`", f"({ast.unparse(node.value)}).{other}"
+        case ast.expr() if isinstance(owner, ast.keyword) and owner.arg == "axis" and ast.unparse(node) in _AXES:
+            axis = _AXES[ast.unparse(node)]
+            yield f"axis={axis} in place of {ast.unparse(owner)}", axis
 
 
 def _reaches(name: str, check: Check, tree: ast.Module) -> bool:
@@ -105,19 +101,19 @@ def _reaches(name: str, check: Check, tree: ast.Module) -> bool:
     return name in seen
 
 
-def _is_unseen(check: Check, names: dict[str, Any], name: str, module: ast.Module) -> bool:
-    """Whether a mistake changes nothing for a check, but something on other values."""
-    right = names[name]
+def _is_unseen(check: Check, names: dict[str, Any], wrong: Any) -> bool:
+    """Whether a wrong definition changes nothing for a check, but something on other values."""
+    name, right = wrong.name, names[wrong.name]
     try:
-        exec(compile(module, str(names["__file__"]), "exec"), names)
-        wrong = names[name]
+        exec(compile(ast.Module([wrong], []), str(names["__file__"]), "exec"), names)
+        mistaken = names[name]
         if not _is_right(check, _arrays(check, names)):
             return False
         for other in _on_other_values(check):
             names[name] = right
             with contextlib.suppress(BadInput):  # the solution itself fails on such values
                 other = other.model_copy(update={"expected": _arrays(other, names)})
-                names[name] = wrong
+                names[name] = mistaken
                 if not _is_right(other, _arrays(other, names)):
                     return True
     except Exception:  # the mistake ends in an exception, which everybody sees
