@@ -18,7 +18,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from deltarule.grading.checks import Check, compare_array
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions, note_unmoved
 from deltarule.grading.process import Failed, Program, Worker, clean_text
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, HandedIn, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import (
     NotCode,
@@ -129,18 +129,9 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         with contextlib.suppress(OSError):  # where a student's file has the name of the folder
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-    result = SubmissionResult(
-        submission.student,
-        is_gradable=False,
-        message=submission.problem,
-        checks=tuple(missing_result(check, "not run") for check in assignment.checks),
-        notes=tuple(notes),
-        id=submission.id,
-        delivered=submission.delivered,
-        entry=submission.entry,
-        time=submission.time,
-        is_late=submission.is_late,
-    )
+    about = {field.name: getattr(submission, field.name) for field in fields(HandedIn)} | {"notes": tuple(notes)}
+    checks = tuple(missing_result(check, "not run") for check in assignment.checks)
+    result = SubmissionResult(**about, is_gradable=False, message=submission.problem, checks=checks)
     return replace(submission, files={}, salt=digest.hexdigest()), folder, result
 
 

@@ -1,7 +1,7 @@
 """The record of a grading: results of arrays, calls, submissions and the class."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,31 +58,45 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
-class SubmissionResult:
+class HandedIn:
+    """Who handed something in, and when.
+
+    student    the name of its results
+    id         what the system calls the student, and `delivered` the name that it gives; "" where it says nothing
+    entry      the name of a file or folder of it as the system delivered it
+    time       when it was handed in, or its latest file changed, in seconds since 1970
+    is_late    by the system; None where it does not say
+    notes      for the teacher alone
+    """
+
+    student: str
+    _: KW_ONLY
+    id: str = ""
+    delivered: str = ""
+    entry: str = ""
+    time: float = 0.0
+    is_late: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SubmissionResult(HandedIn):
     """The results of a submission.
 
     is_gradable   False for code that could not be loaded at all
-    notes         for the teacher alone; `class_notes` are what the roster and overrides add
+    class_notes   what the roster and overrides add to the notes
     fingerprint   of the code but for its names and comments; `statements` those of its statements in any order
-    id            what the system calls the student, and `delivered` the name that it gives, if not `student`
-    time          when it was handed in, in seconds since 1970; `is_late` is what the system says
     name          of the student by the roster, with `roster_id` and `section`, of its `row`
     lost          points that it lost by being late
     override      the teacher's own points
     partner       whose submission it is too, in a group
-    entry         the name of its file or folder as the system delivered it
     """
 
-    student: str
     is_gradable: bool
     message: str
     checks: tuple[CheckResult, ...]
-    notes: tuple[str, ...] = ()
     fingerprint: str = ""
-    id: str = ""
-    delivered: str = ""
-    time: float = 0.0
-    is_late: bool | None = None
+    statements: tuple[str, ...] = ()
     class_notes: tuple[str, ...] = ()
     name: str = ""
     roster_id: str = ""
@@ -91,8 +105,6 @@ class SubmissionResult:
     lost: float = 0.0
     override: float | None = None
     partner: str = ""
-    entry: str = ""
-    statements: tuple[str, ...] = ()
 
     def of_partner(self) -> "SubmissionResult":
         """The same for another member of a group, whose code is no copy."""

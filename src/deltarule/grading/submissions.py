@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
+from deltarule.grading.record import HandedIn
 from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import (
     Cell,
@@ -76,34 +77,21 @@ _open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
 
 
 @dataclass(frozen=True)
-class Submission:
+class Submission(HandedIn):
     """What a student handed in.
 
-    delivered  the name under which a system delivered it
     file     the name of the file that is loaded; "" if there is none
     problem  why it cannot be graded; "" if it can
     cells    the code of the file that is loaded
-    id       what the system calls the student; "" where it says nothing
-    time     when it was handed in, or its latest file changed, in seconds since 1970
-    is_late  by the system; None where it does not say
-    notes    for the teacher
     others   who handed it in too, with their names as results, as delivered, and ids
-    entry    the name of a file or folder of it as delivered
     salt     of hidden data, a digest of all files: what one version of a submission saw is of no use to the next
     """
 
-    student: str
     file: str
     files: Mapping[str, Content]
     problem: str = ""
     cells: Sequence[Cell] = ()
-    id: str = ""
-    time: float = 0.0
-    is_late: bool | None = None
-    notes: tuple[str, ...] = ()
-    delivered: str = ""
     others: tuple[tuple[str, str, str], ...] = ()
-    entry: str = ""
     salt: str = ""
 
 
