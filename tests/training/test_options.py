@@ -4,13 +4,12 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from deltarule.engines.base import Trace
-from deltarule.problem.batches import batch
+from deltarule.problem.batches import batch, batch_sizes, batch_weights
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
-from deltarule.training.epoch_means import EpochMeans, batch_sizes, batch_weights, continue_sum
 from deltarule.training.loop import NEVER, Chunk
 from deltarule.training.options import StopRules
-from deltarule.training.rules import Threshold
+from deltarule.training.rules import EpochMeans, Threshold, continue_sum
 from deltarule.training.train import train
 
 NUMBERS = st.floats(-1e6, 1e6)

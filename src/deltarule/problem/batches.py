@@ -201,3 +201,45 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
     rows = np.stack([problem.rows[member] for member in chosen])
     rows_of_epochs = np.broadcast_to(rows, (len(positions), max(len(rows), positions.shape[1]), count))
     return np.take_along_axis(rows_of_epochs, np.broadcast_to(positions, rows_of_epochs.shape), axis=2), positions
+
+
+def batch_sizes(problem: Problem, members: Integers, step: int, n: int) -> Floats:
+    """Return the numbers of rows in each of the next n batches from `step` on, [n, A]."""
+    rows, batches = problem.row_counts[members], problem.epoch_steps[members]
+    size = rows if problem.batch_size is None else np.minimum(problem.batch_size, rows)
+    is_last = np.arange(step, step + n)[:, None] % batches == batches - 1
+    return np.where(is_last, rows - size * (batches - 1), size).astype(np.float64)
+
+
+def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Floats:
+    """Return the sum of row weights in each of the next n batches, [n, K].
+
+    If a sum might overflow, all weights are divided by a power of two.
+    """
+    weights = problem.weights
+    if weights is None:
+        return batch_sizes(problem, members, step, n)
+    sums = np.empty((n, len(members)))
+    for group in groups(problem, members):
+        # At most this many row weights are looked up at a time.
+        chunk_size = max(1, 2**22 // problem.row_count(members[group[0]]))
+        for first in range(0, len(group), chunk_size):
+            part = group[first : first + chunk_size]
+            part_weights = weights if weights.ndim == 1 else weights[members[part]]
+            sums[:, part] = _equal_row_batch_weights(problem, members[part], part_weights, step, n)
+    return sums
+
+
+def _equal_row_batch_weights(problem: Problem, members: Integers, weights: Floats, step: int, n: int) -> Floats:
+    """Return the batches' row weights [n, K] for members with equally many rows."""
+    size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
+    rows, first = row_orders(problem, members, step, n)[0], step % batches
+    if len(rows) == 1 < batches:  # within a single epoch, only these batches
+        rows, first = rows[:, :, first * size : (first + n) * size], 0
+    weights = weights.astype(np.float64)
+    # Scaled to at most 2**900, so that sums of weights times objectives are finite.
+    weights = np.ldexp(weights, -np.maximum(np.frexp(weights.max(-1, keepdims=True))[1] - 900, 0))
+    ordered = weights[rows] if weights.ndim == 1 else weights[np.arange(len(members))[:, None], rows]
+    sums = np.add.reduceat(ordered, np.arange(0, rows.shape[2], size), axis=2, dtype=np.float64)
+    by_update = sums.transpose(0, 2, 1).reshape(-1, ordered.shape[1])
+    return by_update[np.arange(first, first + n) % len(by_update)]  # a full batch is the same in every update

@@ -165,11 +165,7 @@ def create_problem(
     if batch_size is not None:
         batch_size = check_number("batch_size", batch_size)
     factors, entry_factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
-    numbers = {"learning_rate": learning_rate, **found_optimizer.parameters}
-    if momentum is not None:
-        if "momentum" not in numbers:
-            raise BadInput(f'the optimizer \'{found_optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
-        numbers["momentum"] = momentum
+    numbers = {"learning_rate": learning_rate} | _parameters(found_optimizer, momentum)
     schedule_numbers = {f"schedule's {name}": value for name, value in found_schedule.parameters.items()}
     varying = {**numbers, **schedule_numbers, "strength": strength, "initial_scale": initial_scale}
     checked = {name: check_numbers(name, value) for name, value in varying.items()}
@@ -188,9 +184,8 @@ def create_problem(
     check_combination(found_optimizer, found_schedule, spread)
     if found_penalty is None and spread["strength"].any():
         raise BadInput("a strength is given without a penalty; name the penalty too")
-    own_rows = own_rows * member_count if own_rows is not None and len(own_rows) == 1 else own_rows
     own_rows = _without_zero_weights(own_rows, row_weights, member_count, len(x))
-    is_penalized = {"weights"} | ({"biases"} if switch("penalize_biases", penalize_biases) else set())
+    is_penalized = {"weights", "biases"} if switch("penalize_biases", penalize_biases) else {"weights"}
     mask = [np.full(entry.stop - entry.start, float(entry.role in is_penalized)) for entry in network.entries]
     counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
     return Problem(
@@ -221,6 +216,15 @@ def create_problem(
         parametrization=parametrization,
         notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
+
+
+def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:
+    """The optimizer's parameters, with a momentum that is given as an argument."""
+    if momentum is None:
+        return dict(optimizer.parameters)
+    if "momentum" not in optimizer.parameters:
+        raise BadInput(f'the optimizer \'{optimizer.name}\' has no momentum; use "momentum" or "nesterov"')
+    return {**optimizer.parameters, "momentum": momentum}
 
 
 def _check_choice(key: str, value: Any) -> None:
@@ -262,7 +266,9 @@ def _count_members(numbers: Mapping[str, Any], rows: Sequence[Any] | None, array
 def _without_zero_weights(
     rows: tuple[Integers, ...] | None, weights: Floats | None, members: int, row_count: int
 ) -> tuple[Integers, ...] | None:
-    """Each member's row indices without rows of weight 0."""
+    """Each member's row indices, perhaps the same for all, without rows of weight 0."""
+    if rows is not None and len(rows) == 1:
+        rows = rows * members
     if weights is None or (weights > 0).all():
         return rows
     weighted = []

@@ -13,13 +13,20 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.maths.objective import data_term
 from deltarule.platforms import interrupts
-from deltarule.problem.batches import forget_orders_at_exit
+from deltarule.problem.batches import batch_sizes, forget_orders_at_exit
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
-from deltarule.training.epoch_means import EpochMean, EpochMeans, batch_sizes, continue_sum
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
-from deltarule.training.rules import Divergence, Limit, Plateau, current_rates
+from deltarule.training.rules import (
+    Divergence,
+    EpochMean,
+    EpochMeans,
+    Limit,
+    Plateau,
+    continue_sum,
+    current_rates,
+)
 
 MIN_LEARNING_RATE = 1e-6
 """A member whose adaptive learning rate is this small ends when the rate would be divided again, as in scikit-learn."""

@@ -17,8 +17,8 @@ from deltarule.training.continuation import Continuation
 from deltarule.training.history import History, Points, Recorded, call_functions, evaluate
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.moment import Moment
-from deltarule.training.options import VALIDATION, StopRules
-from deltarule.training.rules import Patience
+from deltarule.training.options import StopRules
+from deltarule.training.rules import BestScore
 from deltarule.training.run import Divergence, Progress, Run
 
 INTERRUPTED = np.int8(Reason.INTERRUPTED)
@@ -52,7 +52,6 @@ class Recorder(Rule):
         self.point: Mapping[str, Floats] = {}
         self.objective = np.full(problem.members, np.nan)
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
-        self.best: BestScore | None = None
 
     def max_updates(self, loop: TrainingLoop) -> int:
         points = [self.function_points] if self.is_traced else [self.points, self.function_points]
@@ -134,19 +133,13 @@ class Recorder(Rule):
     def run_of(self, loop: TrainingLoop, stop: StopRules, is_interrupted: bool) -> Run:
         seconds, continuation = loop.seconds, self.continuation(loop, stop)
         state, steps = continuation.state, continuation.steps
-        is_known, best_steps = self.evaluated_steps == steps, None
-        if self.best is not None:
-            state, best_steps = self.best.restored(state), self.best.best_steps.copy()
+        is_known = self.evaluated_steps == steps
+        best = next((rule for rule in loop.rules if isinstance(rule, BestScore)), None)
+        best_steps = None if best is None else best.best_steps.copy()
+        if best is not None:
+            state = best.restored(state)
             is_known &= best_steps == steps
-        unknown = np.flatnonzero(~is_known)
-        if self.points and len(unknown):
-            part = state if len(unknown) == self.problem.members else state.take(unknown)
-            values = evaluate(self.problem, loop.engine, part, Recorded(), None)
-            self.objective[unknown] = values["objective"]
-        # A note on steps that were asked for, and that no member may reach.
-        listed = [points.steps for points in (self.points, self.function_points) if points.steps is not None]
-        last, limit = max((int(steps.max(initial=0)) for steps in listed), default=0), int(self.limits.max())
-        notes = (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
+        self._evaluate_unknown(loop, state, np.flatnonzero(~is_known))
         return Run(
             problem=self.problem,
             engine=loop.engine,
@@ -159,9 +152,22 @@ class Recorder(Rule):
             seconds=seconds,
             best_steps=best_steps,
             interrupted=is_interrupted,
-            notes=self.problem.notes + loop.engine.notes(self.problem) + notes,
+            notes=self.problem.notes + loop.engine.notes(self.problem) + self._notes(),
             continuation=continuation,
         )
+
+    def _evaluate_unknown(self, loop: TrainingLoop, state: State, unknown: Integers) -> None:
+        """Evaluate the objective of the members with the indices `unknown` at their ends."""
+        if self.points and len(unknown):
+            part = state if len(unknown) == self.problem.members else state.take(unknown)
+            self.objective[unknown] = evaluate(self.problem, loop.engine, part, Recorded(), None)["objective"]
+
+    def _notes(self) -> tuple[str, ...]:
+        """A note on steps that were asked for, and that no member may reach."""
+        listed = [points.steps for points in (self.points, self.function_points) if points.steps is not None]
+        last = max((int(steps.max(initial=0)) for steps in listed), default=0)
+        limit = int(self.limits.max())
+        return (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
 
     def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
         divergences = []
@@ -176,57 +182,3 @@ def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:
     """Return whether the engine's trace has all that is recorded but for functions."""
     is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
     return is_whole and not recorded.metrics and validation is None
-
-
-class MetricThreshold(Rule):
-    """Ends each member once its metric was beyond the threshold often enough."""
-
-    stored = ("counts",)
-    reason = Reason.THRESHOLD
-
-    def __init__(self, recorder: Recorder, stop: StopRules, threshold: Floats, times: Integers) -> None:
-        self.recorder, self.metric, self.threshold, self.times = recorder, stop.metric, threshold, times
-        self.more_is_better = stop.more_is_better(recorder.recorded.functions)
-        self.counts = np.zeros(recorder.problem.members, np.int64)
-
-    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        watched = self.recorder.watched(loop, self.metric)
-        if watched is None:
-            return
-        members, (values, is_due) = loop.active.members, watched
-        threshold = self.threshold[members]
-        is_met = values > threshold if self.more_is_better else values < threshold
-        self.counts[members] += is_met & is_due
-        loop.end(self.counts[members] >= self.times[members], Reason.THRESHOLD)
-
-
-class BestScore(Patience):
-    """Keeps each member's weights of the best validation score, with patience."""
-
-    stored = (*Patience.stored, "best_steps", "theta", "buffers")
-    reason = Reason.PATIENCE
-
-    def __init__(self, recorder: Recorder, stop: StopRules, patience: Integers, start: State) -> None:
-        super().__init__(recorder.problem, patience, None, replace(start, slots={}))
-        functions = recorder.recorded.functions
-        self.recorder, self.name = recorder, stop.metric if stop.metric in functions else VALIDATION + stop.base_metric
-        self.sign = -1 if stop.more_is_better(functions) else 1
-        assert self.best is not None
-        self.theta, self.buffers = self.best.theta, self.best.buffers
-        recorder.best = self
-
-    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        watched = self.recorder.watched(loop, self.name)
-        if watched is None:
-            return
-        values, is_due = watched
-        values, due = np.where(np.isfinite(values), self.sign * values, np.inf), np.flatnonzero(is_due)
-        is_ended = np.zeros(len(values), bool)
-        is_ended[due] = self.update(loop.active, due, values[due])
-        loop.end(is_ended, Reason.PATIENCE)
-
-    def restored(self, state: State) -> State:
-        """Return a state with the best weights of the members that have a score."""
-        scored = np.flatnonzero(np.isfinite(self.lowest))
-        best = replace(state.take(scored), theta=self.theta[scored], buffers=self.buffers[scored])
-        return state.put(scored, best)

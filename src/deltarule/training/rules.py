@@ -1,22 +1,27 @@
-"""The rules that decide by a chunk's trace which members stop or slow down.
+"""The rules that decide which members stop or slow down: by a chunk's trace, by its epochs, or by what is recorded.
 
 K members of the problem · A members of a chunk · n updates of a chunk
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.problem.batches import batch_sizes, batch_weights
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.loop import NEVER, Chunk, Reason, Rule, TrainingLoop, speculative_updates
 
 MAX_SPECULATIVE_EPOCHS = 12
 """Up to this many epochs are advanced in one chunk although a member may end within them; such a member is replayed
 from the chunk's start to its end. For a single member, of which everything would be replayed, the limit is four."""
+
+
+Watched = Callable[[TrainingLoop], tuple[Floats, NDArray[np.bool_]] | None]
+"""Returns the values [A] of a recorded series and the members that they are for, None between points."""
 
 
 class Limit(Rule):
@@ -38,6 +43,58 @@ class Divergence(Rule):
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
         diverged = np.flatnonzero(chunk.trace.bad >= 0)
         chunk.end(diverged, chunk.trace.bad[diverged], Reason.DIVERGED)
+
+
+class EpochMean(NamedTuple):
+    """The end of an epoch, its members' indices in the chunk, and mean objectives."""
+
+    step: int
+    indices: Integers
+    values: Floats
+
+
+class EpochMeans(Rule):
+    """Sums each epoch's objectives; `completed` are those that the last chunk ended.
+
+    Objectives that are means are averaged over the epoch, by the rows' weights or by the number of rows; sums are
+    added. Everything is added update by update, so that the division into chunks changes no bit.
+    """
+
+    stored = ("totals", "weights")
+
+    def __init__(self, problem: Problem, by_weight: bool = True) -> None:
+        self.problem, self.by_weight = problem, by_weight
+        self.totals, self.weights = np.zeros(problem.members), np.zeros(problem.members)
+        self.completed: list[EpochMean] = []
+
+    def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        members, first_step, objective = chunk.members, chunk.first_step, chunk.trace.objective
+        n, sizes = len(objective), self.problem.epoch_steps[members]
+        self.completed = []
+        for size in np.unique(sizes).tolist():
+            indices, start = np.flatnonzero(sizes == size), 0
+            while start < n:
+                step = first_step + start
+                stop = min(n, start + size - step % size)
+                self._add_batches(members[indices], step, objective[start:stop, indices])
+                if (first_step + stop) % size == 0:
+                    ended = members[indices]
+                    with np.errstate(all="ignore"):
+                        means = self.totals[ended] / (1.0 if self.problem.reduction == "sum" else self.weights[ended])
+                    self.totals[ended] = self.weights[ended] = 0.0
+                    self.completed.append(EpochMean(first_step + stop, indices, means))
+                start = stop
+
+    def _add_batches(self, members: Integers, step: int, objective: Floats) -> None:
+        """Add the objectives [n, A] of batches within an epoch of the members."""
+        values = objective.astype(np.float64)
+        with np.errstate(all="ignore"):  # objectives that are not finite
+            if self.problem.reduction != "sum":
+                weigh = batch_weights if self.by_weight else batch_sizes
+                weights = weigh(self.problem, members, step, len(objective))
+                values = values * weights
+                self.weights[members] = continue_sum(self.weights[members], weights)
+            self.totals[members] = continue_sum(self.totals[members], values)
 
 
 class Threshold(Rule):
@@ -64,6 +121,28 @@ class Threshold(Rule):
         is_reached = counts >= self.times[members]
         is_ended = is_reached.any(0)
         chunk.end(indices[is_ended], chunk.first_step + is_reached.argmax(0)[is_ended], Reason.THRESHOLD)
+
+
+class MetricThreshold(Rule):
+    """Ends each member once its metric was beyond the threshold often enough."""
+
+    stored = ("counts",)
+    reason = Reason.THRESHOLD
+
+    def __init__(self, watched: Watched, more_is_better: bool, threshold: Floats, times: Integers) -> None:
+        self.watched, self.more_is_better = watched, more_is_better
+        self.threshold, self.times = threshold, times
+        self.counts = np.zeros(len(times), np.int64)
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        watched = self.watched(loop)
+        if watched is None:
+            return
+        members, (values, is_due) = loop.active.members, watched
+        threshold = self.threshold[members]
+        is_met = values > threshold if self.more_is_better else values < threshold
+        self.counts[members] += is_met & is_due
+        loop.end(self.counts[members] >= self.times[members], Reason.THRESHOLD)
 
 
 class Tolerance(Rule):
@@ -119,6 +198,37 @@ class Patience(Rule):
         if self.best is not None:
             self.best.overwrite(lowest, state.take(indices[is_lowest]))
         return np.asarray(self.waited[members] >= self.waits[members])
+
+
+class BestScore(Patience):
+    """Keeps each member's weights of the best validation score, with patience."""
+
+    stored = (*Patience.stored, "best_steps", "theta", "buffers")
+    reason = Reason.PATIENCE
+
+    def __init__(
+        self, problem: Problem, watched: Watched, more_is_better: bool, patience: Integers, start: State
+    ) -> None:
+        super().__init__(problem, patience, None, replace(start, slots={}))
+        self.watched, self.sign = watched, -1 if more_is_better else 1
+        assert self.best is not None
+        self.theta, self.buffers = self.best.theta, self.best.buffers
+
+    def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        watched = self.watched(loop)
+        if watched is None:
+            return
+        values, is_due = watched
+        values, due = np.where(np.isfinite(values), self.sign * values, np.inf), np.flatnonzero(is_due)
+        is_ended = np.zeros(len(values), bool)
+        is_ended[due] = self.update(loop.active, due, values[due])
+        loop.end(is_ended, Reason.PATIENCE)
+
+    def restored(self, state: State) -> State:
+        """Return a state with the best weights of the members that have a score."""
+        scored = np.flatnonzero(np.isfinite(self.lowest))
+        best = replace(state.take(scored), theta=self.theta[scored], buffers=self.buffers[scored])
+        return state.put(scored, best)
 
 
 class Plateau(Patience):
@@ -178,3 +288,8 @@ class Plateau(Patience):
 def current_rates(problem: Problem, state: State) -> Floats:
     """Return the learning rates [A] of a state's last update."""
     return problem.rates(state.members, max(state.step - 1, 0)) * state.factor
+
+
+def continue_sum(total: Floats, values: Floats) -> Floats:
+    """Add values [n, A] to running totals [A] one by one, whatever the chunk size."""
+    return np.asarray(np.add.accumulate(np.concatenate([np.asarray(total)[None], values]))[-1])

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,13 @@ from deltarule.problem.validation import fill_arrays
 from deltarule.problem.validation import problem as checked_problem
 from deltarule.training.checkpoint import Checkpoint, checkpoint_engine, problem_digest
 from deltarule.training.continuation import check_fit, check_limits, renumbered
-from deltarule.training.epoch_means import EpochMeans
 from deltarule.training.history import Points, Recorded
 from deltarule.training.loop import Rule, TrainingLoop
 from deltarule.training.moment import Moment
 from deltarule.training.options import (
     EVALUATED_INTERVALS,
     EVALUATED_POINTS,
+    VALIDATION,
     Every,
     Number,
     StopRules,
@@ -39,8 +40,17 @@ from deltarule.training.options import (
     history_intervals,
     what_is_recorded,
 )
-from deltarule.training.recorder import BestScore, MetricThreshold, Recorder, is_traced
-from deltarule.training.rules import Divergence, Limit, Plateau, Threshold, Tolerance
+from deltarule.training.recorder import Recorder, is_traced
+from deltarule.training.rules import (
+    BestScore,
+    Divergence,
+    EpochMeans,
+    Limit,
+    MetricThreshold,
+    Plateau,
+    Threshold,
+    Tolerance,
+)
 from deltarule.training.run import Progress as Progress
 from deltarule.training.run import Run
 
@@ -131,56 +141,25 @@ def train(
     array([1., 1.])
     """
     problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
-    if isinstance(start, Moment) and len(start.members) < start.problem.members:
-        start = replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
+    start = _with_own_problem(start)
     if progress is not None and not callable(progress):
         raise BadInput(f"progress is {short_repr(progress)}; give a function")
     stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
     limits, recorded = stop.limits(problem), what_is_recorded(problem, stop, record)
     validation = check_validation_rows(problem, validation, stop, recorded.functions)
-    points = _history_points(problem, stop, recorded, history_every, every, validation)
-    function_points = points if every is None else evaluation_points("every", every, problem)
-    if recorded.functions and not function_points:
-        what = next(iter(recorded.functions))
-        raise BadInput(f"record has {what!r} and every says no step; give a number of updates, or a list of steps")
-    if not points and (stop.needs_history or recorded.metrics):
-        raise BadInput("history_every is 0, and metrics of record and stop rules by a metric need the history")
-    if not isinstance(checkpoint, str | os.PathLike | None):
-        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
-    if resume and checkpoint is None:
-        raise BadInput("resume is True without a checkpoint; name the file to resume from")
-    file = None if checkpoint is None else Path(checkpoint)
-    is_resumed = file is not None and resume and file.exists()
-    continuation = start.continuation if isinstance(start, Run) else None
-    is_same_problem = isinstance(start, Run | Moment) and (
-        start.problem is problem or problem_digest(start.problem) == problem_digest(problem)
-    )
+    points, function_points = _points(problem, stop, recorded, history_every, every, validation)
+    file, is_resumed = _checkpoint_file(checkpoint, resume)
+    is_same_problem = isinstance(start, Run | Moment) and _is_same(start.problem, problem)
     if engine == "auto":
-        if file is not None and is_resumed:
-            engine = checkpoint_engine(file) or engine
-        elif isinstance(start, Run | Moment) and is_same_problem:
-            engine = start.engine
-    chosen = engine_for(engine, problem, int(limits.max()))
+        engine = _engine_before(file if is_resumed else None, start if is_same_problem else None)
     recorder = Recorder(problem, recorded, points, function_points, limits, validation)
-    if isinstance(start, Run | Moment):
-        check_fit(start.problem, problem)
-        first = start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
-    elif start is None or isinstance(start, Mapping):
-        first = initial_state(problem)
-        targets = views(first.theta, problem.network.entries) | views(first.buffers, problem.network.buffers)
-        fill_arrays("start", targets, start or {})
-    else:
-        raise BadInput(f"start is {short_repr(start)}; give a run, a moment, or arrays by name, such as {{'W1': …}}")
-    loop = TrainingLoop(problem, chosen, first, [*_rules(problem, stop, recorder, first), Limit(limits)])
+    first = _first_state(problem, start)
+    rules = [*_rules(problem, stop, recorder, first), Limit(limits)]
+    loop = TrainingLoop(problem, engine_for(engine, problem, int(limits.max())), first, rules)
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
     if written is not None and is_resumed:
         written.restore()
-    elif isinstance(start, Run) and continuation is not None:
-        recorder.history = start.history.take(np.arange(problem.members))
-        loop.started -= start.seconds
-        continuation.resume(loop, stop, validation, is_same_problem)
-    else:
-        check_limits(limits, loop.active.step)
+    is_continued = is_resumed or _continue_run(start, loop, recorder, stop, is_same_problem)
 
     def after_chunk() -> None:
         if written is not None:
@@ -189,12 +168,77 @@ def train(
             progress(recorder.progress(loop))
 
     with one_blas_thread(), forget_orders_at_exit(), interrupts() as is_interrupted:
-        if not is_resumed and continuation is None:
+        if not is_continued:
             loop.begin()
         loop.run(is_interrupted, after_chunk)
         if written is not None:
             written.write()
         return recorder.run_of(loop, stop, is_interrupted())
+
+
+def _with_own_problem(start: Any) -> Any:
+    """A moment of some members with the problem of these alone."""
+    if isinstance(start, Moment) and len(start.members) < start.problem.members:
+        return replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
+    return start
+
+
+def _continue_run(start: Any, loop: TrainingLoop, recorder: Recorder, stop: StopRules, is_same_problem: bool) -> bool:
+    """Continue a run with all that its rules know; return whether there is one."""
+    if not isinstance(start, Run) or start.continuation is None:
+        check_limits(recorder.limits, loop.active.step)
+        return False
+    recorder.history = start.history.take(np.arange(loop.problem.members))
+    loop.started -= start.seconds
+    start.continuation.resume(loop, stop, recorder.validation, is_same_problem)
+    return True
+
+
+def _points(
+    problem: Problem, stop: StopRules, recorded: Recorded, history_every: Any, every: Any, validation: Any
+) -> tuple[Points, Points]:
+    """Return the points of the history and those of functions, of which all that is recorded or decides needs some."""
+    points = _history_points(problem, stop, recorded, history_every, every, validation)
+    function_points = points if every is None else evaluation_points("every", every, problem)
+    if recorded.functions and not function_points:
+        what = next(iter(recorded.functions))
+        raise BadInput(f"record has {what!r} and every says no step; give a number of updates, or a list of steps")
+    if not points and (stop.needs_history or recorded.metrics):
+        raise BadInput("history_every is 0, and metrics of record and stop rules by a metric need the history")
+    return points, function_points
+
+
+def _checkpoint_file(checkpoint: Any, resume: bool) -> tuple[Path | None, bool]:
+    """Return the file to write, and whether the training is resumed from it."""
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise BadInput(f"the checkpoint is {short_repr(checkpoint)}; name the file to write")
+    if resume and checkpoint is None:
+        raise BadInput("resume is True without a checkpoint; name the file to resume from")
+    file = None if checkpoint is None else Path(checkpoint)
+    return file, file is not None and resume and file.exists()
+
+
+def _is_same(before: Problem, problem: Problem) -> bool:
+    return before is problem or problem_digest(before) == problem_digest(problem)
+
+
+def _engine_before(checkpoint: Path | None, start: Any) -> Engine | str:
+    """The engine of what is continued, or "auto"."""
+    if checkpoint is not None:
+        return checkpoint_engine(checkpoint) or "auto"
+    return "auto" if start is None else start.engine
+
+
+def _first_state(problem: Problem, start: Any) -> State:
+    if isinstance(start, Run | Moment):
+        check_fit(start.problem, problem)
+        return start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
+    if start is not None and not isinstance(start, Mapping):
+        raise BadInput(f"start is {short_repr(start)}; give a run, a moment, or arrays by name, such as {{'W1': …}}")
+    first = initial_state(problem)
+    targets = views(first.theta, problem.network.entries) | views(first.buffers, problem.network.buffers)
+    fill_arrays("start", targets, start or {})
+    return first
 
 
 def _history_points(
@@ -216,6 +260,8 @@ def _history_points(
 def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> list[Rule]:
     """Return the rules of a training, but for its limit."""
     rules: list[Rule] = []
+    functions = recorder.recorded.functions
+    more_is_better = stop.more_is_better(functions)
     if stop.tolerance is not None or problem.schedule.adaptive:
         means = EpochMeans(problem)
         rules.append(means)
@@ -229,7 +275,10 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) 
         rules.append(Threshold(problem, *limits))
     rules += [Divergence(), recorder]
     if stop.threshold is not None and stop.metric != "objective":
-        rules.append(MetricThreshold(recorder, stop, *limits))
+        watched = partial(recorder.watched, name=stop.metric)
+        rules.append(MetricThreshold(watched, more_is_better, *limits))
     if stop.patience is not None:
-        rules.append(BestScore(recorder, stop, stop.of_members("patience", problem), first))
+        name = stop.metric if stop.metric in functions else VALIDATION + stop.base_metric
+        watched = partial(recorder.watched, name=name)
+        rules.append(BestScore(problem, watched, more_is_better, stop.of_members("patience", problem), first))
     return rules

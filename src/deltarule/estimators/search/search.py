@@ -98,30 +98,31 @@ class PopulationSearchCV(GridSearchCV):
         candidates = SearchFits(self.estimator, X, y, routed.estimator.fit)
         fits, seconds = candidates.train(list(ParameterGrid(self.param_grid)), folds)
         search = copy.copy(self)
-        search.estimator = TrainedCandidate(candidates, iter([fits[index] for index in sorted(fits)]))
+        search.estimator = TrainedCandidates(candidates, iter([fits[index] for index in sorted(fits)]))
         # One job even inside a parallel_backend: trained fits are not sent to other processes.
         search.cv, search.n_jobs = folds, 1
         search._get_scorers = lambda: scorers  # those of the estimator itself
         search._get_routed_params_for_fit = lambda _: routed
-        super(PopulationSearchCV, search).fit(X, y)
+        with require_complete_fit():
+            super(PopulationSearchCV, search).fit(X, y)
         results = {name: value for name, value in vars(search).items() if name.endswith("_") and name[0] != "_"}
         self.__dict__.update(results)
         self.cv_results_["mean_fit_time"], self.cv_results_["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
         return self
 
 
-class TrainedCandidate(BaseEstimator):
-    """A candidate of a search; its `fit` turns it into the estimator trained before.
+class TrainedCandidates(BaseEstimator):
+    """Gives a search its candidates, which are trained already, when it sets their parameters.
 
-    `fits` are trained estimators, or errors, in the order in which the search asks for them.
+    `fits` are trained estimators, or errors, in the order in which the search asks for them. After them it asks for
+    the best one, which is not trained yet.
     """
 
     def __init__(self, candidates: SearchFits, fits: Iterator[Any]) -> None:
         self.candidates, self.fits = candidates, fits
-        self.candidate: dict[str, Any] = {}
 
-    def __sklearn_clone__(self) -> "TrainedCandidate":
-        return TrainedCandidate(self.candidates, self.fits)
+    def __sklearn_clone__(self) -> "TrainedCandidates":
+        return self
 
     def __sklearn_tags__(self) -> Any:
         return self.candidates.estimator.__sklearn_tags__()
@@ -130,21 +131,28 @@ class TrainedCandidate(BaseEstimator):
         parameters: dict[str, Any] = self.candidates.estimator.get_params(deep)
         return parameters
 
-    def set_params(self, **parameters: Any) -> "TrainedCandidate":
-        self.candidate = parameters
-        return self
+    def fit(self, X: Any, y: Any) -> Any:
+        raise NotImplementedError(
+            "set_params returns the estimators that are fitted"
+        )  # a search checks that it is here
 
-    def fit(self, X: Any, y: Any, **parameters: Any) -> Any:
-        """Become the next trained estimator, or one fitted here to all rows."""
+    def set_params(self, **parameters: Any) -> Any:
         fitted = next(self.fits, None)
-        if isinstance(fitted, Exception):
-            raise fitted
         if fitted is None:
-            fitted = self.candidates.candidate_estimator(self.candidate)
-            with require_complete_fit():
-                fitted.fit(X, y, **parameters)
-        # Scorers, and the users of `best_estimator_`, see the estimator itself.
-        del self.candidates, self.fits, self.candidate
-        self.__class__ = type(fitted)
-        self.__dict__.update(vars(fitted))
-        return self
+            return self.candidates.candidate_estimator(parameters)
+        if isinstance(fitted, Exception):
+            return _without_fit(self.candidates.candidate_estimator(parameters), fitted)
+        return _without_fit(fitted)
+
+
+def _without_fit(estimator: Any, error: Exception | None = None) -> Any:
+    """Let the next `fit` of an estimator do nothing, or raise the error that it has raised before."""
+
+    def fit(*rows: Any, **parameters: Any) -> Any:
+        del estimator.fit
+        if error is not None:
+            raise error
+        return estimator
+
+    estimator.fit = fit
+    return estimator

@@ -16,7 +16,7 @@ from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_
 from deltarule.estimators.search.search_fits import SearchFits
 from deltarule.estimators.tabular.budget import Budget
 from deltarule.estimators.tabular.splits import RowDivision, take
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.training.populations import plan_populations
 
 DEEP_HIDDEN_SIZES, LARGE_DEEP_HIDDEN_SIZES = (64, 64, 64), (128, 128, 128)
@@ -92,29 +92,20 @@ def choose_candidate(
     of its kinds are compared, on the same rows.
     """
     random = np.random.default_rng(seed)
-    candidates, table_rows = candidates_for(len(x), budget.preset), len(x)
-    searched = search_rows(candidates, x.shape[1], len(x), outputs) if earlier is None else earlier.searched
-    rows = np.sort(random.permutation(len(x))[:searched])
-    candidates = candidates if earlier is None else [*earlier.best_of_kinds]
+    table_rows, inputs = x.shape
+    candidates = candidates_for(table_rows, budget.preset) if earlier is None else [*earlier.best_of_kinds]
+    searched = search_rows(candidates, inputs, table_rows, outputs) if earlier is None else earlier.searched
+    rows = np.sort(random.permutation(table_rows)[:searched])
     x, y, division = x[rows], y[rows], division.take(rows)
     splits, weights = division.folds(fold_count(len(rows)), random), division.weights
     training_rows = len(rows) - len(rows) // len(splits)
-    search = SearchFits(make_network(), x, y, {} if weights is None else {"sample_weight": weights})
-    fits: dict[tuple[int, int], Any] = {}
-    seconds = np.zeros((len(candidates), len(splits)))
-    work = [_multiplications(each, x.shape[1], outputs) * each["max_iter"] for each in candidates]
-    trained_rows = len(splits) * training_rows
-    trained = 2 * table_rows * member_count(candidates[-1], x.shape[1], table_rows)
+    work = [_multiplications(each, inputs, outputs) * each["max_iter"] for each in candidates]
+    fold_work = [len(splits) * training_rows * each for each in work]
     if earlier is None:
-        budget.total = sum(work) * trained_rows + max(work) * trained
-    for kind in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
-        if fits and not budget.may_search:
-            break
-        text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
-        budget.begin(text, sum(work[number] for number in kind) * trained_rows)
-        with suppress_fit_warnings():  # the user did not choose the candidates
-            own, seconds[kind] = search.train([network_settings(candidates[n], training_rows) for n in kind], splits)
-        fits |= {(kind[number], fold): fit for (number, fold), fit in own.items()}
+        trained = 2 * table_rows * member_count(candidates[-1], inputs, table_rows)
+        budget.total = sum(fold_work) + max(work) * trained
+    search = SearchFits(make_network(), x, y, {} if weights is None else {"sample_weight": weights})
+    fits, seconds = _train_candidates(search, candidates, fold_work, splits, training_rows, budget)
     scores = np.full((len(candidates), len(splits), 2), -np.inf)
     for (candidate, fold), model in fits.items():
         if not isinstance(model, Exception):
@@ -125,10 +116,6 @@ def choose_candidate(
     best_score = float(primary.max())
     tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
     best = best_candidate(primary, tie_breaking, tolerance)
-    by_kind = {len(each["hidden_layer_sizes"]): index for index, each in reversed([*enumerate(candidates)])}
-    for index, each in enumerate(candidates):
-        if primary[index] > primary[by_kind[len(each["hidden_layer_sizes"])]]:
-            by_kind[len(each["hidden_layer_sizes"])] = index
     best_fits = [(fits[best, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
     return Choice(
         candidates[best],
@@ -137,9 +124,45 @@ def choose_candidate(
         float(seconds[best].mean()),
         [fit for fit in best_fits if not isinstance(fit[0], Exception)],
         (float(primary[best]), float(tie_breaking[best]), tolerance),
-        [candidates[index] for index in by_kind.values()],
+        _best_of_kinds(candidates, primary),
         len(rows),
     )
+
+
+def _train_candidates(
+    search: SearchFits,
+    candidates: Sequence[dict[str, Any]],
+    work: Sequence[float],
+    splits: list[tuple[Integers, Integers]],
+    training_rows: int,
+    budget: Budget,
+) -> tuple[dict[tuple[int, int], Any], Floats]:
+    """Train candidates on all splits, one shape of networks after another until the budget ends.
+
+    The results are fits by candidate and split, and their seconds [candidates, splits].
+    """
+    fits: dict[tuple[int, int], Any] = {}
+    seconds = np.zeros((len(candidates), len(splits)))
+    for shape in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
+        if fits and not budget.may_search:
+            break
+        text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
+        budget.begin(text, sum(work[number] for number in shape))
+        with suppress_fit_warnings():  # the user did not choose the candidates
+            settings = [network_settings(candidates[number], training_rows) for number in shape]
+            own, seconds[shape] = search.train(settings, splits)
+        fits |= {(shape[number], fold): fit for (number, fold), fit in own.items()}
+    return fits, seconds
+
+
+def _best_of_kinds(candidates: Sequence[dict[str, Any]], primary: Floats) -> list[dict[str, Any]]:
+    """The best candidate for each number of hidden layers; the first, if several are equal."""
+    best: dict[int, int] = {}
+    for index, each in enumerate(candidates):
+        kind = len(each["hidden_layer_sizes"])
+        if kind not in best or primary[index] > primary[best[kind]]:
+            best[kind] = index
+    return [candidates[index] for index in reversed(best.values())]  # deep ones first, while there is time
 
 
 def train_ensemble(

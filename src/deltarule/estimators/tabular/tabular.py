@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -41,9 +41,17 @@ from deltarule.estimators.tabular.evaluation import (
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
-from deltarule.tables.column_encoder import CATEGORY, NUMBER, UNUSED, encode_columns, fit_columns, inputs_by_column
+from deltarule.tables.column_encoder import (
+    CATEGORY,
+    NUMBER,
+    UNUSED,
+    Column,
+    encode_columns,
+    fit_columns,
+    inputs_by_column,
+)
 from deltarule.tables.column_types import ColumnType, infer_column_types
 from deltarule.tables.diagnostics import (
     SURPRISING,
@@ -73,6 +81,18 @@ class TrainingTable:
     y: Any
     division: RowDivision
     notes: list[str]
+
+
+class ChosenInputs(NamedTuple):
+    """The inputs of networks [N, D] with the best settings for them.
+
+    `plain` are those of columns that are in no pieces; `known` those of `x` that several rows trained on have.
+    """
+
+    plain: Floats
+    x: Floats
+    known: Floats
+    choice: Choice
 
 
 class BaseTabular(SavedEstimator):
@@ -181,39 +201,22 @@ class BaseTabular(SavedEstimator):
         self, X: Any, y: Any, groups: Any = None, time: Any = None, sample_weight: Any = None
     ) -> TrainingTable:
         """Validate a table and learn the types of its columns."""
-        types = ordered_categories(X)
-        types |= {str(name).strip(): kind for name, kind in (self.types or {}).items()}
-        if self.preset not in PRESETS:
-            raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
-        if self.metric is not None and self.metric not in self._metrics:
-            raise BadInput(f"metric is {self.metric!r}; choose one of {', '.join(self._metrics)}")
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise BadInput(f"time_limit is {self.time_limit!r}; give a positive number of seconds")
-        frame = frame_of_input(X)
-        if not frame:
-            raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
-        if y is None:
-            raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        self.target_ = target_name(y)
-        y = y if hasattr(y, "__len__") else np.asarray(y)
-        check_consistent_length(*frame.values(), y)
-        _check_row_count(count_rows(frame), "")
+        self._check_options()
+        frame, y = self._check_table(X, y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
             counting = np.flatnonzero(sample_weight)
             frame, sample_weight = select_rows(frame, counting), sample_weight[counting]
             y, groups, time = (None if each is None else safe_indexing(each, counting) for each in (y, groups, time))
-        rows = count_rows(frame)
         if groups is not None and time is not None:
             raise BadInput("groups and time are both given; give one of them, by which rows are divided")
+        rows = count_rows(frame)
         groups = None if groups is None else group_indices(groups, rows)
         times = None if time is None else time_numbers(time, rows, self.dates)
-        codes = _missing_codes(self.missing, frame)
-        frame = mark_missing(frame, codes)
-        inferred = infer_column_types(frame, types, self.dates).values()
-        columns = [replace(column, missing=codes.get(column.origin, ())) for column in inferred]
+        frame, columns = self._typed_columns(frame, ordered_categories(X))
         y, is_left_out = self._learn_target(y)
-        division, notes = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight)), []
+        division = RowDivision(np.zeros(rows, np.int64), groups, times, self._weights(y, sample_weight))
+        notes = []
         if is_left_out.any():
             listed = list_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
@@ -228,61 +231,62 @@ class BaseTabular(SavedEstimator):
             self.feature_names_in_ = np.array(list(frame), object)
         return TrainingTable(frame, y, division, notes)
 
+    def _check_options(self) -> None:
+        if self.preset not in PRESETS:
+            raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
+        if self.metric is not None and self.metric not in self._metrics:
+            raise BadInput(f"metric is {self.metric!r}; choose one of {', '.join(self._metrics)}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise BadInput(f"time_limit is {self.time_limit!r}; give a positive number of seconds")
+
+    def _check_table(self, X: Any, y: Any) -> tuple[Frame, Any]:
+        """The columns of X, and a target with as many rows."""
+        frame = frame_of_input(X)
+        if not frame:
+            raise BadInput(f"0 feature(s) (shape={np.shape(X)}) while a minimum of 1 is required; add columns")
+        if y is None:
+            raise BadInput(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        self.target_ = target_name(y)
+        y = y if hasattr(y, "__len__") else np.asarray(y)
+        check_consistent_length(*frame.values(), y)
+        _check_row_count(count_rows(frame), "")
+        return frame, y
+
+    def _typed_columns(self, frame: Frame, ordered: Mapping[str, ColumnType]) -> tuple[Frame, list[Column]]:
+        """The columns' types, inferred where they are not given, and the table with its missing values marked."""
+        types = {**ordered, **{str(name).strip(): kind for name, kind in (self.types or {}).items()}}
+        codes = _missing_codes(self.missing, frame)
+        frame = mark_missing(frame, codes)
+        inferred = infer_column_types(frame, types, self.dates).values()
+        return frame, [replace(column, missing=codes.get(column.origin, ())) for column in inferred]
+
     def _fit(self, table: TrainingTable, progress: Callable[[str, float], None] | None = None) -> None:
         """Search, score an ensemble on held-out rows, and train one on all rows."""
-        frame, y, budget = table.frame, table.y, Budget(self.preset, self.time_limit or math.inf)
+        frame, y = table.frame, table.y
+        budget = Budget(self.preset, self.time_limit or math.inf)
         budget.progress = progress or budget.progress
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = table.division.hold_out(self._seed)
-        x = encode_columns(self.columns_, frame)
-        if not x.shape[1]:
-            raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
-        outputs = len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
-
-        def choose(x: Floats, earlier: Choice | None = None) -> tuple[Floats, Choice]:
-            # What is in no two rows trained on is not known there, as it would not be in new rows.
-            known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
-            rows = known[train], y[train], table.division.take(train)
-            scored = self._seed, self._score_pair, budget
-            return known, choose_candidate(self._create_network, *rows, outputs, *scored, earlier)
-
-        plain, (known, choice) = x, choose(x)
-        in_pieces = fit_columns(frame, self.columns_, in_pieces=True)
-        if any(column.knots for column in in_pieces) and budget.may_search:
-            x_in_pieces = encode_columns(in_pieces, frame)
-            known_in_pieces, other = choose(x_in_pieces, choice)
-            other = other._replace(candidates=choice.candidates + other.candidates)
-            choice = choice._replace(candidates=other.candidates)
-            if other.is_better_than(choice):
-                self.columns_, x, known, choice = in_pieces, x_in_pieces, known_in_pieces, other
-        members = member_count(choice.settings, x.shape[1], len(y), outputs)
-        members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
-        members = budget.affordable(members, choice.seconds * len(y) / choice.rows)
+        chosen = self._choose_inputs(table, train, budget)
+        choice, known = chosen.choice, chosen.known
+        members = self._member_count(chosen, len(y), budget)
         budget.begin("an ensemble is trained and scored", (budget.total - budget.done) / 2)
         weights = table.division.weights
         own = known[train], y[train], choice, members, take(weights, train)
         ensemble = train_ensemble(self._create_network, *own)
         of_rows = [take(each, held_out) for each in (known, y, weights, table.division.groups)]
         scores, predictions = self._assess(ensemble, choice, *of_rows)
-        if warnings := baseline_warnings(scores, y[held_out], predictions):
-            columns = fit_columns(select_rows(frame, train), self.columns_)
-            unusual = render_diagnostics(unusual_numbers(columns, select_rows(frame, held_out)))
-            warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
-        plain_columns = [replace(column, knots=()) for column in self.columns_]
-        inputs = inputs_by_column(plain_columns, plain)
-        is_number = [column.kind == NUMBER for column in plain_columns for _ in column.inputs]
-        divided = y, train, held_out, is_classifier(self)
-        warnings += find_near_copies(plain[:, is_number], *divided) or find_shared_values(inputs, *divided)
+        warnings = self._warn_of_scores(table, train, held_out, scores, predictions)
+        warnings += self._find_shared_rows(chosen.plain, y, train, held_out)
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
-            self.model_ = train_ensemble(self._create_network, x, y, choice, members, weights)
+            self.model_ = train_ensemble(self._create_network, chosen.x, y, choice, members, weights)
         else:
-            self.model_ = continue_ensemble(ensemble, x, y, choice, weights)
+            self.model_ = continue_ensemble(ensemble, chosen.x, y, choice, weights)
         is_divided = table.division.groups is not None or table.division.times is not None
         notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
-        self.known_rows_ = digests_to_keep(row_digests(x, y.tolist()), train, held_out)
-        seconds = perf_counter() - budget.started
+        self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
         self.report_ = TabularReport(
             len(y),
             len(held_out),
@@ -291,8 +295,62 @@ class BaseTabular(SavedEstimator):
             self._metrics[self.metric or next(iter(self._metrics))],
             choice.settings,
             tuple(notes),
-            seconds,
+            perf_counter() - budget.started,
         )
+
+    @property
+    def _output_count(self) -> int:
+        return len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
+
+    def _choose_inputs(self, table: TrainingTable, train: Integers, budget: Budget) -> ChosenInputs:
+        """Search the settings, for columns as they are and, if there is time, for those in pieces."""
+        x = encode_columns(self.columns_, table.frame)
+        if not x.shape[1]:
+            raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")
+
+        def choose(x: Floats, earlier: Choice | None = None) -> tuple[Floats, Choice]:
+            # What is in no two rows trained on is not known there, as it would not be in new rows.
+            known = np.where(np.count_nonzero(x[train], axis=0) > 1, x, 0.0)
+            rows = known[train], table.y[train], table.division.take(train)
+            scored = self._seed, self._score_pair, budget
+            return known, choose_candidate(self._create_network, *rows, self._output_count, *scored, earlier)
+
+        known, choice = choose(x)
+        in_pieces = fit_columns(table.frame, self.columns_, in_pieces=True)
+        if not (any(column.knots for column in in_pieces) and budget.may_search):
+            return ChosenInputs(x, x, known, choice)
+        x_in_pieces = encode_columns(in_pieces, table.frame)
+        known_in_pieces, other = choose(x_in_pieces, choice)
+        other = other._replace(candidates=choice.candidates + other.candidates)
+        if not other.is_better_than(choice):
+            return ChosenInputs(x, x, known, choice._replace(candidates=other.candidates))
+        self.columns_ = in_pieces
+        return ChosenInputs(x, x_in_pieces, known_in_pieces, other)
+
+    def _member_count(self, chosen: ChosenInputs, rows: int, budget: Budget) -> int:
+        choice = chosen.choice
+        members = member_count(choice.settings, chosen.x.shape[1], rows, self._output_count)
+        members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
+        return budget.affordable(members, choice.seconds * rows / choice.rows)
+
+    def _warn_of_scores(
+        self, table: TrainingTable, train: Integers, held_out: Integers, scores: Scores, predictions: Any
+    ) -> list[str]:
+        """Warnings of scores that are no better than the baseline, with what is unusual in the rows set aside."""
+        warnings = baseline_warnings(scores, table.y[held_out], predictions)
+        if warnings:
+            columns = fit_columns(select_rows(table.frame, train), self.columns_)
+            unusual = render_diagnostics(unusual_numbers(columns, select_rows(table.frame, held_out)))
+            warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
+        return warnings
+
+    def _find_shared_rows(self, plain: Floats, y: Any, train: Integers, held_out: Integers) -> list[str]:
+        """Warnings of rows, or of values, that rows set aside share with those trained on."""
+        columns = [replace(column, knots=()) for column in self.columns_]
+        is_number = [column.kind == NUMBER for column in columns for _ in column.inputs]
+        divided = y, train, held_out, is_classifier(self)
+        copies = find_near_copies(plain[:, is_number], *divided)
+        return copies or find_shared_values(inputs_by_column(columns, plain), *divided)
 
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
         return sample_weight
