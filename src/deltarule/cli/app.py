@@ -5,7 +5,7 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -41,11 +41,7 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
         try:
             check_outputs(command, arguments)
             result = command(**arguments) or Result(None)
-            if not arguments.get("json"):
-                shown = result.shown if result.verdict is None or not quiet else [result.verdict]
-                (show_last_line if quiet else show)(shown)
-            elif result.record is not None:
-                print_json(result.record)
+            _print_result(result, quiet, bool(arguments.get("json")))
             return result.status
         except SystemExit as end:
             if isinstance(end.__context__, BrokenPipeError):  # from rich, when the reader of our output has gone
@@ -53,13 +49,8 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
             # A user's code called exit: this must not look like our own status.
             raise BadInput("the code that was run ended the program; take the call of exit out of it") from None
         except (Exception, KeyboardInterrupt) as error:
-            advice = how_to_resume(arguments.get("out"), "resume" in arguments)
-            if is_interruption(error):  # Typer would end without a message
-                raise RunFailed(f"interrupted; {advice}") from None
-            if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
-                raise RunFailed(f"there is not enough memory for this; {advice}") from error
-            if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and arguments.get("resume") is not None:
-                raise RunFailed(f"{error}, or continue with --resume where there is a checkpoint") from error
+            if sentence := _explain_end(error, arguments):
+                raise RunFailed(sentence) from (None if is_interruption(error) else error)
             raise
         finally:
             IS_QUIET.reset(before)
@@ -69,6 +60,28 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
     run_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run_command.__annotations__ = {**command.__annotations__, "quiet": Quiet}
     return run_command
+
+
+def _print_result(result: Result, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        if result.record is not None:
+            print_json(result.record)
+    elif quiet:
+        show_last_line(result.shown if result.verdict is None else [result.verdict])
+    else:
+        show(result.shown)
+
+
+def _explain_end(error: BaseException, arguments: Mapping[str, Any]) -> str:
+    """What ended a command early, and what to do; "" for errors that say so themselves."""
+    advice = how_to_resume(arguments.get("out"), "resume" in arguments)
+    if is_interruption(error):  # Typer would end without a message
+        return f"interrupted; {advice}"
+    if is_out_of_memory(error) and not isinstance(error, DeltaruleError):
+        return f"there is not enough memory for this; {advice}"
+    if isinstance(error, RunFailed) and str(error).endswith(FREE_SPACE) and arguments.get("resume") is not None:
+        return f"{error}, or continue with --resume where there is a checkpoint"
+    return ""
 
 
 app = typer.Typer(
@@ -146,12 +159,7 @@ def _report_error(error: Exception | KeyboardInterrupt) -> int:
         _print_error(INTERRUPTED)
         return 1
     if hasattr(error, "format_message"):  # a wrong option or argument; Typer does not export the base class
-        context = getattr(error, "ctx", None)
-        hint = f" (see '{context.command_path} --help')" if context else ""
-        text = error.format_message().replace("Value error, ", "").rstrip(".")  # the beginning is pydantic's
-        if text in ("", "Missing command"):
-            text = "no command is given; give one, as in deltarule list"
-        _print_error(f"{one_line(text)}{hint}")
+        _print_error(_explain_usage(error))
         return 2
     if isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK_TROUBLE):
         # The reader has gone (`| head`) or the disk is full; Python would fail again when it flushes at exit.
@@ -164,6 +172,15 @@ def _report_error(error: Exception | KeyboardInterrupt) -> int:
         _print_error(one_line(error))
         return 1
     raise error
+
+
+def _explain_usage(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" (see '{context.command_path} --help')" if context else ""
+    text = error.format_message().replace("Value error, ", "").rstrip(".")  # the beginning is pydantic's
+    if text in ("", "Missing command"):
+        text = "no command is given; give one, as in deltarule list"
+    return f"{one_line(text)}{hint}"
 
 
 def _print_error(sentence: object) -> None:

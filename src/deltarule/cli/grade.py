@@ -1,8 +1,9 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule.cli.options import Json, argument, option
 from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
@@ -27,6 +28,7 @@ from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
+    from deltarule.grading.assignment import Assignment
     from deltarule.grading.record import GradeRecord
 
 Submissions = Annotated[
@@ -84,53 +86,32 @@ def grade(
     Wrong or broken submissions get a line in their own result; the status is 0.
     """
     if codes is not None:
-        sheets = read_codes(codes)
-        columns = [Column(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
-        rows = [tuple(vars(sheet).values()) for sheet in sheets]
-        return Result([asdict(sheet) for sheet in sheets], [table(columns, rows)])
+        return _show_codes(codes)
     if with_ is None:
         raise BadInput("give --with, the assignment, a TOML file beside its solution")
-    from deltarule.grading.assignment import read_assignment, write_gradescope_zip
-    from deltarule.grading.grade import grade as grade_submissions
-    from deltarule.grading.weak_data import weak_data
+    from deltarule.grading.assignment import read_assignment
 
     assignment = read_assignment(with_)
     if groups is not None and roster is None:
         raise BadInput("--groups needs --roster, whose students work together; give both")
     people = read_roster(roster, groups) if roster is not None else []
-    if gradescope_zip is not None:
-        write_gradescope_zip(gradescope_zip, assignment)
-        return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
-    if starter is not None:
-        from deltarule.grading.starter import write_starter
-
-        files = write_starter(starter, assignment)
-        return Result({"written": files}, [f"Written: {one_line(starter)} with {', '.join(map(one_line, files))}"])
+    if gradescope_zip is not None or starter is not None:
+        return _write_packed(assignment, gradescope_zip, starter)
     if submissions is None:
         raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
     folder = None if out is None else make_folder(out)
-    before = read_book(since) if since is not None else None
-    if only and before is None and folder is not None and (folder / RECORD).exists():
-        before = read_book(folder)
+    before = _book_before(since, folder, only)
     overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
     marks = {} if folder is None else read_marks(folder / MARKS, assignment.manual)
     with opened_class(submissions, single) as opened:
-        all_submissions = find_submissions(opened, assignment.submission, single, assignment.accepted_names)
-        if only:
-            all_submissions = _choose(all_submissions, only)
-        count = len(all_submissions)
-        students = {(one.delivered, one.id) for one in all_submissions}
-        earlier = None if folder is None else read_record(folder, assignment, students)
-        if earlier is not None and any(result.row is not None for result in earlier.submissions) and not people:
-            raise BadInput(f"{folder} was written with a roster; give --roster again")
-        if gradescope is not None and count != 1:
-            raise BadInput(f"--gradescope is for one submission; {submissions} holds {count}; give --single, or --out")
-        weak = () if gradescope is not None else weak_data(assignment)
-        remark(f"{text}." for text in weak[:MAX_COMMON])
-        with show_elapsed_time(f"{count_of(count, 'submission')} graded"):
-            is_single = gradescope is not None
-            record = grade_submissions(assignment, all_submissions, sandbox=container or sandbox, is_single=is_single)
-    record = merge_earlier(replace(record, weak=weak), earlier)
+        chosen = find_submissions(opened, assignment.submission, single, assignment.accepted_names)
+        chosen = _choose(chosen, only) if only else chosen
+        earlier = None if folder is None else _read_earlier(folder, assignment, chosen, bool(people))
+        if gradescope is not None and len(chosen) != 1:
+            held = f"{submissions} holds {len(chosen)}"
+            raise BadInput(f"--gradescope is for one submission; {held}; give --single, or --out")
+        record = _grade_submissions(assignment, chosen, container or sandbox, gradescope is not None)
+    record = merge_earlier(record, earlier)
     if gradescope is None:  # there, questions are marked on its own pages
         record = apply_marks(record, assignment.manual, marks)
     if people:
@@ -146,6 +127,59 @@ def grade(
         changed = changes(before, record)
         lines += ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
     return Result(to_json(record), lines)
+
+
+def _grade_submissions(
+    assignment: "Assignment", submissions: list[Submission], sandbox: Any, is_single: bool
+) -> "GradeRecord":
+    """Grade submissions, and say of a class's data which mistakes they would not show."""
+    from deltarule.grading.grade import grade as grade_submissions
+    from deltarule.grading.weak_data import weak_data
+
+    weak = () if is_single else weak_data(assignment)
+    remark(f"{text}." for text in weak[:MAX_COMMON])
+    with show_elapsed_time(f"{count_of(len(submissions), 'submission')} graded"):
+        record = grade_submissions(assignment, submissions, sandbox=sandbox, is_single=is_single)
+    return replace(record, weak=weak)
+
+
+def _show_codes(file: Path) -> Result:
+    """Read worksheets' codes into a table."""
+    sheets = read_codes(file)
+    columns = [Column(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
+    rows = [tuple(vars(sheet).values()) for sheet in sheets]
+    return Result([asdict(sheet) for sheet in sheets], [table(columns, rows)])
+
+
+def _write_packed(assignment: "Assignment", gradescope_zip: Path | None, starter: Path | None) -> Result:
+    """Write what Gradescope, or what students, begin with."""
+    if gradescope_zip is not None:
+        from deltarule.grading.assignment import write_gradescope_zip
+
+        write_gradescope_zip(gradescope_zip, assignment)
+        return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
+    from deltarule.grading.starter import write_starter
+
+    assert starter is not None
+    files = write_starter(starter, assignment)
+    return Result({"written": files}, [f"Written: {one_line(starter)} with {', '.join(map(one_line, files))}"])
+
+
+def _book_before(since: Path | None, folder: Path | None, only: list[str] | None) -> Any:
+    """The results that new ones are compared with, if there are any."""
+    if since is not None:
+        return read_book(since)
+    return read_book(folder) if only and folder is not None and (folder / RECORD).exists() else None
+
+
+def _read_earlier(
+    folder: Path, assignment: "Assignment", submissions: list[Submission], has_roster: bool
+) -> "GradeRecord | None":
+    """The record of a folder, of which students that are graded again are left out."""
+    earlier = read_record(folder, assignment, {(one.delivered, one.id) for one in submissions})
+    if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
+        raise BadInput(f"{folder} was written with a roster; give --roster again")
+    return earlier
 
 
 def _choose(submissions: list[Submission], wanted: list[str]) -> list[Submission]:
@@ -175,14 +209,7 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     if unmarked := open_marks(record):
         where = "" if folder is None else f"; fill in {one_line(folder / MARKS)}"
         yield f"Not marked yet: {len(unmarked)} of {count}{where}"
-    if record.kept:
-        yield f"Kept from the last grading, as their submissions are not among these: {record.kept}"
-    for text in record.uncertain[:MAX_COMMON]:
-        yield f"For you to decide: {text}"[:MAX_CHARACTERS]
-    if record.uncertain[MAX_COMMON:]:
-        yield f"{len(record.uncertain) - MAX_COMMON} more for you to decide"
-    if record.absent:
-        yield f"Nothing handed in: {len(record.absent)}"
+    yield from _roster_lines(record)
     if summary["same"]:
         groups = [
             f"{', '.join(names[:4])}{f' and {len(names) - 4} more' if names[4:] else ''}" for names in summary["same"]
@@ -194,3 +221,15 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
         yield f"Written: {one_line(folder / 'class.html')}"
     elif count > MAX_ROWS:
         yield "give --out DIR for each student's points"
+
+
+def _roster_lines(record: "GradeRecord") -> Iterator[str]:
+    """What is not among the submissions, or not certain."""
+    if record.kept:
+        yield f"Kept from the last grading, as their submissions are not among these: {record.kept}"
+    for text in record.uncertain[:MAX_COMMON]:
+        yield f"For you to decide: {text}"[:MAX_CHARACTERS]
+    if record.uncertain[MAX_COMMON:]:
+        yield f"{len(record.uncertain) - MAX_COMMON} more for you to decide"
+    if record.absent:
+        yield f"Nothing handed in: {len(record.absent)}"

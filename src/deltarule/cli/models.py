@@ -16,6 +16,7 @@ from deltarule.reports.table import Pairs
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
     from deltarule.estimators.tabular.evaluation import Inspection
+    from deltarule.estimators.tabular.predictor import TablePredictor
     from deltarule.estimators.tabular.regressor import TabularRegressor
 
 Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --out` wrote.")]
@@ -58,9 +59,8 @@ def predict(
     if ending not in (*DELIMITERS, ".txt", ""):
         raise BadInput(f"{out}: answers are written as text; end the name in .csv or .tsv")
     predictor = load_predictor(model)
-    if interval is not None and (predictor.intervals is None or not 0 < interval < 1):
-        reason = "the model predicts classes" if predictor.intervals is None else "give a share between 0 and 1"
-        raise BadInput(f"--interval {interval:g} is for numbers, as 0.9; {reason}")
+    if interval is not None:
+        _check_interval(predictor, interval)
     notes: list[str] = []
     text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
@@ -73,17 +73,10 @@ def predict(
     if not count_rows(frame):
         raise BadInput(f"{table} has a header but no rows; add the rows to predict")
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
-        answers, classes = predictor.predict(frame), predictor.classes
+        answers = predictor.predict(frame)
     remark(f"Note: {note}." for note in notes)
     kept = {name: texts_of(frame[name]) for name in keep or ()}
-    predicted = {
-        "predictions": (answers if classes is None else classes[answers.argmax(axis=1)]).tolist(),
-        "classes": None if classes is None else classes.tolist(),
-        "probabilities": None if classes is None else answers.tolist(),
-    }
-    if predictor.intervals is not None and interval is not None:
-        limits = predictor.intervals.quantiles(answers, [(1 - interval) / 2, (1 + interval) / 2]).T.tolist()
-        predicted |= {"low": limits[0], "high": limits[1]}
+    predicted = _predicted(predictor, answers, interval)
     text = _as_csv(predictor.target, predicted, kept, DELIMITERS.get(ending, ","))
     if out is not None:
         write_whole(out, text)
@@ -93,6 +86,24 @@ def predict(
     return Result(
         {"model": str(model), "table": str(table), "target": predictor.target, "notes": notes, "kept": kept} | predicted
     )
+
+
+def _check_interval(predictor: "TablePredictor", interval: float) -> None:
+    if predictor.intervals is None or not 0 < interval < 1:
+        reason = "the model predicts classes" if predictor.intervals is None else "give a share between 0 and 1"
+        raise BadInput(f"--interval {interval:g} is for numbers, as 0.9; {reason}")
+
+
+def _predicted(predictor: "TablePredictor", answers: Any, interval: float | None) -> dict[str, Any]:
+    """Predictions as lists: classes with their probabilities, or numbers, perhaps with limits."""
+    if (classes := predictor.classes) is not None:
+        best = classes[answers.argmax(axis=1)]
+        return {"predictions": best.tolist(), "classes": classes.tolist(), "probabilities": answers.tolist()}
+    predicted: dict[str, Any] = {"predictions": answers.tolist(), "classes": None, "probabilities": None}
+    if predictor.intervals is not None and interval is not None:
+        limits = predictor.intervals.quantiles(answers, [(1 - interval) / 2, (1 + interval) / 2]).T.tolist()
+        predicted |= {"low": limits[0], "high": limits[1]}
+    return predicted
 
 
 def _as_csv(target: str, predicted: dict[str, Any], kept: dict[str, list[str]], delimiter: str) -> str:

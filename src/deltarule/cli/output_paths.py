@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -65,9 +66,9 @@ def _inputs(arguments: Mapping[str, Any]) -> Iterator[Path]:
             is_folder = name != "data" and (isinstance(each, Path) or arguments.get("merge")) and _is(Path.is_dir, each)
             if is_folder or _is(Path.is_file, each):
                 yield Path(each)
-                for recipe in Path(each).iterdir() if is_folder else [Path(each)]:
-                    if recipe.suffix.lower() in READERS and recipe.is_file():
-                        yield from _named_files(recipe, folders)
+                files = Path(each).iterdir() if is_folder else [Path(each)]
+                recipes = [file for file in files if file.suffix.lower() in READERS and file.is_file()]
+                yield from chain.from_iterable(_named_files(recipe, folders) for recipe in recipes)
 
 
 def _is(test: Callable[[Path], bool], value: Any) -> bool:

@@ -124,7 +124,8 @@ def train(
     from deltarule.tables.reader import TextFormat, read_with_target
     from deltarule.tables.targets import describe_target, infer_target
 
-    target, types = target.strip(), _parse_types(type or [])
+    target = target.strip()
+    types = _parse_types(type or [])
     if target in types:
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     texts = [name for name, kind in types.items() if kind in ("category", "text") or levels_of(kind)]
@@ -134,9 +135,9 @@ def train(
         frame, y, left_out = read_with_target(table, target, texts, text_format)
     notes += left_out
     codes = _parse_codes(missing or [], list(frame))
-    groups = None if group is None else frame.pop(_check_column(frame, group, "--group"))
-    times = None if time is None else frame[_check_column(frame, time, "--time")]
-    weights = None if weight is None else frame.pop(_check_column(frame, weight, "--weight"))
+    groups = _named_column(frame, group, "--group", is_input=False)
+    times = _named_column(frame, time, "--time", is_input=True)
+    weights = _named_column(frame, weight, "--weight", is_input=False)
     inferred = infer_target(y, task, f"{table}, column {target!r}")
     model = (TabularClassifier if inferred.is_classes else TabularRegressor)(
         types, random_state=seed, dates=dates, missing=codes, preset=preset, metric=metric, time_limit=time_limit
@@ -186,14 +187,17 @@ def _parse_codes(texts: list[str], columns: list[str]) -> dict[str, list[str]]:
     return codes
 
 
-def _check_column(frame: "Frame", name: str, option: str) -> str:
+def _named_column(frame: "Frame", name: str | None, option: str, is_input: bool) -> Any:
+    """The values of a column that an option names; one that is no input is taken out of the table."""
     from deltarule.tables.cell_parsing import list_names
 
+    if name is None:
+        return None
     if name.strip() not in frame:
         raise BadInput(
             f"{option} {name}: there is no such column besides the target; name one of {list_names(list(frame))}"
         )
-    return name.strip()
+    return frame[name.strip()] if is_input else frame.pop(name.strip())
 
 
 def _parse_types(texts: list[str]) -> dict[str, str]:

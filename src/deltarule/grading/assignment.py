@@ -99,6 +99,22 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
     they were before.
     """
     path = Path(path)
+    section = _read_section(path)
+    solution = path.parent / section.solution
+    names = _run_solution(path, section, solution, salt)
+    checks: list[Check] = []
+    for i, table in enumerate(section.checks, 1):
+        try:
+            checks.append(_read_check(table, section, names))
+            if table.gradient_of and not is_checked:
+                check_solution(checks[-1], names)
+        except (BadInput, SyntaxError) as error:
+            raise BadInput(f"{path}: check {i}: {error}") from None
+    fields = {**dict(section), "checks": checks, "paths": (path.resolve(), solution.resolve()), "names": names}
+    return Assignment.model_construct(**fields)
+
+
+def _read_section(path: Path) -> AssignmentSection:
     try:
         section = AssignmentSection.model_validate(tomllib.loads(read_bytes(path).decode("utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -112,45 +128,33 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
             raise BadInput(f"{path}: '{question.name}' has no points; give it points, or a rubric")
     if len({question.name for question in section.manual}) < len(section.manual):
         raise BadInput(f"{path}: two [[manual]] tables have one name; give each its own")
-    solution = path.parent / section.solution
+    return section
+
+
+def _run_solution(path: Path, section: AssignmentSection, solution: Path, salt: str) -> dict[str, Any]:
+    """Run the solution, and return what it defines."""
     source = read_bytes(solution)
     seed = int.from_bytes(hashlib.sha256(source + salt.encode()).digest()[:8]) if salt else 0
     names: dict[str, Any] = {"__name__": "solution", "__file__": str(solution), "seed": seed}
     code = call_user_function(compile, (source, str(solution), "exec"), {}, str(solution))
     if section.hidden and "seed" not in code.co_names:
         raise BadInput(f"{solution} draws no hidden data: use seed, which differs by submission")
+    folder = path.parent.resolve()
     for file in section.files:
-        if not (path.parent / file).exists() or not (path.parent / file).resolve().is_relative_to(
-            path.parent.resolve()
-        ):
+        if not (folder / file).exists() or not (folder / file).resolve().is_relative_to(folder):
             raise BadInput(f"{path}: files names '{file}', which is not beside the assignment; put it there")
-    sys.path.insert(0, str(path.parent.resolve()))  # for modules among the files
+    sys.path.insert(0, str(folder))  # for modules among the files
     try:
         call_user_function(exec, (code, names), {}, str(solution))
     finally:
-        sys.path.remove(str(path.parent.resolve()))
-    checks: list[Check] = []
-    for i, table in enumerate(section.checks, 1):
-        try:
-            checks.append(_read_check(table, section, names))
-            if table.gradient_of and not is_checked:
-                check_solution(checks[-1], names)
-        except (BadInput, SyntaxError) as error:
-            raise BadInput(f"{path}: check {i}: {error}") from None
-    fields = {**dict(section), "checks": checks, "paths": (path.resolve(), solution.resolve()), "names": names}
-    return Assignment.model_construct(**fields)
+        sys.path.remove(str(folder))
+    return names
 
 
 def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any]) -> Check:
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
-    if len(points) != len(labels):
-        raise BadInput(f"points has {len(points)} numbers for {len(labels)} arrays; give one for each")
-    if section.gradient_of and len(section.by) != len(labels):
-        raise BadInput(f"by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in order")
-    for name in filter(None, [*section.by, section.upstream, *(["x", "y"] if section.network else [])]):
-        if not isinstance(names.get(name), np.ndarray | float | int):
-            raise BadInput(f"the solution does not define '{name}' as an array; define it there, or correct the check")
+    _check_names(section, labels, points, names)
     expressions = list(section.returns.values()) if isinstance(section.returns, dict) else []
     texts = [section.setup, section.call, *expressions]
     nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
@@ -177,6 +181,17 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
     if check.follow_on:
         require_follow_on(check, names)
     return check
+
+
+def _check_names(section: CheckSection, labels: list[str], points: list[float], names: Mapping[str, Any]) -> None:
+    """Check that a table has points and parameters for all arrays, and that the solution defines what it names."""
+    if len(points) != len(labels):
+        raise BadInput(f"points has {len(points)} numbers for {len(labels)} arrays; give one for each")
+    if section.gradient_of and len(section.by) != len(labels):
+        raise BadInput(f"by names {len(section.by)} parameters for {len(labels)} arrays; name one for each, in order")
+    for name in filter(None, [*section.by, section.upstream, *(["x", "y"] if section.network else [])]):
+        if not isinstance(names.get(name), np.ndarray | float | int):
+            raise BadInput(f"the solution does not define '{name}' as an array; define it there, or correct the check")
 
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:

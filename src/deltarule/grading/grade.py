@@ -20,6 +20,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -269,17 +270,39 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
             replace(array, points=0.0, verdict="wrong", error=None, message=f"{array.name} {why}") for array in arrays
         )
     texts = names if len(names) == len(arrays) else list(check.returns)
-    line, is_wrong = "", [array.verdict == "wrong" for array in arrays]
+    line, lines, right_lines = _lines(check, assignment, running, arrays, mistakes, texts)
+    message = "; ".join(array.message for array in arrays)
+    notes = _notes(check, found, arrays, numeric)
+    if is_other:
+        notes.append("returns other arrays than it should: those that it should were found by name or shape")
+    about = check.name, check.part, message, arrays, mistakes, tuple(notes)
+    return CheckResult(*about, line, tuple(lines), check.bonus, tuple(right_lines))
+
+
+def _lines(
+    check: Check,
+    assignment: Assignment,
+    running: Program,
+    arrays: tuple[ArrayResult, ...],
+    mistakes: tuple[Mistake, ...],
+    texts: list[str],
+) -> tuple[str, list[str], list[str]]:
+    """The line with what is wrong, and for each mistake that of the submission and that of the solution."""
+    cells, lines, right_lines = running.submission.cells, list[str](), list[str]()
+    is_wrong = [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
-    lines: list[str] = []
-    right_lines: list[str] = []
     with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand
         for mistake in mistakes:
             concerned = {texts[check.by.index(name)] for name in mistake.where if name in check.by} or set(wrong)
-            lines.append(line_of(running.submission.cells, check.call, sorted(concerned), sorted({*texts} - concerned)))
+            lines.append(line_of(cells, check.call, sorted(concerned), sorted({*texts} - concerned)))
             right_lines.append(_line_of_solution(assignment, check, mistake))
-        line = lines[0] if lines else line_of(running.submission.cells, check.call, wrong, right) if right else ""
-    message = "; ".join(array.message for array in arrays)
+        first = line_of(cells, check.call, wrong, right) if right and not lines else ""
+        return (lines or [first])[0], lines, right_lines
+    return "", lines, right_lines
+
+
+def _notes(check: Check, found: dict[str, Any], arrays: tuple[ArrayResult, ...], numeric: list[str]) -> list[str]:
+    """What is to be said of a check beside its arrays: derivatives by differences, and what is no array."""
     notes = [f"{check.call} takes derivatives by {' and '.join(numeric)}"] if numeric else []
     errors = [array.error for array in arrays if array.verdict == "right" and array.error and check.gradient_of]
     is_single = any(getattr(one, "dtype", None) == np.float32 for one in found.values())
@@ -287,7 +310,4 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
         notes.append(f"{check.call} is right only to {max(errors):.0e}: by differences, or with a small number added")
     if any(one is not None and (not isinstance(one, np.ndarray) or not one.size) for one in found.values()):
         notes.append(f"{check.call} returns what is no array, or an array without entries")
-    if is_other:
-        notes.append("returns other arrays than it should: those that it should were found by name or shape")
-    about = check.name, check.part, message, arrays, mistakes, tuple(notes)
-    return CheckResult(*about, line, tuple(lines), check.bonus, tuple(right_lines))
+    return notes

@@ -19,7 +19,7 @@ from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, select_rows
 from deltarule.tables.number_forms import has_number_form, parse_numbers
 from deltarule.tables.reader import TextFormat, read_frame
-from deltarule.tables.targets import infer_target
+from deltarule.tables.targets import Target, infer_target
 
 MIN_ROWS_TO_SPLIT = 100
 """If there are fewer rows, all are used for training."""
@@ -79,7 +79,14 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
     are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
     if answers.is_classes and are_numbers and not notes:
         return OwnTable(path, target, len(y), notes)
-    features = select_rows(frame, is_known)
+    copy = _write_encoded(path, folder, select_rows(frame, is_known), y, answers, notes, target)
+    return OwnTable(copy, target, len(y), notes)
+
+
+def _write_encoded(
+    path: Path, folder: Path, features: Frame, y: Any, answers: Target, notes: list[str], target: str
+) -> Path:
+    """Write the columns as numbers, with the target as it is or, of numbers, standardized."""
     # A column that counts the rows is a time here, to be learned from.
     numbers = {name: NUMBER for name, column in features.items() if column.dtype.kind == "f" and len(set(column)) > 1}
     columns = fit_columns(features, infer_column_types(features, numbers).values())
@@ -95,7 +102,7 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
     rows = zip(encode_columns(columns, features).tolist(), outputs, strict=True)
     with copy.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([[*names, target], *([*row, output] for row, output in rows)])
-    return OwnTable(copy, target, len(y), notes)
+    return copy
 
 
 def _require_few_cells(path: Path, cells: int) -> None:

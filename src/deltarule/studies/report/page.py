@@ -39,7 +39,9 @@ def report_of(folder: str | Path) -> Report:
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInput(f"there is no folder '{folder}'; name one that deltarule has written with --out")
-    study_blocks, unfinished, runs = list[StudyBlock](), list[str](), dict[str, list[Path]]()
+    study_blocks: list[StudyBlock] = []
+    unfinished: list[str] = []
+    runs: dict[str, list[Path]] = {}
     for subfolder in _folders(folder, 2):
         for file, make_block in RECORDS.items():
             if not (subfolder / file).is_file():

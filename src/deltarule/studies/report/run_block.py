@@ -102,30 +102,12 @@ def _portrait_figures(
     portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], network_name: str
 ) -> Iterator[Chart]:
     """The figures of a run's first network."""
-    layers, last = len(portrait.sizes) - 1, {name: values[-1] for name, values in portrait.arrays.items()}
-    labels, units = _row_names(portrait), _unit_names(portrait)
-    hidden = recipe["keys"]["network"]["activation"]
-    hidden = hidden[0] if isinstance(hidden, list) and len(hidden) == 1 else hidden
-    if "outputs" in curves.history.names and labels and portrait.sizes[-1] == len(portrait.classes):
-        right = curves.history.series("outputs")[:, 0, np.arange(len(labels)), portrait.answers.astype(int)]
-        output = registry.activation(recipe["keys"]["network"]["output"])
-        word = "probability" if output.range in ("unit", "simplex") else "value"
-        quantity = f"{word} of the correct output"
-        yield figures.object_curves(curves.history.steps, right, labels, quantity=quantity)
-    if layers == 2 and 0 < len(labels) <= cell_figures.MAX_ROWS and max(portrait.sizes[1:]) <= cell_figures.MAX_COLUMNS:
-        yield cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2])
-    weights = {
-        name: values
-        for name, values in last.items()
-        if name[0] in "Wb" and values.shape[0] <= cell_figures.MAX_ROWS and values.shape[1] <= cell_figures.MAX_COLUMNS
-    }
-    if weights:
-        yield cell_figures.weight_cells(weights, *_table_names(portrait, labels))
-    if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
-        matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
-        yield network_figures.network_drawing(matrices, units[0], units[-1])
+    last = {name: values[-1] for name, values in portrait.arrays.items()}
+    labels = _row_names(portrait)
+    yield from _answer_curves(portrait, curves, recipe, labels)
+    yield from _array_figures(portrait, recipe, last, labels)
     if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
-        outputs = last[f"a{layers}"]
+        outputs = last[f"a{len(portrait.sizes) - 1}"]
         boundary = model_figures.true_and_predicted(
             portrait.x,
             portrait.answers.astype(int),
@@ -143,6 +125,39 @@ def _portrait_figures(
             rows = "training rows" if part_name == "train" else f"{part_name} rows"
             predictions = f"predictions of {network_name} for {rows}"
             yield model_figures.confusion_matrix(counts, portrait.classes, predictions=predictions)
+
+
+def _answer_curves(
+    portrait: Portrait, curves: figures.Curves, recipe: Mapping[str, Any], labels: list[str]
+) -> Iterator[Chart]:
+    """The correct output of each row, if outputs were recorded."""
+    if "outputs" in curves.history.names and labels and portrait.sizes[-1] == len(portrait.classes):
+        right = curves.history.series("outputs")[:, 0, np.arange(len(labels)), portrait.answers.astype(int)]
+        output = registry.activation(recipe["keys"]["network"]["output"])
+        word = "probability" if output.range in ("unit", "simplex") else "value"
+        yield figures.object_curves(curves.history.steps, right, labels, quantity=f"{word} of the correct output")
+
+
+def _array_figures(
+    portrait: Portrait, recipe: Mapping[str, Any], last: dict[str, Any], labels: list[str]
+) -> Iterator[Chart]:
+    """The activations and weights at the end, as far as they fit into tables, and the network."""
+    layers, units = len(portrait.sizes) - 1, _unit_names(portrait)
+    most_rows, most_columns = cell_figures.MAX_ROWS, cell_figures.MAX_COLUMNS
+    if layers == 2 and 0 < len(labels) <= most_rows and max(portrait.sizes[1:]) <= most_columns:
+        hidden = recipe["keys"]["network"]["activation"]
+        hidden = hidden[0] if isinstance(hidden, list) and len(hidden) == 1 else hidden
+        yield cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2])
+    weights = {
+        name: values
+        for name, values in last.items()
+        if name[0] in "Wb" and values.shape[0] <= most_rows and values.shape[1] <= most_columns
+    }
+    if weights:
+        yield cell_figures.weight_cells(weights, *_table_names(portrait, labels))
+    if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
+        matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
+        yield network_figures.network_drawing(matrices, units[0], units[-1])
 
 
 def _row_names(portrait: Portrait) -> list[str]:
