@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.reports.cell_figures import activation_cells
 from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import spreads
 from deltarule.reports.figures import comparison_curves, object_curves
+from deltarule.reports.heat_maps import activation_cells
 from deltarule.reports.render import file_content
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder_relu

@@ -13,10 +13,10 @@ from lanes import examples
 
 from deltarule.errors import BadInput
 from deltarule.reports import style
-from deltarule.reports.cell_figures import activation_cells, weight_cells
 from deltarule.reports.chart import Chart
 from deltarule.reports.comparison_figures import shares_with_needed, spreads
 from deltarule.reports.figures import object_curves
+from deltarule.reports.heat_maps import activation_cells, weight_cells
 from deltarule.reports.marks import Axis, Cells, Line, Panel
 from deltarule.reports.model_figures import confusion_matrix, true_and_predicted
 from deltarule.reports.network_figures import network_drawing, weight_images

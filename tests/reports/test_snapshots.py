@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from deltarule.reports import (
-    cell_figures,
     comparison_figures,
     figures,
+    heat_maps,
     model_figures,
     network_figures,
     style,
@@ -81,8 +81,8 @@ MADE = {
     "comparison": lambda: figures.comparison_curves(
         {"0.1": (STEPS, FALLING[:, 0]), "1": (STEPS, FALLING[:, 2])}, parameter="learning rate"
     ),
-    "activations": lambda: cell_figures.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
-    "weights": lambda: cell_figures.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
+    "activations": lambda: heat_maps.activation_cells(NAMES, 1 / (1 + np.exp(-WEIGHTS[0])), np.eye(8)),
+    "weights": lambda: heat_maps.weight_cells({"W1": WEIGHTS[0], "b1": WEIGHTS[1][:1, :3], "W2": WEIGHTS[1]}),
     "weight-images": lambda: network_figures.weight_images(
         IMAGES, np.outer(np.linspace(-1, 1, 64), np.arange(9)), (8, 8)
     ),
@@ -146,7 +146,7 @@ def test_layout_is_that_of_the_picture(name):
 
 
 def test_every_function_that_returns_a_chart_has_a_picture():
-    modules = (cell_figures, comparison_figures, figures, model_figures, network_figures, sweep_figures)
+    modules = (heat_maps, comparison_figures, figures, model_figures, network_figures, sweep_figures)
     functions = {
         name
         for module in modules

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rich.console import Console
 
-from deltarule.reports.cell_figures import activation_cells
+from deltarule.reports.heat_maps import activation_cells
 from deltarule.reports.summaries import (
     BARS,
     ENDED,

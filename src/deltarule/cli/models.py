@@ -50,7 +50,7 @@ def predict(
     """Predict the class or the number of each row of a table."""
     from deltarule.estimators.model_file import load_predictor
     from deltarule.reports.formatting import visible
-    from deltarule.tables.cell_parsing import list_names
+    from deltarule.tables.cell_texts import list_names
     from deltarule.tables.column_encoder import NUMBER, text_columns, texts_of
     from deltarule.tables.frame import count_rows
     from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
@@ -145,7 +145,7 @@ def evaluate(
     from deltarule.estimators.model_file import load_model, load_predictor
     from deltarule.estimators.tabular.scores import baseline_warnings
     from deltarule.reports.model_page import score_line
-    from deltarule.tables.cell_parsing import as_text
+    from deltarule.tables.cell_texts import as_text
     from deltarule.tables.column_encoder import NUMBER, Column, numbers_of_column, text_columns
     from deltarule.tables.frame import Frame
     from deltarule.tables.reader import TextFormat, read_with_target
@@ -189,7 +189,7 @@ def _evaluation_lines(
     model: "TabularClassifier | TabularRegressor", inspection: "Inspection", notes: list[str], report: Path | None
 ) -> Shown:
     from deltarule.reports.model_page import SHUFFLED, class_table, importance_caveat, importance_table, score_lines
-    from deltarule.tables.cell_parsing import shorten
+    from deltarule.tables.cell_texts import shorten
 
     yield Pairs([("target", shorten(model.target_)), *score_lines(inspection.scores, model.usual_)])
     for listed in (class_table(inspection), importance_table(inspection)):

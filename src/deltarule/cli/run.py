@@ -102,8 +102,8 @@ def _run_lines(
 def _object_tables(population: "Population", run: "Run") -> Shown:
     import numpy as np
 
-    from deltarule.reports.cell_figures import MAX_COLUMNS, activation_cells
     from deltarule.reports.formatting import row_names
+    from deltarule.reports.heat_maps import MAX_COLUMNS, activation_cells
     from deltarule.reports.summaries import object_convergence
 
     dataset, activations = population.dataset, run.activations(population.dataset.train.x)

@@ -189,7 +189,7 @@ def _parse_codes(texts: list[str], columns: list[str]) -> dict[str, list[str]]:
 
 def _named_column(frame: "Frame", name: str | None, option: str, is_input: bool) -> Any:
     """The values of a column that an option names; one that is no input is taken out of the table."""
-    from deltarule.tables.cell_parsing import list_names
+    from deltarule.tables.cell_texts import list_names
 
     if name is None:
         return None
@@ -230,7 +230,7 @@ def _outcome(
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> Shown:
     from deltarule.reports.model_page import describe_network, describe_settings, score_lines
-    from deltarule.tables.cell_parsing import shorten
+    from deltarule.tables.cell_texts import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
     yield Pairs(

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.errors import BadInput
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import as_text, list_names
+from deltarule.tables.cell_texts import as_text, list_names
 from deltarule.tables.column_encoder import first_non_number, present_values
 from deltarule.tables.reader import read_frame, read_with_target
 from deltarule.tables.targets import infer_target

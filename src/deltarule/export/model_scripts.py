@@ -18,7 +18,7 @@ from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.export.script_parts import ScriptArrays, render_script
 from deltarule.export.torch_modules import evaluation_layers, to_torch
 from deltarule.problem.registry import is_built_in
-from deltarule.tables.cell_parsing import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
+from deltarule.tables.cell_texts import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED
 from deltarule.tables.number_forms import is_number
 

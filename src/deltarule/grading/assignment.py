@@ -20,12 +20,12 @@ from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading import worker
 from deltarule.grading.checks import (
+    AssignmentTable,
     Check,
     CheckSection,
     ManualSection,
     Points,
     Positive,
-    Section,
     solution_arrays,
 )
 from deltarule.grading.diagnosis import check_solution
@@ -37,7 +37,7 @@ from deltarule.user_functions import call_user_function
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
 
 
-class AssignmentSection(Section):
+class AssignmentSection(AssignmentTable):
     """All of an `assignment.toml`."""
 
     title: str = Field(description="the name of the assignment")

@@ -18,13 +18,13 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Points = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Section(BaseModel):
+class AssignmentTable(BaseModel):
     """A table of an assignment that allows no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class NetworkSection(Section):
+class NetworkTable(AssignmentTable):
     """The network whose loss is differentiated: with it, mistakes within it are named."""
 
     sizes: list[int] = Field(description="the numbers of inputs, hidden units and outputs, as [2, 3, 1]")
@@ -32,7 +32,7 @@ class NetworkSection(Section):
     output: str = Field("identity", description="the activation of the output layer")
 
 
-class CheckSection(Section):
+class CheckSection(AssignmentTable):
     """A `[[checks]]` table of an assignment."""
 
     part: Literal["forward", "loss", "backward", "update"] = Field(description="forward, loss, backward or update")
@@ -45,12 +45,12 @@ class CheckSection(Section):
     by: list[str] = Field([], description="the parameters of gradient_of, one for each array that is returned")
     upstream: str = Field("", description="the name of the upstream gradient, where gradient_of is an array")
     follow_on: bool = Field(False, description="true gives points for what is right after the student's own arrays")
-    network: NetworkSection | None = Field(None, description="a table of sizes, hidden and output, for data x and y")
+    network: NetworkTable | None = Field(None, description="a table of sizes, hidden and output, for data x and y")
     tolerance: Positive | None = Field(None, description="a share of an array's largest entry, above 0")
     bonus: bool = Field(False, description="true for points beyond those of the assignment")
 
 
-class ManualSection(Section):
+class ManualSection(AssignmentTable):
     """A `[[manual]]` table: what the teacher marks, such as a plot or a written answer."""
 
     name: str = Field(min_length=1, description="what students read, as 'The plot'")

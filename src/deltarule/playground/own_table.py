@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.errors import BadInput, collect_warnings, count_of
-from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.cell_texts import as_text
 from deltarule.tables.column_encoder import NUMBER, UNUSED, encode_columns, fit_columns, texts_of
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.diagnostics import columns_of_kind, render_diagnostics

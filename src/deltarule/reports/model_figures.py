@@ -12,8 +12,8 @@ from sklearn import metrics
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
-from deltarule.reports.cell_figures import MAX_ROWS, cell_panel
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
+from deltarule.reports.heat_maps import MAX_ROWS, cell_panel
 from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
 from deltarule.reports.style import text_width
 from deltarule.stats.planes import DecisionPlane, Feature, model_plane, predicted_classes

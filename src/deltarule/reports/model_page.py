@@ -10,8 +10,8 @@ from sklearn import metrics
 from deltarule.errors import count_of
 from deltarule.estimators.tabular.evaluation import Inspection
 from deltarule.estimators.tabular.scores import Scores
-from deltarule.reports.cell_figures import MAX_COLUMNS
 from deltarule.reports.formatting import format_quantity, format_score, percent
+from deltarule.reports.heat_maps import MAX_COLUMNS
 from deltarule.reports.model_figures import (
     calibration_curve,
     column_importances,
@@ -21,9 +21,9 @@ from deltarule.reports.model_figures import (
     roc_chart,
     true_and_predicted_numbers,
 )
-from deltarule.reports.report import Block, Report, Section, report_page
+from deltarule.reports.report import Block, Report, ReportSection, report_page
 from deltarule.reports.table import Column, Table, table
-from deltarule.tables.cell_parsing import as_text, shorten, shorten_repr
+from deltarule.tables.cell_texts import as_text, shorten, shorten_repr
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
@@ -77,7 +77,7 @@ def model_page(
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
-    section = Section("model", f"{target}, {values}", about, blocks)
+    section = ReportSection("model", f"{target}, {values}", about, blocks)
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
 

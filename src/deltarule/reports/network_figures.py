@@ -10,8 +10,8 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 from deltarule.reports import style
-from deltarule.reports.cell_figures import describe_signs
 from deltarule.reports.chart import SIGNS_NOTE, Chart
+from deltarule.reports.heat_maps import describe_signs
 from deltarule.reports.marks import Axis, Dots, Image, Mark, Panel, Segments, Texts, largest_magnitude
 from deltarule.reports.style import fit_text
 

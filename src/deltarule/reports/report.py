@@ -78,7 +78,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """A section of the report: all blocks of a study."""
 
     id: str
@@ -97,13 +97,13 @@ class Report:
     """
 
     title: str
-    sections: Sequence[Section]
+    sections: Sequence[ReportSection]
     unfinished: Sequence[str] = ()
     notes: Sequence[str] = ()
     footer: str = ""
 
     @property
-    def claims(self) -> list[tuple[Section, Block, Mapping[str, Any]]]:
+    def claims(self) -> list[tuple[ReportSection, Block, Mapping[str, Any]]]:
         return [
             (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
         ]

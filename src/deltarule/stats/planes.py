@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.validation import whole
 from deltarule.stats.intervals import float_array
-from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.cell_texts import as_text
 from deltarule.tables.frame import count_rows, frame_of
 
 MIN_PROBABILITY = 1e-15

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from deltarule.symptoms import detectors
-from deltarule.symptoms.detectors import LEARNED, Evidence
+from deltarule.symptoms.detectors import LEARNED, SymptomEvidence
 from deltarule.symptoms.observations import Numbers
 
 
@@ -22,7 +22,7 @@ class Cause:
     """
 
     code: str
-    find: Callable[[Any], Evidence | None]
+    find: Callable[[Any], SymptomEvidence | None]
     numbers: tuple[str, ...] = ()
     may_have_learned: bool = False
     last_resort: bool = False
@@ -32,7 +32,7 @@ class Cause:
     def fix(self) -> str:
         return self.other_fix or FIXES[self.code]
 
-    def detect(self, member: Numbers) -> Evidence | None:
+    def detect(self, member: Numbers) -> SymptomEvidence | None:
         return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 

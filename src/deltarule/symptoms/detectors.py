@@ -76,14 +76,14 @@ MIN_CLASS_ROWS = 2
 
 
 @dataclass(frozen=True)
-class Evidence:
+class SymptomEvidence:
     """The evidence for a cause in one member."""
 
     sentence: str
     excess: float
 
 
-def zero_weights(member: Numbers) -> Evidence | None:
+def zero_weights(member: Numbers) -> SymptomEvidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size
     products = share[:-1] * share[1:]  # one zero array can grow by its gradient, two in a row cannot
@@ -91,14 +91,14 @@ def zero_weights(member: Numbers) -> Evidence | None:
         return None
     layer = int(products.argmin())
     first, second = share[layer : layer + 2]
-    return Evidence(
+    return SymptomEvidence(
         f"the weights of layers {layer + 1} and {layer + 2} begin at {first:.1g} and {second:.1g} of their usual size: "
         "hardly a difference between rows, or between units, passes through them",
         _ratio(SMALL_WEIGHTS, products.min()),
     )
 
 
-def symmetric_weights(member: Numbers) -> Evidence | None:
+def symmetric_weights(member: Numbers) -> SymptomEvidence | None:
     """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, units in enumerate(member.first.twins, 1) if units and drawn[n - 1 : n + 1].any()]
@@ -106,33 +106,33 @@ def symmetric_weights(member: Numbers) -> Evidence | None:
         return None
     layer = layers[0]
     units, alike = member.first.twins[layer - 1], member.last.twins[layer - 1]
-    return Evidence(
+    return SymptomEvidence(
         f"all {units} units of layer {layer} begin with the same weights, in and out, so each gets the same gradient"
         + (" and they ended the same: one unit" if alike else ""),
         float(units),
     )
 
 
-def targets_out_of_range(member: Numbers) -> Evidence | None:
+def targets_out_of_range(member: Numbers) -> SymptomEvidence | None:
     """Detect targets that the output's activation cannot give."""
     y, (low, high) = member.batch.y, member.output_range
     slack = 1e-6 * max(1.0, float(np.abs(y).max(initial=0)))
     outside = float(((y < low - slack) | (y > high + slack)).mean())
     if outside <= OUT_OF_RANGE:
         return None
-    return Evidence(
+    return SymptomEvidence(
         f"targets go from {y.min():.3g} to {y.max():.3g}, and the outputs from {low:.3g} to {high:.3g} at most: "
         f"{outside:.0%} of the targets are out of reach",
         outside / OUT_OF_RANGE,
     )
 
 
-def shuffled_labels(member: Numbers) -> Evidence | None:
+def shuffled_labels(member: Numbers) -> SymptomEvidence | None:
     """Detect targets that do not depend on the inputs, such as those in another order."""
     dependence = member.dependence
     if dependence is None or dependence.p <= MAX_P_VALUE or member.validated:
         return None
-    return Evidence(
+    return SymptomEvidence(
         "the inputs say nothing about the targets: for held-out rows R² is "
         f"{dependence.neighbors:.2f} by their neighbors and {dependence.linear:.2f} by a line, "
         f"and shuffled targets do as well (p = {dependence.p:.2g})",
@@ -140,19 +140,19 @@ def shuffled_labels(member: Numbers) -> Evidence | None:
     )
 
 
-def unscaled_inputs(member: Numbers) -> Evidence | None:
+def unscaled_inputs(member: Numbers) -> SymptomEvidence | None:
     """Detect inputs that are too large, too small or not centered."""
     return _unscaled(member.batch.x, "input", "initial weights are made for inputs of about 1")
 
 
-def unscaled_targets(member: Numbers) -> Evidence | None:
+def unscaled_targets(member: Numbers) -> SymptomEvidence | None:
     """Detect numbers to be predicted that are too large, too small or not centered."""
     if member.labels is not None or max(map(abs, member.output_range)) < UNBOUNDED:
         return None
     return _unscaled(member.batch.y, "target", "the first outputs are about 1")
 
 
-def _unscaled(values: Floats, name: str, beside: str) -> Evidence | None:
+def _unscaled(values: Floats, name: str, beside: str) -> SymptomEvidence | None:
     values = values.astype(np.float64)
     size, mean, spread = np.sqrt((values * values).mean(0)), np.abs(values.mean(0)), values.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
@@ -167,10 +167,10 @@ def _unscaled(values: Floats, name: str, beside: str) -> Evidence | None:
             "is a constant",
         ),
     )
-    return next((Evidence(sentence, float(excess)) for excess, sentence in limits if excess > 1), None)
+    return next((SymptomEvidence(sentence, float(excess)) for excess, sentence in limits if excess > 1), None)
 
 
-def missing_bias(member: Observation) -> Evidence | None:
+def missing_bias(member: Observation) -> SymptomEvidence | None:
     """Detect targets, or errors, that are mostly a constant, which a bias would give."""
     names = [entry.name for entry in member.problem.network.entries]
     if member.diverged or any(name.startswith("b") for name in names):
@@ -185,10 +185,12 @@ def missing_bias(member: Observation) -> Evidence | None:
         told, excess = f"{of_errors:.0%} of the squared error is a constant", of_errors / CONSTANT_ERROR
     else:
         return None
-    return Evidence(f"no layer has biases, and {told}: without them inputs of 0 always give the same output", excess)
+    return SymptomEvidence(
+        f"no layer has biases, and {told}: without them inputs of 0 always give the same output", excess
+    )
 
 
-def flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | None:
+def flat_layer(member: Observation, *, flat: str, at_first: bool) -> SymptomEvidence | None:
     """Detect that the flattest layer is saturated (`flat` "both") or dead ("left")."""
     snapshot, verb = (member.first, "begin") if at_first else (member.last, "ended")
     hidden = list(member.problem.network.activations.items())[:-1]
@@ -202,17 +204,17 @@ def flat_layer(member: Observation, *, flat: str, at_first: bool) -> Evidence | 
             f"the {activation.name} units of layer {number} {verb} saturated: "
             f"their slope is {mean:.2g} of the largest, on average over rows and units"
         )
-        return Evidence(sentence, _ratio(FLAT_LAYER, mean))
+        return SymptomEvidence(sentence, _ratio(FLAT_LAYER, mean))
     if flat == "left" and dead >= DEAD_LAYER * len(slopes):
         sentence = (
             f"{dead} of the {len(slopes)} {activation.name} units of layer {number} {verb} dead: "
             "flat for every row, or for nearly all"
         )
-        return Evidence(sentence, dead / (DEAD_LAYER * len(slopes)))
+        return SymptomEvidence(sentence, dead / (DEAD_LAYER * len(slopes)))
     return None
 
 
-def vanishing_gradient(member: Observation) -> Evidence | None:
+def vanishing_gradient(member: Observation) -> SymptomEvidence | None:
     """Detect a vanishing gradient in the first layer at the initial weights."""
     delta = member.first.delta
     if len(delta) < 2 or not np.isfinite(delta).all() or not delta.max() > 0:
@@ -220,27 +222,27 @@ def vanishing_gradient(member: Observation) -> Evidence | None:
     share = float(delta[0] / delta.max())
     if not 0 < share <= VANISHED:  # exactly 0 has another cause: something is 0 or cancels
         return None
-    return Evidence(
+    return SymptomEvidence(
         f"at the first weights δ of layer 1 is {share:.1e} of the largest δ, that of layer {int(delta.argmax()) + 1}: "
         "the early layers get almost no gradient",
         _ratio(VANISHED, share),
     )
 
 
-def dominating_penalty(member: Observation) -> Evidence | None:
+def dominating_penalty(member: Observation) -> SymptomEvidence | None:
     """Detect a penalty whose gradient is large compared with the data's."""
     ratio = _ratio(member.first.penalty, member.first.data)
     shrunk = _ratio(member.last.length, member.first.length)
     if ratio <= (ANY_PENALTY if shrunk <= SHRUNK else PENALTY):
         return None
-    return Evidence(
+    return SymptomEvidence(
         f"at the first weights the gradient of the penalty is {ratio:.2g} times that of the loss; "
         f"the weights ended at {shrunk:.2g} of their first size",
         ratio / PENALTY,
     )
 
 
-def rate_too_high(member: Observation) -> Evidence | None:
+def rate_too_high(member: Observation) -> SymptomEvidence | None:
     """Detect divergence or a learning rate that is too high."""
     range_test = member.range_test
     if range_test is None:
@@ -257,7 +259,7 @@ def rate_too_high(member: Observation) -> Evidence | None:
         if member.diverged
         else f"the objective ended at {member.objective:.3g}"
     )
-    return Evidence(
+    return SymptomEvidence(
         f"with a rate of {member.rate:.3g} {course}{_died_while_training(member)}; {_describe_range_test(range_test)}",
         _ratio(member.rate, range_test.best),
     )
@@ -270,7 +272,7 @@ def _died_while_training(member: Observation) -> str:
     return ""
 
 
-def rate_too_low(member: Observation, *, idle: bool = False) -> Evidence | None:
+def rate_too_low(member: Observation, *, idle: bool = False) -> SymptomEvidence | None:
     """Detect a rate too low for a run that has not ended, or, `idle`, won nothing."""
     range_test = member.range_test
     if range_test is None or member.diverged or (idle and member.skill >= NOTHING_WON):
@@ -289,7 +291,7 @@ def rate_too_low(member: Observation, *, idle: bool = False) -> Evidence | None:
         if member.moved
         else f"no weight changed in {member.steps:,} updates"
     )
-    return Evidence(
+    return SymptomEvidence(
         f"with a rate of {member.rate:.3g} {course}; {_describe_range_test(range_test)}",
         _ratio(range_test.best, member.rate),
     )
@@ -306,7 +308,7 @@ def _describe_range_test(range_test: RangeTestResult) -> str:
     )
 
 
-def class_never_predicted(member: Numbers) -> Evidence | None:
+def class_never_predicted(member: Numbers) -> SymptomEvidence | None:
     """Detect classes that are not predicted for any row."""
     if member.labels is None or member.diverged:
         return None
@@ -318,7 +320,7 @@ def class_never_predicted(member: Numbers) -> Evidence | None:
         return None
     count, one = max(zip(counts[is_never].tolist(), classes[is_never].tolist(), strict=True))
     others = f"; {is_never.sum() - 1} more classes are never predicted either" if is_never.sum() > 1 else ""
-    return Evidence(
+    return SymptomEvidence(
         f"class {one} is never predicted, although {count} of {len(member.labels)} rows belong to it{others}",
         float(is_never.sum()),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.problem.validation import member_indices
 from deltarule.symptoms.causes import CAUSES, FIXES, Cause
-from deltarule.symptoms.detectors import LEARNED, Evidence
+from deltarule.symptoms.detectors import LEARNED, SymptomEvidence
 from deltarule.symptoms.observations import Numbers, observe_members, observe_numbers
 from deltarule.training.run import Run
 
@@ -247,8 +247,8 @@ def _finite_numbers(name: str, values: Any) -> Any:
     return array.reshape(len(array), -1).astype(float)
 
 
-def _causes_of(observation: Numbers, known: Iterable[Cause] = CAUSES) -> dict[str, tuple[Cause, Evidence]]:
-    causes: dict[str, tuple[Cause, Evidence]] = {}
+def _causes_of(observation: Numbers, known: Iterable[Cause] = CAUSES) -> dict[str, tuple[Cause, SymptomEvidence]]:
+    causes: dict[str, tuple[Cause, SymptomEvidence]] = {}
     for cause in known:
         evidence = None if causes and cause.last_resort else cause.detect(observation)
         if evidence is not None:
@@ -257,7 +257,7 @@ def _causes_of(observation: Numbers, known: Iterable[Cause] = CAUSES) -> dict[st
 
 
 def _combine_finding(
-    code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, Evidence]]]
+    code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, SymptomEvidence]]]
 ) -> Finding:
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
     having.sort(key=lambda one: -one[2].excess)

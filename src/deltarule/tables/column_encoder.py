@@ -16,7 +16,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.tables.cell_parsing import as_text, list_names, match_categories, shorten_repr
+from deltarule.tables.cell_texts import as_text, list_names, match_categories, shorten_repr
 from deltarule.tables.dates import PERIODS, TEXT_PART, date_parts, parse_dates, resolve_order
 from deltarule.tables.frame import Frame, count_rows
 from deltarule.tables.number_forms import NumberForm, ParsedNumbers, has_number_form, parse_numbers

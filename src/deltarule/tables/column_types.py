@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import (
+from deltarule.tables.cell_texts import (
     are_codes,
     as_text,
     examples_of_texts,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import count_of
-from deltarule.tables.cell_parsing import is_identifier_name, list_names, match_categories, shorten, shorten_repr
+from deltarule.tables.cell_texts import is_identifier_name, list_names, match_categories, shorten, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     NUMBER,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.tables.cell_parsing import MISSING, as_text, shorten_repr
+from deltarule.tables.cell_texts import MISSING, as_text, shorten_repr
 from deltarule.tables.number_forms import LOSSLESS_LIMIT, NumberForm, is_number
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import shorten_repr
+from deltarule.tables.cell_texts import shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, TEXT, UNUSED, Column, encode_columns
 from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.frame import Frame, select_rows

@@ -25,7 +25,7 @@ import numpy as np
 
 from deltarule.errors import BadInput, count_of, not_installed
 from deltarule.files import check_is_file
-from deltarule.tables.cell_parsing import MISSING, are_codes, as_text, list_names, shorten_repr
+from deltarule.tables.cell_texts import MISSING, are_codes, as_text, list_names, shorten_repr
 from deltarule.tables.dates import are_dates
 from deltarule.tables.diagnostics import Diagnostic, render_diagnostics
 from deltarule.tables.frame import Frame, count_rows, frame_of, select_rows

@@ -10,7 +10,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
-from deltarule.tables.cell_parsing import as_text, examples_of_texts, list_names, match_categories
+from deltarule.tables.cell_texts import as_text, examples_of_texts, list_names, match_categories
 from deltarule.tables.column_types import reason, text_code
 from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.number_forms import parse_numbers

@@ -19,7 +19,7 @@ from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.rules import (
-    Divergence,
+    DivergenceRule,
     EpochMean,
     EpochMeans,
     Limit,
@@ -153,7 +153,7 @@ def train_epochs(
     limits = Limit(np.full(problem.members, limit), Reason.MAX_EPOCHS)
     chosen = engine_for(engine, problem, limit)
     # The limits come first: when the function after an epoch is called, members have ended.
-    loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, Divergence()])
+    loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, DivergenceRule()])
     with forget_orders_at_exit(), interrupts() as is_interrupted:
         if decides and resumes:
             scores = recorder.validate(loop)[0]

@@ -37,7 +37,7 @@ class Limit(Rule):
         loop.end(self.steps[loop.active.members] <= loop.active.step, self.reason)
 
 
-class Divergence(Rule):
+class DivergenceRule(Rule):
     """Ends each member before its first update that is not finite."""
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:

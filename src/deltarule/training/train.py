@@ -43,7 +43,7 @@ from deltarule.training.options import (
 from deltarule.training.recorder import Recorder, is_traced
 from deltarule.training.rules import (
     BestScore,
-    Divergence,
+    DivergenceRule,
     EpochMeans,
     Limit,
     MetricThreshold,
@@ -273,7 +273,7 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) 
     limits = [stop.of_members(name, problem) for name in ("threshold", "times")]
     if stop.threshold is not None and stop.metric == "objective":
         rules.append(Threshold(problem, *limits))
-    rules += [Divergence(), recorder]
+    rules += [DivergenceRule(), recorder]
     if stop.threshold is not None and stop.metric != "objective":
         watched = partial(recorder.watched, name=stop.metric)
         rules.append(MetricThreshold(watched, more_is_better, *limits))

@@ -25,7 +25,7 @@ from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARN
 from deltarule.estimators.mlp.fitted_network import (
     Architecture,
     FittedNetwork,
-    Rows,
+    TrainingRows,
     fitted_state,
     resumed_state,
     set_network,
@@ -76,7 +76,7 @@ class TrainableNetwork(SavedEstimator, NetworkParameters):
     def _stratify(self, y: Floats) -> Any:
         return None
 
-    def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+    def _create_problem(self, rows: TrainingRows, generator: np.random.RandomState, rows_seen: int) -> Problem:
         network, loss = self._fitted.architecture.network, self._loss_and_activation()[0]
         return fitted_network.create(self._parameters, network, loss, rows, generator, rows_seen)
 
@@ -117,7 +117,7 @@ class Fit:
             sample_weight = check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
         weights = model._row_weights(y, sample_weight, is_incremental)
         model._update_targets(y, weights, X.dtype, is_new, is_incremental)
-        rows = Rows(X, model._encode_targets(y, X.dtype), weights)
+        rows = TrainingRows(X, model._encode_targets(y, X.dtype), weights)
         if weights is not None and not weights.all():
             if not weights.any():
                 raise ValueError("Sample weights must contain at least one non-zero number.")
@@ -163,7 +163,7 @@ class Fit:
     def rules(self) -> EpochRules:
         return EpochRules(int(self.model.max_iter), float(self.model.tol), self.model.n_iter_no_change)
 
-    def _split_validation(self, X_val: Any, y_val: Any) -> Rows:
+    def _split_validation(self, X_val: Any, y_val: Any) -> TrainingRows:
         """Return the rows to train on, and keep those that are scored."""
         model, rows = self.model, self.rows
         if X_val is not None:
@@ -172,7 +172,7 @@ class Fit:
             model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
             loss, network = registry.loss(model._loss_and_activation()[0]), model._fitted.architecture.network
             targets = validation.check_targets(model._encode_targets(y, dtype), network, loss, dtype.name)
-            held_out = Rows(cast_finite(X, dtype, "X_val"), targets, None)
+            held_out = TrainingRows(cast_finite(X, dtype, "X_val"), targets, None)
         elif model.early_stopping:
             training_indices, validation_indices = train_test_split(
                 np.arange(len(rows.x)),
@@ -431,7 +431,7 @@ def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
     return numbers
 
 
-def _warn_of_unscaled_rows(model: TrainableNetwork, rows: Rows) -> None:
+def _warn_of_unscaled_rows(model: TrainableNetwork, rows: TrainingRows) -> None:
     _warn_of_unscaled_features(model, rows.x)
     if is_regressor(model) and model.target_scale_ is None and model.out_activation_ == "identity":
         _warn_of_unscaled_targets(rows.y)

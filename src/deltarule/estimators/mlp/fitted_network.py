@@ -152,15 +152,15 @@ def resumed_state(model: Any, state: State) -> State:
 # --- the problem of a fit -------------------------------------------------------------------------------------------
 
 
-class Rows(NamedTuple):
+class TrainingRows(NamedTuple):
     """Training rows: x [N, D], targets [N, C] and weights [N] or None."""
 
     x: Floats
     y: Floats
     w: Floats | None
 
-    def take(self, indices: Any) -> "Rows":
-        return Rows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
+    def take(self, indices: Any) -> "TrainingRows":
+        return TrainingRows(self.x[indices], self.y[indices], None if self.w is None else self.w[indices])
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
@@ -265,7 +265,7 @@ def create(
     parameters: Mapping[str, Any],
     network: Network,
     loss: Any,
-    rows: Rows,
+    rows: TrainingRows,
     generator: np.random.RandomState,
     rows_seen: int,
 ) -> Problem:

@@ -27,7 +27,7 @@ from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
+from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
 from deltarule.tables.column_types import ColumnType
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 

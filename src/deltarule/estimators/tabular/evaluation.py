@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.estimators.tabular.scores import MIN_INTERVAL_ROWS, Scores, scores_of_classes
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import Interval, mean_interval, share_interval
-from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.cell_texts import as_text
 from deltarule.tables.column_encoder import Column, encode_columns
 from deltarule.tables.frame import Frame, count_rows, select_rows
 

@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.estimators.tabular.splits import take
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import share_interval
-from deltarule.tables.cell_parsing import list_classes
+from deltarule.tables.cell_texts import list_classes
 
 RESAMPLES = 400
 """Bootstrap samples for the interval of a score."""

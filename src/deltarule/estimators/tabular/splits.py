@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import as_text
+from deltarule.tables.cell_texts import as_text
 from deltarule.tables.dates import date_parts, resolve_order
 
 HELD_OUT_SHARE = 0.2

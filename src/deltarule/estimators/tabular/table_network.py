@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.fitted_network import Rows
+from deltarule.estimators.mlp.fitted_network import TrainingRows
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.maths.losses import smooth_labels
 from deltarule.maths.network import views
@@ -51,12 +51,12 @@ class TableNetwork(BaseMLP):
         inputs, hidden, *_ = self._fitted.architecture.sizes
         return FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs) if self._is_deep else 1.0
 
-    def _create_problem(self, rows: Rows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+    def _create_problem(self, rows: TrainingRows, generator: np.random.RandomState, rows_seen: int) -> Problem:
         is_float32 = len(self._fitted.architecture.sizes) > 2 and np.abs(rows.x).max() < MAX_FLOAT32_INPUT
         dtype = np.float32 if is_float32 else np.float64
         weights = None if rows.w is None else rows.w.astype(dtype)
         x = (self._input_factor * rows.x).astype(dtype)
-        problem = super()._create_problem(Rows(x, rows.y.astype(dtype), weights), generator, rows_seen)
+        problem = super()._create_problem(TrainingRows(x, rows.y.astype(dtype), weights), generator, rows_seen)
         if not (self._is_deep and is_classifier(self)):
             return problem
         return replace(problem, y=np.asarray(smooth_labels(problem.loss, problem.y, LABEL_SMOOTHING), dtype))

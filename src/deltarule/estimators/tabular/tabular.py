@@ -42,7 +42,7 @@ from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_parsing import as_text, list_classes, shorten_repr
+from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
 from deltarule.tables.column_encoder import (
     CATEGORY,
     NUMBER,

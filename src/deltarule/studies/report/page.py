@@ -6,7 +6,7 @@ from pathlib import Path
 from deltarule.errors import BadInput, count_of
 from deltarule.files import write_whole
 from deltarule.json_files import read_json
-from deltarule.reports.report import Block, Report, Section, report_page
+from deltarule.reports.report import Block, Report, ReportSection, report_page
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.claims_block import StudyBlock, claims_block
 from deltarule.studies.report.run_block import run_block
@@ -78,7 +78,7 @@ def _add_block(
         if result is None:
             return None
         study, block = result
-        report_page(Report(study, [Section("", study, "", [block])]))  # raises here if it cannot be drawn
+        report_page(Report(study, [ReportSection("", study, "", [block])]))  # raises here if it cannot be drawn
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TemplateError) as error:
         text = str(error) if isinstance(error, BadInput) else "it is not as deltarule writes it; write it again"
         unfinished.append(f"{_display_name(file, folder)} cannot be read: {text}")
@@ -113,13 +113,13 @@ def _display_name(path: Path, folder: Path) -> str:
     return inside.as_posix() if inside.parts else "this folder"
 
 
-def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Section:
+def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> ReportSection:
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
     title, summary = next((one for one in texts if any(one)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study
-    return Section(f"study-{blocks[0].id}", heading, summary, blocks)
+    return ReportSection(f"study-{blocks[0].id}", heading, summary, blocks)
 
 
 def _stored_variants_block(folder: Path, id: str) -> StudyBlock:

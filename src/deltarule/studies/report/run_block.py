@@ -12,7 +12,7 @@ from deltarule.array_files import load_arrays
 from deltarule.json_files import read_json
 from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
-from deltarule.reports import cell_figures, figures, model_figures, network_figures
+from deltarule.reports import figures, heat_maps, model_figures, network_figures
 from deltarule.reports.chart import Chart, capitalize
 from deltarule.reports.formatting import row_names
 from deltarule.reports.report import Block, TrainingSlider
@@ -143,25 +143,25 @@ def _array_figures(
 ) -> Iterator[Chart]:
     """The activations and weights at the end, as far as they fit into tables, and the network."""
     layers, units = len(portrait.sizes) - 1, _unit_names(portrait)
-    most_rows, most_columns = cell_figures.MAX_ROWS, cell_figures.MAX_COLUMNS
+    most_rows, most_columns = heat_maps.MAX_ROWS, heat_maps.MAX_COLUMNS
     if layers == 2 and 0 < len(labels) <= most_rows and max(portrait.sizes[1:]) <= most_columns:
         hidden = recipe["keys"]["network"]["activation"]
         hidden = hidden[0] if isinstance(hidden, list) and len(hidden) == 1 else hidden
-        yield cell_figures.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2])
+        yield heat_maps.activation_cells(labels, last["a1"], last["a2"], activation=hidden, classes=units[2])
     weights = {
         name: values
         for name, values in last.items()
         if name[0] in "Wb" and values.shape[0] <= most_rows and values.shape[1] <= most_columns
     }
     if weights:
-        yield cell_figures.weight_cells(weights, *_table_names(portrait, labels))
+        yield heat_maps.weight_cells(weights, *_table_names(portrait, labels))
     if last and max(portrait.sizes) <= network_figures.MAX_UNITS:
         matrices = [last[f"W{layer}"] for layer in range(1, layers + 1)]
         yield network_figures.network_drawing(matrices, units[0], units[-1])
 
 
 def _row_names(portrait: Portrait) -> list[str]:
-    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > cell_figures.MAX_ROWS:
+    if not portrait.classes or portrait.answers.ndim != 1 or len(portrait.answers) > heat_maps.MAX_ROWS:
         return []
     return row_names([portrait.classes[int(label)] for label in portrait.answers])
 

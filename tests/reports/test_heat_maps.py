@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deltarule.errors import BadInput
-from deltarule.reports.cell_figures import activation_cells, weight_cells
 from deltarule.reports.formatting import format_signed
+from deltarule.reports.heat_maps import activation_cells, weight_cells
 from deltarule.reports.marks import Cells
 
 

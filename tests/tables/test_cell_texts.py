@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deltarule.tables.cell_parsing import MISSING, as_text, match_categories, shorten, shorten_repr
+from deltarule.tables.cell_texts import MISSING, as_text, match_categories, shorten, shorten_repr
 
 
 def test_missing_texts_are_those_of_pandas() -> None:
