@@ -1,20 +1,28 @@
+from itertools import islice
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from layer_chains import CHAINS, problem_with_layers
 
 import deltarule
-from deltarule.engines.reference import ReferenceEngine
+from deltarule import register_layer, unregister
+from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
 from deltarule.maths.network import views
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
+from deltarule.problem.batches import batch
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.state import initial_state
 from deltarule.tracing.explain import explain, explain_update
+from deltarule.tracing.explanation import Explanation
+from deltarule.tracing.expressions import evaluate
 
 PARAMS = {"W1": [[0.5, -1.0]], "b1": [0.1, 0.2], "W2": [[1.0], [2.0]], "b2": [0.0]}
 NETWORK = Network([1, 2, 1], "tanh", "sigmoid")
@@ -174,3 +182,47 @@ def test_an_unknown_name_and_a_layer_too_far_get_a_sentence():
         explained["z9"]
     with pytest.raises(BadInput, match="there is no layer 3; give a layer from 1 to 2"):
         explained.of_layer(3)
+
+
+def assert_formulas_give_the_numbers(explained: Explanation) -> None:
+    for quantity in explained.quantities.values():
+        if quantity.rule is None:
+            assert quantity.section in ("data", "parameters", "settings") or quantity.name.startswith(("keep", "v_"))
+            continue
+        for index in islice(quantity.indices(), 12):
+            expected = pytest.approx(quantity.value[index], rel=1e-9, abs=1e-12)
+            assert evaluate(quantity.rule(*index)) == expected, (quantity.name, index)
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_every_layer_is_explained_by_formulas_that_give_its_numbers(chain: list[Any]) -> None:
+    problem = problem_with_layers(chain)
+    explained = explain_update(problem, initial_state(problem))
+    assert_formulas_give_the_numbers(explained)
+    rows = batch(problem, np.arange(1), 0)
+    gradient = objective_and_gradient(problem, initial_state(problem), rows).gradient[0]
+    gradients = views(gradient, problem.network.entries)
+    for name, gradient in gradients.items():
+        assert explained[f"∂J/∂{name}"].ravel() == pytest.approx(gradient.ravel(), rel=1e-12)
+
+
+def test_what_an_own_layer_computes_on_the_way_has_the_names_of_its_variables() -> None:
+    def gate(x: Any, W: Any, V: Any) -> Any:
+        content = x @ W
+        opening = 1 / (1 + np.exp(-x @ V))
+        return content * opening
+
+    register_layer("own_gate", gate, arrays={"W": "D H", "V": "D H"})
+    register_layer("own_sorting", lambda x: (np.sort(x, -1) * 0 + x, lambda upstream: upstream))
+    try:
+        x = np.random.default_rng(0).normal(size=(1, 3))
+        for rows in (x, np.vstack([x, -x])):
+            layers = [3, {"name": "own_gate", "units": 2}, "own_sorting", 2]
+            problem = create_problem(Network(layers), rows, rows[:, :2])
+            explained = explain_update(problem, initial_state(problem))
+            assert "opening1[i, j] = 1 / (1 + exp(" in explained.text(layer=1)
+            assert "z1[i, j] = content1[i, j] · opening1[i, j]" in explained.text(layer=1)
+            assert explained.quantities["h1"].rule is None and explained.quantities["∂J/∂W1"].rule is not None
+    finally:
+        unregister("layer", "own_gate")
+        unregister("layer", "own_sorting")

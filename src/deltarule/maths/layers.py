@@ -204,7 +204,8 @@ def layer_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Arr
 
     Source: Ba, Kiros & Hinton 2016
     """
-    centered = x - x.mean(-1, keepdims=True)
+    mean = x.mean(-1, keepdims=True)
+    centered = x - mean
     deviation = sqrt((centered * centered).mean(-1, keepdims=True) + epsilon)
     normalized = centered / deviation
 

@@ -56,7 +56,8 @@ class Network:
     "slope": 0.2}. A table of a layer also has its `units`, and names what the layer takes from others: {"name": "tied",
     "W": "W1"}, {"name": "residual", "skip": "a1"}, where "x" are the data. Values are named by their kind and number: z
     (dense, glu, tied), n (norms), a (activations), d (dropout), s (scaling), r (residual), h (a layer of one's own
-    without units); the number grows where a name is taken.
+    without units); the number grows where a name is taken, and in
+    front of units behind an activation.
 
     Examples
     --------
@@ -197,13 +198,15 @@ def place_layers(given: Sequence[Any], dense: Layer) -> tuple[PlacedLayer, ...]:
     width, *items = given
     number, used = 1, set[str]()
     placed: list[PlacedLayer] = []
-    for item in items:
+    for position, item in enumerate(items, 1):
         formula, table = (dense, {"units": item}) if isinstance(item, int) else _formula_and_table(item)
         one = PlacedLayer(formula, number, width, width)
         symbols = {one.symbol, *one.layer.arrays}
+        if one.symbol == "z" or position == len(items):  # an activation behind it has its number
+            symbols.add("a")
         if symbols & used:
             number, used = number + 1, set()
-        used |= symbols
+        used |= symbols - {"a"} | {one.symbol}
         one = _connect(PlacedLayer(formula, number, width, width), dict(table), placed, given[0])
         placed.append(one)
         width = one.units

@@ -5,6 +5,7 @@ so the derived backward pass is computed, recorded and compiled as one written b
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ def with_derived_backward(function: Callable[..., Any]) -> Callable[..., Any]:
     [[[0.0, 0.0]], [[1.0], [2.0]]]
     """
 
+    @wraps(function)
     def layer(*arrays: Array, **parameters: Any) -> tuple[Array, Callable[[Array], tuple[Array, ...]]]:
         notes: list[Noted] = []
         inputs = [Noted(notes, array) for array in arrays]

@@ -90,7 +90,11 @@ def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> 
         case "batch_norm":
             parameters = [(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}"), (f"beta{n}", f"Σ ∂J/∂n{n}")]
             yield _Node(f"n{n}", "batch norm", f"∂J/∂n{n} back through batch norm", parameters)
-        case "dropout" if f"d{n}" in explanation.quantities:
+        case name if name != "dropout":
+            delta = derivative_name(placed.name)
+            arrays = [(f"{symbol}{n}", f"{delta} back through {name}") for symbol in placed.layer.arrays]
+            yield _Node(placed.name, name.replace("_", " "), f"{delta} back through {name}", arrays)
+        case _ if f"d{n}" in explanation.quantities:
             yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
 
 

@@ -1,30 +1,72 @@
 """Trace the backward pass: ∂J/∂ every array, from the logits to the first layer."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from numpy import sqrt
-
-from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import PlacedLayer
 from deltarule.tracing import formulas
-from deltarule.tracing.expressions import Expression, Index, Series
+from deltarule.tracing.expressions import Expression, Index
+from deltarule.tracing.layers import LayerTrace, Rule, rule_of
 from deltarule.tracing.trace_builder import TraceBuilder
 
+Part = tuple[Array, Rule | None]
+"""A gradient and its formula."""
 
-def backward(trace: TraceBuilder) -> None:
-    """Add every array of the backward pass, in reverse order of the tape."""
-    through = {"scaling": _scaling, "dense": _dense, "batch_norm": _batch_norm, "dropout": _dropout}
-    upstream = _add_output_derivatives(trace)
+
+def backward(trace: TraceBuilder, layers: Mapping[str, LayerTrace]) -> None:
+    """Add every array of the backward pass, in reverse order of the tape.
+
+    The gradient of what several layers take is the sum of their parts.
+    """
+    upstream: Array | None = _add_output_derivatives(trace)
+    parts: dict[str, list[Part]] = defaultdict(list)
     for taped in reversed(trace.forward_pass.tape):
-        layer = next(placed for placed in trace.network.layers if placed.name == taped.name)
-        value, _ = taped.backward(upstream)
-        if isinstance(layer.formula, Activation):
-            _activation(trace, layer.number, layer.formula, value)
+        source, about = trace.input_name(taped.name), f"back through {taped.kind}"
+        if upstream is None:
+            break
+        value, others = taped.backward(upstream)
+        if taped.symbol == "a":
+            of_source: Rule | None = activation_rule(trace, taped.layer)
         else:
-            through[taped.kind](trace, layer, value)
-        upstream = value
+            layer, axes = layers[taped.name], "id" if source.startswith("s") else "ij"
+            of_input, *grids = layer.gradients(derivative_name(taped.name))
+            of_source, about = rule_of(of_input, axes), layer.about("x")
+            for (name, array), grid in zip(others.items(), grids, strict=False):
+                own = "".join(trace.at[name].axes)
+                parts[name].append((array, rule_of(grid, own)))
+                symbol = name.removesuffix(f"{layer.n}")
+                if symbol in layer.layer.arrays:
+                    _add_parameter_gradient(trace, name, own, layer.about(symbol), parts.pop(name))
+                    if grid is not None:
+                        grid.give_name(trace.at[derivative_name(name)])
+        if source != "x" and value is not None:
+            parts[source].append((value, of_source))
+            upstream, rule = _total(parts.pop(source))
+            axes = "id" if source.startswith("s") else "ij"
+            _add_derivative(trace, source, upstream, about, rule, axes)
+        else:
+            upstream = None
+
+
+def _total(parts: Sequence[Part]) -> tuple[Array, Rule | None]:
+    """Return the sum of the gradients of several layers, and its formula."""
+    rules = [rule for _, rule in parts]
+
+    def rule(*index: Index) -> Expression | None:
+        total: Any = None
+        for each in rules:
+            term = each and each(*index)
+            if term is None:
+                return None
+            total = term if total is None else total + term
+        return total
+
+    total = parts[0][0]
+    for array, _ in parts[1:]:
+        total = total + array
+    return total, rule
 
 
 def derivative_name(name: str) -> str:
@@ -33,7 +75,7 @@ def derivative_name(name: str) -> str:
 
 
 def _add_derivative(
-    trace: TraceBuilder, name: str, value: Array, about: str, rule: Callable[..., Expression | None], axes: str = "ij"
+    trace: TraceBuilder, name: str, value: Array, about: str, rule: Rule | None, axes: str = "ij"
 ) -> None:
     short = derivative_name(name)
     description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
@@ -43,7 +85,8 @@ def _add_derivative(
 def _add_output_derivatives(trace: TraceBuilder) -> Array:
     """Add the derivatives at the output layer and return ∂J/∂z."""
     problem, n, rows = trace.problem, trace.last, trace.rows
-    loss, output, logits = problem.loss, trace.network.output, trace.tape[f"z{n}"].value
+    z = trace.input_name(f"a{n}")
+    loss, output, logits = problem.loss, trace.network.output, trace.tape[z].value
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), trace.network.outputs)
     delta = loss.forward(output, logits, rows.y)[1](share)
 
@@ -52,95 +95,41 @@ def _add_output_derivatives(trace: TraceBuilder) -> Array:
         return None if found is None else trace.objective_weight(i) * found
 
     if loss.fused_with(output):
-        _add_derivative(trace, f"z{n}", delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
+        _add_derivative(trace, z, delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
         return delta
     at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
     _add_derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _activation(trace, n, output, delta)
+    _add_derivative(trace, z, delta, f"back through {output.name}", activation_rule(trace, n))
     return delta
 
 
-def _activation(trace: TraceBuilder, n: int, activation: Activation, input_gradient: Array) -> None:
-    source, units = trace.input_name(f"a{n}"), trace.at[f"a{n}"].value.shape[-1]
+def activation_rule(trace: TraceBuilder, n: int) -> Rule:
+    """Return the formula of ∂J/∂z from that of ∂J/∂a."""
+    activation, source, units = (
+        trace.network.activations[n],
+        trace.input_name(f"a{n}"),
+        trace.at[f"a{n}"].value.shape[-1],
+    )
     numbers = trace.add_parameters("activation", activation, n)
 
     def rule(i: Index, j: Index) -> Expression | None:
         z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
         return formulas.activation_backward(activation, z, a, da, j, units, numbers)
 
-    _add_derivative(trace, source, input_gradient, f"back through {activation.name}", rule)
+    return rule
 
 
-def _dropout(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
-    n = layer.number
-    slope, keep, rate = trace.at[f"∂J/∂d{n}"], trace.at[f"keep{n}"], trace.at[f"dropout{n}"]()
-    about = "back through the same mask of dropout"
-    _add_derivative(trace, f"a{n}", input_gradient, about, lambda i, j: slope(i, j) * keep(i, j) / (1 - rate))
-
-
-def _batch_norm(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
-    """Add the gradients with respect to batch norm's beta, gamma and input."""
-    at, n = trace.at, layer.number
-    slope, zhat = at[f"∂J/∂n{n}"], at[f"zhat{n}"]
-
-    def z_rule(i: Index, j: Index) -> Expression:
-        share = trace.weight(i) / at["N"]()
-        through_mean, through_variance = share * at[f"∂J/∂beta{n}"](j), share * zhat(i, j) * at[f"∂J/∂gamma{n}"](j)
-        gain = at[f"gamma{n}"](j) / sqrt(at[f"variance{n}"](j) + at["ε_norm"]())
-        return gain * (slope(i, j) - through_mean - through_variance)
-
-    terms = {
-        "beta": (f"∂J/∂n{n}", lambda j: trace.sum_over_samples(lambda i: slope(i, j))),
-        "gamma": (f"∂J/∂n{n} zhat{n}", lambda j: trace.sum_over_samples(lambda i: slope(i, j) * zhat(i, j))),
-    }
-    for name, (term, rule) in terms.items():
-        _add_derivative(trace, f"{name}{n}", trace.gradient[f"{name}{n}"], f"Σ {term} over the samples", rule, "j")
-    about = "back through batch norm, whose mean and variance depend on every sample"
-    _add_derivative(trace, f"z{n}", input_gradient, about, z_rule)
-
-
-def _dense(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
-    """Add the gradients with respect to a layer's W, b and input."""
-    n, inputs, weights = layer.number, trace.input_name(layer.name), trace.at[f"W{layer.number}"]
-    x, delta = trace.at[inputs], trace.at[f"δ{n}"]
-    terms: dict[str, tuple[str, str, Callable[..., Expression]]] = {
-        f"W{n}": ("dj", f"{inputs}ᵀ δ{n}", lambda i, d, j: x(i, d) * delta(i, j)),
-        f"b{n}": ("j", f"Σ δ{n} over the samples", lambda i, j: delta(i, j)),
-    }
-    for name, (axes, about, term) in terms.items():
-        if name in trace.gradient:
-            _add_parameter_gradient(trace, name, axes, about, term)
-    if inputs != "x":
-        axes = "id" if inputs == f"s{n}" else "ij"
-
-        def rule(i: Index, j: Index) -> Expression:
-            return Series(("k",), (layer.units,), lambda k: delta(i, k) * weights(j, k))
-
-        _add_derivative(trace, inputs, input_gradient, f"δ{n} W{n}ᵀ", rule, axes)
-
-
-def _add_parameter_gradient(
-    trace: TraceBuilder, name: str, axes: str, about: str, term: Callable[..., Expression]
-) -> None:
-    """Add the gradient of W or b: a sum over the samples, and the penalty's part."""
+def _add_parameter_gradient(trace: TraceBuilder, name: str, axes: str, about: str, parts: Sequence[Part]) -> None:
+    """Add the gradient of an array: that of all layers that take it, and the penalty's part."""
     penalty = trace.problem.penalty if name in trace.penalized_names else None
+    _, of_layers = _total(parts)
 
-    def rule(*index: Index) -> Expression:
-        gradient = trace.sum_over_samples(lambda i: term(i, *index))
-        if penalty is None:
+    def rule(*index: Index) -> Expression | None:
+        gradient = of_layers and of_layers(*index)
+        if penalty is None or gradient is None:
             return gradient
         slope = formulas.run(f"{penalty.name}′", penalty.derivative, trace.at[name](*index))
         return gradient + trace.strength() * slope
 
     part = ", and the penalty's part" if penalty else ""
     _add_derivative(trace, name, trace.gradient[name], about + part, rule, axes)
-
-
-def _scaling(trace: TraceBuilder, layer: PlacedLayer, input_gradient: Array) -> None:
-    n, x, slope = layer.number, trace.at["x"], trace.at[f"∂J/∂s{layer.number}"]
-    name, about = f"scale{n}", f"Σ ∂J/∂s{n} x over the samples"
-
-    def rule(d: Index) -> Expression:
-        return trace.sum_over_samples(lambda i: slope(i, d) * x(i, d))
-
-    _add_derivative(trace, name, trace.gradient[name], about, rule, "d")

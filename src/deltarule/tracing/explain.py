@@ -20,7 +20,7 @@ from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import fill_arrays
 from deltarule.tracing.backward import backward
 from deltarule.tracing.explanation import Explanation
-from deltarule.tracing.forward import add_inputs, forward, is_explained, objective
+from deltarule.tracing.forward import add_inputs, forward, objective
 from deltarule.tracing.trace_builder import TraceBuilder
 from deltarule.tracing.update import update as trace_update
 
@@ -104,18 +104,15 @@ def explain_update(
         raise BadInput(f"the state holds {len(state.members)} networks; take one of them with State.take")
     if update and problem.unusual_update:
         raise BadInput(f"the problem has {problem.unusual_update}, which explain has no formulas for")
-    unknown = [placed.layer.name for placed in problem.network.layers if not is_explained(placed)]
-    if unknown:
-        raise BadInput(f"the network has the layer '{unknown[0]}', which explain has no formulas for")
     rows = batch(problem, state.members, state.step)
     positions = np.asarray(rows.positions[0] if rows.positions.ndim == 2 else rows.positions)
     places = positions if problem.rows is None else problem.rows[state.members[0]][positions]
     trace = TraceBuilder(problem, state, rows, tuple(features), tuple(classes), tuple(map(str, places.tolist())))
     with one_blas_thread(), np.errstate(all="ignore"):
         add_inputs(trace)
-        forward(trace)
+        layers = forward(trace)
         objective(trace)
-        backward(trace)
+        backward(trace, layers)
         if update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}

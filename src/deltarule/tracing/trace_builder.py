@@ -109,13 +109,25 @@ class TraceBuilder:
         names = ["x", *self.tape]
         return names[names.index(name) - 1] if name in names else names[-1]
 
+    @property
+    def logits(self) -> str:
+        """The name of what the output's activation is applied to."""
+        return self.input_name(f"a{self.last}")
+
+    def resolved(self, name: str) -> str:
+        """The name of a value; that of dropout without any is that of its input."""
+        if name in self.at or name in self.tape:
+            return name
+        chain = [placed.name for placed in self.network.layers]
+        return next((each for each in reversed(chain[: chain.index(name)]) if each in self.tape), "x")
+
     def loss_formulas(self, i: Index, j: Index) -> tuple[Expression | None, Expression | None]:
         """The formulas of the loss ℓ[j] of a sample and of its slope.
 
         The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
         """
         loss, output, n = self.problem.loss, self.network.output, self.last
-        z, p, y = (self.row(name, i) for name in (f"z{n}", f"a{n}", "y"))
+        z, p, y = (self.row(name, i) for name in (self.logits, f"a{n}", "y"))
         numbers = self.add_parameters("loss", loss)
         match loss.fused_with(output) and loss.name:
             case None:
@@ -136,10 +148,6 @@ class TraceBuilder:
 
     def weight(self, i: Index) -> Expression:
         return ONE if self.has_equal_weights else self.at["w"](i)
-
-    def mean(self, term: Callable[[Index], Expression]) -> Expression:
-        """The weighted mean of `term`, a function of a sample's index, over the batch."""
-        return self.sum_over_samples(lambda i: self.weight(i) * term(i)) / self.at["N"]()
 
     def objective_weight(self, i: Index) -> Ref:
         return self.at["share"]() if self.has_equal_weights else self.at["share"](i)
