@@ -10,7 +10,10 @@ _FILE = re.compile(r"^`([\w.-]+)`:\n\n```\w*\n(.*?)^```$", re.MULTILINE | re.DOT
 
 OPTIONAL = ("anywidget", "distributed", "onnx", "onnxruntime", "openpyxl", "polars", "pyarrow", "torch")
 """What a plain installation of deltarule lacks."""
-NEEDED = {"docs/how-to/a-table-of-your-own.md": {"onnx", "onnxruntime", "torch"}}
+NEEDED = {
+    "docs/how-to/a-table-of-your-own.md": {"onnx", "onnxruntime", "torch"},
+    "docs/how-to/add-a-layer.md": {"onnx", "onnxruntime"},
+}
 """By page, the optional libraries that it tells its reader to install."""
 
 
