@@ -176,7 +176,8 @@ def _read_earlier(
     folder: Path, assignment: "Assignment", submissions: list[Submission], has_roster: bool
 ) -> "GradeRecord | None":
     """The record of a folder, of which students that are graded again are left out."""
-    earlier = read_record(folder, assignment, {(one.delivered, one.id) for one in submissions})
+    max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
+    earlier = read_record(folder, assignment.title, max_points, {(one.delivered, one.id) for one in submissions})
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
         raise BadInput(f"{folder} was written with a roster; give --roster again")
     return earlier

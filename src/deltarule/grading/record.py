@@ -1,19 +1,22 @@
 """The record of a grading: results of arrays, calls, submissions and the class."""
 
-from collections.abc import Collection
+import hashlib
+import os
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from deltarule.checking.catalog import Mistake
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
 from deltarule.grading.sandbox import LIMITS, OPEN
 from deltarule.json_files import read_json
 
-if TYPE_CHECKING:
-    from deltarule.grading.assignment import Assignment
-
 RECORD = "record.json"
+MAX_NAME_BYTES = 200
+"""Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
+_OUTSIDE = re.compile(r"^[.\s]+|[/\\<>:\"|?*]")
+"""What a file's name cannot hold, or begins with to be hidden or to leave its folder."""
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,13 @@ def format_points(points: float) -> str:
     return f"{points:.4g}"
 
 
-def read_record(folder: Path, assignment: "Assignment", students: Collection[tuple[str, str]]) -> GradeRecord | None:
+def read_record(
+    folder: Path, title: str, max_points: Sequence[tuple[str, str, float]], students: Collection[tuple[str, str]]
+) -> GradeRecord | None:
     """The record of an earlier grading in a folder, whose other results are kept; `BadInput` if they cannot be.
 
-    `students` are graded anew, by their names and ids as delivered.
+    `title` and `max_points` (of each array, with its check) are those of the assignment. `students` are graded anew, by
+    their names and ids as delivered.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -173,15 +179,15 @@ def read_record(folder: Path, assignment: "Assignment", students: Collection[tup
         record = TypeAdapter(GradeRecord).validate_python(read_json(path))
     except ValidationError:
         raise BadInput(f"{path} was not written by this version of grade; give another --out") from None
-    if record.title != assignment.title:
-        raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{assignment.title}'")
+    if record.title != title:
+        raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{title}'")
     record = replace(record, submissions=tuple(_without_marks(result) for result in record.submissions))
     arrays = [(check.name, one.name, one.max_points) for check in record.submissions[0].checks for one in check.arrays]
-    if arrays == [(check.name, *one) for check in assignment.checks for one in check.max_points.items()]:
+    if arrays == list(max_points):
         return record
     if all((result.delivered, result.id) in students for result in record.submissions if result.time):
         return None
-    raise BadInput(f"{path} has other checks or points than '{assignment.title}' has now; grade the whole class again")
+    raise BadInput(f"{path} has other checks or points than '{title}' has now; grade the whole class again")
 
 
 def _without_marks(result: SubmissionResult) -> SubmissionResult:
@@ -206,3 +212,11 @@ def merge_earlier(record: GradeRecord, earlier: GradeRecord | None) -> GradeReco
     kept = [result for result in earlier.submissions if result.student not in new and result.time]
     submissions = sorted([*results, *kept], key=lambda result: result.student)
     return replace(record, submissions=tuple(submissions), kept=len(kept))
+
+
+def safe_name(name: str) -> str:
+    """A student's name as a line of text, and as the name of a file that stays in its folder."""
+    raw = os.fsencode(name)
+    name = _OUTSIDE.sub("_", one_line(raw.decode(errors="backslashreplace").replace("\\", "_")))
+    is_long = len(name.encode()) > MAX_NAME_BYTES
+    return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name

@@ -21,9 +21,15 @@ from pathlib import Path
 
 from deltarule.errors import BadInput, count_of
 from deltarule.files import read_bytes
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult, format_points
+from deltarule.grading.record import (
+    ArrayResult,
+    CheckResult,
+    GradeRecord,
+    SubmissionResult,
+    format_points,
+    safe_name,
+)
 from deltarule.grading.source import decode
-from deltarule.grading.submissions import safe_name
 
 Row = dict[str, str]
 NAMES = ("name", "student", "full name")

@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
-from deltarule.grading.record import HandedIn
+from deltarule.grading.record import HandedIn, safe_name
 from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import (
     Cell,
@@ -42,8 +42,6 @@ MAX_SUBMISSION_BYTES = 2**26
 MAX_CODE_CHARACTERS = 2**20
 MAX_FILES = 1000
 READING_SECONDS = 30
-MAX_NAME_BYTES = 200
-"""Pages and results are named after students; with their endings, a file's name has at most 255 bytes."""
 
 _FROM_SYSTEMS = [pattern for system in SYSTEMS.values() if (pattern := system.delivered)]
 """Canvas, Moodle, then what browsers add."""
@@ -51,8 +49,6 @@ _COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
 """What systems add to the name of a file that is handed in again."""
 _SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
 """What browsers add to the name of a file of code."""
-_OUTSIDE = re.compile(r"^[.\s]+|[/\\<>:\"|?*]")
-"""What a file's name cannot hold, or begins with to be hidden or to leave its folder."""
 _NOT_THE_WORK = re.compile(
     r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup|[^/]*(?:template|skeleton|starter)[^/]*)\.\w+$"
 )
@@ -233,14 +229,6 @@ def _yaml_text(text: str) -> str:
 def _student_name(path: Path) -> str:
     """The student after whom a file or folder is named."""
     return path.name if path.is_dir() else Path(_code_name(path.name)).stem.removesuffix(".tar")
-
-
-def safe_name(name: str) -> str:
-    """A student's name as a line of text, and as the name of a file that stays in its folder."""
-    raw = os.fsencode(name)
-    name = _OUTSIDE.sub("_", one_line(raw.decode(errors="backslashreplace").replace("\\", "_")))
-    is_long = len(name.encode()) > MAX_NAME_BYTES
-    return f"{name[: MAX_NAME_BYTES // 8]}-{hashlib.sha256(raw).hexdigest()[:16]}" if is_long else name
 
 
 def _code_name(name: str) -> str:
