@@ -141,7 +141,9 @@ class Dataset:
             if (rows.labels is None) == bool(self.classes):
                 raise BadInput(f"{where} must have labels if there are names of classes, and targets if there are none")
             if rows.labels is not None:
-                low, high, last = rows.labels.min(), rows.labels.max(), len(self.classes) - 1
+                low = rows.labels.min()
+                high = rows.labels.max()
+                last = len(self.classes) - 1
                 if low < 0 or high > last:
                     raise BadInput(f"{where} has labels from {low} to {high}, but its classes are 0 to {last}")
             elif rows.answers.shape[1] != self.train.answers.shape[1]:

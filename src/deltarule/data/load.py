@@ -65,7 +65,8 @@ def load(
     ('0', '1', '2')
     """
     if isinstance(name_or_file, str) and name_or_file in LOADERS:
-        loader, options = LOADERS[name_or_file], options if target is None else options | {"target": target}
+        loader = LOADERS[name_or_file]
+        options = options if target is None else options | {"target": target}
         _check_options(name_or_file, loader, options, reserved=("data_dir",))
         return loader(data_dir, **options) if name_or_file in PUBLISHED else loader(**options)
     path = Path(name_or_file)

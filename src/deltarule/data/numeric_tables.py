@@ -42,7 +42,8 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
     classes = tuple(map(as_text, values.tolist()))
     if len(classes) == 1:
         raise BadInput(f"{path}: every row has the class {classes[0]!r}; there must be at least two to tell apart")
-    rows, note = Rows(x, labels=labels), f"{note}{len(classes)} classes."
+    rows = Rows(x, labels=labels)
+    note = f"{note}{len(classes)} classes."
     return Dataset(path.name, rows, features=features, classes=classes, note=note)
 
 

@@ -70,7 +70,8 @@ def name_and_options(source: Any) -> tuple[str, dict[str, Any]]:
 
 def check_parts(configuration: Configuration, dataset: Dataset) -> None:
     """Raise `BadInput` if the configuration uses parts that the data set lacks."""
-    criterion, patience = configuration.study.criterion, configuration.stopping.patience
+    criterion = configuration.study.criterion
+    patience = configuration.stopping.patience
     if patience is not None and dataset.validation is None:
         raise BadInput("stopping.patience needs validation rows; give data.split.validation")
     if criterion is not None and criterion.name == "accuracy" and not dataset.classes:

@@ -67,7 +67,8 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
 
     The noise is the standard deviation added to both coordinates, which range from −1 to 1 without it.
     """
-    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    random = _validated_generator(samples, noise, seed)
+    labels = _alternate_labels(samples, classes)
     radius = np.sqrt(random.random(samples))  # points of equal density along the spiral's area
     angle = 2 * np.pi * (labels / classes + radius)  # one turn from the center to the rim
     points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1)
@@ -77,7 +78,8 @@ def spirals(samples: int = 300, noise: float = 0.03, seed: int = 0, classes: int
 
 def circles(samples: int = 300, noise: float = 0.05, seed: int = 0, classes: int = 2) -> Dataset:
     """Concentric rings, one for each class, the first one a disk."""
-    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    random = _validated_generator(samples, noise, seed)
+    labels = _alternate_labels(samples, classes)
     width = 1 / (classes - 0.5)  # rings of equal width with gaps half as wide
     radius = labels * width + np.where(labels == 0, np.sqrt(random.random(samples)), random.random(samples)) * width / 2
     angle = 2 * np.pi * random.random(samples)
@@ -91,7 +93,8 @@ def clusters(samples: int = 300, noise: float = 0.15, seed: int = 0, classes: in
 
     The noise is the standard deviation of a cloud.
     """
-    random, labels = _validated_generator(samples, noise, seed), _alternate_labels(samples, classes)
+    random = _validated_generator(samples, noise, seed)
+    labels = _alternate_labels(samples, classes)
     angle = 2 * np.pi * labels / classes
     points = 0.7 * np.stack([np.cos(angle), np.sin(angle)], 1) + noise * random.standard_normal((samples, 2))
     return _make_dataset("clusters", Rows(points, labels), classes, f"{samples} points of clusters (seed {seed})")
@@ -102,7 +105,8 @@ def checkerboard(samples: int = 300, noise: float = 0.0, seed: int = 0, squares:
 
     There are `squares` along each side.
     """
-    random, squares = _validated_generator(samples, noise, seed), _option("squares", squares)
+    random = _validated_generator(samples, noise, seed)
+    squares = _option("squares", squares)
     unit = random.random((samples, 2))
     labels = (unit * squares).astype(np.int64).sum(1) % 2
     points = 2 * unit - 1 + noise * random.standard_normal(unit.shape)

@@ -52,7 +52,8 @@ def _apply_scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> np.nda
 
 def _fit_scale(x: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """The shift [D] and factor [D] of the scale `name` for the training rows x [N, D]."""
-    shift, factor = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    shift = np.zeros(x.shape[1])
+    factor = np.ones(x.shape[1])
     if name == "unit":
         largest = float(max(x.max(), -float(x.min())))
         return shift, factor / largest if largest else factor
@@ -85,7 +86,8 @@ def principal_components(dataset: Dataset, count: int) -> Dataset:
     """
     from scipy.linalg import eigh
 
-    count, inputs = whole("count", count), dataset.inputs
+    count = whole("count", count)
+    inputs = dataset.inputs
     with one_blas_thread(), np.errstate(all="ignore"):  # overflows raise in the next lines
         mean, covariance = _covariance(dataset.train.x)
         if not np.isfinite(covariance).all():
@@ -95,7 +97,8 @@ def principal_components(dataset: Dataset, count: int) -> Dataset:
     count = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
     if not count:
         raise BadInput(f"the training rows of {dataset.name} are all alike and have no principal components")
-    variances, axes = variances[::-1][:count], axes[:, ::-1][:, :count]
+    variances = variances[::-1][:count]
+    axes = axes[:, ::-1][:, :count]
     # The sign of an axis is arbitrary; choose the one that makes its largest entry positive.
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
     axes = axes / np.sqrt(variances)

@@ -202,7 +202,8 @@ def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, 
         raise BadInput(f"it holds an {kind}, which takes no tables; make one with deltarule train")
     own, of_network = _decode_attributes(metadata), _decode_attributes(metadata["model_"])
     network = of_network["_architecture"].network
-    columns, classes = own["columns_"], of_network.get("classes_")
+    columns = own["columns_"]
+    classes = of_network.get("classes_")
     inputs = sum(len(column.inputs) for column in columns)
     has_parts = all(column.part in ("", *PARTS, TEXT_PART) for column in columns)
     if inputs != network.inputs or not has_parts or any(c.kind not in KINDS or not c.scale for c in columns):
@@ -220,7 +221,8 @@ def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, 
 
 def _check_arrays(architecture: Architecture, arrays: dict[str, np.ndarray]) -> None:
     network = architecture.network
-    members, shapes = len(arrays["W1"]), {name: array.shape for name, array in arrays.items()}
+    members = len(arrays["W1"])
+    shapes = {name: array.shape for name, array in arrays.items()}
     expected = {entry.name: (members, *entry.shape) for entry in (*network.entries, *network.buffers)}
     if not members or shapes != expected or any(array.dtype.kind != "f" for array in arrays.values()):
         raise ValueError(f"the arrays are {shapes}, and {network!r} needs {expected}")

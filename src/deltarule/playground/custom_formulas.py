@@ -181,14 +181,23 @@ def judge_pair(formula: Activation | Loss) -> tuple[bool, str]:
     index = np.arange(POINTS)
     x: Array
     if isinstance(formula, Activation):
-        f, name, noun, x = formula.function, "z", "function", (index - 12) / 4.1 + 0.013
+        f = formula.function
+        name = "z"
+        noun = "function"
+        x = (index - 12) / 4.1 + 0.013
         found = formula.derivative(x, f(x))
         above, below = f(x + STEP), f(x - STEP)
     else:
-        name, noun, x, y = "p", "loss", 0.05 + index * 0.036, np.where(index % 2, 1.0, 0.0)
-        found, above, below = formula.derivative(x, y), formula.value(x + STEP, y), formula.value(x - STEP, y)
+        name = "p"
+        noun = "loss"
+        x = 0.05 + index * 0.036
+        y = np.where(index % 2, 1.0, 0.0)
+        found = formula.derivative(x, y)
+        above = formula.value(x + STEP, y)
+        below = formula.value(x - STEP, y)
     with np.errstate(all="ignore"):
-        expected, error = (above - below) / (2 * STEP), np.abs(found - (above - below) / (2 * STEP))
+        expected = (above - below) / (2 * STEP)
+        error = np.abs(found - (above - below) / (2 * STEP))
         size = np.maximum(np.abs(found), np.abs(expected))
         rounding = ROUNDING * np.maximum(np.abs(above), np.abs(below))
         relative = np.where(np.isfinite(error), error / size, np.inf)
@@ -234,9 +243,13 @@ def check_pair(formula: Activation | Loss) -> "CodeReport":
 
     random = np.random.default_rng(2026)
     if isinstance(formula, Activation):
-        function, derivative, x = formula.function, formula.derivative, 2 * random.standard_normal((6, 4))
+        function = formula.function
+        derivative = formula.derivative
+        x = 2 * random.standard_normal((6, 4))
         return check_vjp(lambda z: (function(z), z), lambda upstream, z: upstream * derivative(z, function(z)), x)
-    value, slope, x = formula.value, formula.derivative, random.uniform(0.05, 0.95, (6, 4))
+    value = formula.value
+    slope = formula.derivative
+    x = random.uniform(0.05, 0.95, (6, 4))
     y = (random.random((6, 4)) < 0.5) * 1.0
     return check_vjp(lambda p: (value(p, y), p), lambda upstream, p: upstream * slope(p, y), x)
 

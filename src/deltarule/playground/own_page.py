@@ -39,7 +39,8 @@ def write_page(recipe: Recipe, file: Path) -> Path:
 
     Raises `BadInput` for a recipe that the page's engine cannot train.
     """
-    script, style = bundle("alone.js"), page_file("style.css")
+    script = bundle("alone.js")
+    style = page_file("style.css")
     page = Template(page_file("alone.html")).substitute(
         title=f"deltarule: {recipe.name}".replace("<", ""),
         style=style,
@@ -70,7 +71,8 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     criterion = recipe.configuration.study.criterion
     solved_at, score = SOLVED_AT, "accuracy"
     if criterion is not None and criterion.name in ("accuracy", "thresholded"):
-        solved_at, score = criterion.bounds[0], criterion.name
+        solved_at = criterion.bounds[0]
+        score = criterion.name
     for section in ("data", "network", "loss", "optimizer", "run"):
         for key, value in changed_values(getattr(recipe.configuration, section)).items():
             if f"{section}.{key}" not in KNOWN:
@@ -96,7 +98,8 @@ def _noisy(name: str) -> dict[str, Any]:
     """A data set as points without noise, and what noise 1 adds to them."""
     clean, noisy = load(name, noise=0.0), load(name, noise=1.0)
     usual = inspect.signature(LOADERS[name]).parameters["noise"].default
-    answers, moved = clean.train.answers.ravel(), noisy.train.answers.ravel()
+    answers = clean.train.answers.ravel()
+    moved = noisy.train.answers.ravel()
     noise = noisy.train.x - clean.train.x if clean.classes else moved - answers
     return {**_described(clean, name), "noise": _encoded(noise), "usual_noise": usual}
 

@@ -94,7 +94,8 @@ def _write_encoded(
     names = [name for column in columns for name in column.inputs]
     outputs = texts_of(y)
     if not answers.is_classes:
-        mean, deviation = answers.values.mean(), answers.values.std() or 1.0
+        mean = answers.values.mean()
+        deviation = answers.values.std() or 1.0
         outputs = ((answers.values - mean) / deviation).tolist()
         notes.append(f"{target!r} is scaled: what is learned is ({target!r} − {mean:.4g}) / {deviation:.4g}")
     _require_few_cells(path, len(y) * len(names))

@@ -38,12 +38,14 @@ def advance(
     if not locked:
         state, trace = engine.advance(problem, state, count)
         return state, trace.bad
-    places, diverged = np.array(locked), np.full(len(state.members), -1)
+    places = np.array(locked)
+    diverged = np.full(len(state.members), -1)
     for _ in range(count):
         after, trace = engine.advance(problem, state, 1)
         theta = after.theta.copy()
         theta[:, places] = state.theta[:, places]
-        state, diverged = replace(after, theta=theta), np.where(diverged < 0, trace.bad, diverged)
+        state = replace(after, theta=theta)
+        diverged = np.where(diverged < 0, trace.bad, diverged)
     return state, diverged
 
 
@@ -121,14 +123,17 @@ class Past:
         """The moment of the last change, with a past of its own."""
         again = copy(self)
         index = max(index for index, snapshot in enumerate(self._snapshots) if snapshot.is_change)
-        again._snapshots, start = self._snapshots[: index + 1], self._snapshots[index].state
+        again._snapshots = self._snapshots[: index + 1]
+        start = self._snapshots[index].state
         again.points = [point for point in self.points if point.step <= start.step]
         return replace(moment, state=start, past=again)
 
     def at(self, step: int, members: Integers, engine: Engine) -> tuple[Problem, State]:
         """Recompute the problem and the state of some members after `step` updates."""
         before = [one for one in list(self._snapshots) if one.state.step <= max(step, 0)]
-        problem, state, locked = before[-1].problem, before[-1].state.take(members), before[-1].locked
+        problem = before[-1].problem
+        state = before[-1].state.take(members)
+        locked = before[-1].locked
         if step > state.step:
             state, _ = advance(engine, problem, state, step - state.step, locked)
         return problem, state

@@ -107,7 +107,8 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
 
     A frame that the page has already is null.
     """
-    name, table = str(message.get("name")), message.get("table") or {}
+    name = str(message.get("name"))
+    table = message.get("table") or {}
     reply: dict[str, Any] = {"id": message.get("id")}
     if name == "frame" and table.get("seen") == session.workbench.news:
         return {**reply, "result": None}, []

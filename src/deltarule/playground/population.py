@@ -53,7 +53,8 @@ def grid_of(toml: str) -> Any:
 
 def require_few_members(grid: Any) -> None:
     """Raise `BadInput` for a grid of too many members, before its values are checked."""
-    members, most = 1, MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
+    members = 1
+    most = MAX_NUMBERS // MIN_NUMBERS_PER_MEMBER
     with contextlib.suppress(AttributeError, TypeError):  # what is no list is refused with the recipe
         members = math.prod(len(values) for values in grid.values())
     if members > most:
@@ -82,7 +83,8 @@ def carry_over(before: Problem, state: State, problem: Problem) -> State | None:
     """The state from which a changed problem continues training, or None; another optimizer has empty slots."""
 
     def parameter_identity(problem: Problem) -> tuple[Any, ...]:
-        network, numbers = problem.network, (problem.seeds.tolist(), problem.initial_scale.tolist())
+        network = problem.network
+        numbers = (problem.seeds.tolist(), problem.initial_scale.tolist())
         return network.entries, network.buffers, network.initializers, problem.dtype, numbers
 
     if parameter_identity(before) != parameter_identity(problem):

@@ -47,7 +47,8 @@ class PlayServer(ThreadingHTTPServer):
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, session: Session, port: int = 0) -> None:
-        self.session, self.token = session, secrets.token_urlsafe(16)
+        self.session = session
+        self.token = secrets.token_urlsafe(16)
         self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._launch_file: Path | None = None
         try:

@@ -66,7 +66,8 @@ class Session:
 
     def __init__(self, recipe: Recipe, folder: "tempfile.TemporaryDirectory[str]", notes: Sequence[str] = ()) -> None:
         self.workbench = Workbench(recipe)
-        self._folder, self._notes = folder, list(notes)
+        self._folder = folder
+        self._notes = list(notes)
         self._typed_activation = ""
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
@@ -194,9 +195,12 @@ class Session:
 
         problem, state = self._viewed(request)
         explanation = explain_update(_problem_of_sample(problem, request.sample), state)
-        quantity, index = explanation.quantities[request.quantity], tuple(request.index)
+        quantity = explanation.quantities[request.quantity]
+        index = tuple(request.index)
         assert quantity.rule is not None  # the page asks for numbers that have a formula
-        formula, value, name = quantity.formula, float(quantity.value[index]), quantity.name
+        formula = quantity.formula
+        value = float(quantity.value[index])
+        name = quantity.name
         text = "" if formula is None else f"{format_index(name, quantity.axes)} = {with_names(formula)}"
         return {
             "name": format_index(name, index),
@@ -221,7 +225,8 @@ class Session:
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning
 
-        moment, members = self.workbench.moment, self.workbench.moment.problem.members
+        moment = self.workbench.moment
+        members = self.workbench.moment.problem.members
         steps, curves, _ = moment.past.curves(np.arange(members))
         run = Run(
             problem=moment.problem,

@@ -89,7 +89,8 @@ def values_of(recipe: Recipe) -> dict[str, Any]:
     """The settings of a recipe by dotted key; formulas are tables with a name."""
     resolved = resolve_configuration(recipe.configuration)
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
-    hidden, activation = list(recipe.configuration.network.layers)[1:-1], values["network.activation"]
+    hidden = list(recipe.configuration.network.layers)[1:-1]
+    activation = values["network.activation"]
     activations = activation if isinstance(activation, list) else [activation] * len(hidden)
     return {
         **values,

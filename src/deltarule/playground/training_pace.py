@@ -27,7 +27,8 @@ class TrainingPace:
         self.restart()
 
     def restart(self) -> None:
-        self._started, self._done = time.perf_counter(), 0
+        self._started = time.perf_counter()
+        self._done = 0
 
     def evaluates_too_often(self, updates_per_second: float) -> bool:
         limit = MAX_EVALUATION_SHARE if np.isinf(updates_per_second) else 0.25

@@ -119,7 +119,8 @@ class Workbench:
     def advance(self, updates: int) -> None:
         """Make this number of updates, wait for them, and pause."""
         with self._changed:
-            target, version = self.moment.state.step + updates, self.version
+            target = self.moment.state.step + updates
+            version = self.version
             self.play(updates=updates)
             self._changed.wait_for(
                 lambda: self.version != version or self.moment.state.step >= target or not self.is_playing
@@ -160,7 +161,8 @@ class Workbench:
     def edit(self, member: int, place: int, value: float | None, locked: bool | None) -> None:
         """Set an entry of a member's θ, lock it in all members, or unlock it."""
         with self._changed:
-            moment, state = self.moment, self.moment.state
+            moment = self.moment
+            state = self.moment.state
             if not 0 <= place < state.theta.shape[1]:
                 raise BadInput(f"place is {place}; give one from 0 to {state.theta.shape[1] - 1}")
             if value is not None:
@@ -177,7 +179,8 @@ class Workbench:
         dataset = dataset_of(recipe)
         self.pause()
         with self._changed:
-            before, self._formulas = self._formulas, {}
+            before = self._formulas
+            self._formulas = {}
             try:
                 self._begin(recipe, dataset)
             except BadInput:
@@ -248,7 +251,8 @@ class Workbench:
         self.failure = ""
         was_loaded = self._is_loaded or self._loading is not None
         self._loading = None
-        self.engine, self._is_loaded = ReferenceEngine(), False
+        self.engine = ReferenceEngine()
+        self._is_loaded = False
         if was_loaded:
             self.load_engine()
         self._changed.notify_all()
@@ -313,7 +317,10 @@ class Workbench:
                 self._changed.wait(seconds)
                 return
             self.load_engine()
-            engine, moment, version, past = self.engine, self.moment, self.version, self.moment.past
+            engine = self.engine
+            moment = self.moment
+            version = self.version
+            past = self.moment.past
             due = max(1, CHUNK_SECONDS * self._updates_per_second)
             until_point = past.next_point(moment.state.step) - moment.state.step
             count = int(min(self._updates_left, pace.updates, due, until_point))

@@ -104,7 +104,8 @@ def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:
     """Build the batch of the rows at `positions`, [B] or [K, B]."""
     rows = rows_at(problem, members, positions)
     # `take` needs a third of the time of indexing.
-    x, y = problem.x.take(rows, axis=0), problem.y.take(rows, axis=0)
+    x = problem.x.take(rows, axis=0)
+    y = problem.y.take(rows, axis=0)
     return Batch(x, y, weights_at(problem, members, rows), positions)
 
 
@@ -189,7 +190,8 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
 
     Each is [epochs, K, rows], or [epochs, 1, rows] if it is the same for all; full batches have one epoch.
     """
-    count, batches = problem.row_count(members[0]), problem.steps_per_epoch(members[0])
+    count = problem.row_count(members[0])
+    batches = problem.steps_per_epoch(members[0])
     epochs = range(step // batches, (step + max(updates, 1) - 1) // batches + 1) if batches > 1 else range(1)
     positions = _positions(problem, members, epochs, slice(None))
     if not positions.flags.writeable:  # programs are compiled for writable arrays
@@ -205,7 +207,8 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
 
 def batch_sizes(problem: Problem, members: Integers, step: int, n: int) -> Floats:
     """Return the numbers of rows in each of the next n batches from `step` on, [n, A]."""
-    rows, batches = problem.row_counts[members], problem.epoch_steps[members]
+    rows = problem.row_counts[members]
+    batches = problem.epoch_steps[members]
     size = rows if problem.batch_size is None else np.minimum(problem.batch_size, rows)
     is_last = np.arange(step, step + n)[:, None] % batches == batches - 1
     return np.where(is_last, rows - size * (batches - 1), size).astype(np.float64)
@@ -232,10 +235,13 @@ def batch_weights(problem: Problem, members: Integers, step: int, n: int) -> Flo
 
 def _equal_row_batch_weights(problem: Problem, members: Integers, weights: Floats, step: int, n: int) -> Floats:
     """Return the batches' row weights [n, K] for members with equally many rows."""
-    size, batches = problem.batch_rows(members[0]), problem.steps_per_epoch(members[0])
-    rows, first = row_orders(problem, members, step, n)[0], step % batches
+    size = problem.batch_rows(members[0])
+    batches = problem.steps_per_epoch(members[0])
+    rows = row_orders(problem, members, step, n)[0]
+    first = step % batches
     if len(rows) == 1 < batches:  # within a single epoch, only these batches
-        rows, first = rows[:, :, first * size : (first + n) * size], 0
+        rows = rows[:, :, first * size : (first + n) * size]
+        first = 0
     weights = weights.astype(np.float64)
     # Scaled to at most 2**900, so that sums of weights times objectives are finite.
     weights = np.ldexp(weights, -np.maximum(np.frexp(weights.max(-1, keepdims=True))[1] - 900, 0))

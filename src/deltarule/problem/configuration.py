@@ -80,7 +80,8 @@ def _changed_table(configuration: Configuration, settings: Mapping[str, Any]) ->
     table = asdict(configuration)
     # A name before its parameters, because setting a name removes them.
     for dotted, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
-        path, replaced = _split_key(dotted), [dotted]
+        path = _split_key(dotted)
+        replaced = [dotted]
         if path[0] == "data" and value not in (None, "none"):
             others = [key for key in REPLACED_KEYS.get(path[1], ()) if f"data.{key}" not in settings]
             table["data"] |= dict.fromkeys(others)

@@ -152,8 +152,10 @@ def create_problem(
     """
     if not isinstance(network, Network):
         raise BadInput(f"the network is {short_repr(network)}; make one with Network([inputs, ..., outputs])")
-    found_loss, found_penalty = registry.loss(loss), None if penalty is None else registry.penalty(penalty)
-    found_optimizer, found_schedule = registry.optimizer(optimizer), registry.schedule(schedule)
+    found_loss = registry.loss(loss)
+    found_penalty = None if penalty is None else registry.penalty(penalty)
+    found_optimizer = registry.optimizer(optimizer)
+    found_schedule = registry.schedule(schedule)
     _check_choice("run.dtype", dtype)
     _check_choice("loss.reduction", reduction)
     _check_choice("optimizer.parametrization", parametrization)
@@ -176,7 +178,8 @@ def create_problem(
     if dropout_seeds is not None:
         checked["dropout_seeds"] = validation.check_seeds("dropout_seeds", dropout_seeds)
     hidden = len(network.dropouts)
-    rates, own_rows = validation.check_dropout(dropout, hidden), validation.check_row_indices(rows, len(x))
+    rates = validation.check_dropout(dropout, hidden)
+    own_rows = validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
     arrays = {"dropout": rates, "weights": row_weights, "learning_rate_factors": entry_factors}
     member_count = _count_members(checked, own_rows, arrays)

@@ -30,10 +30,12 @@ def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]
     for part in location:
         if isinstance(part, int) or model is None:
             continue
-        inside, field = model, model.model_fields.get(part)
+        inside = model
+        field = model.model_fields.get(part)
         if field is None:
             return unknown_key(_format_location(location), part, inside.model_fields)
-        allowed, types = allowed_values(field), (field.annotation, *get_args(field.annotation))
+        allowed = allowed_values(field)
+        types = (field.annotation, *get_args(field.annotation))
         model = next((one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None)
     if error["type"] == "missing":
         return f"{_format_location(location)} is missing; give {allowed}"

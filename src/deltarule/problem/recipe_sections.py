@@ -180,7 +180,9 @@ def read_section(section: type[Read], values: Any, where: str = "") -> Read:
 
 
 def _read_section(section: type[Read], values: Mapping[str, Any], where: str, errors: list[str]) -> Any:
-    known, read, count = settings_of(section), {}, len(errors)
+    known = settings_of(section)
+    read = {}
+    count = len(errors)
     for name, each in known.items():
         if name in values:
             read[name] = _read_value(each, values[name], where + name, errors)

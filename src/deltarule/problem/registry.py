@@ -192,7 +192,8 @@ def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:
     NumPy's numbers would turn a float32 formula into float64.
     """
     value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    called, allowed = f"the parameter '{key}' of the {kind} '{name}'", PARAMETERS.get(f"{name}.{key}", FINITE)
+    called = f"the parameter '{key}' of the {kind} '{name}'"
+    allowed = PARAMETERS.get(f"{name}.{key}", FINITE)
     if isinstance(value, list | tuple):
         if kind not in ("optimizer", "schedule"):
             raise BadInput(f"{called} is {short_repr(value)}; give one number, for all members")

@@ -110,12 +110,15 @@ def _draw_initial_theta(problem: Problem) -> Floats:
 
 def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
     """Draw the initial parameter arrays of a slice of the members, by name."""
-    network, seeds, scale = problem.network, problem.seeds[members], problem.initial_scale[members, None, None]
+    network = problem.network
+    seeds = problem.seeds[members]
+    scale = problem.initial_scale[members, None, None]
     arrays: dict[str, Floats] = {}
     for placed in network.layers:
         drawn = Counter[str]()
         for symbol, own in placed.layer.arrays.items():
-            name, shape = f"{symbol}{placed.number}", placed.shape(own.shape)
+            name = f"{symbol}{placed.number}"
+            shape = placed.shape(own.shape)
             if own.start is not None:
                 arrays[name] = np.full((len(seeds), *shape), own.start)
                 continue

@@ -100,7 +100,8 @@ def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tupl
 
 def are_of_members(y: Any, x: Any) -> bool:
     """Whether targets are by member, [K, N, C] or [K, N], for rows [N, D]."""
-    array, rows = to_array(y), len(x) if hasattr(x, "__len__") else -1
+    array = to_array(y)
+    rows = len(x) if hasattr(x, "__len__") else -1
     if array is None or array.ndim < 2:
         return False
     return array.ndim == 3 or (array.ndim == 2 and len(array) != rows == array.shape[-1])
@@ -217,7 +218,8 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
             raise BadInput(
                 f"learning_rate_factors has {short_repr(name)}, which the network lacks; its arrays: {', '.join(known)}"
             )
-        about, array = f"the learning-rate factor of {name}", to_float64(factor)
+        about = f"the learning-rate factor of {name}"
+        array = to_float64(factor)
         if array is None or array.ndim == 0:
             floats[name] = float(NOT_NEGATIVE.check(about, factor))
             continue
@@ -242,7 +244,8 @@ def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, A
     for name, given in arrays.items():
         if name not in targets:
             raise BadInput(f"{what} has {short_repr(name)}, which the network lacks; its arrays: {', '.join(targets)}")
-        target, array = targets[name], to_float64(given)
+        target = targets[name]
+        array = to_float64(given)
         each = target.shape[1:]
         if array is None or array.shape not in (target.shape, each, each[1:] if each[0] == 1 else each):
             found = short_repr(given) if array is None else f"an array of the shape {array.shape}"

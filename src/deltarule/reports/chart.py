@@ -117,7 +117,8 @@ class Chart:
 
         Raises `BadInput` if the chart has several panels.
         """
-        count, panel = len(self.panels), self.panels[0]
+        count = len(self.panels)
+        panel = self.panels[0]
         if count > 1 or panel is None:
             raise BadInput(f"the chart has {count} panels and needs a figure of its own; call its `figure()`")
         entries = draw_panel(axes, panel)
@@ -136,7 +137,8 @@ class Chart:
         ...     [file.name for name in ("cost", "cost.pdf") for file in chart.save(Path(folder) / name)]
         ['cost.svg', 'cost.png', 'cost.pdf']
         """
-        figure, file = render(self), Path(path)
+        figure = render(self)
+        file = Path(path)
         has_format = file.suffix[1:].lower() in figure.canvas.get_supported_filetypes()
         files = (file,) if has_format else (Path(f"{path}.svg"), Path(f"{path}.png"))
         contents = [file_content(figure, file.suffix[1:].lower()) for file in files]
@@ -150,7 +152,8 @@ def median_band(x: Any, values: Any, name: str, index: int = 0) -> tuple[Band, L
     values = np.asarray(values, np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
     has_any = ~np.isnan(values).all(1)
-    x, values = np.ravel(x)[has_any], values[has_any]
+    x = np.ravel(x)[has_any]
+    values = values[has_any]
     low, high = np.nanpercentile(values, BAND_PERCENTILES, axis=1)
     return Band(x, low, high, BAND_LABEL, index), Line(x, np.nanmedian(values, axis=1), name, index)
 
@@ -210,7 +213,9 @@ def curves_of(panel: Panel) -> list[Line]:
 
 def _cells_table(panels: Sequence[Panel]) -> Table:
     """The texts of cells, with the names of rows where these change."""
-    columns, contents, names = list[Column](), list[Any](), None
+    columns = list[Column]()
+    contents = list[Any]()
+    names = None
     for panel in panels:
         if panel.y.names != names:
             names = panel.y.names
@@ -252,7 +257,9 @@ def _format_on(axis: Axis, value: float) -> str:
 
 def _describe(panel: Panel) -> str:
     """A sentence with all named values, or the first and the last point of each curve."""
-    estimates, x, y = _estimates(panel), panel.x.label, panel.y.label
+    estimates = _estimates(panel)
+    x = panel.x.label
+    y = panel.y.label
     if estimates:
         parts = [f"{name} {value}" + (f" ({low} to {high})" if low else "") for _, name, value, low, high in estimates]
         x, y = (x, y) if panel.y.names is None else (y, x)

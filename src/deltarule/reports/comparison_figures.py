@@ -28,7 +28,8 @@ def spreads(series: Mapping[str, Any], *, option: str, quantity: str, limit: flo
     '0: median 850, from 800 to 900, of 2 of 2 seeds.'
     """
     values = {name: np.asarray(value, np.float64) for name, value in series.items()}
-    marks, sentences = list[Mark](), []
+    marks = list[Mark]()
+    sentences = []
     for index, (name, value) in enumerate(values.items()):
         finite = value[np.isfinite(value)]
         sideways = (np.arange(len(value)) * 0.6180339887 % 1 - 0.5) * 0.3 * (len(value) > 1)

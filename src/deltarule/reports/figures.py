@@ -193,7 +193,8 @@ def _history_marks(run: Run | Curves, name: str) -> tuple[list[Mark], list[str]]
     """The marks of a series, for training and validation rows, and notes."""
     curves = run if isinstance(run, Curves) else Curves.from_run(run)
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
-    rows, marks = ("training", "validation"), list[Mark]()
+    rows = ("training", "validation")
+    marks = list[Mark]()
     if len(curves.steps) * len(parts) > MAX_LINES:
         for index, part in enumerate(parts):
             text = f"{rows[index]} median" if len(parts) > 1 else "median"
@@ -226,7 +227,8 @@ def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floa
     """The steps and values of a member's evaluations, with the objective at the end."""
     values = curves.history.series(name)[:, member]
     is_evaluated = np.isfinite(values)
-    steps, values = np.array(curves.history.steps_of(name))[is_evaluated], values[is_evaluated]
+    steps = np.array(curves.history.steps_of(name))[is_evaluated]
+    values = values[is_evaluated]
     # With patience the final weights are the best ones, which belong to an earlier step.
     if name == "objective" and not curves.ended_at_best and (not len(steps) or curves.steps[member] > steps[-1]):
         steps, values = np.append(steps, curves.steps[member]), np.append(values, curves.objective[member])

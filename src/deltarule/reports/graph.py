@@ -34,7 +34,8 @@ def computational_graph(explanation: Explanation, links: Mapping[str, str] | Non
     >>> svg.startswith("<svg"), "∂J/∂W₁" in svg
     (True, True)
     """
-    problem, notes = explanation.problem, []
+    problem = explanation.problem
+    notes = []
     fused = problem.loss.fused_with(problem.network.output) is not None
     nodes = [_Node("x", "", "")]
     for layer in problem.network.layers:
@@ -105,7 +106,8 @@ def _activation_node(n: int, activation: Activation) -> _Node:
 
 def _objective_node(explanation: Explanation, fused: bool) -> _Node:
     problem = explanation.problem
-    loss, output = problem.loss.name.replace("_", " "), problem.network.output
+    loss = problem.loss.name.replace("_", " ")
+    output = problem.network.output
     if not fused:
         return _Node("J", loss, f"share · slope of {loss}")
     total = " Σy" if output.rowwise and (explanation["y"].sum(-1) != 1).any() else ""

@@ -66,7 +66,8 @@ def activation_cells(
         _activation_panel(outputs, 0.5, limits, _column_axis(classes, "outputs"), rows),
     ]
     size = _figure_size(len(hidden), sum(across) + 4)
-    title, ratios = "Activations of each input", (across, None)
+    title = "Activations of each input"
+    ratios = (across, None)
     return Chart(title, panels, 2, size, ratios, notes=notes, sentences=sentences)
 
 
@@ -89,7 +90,9 @@ def weight_cells(
     """
     shown = {name: np.atleast_2d(np.asarray(values)) for name, values in arrays.items()}
     largest = max(map(largest_magnitude, shown.values())) or 1.0
-    panels, height, widest = [], 0.9, 0
+    panels = []
+    height = 0.9
+    widest = 0
     for name, values in shown.items():
         down = _labels(row_names.get(name, ()), len(values)) if len(values) > 1 else [""]
         across = _column_axis(_labels(column_names.get(name, ()), values.shape[1]), "to unit")

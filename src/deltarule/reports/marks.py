@@ -44,12 +44,14 @@ class Line(Mark):
     is_data: bool = True
 
     def points(self) -> tuple[Floats, Floats]:
-        x, y = np.ravel(np.asarray(self.x, np.float64)), np.asarray(self.y, np.float64)
+        x = np.ravel(np.asarray(self.x, np.float64))
+        y = np.asarray(self.y, np.float64)
         return x[np.isfinite(y)], y[np.isfinite(y)]
 
     def draw(self, axes: "Axes") -> Any:
         """Draw the curve, with gaps at missing values unless most are missing."""
-        x, y = np.ravel(self.x), np.asarray(self.y, np.float64)
+        x = np.ravel(self.x)
+        y = np.asarray(self.y, np.float64)
         if 2 * np.isfinite(y).sum() <= len(y):
             x, y = self.points()
         options: dict[str, Any] = style.line(self.index) if self.is_data else {"color": style.GRAY, "linewidth": 1.2}
@@ -148,9 +150,11 @@ class Cells(Mark):
         low, high = self.color_limits
         colors = style.colormap(is_signed=low < 0)
         image = axes.imshow(values, cmap=colors, vmin=low, vmax=high, aspect="auto")
-        shown, is_bold = image.to_rgba(np.ma.masked_invalid(values)), np.broadcast_to(self.bold, values.shape)
+        shown = image.to_rgba(np.ma.masked_invalid(values))
+        is_bold = np.broadcast_to(self.bold, values.shape)
         for row, column in np.ndindex(*values.shape):
-            ink, weight = style.ink_on(shown[row, column, :3]), "bold" if is_bold[row, column] else "normal"
+            ink = style.ink_on(shown[row, column, :3])
+            weight = "bold" if is_bold[row, column] else "normal"
             text = self.texts[row][column]
             axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=self.font_size, weight=weight)
 

@@ -106,7 +106,8 @@ def confusion_matrix(counts: Any, classes: Sequence[str], *, predictions: str = 
     for true, predicted in pairs[:MAX_CONFUSED]:
         count = count_of(int(wrong[true, predicted]), "row")
         sentences.append(f"{count} of class {classes[true]} taken for class {classes[predicted]}.")
-    title, panel = "True against predicted classes", cell_panel(cells, across, down)
+    title = "True against predicted classes"
+    panel = cell_panel(cells, across, down)
     return Chart(title, [panel], size=(side + 1.2, side), notes=sentences[:1], sentences=sentences)
 
 
@@ -179,8 +180,10 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
     >>> chart.panels[0].y.names
     ['size', 'color']
     """
-    count, columns = len(columns), columns[:MAX_ROWS]
-    losses, intervals = np.asarray(losses)[:MAX_ROWS], np.asarray(intervals)[:MAX_ROWS]
+    count = len(columns)
+    columns = columns[:MAX_ROWS]
+    losses = np.asarray(losses)[:MAX_ROWS]
+    intervals = np.asarray(intervals)[:MAX_ROWS]
     notes = ["Correlated columns share importance, so each looks less important."]
     if len(columns) < count:
         notes.insert(0, f"The first {MAX_ROWS} of {count:,} columns.")

@@ -58,7 +58,8 @@ def model_page(
     >>> "Feature importance" in page
     True
     """
-    target, report = shorten(model.target_), model.report_
+    target = shorten(model.target_)
+    report = model.report_
     facts = [("target", target), *score_lines(inspection.scores, model.usual_)]
     shown_notes = [f"{note}." for note in notes]
     members = model.model_.n_members
@@ -83,7 +84,8 @@ def model_page(
 
 def _mistakes_block(target: str, inspection: Inspection) -> Block:
     """The block with confusions and calibration, or with a regressor's predictions."""
-    title, figures = "Where it errs", []
+    title = "Where it errs"
+    figures = []
     if not inspection.classes:
         numbers = inspection.targets, inspection.answers
         figures += [chart(*numbers, target=target) for chart in (true_and_predicted_numbers, errors_by_prediction)]
@@ -102,7 +104,8 @@ def _mistakes_block(target: str, inspection: Inspection) -> Block:
 
 
 def _importance_block(inspection: Inspection) -> Block:
-    title, columns = "Feature importance", inspection.importances
+    title = "Feature importance"
+    columns = inspection.importances
     if not columns:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
     numbers = importance_table(inspection)

@@ -38,7 +38,8 @@ def weight_images(initial: Any, final: Any | Mapping[str, Any], shape: tuple[int
     if isinstance(final, Mapping):
         ends = {f"after: {name}": array for name, array in final.items()}
     shown = {when: np.asarray(array, np.float64) for when, array in {"before training": initial, **ends}.items()}
-    panels, total = [], np.shape(initial)[1]
+    panels = []
+    total = np.shape(initial)[1]
     for when, values in shown.items():
         drawn = values[:, :MAX_UNITS]
         largest = largest_magnitude(drawn) or 1.0
@@ -78,7 +79,8 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     shown = [min(size, MAX_UNITS) for size in sizes]
     drawn = [one[:MAX_UNITS, :MAX_UNITS] for one in matrices]
     widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
-    layers, heights = np.repeat(np.arange(len(sizes)), shown), np.concatenate(list(map(_unit_heights, shown)))
+    layers = np.repeat(np.arange(len(sizes)), shown)
+    heights = np.concatenate(list(map(_unit_heights, shown)))
     marks: list[Mark] = [
         _weight_lines(drawn, abs(widest), 1, style.ORANGE, "solid", "positive weight"),
         _weight_lines(drawn, abs(widest), -1, style.BLUE, (0, (3, 1.5)), "negative weight"),
@@ -87,7 +89,8 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     hidden = [f"hidden {number}: {size:,}" for number, size in enumerate(sizes[1:-1], 1)]
     names = [f"inputs: {sizes[0]:,}", *hidden, f"outputs: {sizes[-1]:,}"]
     room = max(shown) / 2 + 0.3
-    names_in, names_out = inputs[: shown[0]], [fit_text(name, 72.0, 8.5) for name in outputs[: shown[-1]]]
+    names_in = inputs[: shown[0]]
+    names_out = [fit_text(name, 72.0, 8.5) for name in outputs[: shown[-1]]]
     marks.append(
         Texts([len(sizes) - 0.88] * len(names_out), _unit_heights(shown[-1])[: len(names_out)], names_out, 8.5)
     )

@@ -98,7 +98,9 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     for rank, index in enumerate(ranked.place[:shown].tolist(), 1):
         name = ", ".join(format_value(settings[index].get(parameter.key)) for parameter in parameters)
         names.append(f"{rank}: {fit_text(name, CONFIGURATION_NAME_POINTS, 8.5)}")
-    rows, means, half = np.arange(shown), ranked.mean[:shown], np.nan_to_num(ranked.half[:shown])
+    rows = np.arange(shown)
+    means = ranked.mean[:shown]
+    half = np.nan_to_num(ranked.half[:shown])
     lacks_scores = ~ranked.is_as_good & np.isnan(ranked.behind)
     marks: list[Mark] = []
     for chosen, color, marker, entry in (
@@ -139,7 +141,8 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
     """A pair's effects with half their interval, to the digits of the largest effect."""
     digits = int(2 - np.floor(np.log10(largest)))
     form = f"z.{digits}f" if 0 <= digits <= 4 else ".1e"
-    means, halves = effect.mean.T, effect.half.T
+    means = effect.mean.T
+    halves = effect.half.T
     texts = np.full(means.shape, "", object)
     for place in zip(*np.nonzero(~np.isnan(means)), strict=True):
         half = "" if np.isnan(halves[place]) else f"\n±{halves[place]:{form}}"

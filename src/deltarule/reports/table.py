@@ -76,7 +76,9 @@ class Table:
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        gap, cells, widths = MIN_GAP if is_folded else GAP, self.cells, []
+        gap = MIN_GAP if is_folded else GAP
+        cells = self.cells
+        widths = []
         grid = RichTable(
             box=box.SIMPLE_HEAD, show_edge=False, padding=(0, gap - 1, 0, 0), pad_edge=False, header_style="bold"
         )

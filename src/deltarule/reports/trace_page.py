@@ -38,7 +38,8 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
     >>> page.startswith("<!doctype html>"), "<script" in page
     (True, False)
     """
-    sample_index, chosen = explanation.place_of(sample), explanation.of_layer(layer)
+    sample_index = explanation.place_of(sample)
+    chosen = explanation.of_layer(layer)
     shown = {one.name: _ShownQuantity(f"q{number}", one, sample_index) for number, one in enumerate(chosen)}
 
     def link(ref: Ref) -> str:

@@ -96,7 +96,8 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
 
 def describe_condition(reading: Mapping[str, Any], name: str) -> str:
     """The share of seeds for one condition of a criterion, and its verdict."""
-    share, verdict = percent(reading["conditions"][name] / reading["of"], 0, "f"), reading.get("parts", {}).get(name)
+    share = percent(reading["conditions"][name] / reading["of"], 0, "f")
+    verdict = reading.get("parts", {}).get(name)
     return share if verdict is None else f"{share} ({VERDICTS[verdict][0].partition(' (')[0]})"
 
 

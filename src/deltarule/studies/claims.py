@@ -205,7 +205,8 @@ def is_as_far_out(values: Any, low: float, high: float | None = None) -> Any:
     A figure that a report read from one run lies in the central 90 % of ours if at least 5 % of them are so. `low` and
     `high` are what it may be, as it is rounded.
     """
-    values, high = np.asarray(values), low if high is None else high
+    values = np.asarray(values)
+    high = low if high is None else high
     return min(values <= high, values >= low, key=np.count_nonzero)
 
 

@@ -109,7 +109,8 @@ class Experiments:
             return self
         _ = self.dataset  # loaded once for both
         part = copy.copy(self)
-        part.seeds, part.seed_numbers = seeds, self.seed_numbers[:seeds]
+        part.seeds = seeds
+        part.seed_numbers = self.seed_numbers[:seeds]
         return part
 
     def settings_of(self, *experiments: str) -> dict[str, Any]:
@@ -168,7 +169,8 @@ class Experiments:
         engine = engine_for(self.engine, problem, steps)
         self.engines.add(engine.name)
         started = time.perf_counter()
-        state, objectives = initial_state(problem), []
+        state = initial_state(problem)
+        objectives = []
         for start in range(0, steps, CHUNK_UPDATES):
             state, trace = engine.advance(problem, state, min(CHUNK_UPDATES, steps - start))
             objectives.append(trace.objective)

@@ -62,7 +62,8 @@ def _train_to_step(
     run = train(problem, engine=ReferenceEngine(), progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt
-    ended, reason = int(run.steps[0]), run.reasons[0]
+    ended = int(run.steps[0])
+    reason = run.reasons[0]
     if ended < step:
         raise BadInput(f"the training ends after {count_of(ended, 'update')} ({reason}); give a step from 0 to {ended}")
     if run.best_steps is not None:  # patience has put the best weights back; the update goes on from the last ones

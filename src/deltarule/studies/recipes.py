@@ -76,9 +76,11 @@ def load_recipe(study: str | Path) -> Recipe:
     'digits'
     """
     if isinstance(study, str) and study in _bundled_folders():
-        name, path = study, _bundled_folders()[study] / "recipe.toml"
+        name = study
+        path = _bundled_folders()[study] / "recipe.toml"
     else:
-        name, path = Path(study).stem, Path(study)
+        name = Path(study).stem
+        path = Path(study)
     configuration = parse_toml(_read_recipe_text(study, path), str(study))
     _check_metric_and_data_names(configuration, f"{study}: ")
     return Recipe(name, path.parent, configuration)
@@ -213,7 +215,8 @@ def populations_of_settings(
     loaded = {data_key(recipe.configuration): dataset}
     made = []
     for indices in plan_populations(configuration_key(recipe.configuration) for recipe in recipes).values():
-        first, configurations = recipes[indices[0]], [recipes[index].configuration for index in indices]
+        first = recipes[indices[0]]
+        configurations = [recipes[index].configuration for index in indices]
         rows = loaded.get(data_key(first.configuration)) or dataset_of(first, data_dir)
         loaded[data_key(first.configuration)] = rows
         counts = [len(seeds_of(configuration)) for configuration in configurations]

@@ -105,7 +105,8 @@ def read_portrait(path: Path) -> Portrait:
 
 def _snapshots(run: Run) -> list[State]:
     """The states of a run's only member at up to 24 steps."""
-    problem, first = run.problem, initial_state(run.problem)
+    problem = run.problem
+    first = initial_state(run.problem)
     last = int(run.steps[0] if run.best_steps is None else run.best_steps[0])
     work = problem.network.parameters * problem.row_count(0) * last
     # Larger products of rows, parameters and updates would take too long to train again.

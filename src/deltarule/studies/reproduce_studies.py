@@ -188,7 +188,8 @@ def _check_same_options(reproduction: Reproduction, folder: Path | None) -> None
     if folder is None or not (folder / NAME).exists():
         return
     names = ("quick", "seeds", "engine")
-    stored, asked = read_json(folder / NAME), {name: getattr(reproduction, name) for name in names}
+    stored = read_json(folder / NAME)
+    asked = {name: getattr(reproduction, name) for name in names}
     before = {name: stored[name] for name in names}
     if before != asked:
         texts = ["--quick"] if before.pop("quick") else []
@@ -282,7 +283,9 @@ def _run_record(
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
-    seeds, networks, texts = recipe.configuration.study.seeds, len(seeds_of(recipe.configuration)), []
+    seeds = recipe.configuration.study.seeds
+    networks = len(seeds_of(recipe.configuration))
+    texts = []
     if result.seeds is not None and result.seeds < seeds:
         texts.append(f"judged over {count_of(result.seeds, 'seed')} in place of {seeds}")
     if result.networks < networks:

@@ -139,7 +139,8 @@ MAX_NETWORKS_WITH_OUTPUTS = 1_000
 
 def is_small(population: Population) -> bool:
     """Whether the outputs for each training row are recorded along the run."""
-    rows, networks = len(population.dataset.train), population.problem.members
+    rows = len(population.dataset.train)
+    networks = population.problem.members
     is_classifier = bool(population.dataset.classes)
     return is_classifier and rows <= MAX_ROWS_WITH_OUTPUTS and networks <= MAX_NETWORKS_WITH_OUTPUTS
 
@@ -193,7 +194,8 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
         series = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
         steps = holding_since(run, criterion.is_met(run.history.series(series)))
         steps_median = float(np.median(steps[is_solved]))
-    count, members = int(is_solved.sum()), len(is_solved)
+    count = int(is_solved.sum())
+    members = len(is_solved)
     return Solved(_describe_criterion(criterion), count, members, steps_median, share_interval(count, members))
 
 

@@ -66,7 +66,8 @@ def variant_in(folder: Path) -> Variant:
     Raises `BadInput` for files that cannot be read.
     """
     arrays, about = load_arrays(folder / "arrays.safetensors")
-    explained, seconds = read_json(folder / "recipe.json"), read_json(folder / "run.json")["seconds"]
+    explained = read_json(folder / "recipe.json")
+    seconds = read_json(folder / "run.json")["seconds"]
     history = History.from_arrays(arrays)
     return _variant(explained, history, arrays["steps"], about["reasons"], arrays["objective"], seconds)
 

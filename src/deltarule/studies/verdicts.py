@@ -247,7 +247,8 @@ def judge_reading(
         counts = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
         verdicts = {name: judge_share(one, len(holds), needed, confidence)[2] for name, one in counts.items()}
         shown |= {"conditions": counts, "parts": verdicts}
-    count, of = int(holds.sum()), len(holds)
+    count = int(holds.sum())
+    of = len(holds)
     return Reading(count, of, *judge_share(count, of, needed, confidence), **shown)
 
 

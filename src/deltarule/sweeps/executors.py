@@ -164,7 +164,8 @@ def run_all(
         if not running:
             return
         done, _ = wait(running, 1.0, FIRST_COMPLETED)
-        is_quiet, now = not done, time.monotonic()
+        is_quiet = not done
+        now = time.monotonic()
         if done or not workers.lacks():
             lacking_since = now
         elif now > lacking_since + NO_WORKERS_SECONDS:

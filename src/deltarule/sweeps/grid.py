@@ -77,12 +77,14 @@ def plan_sweep(
     seeds = seeds_of(configuration)
     # Without its grid, which would be copied into each of the configurations.
     base = replace(with_changes(configuration, {"run.seeds": 1}), grid={}, experiment=(), assumption=())
-    grid, rank_by = configuration.grid, rank_by and metrics.find(rank_by).name
+    grid = configuration.grid
+    rank_by = rank_by and metrics.find(rank_by).name
     combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
     listed = combinations if settings is None else map(settings_to_json, settings)
     total = math.prod(map(len, grid.values())) if settings is None else len(settings)
     first, step = shard
-    chosen, left = itertools.islice(listed, first - 1, None, step), len(range(first - 1, total, step))
+    chosen = itertools.islice(listed, first - 1, None, step)
+    left = len(range(first - 1, total, step))
     if not left:
         of_shard = "" if step == 1 else f" in shard {first} of {step}, of {total}"
         raise BadInput(f"there is no configuration to sweep{of_shard}; give one at least")
@@ -116,7 +118,8 @@ def _plan_units(
     engines: dict[tuple[str, int], str] = {}
     # Fold by fold if each has data of its own, so that these are prepared once.
     for name, group in sorted(groups.items(), key=lambda item: item[0][0]):
-        fold, shape_and_fold = None if name[0] < 0 else name[0], name[1:]
+        fold = None if name[0] < 0 else name[0]
+        shape_and_fold = name[1:]
         first = configurations[next(iter(group.values()))[0]]
         data = data_of(first, source, fold)
         if not source.folds:
@@ -151,7 +154,8 @@ def _members(
         for seed in seeds:
             rows = []
             for digest in hashes:
-                stopping, dtype = configurations[digest].stopping, configurations[digest].run.dtype
+                stopping = configurations[digest].stopping
+                dtype = configurations[digest].run.dtype
                 scope = [data.dataset.digest, source.fold_name(fold) or "all", seed, dtype]
                 identity = json.dumps([digest, *scope, NUMERICS_VERSIONS[dtype]])
                 key = hashlib.sha256(identity.encode("ascii")).hexdigest()
@@ -172,7 +176,8 @@ def _group_configurations(
     for digest, configuration in configurations.items():
         per_limit = _needs_training_per_limit(configuration)
         per_fold = source.folds and is_fitted_to_rows(configuration)
-        shape, training = configuration_key(configuration, limits=per_limit), digest
+        shape = configuration_key(configuration, limits=per_limit)
+        training = digest
         if not per_limit:
             unlimited = replace(configuration.stopping, max_steps=None, max_epochs=None)
             training = configuration_hash(replace(configuration, stopping=unlimited))

@@ -169,7 +169,8 @@ def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
         return Data(scale_and_project(load_and_split(section, source.folder, source.data_dir), section), ())
     dataset, folds = _split_folds(data, source)
     if fold is not None:
-        dataset, folds = fold_of(dataset, *folds[fold]), ()
+        dataset = fold_of(dataset, *folds[fold])
+        folds = ()
     return Data(scale_and_project(dataset, section), folds)
 
 

@@ -345,7 +345,8 @@ class Sweep:
         row = dict(zip(names, values, strict=True))
         key, configuration = row.pop("key"), row.pop("configuration")
         # A column in SQLite may hold values of any type.
-        texts, numbers = (key, row["status"], row["reason"], row["engine"]), row.keys() - NOT_NUMBERS
+        texts = (key, row["status"], row["reason"], row["engine"])
+        numbers = row.keys() - NOT_NUMBERS
         if not all(isinstance(text, str) for text in texts):
             raise TypeError(f"{texts} should be texts")
         if not all(isinstance(row[name], int | float | None) for name in numbers):

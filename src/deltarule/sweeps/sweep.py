@@ -106,7 +106,8 @@ def run_sweep(
             _train_plans(store, parts, worker_pool, keep, error_advice, progress)
         connection = open_for_reading(folder)
         if out is None:  # whose folder ends here
-            stored, connection = connection, sqlite3.connect(":memory:")
+            stored = connection
+            connection = sqlite3.connect(":memory:")
             with contextlib.closing(stored):
                 stored.backup(connection)
         return Sweep(connection)
@@ -171,7 +172,10 @@ def _train_plans(
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
     """Train the unfinished units of plans, and commit each once it is done."""
-    stored, done, rows, planned = store.keys(), set[str](), 0, 0
+    stored = store.keys()
+    done = set[str]()
+    rows = 0
+    planned = 0
     ids: dict[str, int] = {}
     started = time.perf_counter()
     is_in_process = worker_pool is IN_PROCESS

@@ -105,7 +105,8 @@ def symmetric_weights(member: Numbers) -> SymptomEvidence | None:
     if not layers:
         return None
     layer = layers[0]
-    units, alike = member.first.twins[layer - 1], member.last.twins[layer - 1]
+    units = member.first.twins[layer - 1]
+    alike = member.last.twins[layer - 1]
     return SymptomEvidence(
         f"all {units} units of layer {layer} begin with the same weights, in and out, so each gets the same gradient"
         + (" and they ended the same: one unit" if alike else ""),
@@ -154,7 +155,9 @@ def unscaled_targets(member: Numbers) -> SymptomEvidence | None:
 
 def _unscaled(values: Floats, name: str, beside: str) -> SymptomEvidence | None:
     values = values.astype(np.float64)
-    size, mean, spread = np.sqrt((values * values).mean(0)), np.abs(values.mean(0)), values.std(0)
+    size = np.sqrt((values * values).mean(0))
+    mean = np.abs(values.mean(0))
+    spread = values.std(0)
     off = np.where(spread > 0, mean / np.where(spread > 0, spread, 1), 0)  # a constant column is a bias
     largest, center = int(size.argmax()), int(off.argmax())
     measured = f"{name} {largest}, the largest, has a root mean square of {size[largest]:.3g}"
@@ -175,14 +178,17 @@ def missing_bias(member: Observation) -> SymptomEvidence | None:
     names = [entry.name for entry in member.problem.network.entries]
     if member.diverged or any(name.startswith("b") for name in names):
         return None
-    y, errors = member.batch.y, member.outputs - member.batch.y
+    y = member.batch.y
+    errors = member.outputs - member.batch.y
     of_errors, of_targets = (
         _ratio(float((one.mean(0) ** 2).sum()), float((one**2).mean(0).sum())) for one in (errors, y)
     )
     if member.labels is None and of_targets >= CONSTANT_TARGETS:
-        told, excess = f"{of_targets:.0%} of the targets' square is a constant", of_targets / CONSTANT_TARGETS
+        told = f"{of_targets:.0%} of the targets' square is a constant"
+        excess = of_targets / CONSTANT_TARGETS
     elif of_errors >= CONSTANT_ERROR:
-        told, excess = f"{of_errors:.0%} of the squared error is a constant", of_errors / CONSTANT_ERROR
+        told = f"{of_errors:.0%} of the squared error is a constant"
+        excess = of_errors / CONSTANT_ERROR
     else:
         return None
     return SymptomEvidence(
@@ -198,7 +204,8 @@ def flat_layer(member: Observation, *, flat: str, at_first: bool) -> SymptomEvid
     if not layers:
         return None
     number, activation, slopes = min(layers, key=lambda layer: float(layer[2].mean()))
-    mean, dead = float(slopes.mean()), int((slopes <= DEAD_UNIT).sum())
+    mean = float(slopes.mean())
+    dead = int((slopes <= DEAD_UNIT).sum())
     if flat == "both" and mean < FLAT_LAYER:
         sentence = (
             f"the {activation.name} units of layer {number} {verb} saturated: "

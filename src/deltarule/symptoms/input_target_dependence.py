@@ -33,7 +33,8 @@ class Dependence(NamedTuple):
 def measure_dependence(x: Floats, y: Floats) -> Dependence | None:
     """Test whether targets y [N, C] depend on inputs x [N, D]."""
     chosen = np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(int)
-    x, y = _standardize(x[chosen].astype(np.float64)), y[chosen].astype(np.float64)
+    x = _standardize(x[chosen].astype(np.float64))
+    y = y[chosen].astype(np.float64)
     # With fewer rows, or fewer outside the largest class, nothing can be decided.
     if len(x) < 40 or not x.size or len(x) - np.unique(y, axis=0, return_counts=True)[1].max() < 20:
         return None

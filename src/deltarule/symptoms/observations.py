@@ -213,12 +213,15 @@ def _some_rows(problem: Problem) -> Batch:
 
 def _loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
     """The losses of the best constant, a mean or quantile, and of the targets."""
-    loss, is_weighted = problem.loss, rows.w[:, 0] != 0
-    y, w = rows.y[is_weighted].astype(np.float64), rows.w[is_weighted].astype(np.float64)
+    loss = problem.loss
+    is_weighted = rows.w[:, 0] != 0
+    y = rows.y[is_weighted].astype(np.float64)
+    w = rows.w[is_weighted].astype(np.float64)
     if not len(y):
         return np.nan, np.nan
     mean = (w * y).sum(0) / w.sum()
-    constants, exact = np.stack([mean, *np.quantile(y, np.linspace(0, 1, 33), axis=0)]), y
+    constants = np.stack([mean, *np.quantile(y, np.linspace(0, 1, 33), axis=0)])
+    exact = y
     if loss.domain == "simplex":
         constants, exact = mean[None] / mean.sum(), y / y.sum(-1, keepdims=True)
 
@@ -278,11 +281,15 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
     """The relative slopes |f'(z)| of a hidden layer's units [H], as in `Snapshot`."""
     index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
-    z, a = tape[index - 1].value[0], tape[index].value[0]
+    z = tape[index - 1].value[0]
+    a = tape[index].value[0]
     if activation.rowwise:
-        slope, largest = a * (1 - a), 0.25  # softmax: ∂aⱼ/∂zⱼ
+        # softmax: ∂aⱼ/∂zⱼ
+        slope = a * (1 - a)
+        largest = 0.25
     else:
-        p, grid = activation.parameters, np.linspace(-5, 5, 1001)
+        p = activation.parameters
+        grid = np.linspace(-5, 5, 1001)
         slope = np.broadcast_to(np.abs(activation.derivative(z, a, **p)), z.shape)
         largest = min(float(np.abs(activation.derivative(grid, activation.function(grid, **p), **p)).max()), 1.2)
     over_rows = np.median if activation.flat == "both" else np.mean

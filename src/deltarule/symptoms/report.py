@@ -191,7 +191,8 @@ def why_not_learning(
         return _report_numbers({"outputs": outputs, "targets": targets, "inputs": members})
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns, or a fitted estimator with X and y")
-    diverged, count = {one.member for one in run.diverged}, run.problem.members
+    diverged = {one.member for one in run.diverged}
+    count = run.problem.members
     some = np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int)
     wanted = some if members is None else member_indices(members, count)
     chosen = [member for member in wanted.tolist() if run.steps[member] or member in diverged]

@@ -118,7 +118,8 @@ def list_classes(classes: Iterable[Any]) -> str:
 
 def match_categories(texts: Sequence[str], categories: Collection[str]) -> list[str]:
     """Replace texts by the categories that they mean."""
-    known, forms = set(categories), category_by_form(tuple(categories))
+    known = set(categories)
+    forms = category_by_form(tuple(categories))
     matches = {text: forms.get(canonical_form(text), text) for text in {*texts} - known}
     return [matches.get(text, text) for text in texts]
 

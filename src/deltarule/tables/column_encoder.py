@@ -156,7 +156,8 @@ def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
     size = float(np.abs(present).max()) or 1.0  # squares of very large numbers would overflow
     fill = float(np.median(present / size)) * size
     standardized = present / size
-    mean, scale = float(standardized.mean()), float(standardized.std()) or 1.0
+    mean = float(standardized.mean())
+    scale = float(standardized.std()) or 1.0
     knots = np.unique(np.quantile((standardized - mean) / scale, np.linspace(0, 1, pieces + 1)))  # without pieces one
     return dataclasses.replace(
         column,
@@ -223,7 +224,8 @@ def numbers_of_column(column: Column, frame: Frame) -> Floats:
     Raises `BadInput` for texts that are no numbers or dates of the form that the column had in training.
     """
     values, form = numbers_and_form(column, frame)
-    trained, unit = column.form, form.unit if form else ""
+    trained = column.form
+    unit = form.unit if form else ""
     if trained is None or trained.unit == unit or ("%" not in (trained.unit, unit) and not (trained.unit and unit)):
         return values
     was, now = (f"in {each}" if each else "without a unit" for each in (trained.unit, unit))

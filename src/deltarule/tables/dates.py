@@ -127,7 +127,8 @@ def _parse(text: str, order: str) -> datetime | None:
         day, month = parts["day"], parts["month"]
     else:
         name = (parts["name"] or parts["name_first"]).lower()[:3]
-        day, month = parts["day"] or parts["day_after"], str(MONTHS.index(name) + 1) if name in MONTHS else "0"
+        day = parts["day"] or parts["day_after"]
+        month = str(MONTHS.index(name) + 1) if name in MONTHS else "0"
     year, hour = int(parts["year"]), int(parts["hour"] or 0)
     if len(parts["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as POSIX reads them

@@ -124,7 +124,8 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
         form = numbers_and_form(column, frame)[1]
         if column.form and column.form.unit and form and not form.unit:
             diagnostics.append(Diagnostic("written-otherwise", column.name, {"unit": column.form.unit}))
-        is_outside, is_missing = (values < low) | (values > high), np.isnan(values)
+        is_outside = (values < low) | (values > high)
+        is_missing = np.isnan(values)
         count = int(is_outside.sum())
         if count * column.rows > len(values) - is_missing.sum():
             numbers = {"least": column.least, "greatest": column.greatest, "low": low, "high": high}
@@ -176,7 +177,8 @@ def _code_distance(value: float) -> float:
 
 def suggested_divisions(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
     """Find columns by whose groups, or in whose order of time, rows may have to be divided."""
-    diagnostics, rows = [], count_rows(frame)
+    diagnostics = []
+    rows = count_rows(frame)
     for column in columns:
         values = texts_of(frame[column.origin])
         distinct = len({*values} - {""})

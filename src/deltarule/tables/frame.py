@@ -119,6 +119,7 @@ def _convert_column(name: str, values: Any) -> np.ndarray:
     is_long = kind == "integer" and bool((series.dropna().abs() >= LOSSLESS_LIMIT).any())  # codes, not quantities
     if (kind in NUMERIC_KINDS and not is_long) or series.isna().all():
         return series.to_numpy(np.float64, na_value=np.nan)
-    missing, objects = series.isna().tolist(), series.tolist()
+    missing = series.isna().tolist()
+    objects = series.tolist()
     texts = ["" if is_missing else as_text(value).strip() for value, is_missing in zip(objects, missing, strict=True)]
     return np.array(["" if text in MISSING else text for text in texts], object)

@@ -68,7 +68,8 @@ def _rare_classes_first(rows: Any, y: Any) -> Any:
 
 
 def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
-    values, x = frame[column.origin], encode_columns([column], frame)
+    values = frame[column.origin]
+    x = encode_columns([column], frame)
     if column.kind == CATEGORY:
         codes = np.where(x.any(axis=1), x.argmax(axis=1), x.shape[1])
     else:
@@ -161,7 +162,8 @@ def find_shared_values(
     codes = [np.split(np.unique(x, axis=0, return_inverse=True)[1].ravel(), [len(held_out)]) for x in parts]
     count = int(np.sqrt(MAX_COMPARISONS / len(codes)))
     are_equal = np.array([(own[:count, None] == other[:count]).ravel() for own, other in codes], np.float32)
-    shares, joint = are_equal.mean(axis=1), are_equal @ are_equal.T / are_equal.shape[1]
+    shares = are_equal.mean(axis=1)
+    joint = are_equal @ are_equal.T / are_equal.shape[1]
     are_frequent = joint * are_equal.shape[1] >= MIN_EQUAL_PAIRS
     are_selective = np.maximum.outer(shares, shares) < MAX_EQUAL_SHARE
     ties = np.where(are_frequent & are_selective, joint / np.maximum(np.outer(shares, shares), 1e-9), 0.0)
@@ -172,7 +174,8 @@ def find_shared_values(
     distances = _distances(*np.split(np.hstack([parts[n] for n in pair]), [len(held_out)]))
     is_equal = np.logical_and(*(codes[n][0][:, None] == codes[n][1] for n in pair))
     rows = np.flatnonzero(is_equal.any(axis=1) & ~is_equal.all(axis=1))
-    equal, others = is_equal[rows].argmax(axis=1), np.where(is_equal, np.inf, distances)[rows].argmin(axis=1)
+    equal = is_equal[rows].argmax(axis=1)
+    others = np.where(is_equal, np.inf, distances)[rows].argmin(axis=1)
     share = len(rows) / len(held_out)
     if share < MIN_SHARED_ROWS or not _tell_more(y, is_classification, held_out[rows], train[equal], train[others]):
         return []

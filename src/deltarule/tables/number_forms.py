@@ -82,7 +82,8 @@ def parse_numbers(
     Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts. The
     letter m is a million beside a currency or another magnitude, here or in an `expected` form, and else metres.
     """
-    expected, form = expected or NumberForm(), NumberForm("", decimal, thousands)
+    expected = expected or NumberForm()
+    form = NumberForm("", decimal, thousands)
     plain = _parse_plain(texts, decimal)
     if plain is not None:
         return ParsedNumbers(plain, form=form)
@@ -94,7 +95,10 @@ def parse_numbers(
         )
     pattern = _pattern(decimal, thousands)
     matches = {text: pattern.fullmatch(text.translate(SPACES)) for text in different}
-    units, marks, magnitudes, example = set(), set(), set(), ""
+    units = set()
+    marks = set()
+    magnitudes = set()
+    example = ""
     for text, match in matches.items():
         if match is None:
             return None

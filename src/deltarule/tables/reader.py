@@ -97,7 +97,8 @@ def read_frame(
     called "column 1" and so on. `forms` are those that a model knows; `classes` has the name of a target, whose texts
     such as None are classes if they are known, or like the others.
     """
-    path, text_format = Path(path), text_format or TextFormat()
+    path = Path(path)
+    text_format = text_format or TextFormat()
     ending = path.suffix.lower()
     if str(path) != "-":
         check_is_file(path, "a CSV, TSV, Excel or Parquet file")
@@ -111,7 +112,8 @@ def read_frame(
         lines = [Line(0, [f"column {number}" for number in range(1, 1 + len(lines[0].cells))]), *lines]
     names, rows = _find_names(path, lines)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    frame, diagnostics = Frame(), []
+    frame = Frame()
+    diagnostics = []
     for name, cells in zip(names, columns, strict=True):
         texts = [text.strip() for text in cells]
         kept = _classes_like_missing(texts, classes[name]) if name in classes else frozenset()
@@ -205,7 +207,8 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
 def _split_text(path: Path, text: str, sep: str | None) -> list[Line]:
     first, _, rest = text.partition("\n")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:  # as Excel writes it
-        text, sep = f"\n{rest}", sep or first[4]
+        text = f"\n{rest}"
+        sep = sep or first[4]
     default = DELIMITERS.get(path.suffix.lower(), ",")
     guess = _guess_delimiter(text[:SAMPLE_CHARACTERS], default)
     if sep is not None:

@@ -82,8 +82,10 @@ class Checkpoint:
         self.recorder.history = history
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
-        loop, history = self.loop, History.from_arrays(arrays)
-        start, members = loop.active, loop.problem.members
+        loop = self.loop
+        history = History.from_arrays(arrays)
+        start = loop.active
+        members = loop.problem.members
         if any(row is not None and len(row) != members for rows in history.values.values() for row in rows):
             raise ValueError("its history does not fit its steps and members")
         memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
@@ -92,7 +94,9 @@ class Checkpoint:
         for name in known.keys() & arrays.keys():
             if (arrays[name].shape, arrays[name].dtype) != (known[name].shape, known[name].dtype):
                 raise ValueError(f"its {name} do not fit the training")
-        steps, reasons, step = arrays["steps"], arrays["reasons"], int(arrays["state step"][0])
+        steps = arrays["steps"]
+        reasons = arrays["reasons"]
+        step = int(arrays["state step"][0])
         if not np.array_equal(arrays["state members"], start.members) or not np.isin(reasons, list(Reason)).all():
             raise ValueError("its members do not fit the training")
         if min(step, steps.min()) < 0:

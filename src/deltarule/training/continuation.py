@@ -63,7 +63,8 @@ class Continuation:
 
         A member stays ended, and a rule keeps its memory of it, if the rule and the problem are the same.
         """
-        problem, reasons = loop.problem, self.reasons.copy()
+        problem = loop.problem
+        reasons = self.reasons.copy()
         is_kept = {}
         for reason, names in DECIDED_BY.items():
             is_kept[reason] = np.full(problem.members, is_same_problem)

@@ -168,9 +168,11 @@ def _run_of(loop: TrainingLoop, recorder: "_EpochRecorder", plateau: Plateau, is
 
     After Ctrl-C, "interrupted" is the reason of the members that still train, or else of those that ended last.
     """
-    problem, state = loop.problem, loop.state()
+    problem = loop.problem
+    state = loop.state()
     loop.end(np.ones(len(loop.active.members), bool), Reason.INTERRUPTED)
-    reasons, is_diverged = loop.reasons, loop.reasons == Reason.DIVERGED
+    reasons = loop.reasons
+    is_diverged = loop.reasons == Reason.DIVERGED
     epochs = loop.updates // problem.steps_per_epoch(0) + is_diverged
     if is_interrupted and Reason.INTERRUPTED not in reasons:
         if is_diverged.all():  # no result to return
@@ -254,7 +256,9 @@ class _EpochRecorder(Rule):
     def validate(self, loop: TrainingLoop) -> tuple[Floats, Floats]:
         """Return the scores and losses [A] of the active members on the validation rows."""
         assert self.validation is not None
-        rows, problem, members = self.validation, self.problem, loop.active.members
+        rows = self.validation
+        problem = self.problem
+        members = loop.active.members
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))
         logits, outputs = loop.engine.outputs(problem, loop.active, x)
         with np.errstate(all="ignore"):
@@ -277,7 +281,8 @@ def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | 
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)
     chosen = engine_for(engine, problem, state.step + updates)
-    objectives, is_diverged = [], np.zeros(problem.members, bool)
+    objectives = []
+    is_diverged = np.zeros(problem.members, bool)
     with forget_orders_at_exit():
         for part, end in _parts_in_order(problem, state.step, order):
             state, trace = chosen.advance(part, state, end - state.step)
@@ -295,7 +300,8 @@ def _parts_in_order(problem: Problem, first_step: int, order: Integers) -> Itera
     A problem's own epochs begin at multiples of their updates. If this one begins elsewhere, its full batches are
     rotated, and a smaller last batch, which would be in the middle, is a problem of its own.
     """
-    size, updates = problem.batch_rows(0), problem.steps_per_epoch(0)
+    size = problem.batch_rows(0)
+    updates = problem.steps_per_epoch(0)
     end = first_step + updates
     if first_step % updates == 0:
         yield replace(problem, row_order=order), end

@@ -193,7 +193,8 @@ class History:
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "History":
         """Return the history in the arrays of a file: the inverse of `arrays`."""
         series = {name.removeprefix("history "): rows for name, rows in arrays.items() if name.startswith("history ")}
-        steps, values = series.pop("steps").tolist(), dict[str, list[NDArray[Any] | None]]()
+        steps = series.pop("steps").tolist()
+        values = dict[str, list[NDArray[Any] | None]]()
         for name, rows in series.items():
             own = arrays.get(f"steps of {name}", np.array(steps)).tolist()
             by_step = dict(zip(own, rows, strict=True))

@@ -26,9 +26,11 @@ def largest_eigenvalues(product: Callable[[Floats], Floats], members: int, size:
     """
     generator = np.random.default_rng(0)
     steps = min(size, MAX_STEPS)
-    basis, T = np.empty((steps, members, size)), np.zeros((members, steps, steps))
+    basis = np.empty((steps, members, size))
+    T = np.zeros((members, steps, steps))
     basis[0] = _orthogonal(np.tile(generator.normal(size=size), (members, 1)), basis[:0])
-    is_sound, has_closed = np.ones(members, bool), False
+    is_sound = np.ones(members, bool)
+    has_closed = False
     for step in range(steps):
         q, known = basis[step], basis[: step + 1]
         w = product(q)

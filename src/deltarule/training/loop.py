@@ -133,13 +133,15 @@ class TrainingLoop:
     def resume(self, state: State, steps: Integers, reasons: NDArray[np.int8]) -> None:
         """Continue the members that have no reason, each from its own step."""
         self.updates[:], self.reasons[:] = steps, reasons
-        self.active, self.ended = state.take(slice(0)), state
+        self.active = state.take(slice(0))
+        self.ended = state
         self.waiting = np.flatnonzero(reasons == Reason.NONE)
         self._admit()
 
     def _admit(self) -> None:
         """Let members that wait for this step, or the next if none trains, train on."""
-        steps, active = self.updates[self.waiting], self.active
+        steps = self.updates[self.waiting]
+        active = self.active
         step = active.step if len(active.members) else int(steps.min(initial=NEVER))
         joining = self.waiting[steps == step]
         if len(joining):
@@ -196,7 +198,8 @@ class TrainingLoop:
             self.ended = final
         elif len(final.members):
             if not self._is_copied:
-                self.ended, self._is_copied = self.ended.take(self.ended.members), True
+                self.ended = self.ended.take(self.ended.members)
+                self._is_copied = True
             self.ended.overwrite(final.members, final)  # in place: copying the whole population each time is slow
 
     def _drop_ended(self) -> None:
@@ -232,7 +235,8 @@ def replay(engine: Engine, problem: Problem, start: State, end_steps: Integers) 
             state, _ = engine.advance(problem, state, end - state.step)
         is_last = end_steps == end
         yield state.take(is_last)
-        state, end_steps = state.take(~is_last), end_steps[~is_last]
+        state = state.take(~is_last)
+        end_steps = end_steps[~is_last]
 
 
 class ChunkSizer:
@@ -244,7 +248,8 @@ class ChunkSizer:
     def __init__(self) -> None:
         self.updates = 1
         self._sums = np.zeros(5)
-        self._fixed_seconds, self._seconds_each = 0.0, np.inf
+        self._fixed_seconds = 0.0
+        self._seconds_each = np.inf
 
     @contextmanager
     def measure(self, n: int) -> Iterator[None]:

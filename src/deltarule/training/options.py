@@ -20,7 +20,8 @@ from deltarule.training.moment import Moment
 
 HISTORY_POINTS = 200
 """About how many points the history of full-batch training has by default."""
-EVALUATED_POINTS, EVALUATED_INTERVALS = 50, (10, 20)
+EVALUATED_POINTS = 50
+EVALUATED_INTERVALS = (10, 20)
 """Where members are evaluated, which takes as long as some updates, the default leaves a 50th of the limit between two
 history points: at least 10 updates, and at most 20 unless 200 points are farther apart."""
 
@@ -150,7 +151,8 @@ def what_is_recorded(problem: Problem, rules: StopRules, record: Any) -> Recorde
     rules.check_metric(functions)
     is_watched = rules.needs_history and rules.metric not in functions and rules.base_metric != "objective"
     of_rows += [rules.base_metric] if is_watched else []
-    min_rows, max_rows = problem.row_counts.min(), problem.row_counts.max()
+    min_rows = problem.row_counts.min()
+    max_rows = problem.row_counts.max()
     if "outputs" in names and min_rows < max_rows:
         raise BadInput(
             f"outputs are to be recorded, and members have from {min_rows:,} to {max_rows:,} rows; "
@@ -179,7 +181,8 @@ def history_intervals(problem: Problem, rules: StopRules) -> Integers:
 
     A rule that evaluates the history uses the member's own interval; otherwise all share the longest one.
     """
-    epochs, limits = problem.epoch_steps, rules.limits(problem)
+    epochs = problem.epoch_steps
+    limits = rules.limits(problem)
     if not rules.needs_history:
         epochs, limits = (np.full_like(each, each.max()) for each in (epochs, limits))
     return np.where(epochs > 1, epochs, np.maximum(1, limits // HISTORY_POINTS))

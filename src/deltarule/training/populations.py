@@ -92,7 +92,8 @@ def problem_of_members(
 
     All `configurations` have the same `configuration_key`; `rows` are the indices of each member's training rows.
     """
-    first, runs = configurations[0], [configuration.run for configuration in configurations]
+    first = configurations[0]
+    runs = [configuration.run for configuration in configurations]
     network = network_of(first, dataset)
     distinct = {id(configuration): configuration for configuration in configurations}
     positions = {key: index for index, key in enumerate(distinct)}

@@ -113,8 +113,10 @@ def range_test(
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
     if not isinstance(kind, str) or kind not in ("exponential", "linear"):
         raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
-    problem, engine = checked_problem(problem), check_engine(engine)
-    steps, accuracy = whole("steps", steps, 10), switch("accuracy", accuracy)
+    problem = checked_problem(problem)
+    engine = check_engine(engine)
+    steps = whole("steps", steps, 10)
+    accuracy = switch("accuracy", accuracy)
     ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
     members = problem.members
     numbers = {**problem.numbers, "learning_rate": np.full(members, lowest)}
@@ -125,7 +127,9 @@ def range_test(
         schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
     )
     chosen = engine_for(engine, ramped, steps)
-    state, objectives, accuracies = initial_state(ramped), [], []
+    state = initial_state(ramped)
+    objectives = []
+    accuracies = []
     member_rows = ramped.rows or (np.arange(len(ramped.x)),) * members
     some = {id(rows): rows[np.linspace(0, len(rows) - 1, min(MAX_ROWS, len(rows))).astype(int)] for rows in member_rows}
     sampled = replace(ramped, rows=tuple(some[id(rows)] for rows in member_rows))

@@ -59,7 +59,8 @@ class Recorder(Rule):
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
         self.point = {}
-        is_due, calls = self.are_due(loop), self.are_due(loop, of_functions=True).any()
+        is_due = self.are_due(loop)
+        calls = self.are_due(loop, of_functions=True).any()
         if self.is_traced and self.points:
             is_at_limit = is_due & (self.limits[loop.active.members] <= loop.active.step)
             self._add_trace(loop, chunk)
@@ -131,7 +132,8 @@ class Recorder(Rule):
         return Continuation(loop.state(), steps, loop.reasons, memory, stop, self.validation)
 
     def run_of(self, loop: TrainingLoop, stop: StopRules, is_interrupted: bool) -> Run:
-        seconds, continuation = loop.seconds, self.continuation(loop, stop)
+        seconds = loop.seconds
+        continuation = self.continuation(loop, stop)
         state, steps = continuation.state, continuation.steps
         is_known = self.evaluated_steps == steps
         best = next((rule for rule in loop.rules if isinstance(rule, BestScore)), None)

@@ -68,11 +68,15 @@ class EpochMeans(Rule):
         self.completed: list[EpochMean] = []
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
-        members, first_step, objective = chunk.members, chunk.first_step, chunk.trace.objective
-        n, sizes = len(objective), self.problem.epoch_steps[members]
+        members = chunk.members
+        first_step = chunk.first_step
+        objective = chunk.trace.objective
+        n = len(objective)
+        sizes = self.problem.epoch_steps[members]
         self.completed = []
         for size in np.unique(sizes).tolist():
-            indices, start = np.flatnonzero(sizes == size), 0
+            indices = np.flatnonzero(sizes == size)
+            start = 0
             while start < n:
                 step = first_step + start
                 stop = min(n, start + size - step % size)
@@ -152,7 +156,8 @@ class Tolerance(Rule):
     reason = Reason.TOLERANCE
 
     def __init__(self, means: EpochMeans, tolerance: Any) -> None:
-        self.means, self.tolerance = means, np.broadcast_to(tolerance, means.problem.members)
+        self.means = means
+        self.tolerance = np.broadcast_to(tolerance, means.problem.members)
         self.last = np.full(means.problem.members, np.nan)
 
     def max_updates(self, loop: TrainingLoop) -> int:
@@ -179,8 +184,11 @@ class Patience(Rule):
     def __init__(
         self, problem: Problem, waits: float | Floats, tolerance: float | Floats | None, best: State | None
     ) -> None:
-        self.problem, self.waits, self.tolerance = problem, np.broadcast_to(waits, problem.members), tolerance
-        self.lowest, self.waited = np.full(problem.members, np.inf), np.zeros(problem.members, np.int64)
+        self.problem = problem
+        self.waits = np.broadcast_to(waits, problem.members)
+        self.tolerance = tolerance
+        self.lowest = np.full(problem.members, np.inf)
+        self.waited = np.zeros(problem.members, np.int64)
         self.best_steps = np.zeros(problem.members, np.int64)
         self.best = None if best is None else best.take(np.arange(problem.members))
 
@@ -210,7 +218,8 @@ class BestScore(Patience):
         self, problem: Problem, watched: Watched, more_is_better: bool, patience: Integers, start: State
     ) -> None:
         super().__init__(problem, patience, None, replace(start, slots={}))
-        self.watched, self.sign = watched, -1 if more_is_better else 1
+        self.watched = watched
+        self.sign = -1 if more_is_better else 1
         assert self.best is not None
         self.theta, self.buffers = self.best.theta, self.best.buffers
 
@@ -219,7 +228,8 @@ class BestScore(Patience):
         if watched is None:
             return
         values, is_due = watched
-        values, due = np.where(np.isfinite(values), self.sign * values, np.inf), np.flatnonzero(is_due)
+        values = np.where(np.isfinite(values), self.sign * values, np.inf)
+        due = np.flatnonzero(is_due)
         is_ended = np.zeros(len(values), bool)
         is_ended[due] = self.update(loop.active, due, values[due])
         loop.end(is_ended, Reason.PATIENCE)

@@ -231,7 +231,8 @@ class Run:
             For members that do not exist, and for none at all.
         """
         chosen = validation.member_indices(chosen, self.problem.members)
-        steps, state = self.steps[chosen], renumbered(self.state.take(chosen))
+        steps = self.steps[chosen]
+        state = renumbered(self.state.take(chosen))
         divergences = {divergence.member: divergence for divergence in self.diverged}
         return replace(
             self,

@@ -140,12 +140,15 @@ def train(
     >>> run.history.series("thresholded")[-1]
     array([1., 1.])
     """
-    problem, engine, resume = checked_problem(problem), check_engine(engine), switch("resume", resume)
+    problem = checked_problem(problem)
+    engine = check_engine(engine)
+    resume = switch("resume", resume)
     start = _with_own_problem(start)
     if progress is not None and not callable(progress):
         raise BadInput(f"progress is {short_repr(progress)}; give a function")
     stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
-    limits, recorded = stop.limits(problem), what_is_recorded(problem, stop, record)
+    limits = stop.limits(problem)
+    recorded = what_is_recorded(problem, stop, record)
     validation = check_validation_rows(problem, validation, stop, recorded.functions)
     points, function_points = _points(problem, stop, recorded, history_every, every, validation)
     file, is_resumed = _checkpoint_file(checkpoint, resume)

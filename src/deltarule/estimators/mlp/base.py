@@ -125,7 +125,8 @@ class BaseMLP(TrainableNetwork):
         """Validate rows X and return `transform` of the outputs [K, N, C]."""
 
         def predict(X: Any, check_rows_finite: bool) -> Floats:
-            network, arrays = self._fitted.architecture.network, named_weights(self)
+            network = self._fitted.architecture.network
+            arrays = named_weights(self)
             return outputs_of(
                 network, arrays, X, check_rows_finite, lambda each: transform(each if each.ndim == 3 else each[None])
             )

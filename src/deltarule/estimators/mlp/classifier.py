@@ -132,7 +132,8 @@ class MLPClassifier(ProbabilityMixin, BaseMLP, ClassifierParameters):
             raise ValueError("class_weight='balanced' is not supported for partial_fit; give the weights by class.")
         if check_partial_fit_first_call(self, classes):
             self.classes_ = to_text_classes(self.classes_)
-            self._labels, self._sparse = type_of_target(y) == "multilabel-indicator", sparse.issparse(y)
+            self._labels = type_of_target(y) == "multilabel-indicator"
+            self._sparse = sparse.issparse(y)
             count = np.shape(y)[-1]
             if self._labels and not np.array_equal(self.classes_, np.arange(count)):
                 raise ValueError(f"classes of {count} labels are their numbers, from 0 on; got {classes!r}.")
@@ -144,7 +145,8 @@ class MLPClassifier(ProbabilityMixin, BaseMLP, ClassifierParameters):
             if kind not in ("binary", "multiclass", "multilabel-indicator"):
                 check_classification_targets(y)
                 _reject_multiple_columns(y)
-            self._labels, self._sparse = kind == "multilabel-indicator", sparse.issparse(y)
+            self._labels = kind == "multilabel-indicator"
+            self._sparse = sparse.issparse(y)
             self.classes_ = np.arange(y.shape[1]) if self._labels else to_text_classes(np.unique(y))
             return
         if self._labels != (type_of_target(y) == "multilabel-indicator"):

@@ -77,7 +77,8 @@ class TrainableNetwork(SavedEstimator, NetworkParameters):
         return None
 
     def _create_problem(self, rows: TrainingRows, generator: np.random.RandomState, rows_seen: int) -> Problem:
-        network, loss = self._fitted.architecture.network, self._loss_and_activation()[0]
+        network = self._fitted.architecture.network
+        loss = self._loss_and_activation()[0]
         return fitted_network.create(self._parameters, network, loss, rows, generator, rows_seen)
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
@@ -128,7 +129,8 @@ class Fit:
         if is_new:
             if not is_incremental:
                 _warn_of_unscaled_rows(model, rows)
-            model.t_, model.loss_curve_ = 0, []
+            model.t_ = 0
+            model.loss_curve_ = []
             model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
 
     def _set_architecture(self) -> None:
@@ -170,7 +172,8 @@ class Fit:
             dtype = rows.x.dtype
             X, y = check_rows(model, X_val, y_val, reset=False)
             model._update_targets(y, None, dtype, is_new_fit=False, incremental=True)
-            loss, network = registry.loss(model._loss_and_activation()[0]), model._fitted.architecture.network
+            loss = registry.loss(model._loss_and_activation()[0])
+            network = model._fitted.architecture.network
             targets = validation.check_targets(model._encode_targets(y, dtype), network, loss, dtype.name)
             held_out = TrainingRows(cast_finite(X, dtype, "X_val"), targets, None)
         elif model.early_stopping:
@@ -261,7 +264,8 @@ class Fit:
         return self._warnings_of(run)
 
     def _warnings_of(self, run: EpochRun) -> list[Warning]:
-        model, messages = self.model, list[Warning]()
+        model = self.model
+        messages = list[Warning]()
         is_diverged = np.array([reason == "diverged" for reason in run.reasons])
         if is_diverged.any():
             epoch = len(model.loss_curve_) - len(run.losses) + run.epochs[is_diverged.argmax()]
@@ -348,7 +352,8 @@ def minimize_members(
     options = {"maxiter": max_iterations, "maxfun": max_evaluations, "gtol": tolerance, "ftol": 2.2e-9}
     results = []
     for index in np.arange(problem.members)[:, None]:
-        start, rows = state.take(index), all_rows(problem, index)
+        start = state.take(index)
+        rows = all_rows(problem, index)
 
         def value_and_gradient(theta: Floats, start: State = start, rows: Any = rows) -> tuple[float, Floats]:
             with np.errstate(all="ignore"):
@@ -391,7 +396,8 @@ def mean_curve(values: Floats) -> list[float]:
     """
     if not len(values):
         return []
-    epoch, is_missing = np.arange(len(values))[:, None], np.isnan(values)
+    epoch = np.arange(len(values))[:, None]
+    is_missing = np.isnan(values)
     last: Integers = np.maximum.accumulate(np.where(is_missing, 0, epoch), axis=0)
     means = np.take_along_axis(values, last, axis=0).mean(axis=1)
     curve: list[float] = np.where(is_missing.all(axis=1), np.nan, means).tolist()

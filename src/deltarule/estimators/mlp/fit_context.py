@@ -34,9 +34,11 @@ suppress_fit_warnings = partial(_set_true, FIT_WARNINGS_SUPPRESSED)
 
 def warn_user(message: str | Warning) -> None:
     """Issue a warning at the position of the nearest caller outside deltarule."""
-    frame, level = sys._getframe(1), 2
+    frame = sys._getframe(1)
+    level = 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE_FOLDER):
-        frame, level = frame.f_back, level + 1
+        frame = frame.f_back
+        level = level + 1
     warnings.warn(message, stacklevel=level)
 
 

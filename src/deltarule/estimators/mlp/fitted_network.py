@@ -100,13 +100,16 @@ class FittedNetwork:
 
 def set_network(model: Any, fitted: FittedNetwork) -> None:
     """Set a model's network, without its weights, which `set_weights` sets."""
-    model._fitted, model.out_activation_ = fitted, fitted.architecture.output
-    model.n_layers_, model.n_outputs_ = len(fitted.architecture.sizes), fitted.architecture.sizes[-1]
+    model._fitted = fitted
+    model.out_activation_ = fitted.architecture.output
+    model.n_layers_ = len(fitted.architecture.sizes)
+    model.n_outputs_ = fitted.architecture.sizes[-1]
 
 
 def set_weights(model: Any, arrays: Mapping[str, Floats]) -> None:
     """Set scikit-learn's attributes from arrays [K, D, H]; one member has [D, H]."""
-    members, arrays = len(arrays["W1"]), squeeze_members(arrays)
+    members = len(arrays["W1"])
+    arrays = squeeze_members(arrays)
     numbers = range(1, 1 + sum(name.startswith("W") for name in arrays))
     model.coefs_ = [arrays[f"W{n}"] for n in numbers]
     model.intercepts_ = [arrays[f"b{n}"][..., 0, :] for n in numbers]
@@ -133,7 +136,8 @@ def weights_of_members(model: Any) -> dict[str, Floats]:
 
 
 def fitted_state(model: Any, problem: Problem) -> State:
-    network, arrays = problem.network, weights_of_members(model)
+    network = problem.network
+    arrays = weights_of_members(model)
     state = initial_state(problem, flatten(arrays, network.entries))
     if not network.buffers:
         return state

@@ -69,7 +69,8 @@ def outputs_of(
     """
     with np.errstate(all="ignore"):  # weights that are not finite are passed on
         layers, arrays = without_scaling(network.layers, arrays)
-    W1, rows = arrays["W1"], x.shape[0]
+    W1 = arrays["W1"]
+    rows = x.shape[0]
     size = block_size(network, W1, rows)
 
     def outputs_of_block(start: int) -> Floats:

@@ -104,7 +104,8 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
             columns = _numbers(y, dtype)
             mean = np.average(columns, axis=0, weights=weights)
             scale = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weights))
-            self.target_mean_, self.target_scale_ = mean.astype(dtype), np.where(scale > 0, scale, 1).astype(dtype)
+            self.target_mean_ = mean.astype(dtype)
+            self.target_scale_ = np.where(scale > 0, scale, 1).astype(dtype)
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
         columns = _numbers(y, dtype)

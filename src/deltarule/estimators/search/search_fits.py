@@ -66,7 +66,8 @@ class SearchFits:
             rows = all_rows[np.asarray(training)]  # converts a mask to indices
             prepared: dict[Any, Any] = {}
             for number, candidate in enumerate(candidates):
-                started, index = time.perf_counter(), (number, fold)
+                started = time.perf_counter()
+                index = (number, fold)
                 estimator = fits[index] = self.candidate_estimator(candidate)
                 try:
                     planned = self._plan_fit(estimator, candidate, rows, prepared)

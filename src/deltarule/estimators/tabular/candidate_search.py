@@ -96,8 +96,11 @@ def choose_candidate(
     candidates = candidates_for(table_rows, budget.preset) if earlier is None else [*earlier.best_of_kinds]
     searched = search_rows(candidates, inputs, table_rows, outputs) if earlier is None else earlier.searched
     rows = np.sort(random.permutation(table_rows)[:searched])
-    x, y, division = x[rows], y[rows], division.take(rows)
-    splits, weights = division.folds(fold_count(len(rows)), random), division.weights
+    x = x[rows]
+    y = y[rows]
+    division = division.take(rows)
+    splits = division.folds(fold_count(len(rows)), random)
+    weights = division.weights
     training_rows = len(rows) - len(rows) // len(splits)
     work = [_multiplications(each, inputs, outputs) * each["max_iter"] for each in candidates]
     fold_work = [len(splits) * training_rows * each for each in work]

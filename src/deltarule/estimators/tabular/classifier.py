@@ -167,7 +167,9 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
             for each column the accuracy that is lost if its cells are shuffled among the rows.
         """
         frame, probabilities = self._frame_and_predictions(X, y)
-        names, classes, predictor = self._class_names(y), class_names(self.classes_), self._predictor
+        names = self._class_names(y)
+        classes = class_names(self.classes_)
+        predictor = self._predictor
         self._warn_of_known_rows(frame, names)
         rows, sample = sample_rows(self.columns_, frame)
 
@@ -255,7 +257,8 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
             own = LogitCalibration(self.calibration_.scale, self.calibration_.biases[columns])
             probabilities = apply_calibration(probabilities, own)
         else:
-            is_known, biases = np.isin(y, ensemble.classes_), np.zeros(len(self.classes_))
+            is_known = np.isin(y, ensemble.classes_)
+            biases = np.zeros(len(self.classes_))
             known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known], take(weights, is_known)
             scale, biases[columns] = fit_calibration(*known)
             self.calibration_ = LogitCalibration(scale, biases)

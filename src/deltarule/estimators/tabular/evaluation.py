@@ -195,10 +195,13 @@ def permutation_importances(
     used = [column for column in columns if column.inputs and len(x) > 1]
     random = np.random.default_rng(0)
     unshuffled = np.asarray(row_scores(x), np.float64)
-    importances, end = [], 0
+    importances = []
+    end = 0
     for column in used:
         inputs = slice(end, end := end + len(column.inputs))
-        original, received, given = x[:, inputs].copy(), np.zeros(len(x)), np.zeros(len(x))
+        original = x[:, inputs].copy()
+        received = np.zeros(len(x))
+        given = np.zeros(len(x))
         for _ in range(SHUFFLES):
             givers = random.permutation(len(x))
             x[:, inputs] = original[givers]
@@ -218,7 +221,9 @@ def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScor
     true, predicted, correct = (Counter(values.tolist()) for values in (y, predictions, y[y == predictions]))
     scores = []
     for name in [*names, *sorted(true.keys() - {*names})]:
-        hits, rows, answered = correct[name], true[name], predicted[name]
+        hits = correct[name]
+        rows = true[name]
+        answered = predicted[name]
         scores.append(
             ClassScores(name, rows, answered, hits / rows if rows else None, hits / answered if answered else None)
         )
@@ -235,7 +240,8 @@ def _count_mistakes(y: Any, predictions: Any) -> tuple[Mistake, ...]:
 def _calibration_groups(probabilities: Floats, is_correct: Any) -> tuple[Calibration, ...]:
     """Group predictions [N] by the probability of the predicted class."""
     order = np.argsort(probabilities, kind="stable")
-    ordered, ends = probabilities[order], [0]
+    ordered = probabilities[order]
+    ends = [0]
     for group in np.array_split(ordered, int(np.clip(len(order) // MIN_GROUP_ROWS, 1, MAX_GROUPS))):
         end = int(np.searchsorted(ordered, group[-1], side="right"))
         if min(end - ends[-1], len(order) - end) >= MIN_GROUP_ROWS:

@@ -38,7 +38,8 @@ class Intervals:
         The prediction plus a quantile of the errors, in units of their size there (split conformal prediction with
         normalized errors, Lei et al. 2018).
         """
-        levels, errors = np.asarray(shares, np.float64).ravel(), np.array(self.errors)
+        levels = np.asarray(shares, np.float64).ravel()
+        errors = np.array(self.errors)
         if not ((levels > 0) & (levels < 1)).all():
             raise BadInput(f"quantiles are {shares!r}; give shares between 0 and 1, as in [0.05, 0.5, 0.95]")
         ranks = levels * (len(errors) + 1)
@@ -52,7 +53,8 @@ class Intervals:
         known, sizes = np.array(self.predictions), np.array(self.sizes)
         at: Floats = np.interp(predictions, known, sizes)
         if len(known) > 1:
-            below, above = np.minimum(predictions - known[0], 0), np.maximum(predictions - known[-1], 0)
+            below = np.minimum(predictions - known[0], 0)
+            above = np.maximum(predictions - known[-1], 0)
             slopes = np.diff(sizes) / np.diff(known)
             at = at + below * slopes[0] + above * slopes[-1]
         return at.clip(sizes.min() / 2)

@@ -47,7 +47,8 @@ class TablePredictor:
 
     def predict(self, frame: Frame) -> Floats:
         """Predict numbers [N] or probabilities [N, C], and warn of unusual cells."""
-        rows, frame = count_rows(frame), self.mark_missing(frame)
+        rows = count_rows(frame)
+        frame = self.mark_missing(frame)
         diagnostics = unknown_categories(self.columns, frame) + unusual_numbers(self.columns, frame)
         diagnostics += far_dates(self.columns, frame)
         for sentence in render_diagnostics(diagnostics):

@@ -123,7 +123,8 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         y = infer_target(y, "regress").values
         if (y == y[0]).all():
             raise BadInput(f"the target is {y[0]:g} in every row; there must be differences to learn")
-        self.usual_, self._floor = float(y.mean()), -np.inf if y.min() < 0 else 0.0
+        self.usual_ = float(y.mean())
+        self._floor = -np.inf if y.min() < 0 else 0.0
         return y, np.zeros(len(y), bool)
 
     def _meaning(self) -> dict[str, Any]:

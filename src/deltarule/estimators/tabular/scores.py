@@ -143,7 +143,8 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weight
     is_known = indices >= 0
     if not is_known.any():
         return {}
-    indices, probabilities = indices[is_known], probabilities[is_known]
+    indices = indices[is_known]
+    probabilities = probabilities[is_known]
     weighted = {"sample_weight": None if weights is None else weights[is_known]}
     counts = np.bincount(indices, weighted["sample_weight"])
     have_area = len(classes) == 2 and 0 < indices.mean() < 1
@@ -225,7 +226,8 @@ def scores_of_numbers(
     if not np.ptp(y):
         return Scores("r_squared", len(y), np.nan, np.nan, np.nan, np.nan, error)
     score, baseline = (r_squared(y, each, weights) for each in (predictions, np.full(len(y), baseline_prediction)))
-    random, size = np.random.default_rng(0), min(len(y), MAX_SAMPLE_ROWS)
+    random = np.random.default_rng(0)
+    size = min(len(y), MAX_SAMPLE_ROWS)
     samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
     if groups is not None:
         order = np.argsort(groups, kind="stable")

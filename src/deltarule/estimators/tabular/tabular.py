@@ -206,7 +206,8 @@ class BaseTabular(SavedEstimator):
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
             counting = np.flatnonzero(sample_weight)
-            frame, sample_weight = select_rows(frame, counting), sample_weight[counting]
+            frame = select_rows(frame, counting)
+            sample_weight = sample_weight[counting]
             y, groups, time = (None if each is None else safe_indexing(each, counting) for each in (y, groups, time))
         if groups is not None and time is not None:
             raise BadInput("groups and time are both given; give one of them, by which rows are divided")
@@ -220,7 +221,9 @@ class BaseTabular(SavedEstimator):
         if is_left_out.any():
             listed = list_classes(np.unique(y[is_left_out]))
             notes = [f"left out: {count_of(int(is_left_out.sum()), 'row')} whose class occurs nowhere else ({listed})"]
-            frame, y, division = select_rows(frame, ~is_left_out), y[~is_left_out], division.take(~is_left_out)
+            frame = select_rows(frame, ~is_left_out)
+            y = y[~is_left_out]
+            division = division.take(~is_left_out)
         _check_row_count(count_rows(frame), " left, of a weight and of a class that occurs twice")
         if is_classifier(self):
             division = replace(division, strata=np.unique(y, return_inverse=True)[1])
@@ -383,7 +386,8 @@ class BaseTabular(SavedEstimator):
         predictor = self._predictor
         frame = predictor.mark_missing(self._columns_by_name(X))
         if not count_rows(frame):
-            name, shape = type(self).__name__, (0, len(frame))
+            name = type(self).__name__
+            shape = (0, len(frame))
             raise BadInput(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required by {name}.")
         if y is not None:
             check_consistent_length(*frame.values(), y)
@@ -396,8 +400,10 @@ class BaseTabular(SavedEstimator):
             warn_user(f"{known}; the score is too good for others")
 
     def _columns_by_name(self, X: Any) -> Frame:
-        had_names, named = hasattr(self, "feature_names_in_"), has_names(X)
-        names, frame = list(dict.fromkeys(column.origin for column in self.columns_)), frame_of_input(X)
+        had_names = hasattr(self, "feature_names_in_")
+        named = has_names(X)
+        names = list(dict.fromkeys(column.origin for column in self.columns_))
+        frame = frame_of_input(X)
         if named and (had_names or set(names) <= set(frame)):
             return frame
         if len(frame) != self.n_features_in_:

@@ -126,7 +126,9 @@ def one_unit_learns_nothing(experiments: Experiments, names: Names, epochs: int 
     epochs : after which it has learned more; None if the report does not say that it will.
     """
     run = train(experiments, *names, epochs=epochs, changes=ONE_UNIT)
-    at_1000, end, alike = accuracy_at(run, 1000), final_accuracy(run), constant_accuracy(run.problem)
+    at_1000 = accuracy_at(run, 1000)
+    end = final_accuracy(run)
+    alike = constant_accuracy(run.problem)
     conditions = {"no better than one answer": at_1000 < alike + 0.005}
     if epochs is not None:
         conditions["learned more later"] = end > at_1000

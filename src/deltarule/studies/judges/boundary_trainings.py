@@ -123,13 +123,18 @@ def constant_accuracy(problem: Problem) -> Floats:
 def zigzag(series: Floats, min_change: float) -> str:
     """The alternating rises "+" and falls "-" of a series [T], such as "+-+"."""
     min_change -= 1e-9  # 0.60 − 0.55 is a movement of 0.05
-    moves, low, high = "", series[0], series[0]
+    moves = ""
+    low = series[0]
+    high = series[0]
     for value in series:
-        low, high = min(low, value), max(high, value)
+        low = min(low, value)
+        high = max(high, value)
         if value - low >= min_change and not moves.endswith("+"):
-            moves, high = moves + "+", value
+            moves = moves + "+"
+            high = value
         elif high - value >= min_change and not moves.endswith("-"):
-            moves, low = moves + "-", value
+            moves = moves + "-"
+            low = value
     return moves
 
 

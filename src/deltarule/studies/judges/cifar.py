@@ -250,7 +250,8 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
 
     def judge(names: list[Deep]) -> Evidence:
         found = deep_accuracies(experiments, weights, part, names)
-        own, best = found[own_name], np.max(list(found.values()), axis=0)
+        own = found[own_name]
+        best = np.max(list(found.values()), axis=0)
         depth, norm, kind = max(found, key=lambda name: found[name].mean())
         words = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
         return Evidence(
@@ -274,7 +275,8 @@ def cifar_8(experiments: Experiments, weights: str) -> Evidence:
 
     def judge(names: list[Deep]) -> Evidence:
         found = list(deep_accuracies(experiments, weights, names=names).values())
-        lowest, highest = np.min(found, axis=0), np.max(found, axis=0)
+        lowest = np.min(found, axis=0)
+        highest = np.max(found, axis=0)
         figures = {"lowest accuracy": lowest, "highest": highest}
         return Evidence(highest < 0.15, figures, f"{len(names)} of 8 networks trained")
 
@@ -308,7 +310,9 @@ def cifar_10(experiments: Experiments) -> Evidence:
     """Judge whether the best combination is as good as the cheaper one."""
     costs = [(hidden, n) for hidden in (100, 200, 300) for n in (3000, 4000, 5000)]
     nine = dict(zip(costs, accuracies_of(experiments, [(*one, 256, 1e-3, 1e-3) for one in costs]), strict=True))
-    own, cheaper, best = nine[200, 3000], nine[100, 3000], np.max(list(nine.values()), axis=0)
+    own = nine[200, 3000]
+    cheaper = nine[100, 3000]
+    best = np.max(list(nine.values()), axis=0)
     return Evidence(
         {"no cheaper one is better": cheaper <= own, "none is two points better": best - own <= 0.02},
         {"its accuracy": own, "with 100 units": cheaper, "best of nine": best},

@@ -129,7 +129,8 @@ def encoder_2(experiments: Experiments, loss: str = USUAL_LOSS, steps: int | Non
 def encoder_3(experiments: Experiments, jump: float, loss: str = USUAL_LOSS, rate: float = 100.0) -> Evidence:
     """Judge whether the cost drops, jumps by a factor and oscillates at this rate."""
     run = train(experiments, every=1, loss=loss, changes={RATE: rate})
-    J, learned = plotted_cost(run), share_right(run) > 0
+    J = plotted_cost(run)
+    learned = share_right(run) > 0
     learned[:10] = False
     dropped = np.minimum.accumulate(J, axis=0) <= J[0] / 2
     jumps = np.zeros(J.shape, bool)
@@ -151,7 +152,9 @@ def encoder_4(experiments: Experiments, about: bool, loss: str = USUAL_LOSS) -> 
     about : it falls fastest about iteration 3,000, and not before.
     """
     run = train(experiments, "rate-0.01", loss=loss)
-    J, right, steps = plotted_cost(run), share_right(run)[-1], np.array(run.history.steps)
+    J = plotted_cost(run)
+    right = share_right(run)[-1]
+    steps = np.array(run.history.steps)
     share_late = (J[steps <= 3000 * np.sqrt(2)][-1] - J[-1]) / (J[0] - J[-1])
     fastest = steps[np.argmin(J[10:] - J[:-10], axis=0)] + 50.0  # in the middle of 100 iterations
     return Evidence(
@@ -221,7 +224,8 @@ def encoder_10(experiments: Experiments, other: str, loss: str = USUAL_LOSS) -> 
     """Judge whether other initial weights or biases end no lower."""
     seeds = seeds_of_their_own(experiments, OTHER_WEIGHTS.index(other))
     run = train(experiments, other, loss=loss, changes={"run.seeds": seeds})
-    final, cost = plotted_cost(train(experiments, loss=loss))[-1], plotted_cost(run)[-1]
+    final = plotted_cost(train(experiments, loss=loss))[-1]
+    cost = plotted_cost(run)[-1]
     return Evidence(~(cost < final), {"final cost": final, "of the other": cost})
 
 
@@ -268,8 +272,12 @@ def printed_network(experiments: Experiments) -> tuple[dict[str, Floats], list[t
     An activation is its logit's sigmoid, and the logit is the bias and what comes in by the weights; all are rounded.
     """
     table = np.loadtxt(experiments.recipe.folder / "printed_network.csv", delimiter=",", skiprows=1)
-    hidden, outputs, W1, W2 = table[:, :3], table[:, 3:11], table[:, 11:14], table[:, 14:].T
-    from_inputs, from_hidden = W1, hidden @ W2
+    hidden = table[:, :3]
+    outputs = table[:, 3:11]
+    W1 = table[:, 11:14]
+    W2 = table[:, 14:].T
+    from_inputs = W1
+    from_hidden = hidden @ W2
     errors = 0.05, 0.05 * hidden.sum(1)[:, None] + 0.005 * np.abs(W2).sum(0)
     bounds = []
     for activations, incoming, error in ((hidden, from_inputs, errors[0]), (outputs, from_hidden, errors[1])):
@@ -287,7 +295,8 @@ def encoder_13(experiments: Experiments, loss: str = USUAL_LOSS) -> Evidence:
     runs = experiments.each(settings, history_every=3000, record=(PLOTTED,))
     ends = np.array([plotted_cost(run)[-1] for run in runs]).reshape(len(RATES), len(DECAYS), -1)
     J = np.where(np.isfinite(ends), ends, np.inf)
-    ten, usual = RATES.index(10), DECAYS.index(1e-5)
+    ten = RATES.index(10)
+    usual = DECAYS.index(1e-5)
     conditions = {
         "rate 10 is best": J[ten, usual] <= J[:, usual].min(0),
         "at every decay": (J[ten] <= 2 * J.min(0)).all(0),

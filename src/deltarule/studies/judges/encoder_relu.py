@@ -154,7 +154,8 @@ def _loss_at_rate(experiments: Experiments, convention: str, rate: float, factor
 def encoder_relu_4(experiments: Experiments, convention: str) -> Evidence:
     """Judge whether rate 0.000001 is still above 0.00001 after six times the steps."""
     run = experiments.run(experiment="rate-0.000001", **HISTORY_OPTIONS)
-    J, usual = loss(run), loss(train(experiments, convention, 0.00001))[-1]
+    J = loss(run)
+    usual = loss(train(experiments, convention, 0.00001))[-1]
     at_50000, at_300000 = value_at(run, J, 50_000), value_at(run, J, 300_000)
     return Evidence(
         {"after 50,000": at_50000 > usual, "after 300,000": at_300000 > usual},

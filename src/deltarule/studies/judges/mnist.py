@@ -74,7 +74,8 @@ def accuracy(experiments: Experiments, model: str, weights: str, rate: float = 1
 
 def right_answers(experiments: Experiments, model: str, weights: str, rate: float = 1e-3) -> Any:
     """Which test images a model's networks classify correctly, [S, N]."""
-    table, test = models(experiments, weights, rate), experiments.dataset.test
+    table = models(experiments, weights, rate)
+    test = experiments.dataset.test
     assert test is not None
     rows = experiments.rows_of(table, settings_of(experiments, model, weights, rate))
     return np.stack([table.network(row["key"]).outputs(test.x).argmax(-1) == test.answers for row in rows])
@@ -120,7 +121,8 @@ def weight_distances(experiments: Experiments, model: str, weights: str) -> tupl
     start = experiments.run({**settings, "stopping.max_epochs": 0})
     to_zero, to_start = [], []
     for member, row in enumerate(experiments.rows_of(table, settings)):
-        final, first = table.network(row["key"]).parameters, start.parameters
+        final = table.network(row["key"]).parameters
+        first = start.parameters
         names = [name for name in final if name.startswith("W")]
         to_zero.append(np.sqrt(sum(np.square(final[name]).sum() for name in names)))
         to_start.append(np.sqrt(sum(np.square(final[name] - first[name][member]).sum() for name in names)))
@@ -150,7 +152,8 @@ def mnist_2(
 
     def judge(settings: list[dict[str, Any]]) -> Evidence:
         scores = grid_scores(experiments, settings, "validation" if folds else "test", folds, **convention)
-        own, best = scores[settings.index(REPORTED)], scores.max(0)
+        own = scores[settings.index(REPORTED)]
+        best = scores.max(0)
         return Evidence(
             {"it learns": own > 0.8, "none is better": best - own <= 0.005},
             {"its accuracy": own, "of the best": best, "its rank": 1.0 + (scores > own).sum(0)},

@@ -38,7 +38,8 @@ def set_arguments(settings: Mapping[str, Any]) -> list[str]:
 def claims_block(folder: Path, id: str) -> StudyBlock | None:
     """Draw the block of `claims.json` in a folder, with its study's name."""
     results = read_json(folder / "claims.json")
-    claims, study = results["claims"], str(results["study"])
+    claims = results["claims"]
+    study = str(results["study"])
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
     if not claims and not results.get("notes"):
         return None

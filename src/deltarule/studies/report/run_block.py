@@ -142,7 +142,8 @@ def _array_figures(
     portrait: Portrait, recipe: Mapping[str, Any], last: dict[str, Any], labels: list[str]
 ) -> Iterator[Chart]:
     """The activations and weights at the end, as far as they fit into tables, and the network."""
-    layers, units = len(portrait.sizes) - 1, _unit_names(portrait)
+    layers = len(portrait.sizes) - 1
+    units = _unit_names(portrait)
     most_rows, most_columns = heat_maps.MAX_ROWS, heat_maps.MAX_COLUMNS
     if layers == 2 and 0 < len(labels) <= most_rows and max(portrait.sizes[1:]) <= most_columns:
         hidden = recipe["keys"]["network"]["activation"]
@@ -206,7 +207,9 @@ def _training_slider(portrait: Portrait, id: str) -> TrainingSlider | None:
     }
     if not tables:
         return None
-    plane, levels, points = np.empty((0, 0, 0), np.int64), 0, list[tuple[float, float, int]]()
+    plane = np.empty((0, 0, 0), np.int64)
+    levels = 0
+    points = list[tuple[float, float, int]]()
     if portrait.plane and 1 < len(portrait.classes) <= model_figures.MAX_CLASSES:
         outputs = portrait.plane["outputs"]
         single = outputs.shape[-1] == 1
