@@ -263,6 +263,28 @@ def test_what_one_step_does_not_show(tmp_path, text, right, wrong, remarks):
     assert check_script(path, seconds_to_correct=0).wrong == remarks
 
 
+EPOCH_OF_HINGES = """
+import numpy as np
+rng = np.random.default_rng(1)
+X = rng.normal(size=(40, 2))
+y = np.where(X[:, 0] + X[:, 1] > 0, 1.0, -1.0)
+w, b, lr, lam = np.zeros(2), 0.0, 0.01, 0.01
+for epoch in range(30):
+    for xi, yi in zip(X, y):
+        if yi * (xi @ w + b) < 1:
+            w -= lr * (2 * lam * w - yi * xi)
+            b -= lr * -yi
+        else:
+            w -= lr * 2 * lam * w
+    loss = np.maximum(0, 1 - y * (X @ w + b)).mean() + lam * (w @ w)
+"""
+
+
+def test_two_numbers_that_agree_at_no_rate_of_the_script_accuse_nothing(tmp_path):
+    report = check_script(script(tmp_path, EPOCH_OF_HINGES), seconds_to_correct=0)
+    assert report.verdict != "WRONG", str(report)
+
+
 ATTRIBUTES = """
 import numpy as np
 rng = np.random.default_rng(3)

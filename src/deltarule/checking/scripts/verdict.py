@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
+from deltarule.checking.scripts.penalty_weights import arrays_without_penalty, unbalanced_arrays
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop
 from deltarule.checking.scripts.step_run import DIRECTIONS, Read
@@ -154,6 +155,9 @@ class _Judge:
             return unbalanced
         is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
         is_known = best.is_loss or best.rate is not None or len(self.right) > 1
+        # After an epoch of small steps, two numbers that agree at a rate that no line names may be a coincidence.
+        count = sum(min(step.sizes[i], DIRECTIONS) for i in self.right)
+        is_known = is_known and (best.rate is not None or count > 2 or not self.wrong or self._is_plain_descent(best))
         if (
             self.right
             and is_known
@@ -164,12 +168,13 @@ class _Judge:
             if wrong and best.rate is not None and (second := self._explained_by_another(wrong)) is not None:
                 self.right |= dict.fromkeys(wrong, f"follows {second.name}")
                 wrong = {}
-            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign") | self._without_penalty(best)
+            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign") | arrays_without_penalty(
+                step, best, self.right
+            )
             self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
             balance = step.weight(self.right) - step.weight(wrong)
-            verdict = _with_loss(self.step, self.empty, best)
             return replace(
-                verdict,
+                _with_loss(step, self.empty, best),
                 right=self._named(self.right),
                 wrong=self._named(wrong),
                 own_loss=self._other_loss_of_script(best),
@@ -210,48 +215,12 @@ class _Judge:
         signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
         return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []
 
-    def _without_penalty(self, best: Candidate) -> dict[int, str]:
-        """Arrays of which the moves differ from the slopes a little, by a multiple of the array: the loss's penalty."""
-        if best.factor is None or best.rate is None or best.is_made or not best.is_move:
-            return {}
-        key, which = best.number
-        # The first value of a loss may be its data term, to which the script adds the penalty.
-        step, slopes, lacking = self.step, self.step.numbers[key, which or 1], {}
-        for i in (i for i, remark in self.right.items() if not remark and step.sizes[i] > 1):
-            own, rest = step.own[i], step.descent[i] - best.factor * slopes.values[i]
-            share = float(rest @ own / max(own @ own, 1e-300))
-            noise = 3 * best.factor * slopes.errors[i].max()
-            is_penalty = bool((np.abs(rest - share * own) <= 1e-2 * np.abs(rest).max() + noise).all())
-            if share < 0 and is_penalty and np.abs(rest).max() > 100 * noise:
-                where = f"(line {step.run.parameters[i].line})"
-                lacking[i] = f"{where} lacks the penalty of the loss, {-share / best.factor:.3g} times the array"
-        return lacking
-
     def _unbalanced(self, rate: float) -> StepVerdict | None:
-        """The verdict where moves follow the script's own loss but for its penalty: the data's part lacks a mean."""
-        step = self.step
+        """The verdict where moves follow the script's own loss but for the weight of its penalty."""
         for own in self._own_losses():
-            slopes = step.numbers[own.number]
-            tables = [np.stack([slopes.values[i], step.own[i]], axis=1) for i in own.live]
-            fits = [np.linalg.lstsq(table, step.descent[i])[0] for i, table in zip(own.live, tables, strict=True)]
-            factor = max(set(own.multiples.values()) or {float(fit[0]) for fit in fits})
-            shares = {}
-            for i in own.live:
-                rest, noise = step.descent[i] - factor * slopes.values[i], 3 * factor * slopes.errors[i].max()
-                share = float(rest @ step.own[i] / max(step.own[i] @ step.own[i], 1e-300))
-                if (np.abs(rest - share * step.own[i]) > 1e-2 * np.abs(rest).max() + noise).any():
-                    break
-                shares[i] = share if np.abs(rest).max() > 100 * noise else 0.0
-            ratio = factor / rate
-            if len(shares) < len(own.live) or ratio < 1.5 or not is_whole_ratio(ratio) or min(shares.values()) >= 0:
-                continue
-            wrong = {
-                i: f"(line {step.run.parameters[i].line}) moves {ratio:.4g} times as far as the loss says"
-                + (", but for its penalty" if share else "")
-                for i, share in shares.items()
-            }
-            verdict = _with_loss(step, self.empty, replace(own, factor=rate, rate=rate))
-            return replace(verdict, wrong=self._named(wrong), confidence=(1.0, 0.0))
+            if wrong := unbalanced_arrays(self.step, own, rate):
+                verdict = _with_loss(self.step, self.empty, replace(own, factor=rate, rate=rate))
+                return replace(verdict, wrong=self._named(wrong), confidence=(1.0, 0.0))
         return None
 
     def _own_losses(self) -> list[Candidate]:
@@ -320,7 +289,9 @@ class _Judge:
             names = tuple(self.step.names[i] for i in self.real)
             confidence = (0.5, self.step.weight(self.real) / 4)
             own = self._own_losses()
-            is_named = self.best is not None and self.best.rate is not None
+            for unbalanced in filter(None, map(self._unbalanced, sorted(self.step.constant_rates - {1.0}))):
+                return unbalanced
+            is_named = bool(self.best and self.best.rate is not None)
             balance = self.step.weight(self.right) - self.step.weight(self.wrong)
             is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_named else 1)
             if own or is_right_elsewhere:
@@ -329,7 +300,7 @@ class _Judge:
                 verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
                 return replace(verdict, kind="another loss", doubtful=names)
             right = self._named(dict.fromkeys(self.real, ""))
-            return replace(self.empty, kind="symmetric", right=right, wrong={}, confidence=confidence)
+            return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
         if losses:
             wrong = self._named({i: "" for i in losses[0].live if i in self.real})
@@ -347,13 +318,13 @@ class _Judge:
         )
 
     def nothing(self) -> StepVerdict:
-        names = tuple(self.step.names)
-        return replace(self.empty, doubtful=names, candidates=self._askable(), confidence=(0.0, NOT_FOUND))
+        doubtful = tuple(self.step.names)
+        return replace(self.empty, doubtful=doubtful, candidates=self._askable(), confidence=(0.0, NOT_FOUND))
 
     def _askable(self) -> tuple[str, ...]:
         """The script's own numbers that depend on what is updated."""
-        names = [c.name for c in self.candidates if not c.is_made and not c.name.startswith("return")]
-        return tuple(dict.fromkeys(names))
+        own = (c.name for c in self.candidates if not c.is_made)
+        return tuple(dict.fromkeys(name for name in own if not name.startswith("return")))
 
     def _named(self, arrays: dict[int, str]) -> dict[str, str]:
         return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}
