@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from layer_chains import CHAINS, problem_with_layers
 from random_problems import EVERY_FORMULA, problems
 
 from deltarule.errors import BadInput
@@ -58,6 +59,12 @@ def test_the_losses_are_the_engines_to_the_last_digit(kind, name, data):
     problem = data.draw(problems(**{kind: name}))
     if "gelu" not in [activation.name for activation in problem.network.activations.values()]:
         assert disagreements(problem, 12) == []
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_every_layer_has_statements_that_give_the_engines_losses(chain):
+    for options in ({}, {"dropout": 0.0, "penalize_biases": True}):
+        assert disagreements(problem_with_layers(chain, **options), 12) == []
 
 
 def example(**given):

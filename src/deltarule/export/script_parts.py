@@ -42,8 +42,8 @@ def erf(z):
 }
 """Replacements for formulas that support complex numbers or need SciPy."""
 
-FROM_NUMPY = {"log1p", "expm1", "pi"}
-"""Formulas that NumPy's functions of the same name replace in scripts, which use real numbers only, and π."""
+FROM_NUMPY = {"log1p", "expm1", "pi", "swapaxes"}
+"""What scripts take from NumPy: functions in place of our own, as scripts use real numbers only, and other names."""
 
 
 def render_script(

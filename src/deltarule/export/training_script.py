@@ -13,11 +13,9 @@ from deltarule.errors import BadInput, one_line
 from deltarule.export.script_parts import ScriptArrays, render_script, script_templates
 from deltarule.maths import random
 from deltarule.maths.layers import (
-    BATCH_NORM,
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     DROPOUT,
-    SCALING,
     batch_norm,
     batch_norm_evaluation,
 )
@@ -84,9 +82,7 @@ def _refuse_unsupported(problem: Problem) -> None:
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
     if problem.unusual_update:
         raise BadInput(f"the problem has {problem.unusual_update}; a script has no statements for them")
-    for placed in problem.network.layers:
-        if placed.symbol != "a" and placed.layer not in (SCALING, BATCH_NORM, DROPOUT) and placed.layer.name != "dense":
-            raise BadInput(f"the network has the layer '{placed.layer.name}'; a script has no statements for it")
+    formulas += [("layer", placed.layer) for placed in problem.network.layers if placed.symbol != "a"]
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")
@@ -101,8 +97,9 @@ class ScriptTerms:
     def __init__(self, problem: Problem) -> None:
         self.problem, self.layers = problem, problem.network.layers
         self.functions: dict[str, Callable[..., Any]] = {}
+        self.known: set[str] = set()
         self.fused = problem.loss.fused_with(problem.network.output)
-        self.loss_argument = f"{'z' if self.fused else 'a'}{problem.network.depth}"
+        self.loss_argument = self.layers[-1].name if self.fused else f"a{problem.network.depth}"
         places = zip(problem.network.dropouts, problem.dropout[0].tolist(), strict=True)
         self.dropout = {placed.number: rate for placed, rate in places if rate}
         self.batches = problem.steps_per_epoch(0)
@@ -120,6 +117,40 @@ class ScriptTerms:
                 chain.append((kind, placed.number, placed.formula, source, placed))
                 source = placed.name
         return [*chain, ("activation", network.depth, network.output, source, None)]
+
+    def arrays(self, layer: PlacedLayer, x: str, training: bool) -> list[str]:
+        """The names of what a layer takes beside its input; x are the rows."""
+        before = [placed.name for placed in self.layers[: self.layers.index(layer)]]
+        names = []
+        for name in layer.arrays:
+            while name in before and self._is_left_out(name, training):
+                name = before[before.index(name) - 1] if before.index(name) else "x"
+            names.append(x if name == "x" else name)
+        return names
+
+    def _is_left_out(self, name: str, training: bool) -> bool:
+        placed = next(placed for placed in self.layers if placed.name == name)
+        return placed.layer == DROPOUT and not (training and placed.number in self.dropout)
+
+    def gradient(self, name: str) -> str:
+        """The text that begins an assignment to a gradient, which is added to that of the layers behind."""
+        known = name in self.known
+        self.known.add(name)
+        return f"d{name} = d{name} + " if known else f"d{name} = "
+
+    def layer_gradients(self, layer: PlacedLayer, source: str, x: str) -> list[str]:
+        """The statements of a layer's backward pass, as its function returns it."""
+        targets, sums = [], []
+        for index, name in enumerate([source, *self.arrays(layer, x, training=True)]):
+            if name == x:
+                targets.append("_")
+            elif name in self.known:
+                targets.append(f"part{index}")
+                sums.append(f"d{name} = d{name} + part{index}")
+            else:
+                self.known.add(name)
+                targets.append(f"d{name}")
+        return [f"{', '.join(targets)} = back_{layer.name}(d{layer.name})", *sums]
 
     def call(self, function: Callable[..., Any], *arguments: Any, **parameters: Any) -> str:
         """The text of a call, such as "relu(z1)"; the script holds the function."""
