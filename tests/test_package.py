@@ -60,6 +60,12 @@ def test_help_loads_nothing_heavy() -> None:
     assert imported & HEAVY == set()
 
 
+def test_run_loads_no_library_of_tables_or_figures() -> None:
+    imported = packages_imported_by(str(SCRIPT), "run", "encoder", "--quiet")
+    assert "numpy" in imported
+    assert imported & {"pandas", "scipy", "sklearn", "matplotlib", "torch"} == set()
+
+
 def test_only_what_is_public_is_listed() -> None:
     assert {*dir(deltarule), "__version__"} == {*deltarule.__all__}
 

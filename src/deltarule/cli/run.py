@@ -42,7 +42,6 @@ def run(
     from deltarule.json_files import to_jsonable, write_json
     from deltarule.reports.summaries import run_facts
     from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.report.page import write_report
     from deltarule.studies.run_records import SUMMARY, write_records
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
@@ -63,6 +62,8 @@ def run(
     outcome = outcome_of(recipe, population.dataset, done, folder, report)
     if folder is not None:
         write_json(folder / SUMMARY, outcome)
+        from deltarule.studies.report.page import write_report
+
         _draw_figures(folder, population, done)
         write_report(folder)
     if outcome.interrupted:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn import metrics
 
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Floats, Integers
@@ -235,6 +234,8 @@ def roc_chart(is_positive: Any, probabilities: Any, *, positive: str) -> Chart:
     >>> roc_chart([False, True, True], [0.2, 0.4, 0.9], positive="late").panels[0].y.label
     'rows of late that are found'
     """
+    from sklearn import metrics  # slow to import
+
     wrong, found, _ = metrics.roc_curve(is_positive, probabilities)
     marks = [
         Line([0, 1], [0, 1], "by chance", marks="none", is_data=False),
