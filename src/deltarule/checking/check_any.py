@@ -30,6 +30,8 @@ from deltarule.errors import BadInput
 _BACKWARDS = ("backward", "backprop", "bprop", "backward_pass", "back_propagation", "backpropagation", "gradient")
 _LOSSES = ("loss", "compute_loss", "cost", "compute_cost", "loss_function", "cost_function", "J", "objective")
 _GRADIENTS = ("gradient", "gradients", "grad", "compute_gradient", "compute_gradients", "loss_gradient", "dloss")
+_HAS_GRADIENT = re.compile("^[A-Z]|(?i:loss|cost|grad|back|deriv|prime|delta|layer|forward)")
+"""Names of classes, and of functions with a gradient: that others, such as `show`, were not checked needs no note."""
 _DERIVATIVE = re.compile(
     r"(?:d|d_|grad_|deriv_)(\w+)|(\w+?)(?:_derivative|_prime|_deriv|_grad|_gradient|_d|_backward|_back)"
 )
@@ -202,7 +204,9 @@ def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, B
     )
     notes = [Note("code", text=f"{name}: {note}") for name, one in reports.items() for note in one.notes]
     notes += [Note("code", text=f"not checked: {failure}") for failure in left.values() if _is_of_user(failure)]
-    unknown = [name for name, failure in left.items() if not _is_of_user(failure)]
+    unknown = [
+        name for name, failure in left.items() if not _is_of_user(failure) and _HAS_GRADIENT.search(name.lower())
+    ]
     if unknown:
         notes.append(Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}"))
     report = reports[first] if first else next(iter(reports.values()))
