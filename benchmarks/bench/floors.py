@@ -61,18 +61,18 @@ class _Products:
     """
 
     def __init__(self, problem: Problem, theta: Floats, rows: int, gemm: int) -> None:
-        layers, entries = problem.network.layers, problem.network.entries
+        entries, sizes = problem.network.entries, problem.network.sizes
         self.gemm = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(gemm)
         self.arrays: list[Any] = [theta]  # kept alive, because the calls hold only addresses
-        sizes = [layer.inputs for layer in layers], [layer.units for layer in layers]
-        x, z = ([np.ones((rows, size), problem.dtype) for size in layer_sizes] for layer_sizes in sizes)
+        of_sides = sizes[:-1], sizes[1:]
+        x, z = ([np.ones((rows, size), problem.dtype) for size in of_side] for of_side in of_sides)
         back, g = [np.empty_like(inputs) for inputs in x], views(np.zeros_like(theta[0]), entries)
         self.arrays += [x, z, back, g]
         self.calls = []
         for member in theta:
-            W = [views(member, entries)[f"W{layer.number}"] for layer in layers]
-            self.calls += [self._gemm_arguments(x[i], W[i], z[i]) for i in range(len(layers))]
-            for i in reversed(range(len(layers))):
+            W = [views(member, entries)[f"W{n}"] for n in range(1, len(sizes))]
+            self.calls += [self._gemm_arguments(x[i], W[i], z[i]) for i in range(len(W))]
+            for i in reversed(range(len(W))):
                 self.calls.append(self._gemm_arguments(x[i].T, z[i], g[f"W{i + 1}"]))
                 self.calls += [self._gemm_arguments(z[i], W[i].T, back[i])] if i else []
 

@@ -61,7 +61,7 @@ def memory(row: str, members: int) -> dict[str, int] | None:
 def _needed_bytes(problem: Problem) -> int:
     """The bytes of θ, the optimizer's slots and the activations of one batch, for all members."""
     vectors = (1 + len(problem.optimizer.slots)) * problem.network.parameters
-    activations = problem.batch_rows(0) * sum(layer.units for layer in problem.network.layers)
+    activations = problem.batch_rows(0) * sum(problem.network.sizes[1:])
     return problem.members * (vectors + activations) * problem.dtype.itemsize
 
 

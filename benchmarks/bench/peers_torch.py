@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,10 +129,11 @@ def _module(problem: Problem) -> Any:
     """The problem's network as a `torch.nn.Sequential`, without the output activation."""
     torch = _torch()
     dtype, parts = getattr(torch, problem.dtype.name), []
-    for layer in problem.network.layers:
-        parts.append(torch.nn.Linear(layer.inputs, layer.units, dtype=dtype))
-        if layer is not problem.network.layers[-1]:
-            parts.append(torch.nn.Sigmoid() if layer.activation.name == "sigmoid" else torch.nn.ReLU())
+    network = problem.network
+    for n, sizes in enumerate(pairwise(network.sizes), 1):
+        parts.append(torch.nn.Linear(*sizes, dtype=dtype))
+        if n < network.depth:
+            parts.append(torch.nn.Sigmoid() if network.activations[n].name == "sigmoid" else torch.nn.ReLU())
     return torch.nn.Sequential(*parts)
 
 
