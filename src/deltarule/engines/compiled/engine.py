@@ -8,6 +8,7 @@ from functools import cache, partial
 from itertools import pairwise
 from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from deltarule.engines.compiled.blocks import advance_members, run_blocks
 from deltarule.engines.compiled.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
 from deltarule.engines.compiled.machine_code import compiled
 from deltarule.engines.compiled.member_arrays import copied
+from deltarule.engines.compiled.pace import Pace
 from deltarule.engines.compiled.places import Tile
 from deltarule.engines.compiled.plan import NotPrintable
 from deltarule.engines.compiled.printer import Printed, print_update
@@ -71,6 +73,7 @@ class CompiledEngine(ReferenceEngine):
         super().__init__()
         self.threads, self.lanes, self.tile = threads or platforms.available_processors(), lanes, tile
         self.features, self.lanes_are = features, lanes_are
+        self._paces: WeakKeyDictionary[Problem, dict[int, Pace]] = WeakKeyDictionary()
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
@@ -153,11 +156,14 @@ class CompiledEngine(ReferenceEngine):
         problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
         lanes = self._lanes(problem)
 
+        paces = self._paces.setdefault(problem, {})
+
         def advance(index: int, threads: int = 1) -> None:
+            pace = paces.setdefault(threads, Pace(threads))
             printed = printed_update(
                 print_units, problem, False, lanes, self.tile, problem.batch_rows(state.members[index])
             )
-            advanced = advance_member(printed, self.features, problem, after, index, (state.step, n), threads)
+            advanced = advance_member(printed, self.features, problem, after, index, (state.step, n), pace)
             updates.objective[:, index], updates.bad[index] = advanced
 
         indices = range(len(state.members))

@@ -10,6 +10,7 @@ import numpy as np
 from deltarule import platforms
 from deltarule.engines.compiled.machine_code import compiled
 from deltarule.engines.compiled.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.compiled.pace import Pace
 from deltarule.engines.compiled.unit_printer import PrintedUnits
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
@@ -22,16 +23,16 @@ def advance_member(
     state: State,
     index: int,
     steps: tuple[int, int],
-    threads: int,
+    pace: Pace,
 ) -> tuple[Floats, int]:
-    """Make n updates of a member after the first ones, `steps`, on so many threads, in the state itself.
+    """Make n updates of a member after the first ones, `steps`, on the threads of a pace, in the state itself.
 
     Returns the objectives [n], and the first update after which something is not finite, or −1.
     """
     (first, n), at = steps, np.array([index])
     member = int(state.members[index])
     rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
-    objective, bad = np.empty(n, problem.dtype), np.full(threads, -1)
+    objective, bad = np.empty(n, problem.dtype), np.full(pace.threads, -1)
     own_state = {"θ": state.theta[index], "buffers": state.buffers[index]}
     own_state |= {name: slot[index] for name, slot in state.slots.items()}
     given = tuple(name for name in printed.arguments if name not in own_state)
@@ -47,14 +48,26 @@ def advance_member(
     }
     names = [*printed.arguments, "scratch", "kept"]
     run = compiled(printed.text, printed.name, len(printed.numbers) + len(names) + 2, features).call
-    addresses = [arrays[name].ctypes.data for name in names]
-    meeting, own = aligned(1, np.int64), [aligned(printed.bytes_of_thread(size), np.uint8) for _ in range(threads)]
-    numbers = n, first, rows, size, epoch_steps, rows if epoch_steps > 1 else 0
+    meeting, own = aligned(1, np.int64), [aligned(printed.bytes_of_thread(size), np.uint8) for _ in range(pace.threads)]
+    epoch_rows = rows if epoch_steps > 1 else 0
 
-    def advance(part: int) -> None:
-        run(*numbers, part, threads, _giving_back(), *addresses, own[part].ctypes.data, meeting.ctypes.data)
+    def advance(done: int, count: int, threads: int) -> None:
+        epoch = (first + done) // epoch_steps - first // epoch_steps if epoch_rows else 0
+        starts = {"objective": done, "order": epoch, "positions": epoch}
+        addresses = [arrays[name][starts.get(name, 0) :].ctypes.data for name in names]
+        numbers = count, first + done, rows, size, epoch_steps, epoch_rows
+        for memory in (meeting.view(np.uint8), *own):
+            memory[: meeting.nbytes] = 0  # nobody has come yet
 
-    _run_together([partial(advance, part) for part in range(threads)])
+        def advance_part(part: int) -> None:
+            run(*numbers, part, threads, _giving_back(), *addresses, own[part].ctypes.data, meeting.ctypes.data)
+
+        _run_together([partial(advance_part, part) for part in range(threads)])
+
+    if pace.threads > 1:
+        pace.run(n, advance)
+    else:
+        advance(0, n, 1)
     found = bad[bad >= 0]
     return objective, int(found.min()) if len(found) else -1
 
