@@ -67,6 +67,10 @@ def _like(**given: Any) -> Any:
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], (0.5,)), "is of type float, which cannot be moved"),
         (lambda: check_gradient(lambda: 1.0, lambda: [1.0], [np.array([1])]), "holds int64, in which nothing moves a"),
         (
+            lambda: check_gradient(lambda w: (np.ones((3, 2)) @ w).sum(), gradient, np.ones((5, 4))),
+            r"np\.ones\(\(3, 2\)\) @ w has the shapes \(3, 2\) and \(5, 4\): the first must have as many columns",
+        ),
+        (
             lambda: check_gradient(lambda w: math.log(w[0]), lambda w: 1 / w, np.array([1e-12])),
             r"loss raised ValueError: .*, when w was moved a little; check at parameters around which",
         ),
