@@ -1,4 +1,5 @@
-"""Page 9: twenty networks with twenty seeds at once, on XOR. The first axis of every array is the seed.
+"""Page 9: twenty networks with twenty seeds at once, on XOR. The first axis of
+every weight and bias is the seed, and x.T @ d multiplies for each seed.
 
 Fill the hole, then check it: deltarule check 9-seeds.py
 """
