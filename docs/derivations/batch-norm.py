@@ -7,8 +7,13 @@ import numpy as np
 from blackboard import Values
 from derivatives import jacobian
 
-from deltarule.maths.layers import batch_norm, batch_norm_evaluation
-from deltarule.maths.network import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, updated_buffers
+from deltarule.maths.layers import (
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    batch_norm,
+    batch_norm_evaluation,
+    running_statistics,
+)
 
 GENERATOR = np.random.default_rng(0)
 B, H, EPSILON = 6, 3, 1e-5
@@ -56,11 +61,11 @@ def by_beta(beta: Any) -> Any:
 
 def running() -> Iterator[Values]:
     """One update of the running statistics of one unit."""
-    old = {"mean1": np.array([[0.3]]), "variance1": np.array([[1.2]])}
-    new = updated_buffers(old, {"1": (np.array([[2.0]]), np.array([[0.5]]))}, 8.0)
+    old = {"mean": np.array([[0.3]]), "variance": np.array([[1.2]])}
+    new = running_statistics(old, {"mean": np.array([[2.0]]), "variance": np.array([[0.5]])}, 8.0)
     yield Values(
         {"bar μ": 0.3, "bar σ^2": 1.2, "μ": 2.0, "σ^2": 0.5, "N": 8, "η": BATCH_NORM_MOMENTUM},
-        after={"bar μ": new["mean1"].item(), "bar σ^2": new["variance1"].item()},
+        after={"bar μ": new["mean"].item(), "bar σ^2": new["variance"].item()},
     )
 
 

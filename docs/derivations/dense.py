@@ -7,9 +7,9 @@ import numpy as np
 from blackboard import Values
 from derivatives import gradient, jacobian, symbols
 
-from deltarule.maths.activations import TANH
 from deltarule.maths.layers import dense, scaling
-from deltarule.maths.network import Layer, backward, forward
+from deltarule.maths.network import backward, forward
+from deltarule.problem.network import Network
 
 
 def layer() -> Iterator[Values]:
@@ -57,8 +57,7 @@ def two_layers() -> Iterator[Values]:
     x, W1, b1, W2, b2, upstream = (
         generator.normal(size=size) for size in ((6, 4), (4, 5), (1, 5), (5, 3), (1, 3), (6, 3))
     )
-    layers = [Layer(1, 4, 5, TANH), Layer(2, 5, 3, TANH)]
-    tape, _ = forward(layers, {"W1": W1, "b1": b1, "W2": W2, "b2": b2}, x)
+    tape, _ = forward(Network([4, 5, 3], "tanh").layers, {"W1": W1, "b1": b1, "W2": W2, "b2": b2}, x)
     z1, a1, _ = (taped.value for taped in tape)
     found = backward(tape, upstream)
     yield Values(

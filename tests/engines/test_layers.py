@@ -17,6 +17,7 @@ def test_every_layer_has_a_chain() -> None:
     assert set(CHAINS) == {*LAYERS, "all"}
 
 
+@pytest.mark.needs("torch")
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
 def test_the_gradient_is_proved_three_ways(chain: list[Any]) -> None:
     report = check_problem(problem_with_layers(chain))
@@ -36,6 +37,7 @@ def test_populations_are_compiled_and_agree(chain: list[Any]) -> None:
     assert compiled.outputs(x) == pytest.approx(reference.outputs(x), rel=1e-10, abs=1e-12)
 
 
+@pytest.mark.needs("torch")
 def test_pytorch_trains_all_layers_together() -> None:
     problem = problem_with_layers(CHAINS["all"], members=2)
     ours, theirs = (train(problem, max_steps=20, engine=name).state for name in ("reference", "autograd"))

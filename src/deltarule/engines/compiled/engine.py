@@ -73,7 +73,6 @@ class CompiledEngine(ReferenceEngine):
         super().__init__()
         self.threads, self.lanes, self.tile = threads or platforms.available_processors(), lanes, tile
         self.features, self.lanes_are = features, lanes_are
-        self._paces: WeakKeyDictionary[Problem, dict[int, Pace]] = WeakKeyDictionary()
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
@@ -156,7 +155,7 @@ class CompiledEngine(ReferenceEngine):
         problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
         lanes = self._lanes(problem)
 
-        paces = self._paces.setdefault(problem, {})
+        paces = _paces.setdefault(problem, {})
 
         def advance(index: int, threads: int = 1) -> None:
             pace = paces.setdefault(threads, Pace(threads))
@@ -238,6 +237,9 @@ def evaluates(problem: Problem, state: State) -> bool:
     is_small = problem.network.parameters <= MAX_EVALUATED_PARAMETERS or problem.members > MAX_MEMBERS_ALONE
     return is_small and len(state.members) > 0
 
+
+_paces: "WeakKeyDictionary[Problem, dict[int, Pace]]" = WeakKeyDictionary()
+"""The paces of problems' updates, by the number of threads."""
 
 _sharing = Lock()
 """Held while threads advance one member together: of two such calls each could have some, and wait for others."""
