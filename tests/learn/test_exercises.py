@@ -14,13 +14,13 @@ from deltarule.learn.pages import FOLDER, LESSONS, lesson_text, write_lessons
 
 SLIPS = {
     "slope": ("2 * r * x", "2 * r"),
-    "node": ("dx = dz * w", "dx = dz * x"),
-    "graph": ("dm * s + ds", "dm * s"),
-    "network": ("dz2 = p - y", "dz2 = y - p"),
-    "batch": ("dz.sum(axis=0)", "dz.mean(axis=0)"),
+    "node": ("da = 1.2\n", "da = 1.2 * a\n"),
+    "graph": ("dm * s + ds", "ds"),
+    "network": ("a1.T @ dz2", "a1 * dz2"),
+    "batch": ("x.T @ dz", "x * dz"),
     "softmax": ("(p - y) / len(x)", "p - y"),
-    "stuck": (" * (z2 > 0)", " * (z2 < 0)"),
-    "steps": ("h.T @ dz2", "a1.T @ dz2"),
+    "stuck": (" * (z2 > 0)", " * a2"),
+    "steps": ("h.T @ dz2 + strength * W2", "h.T @ dz2"),
     "seeds": ("dz1.sum(axis=1", "dz1.mean(axis=1"),
 }
 

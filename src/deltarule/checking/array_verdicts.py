@@ -58,7 +58,7 @@ class ArrayVerdict:
 
     @property
     def has_wrong_entry(self) -> bool:
-        return bool(self.evidence.wrong.any())
+        return self.evidence.shape_mistake != OTHER_SHAPE and bool(self.evidence.wrong.any())
 
     @property
     def has_smooth_direction(self) -> bool:

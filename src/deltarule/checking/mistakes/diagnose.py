@@ -62,6 +62,9 @@ def _first_two_mistakes(hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]
     for hypothesis in hypotheses:
         for mistake in hypothesis.mistakes:
             by_code.setdefault(mistake.code, mistake)
+    other = by_code.get("other_derivative")
+    if "derivative_missing" in by_code and other and "that is that of relu" in other.sentence:  # 1 for active units
+        del by_code["other_derivative"]
     return tuple(by_code.values())[:2]
 
 

@@ -88,7 +88,7 @@ def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
             if parameter.fits(np.swapaxes(expected, i, j)):
                 text = "is transposed" if expected.ndim == 2 else f"has axes {i} and {j} exchanged"
                 by_code.setdefault(("transposed", text), []).append(parameter)
-        for axes in ((-1,), (-2,), (-2, -1), (0, 1)) if expected.ndim > 2 else ():
+        for axes in ((-1,), (-2,), (-2, -1), (0, 1)) if expected.ndim > 2 and not parameter.shape_mistake else ():
             if parameter.fits(np.flip(expected, axes)):
                 by_code.setdefault(("kernel_not_flipped", "is flipped"), []).append(parameter)
     for (code, text), parameters in by_code.items():
@@ -146,8 +146,8 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         parameter: other
         for parameter in evidence.wrong
         for other in evidence.other_parameters(parameter)
-        if _is_gradient_of(parameter, other)
-    }
+        if (parameter.value.size > 1 or other.is_wrong) and _is_gradient_of(parameter, other)
+    }  # of single numbers one may be right: then a value is used twice
     if sources:
         code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
         pairs = join_names([f"{parameter.name} is that of {source.name}" for parameter, source in sources.items()])

@@ -109,7 +109,8 @@ def _facts(search: Search, edit: Edit) -> Facts:
         except Exception:  # a text that has no value there
             return None
 
-    return Facts(search.trials.code.names, tuple(inputs), value_of)
+    of_numbers = all(start.ndim == 0 for start in search.trials.code.start)
+    return Facts(search.trials.code.names, tuple(inputs), value_of, of_numbers)
 
 
 @contextmanager
@@ -166,7 +167,7 @@ def _describe_first_wrong(search: Search) -> Correction | None:
 
 def _right_value(search: Search, place: Place, meant: Sequence[labels.Label]) -> str:
     """What should stand in a line that no edit corrects: all of a small array, or its worst entry; "" for several."""
-    found = as_numpy(place.values[0])
+    found = np.asarray(as_numpy(place.values[0]))
     if len(meant) != 1 or place.visits != 1 or not meant[0].line or found.size > MAX_MEASURED:
         return ""
     right = labels.right_gradient(search.trials.program, search.trials.points[0], meant[0]).reshape(found.shape)

@@ -17,6 +17,7 @@ from deltarule.checking.numerics.parameter_lines import loss_at
 from deltarule.checking.repair.oracle import Point
 from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.roles import is_gradient
 from deltarule.problem.problem import Floats
 
 DIRECTIONS = 4
@@ -43,7 +44,10 @@ class Label:
     def factor_of(self, value: Any) -> float | None:
         """C for a value that is c times the gradient; None for any other value."""
         plain = as_numpy(value)
-        if not isinstance(plain, np.ndarray | float) or np.squeeze(plain).shape != np.squeeze(self.directions[0]).shape:
+        shape = self.directions.shape[1:]
+        if not isinstance(plain, np.ndarray | float | int) or squeezed(plain) != squeezed(self.directions[0]):
+            return None
+        if np.ndim(plain) == len(shape) and np.shape(plain) != shape:  # a row for a column
             return None
         found = np.ravel(np.asarray(plain, float))
         products = self.directions.reshape(len(self.directions), -1) @ found
@@ -99,11 +103,11 @@ def forward_labels(
                 continue
             for visit, value in enumerate(place.values):
                 plain = as_numpy(value)
-                is_wanted = is_float_array(plain) and (
+                is_wanted = is_measurable(plain, place) and (
                     squeezed(plain) in shapes or any(is_named_after(one, name) for one in gradients)
                 )
                 if plain is value and is_wanted:
-                    directions = _directions(plain.shape, k)
+                    directions = _directions(np.shape(plain), k)
                     slopes = [_slope(probe, (k, visit + 1), one, plain, point) for one in directions]
                     if np.abs(slopes).max() > 1e-10:
                         labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1)))
@@ -119,11 +123,14 @@ def right_gradient(program: Program, point: Point, label: Label) -> Floats:
     return np.array(slopes).reshape(shape)
 
 
-def is_float_array(value: Any) -> bool:
+def is_measurable(value: Any, place: Place) -> bool:
+    """Whether a value is an array, or a number that a place has once."""
+    if isinstance(value, float) or (type(value) is int and is_gradient(assigned_name(place))):
+        return place.visits == 1
     return isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size > 0
 
 
-def squeezed(value: Floats) -> tuple[int, ...]:
+def squeezed(value: Any) -> tuple[int, ...]:
     return tuple(np.squeeze(value).shape)
 
 
@@ -160,12 +167,13 @@ class Labelling:
     right       the whole values that are the gradient of the forward value after which they are named
     plausible   those that are a gradient, but are named after no value: of another one than is meant, perhaps
     suspects    the first wrong ones: their operands are right
+    later       those with an operand that is no multiple of a right gradient
     first_wrong the first of these, or of those named after a layer, as d1, with what it may be the gradient of
     """
 
     def __init__(self, program: Program, point: Point, places: Sequence[Place], end: float) -> None:
         wholes = [one for one in places if one.whole is one and one.values and not one.is_forward]
-        wholes = [one for one in wholes if is_float_array(one.values[0])]
+        wholes = [one for one in wholes if is_measurable(one.values[0], one)]
         shapes = {squeezed(value) for one in wholes for value in one.values}
         names = [assigned_name(one) for one in wholes]
         self.labels = forward_labels(program, point, shapes, names, end)
@@ -175,23 +183,33 @@ class Labelling:
         self.plausible = fitting - self.right
         named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
         is_right: dict[str, bool] = {}
-        self.suspects: list[Place] = []
+        self.suspects, self.later = list[Place](), list[Place]()
+        strayed: set[str] = set()
         self.first_wrong: tuple[Place, list[Label]] | None = None
         for one in named if self.is_complete else []:
             meant, of_gradients = self.named_after(assigned_name(one)), _operands(one, is_right)
-            is_zero = not any(value.any() for value in one.values)  # to be filled later
+            is_zero = not any(np.any(value) for value in one.values)  # to be filled later
             if one not in self.right and not is_zero and all(of_gradients):
                 self.suspects += [one] if meant else []
                 meant = meant or (self._of_same_number(one) if of_gradients and one not in fitting else [])
                 if meant and self.first_wrong is None:
                     self.first_wrong = one, meant
             is_right[assigned_name(one)] = one in fitting
+            self.later += [one] if strayed & _names_in(one) else []
+            if meant and one not in fitting and not is_zero and not self._is_multiple(one):
+                strayed.add(assigned_name(one))
+
+    def _is_multiple(self, place: Place) -> bool:
+        """Whether a value is a multiple of a gradient, as before it is divided by the number of samples."""
+        factors = [label.factor_of(value) for label in self.expected(place) for value in place.values]
+        return np.size(place.values[0]) > 1 and any(factors)
 
     def _of_same_number(self, place: Place) -> list[Label]:
         """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
         number, shape = re.search(r"\d+$", assigned_name(place)), squeezed(place.values[0])
         alike = [one for one in self.labels if one.line and tuple(np.squeeze(one.directions[0]).shape) == shape]
-        alike = [one for one in alike if number and re.fullmatch(rf"\D+{number[0]}", one.name)]
+        is_bare = number and assigned_name(place).lower().removesuffix(number[0]).rstrip("_") in _PREFIXES
+        alike = [one for one in alike if is_bare and number and re.fullmatch(rf"\D+{number[0]}", one.name)]
         return [one for one in alike if one.name[0] == "z"] or alike[:1]
 
     def named_after(self, name: str) -> list[Label]:
@@ -211,8 +229,11 @@ class Labelling:
 
 def _operands(place: Place, is_right: dict[str, bool]) -> list[bool]:
     """Of the gradients that a value is computed from, whether they are right."""
-    texts = {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
-    return [is_right[text] for text in texts if text in is_right]
+    return [is_right[text] for text in _names_in(place) if text in is_right]
+
+
+def _names_in(place: Place) -> set[str]:
+    return {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
 
 
 def _is_of_backward_pass(place: Place) -> bool:

@@ -22,6 +22,10 @@ COST_OF_PLAUSIBLE_LINE = 0.2
 """The extra cost of editing a line whose value is a right gradient, perhaps not of the value that is meant."""
 COST_OF_FORWARD_LINE = 1.2
 """The cost of an edit of what the forward pass keeps for the backward pass."""
+COST_OF_LATER_LINE = 0.4
+"""The extra cost of editing a line that is computed from a wrong gradient: the mistake is there."""
+COST_OF_RETURNED_NAME = 0.9
+"""The extra cost of editing a name that is returned: what is wrong with it is wrong in its own line."""
 GAIN_OF_SUSPECT = 0.3
 """How much less an edit costs in one of the first wrong lines: those whose operands are right."""
 
@@ -60,7 +64,7 @@ class Location:
                 trials.limited(trials.points[-1].gradient)
                 probe.recording_far = None
             before = trials.limited(point.gradient)
-            reference = None if before is None else point.flat(before)
+            reference = None if before is None else point.traces(before)
             self.wrong = ~point.right_entries(before) if before is not None else np.ones(0, bool)
             end = thread_time() + seconds
             for k in [k for k, place in enumerate(places) if place.values and reference is not None]:
@@ -68,9 +72,8 @@ class Location:
                     break
                 probe.noisy, probe.has_moved, probe.random = k, False, np.random.default_rng(k)
                 after = trials.limited(point.gradient)
-                flat = None if after is None else point.flat(after)
-                if flat is not None and probe.has_moved and reference is not None:
-                    places[k].moves = ~np.isclose(flat, reference, rtol=1e-9, atol=1e-13)
+                if after is not None and probe.has_moved and reference is not None:
+                    places[k].moves = ~np.isclose(point.traces(after), reference, rtol=1e-9, atol=1e-13)
                 probe.random = np.random.default_rng(k)
                 if places[k].function.loss_lines and trials.limited(point.keeps_loss) is False:
                     places[k].is_forward = True
@@ -99,12 +102,16 @@ class Location:
         """The cost of editing a line, by what is known of its value."""
         is_kept = self._has_backward_pass and place.line in place.function.loss_lines
         cost = COST_OF_FORWARD_LINE if is_kept else 0.0
+        is_returned = isinstance(place.statement, ast.Return) and isinstance(place.owner, ast.Tuple | ast.Dict)
+        cost += COST_OF_RETURNED_NAME * (is_returned and isinstance(place.node, ast.Name))
         if self.labelling is None or place.whole is None:
             return cost
         if place.whole in self.labelling.right:
             return cost + COST_OF_RIGHT_LINE
         if place.whole in self.labelling.plausible:
             return cost + COST_OF_PLAUSIBLE_LINE
+        if place.whole in self.labelling.later:
+            return cost + COST_OF_LATER_LINE
         return cost - GAIN_OF_SUSPECT if place.whole in self.labelling.suspects else cost
 
     def becomes_gradient(self, place: Place, values: Sequence[Any]) -> bool:

@@ -189,6 +189,8 @@ def _by_sign(node: ast.expr, above: list[ast.AST]) -> str:
 
 def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     text = ast.unparse(term)
+    if facts.of_numbers and has_gradient(text):
+        return "path_missing"
     if is_penalty(term, facts):
         return "penalty_missing"
     if sign < 0 and TARGET.match(text):
@@ -260,7 +262,7 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
     text = ast.unparse(node)
     if text in ("2", "0.5", "2.0"):
         return "factor_two"
-    if COUNT.fullmatch(text):
+    if facts.is_count(text):
         return "mean_missing" if power < 0 else "mean_twice"
     if facts.is_number(text):
         return "scale_missing"

@@ -88,10 +88,18 @@ class Point:
 
     def flat(self, gradient: Sequence[Floats]) -> Floats | None:
         """The known entries of a gradient; None if an array has another shape."""
-        shaped = [match_shape(found, true) for found, true in zip(gradient, self.truth, strict=True)]
-        if any(mistake for _, mistake in shaped):
+        if any(match_shape(found, true)[1] for found, true in zip(gradient, self.truth, strict=True)):
             return None
-        return np.concatenate([array[known] for (array, _), known in zip(shaped, self.known, strict=True)])
+        return self.traces(gradient)
+
+    def traces(self, gradient: Sequence[Floats]) -> Floats:
+        """What moves with a gradient: its known entries, or a weighted sum of an array that has another shape."""
+        rows = []
+        for found, true, known in zip(gradient, self.truth, self.known, strict=True):
+            shaped, mistake = match_shape(found, true)
+            of_all = np.ravel(found) @ np.sqrt(np.arange(1, found.size + 1)) if mistake else 0.0
+            rows.append(np.full(int(known.sum()), of_all) if mistake else shaped[known])
+        return np.concatenate(rows)
 
     def skip_loss_if_independent(self, moved: "Point") -> None:
         """Compute the gradient without the loss before it, where it does not depend on that call."""

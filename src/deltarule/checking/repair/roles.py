@@ -27,11 +27,13 @@ class Facts:
     parameters     the names of its parameters
     inputs         the names of the arguments of its backward pass
     value_of       the value that a text has where the mistake is; None where it has none
+    of_numbers     all parameters are numbers: then another number is rarely a constant
     """
 
     parameters: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     value_of: Callable[[str], Any] = lambda text: None
+    of_numbers: bool = False
 
     def is_parameter(self, text: str) -> bool:
         names = {re.findall(r"\w+", name)[-1] for name in self.parameters if re.findall(r"\w+", name)}
@@ -41,7 +43,12 @@ class Facts:
     def is_number(self, text: str) -> bool:
         value = self.value_of(text)
         is_plain = re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) or "sqrt(" in text
-        return bool(is_plain) or (value is not None and np.ndim(value) == 0)
+        return bool(is_plain) or (value is not None and np.ndim(value) == 0 and not self.of_numbers)
+
+    def is_count(self, text: str) -> bool:
+        """Whether a text is a number of samples, by its name and its value."""
+        value = self.value_of(text)
+        return bool(COUNT.fullmatch(text)) and not self.is_parameter(text) and (value is None or value == value // 1)
 
     def is_mask(self, node: ast.expr) -> bool:
         text = ast.unparse(node)

@@ -72,7 +72,7 @@ class Search:
     def run(self) -> list[Repair]:
         """The repairs, the best first; without one, `kept` has edits that correct some arrays."""
         for _ in range(MAX_MISTAKES):
-            self.writer = ExpressionEdits(self.trials.program)
+            self.writer = ExpressionEdits(self.trials.program, self.trials.code.names)
             self.where = Location(self.trials, SHARE_TO_PROBE * self.seconds, SHARE_FOR_LABELS * self.seconds)
             if self.where.mixed_samples is not None or not self.where.wrong.any():
                 break

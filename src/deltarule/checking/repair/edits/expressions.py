@@ -28,8 +28,10 @@ from deltarule.checking.repair.edits.pieces import (
     shape_of,
 )
 from deltarule.checking.repair.edits.structure import structural_edits
+from deltarule.checking.repair.labels import assigned_name, is_named_after
 from deltarule.checking.repair.probe import PART, Place
 from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.roles import has_gradient, is_gradient
 
 UNARY = {
     "-({s})": 0.8,
@@ -88,8 +90,11 @@ WITH_VALUE = {
     "{n}.T @ ({s})": 1.6,
 }
 """Forms of an expression s with another value n of the program."""
+STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * ({n} > 0)"}
+"""Forms by which a gradient is no longer one, but for another gradient or a penalty; and those that fit by chance."""
 WITH_COUNT = {
     "({s}) / {n}": 0.9,
+    "2 * ({s}) / {n}": 1.5,
     "({s}) * {n}": 1.0,
     "({s}) * {n} / ({n} - 1)": 1.9,
     "({s}) * ({n} - 1) / {n}": 1.9,
@@ -97,6 +102,8 @@ WITH_COUNT = {
 }
 COST_OF_SHAPE = 0.8
 """The cost of an edit after which its statement has another shape."""
+COST_OF_STRAY, COST_OF_PARAMETER_SIZE = 0.6, 0.8
+"""The cost of a form that no gradient has; of a parameter's size as a count."""
 COST_OF_OTHER_GLOBAL, GAIN_OF_UNUSED = 0.6, 0.5
 """The cost of a global name that the function does not use; the gain of a variable that it sets and never reads."""
 COST_OF_CHARACTER, COST_OF_DEPTH = 0.005, 0.02
@@ -126,8 +133,8 @@ class ExpressionEdit:
 class ExpressionEdits:
     """Writes the edits of a place."""
 
-    def __init__(self, program: Program) -> None:
-        self.atoms = Atoms(program)
+    def __init__(self, program: Program, parameters: Sequence[str] = ()) -> None:
+        self.atoms, self.parameters = Atoms(program), {re.findall(r"\w+", name)[-1] for name in parameters}
         trees = [file.tree for file in program.files]
         nodes = [node for tree in trees for node in ast.walk(tree)]
         self._cheapest: dict[ast.expr, dict[Any, float]] = {}
@@ -202,9 +209,12 @@ class ExpressionEdits:
         if is_simple or shape_of(value) or isinstance(node, ast.Call):
             for name, _ in numbers:
                 yield name, 1 + size_in_words(name) + (not is_simple) + far(name), False
+        if is_mask(value) or (is_simple and shape_of(value)):
+            for name, other in numbers:
+                if is_mask(value) or shape_of(other) == shape_of(value):
+                    yield f"{name} > 0", 1.4 + 0.1 * is_mask(value) + size_in_words(name), False
         if is_mask(value):
             for name, other in numbers:
-                yield f"{name} > 0", 1.5 + size_in_words(name), False
                 if not shape_of(other):
                     yield f"{self.numpy}.where({text}, 1, {name})", 2 + size_in_words(name), False
             if not shape_of(value):
@@ -224,8 +234,9 @@ class ExpressionEdits:
                 yield form.format(s=text), cost - likelier * (form == "({s}).T"), False
         for form, cost in WITH_COUNT.items():
             for name in whole:
-                other_axis = 0.4 if re.search(r"shape\[[1-9]\]$", name) else 0.0
-                yield form.format(s=text, n=name), cost + size_in_words(name) + far(name) + other_axis, True
+                unlikely = 0.4 * bool(re.search(r"shape\[[1-9]\]$", name))
+                unlikely += COST_OF_PARAMETER_SIZE * bool(self.parameters & set(re.findall(r"\w+", name)))
+                yield form.format(s=text, n=name), cost + size_in_words(name) + far(name) + unlikely, True
         if isinstance(node, ast.Call) and ".mean(" in text:
             summed = text.replace(".mean(", ".sum(", 1)
             yield from ((f"{summed} / {name}", 2 + size_in_words(name), True) for name in whole)
@@ -237,10 +248,13 @@ class ExpressionEdits:
                     if name == text:
                         continue
                     edit = form.format(s=text, n=operand, np=self.numpy)
-                    yield edit, cost + size_in_words(operand) + far(name), True
+                    stray = COST_OF_STRAY * (form in STRAYS and _strays(place, operand, other, form))
+                    yield edit, cost + size_in_words(operand) + far(name) + stray, True
         for function in self.functions:
             if function != place.function.name and function in place.function.namespace:
                 yield f"{function}({text})", 1.2, True
+        if place.whole is place and has_gradient(assigned_name(place)):
+            yield from _with_term(place, numbers)
         yield from self._with_derivatives(place, numbers)
 
     def _names_unused(self, place: Place) -> set[str]:
@@ -282,6 +296,30 @@ class ExpressionEdits:
                 cost = 1.7 + size_in_words(name) + size_in_words(derivative) / 4
                 yield edit, cost, True
                 yield f"({text}) * ({edit})", cost, True
+
+
+def _strays(place: Place, operand: str, value: Any, form: str) -> bool:
+    """Whether a form with a value is hardly meant: a gradient with a value that is neither one nor a penalty."""
+    if "* " in form or "/ " in form:  # a condition on one number is right by chance, as is a quotient of arrays
+        return bool(shape_of(value)) == ("/ " in form)
+    if not has_gradient(ast.unparse(place.node)) or has_gradient(operand):
+        return False
+    name = assigned_name(place.whole or place)
+    return not any(is_named_after(name, word) for word in _names_in(operand))
+
+
+def _with_term(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
+    """A gradient with another path's part, or with a penalty's."""
+    text, name, local = ast.unparse(place.node), assigned_name(place), place.environments[0]
+    near = [one for one, _ in numbers if one in local]
+    upstream = [one for one in near if is_gradient(one)][-6:]
+    for one, other in itertools.product(upstream, [one for one in near if not is_gradient(one)][:14]):
+        yield f"{text} + {one} * {other}", 1.5 + size_in_words(one + other), True
+    constants = [one for one, value in numbers if not shape_of(value) and shape_of(place.values[0])]
+    for one, other in itertools.product(constants, near):
+        if is_named_after(name, other):
+            for penalty, cost in ((f"{one} * {other}", 1.2), (f"2 * {one} * {other}", 1.4)):
+                yield f"{text} + {penalty}", cost + size_in_words(penalty), True
 
 
 def _at(place: Place) -> tuple[Place, str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from deltarule.checking.repair.probe import Place, as_numpy
 from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.roles import is_gradient
 
 _PURE_FUNCTIONS = {
     *("dot", "sum", "mean", "reshape", "transpose", "len", "float", "copy", "astype", "max", "outer", "exp", "log"),
@@ -103,10 +104,10 @@ class Atoms:
         near = sorted(self.pieces, key=lambda text: (self.pieces[text] is not place.function.node, len(text)))
         used = {one.id for one in ast.walk(place.function.node) if isinstance(one, ast.Name)}
         others = sorted(namespace, key=lambda name: name not in used)
-        numbers: list[tuple[str, Any]] = []
+        numbers: dict[Any, tuple[str, Any]] = {}
         whole: dict[Any, list[str]] = {}
         rest: list[str] = []
-        seen, end = set(), thread_time() + SECONDS_FOR_ATOMS
+        end = thread_time() + SECONDS_FOR_ATOMS
         for text in dict.fromkeys([*names, *plain_globals, *own, *near, *self.constants, *others]):
             if text.startswith("_") or thread_time() > end or len(numbers) > MAX_ATOMS:
                 continue
@@ -119,15 +120,15 @@ class Atoms:
             elif all(map(is_numeric, values)):
                 for length, counted in _counts(text, values):
                     whole.setdefault(counted, []).append(length)
-                key = key_of(values)
-                if key not in seen or not np.any(as_numpy(values[0])):
-                    seen.add(key)
-                    numbers.append((text, values[0]))
+                is_own = (text in names and is_gradient(text)) or not np.any(as_numpy(values[0]))
+                key = text if is_own else key_of(values)
+                if key not in numbers or text in names:  # of equal local values the last is nearest
+                    numbers[key] = text, values[0]
             elif (
                 not isinstance(values[0], ModuleType | str | type) and (text in names or text in own) and len(rest) < 12
             ):
                 rest.append(text)
-        return numbers, [text for texts in whole.values() for text in sorted(texts, key=len)[:3]], rest
+        return list(numbers.values()), [text for texts in whole.values() for text in sorted(texts, key=len)[:3]], rest
 
 
 def _is_decimal(node: ast.AST) -> bool:

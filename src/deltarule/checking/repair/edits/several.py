@@ -20,6 +20,8 @@ def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
     table = {}
     for first, second in zip(_names(one), _names(other), strict=False):
         table[_name(first)] = _name(second)
+        if _name(first)[0] == _name(second)[0] == "d":  # with dW1 for dW2 there is W1 for W2
+            table.setdefault(_name(first)[1:].lstrip("_"), _name(second)[1:].lstrip("_"))
     tree = ast.parse(text, mode="eval").body
     for node in _names(tree):
         name = table.get(_name(node), _name(node))

@@ -81,6 +81,9 @@ def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
     factors = _factors(node)
     if 1 < len(factors) < 6:
         yield from _edits_of_product(factors)
+    if operator == "*":
+        yield f"{_transposed(left)} @ ({right})", 1.0
+        yield f"({left}) @ {_transposed(right)}", 1.2
     if operator == "@":
         for first, second in ((left, right), (right, left)):
             for a, b in itertools.product(("", ".T"), repeat=2):
