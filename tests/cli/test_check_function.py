@@ -106,7 +106,7 @@ def test_json(check_own):
             "names a file; give a module, as own_gradients:right, where the file",
         ),
         (("--function", "own_gradients"), "give the module and the function's name"),
-        (("--function", "own_gradients:half", "--hint", "5"), "less than or equal to 4"),
+        (("--function", "own_gradients:half", "--hint", "5"), "--hint"),
         (("--function", "own_gradients:half", "--seed", "3"), "--seed is for studies"),
         (("encoder", "--function", "own_gradients:half"), "both are given"),
         (("encoder", "--hint", "3"), "give --function too"),
