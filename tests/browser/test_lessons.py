@@ -5,6 +5,7 @@ An independent calculation says what is right and what slips give.
 
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ SEEDS = range(1, 51)
 SITE = Path(__file__).parents[2] / "docs" / "learn"
 WIDTHS = (320, 390, 768, 1280)
 NUMBERS = "JSON.parse(JSON.stringify(drawExercise({seed}).given))"
+
+
+def wait_until(page, condition: str) -> None:
+    """Wait for what a page's script computes; the page itself may not evaluate text, as `wait_for_function` does."""
+    limit = time.monotonic() + 60
+    while not page.evaluate(condition):
+        assert time.monotonic() < limit, condition
+        page.wait_for_timeout(20)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,7 @@ def open_lesson(browser, folder):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.goto((folder / file_name(name)).as_uri() + address)
-        page.wait_for_function("sheet !== null")
+        wait_until(page, "sheet !== null")
         return page
 
     yield opened
@@ -196,7 +205,7 @@ def test_a_worksheet_is_filled_by_keyboard_alone_and_kept(open_lesson, name):
     code = page.locator(".code input").input_value()
     assert code.startswith(f"{LESSONS.index(name) + 1}-7-")
     page.reload()
-    page.wait_for_function("sheet !== null")
+    wait_until(page, "sheet !== null")
     assert page.locator(".blank.right").count() == len(done) and page.locator(".code input").input_value() == code
 
 
@@ -234,7 +243,7 @@ def test_a_teachers_link_asks_for_some_blanks(open_lesson):
     assert page.locator(".bar output").inner_text() == "0 of 3 filled"
     assert page.evaluate("handIn(0)") != open_lesson("network", "#3").evaluate("handIn(0)")
     page.get_by_role("button", name="New numbers").click()
-    page.wait_for_function("sheet.seed !== 3")
+    wait_until(page, "sheet.seed !== 3")
     assert page.locator(".blank:visible").count() == 3
 
 
