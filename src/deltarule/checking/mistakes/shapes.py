@@ -146,8 +146,8 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         parameter: other
         for parameter in evidence.wrong
         for other in evidence.other_parameters(parameter)
-        if (parameter.value.size > 1 or other.is_wrong) and _is_gradient_of(parameter, other)
-    }  # of single numbers one may be right: then a value is used twice
+        if (evidence.momentum or parameter.value.size > 1 or other.is_wrong) and _is_gradient_of(parameter, other)
+    }  # of single numbers, but velocities, one may be right: then a value is used twice
     if sources:
         code, prefix = ("wrong_velocity", "the velocity of") if evidence.momentum else ("exchanged", evidence.prefix)
         pairs = join_names([f"{parameter.name} is that of {source.name}" for parameter, source in sources.items()])
