@@ -79,9 +79,14 @@ def target_machine(features: str | None = None) -> Any:
 
 def compile_text(text: str, features: str | None = None) -> bytes:
     """Return the machine code of a text."""
+    machine = target_machine(features)
+    return bytes(machine.emit_object(optimized(text, machine)))
+
+
+def optimized(text: str, machine: Any) -> Any:
+    """Return the module of a text, optimized for a processor."""
     import llvmlite.binding as llvm
 
-    machine = target_machine(features)
     module = llvm.parse_assembly(text)
     module.verify()
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
@@ -89,4 +94,4 @@ def compile_text(text: str, features: str | None = None) -> bytes:
     options.slp_vectorization = options.loop_vectorization = False  # lanes are vectors already
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
-    return bytes(machine.emit_object(module))
+    return module

@@ -1,11 +1,12 @@
-"""Print the program of an update for one member, whose entries lie among those of all members, and a kernel around it.
+"""Print the program of an update for a GPU: a function that advances one member, and a kernel that calls it.
 
-Entry i of member k is at i · members + k: threads beside one another read numbers beside one another.
+The arrays hold all members. Entry i of member k is at i · members + k, so that neighboring threads read neighboring
+numbers.
 """
 
 from functools import cache
-from typing import Any
 
+from deltarule.engines.compiled.machine_code import OPTIMIZATION, optimized
 from deltarule.engines.compiled.places import Form
 from deltarule.engines.compiled.printer import NUMBERS, Printed, Printer, with_masks
 from deltarule.engines.compiled.values import FunctionText, Index, Value
@@ -77,10 +78,5 @@ def ptx(text: str) -> str:
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    machine: Any = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=ARCHITECTURE, opt=3)
-    module = llvm.parse_assembly(text)
-    module.triple, module.data_layout = TRIPLE, str(machine.target_data)
-    module.verify()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(module, builder)
-    return str(machine.emit_assembly(module))
+    machine = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=ARCHITECTURE, opt=OPTIMIZATION)
+    return str(machine.emit_assembly(optimized(text, machine)))
