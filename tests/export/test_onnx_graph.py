@@ -34,7 +34,7 @@ from deltarule import (
     unregister,
 )
 from deltarule.export.model_scripts import numpy_script
-from deltarule.export.onnx_graph import Graph, Value, add_network
+from deltarule.export.onnx_program import Graph, Value, add_network
 from deltarule.maths.activations import ACTIVATIONS, Activation
 from deltarule.maths.elementary import select
 from deltarule.tables.frame import frame_of

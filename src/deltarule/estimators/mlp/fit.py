@@ -5,23 +5,17 @@ K members · N rows · D features · C outputs · E epochs
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import minimize
-from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_random_state
 
-from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
-from deltarule.engines.reference import objective_and_gradient
 from deltarule.estimators.mlp import fitted_network
-from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED, warn_of_parameters
+from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED
 from deltarule.estimators.mlp.fitted_network import (
     Architecture,
     FittedNetwork,
@@ -31,22 +25,18 @@ from deltarule.estimators.mlp.fitted_network import (
     set_network,
     set_weights,
 )
+from deltarule.estimators.mlp.lbfgs import minimize_members
 from deltarule.estimators.mlp.parameters import NetworkParameters, check_limits
+from deltarule.estimators.mlp.row_checks import cast_finite, check_rows, warn_of_unscaled_rows
 from deltarule.estimators.shared_methods import SavedEstimator
 from deltarule.estimators.sklearn_compat import check_sample_weight
 from deltarule.maths.network import views
 from deltarule.problem import registry, validation
-from deltarule.problem.batches import all_rows, orders
+from deltarule.problem.batches import orders
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
 from deltarule.training.epochs import Epoch, EpochRules, EpochRun, Validation, one_epoch, train_epochs
-
-SCALED_RMS_RANGE = (0.01, 100.0)
-"""The largest root mean square of a column lies in this range for data that was scaled in any usual way."""
-MAX_TARGET_RMS_IN_DEVIATIONS = 10.0
-"""Farther from 0 the output bias is long on its way: on Friedman's function with Adam R² was 0.92 at 3, 0.2 at 10."""
-DTYPES = (np.float64, np.float32)
 
 
 class TrainableNetwork(SavedEstimator, NetworkParameters):
@@ -128,7 +118,7 @@ class Fit:
         self._set_architecture()
         if is_new:
             if not is_incremental:
-                _warn_of_unscaled_rows(model, rows)
+                warn_of_unscaled_rows(model, rows)
             model.t_ = 0
             model.loss_curve_ = []
             model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
@@ -342,46 +332,6 @@ def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
     return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
 
 
-def minimize_members(
-    problem: Problem, state: State, max_iterations: int, max_evaluations: int, tolerance: float, verbose: bool = False
-) -> tuple[State, list[Any]]:
-    """Minimize the objective of each member on all rows; with SciPy's result for each.
-
-    Source: Liu & Nocedal 1989
-    """
-    options = {"maxiter": max_iterations, "maxfun": max_evaluations, "gtol": tolerance, "ftol": 2.2e-9}
-    results = []
-    for index in np.arange(problem.members)[:, None]:
-        start = state.take(index)
-        rows = all_rows(problem, index)
-
-        def value_and_gradient(theta: Floats, start: State = start, rows: Any = rows) -> tuple[float, Floats]:
-            with np.errstate(all="ignore"):
-                result = objective_and_gradient(problem, _with_theta(start, theta), rows)
-            return float(result.objective[0]), result.gradient[0].astype(np.float64)
-
-        with one_blas_thread():  # SciPy's own sums, too
-            theta = start.theta[0].astype(np.float64)
-            tell = _iteration_printer() if verbose else None
-            result = minimize(value_and_gradient, theta, jac=True, method="L-BFGS-B", options=options, callback=tell)
-        state = state.put(index, _with_theta(start, result.x))
-        results.append(result)
-    return state, results
-
-
-def _iteration_printer() -> Callable[[Any], None]:
-    numbers = count(1)
-
-    def tell(intermediate_result: Any) -> None:  # SciPy goes by the parameter's name
-        print(f"Iteration {next(numbers)}, loss = {intermediate_result.fun:.8f}")
-
-    return tell
-
-
-def _with_theta(state: State, theta: Floats) -> State:
-    return replace(state, theta=theta[None].astype(state.theta.dtype))
-
-
 def _nonfinite_error(detail: str = "") -> ValueError:
     return ValueError(
         "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -404,9 +354,6 @@ def mean_curve(values: Floats) -> list[float]:
     return curve
 
 
-# --- checks of the input --------------------------------------------------------------------------------------------
-
-
 def _check_parameters(model: TrainableNetwork, is_incremental: bool) -> None:
     """Raise `ValueError` for invalid parameters of `fit` or `partial_fit`."""
     check_limits(model, model._parameters)
@@ -417,62 +364,3 @@ def _check_parameters(model: TrainableNetwork, is_incremental: bool) -> None:
             raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
         if model.callbacks:
             raise ValueError("solver='lbfgs' has no epochs; leave callbacks out.")
-
-
-def check_rows(model: TrainableNetwork, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-    """Validate X and y as scikit-learn does."""
-    options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
-    with np.errstate(all="ignore"):  # scikit-learn sums all numbers to find one that is not finite
-        X, y = validate_data(model, X, y, reset=reset, **options)
-    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    return (X.toarray() if sparse.issparse(X) else X), y
-
-
-def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert an array to a dtype in which all its numbers are finite."""
-    with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
-        numbers = np.asarray(array, dtype)
-        assert_all_finite(numbers, input_name=name)
-    return numbers
-
-
-def _warn_of_unscaled_rows(model: TrainableNetwork, rows: TrainingRows) -> None:
-    _warn_of_unscaled_features(model, rows.x)
-    if is_regressor(model) and model.target_scale_ is None and model.out_activation_ == "identity":
-        _warn_of_unscaled_targets(rows.y)
-
-
-def _warn_of_unscaled_features(model: TrainableNetwork, x: Floats) -> None:
-    """Warn about the largest feature if the data was apparently not scaled."""
-    sizes, _ = _sizes_and_deviations(x)
-    largest = int(sizes.argmax())
-    if sizes[largest] and not _is_scaled(sizes)[largest]:
-        name = getattr(model, "feature_names_in_", {largest: f"number {largest}"})[largest]
-        warn_of_parameters(
-            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
-            "learn badly from such features; put a StandardScaler before the estimator."
-        )
-
-
-def _warn_of_unscaled_targets(y: Floats) -> None:
-    """Warn about the first column of targets [N, C] that was apparently not scaled."""
-    sizes, deviations = _sizes_and_deviations(y)
-    is_scaled = _is_scaled(sizes) & (sizes < MAX_TARGET_RMS_IN_DEVIATIONS * deviations)
-    for column in np.flatnonzero(~is_scaled & (deviations > 0))[:1]:
-        warn_of_parameters(
-            f"the targets are not scaled: they are around {sizes[column]:.3g} with a standard deviation of "
-            f"{deviations[column]:.3g}, and networks learn badly to predict such numbers; give scale_target=True, "
-            "which standardizes them for training only."
-        )
-
-
-def _sizes_and_deviations(values: Floats) -> tuple[Floats, Floats]:
-    """The root mean square and deviation of each column, from about a thousand rows."""
-    sample = values[:: max(1, len(values) // 1000)].astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity counts as large
-        return np.sqrt(np.mean(np.square(sample), axis=0)), sample.std(axis=0)
-
-
-def _is_scaled(sizes: Floats) -> Any:
-    return (sizes >= SCALED_RMS_RANGE[0]) & (sizes <= SCALED_RMS_RANGE[1])

@@ -21,6 +21,9 @@ from deltarule.checking.repair.edits.pieces import (
     Atoms,
     evaluate,
     evaluate_far,
+    functions_of_one,
+    is_axis,
+    is_in_product,
     is_mask,
     is_numeric,
     is_whole,
@@ -142,7 +145,7 @@ class ExpressionEdits:
         self.formulas = derivatives_of_functions(
             [node for node in nodes if isinstance(node, ast.FunctionDef | ast.Lambda)]
         )
-        self.functions = _functions_of_one(trees)
+        self.functions = functions_of_one(trees)
         aliases = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
         self.numpy = next((one.asname or one.name for one in aliases if one.name in ("numpy", "jax.numpy")), "np")
 
@@ -194,7 +197,7 @@ class ExpressionEdits:
             return (0.0 if names <= known else COST_OF_OTHER_GLOBAL) - GAIN_OF_UNUSED * bool(names & unused)
 
         yield from ((edit, cost, False) for edit, cost in structural_edits(node, self.numpy))
-        if _is_axis(place):
+        if is_axis(place):
             written = ast.unparse(place.function.node)
             for axis in ("0", "1", "-1", "2"):
                 yield axis, 0.3 if f"axis={axis}," in written or f"axis={axis})" in written else 0.4, False
@@ -229,7 +232,7 @@ class ExpressionEdits:
             if not (is_negative and form.startswith("-")):
                 yield form.format(s=text), cost, True
         if shape_of(value):
-            likelier = COST_OF_SHAPE if _is_in_product(place) else 0.0
+            likelier = COST_OF_SHAPE if is_in_product(place) else 0.0
             for form, cost in RESHAPED.items():
                 yield form.format(s=text), cost - likelier * (form == "({s}).T"), False
         for form, cost in WITH_COUNT.items():
@@ -328,28 +331,6 @@ def _at(place: Place) -> tuple[Place, str]:
     return (whole, place.template) if whole is not None and whole.values else (place, PART)
 
 
-_REDUCTIONS = ("sum", "mean", "max", "min", "std", "var", "argmax", "softmax")
-
-
-def _is_axis(place: Place) -> bool:
-    """Whether a place is the axis of a sum."""
-    if not isinstance(place.node, ast.Constant | ast.UnaryOp) or not is_whole(place.values[0]):
-        return False
-    owner = place.owner
-    if isinstance(owner, ast.keyword):
-        return owner.arg == "axis"
-    is_call = isinstance(owner, ast.Call) and place.slot == "args"
-    return is_call and ast.unparse(owner.func).rpartition(".")[2] in _REDUCTIONS  # type: ignore[attr-defined]
-
-
-def _is_in_product(place: Place) -> bool:
-    owner = place.owner
-    if isinstance(owner, ast.BinOp):
-        return isinstance(owner.op, ast.MatMult)
-    is_call = isinstance(owner, ast.Call) and place.slot == "args"
-    return is_call and ast.unparse(owner.func).rpartition(".")[2] in ("dot", "matmul")  # type: ignore[attr-defined]
-
-
 def _edits_of_count(text: str, whole: Sequence[str]) -> Iterator[tuple[str, float, bool]]:
     for name in whole:
         yield name, 1 + size_in_words(name), False
@@ -358,18 +339,6 @@ def _edits_of_count(text: str, whole: Sequence[str]) -> Iterator[tuple[str, floa
     for one, other in itertools.permutations(whole[:14], 2):
         for operator in ("*", "//", "-"):
             yield f"{one} {operator} {other}", 2.5 + size_in_words(one + other), False
-
-
-def _functions_of_one(trees: Sequence[ast.Module]) -> list[str]:
-    """The names of the program's functions of one argument, such as its activations."""
-    found = []
-    for statement in [statement for tree in trees for statement in tree.body]:
-        if isinstance(statement, ast.FunctionDef) and len(statement.args.args) == 1:
-            found.append(statement.name)
-        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
-            if len(statement.value.args.args) == 1 and isinstance(statement.targets[0], ast.Name):
-                found.append(statement.targets[0].id)
-    return found[:6]
 
 
 @cache

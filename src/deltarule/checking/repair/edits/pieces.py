@@ -155,3 +155,37 @@ def _is_pure(node: ast.AST) -> bool:
         if isinstance(one, ast.Call) and ast.unparse(one.func).rpartition(".")[2] not in _PURE_FUNCTIONS:
             return False
     return True
+
+
+_REDUCTIONS = ("sum", "mean", "max", "min", "std", "var", "argmax", "softmax")
+
+
+def is_axis(place: Place) -> bool:
+    """Whether a place is the axis of a sum."""
+    if not isinstance(place.node, ast.Constant | ast.UnaryOp) or not is_whole(place.values[0]):
+        return False
+    owner = place.owner
+    if isinstance(owner, ast.keyword):
+        return owner.arg == "axis"
+    is_call = isinstance(owner, ast.Call) and place.slot == "args"
+    return is_call and ast.unparse(owner.func).rpartition(".")[2] in _REDUCTIONS  # type: ignore[attr-defined]
+
+
+def is_in_product(place: Place) -> bool:
+    owner = place.owner
+    if isinstance(owner, ast.BinOp):
+        return isinstance(owner.op, ast.MatMult)
+    is_call = isinstance(owner, ast.Call) and place.slot == "args"
+    return is_call and ast.unparse(owner.func).rpartition(".")[2] in ("dot", "matmul")  # type: ignore[attr-defined]
+
+
+def functions_of_one(trees: Sequence[ast.Module]) -> list[str]:
+    """The names of the program's functions of one argument, such as its activations."""
+    found = []
+    for statement in [statement for tree in trees for statement in tree.body]:
+        if isinstance(statement, ast.FunctionDef) and len(statement.args.args) == 1:
+            found.append(statement.name)
+        elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
+            if len(statement.value.args.args) == 1 and isinstance(statement.targets[0], ast.Name):
+                found.append(statement.targets[0].id)
+    return found[:6]
