@@ -33,7 +33,7 @@ def interpret(program: Program, arguments: Mapping[str, Array]) -> dict[str, Arr
 
 
 def compute(operation: Operation, operands: list[Any], sizes: Mapping[Axis, int]) -> Array:
-    """Compute one operation; `sizes` has those of the axes whose size is known only now."""
+    """Compute one operation. `sizes` gives the sizes of axes that the program leaves open, such as rows."""
     name, detail = operation.name, operation.detail
     match name:
         case "cast":

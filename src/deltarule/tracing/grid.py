@@ -1,6 +1,6 @@
-"""Arrays whose entries are formulas: layers of `maths` run on them, and give the formula of every entry.
+"""Grids: arrays of formulas, on which a layer of `maths` runs as on numbers.
 
-A grid has rows and columns. The formula of an entry is made when it is asked for; a grid that has a name by then is
+So the layer gives the formula of each entry. It is made when it is asked for; a grid that has a name by then is
 written by its name.
 """
 

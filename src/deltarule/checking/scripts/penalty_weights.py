@@ -1,4 +1,4 @@
-"""Arrays whose moves follow the script's loss but for its penalty: it is missing, or the data's part lacks a mean."""
+"""Find arrays whose update lacks the penalty of the script's loss, or adds it to a sum where the loss has a mean."""
 
 from collections.abc import Iterable
 

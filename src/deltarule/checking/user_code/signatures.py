@@ -36,7 +36,7 @@ def accepts(signature: inspect.Signature, count: int) -> bool:
 
 
 def function_of_none(function: Callable[..., Any], x: Any) -> Callable[..., Any]:
-    """A layer whose input stays as it is given; it takes a number that it does not use."""
+    """Return a function of one unused number that calls another with a fixed input."""
 
     def of_none(unused: Any) -> Any:
         return function(x)

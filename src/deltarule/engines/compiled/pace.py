@@ -34,8 +34,11 @@ class Pace:
 
     def _next_turn(self) -> tuple[int, float]:
         together, alone = self.seconds[self.threads], self.seconds[1]
-        if together <= alone or not alone:
+        if together and not alone:
+            return 1, TURN_SECONDS
+        if together <= alone:
             self._alone = 0
-            return (self.threads if alone or not together else 1), TURN_SECONDS
+            return self.threads, TURN_SECONDS
         self._alone += 1
-        return (self.threads, TURN_SECONDS / 10) if self._alone % TURNS_ALONE == 0 else (1, TURN_SECONDS)
+        is_tried_again = self._alone % TURNS_ALONE == 0
+        return (self.threads, TURN_SECONDS / 10) if is_tried_again else (1, TURN_SECONDS)

@@ -109,7 +109,7 @@ class Printer:
         return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes)
 
     def _kept_rows(self) -> str:
-        """Return the name of the number of rows that are kept of each array, by all whose memory is one."""
+        """Return the register with the number of rows for which the kept memory has room."""
         return "%size"
 
     def _other_arrays(self) -> list[str]:

@@ -132,9 +132,8 @@ class TrainedCandidates(BaseEstimator):
         return parameters
 
     def fit(self, X: Any, y: Any) -> Any:
-        raise NotImplementedError(
-            "set_params returns the estimators that are fitted"
-        )  # a search checks that it is here
+        """Never called: a search checks that there is a `fit`, but calls that of what `set_params` returns."""
+        raise NotImplementedError("set_params returns the estimators that are fitted")
 
     def set_params(self, **parameters: Any) -> Any:
         fitted = next(self.fits, None)
