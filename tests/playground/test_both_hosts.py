@@ -148,6 +148,30 @@ def test_typed_formula(page, kind, function, derivative):
     agree(page, ("formula", {"kind": kind, "function": function, "derivative": derivative}), steps=3)
 
 
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        *(
+            ("formula", {"kind": kind, "function": "z", "derivative": "1"})
+            for kind in ("", "penalty", "__proto__", True)
+        ),
+        *(("formula", {"kind": "activation", "function": given, "derivative": "1"}) for given in (1, ["z"], "１*z")),
+        *(("formula", {"kind": "activation", "function": "z\u00a0+ 1", "derivative": given}) for given in ("1", None)),
+        *(("change", {"settings": settings}) for settings in (None, [], "x", 1, {"__proto__": 1}, {"a.toString": 1})),
+        *(("change", {"settings": {"grid": {key: [1]}}}) for key in ("toString", "__proto__", "network.valueOf")),
+        *(("change", {"settings": {key: "toString"}}) for key in ("optimizer.name", "loss.name", "data.name")),
+        *(("change", {"settings": {key: "x"}}) for key in ("data.target", "network.activation.slope", "data.split")),
+        ("change", {}),
+        ("change", {"settings": {"network.layers": ["auto", *[0.5] * 40, "auto"]}}),
+        *(("edit", {"place": place, "value": 1}) for place in (-1, 114, 10**6, "a", 0.5)),
+        *(("edit", {"place": 0, **table}) for table in ({"value": "0,5"}, {"locked": "yes"}, {"member": "0"})),
+        *(("story", {"name": name}) for name in (None, 5, "", "momentum", "constructor")),
+    ],
+)
+def test_any_form_of_a_command(page, name, table):
+    agree(page, (name, table), steps=0)
+
+
 def test_typed_formula_ends_with_another_story(page):
     typed = ("formula", {"kind": "activation", "function": "z", "derivative": "1"})
     agree(page, typed, ("story", {"name": "03-too-high-a-rate"}), steps=3)
@@ -217,6 +241,9 @@ def test_address_brings_back_the_experiment(page, commands):
         *("network.layers=[]", "network.layers=null", "run.seeds=0", "data.name=null", 'data.name={"name":"moons"}'),
         *("points=1", "points=x,y,class%0Aa,b,c", "activation=1", 'activation=["z"]', 'loss=["p","q"]', "%%%", "a=b=c"),
         *('grid={"optimizer.learning_rate":[]}', "optimizer.name={}", "run.seeds=1e99", "network.activation=[]"),
+        *("__proto__=1", "constructor=1", 'loss.name="toString"', 'data.file="x.csv"', "data.split=null"),
+        f'grid={{"optimizer.learning_rate":{[0.1] * 5000}}}',
+        f'network.layers=["auto",{"1," * 500}"auto"]',
     ],
 )
 def test_wrong_address_ends_in_a_sentence_and_the_default(page, address):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
+from deltarule.problem.error_messages import as_toml
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
+from deltarule.problem.ranges import quoted
 
 if TYPE_CHECKING:
     from deltarule.checking.report import CodeReport
@@ -36,7 +38,8 @@ LEVELS: tuple[dict[str, Operation], ...] = ({"+": np.add, "-": np.subtract}, {"*
 SIGNS: dict[str, Operation] = {"-": np.negative, "+": np.positive}
 MAX_DEPTH = 30
 """Of parentheses, signs and powers within each other."""
-_TOKEN = re.compile(r"\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?|\w+|<=|>=|\S", re.ASCII | re.IGNORECASE)
+_TOKEN = re.compile(r"[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[A-Za-z0-9_]+|<=|>=|\S")
+"""Also a space of another alphabet separates; a digit or a letter of another alphabet is a token that is refused."""
 
 
 def read_formula(text: str, names: Sequence[str]) -> Callable[..., Array]:
@@ -130,7 +133,7 @@ class _Reader:
             inner = self._whole()
             self._take(")")
             return inner
-        if token[0].isdigit() or (token[0] == "." and len(token) > 1):
+        if token[0] in "0123456789" or (token[0] == "." and len(token) > 1):
             number = np.float64(token)
             return lambda values: number
         if token in self.names or token in CONSTANTS:
@@ -159,6 +162,11 @@ PRESETS = {
 """Examples of formulas to start from, (function, derivative) by kind and name."""
 
 Formulas = Mapping[str, Activation | Loss | None]
+
+
+def require_kind(kind: str) -> None:
+    if kind not in NAMES:
+        raise BadInput(f"kind is {as_toml(kind)}; give {quoted(tuple(NAMES))}")
 
 
 def read_pair(kind: str, function: str, derivative: str) -> Activation | Loss:

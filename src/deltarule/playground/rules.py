@@ -7,6 +7,7 @@ from typing import Any
 from deltarule.data.load import LOADERS
 from deltarule.data.synthetic import OPTION_RANGES
 from deltarule.maths.losses import LOSSES
+from deltarule.playground.session import Request
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS
 from deltarule.problem.create import NEEDED_PREDICTIONS
@@ -43,6 +44,7 @@ def rules() -> dict[str, Any]:
             for name, loss in LOSSES.items()
         },
         "sources": {name: _options(name) for name in LOADERS},
+        "requests": Request.model_json_schema()["properties"],
     }
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
 from deltarule.playground import exports, picture
-from deltarule.playground.custom_formulas import explain_mistake, judge_pair, read_pair
+from deltarule.playground.custom_formulas import explain_mistake, judge_pair, read_pair, require_kind
 from deltarule.playground.own_table import read_own_table
 from deltarule.playground.past import Present
 from deltarule.playground.population import grid_of, require_few_members
@@ -213,6 +213,7 @@ class Session:
     def _formula(self, request: Request) -> dict[str, str]:
         """Use a custom activation or loss and report the check of its derivative."""
         formula, text = None, ""
+        require_kind(request.kind)
         if request.function is not None:
             formula = read_pair(request.kind, request.function, request.derivative)
             is_right, verdict = judge_pair(formula)

@@ -9,6 +9,7 @@ import { nameOf, toml, tuple } from "./rules.js";
 
 export const MAX_MEMBERS = 100;
 const MAX_PARAMETERS = 3000;
+const MAX_LAYERS = 30; // more are neither drawn nor trained in time
 const SOLVED_AT = 0.95; // the accuracy, or R², without a criterion of the recipe
 const TIGHTER_RANGES = ["simplex", "unit", "positive", "nonnegative", "real"]; // of outputs, and what a loss takes
 const NUMBERS = ["optimizer.learning_rate", "optimizer.momentum", "loss.strength", "network.initial_scale", "network.dropout", "run.seeds", "run.data_seed", "run.dropout_seed"]; // what members may differ in
@@ -65,7 +66,11 @@ export class OwnSettings {
   /** @param {string} key @param {string} parameter @param {any} value */
   setParameter(key, parameter, value) {
     const named = this.values[key];
-    if (Array.isArray(named) || typeof named !== "object") throw new Error(`${key} has no parameters, so '${key}.${parameter}' cannot be set`);
+    if (key === "network.activation" && named.length && new Set(named.map(toml)).size === 1) {
+      this.setKey(key, this.rules.check(key, { ...named[0], [parameter]: value }));
+      return;
+    }
+    if (Array.isArray(named) || typeof named !== "object" || named === null) throw new Error(`${key} has no parameters, so '${key}.${parameter}' cannot be set`);
     this.setKey(key, this.rules.check(key, { ...named, [parameter]: value }));
   }
 
@@ -92,7 +97,7 @@ export class OwnSettings {
       if (value !== null) this.values["optimizer.name"] = { ...this.values["optimizer.name"], momentum: value };
       this.values[key] = value;
     } else if (["network.output", "loss.name", "optimizer.name", "optimizer.schedule"].includes(key)) this.values[key] = asTable(value);
-    else if (this.rules.isOnPage(key) || JSON.stringify(value) === JSON.stringify(this.values[key])) this.values[key] = value;
+    else if ((this.rules.isOnPage(key) && !["data.file", "data.target"].includes(key)) || JSON.stringify(value) === JSON.stringify(this.values[key])) this.values[key] = value;
     else throw new Error(`this page has no ${key}, which needs Python: deltarule play has it`);
   }
 
@@ -114,6 +119,7 @@ export class OwnSettings {
     for (const [key, variants] of Object.entries(grid)) {
       if (!Array.isArray(variants) || !variants.length) throw new Error(`the recipe: grid: ${key} is ${toml(variants)}; give a list with at least one value`);
     }
+    for (const variants of Object.values(grid)) requireFew(variants.length * this.seeds().length); // before each of them is checked
     for (const [key, variants] of Object.entries(grid)) for (const variant of variants) this.with(key, variant, "the recipe: ");
     if (Object.keys(grid).length > 1) throw new Error(`the grid varies ${Object.keys(grid).join(", ")}; vary one of them here, or sweep them all with \`deltarule sweep\``);
     this.grid = structuredClone(grid);
@@ -188,6 +194,7 @@ export class OwnSettings {
     const outputs = isSingle ? 1 : Math.max(data.classes.length, 1);
     const sizes = [data.features.length, ...values["network.layers"], outputs];
     const parameters = sizes.slice(1).reduce((sum, size, layer) => sum + size * (sizes[layer] + 1), 0);
+    if (sizes.length > MAX_LAYERS + 1) throw new Error(`the network has ${sizes.length - 1} layers, and without Python the page takes at most ${MAX_LAYERS}: deltarule play takes more`);
     if (parameters > MAX_PARAMETERS) throw new Error(`the network has ${parameters} weights, and without Python the page takes at most ${MAX_PARAMETERS}: deltarule play takes more`);
     const encode = (/** @type {number[]} */ answers) => !data.classes.length || isSingle ? answers : answers.flatMap((label) => Array.from({ length: outputs }, (_, one) => Number(one === label)));
     const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1] } : usual;
@@ -210,8 +217,8 @@ export class OwnSettings {
   members(variants) {
     const shapes = new Set(variants.map(({ values }) => JSON.stringify(values, (name, value) => (NUMBERS.includes(name) || (typeof value === "number" && isParameterOf(values, name)) ? null : value))));
     if (shapes.size > 1) throw new Error(`${Object.keys(this.grid)[0]} gives networks of different shapes; vary a number, such as optimizer.learning_rate`);
+    requireFew(variants.reduce((sum, one) => sum + one.seeds().length, 0));
     const members = variants.flatMap((one) => one.seeds().map((/** @type {number} */ seed) => one.member(seed)));
-    if (members.length > MAX_MEMBERS) throw new Error(`there are ${members.length} networks, and without Python the page trains at most ${MAX_MEMBERS}: deltarule play trains more`);
     return members;
   }
 
@@ -231,6 +238,11 @@ export class OwnSettings {
       dropout: values["network.layers"].map((/** @type {number} */ _, /** @type {number} */ layer) => dropout[layer] ?? dropout[0] ?? 0),
     };
   }
+}
+
+/** @param {number} members */
+function requireFew(members) {
+  if (members > MAX_MEMBERS) throw new Error(`there are ${members} networks, and without Python the page trains at most ${MAX_MEMBERS}: deltarule play trains more`);
 }
 
 /** @param {any} formula a name, or a table with it */

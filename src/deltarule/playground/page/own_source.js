@@ -2,6 +2,7 @@
 // A page that trains by itself: it answers the page's commands, and tells its worker what to train.
 
 import { checkPair } from "./check_formula.js";
+import { Network } from "./engine/network.js";
 import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
@@ -44,12 +45,13 @@ export class OwnSource {
   /** @param {string} name @param {any} [table] @param {AbortSignal} [signal] @returns {Promise<any>} */
   async ask(name, table = {}, signal) {
     if (["frame", "toggle", "speed", "step", "epoch"].includes(name)) return this.worker.ask(name, table, signal);
+    this.rules.checkRequest(table);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,
       settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, address: this.address() }),
       data: () => this.describeData(),
       reset: () => this.worker.ask("begin", this.setup),
-      change: () => this.change((settings) => settings.change(structuredClone(table.settings)), { story: table.settings["data.name"] ? "" : this.story }),
+      change: () => this.change((settings) => settings.change(structuredClone(table.settings ?? {})), { story: table.settings?.["data.name"] ? "" : this.story }),
       story: () => this.tell(table.name),
       address: () => {
         this.readAddress(table.hash);
@@ -59,7 +61,7 @@ export class OwnSource {
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
     });
-    if (!(name in commands)) throw new Error(this.lacks);
+    if (!Object.hasOwn(commands, name)) throw new Error(this.lacks);
     return commands[name]();
   }
 
@@ -92,7 +94,7 @@ export class OwnSource {
   /** Begin a story, without the formulas that were typed before. @param {string} name */
   tell(name) {
     const { recipes } = this.experiment;
-    if (!(name in recipes)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
+    if (!Object.hasOwn(recipes, name)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
     this.use(this.begun(recipes[name]), {}, name);
     return this.worker.ask("begin", this.setup);
   }
@@ -114,11 +116,11 @@ export class OwnSource {
     return { header, arrays: Object.fromEntries(arrays) };
   }
 
-  /** @param {{member: number, place: number, value?: any, locked?: boolean}} table */
-  edit(table) {
-    const { value } = table;
-    if (value !== undefined && !Number.isFinite(value)) throw new Error(`value is ${toml(value)}; give a finite number`);
-    return this.worker.ask("edit", { ...table, version: ++this.version });
+  /** @param {{member?: number, place?: number, value?: number | null, locked?: boolean | null}} table */
+  edit({ member = 0, place = 0, value = null, locked = null }) {
+    const { parameters } = new Network(this.setup.problem);
+    if (place < 0 || place >= parameters) throw new Error(`place is ${place}; give one from 0 to ${parameters - 1}`);
+    return this.worker.ask("edit", { member, place, value, locked, version: ++this.version });
   }
 
   // --- the address ----------------------------------------------------------------------------------------------------
@@ -164,8 +166,9 @@ export class OwnSource {
 
   // --- typed formulas -------------------------------------------------------------------------------------------------
 
-  /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative: string}} table */
-  async useFormula({ kind, function: text, derivative }) {
+  /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative?: string}} table */
+  async useFormula({ kind = "", function: text = null, derivative = "" }) {
+    if (!Object.hasOwn(FORMULA_NAMES, kind)) throw new Error(`kind is ${toml(kind)}; give "activation" or "loss"`);
     const others = Object.fromEntries(Object.entries(this.typed).filter(([one]) => one !== kind));
     if (text === null) {
       await this.change(() => {}, { typed: others });

@@ -5,10 +5,11 @@
  * @typedef {{words: string, low?: number, high?: number, is_low_open?: boolean, is_high_open?: boolean, is_whole?: boolean, values?: number[]}} Range what is left out is infinite or false
  * @typedef {{words: string, optional: boolean, form: string, kind: string, range: Range, choices: string[]}} Rule
  * @typedef {{sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, formulas: Record<string, Record<string, Record<string, Range>>>,
- *   choices: Record<string, [string, string[]]>, losses: Record<string, {needs: [string, string] | null, targets: string}>,
+ *   requests: Record<string, any>, choices: Record<string, [string, string[]]>, losses: Record<string, {needs: [string, string] | null, targets: string}>,
  *   sources: Record<string, Record<string, {default?: number, range?: Range}>>}} RuleTable as rules.py makes it
  */
 
+const MAX_SHOWN_CHARACTERS = 80;
 const LARGEST_WHOLE = 2 ** 53; // from here on JavaScript's whole numbers have gaps
 
 export class Rules {
@@ -21,13 +22,20 @@ export class Rules {
   keyOf(dotted) {
     const { keys, sections } = this.table;
     const key = dotted.split(".").slice(0, 2).join(".");
-    if (key in keys) return key;
+    if (Object.hasOwn(keys, key)) return key;
     const last = dotted.split(".").at(-1) ?? "";
     const initials = (/** @type {string} */ name) => (name.includes("_") ? name.split("_").map((word) => word[0]).join("") : null);
     const same = Object.keys(keys).filter((one) => [one.split(".")[1], initials(one.split(".")[1])].includes(last));
     const near = same[0] ?? closest(dotted, Object.keys(keys));
     const hint = near ? `did you mean '${near}'?` : `keys begin with ${sections.join(", ")} and a dot`;
     throw new Error(`there is no key '${dotted}' that can be set; ${hint}`);
+  }
+
+  /** Throw what Python would say of a command's table that is not of the declared form. @param {any} table */
+  checkRequest(table) {
+    const wrong = Object.entries(this.table.requests).filter(([name, form]) => table[name] !== undefined && !hasForm(form, table[name]));
+    const [name, form] = wrong[0] ?? [];
+    if (name) throw new Error(`${name} is ${toml(table[name])}; give ${form.description}${wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : ""}`);
   }
 
   /** Whether the page can train with any value of a key. @param {string} key */
@@ -82,7 +90,7 @@ export class Rules {
   checkFormula(key, kind, formula) {
     const known = this.table.formulas[kind];
     const name = nameOf(formula);
-    if (!(name in known)) {
+    if (!Object.hasOwn(known, name)) {
       const near = closest(name.toLowerCase(), Object.keys(known));
       throw new Error(`${key}: there is no ${kind} '${name}'; ${near ? `did you mean '${near}'?` : `there are: ${Object.keys(known).join(", ")}`}`);
     }
@@ -105,7 +113,7 @@ export class Rules {
     if (source === null) throw new Error('data.name is "none" and data.file is "none"; give one of them, the name of a data set, or a CSV or npz file');
     const { sources } = this.table;
     const name = source.name;
-    if (!(name in sources) && !drawn.includes(name)) {
+    if (!Object.hasOwn(sources, name) && !drawn.includes(name)) {
       const near = closest(name, Object.keys(sources));
       throw new Error(`data.name: there is no data set '${name}'; ${near ? `did you mean '${near}'?` : `there are: ${Object.keys(sources).join(", ")}`} (a table of your own goes under data.file)`);
     }
@@ -151,6 +159,16 @@ function fits({ low = -Infinity, high = Infinity, is_low_open: isLowOpen, is_hig
   return (isLowOpen ? number > low : number >= low) && (isHighOpen ? number < high : number <= high);
 }
 
+/** Whether a value has the form that a JSON schema describes. @param {any} schema @param {any} value @returns {boolean} */
+function hasForm({ anyOf: forms, type, minimum = -Infinity, maximum = Infinity, exclusiveMinimum: above = -Infinity, items }, value) {
+  if (forms) return forms.some((/** @type {any} */ one) => hasForm(one, value));
+  if (type === "array") return Array.isArray(value) && value.every((one) => !items?.type || hasForm(items, one));
+  if (type === "object") return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (type === "null") return value === null;
+  if (type !== "number" && type !== "integer") return typeof value === type;
+  return Number.isFinite(value) && (type === "number" || Number.isInteger(value)) && value >= minimum && value <= maximum && value > above;
+}
+
 /** @param {any} formula */
 function hasName(formula) {
   const name = nameOf(formula);
@@ -162,12 +180,19 @@ function isCount(value) {
   return Number.isInteger(value) && value >= 1;
 }
 
-/** A value in TOML. @param {any} value @returns {string} */
+/** A value in TOML, of at most some characters. @param {any} value */
 export function toml(value) {
+  const text = asToml(value);
+  const letters = [...text];
+  return letters.length <= MAX_SHOWN_CHARACTERS ? text : `${letters.slice(0, MAX_SHOWN_CHARACTERS - 1).join("")}…`;
+}
+
+/** @param {any} value @returns {string} */
+function asToml(value) {
   if (value === null || value === undefined) return '"none"';
   if (typeof value === "number") return digits(value);
-  if (Array.isArray(value)) return `[${value.map(toml).join(", ")}]`;
-  if (typeof value === "object") return `{${Object.entries(value).map(([key, one]) => `${key} = ${toml(one)}`).join(", ")}}`;
+  if (Array.isArray(value)) return `[${value.map(asToml).join(", ")}]`;
+  if (typeof value === "object") return `{${Object.entries(value).map(([key, one]) => `${/^[\w-]+$/.test(key) ? key : asToml(key)} = ${asToml(one)}`).join(", ")}}`;
   return JSON.stringify(value);
 }
 

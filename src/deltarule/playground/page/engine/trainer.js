@@ -59,11 +59,12 @@ export class Trainer {
     return this;
   }
 
-  /** Set a weight of a member, or lock it in all. @param {{member: number, place: number, value?: number, locked?: boolean, version: number}} edit */
+  /** Set a weight of a member, or lock it in all. @param {{member: number, place: number, value: number | null, locked: boolean | null, version: number}} edit */
   edit({ member, place, value, locked, version }) {
+    const shown = Math.min(Math.max(member, 0), this.training.states.length - 1);
     const { locked: before = [] } = this.setup.problem;
     const others = before.filter((one) => one !== place);
-    if (value !== undefined) this.training.states[member].theta[place] = value;
+    if (value !== null) this.training.states[shown].theta[place] = value;
     this.change({ ...this.setup, version, problem: { ...this.setup.problem, locked: locked ? [...others, place] : locked === false ? others : before } });
   }
 
