@@ -81,7 +81,7 @@ def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int) -> En
 
 def expected_seconds(name: str, problem: Problem, steps: int) -> float:
     """Estimate the seconds of `steps` updates with an engine, without compilation."""
-    rows = float(sum(problem.batch_rows(member) for member in range(problem.members)))
+    rows = float(problem.batch_sizes.sum())
     units = sum(problem.network.sizes)
     parameters = problem.network.parameters
     amounts = problem.network.depth, problem.members * parameters, rows * units, rows * parameters

@@ -234,10 +234,14 @@ class Problem:
         """The number of training rows of a member."""
         return int(self.row_counts[member])
 
+    @cached_property
+    def batch_sizes(self) -> Integers:
+        """The number of rows in a full batch of each member, [K]."""
+        return self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
+
     def batch_rows(self, member: int) -> int:
         """The number of rows in a full batch of a member."""
-        count = self.row_count(member)
-        return count if self.batch_size is None else min(self.batch_size, count)
+        return int(self.batch_sizes[member])
 
     def steps_per_epoch(self, member: int) -> int:
         """The number of updates of a member in an epoch; the last batch may be short."""
@@ -246,8 +250,7 @@ class Problem:
     @cached_property
     def epoch_steps(self) -> Integers:
         """The number of updates of each member in an epoch, [K]."""
-        size = self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
-        return -(-self.row_counts // size)
+        return -(-self.row_counts // self.batch_sizes)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
         """Learning rates [K] of `members` at an update, or [n, K] at `step` [n]."""

@@ -156,10 +156,10 @@ class History:
                 rows.insert(index, None)
         for name, value in seen.items():
             rows = self.values.setdefault(name, [None] * len(self.steps))
-            shapes = {row.shape[1:] for row in rows if row is not None}
-            if shapes and value.shape[1:] not in shapes:
+            earlier = next((row.shape[1:] for row in rows if row is not None), value.shape[1:])
+            if value.shape[1:] != earlier:
                 raise BadInput(
-                    f"{name!r} of record gives arrays of the shape {shapes.pop()}, and {value.shape[1:]} at step {step}"
+                    f"{name!r} of record gives arrays of the shape {earlier}, and {value.shape[1:]} at step {step}"
                 )
             row = rows[index]
             if row is None:

@@ -50,13 +50,11 @@ def run_blocks(
     arrays: dict[str, NDArray[Any]],
     shared: dict[str, NDArray[Any]],
 ) -> None:
-    """Call a program for each block of `arrays`, whose first axis counts blocks; others are `shared` by all."""
+    """Run a program for each block of `arrays`, whose first axis counts blocks; others are `shared` by all."""
     names = *printed.arguments, "scratch", "kept"
-    steps = [arrays[name].strides[0] if name in arrays else 0 for name in names]
-    addresses = [(arrays[name] if name in arrays else shared[name]).ctypes.data for name in names]
-    for _ in range(len(next(iter(arrays.values())))):
-        run(*numbers, *addresses)
-        addresses = [address + step for address, step in zip(addresses, steps, strict=True)]
+    strides = np.array([arrays[name].strides[0] if name in arrays else 0 for name in names], np.int64)
+    addresses = np.array([(arrays[name] if name in arrays else shared[name]).ctypes.data for name in names], np.int64)
+    run(len(next(iter(arrays.values()))), *numbers, addresses.ctypes.data, strides.ctypes.data)
 
 
 def fill(members: Integers, lanes: int) -> Integers:
@@ -67,7 +65,8 @@ def fill(members: Integers, lanes: int) -> Integers:
 
 def by_member(array: NDArray[Any], count: int) -> NDArray[Any]:
     """Return the first members of an array [blocks, .., lanes], as [members, ..]."""
-    return np.moveaxis(array, -1, 1).reshape(-1, *array.shape[1:-1])[:count]
+    last = array.ndim - 1
+    return array.transpose(0, last, *range(1, last)).reshape(-1, *array.shape[1:-1])[:count]
 
 
 def memory_of(printed: Printed, rows: int) -> dict[str, NDArray[Any]]:

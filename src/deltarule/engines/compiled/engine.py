@@ -86,7 +86,7 @@ class CompiledEngine(ReferenceEngine):
         if not n or not len(state.members):
             return after, Trace(objective, bad)
         updates = Updates(problem, state, after, n, objective, bad)
-        work = n * problem.network.parameters * sum(problem.batch_rows(member) for member in state.members)
+        work = n * problem.network.parameters * int(problem.batch_sizes[state.members].sum())
         try:
             if self.takes_units(problem, len(state.members)):
                 with suppress(NotPrintable):  # members may be printable where units are not
@@ -198,8 +198,8 @@ class CompiledEngine(ReferenceEngine):
         self, printed: Printed, members: Integers, work: int, function: Callable[..., None], *given: Any
     ) -> list[Callable[[], None]]:
         """Return calls of function(run, printed, *given, members), with all members or parts of them."""
-        count = len(printed.numbers) + len(printed.arguments) + 2
-        run = partial(run_blocks, compiled(printed.text, printed.name, count, self.features).call)
+        each = compiled(printed.text, printed.each, len(printed.numbers) + 3, self.features)
+        run = partial(run_blocks, each.call)
         blocks = -(-len(members) // printed.lanes)
         calls = min(blocks, self.threads * CALLS_A_THREAD) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
         edges = np.arange(calls + 1) * blocks // calls * printed.lanes

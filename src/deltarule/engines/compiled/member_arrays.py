@@ -72,7 +72,7 @@ def member_arrays(problem: Problem, state: State, filled: Integers, arguments: t
     given = {name: compute() for name, compute in arrays.items() if name in arguments}
     given |= {name: (state.slots[name][filled], dtype) for name in state.slots if name in arguments}
     given |= {name: (array[members], kind) for name, (array, kind) in named.items() if name in arguments}
-    return {name: copied(np.moveaxis(array, 1, -1), kind) for name, (array, kind) in given.items()}
+    return {name: copied(array.transpose(0, *range(2, array.ndim), 1), kind) for name, (array, kind) in given.items()}
 
 
 def copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

@@ -29,6 +29,32 @@ NUMBERS = ("steps", "first", "rows", "size", "epoch_steps", "epoch_rows")
 """What a call is given beside arrays: updates, and updates done before; rows of a member and of a batch; updates in an
 epoch, and the distance between the orders of two epochs."""
 
+EACH_BLOCK = """
+define void @{each}(i64 %blocks, {numbers}, ptr %addresses, ptr %strides) {{
+entry:
+  br label %next
+next:
+  %block = phi i64 [0, %entry], [%following, %call]
+  %is_left = icmp ult i64 %block, %blocks
+  br i1 %is_left, label %call, label %end
+call:
+{addresses}
+  call void @{name}({numbers}, {pointers}) noinline
+  %following = add i64 %block, 1
+  br label %next
+end:
+  ret void
+}}
+"""
+"""Calls a function for one block after another, from whose addresses those of the next lie these strides away."""
+ADDRESS = """\
+  %place{n} = getelementptr inbounds i64, ptr %addresses, i64 {n}
+  %first{n} = load ptr, ptr %place{n}
+  %from{n} = getelementptr inbounds i64, ptr %strides, i64 {n}
+  %stride{n} = load i64, ptr %from{n}
+  %offset{n} = mul i64 %block, %stride{n}
+  %pointer{n} = getelementptr i8, ptr %first{n}, i64 %offset{n}"""
+
 
 @dataclass(frozen=True)
 class Printed:
@@ -37,6 +63,8 @@ class Printed:
     name : of the function.
     numbers, arguments : the names of the numbers that it is given, and of the arrays whose addresses follow; then
         scratch memory, and memory for kept rows.
+    each : the name of a function that calls it for several blocks, or "" if there is none. That is given the number of
+        blocks, the numbers, and the addresses of two arrays: of the first block's addresses, and of their strides.
     scratch_bytes, bytes_a_row : the sizes of both, of the second for each row of a batch.
     kept : the distance of kept arrays from the first, in bytes for each row of a batch.
     """
@@ -49,6 +77,7 @@ class Printed:
     scratch_bytes: int
     bytes_a_row: int
     kept: Mapping[str, int]
+    each: str
 
 
 def print_update(program: Program, form: Form) -> Printed:
@@ -72,7 +101,7 @@ def with_masks(program: Program) -> Program:
 class Printer:
     """Prints the program of an update whose lanes are members."""
 
-    name = "advance"
+    name, each = "advance", "advance_each"
     text_type, places_type, arrays_type, groups_type = FunctionText, Places, Arrays, Groups
     numbers: tuple[str, ...] = NUMBERS
     memory: tuple[str, ...] = ("%scratch", "%kept")
@@ -105,8 +134,17 @@ class Printer:
         body = "\n".join([head, *text.lines, "  ret void", "}"])
         functions = definitions(text.called, text.lanes) + self.more_definitions()
         sizes = self.places.scratch_bytes, self.places.bytes_a_row, self.places.kept
-        whole = f"{functions}\n{body}\n"
-        return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes)
+        whole = f"{functions}\n{body}\n{self._loop_over_blocks(len(arguments) + len(self.memory))}"
+        return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes, self.each)
+
+    def _loop_over_blocks(self, pointers: int) -> str:
+        """Return the text of the function `each`, if there is one."""
+        if not self.each:
+            return ""
+        names = {"name": self.name, "each": self.each, "numbers": ", ".join(f"i64 %{name}" for name in self.numbers)}
+        addresses = "\n".join(ADDRESS.format(n=n) for n in range(pointers))
+        given = ", ".join(f"ptr %pointer{n}" for n in range(pointers))
+        return EACH_BLOCK.format(**names, addresses=addresses, pointers=given)
 
     def _kept_rows(self) -> str:
         """Return the register with the number of rows for which the kept memory has room."""
@@ -255,7 +293,7 @@ class Printer:
 class _EvaluationPrinter(Printer):
     """Prints a program of some rows: results of rows are kept, others are stored."""
 
-    name, numbers = "evaluate", ("size",)
+    name, each, numbers = "evaluate", "evaluate_each", ("size",)
 
     def _other_arrays(self) -> list[str]:
         return ["results"]

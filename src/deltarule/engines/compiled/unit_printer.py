@@ -103,7 +103,7 @@ class _UnitPrinter(Printer):
     arrays: UnitArrays
     groups: UnitGroups
     text_type, places_type, arrays_type, groups_type = UnitText, UnitPlaces, UnitArrays, UnitGroups
-    numbers = UNIT_NUMBERS
+    each, numbers = "", UNIT_NUMBERS
     memory = ("%scratch", "%kept", "%own", "%meeting")
     alone = ""
 

@@ -33,7 +33,7 @@ class _MemberText(FunctionText):
 
 
 class _MemberPrinter(Printer):
-    text_type = _MemberText
+    text_type, each = _MemberText, ""
     numbers = (*NUMBERS, "members", "member")
     alone = ""  # other threads write to the entries of other members
 
