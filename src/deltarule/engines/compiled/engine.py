@@ -32,8 +32,9 @@ from deltarule.problem.state import State
 from deltarule.program.program import NotTraceable
 
 VECTOR_BYTES = 64
-CALLS_A_THREAD = 4
-"""Into how many calls a thread's share is divided, so that one that is held up leaves work to others."""
+CALLS_A_THREAD, MIN_CALL_WORK = 4, 50_000_000
+"""Into how many calls a thread's share is divided at most, so that one that is held up leaves work to others; and the
+members · rows · parameters · updates that each has then, 10 milliseconds: shorter ones take longer together."""
 MAX_JOINED = 4
 """Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
 MIN_SHARED_WORK = 2_000_000
@@ -201,7 +202,8 @@ class CompiledEngine(ReferenceEngine):
         each = compiled(printed.text, printed.each, len(printed.numbers) + 3, self.features)
         run = partial(run_blocks, each.call)
         blocks = -(-len(members) // printed.lanes)
-        calls = min(blocks, self.threads * CALLS_A_THREAD) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
+        a_thread = min(max(work // MIN_CALL_WORK // self.threads, 1), CALLS_A_THREAD)
+        calls = min(blocks, self.threads * a_thread) if self.threads > 1 and work >= MIN_SHARED_WORK else 1
         edges = np.arange(calls + 1) * blocks // calls * printed.lanes
         return [partial(function, run, printed, *given, members[a:b]) for a, b in pairwise(edges.tolist())]
 
