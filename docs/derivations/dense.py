@@ -57,7 +57,7 @@ def two_layers() -> Iterator[Values]:
     x, W1, b1, W2, b2, upstream = (
         generator.normal(size=size) for size in ((6, 4), (4, 5), (1, 5), (5, 3), (1, 3), (6, 3))
     )
-    tape, _ = forward(Network([4, 5, 3], "tanh").layers, {"W1": W1, "b1": b1, "W2": W2, "b2": b2}, x)
+    tape, _ = forward(Network([4, 5, 3], "tanh").layers, {"W1": W1, "b1": b1, "W2": W2, "b2": b2}, x, {})
     z1, a1, _ = (taped.value for taped in tape)
     found = backward(tape, upstream)
     yield Values(

@@ -38,7 +38,7 @@ def from_code(N: int, D: int, H: int, K: int) -> Iterator[Values]:
     """What the code computes, whose arrays are transposed, and derivatives by the complex step."""
     given = arrays(N, D, H, K)
     ours = {f"{name[0]}{name[2]}": array.T for name, array in given.items() if name[1:2] == "^"}
-    tape, _ = forward(Network([D, H, K], "relu").layers, ours, given["X"])
+    tape, _ = forward(Network([D, H, K], "relu").layers, ours, given["X"], {})
     Z2, A2, Z3 = (taped.value for taped in tape)
     J, at_logits = data_term(CROSS_ENTROPY, "mean_samples", SOFTMAX, Z3, given["Y"], np.ones((N, 1)))
     gradients, penalty = backward(tape, at_logits()), PENALTIES["l2"]

@@ -12,6 +12,7 @@ from deltarule.maths.network import (
     Entry,
     PlacedLayer,
     buffer_entries,
+    evaluated,
     flatten,
     forward,
     parameter_entries,
@@ -89,13 +90,12 @@ def test_writing_into_a_view_writes_into_the_vector(layers: list[PlacedLayer], m
 
 
 @given(networks(), st.integers(1, 3), SIDE, st.booleans())
-def test_forward_is_the_layers_one_after_another(layers: list[PlacedLayer], K: int, B: int, shared: bool) -> None:
+def test_an_evaluation_is_the_layers_one_after_another(layers: list[PlacedLayer], K: int, B: int, shared: bool) -> None:
     theta = drawn(1, K, parameter_entries(layers)[-1].stop)
     buffers = np.abs(drawn(2, K, (buffer_entries(layers) or [Entry("", 0, (0, 0), 0, 0)])[-1].stop))
     named, running = views(theta, parameter_entries(layers)), views(buffers, buffer_entries(layers))
     x = drawn(3, *((B, layers[0].inputs) if shared else (K, B, layers[0].inputs)))
-    tape, statistics = forward(layers, named, x, buffers=running)
-    assert not statistics
+    values = evaluated(layers, named | running, x)
     for k in range(K):
         value = x if shared else x[k]
         expected = {}
@@ -109,17 +109,17 @@ def test_forward_is_the_layers_one_after_another(layers: list[PlacedLayer], K: i
             else:
                 value = layer.formula.forward(value)[0]  # type: ignore[union-attr]
             expected[layer.name] = value
-        assert [taped.name for taped in tape] == list(expected)
-        for taped, layer in zip(tape, layers, strict=True):
-            assert taped.value.shape == (K, B, layer.units)
-            assert taped.value[k] == pytest.approx(expected[taped.name], rel=1e-9, abs=1e-9)
+        assert list(values) == ["x", *expected]
+        for layer in layers:
+            assert values[layer.name].shape == (K, B, layer.units)
+            assert values[layer.name][k] == pytest.approx(expected[layer.name], rel=1e-9, abs=1e-9)
 
 
 def test_dropout_stands_behind_the_activation_and_batch_norm_before_it() -> None:
     layers = normalized(2, 3)
     named = views(drawn(1, 1, parameter_entries(layers)[-1].stop), parameter_entries(layers))
     given = {"keep1": np.array([[[0.0, 1.0, 1.0]] * 4]), "dropout1": np.full((1, 1, 1), 0.75)}
-    tape, _ = forward(layers, named, drawn(2, 4, 2), given={"share": np.full((4, 1), 0.25), **given})
+    tape, _ = forward(layers, named, drawn(2, 4, 2), {"share": np.full((4, 1), 0.25), **given})
     values = {taped.name: taped.value for taped in tape}
     assert list(values) == ["z1", "n1", "a1", "d1", "z2"]
     assert [taped.kind for taped in tape] == ["dense", "batch_norm", "relu", "dropout", "dense"]
@@ -136,7 +136,7 @@ def test_running_statistics_are_pytorchs(sizes: list[int], units: int) -> None:
     ours = {"mean1": np.zeros((1, units)), "variance1": np.ones((1, units))}
     for number, B in enumerate(sizes):
         x = 3 * drawn(number, B, 2)
-        tape, statistics = forward(layers, named, x, given={"share": np.full((B, 1), 1 / B)})
+        tape, statistics = forward(layers, named, x, {"share": np.full((B, 1), 1 / B)})
         ours = updated_buffers(layers, ours, statistics, np.array([[float(B)]]))
         theirs(torch.tensor(tape[0].value))
     assert theirs.running_mean is not None and theirs.running_var is not None

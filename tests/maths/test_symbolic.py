@@ -309,7 +309,7 @@ def test_a_whole_network() -> None:
         for name, shape in (("W1", (2, 2)), ("b1", (1, 2)), ("W2", (2, 1)), ("b2", (1, 1)))
     }
     x, y, w = symbols("x", [[0.3, -1.0], [2.0, 0.7]]), symbols("y", [[0.1], [0.8]]), symbols("w", [[1.0], [2.0]])
-    tape, _ = forward(layers, parameters, x)
+    tape, _ = forward(layers, parameters, x, {})
     J, gradient = data_term(
         LOSSES["binary_cross_entropy"], "mean_samples", ACTIVATIONS["sigmoid"], tape[-1].value, y, w
     )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deltarule.maths.network import forward, views
+from deltarule.maths.network import evaluated, views
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.representative_run import portrait_of, read_portrait, write_portrait
@@ -37,8 +37,7 @@ def test_activations_are_those_of_the_weights_beside_them():
     portrait = portrait_of(dataset, run)
     for at in range(len(portrait.steps)):
         parameters = {name: portrait.arrays[name][at] for name in run.parameters}
-        tape, _ = forward(run.problem.network.layers, parameters, portrait.x)
-        seen = {one.name: one.value for one in tape}
+        seen = evaluated(run.problem.network.layers, parameters, portrait.x)
         for layer in (1, 2):
             np.testing.assert_allclose(portrait.arrays[f"a{layer}"][at], seen[f"a{layer}"], rtol=1e-12)
 

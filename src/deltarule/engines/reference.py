@@ -13,7 +13,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace, flush_subnormals, objective_of_logits
 from deltarule.maths import random
 from deltarule.maths.elementary import everywhere
-from deltarule.maths.network import Taped, forward, views
+from deltarule.maths.network import Taped, evaluated, views
 from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
 from deltarule.problem.batches import Batch, all_rows, batch, groups
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -67,11 +67,10 @@ class ReferenceEngine(Engine):
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         network = problem.network
-        parameters, buffers = views(state.theta, network.entries), views(state.buffers, network.buffers)
+        parameters = views(state.theta, network.entries) | views(state.buffers, network.buffers)
         with one_blas_thread(), np.errstate(all="ignore"):
-            tape, _ = forward(network.layers, parameters, np.asarray(x, problem.dtype), buffers=buffers)
-            logits = np.asarray(tape[-1].value)
-            return logits, np.asarray(network.output.forward(logits)[0])
+            logits = evaluated(network.layers, parameters, np.asarray(x, problem.dtype))[network.layers[-1].name]
+            return np.asarray(logits), np.asarray(network.output.forward(logits)[0])
 
 
 def update(problem: Problem, state: State, numbers: Numbers | None = None) -> tuple[State, Floats]:

@@ -144,48 +144,36 @@ def flatten(arrays: Mapping[str, Array], entries: Sequence[Entry]) -> Array:
 
 
 def forward(
-    layers: Sequence[PlacedLayer],
-    parameters: Mapping[str, Array],
-    x: Array,
-    *,
-    given: Mapping[str, Array] | None = None,
-    buffers: Mapping[str, Array] | None = None,
+    layers: Sequence[PlacedLayer], parameters: Mapping[str, Array], x: Array, given: Mapping[str, Array]
 ) -> tuple[list[Taped], dict[str, Array]]:
-    """Forward pass: a tape that ends with the logits, and the batch's statistics by name (mean1, variance1 …).
+    """Forward pass of training: a tape that ends with the logits, and the batch's statistics by name (mean1 …).
 
-    In training, `given` has "share" [.., B, 1], each row's share of the batch (batch norm takes its statistics with
-    it), and for each layer with dropout "keep1" [K, B, H] and "dropout1" [K, 1, 1], mask and rate. In evaluation it is
-    absent, and `buffers` hold the running statistics.
+    `given` has "share" [.., B, 1], each row's share of the batch (batch norm takes its statistics with it), and for
+    each layer with dropout "keep1" [K, B, H] and "dropout1" [K, 1, 1], mask and rate; a layer that is not given them
+    does nothing.
 
     >>> from deltarule.maths.layers import DENSE_WITHOUT_BIASES
     >>> from deltarule.maths.activations import RELU
     >>> formulas = [DENSE_WITHOUT_BIASES, RELU, DENSE_WITHOUT_BIASES]
     >>> layers = [PlacedLayer(formula, n, 1, 1) for formula, n in zip(formulas, (1, 1, 2))]
-    >>> tape, _ = forward(layers, {"W1": np.array([[2.0]]), "W2": np.array([[3.0]])}, np.array([[5.0]]))
+    >>> tape, _ = forward(layers, {"W1": np.array([[2.0]]), "W2": np.array([[3.0]])}, np.array([[5.0]]), {})
     >>> [(taped.name, float(taped.value[0, 0])) for taped in tape]
     [('z1', 10.0), ('a1', 10.0), ('z2', 30.0)]
     """
-    given, buffers = given or {}, buffers or {}
     tape: list[Taped] = []
     statistics: dict[str, Array] = {}
     values, same = {"x": x}, dict[str, str]()
     value, name, has_parameters = x, "x", False
     for placed in layers:
         layer, n = placed.layer, placed.number
-        others = [same.get(other, other) for other in placed.arrays]
-        operands = [values[other] if other in values else parameters[other] for other in others]
         taken = [one if one in given else f"{one}{n}" for one in layer.given]
-        if all(one in given for one in taken):
-            value, back, *of_batch = layer.function(
-                value, *operands, *(given[one] for one in taken), **layer.parameters
-            )
-            statistics |= zip(placed.statistics, of_batch, strict=True)
-        elif layer.evaluation is not None:
-            running = (buffers[one] for one in placed.statistics)
-            value, back = layer.evaluation(value, *operands, *running, **layer.parameters)
-        else:
+        if not all(one in given for one in taken):
             same[placed.name] = name  # what others take from it is the value before it
             continue
+        others = [same.get(other, other) for other in placed.arrays]
+        operands = [values[other] if other in values else parameters[other] for other in others]
+        value, back, *of_batch = layer.function(value, *operands, *(given[one] for one in taken), **layer.parameters)
+        statistics |= zip(placed.statistics, of_batch, strict=True)
         if layer.can_stop and not has_parameters:
             back = partial(back, to_input=False)
         has_parameters = has_parameters or bool(layer.arrays)
@@ -193,6 +181,22 @@ def forward(
         values[name] = value
         tape.append(Taped(layer.symbol, n, layer.name, value, partial(_backward_step, back, others)))
     return tape, statistics
+
+
+def evaluated(layers: Sequence[PlacedLayer], parameters: Mapping[str, Array], x: Array) -> dict[str, Array]:
+    """The values of layers in evaluation by name, the logits last; `parameters` has the running statistics too.
+
+    A layer that does nothing in evaluation has the value before it.
+    """
+    values = {"x": x}
+    for placed in layers:
+        layer = placed.layer
+        function = layer.evaluation if layer.given else layer.function
+        if function is not None:
+            names = (*placed.arrays, *placed.statistics)
+            x = function(x, *[values.get(name, parameters.get(name)) for name in names], **layer.parameters)[0]
+        values[placed.name] = x
+    return values
 
 
 def _backward_step(

@@ -77,7 +77,7 @@ def training_pass(
     given = dict(dropped or {})
     if objective.statistics:
         given["share"] = w / total
-    tape, statistics = forward(layers, views(theta, entries), x, given=given)
+    tape, statistics = forward(layers, views(theta, entries), x, given)
     logits = tape[-1].value
     J, logits_gradient = data_term(objective.loss, objective.reduction, objective.output, logits, y, w)
     penalty_gradient = None

@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike
 
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import PlacedLayer, buffer_entries, forward, parameter_entries, views
+from deltarule.maths.network import PlacedLayer, buffer_entries, evaluated, parameter_entries, views
 from deltarule.maths.objective import penalty_term
 from deltarule.program.program import MEMBERS, ONE, ROWS, Program, Variable
 from deltarule.program.recorder import Tape, as_axis, traceable
@@ -29,10 +29,10 @@ def record_evaluation(structure: Structure, metrics: Sequence[str]) -> Program:
 def _record(recording: Recording, metrics: Sequence[str]) -> Program:
     objective = recording.objective
     theta, buffers, (x, y, w) = recording.parameters(), recording.buffers(), recording.batch()
-    running = views(buffers, objective.statistics) if objective.statistics else None
-    tape, _ = forward(objective.layers, views(theta, objective.entries), x, buffers=running)
-    z, output = tape[-1].value.astype(recording.structure.dtype), objective.output
-    a = output.forward(z)[0].astype(recording.structure.dtype)
+    running = views(buffers, objective.statistics) if objective.statistics else {}
+    layers, output, dtype = objective.layers, objective.output, recording.structure.dtype
+    z = evaluated(layers, views(theta, objective.entries) | running, x)[layers[-1].name].astype(dtype)
+    a = output.forward(z)[0].astype(dtype)
     losses, _ = objective.loss.forward(output, z, y)
     total = w.astype(float).sum(-2)
 
@@ -99,8 +99,7 @@ def record_outputs(layers: tuple[PlacedLayer, ...], output: Activation, dtype: D
         arguments[entry.name] = Variable(entry.name, np.dtype(dtype), axes)
     given = {name: tape.number(argument) for name, argument in arguments.items()}
     with traceable():
-        taped, _ = forward(layers, given, given["x"], buffers=given)
-        outputs = output.forward(taped[-1].value)[0]
+        outputs = output.forward(evaluated(layers, given, given["x"])[layers[-1].name])[0]
     operations, result = tuple(tape.operations.values()), tape.operand(outputs)
     return Program(tuple(arguments.values()), operations, (result,), ("outputs",)).cut(["outputs"])
 

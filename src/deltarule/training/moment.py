@@ -16,7 +16,8 @@ from deltarule.engines.base import Engine, row_parts, split_rows
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput, count_of
 from deltarule.maths.elementary import Fixed
-from deltarule.maths.network import forward, views
+from deltarule.maths.layers import DROPOUT
+from deltarule.maths.network import evaluated, views
 from deltarule.maths.objective import data_term
 from deltarule.problem import validation
 from deltarule.problem.batches import Batch, all_rows
@@ -251,6 +252,7 @@ def activations_of(network: Network, theta: Floats, buffers: Floats, x: Floats) 
     """Return the values [K, B, H] of the forward pass of x by name, such as "z1"."""
     parameters, statistics = views(theta, network.entries), views(buffers, network.buffers)
     with one_blas_thread(), np.errstate(all="ignore"):
-        tape, _ = forward(network.layers, parameters, x, buffers=statistics)
-        outputs = network.output.forward(tape[-1].value)[0]
-    return {taped.name: taped.value for taped in tape} | {f"a{network.depth}": outputs}
+        values = evaluated(network.layers, parameters | statistics, x)
+        outputs = network.output.forward(values[network.layers[-1].name])[0]
+    named = {placed.name: values[placed.name] for placed in network.layers if placed.formula != DROPOUT}
+    return named | {f"a{network.depth}": outputs}

@@ -114,7 +114,7 @@ def match_network(
     for kinds in (("",), ("broadcast", "activation_twice")):
         for layout, x, y in readings:
             parameters, share = layout.to_ours(evidence.values, network), np.full((len(x), 1), 1 / len(x))
-            tape, _ = forward(network.layers, parameters, x, given={"share": share})
+            tape, _ = forward(network.layers, parameters, x, {"share": share})
             for objective in possible_objectives(network, tape[-1].value, y):
                 is_common = objective.loss.domain != "positive" or network.output.range == "positive"
                 if objective.kind not in kinds or loss_value is None and not is_common:

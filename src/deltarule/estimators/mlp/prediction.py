@@ -6,15 +6,18 @@ The predictions of a block depend on its rows only, so they are bit for bit the 
 K members · N rows · C outputs
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from deltarule import platforms
 from deltarule.blas_threads import blas_threads, one_blas_thread
-from deltarule.maths.activations import RELU, SIGMOID, SOFTMAX, Activation
-from deltarule.maths.network import PlacedLayer, without_scaling
+from deltarule.maths.activations import Activation, relu, sigmoid, softmax
+from deltarule.maths.layers import dense
+from deltarule.maths.network import PlacedLayer, evaluated, without_scaling
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.validation import is_finite
@@ -69,6 +72,7 @@ def outputs_of(
     """
     with np.errstate(all="ignore"):  # weights that are not finite are passed on
         layers, arrays = without_scaling(network.layers, arrays)
+    layers, output = _fast_layers(layers, network.output)
     W1 = arrays["W1"]
     rows = x.shape[0]
     size = block_size(network, W1, rows)
@@ -81,7 +85,7 @@ def outputs_of(
             block = block.astype(W1.dtype, copy=False)
             if W1.dtype.itemsize < x.dtype.itemsize and not is_finite(block):
                 raise ValueError(f"Input X contains infinity or a value too large for {W1.dtype!r}.")
-            outputs = _activated(network.output, _evaluation_forward(layers, arrays, block))
+            outputs = output.forward(evaluated(layers, arrays, block)[layers[-1].name])[0]
             # NumPy sums the members of a single row in another order than of several, so the last of many is doubled.
             is_last_alone = block.shape[0] == 1 < rows
             return transform(outputs.repeat(2, axis=-2))[..., :1, :] if is_last_alone else transform(outputs)
@@ -109,29 +113,25 @@ def block_size(network: Network, W1: Floats, row_count: int) -> int:
     return -(-row_count // (-(-blocks // even) * even)) or 1
 
 
-def _evaluation_forward(layers: Sequence[PlacedLayer], arrays: Mapping[str, Floats], x: Any) -> Any:
-    values = x
-    for placed in layers:
-        if isinstance(placed.formula, Activation):
-            values = _activated(placed.formula, values)
-        elif placed.layer.name == "dense":
-            values = values @ arrays[f"W{placed.number}"]
-            values += arrays[f"b{placed.number}"]
-        elif placed.layer.evaluation is not None:
-            own = (arrays[name] for name in (*placed.arrays, *placed.statistics))
-            values = placed.layer.evaluation(values, *own, **placed.layer.parameters)[0]
-    return values
+@lru_cache
+def _fast_layers(layers: tuple[PlacedLayer, ...], output: Activation) -> tuple[tuple[PlacedLayer, ...], Activation]:
+    """The same layers and output, which write over their inputs where that is faster."""
+
+    def faster(formula: Any) -> Any:
+        return replace(formula, function=_FASTER.get(formula.function, formula.function))
+
+    return tuple(replace(placed, formula=faster(placed.formula)) for placed in layers), faster(output)
 
 
-def _activated(activation: Activation, z: Any) -> Any:
-    """Faster than the formulas of `maths`, which also take complex steps and pass over the numbers several times."""
-    if activation == RELU:
-        return np.maximum(z, 0, out=z)
-    if activation == SIGMOID:
-        from scipy.special import expit  # imported on use
+def _dense(x: Floats, W: Floats, b: Floats) -> tuple[Floats, Any]:
+    z = x @ W
+    return np.add(z, b, out=z), _dense  # nothing goes back
 
-        return expit(z, out=z)
-    return _softmax(z) if activation == SOFTMAX else activation.function(z, **activation.parameters)
+
+def _sigmoid(z: Floats) -> Any:
+    from scipy.special import expit  # imported on use
+
+    return expit(z, out=z)
 
 
 def _softmax(z: Floats) -> Floats:
@@ -141,3 +141,7 @@ def _softmax(z: Floats) -> Floats:
     np.exp(t, out=t)
     t /= t.sum(axis=-2, keepdims=True)
     return t.swapaxes(-1, -2)
+
+
+_FASTER = {dense: _dense, relu: lambda z: np.maximum(z, 0, out=z), sigmoid: _sigmoid, softmax: _softmax}
+"""In place of formulas of `maths`, which also take complex steps and pass over the numbers several times."""
