@@ -70,9 +70,9 @@ def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The values and the grid of a recipe, whose points are added to the data."""
     criterion = recipe.configuration.study.criterion
     solved_at, score = SOLVED_AT, "accuracy"
-    if criterion is not None and criterion.name in ("accuracy", "thresholded"):
+    if criterion is not None and criterion.name in ("accuracy", "thresholded", "r_squared"):
         solved_at = criterion.bounds[0]
-        score = criterion.name
+        score = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
     for section in ("data", "network", "loss", "optimizer", "run"):
         for key, value in changed_values(getattr(recipe.configuration, section)).items():
             if f"{section}.{key}" not in KNOWN:

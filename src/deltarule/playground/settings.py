@@ -1,6 +1,7 @@
 """The settings of the page, their values in a recipe, and the stories: what both of its hosts read."""
 
 import inspect
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,14 +47,22 @@ _NAMED = [key for key in FORMULAS if key not in ("network.activation", "loss.pen
 
 
 @cache
-def list_stories() -> tuple[dict[str, str], ...]:
-    """List all stories, each with its `name`, `title`, `text` and `recipe` (TOML)."""
+def list_stories() -> tuple[dict[str, Any], ...]:
+    """List all stories: `name`, `title`, `text`, `recipe` (TOML), and `parts`, which parts.toml explains."""
     stories = []
-    for file in sorted(Path(__file__).with_name("gallery").glob("*.toml")):
+    gallery = Path(__file__).with_name("gallery")
+    parts = tomllib.loads((gallery / "parts.toml").read_text(encoding="utf-8"))
+    for file in sorted(gallery.glob("[0-9]*.toml")):
         text = file.read_text(encoding="utf-8")
         study = parse_toml(text, file.name).study
         stories.append(
-            {"name": file.name.removesuffix(".toml"), "title": study.title, "text": study.summary, "recipe": text}
+            {
+                "name": file.name.removesuffix(".toml"),
+                "title": study.title,
+                "text": study.summary,
+                "recipe": text,
+                "parts": parts[file.stem.partition("-")[2]],
+            }
         )
     return tuple(stories)
 
@@ -81,7 +90,7 @@ def catalog() -> dict[str, Any]:
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "formulas": PRESETS,
-        "stories": [{key: story[key] for key in ("name", "title", "text")} for story in list_stories()],
+        "stories": [{key: story[key] for key in ("name", "title", "text", "parts")} for story in list_stories()],
     }
 
 

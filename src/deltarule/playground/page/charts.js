@@ -1,7 +1,7 @@
 // @ts-check
 // Small charts on canvases: curves, which are the slider of time, histograms, the confusion matrix, the hidden space.
 
-import { CLASS_COLORS, circle, faint, ink, isDark, prepare, rowColor, signedColor } from "./colors.js";
+import { CLASS_COLORS, circle, faint, ink, isDark, paper, prepare, rowColor, signedColor } from "./colors.js";
 import { element } from "./elements.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
@@ -17,26 +17,26 @@ export function format(value) {
   return size >= 1e5 || (size < 1e-3 && size > 0) ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
-/** Objective and metric over the updates; a click, or an arrow key on the first, goes to an update. */
+/** Objective and metric over the updates, with a handle; dragging it, a click or an arrow key goes to an update. */
 export class Curves {
-  /** @param {HTMLCanvasElement} loss @param {HTMLCanvasElement} score @param {import("./workbench.js").Workbench} workbench */
-  constructor(loss, score, workbench) {
-    this.loss = loss;
-    this.score = score;
+  /** @param {HTMLCanvasElement} canvas @param {import("./workbench.js").Workbench} workbench */
+  constructor(canvas, workbench) {
+    this.canvas = canvas;
     this.step = this.last = 0;
-    for (const canvas of [loss, score]) {
-      const stepAt = (/** @type {number} */ left) => {
-        const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
-        return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
-      };
-      canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
-        if (buttons) workbench.lookAt(stepAt(offsetX));
-        workbench.point({ step: stepAt(offsetX) });
-      });
-      canvas.addEventListener("pointerdown", ({ offsetX }) => workbench.lookAt(stepAt(offsetX)));
-      canvas.addEventListener("pointerleave", () => workbench.point({ step: null }));
-    }
-    loss.addEventListener("keydown", (event) => {
+    const stepAt = (/** @type {number} */ left) => {
+      const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
+      return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
+    };
+    canvas.addEventListener("pointermove", ({ offsetX, buttons }) => {
+      if (buttons) workbench.lookAt(stepAt(offsetX));
+      workbench.point({ step: stepAt(offsetX) });
+    });
+    canvas.addEventListener("pointerdown", ({ offsetX, pointerId }) => {
+      canvas.setPointerCapture(pointerId);
+      workbench.lookAt(stepAt(offsetX));
+    });
+    canvas.addEventListener("pointerleave", () => workbench.point({ step: null }));
+    canvas.addEventListener("keydown", (event) => {
       const more = Math.max(1, Math.round(this.last / 100));
       const step = { ArrowLeft: this.step - more, ArrowRight: this.step + more, Home: 0, End: this.last }[event.key];
       if (step === undefined) return;
@@ -60,17 +60,26 @@ export class Curves {
     });
     const quantiles = arrays["curve quantiles"];
     const band = quantiles && [0, 2].map((row) => quantiles.data.subarray(row * recorded.length, (row + 1) * recorded.length));
-    drawCurves(this.loss, { ...chart("objective"), band, title: "objective", isLogarithmic: true });
-    drawCurves(this.score, { ...chart(header.score), title: header.score.replace("r_squared", "R²"), range: header.score === "r_squared" ? undefined : [0, 1] });
+    const score = header.score.replace("r_squared", "R²");
+    const { context, width, height } = prepare(this.canvas);
+    const middle = Math.round(0.56 * height);
+    const upper = { ...chart("objective"), band, title: "objective", isLogarithmic: true };
+    const lower = { ...chart(header.score), title: score, range: header.score === "r_squared" ? undefined : [0, 1] };
+    drawCurves(context, { width, top: 16, bottom: middle }, upper);
+    drawCurves(context, { width, top: middle + 18, bottom: height - 24 }, lower);
+    drawHandle(context, { width, height }, header.step, Math.max(this.last, 1));
+    const ends = [...upper.curves, ...lower.curves].map(({ name, values }, index) => `${index < upper.curves.length ? "objective" : score} ${name} ${format(values[values.length - 1])}`);
+    this.canvas.setAttribute("aria-label", `Time: ${ends.join(", ")}`);
     const now = { "aria-valuemax": this.last, "aria-valuenow": header.step, "aria-valuetext": `update ${header.step}` };
-    for (const [name, value] of Object.entries(now)) this.loss.setAttribute(name, String(value));
+    for (const [name, value] of Object.entries(now)) this.canvas.setAttribute(name, String(value));
   }
 
   /** The values of the moment that is shown, or of the recorded point nearest to another one. @param {Frame["header"]} header @param {Frame["arrays"]} arrays @param {number | null} step */
   note(header, arrays, step) {
     const distances = Array.from(arrays["curve steps"].data, (one) => Math.abs(one - (step ?? 0)));
     const nearest = distances.indexOf(Math.min(...distances));
-    const values = Object.entries(header.values).map(([name, value]) =>
+    const shown = Object.entries(header.values).filter(([name]) => step !== null || !/accuracy|thresholded/.test(name)); // the answer says how many points are right
+    const values = shown.map(([name, value]) =>
       `${name.replace("validation", "test").replace("r_squared", "R²")} ${format(step === null ? value : arrays[`curve ${name}`]?.data[nearest])}`);
     return (step === null ? "" : `update ${step.toLocaleString("en")}: `) + values.join(" · ");
   }
@@ -78,15 +87,12 @@ export class Curves {
 
 /**
  * Curves over the updates, with the band of a population behind them.
- * @param {HTMLCanvasElement} canvas
+ * @param {CanvasRenderingContext2D} context @param {{width: number, top: number, bottom: number}} place
  * @param {{steps: number[], curves: {values: number[], color: string, dash: number[], name: string}[], band?: Float32Array[],
  *   changes: number[], at: number, last: number, title: string, isLogarithmic?: boolean, range?: number[]}} chart
  */
-function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title, isLogarithmic, range }) {
-  const ends = curves.map(({ name, values }) => `${name} ${format(values[values.length - 1])}`);
-  canvas.setAttribute("aria-label", `${title} over ${steps[steps.length - 1]} updates: ${ends.join(", ")}`);
-  const { context, width, height } = prepare(canvas);
-  const box = { left: CURVES_LEFT, right: width - CURVES_RIGHT, top: 16, bottom: height - 16 };
+function drawCurves(context, { width, top, bottom }, { steps, curves, band = [], changes, at, last, title, isLogarithmic, range }) {
+  const box = { left: CURVES_LEFT, right: width - CURVES_RIGHT, top, bottom };
   const transform = (/** @type {number} */ value) => (isLogarithmic ? Math.log10(Math.max(value, 1e-12)) : value);
   const [low, high] = range ?? finiteRange([...curves.map(({ values }) => values), ...band].map((values) => Array.from(values, transform)));
   const x = (/** @type {number} */ step) => box.left + ((box.right - box.left) * step) / last;
@@ -109,17 +115,14 @@ function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title
     context.fillText(words, left, middle);
   };
   const upright = (/** @type {number} */ step, /** @type {string} */ color, /** @type {number[]} */ dash) => path([[x(step), box.top], [x(step), box.bottom]], color, dash);
-  const count = Math.max((box.bottom - box.top) / 40, 2);
+  const count = Math.max((box.bottom - box.top) / 30, 2);
   const isWithinDecade = isLogarithmic && high - low < 1; // which may have no power of ten
   for (const value of isWithinDecade ? ticks(10 ** low, 10 ** high, 2 * count).map(Math.log10) : ticks(low, high, count)) {
     if (isLogarithmic && !isWithinDecade && !Number.isInteger(value)) continue;
     text(format(isLogarithmic ? 10 ** value : value), box.left - 4, level(value), "right");
     path([[box.left, level(value)], [box.right, level(value)]], faint(), [], 0.5);
   }
-  text(title + (isLogarithmic ? ", log" : ""), box.left, 7, "left");
-  for (const step of ticks(0, last, Math.max((box.right - box.left) / 70, 2)).filter(Number.isInteger)) {
-    if (x(step) < box.right - 12 || last === step) text(step.toLocaleString("en"), Math.min(x(step), box.right - 12), height - 7, step ? "center" : "left");
-  }
+  text(title + (isLogarithmic ? ", log" : ""), box.left, box.top - 8, "left");
   context.strokeStyle = faint();
   context.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   for (const step of changes) upright(step, quiet(), [2, 3]);
@@ -131,10 +134,34 @@ function drawCurves(canvas, { steps, curves, band = [], changes, at, last, title
   let named = box.right;
   for (const { values, color, dash, name } of curves.toReversed()) {
     path(steps.map((step, index) => [x(step), level(transform(values[index]))]), color, dash, 1.6);
-    text(name, named, 7, "right", color);
+    text(name, named, box.top - 8, "right", color);
     named -= context.measureText(name).width + 10;
   }
   upright(at, ink(), []);
+}
+
+/** The axis of time, with the handle at the moment that is shown. @param {CanvasRenderingContext2D} context @param {{width: number, height: number}} size @param {number} at @param {number} last */
+function drawHandle(context, { width, height }, at, last) {
+  const length = width - CURVES_RIGHT - CURVES_LEFT;
+  const x = (/** @type {number} */ step) => CURVES_LEFT + (length * step) / last;
+  Object.assign(context, { textBaseline: "middle", fillStyle: quiet() });
+  for (const step of ticks(0, last, Math.max(length / 70, 2)).filter(Number.isInteger)) {
+    if (Math.abs(x(step) - x(at)) < 30) continue; // the handle is there, with its own number
+    context.textAlign = step ? "center" : "left";
+    context.fillText(step.toLocaleString("en"), Math.min(x(step), width - CURVES_RIGHT - 12), height - 9);
+  }
+  const words = at.toLocaleString("en");
+  const half = context.measureText(words).width / 2 + 6;
+  const middle = Math.min(Math.max(x(at), half), width - half);
+  context.fillStyle = ink();
+  context.beginPath();
+  context.roundRect(middle - half, height - 19, 2 * half, 18, 5);
+  context.moveTo(x(at) - 5, height - 18);
+  context.lineTo(x(at), height - 25);
+  context.lineTo(x(at) + 5, height - 18);
+  context.fill();
+  Object.assign(context, { textAlign: "center", fillStyle: paper() });
+  context.fillText(words, middle, height - 9);
 }
 
 /** The smallest and the largest finite number, which differ. @param {number[][]} rows */
@@ -157,14 +184,19 @@ function ticks(low, high, count) {
 /**
  * The rows in the space of the last hidden layer.
  * @param {HTMLCanvasElement} canvas @param {Float32Array} points @param {Float32Array} answers @param {boolean} areClasses
- * @param {number[]} range of the targets
+ * @param {number[]} range of the targets @param {string[]} names of both axes
  */
-export function drawHiddenSpace(canvas, points, answers, areClasses, range) {
+export function drawHiddenSpace(canvas, points, answers, areClasses, range, names) {
   const { context, width, height } = prepare(canvas);
   const ends = [0, 1].map((axis) => finiteRange([[...points].filter((_, place) => place % 2 === axis)]));
   const share = (/** @type {number} */ place) => (points[place] - ends[place % 2][0]) / (ends[place % 2][1] - ends[place % 2][0]);
   answers.forEach((answer, row) => {
-    circle(context, 6 + (width - 12) * share(2 * row), height - 6 - (height - 12) * share(2 * row + 1), 2, { fill: rowColor(answer, areClasses, range) });
+    circle(context, 6 + (width - 12) * share(2 * row), height - 24 - (height - 48) * share(2 * row + 1), 2, { fill: rowColor(answer, areClasses, range) });
+  });
+  names.forEach((name, axis) => {
+    const [low, high] = ends[axis].map(format);
+    Object.assign(context, { fillStyle: quiet(), textAlign: axis ? "left" : "right", textBaseline: axis ? "top" : "bottom" });
+    context.fillText(`${name}: ${low} to ${high}`, axis ? 4 : width - 4, axis ? 2 : height - 2);
   });
 }
 
@@ -174,23 +206,28 @@ export function drawHiddenSpace(canvas, points, answers, areClasses, range) {
  */
 export function drawHistograms(canvas, frame) {
   const { context, width, height } = prepare(canvas);
+  const head = 16;
   const layers = frame.header.layers.length;
   const column = width / layers;
   context.textBaseline = "top";
+  context.fillStyle = quiet();
+  context.textAlign = "center";
+  for (let layer = 1; layer <= layers; layer++) context.fillText(column > 110 ? `layer ${layer}: a${layer}, ∂J/∂W${layer}` : `a${layer}, ∂W${layer}`, (layer - 0.5) * column, 0);
   ["activations", "gradients"].forEach((kind, row) => {
     for (let layer = 1; layer <= layers; layer++) {
       const counts = frame.arrays[`${kind} ${layer}`].data;
       const [low, high] = [...frame.arrays[`${kind} ${layer} range`].data].map(format);
       const most = Math.max(...counts, 1);
-      const [left, right, bottom] = [(layer - 1) * column + 3, layer * column - 5, (row + 1) * (height / 2) - 13];
+      const [left, right, bottom] = [(layer - 1) * column + 3, layer * column - 5, head + (row + 1) * ((height - head) / 2) - 14];
       const bar = (right - left) / counts.length;
       context.fillStyle = row ? CLASS_COLORS[1] : CLASS_COLORS[5];
       counts.forEach((count, bin) => {
-        const size = ((height / 2 - 18) * count) / most;
+        const size = (((height - head) / 2 - 18) * count) / most;
         context.fillRect(left + bin * bar, bottom - size, Math.max(bar - 0.5, 0.5), size);
       });
       context.fillStyle = quiet();
       context.textAlign = "left";
+      context.fillRect(left, bottom, right - left, 0.5);
       if (context.measureText(`${low}  ${high}`).width < right - left) context.fillText(low, left, bottom + 1);
       context.textAlign = "right";
       context.fillText(high, right, bottom + 1);

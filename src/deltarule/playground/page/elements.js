@@ -28,3 +28,21 @@ export function readNumber(text) {
   const plain = text.trim().replace(/^([^,.]*),([^,.]*)$/, "$1.$2");
   return plain && Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
+
+/** Make the parts of a group one stop of the Tab key: arrow keys go from part to part. @param {HTMLElement} box @param {string} selector */
+export function rove(box, selector) {
+  const parts = () => /** @type {HTMLElement[]} */ ([...box.querySelectorAll(selector)]);
+  const settle = (/** @type {HTMLElement | undefined} */ chosen) => parts().forEach((one) => one.setAttribute("tabindex", one === chosen ? "0" : "-1"));
+  const begin = () => parts().some((one) => one.getAttribute("tabindex") === "0") || settle(parts().find((one) => one.getAttribute("aria-pressed") === "true") ?? parts()[0]);
+  begin();
+  new MutationObserver(begin).observe(box, { childList: true, subtree: true });
+  box.addEventListener("focusin", ({ target }) => target instanceof HTMLElement && target.matches(selector) && settle(target));
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    const all = parts();
+    const at = all.indexOf(/** @type {HTMLElement} */ (event.target));
+    if (!step || at < 0) return;
+    event.preventDefault();
+    all[(at + step + all.length) % all.length].focus();
+  });
+}

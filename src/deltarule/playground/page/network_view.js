@@ -2,15 +2,16 @@
 // The network: a small plane inside every unit, weights as lines; a unit is a button that shows its numbers.
 
 import { paintPlane, signedColor } from "./colors.js";
-import { button, element } from "./elements.js";
+import { button, element, rove } from "./elements.js";
 import { entry } from "./explanation.js";
-import { unitColors } from "./plane.js";
+import { ACTIVATION_COLORS, unitColors } from "./plane.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
 /** @typedef {{layer: number, from: number, to: number}} Weight */
 
 const MAX_DRAWN = 12;
-const HEAD = 28; // the height of the names of the layers
+const HEAD = 25; // the height of the names of the layers
+const FOOT = 29; // and of the buttons under a layer
 const SVG = "http://www.w3.org/2000/svg";
 
 export class NetworkView {
@@ -19,6 +20,7 @@ export class NetworkView {
     this.box = box;
     this.workbench = workbench;
     this.shape = "";
+    rove(box, "button");
     /** @type {HTMLCanvasElement[][]} */
     this.planes = [];
     /** @type {(Weight & {line: SVGLineElement})[]} */
@@ -30,7 +32,7 @@ export class NetworkView {
     const { layers } = frame.header;
     const { clientWidth, clientHeight } = /** @type {HTMLElement} */ (this.box.parentElement);
     const shape = JSON.stringify([layers, features, classes, clientWidth, clientHeight]);
-    if (shape !== this.shape) this.build(layers, features, classes, clientHeight - HEAD - 6);
+    if (shape !== this.shape) this.build(layers, features, classes, clientHeight - HEAD - FOOT - 4);
     this.shape = shape;
     this.paintUnits(frame);
     this.paintWeights(frame);
@@ -40,7 +42,7 @@ export class NetworkView {
   build(layers, features, classes, height) {
     const sizes = [layers[0].inputs, ...layers.map((layer) => layer.units)];
     const drawn = sizes.map((size) => Math.min(size, MAX_DRAWN));
-    const side = Math.max(24, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - 6));
+    const side = Math.max(18, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - 5, Math.floor(this.box.clientWidth / (2 * sizes.length))));
     this.box.style.setProperty("--side", `${side}px`);
     this.box.style.setProperty("--layers", String(layers.length));
     const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
@@ -57,13 +59,15 @@ export class NetworkView {
       const title = (layer ? layers[layer - 1].activation.replaceAll("_", " ") : "inputs") + (sizes[layer] > count ? ` (${count} of ${sizes[layer]})` : "");
       const head = element("div", { class: "head" }, element("span", { class: "layer-name", title }, title));
       if (layer > 0) this.box.append(edit("+", `insert-${layer - 1}`, `Add a layer before ${isOutput ? "the outputs" : `layer ${layer}`}`, insert));
+      const foot = element("div", { class: "unit-buttons" });
       if (layer > 0 && !isOutput) {
-        head.prepend(edit("−", `fewer-${layer - 1}`, sizes[layer] === 1 ? `Remove layer ${layer}` : `One unit less in layer ${layer}`, change(-1)));
-        head.append(edit("+", `more-${layer - 1}`, `One unit more in layer ${layer}`, change(1)));
+        foot.append(
+          edit("−", `fewer-${layer - 1}`, sizes[layer] === 1 ? `Remove layer ${layer}` : `One unit less in layer ${layer}`, change(-1)),
+          edit("+", `more-${layer - 1}`, `One unit more in layer ${layer}`, change(1)));
       }
       const names = isOutput ? classes : layer ? [] : features;
       const units = Array.from({ length: count }, (_, unit) => this.unit(layer, unit, names[unit] ?? ""));
-      this.box.append(element("div", { class: "layer" }, head, ...units));
+      this.box.append(element("div", { class: "layer" }, head, ...units, foot));
       return units.map((unit) => /** @type {HTMLCanvasElement} */ (unit.querySelector("canvas")));
     });
     this.lines = [];
@@ -109,7 +113,7 @@ export class NetworkView {
   paintUnits(frame) {
     this.planes.forEach((canvases, layer) => {
       const { data, shape } = frame.arrays[`units ${layer}`];
-      const colors = unitColors(data);
+      const colors = this.workbench.data.header.image && layer === 1 ? unitColors(data) : ACTIVATION_COLORS();
       canvases.forEach((canvas, unit) => {
         paintPlane(canvas, data.subarray(unit * shape[1], (unit + 1) * shape[1]), colors);
         const isDead = layer > 0 && layer < this.planes.length - 1 && frame.arrays[`dead ${layer}`].data[unit] === 1;

@@ -199,7 +199,7 @@ export class OwnSettings {
     const encode = (/** @type {number[]} */ answers) => !data.classes.length || isSingle ? answers : answers.flatMap((label) => Array.from({ length: outputs }, (_, one) => Number(one === label)));
     const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1] } : usual;
     return {
-      score: data.classes.length ? this.score : "r_squared",
+      score: data.classes.length ? this.score : this.score.replace(/\w+$/, "r_squared"),
       solvedAt: this.solvedAt,
       varied: (Object.values(this.grid)[0] ?? []).map((one) => String(nameOf(one))),
       test: test && { x: test.x, y: encode(test.answers) },

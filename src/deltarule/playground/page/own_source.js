@@ -44,7 +44,7 @@ export class OwnSource {
 
   /** @param {string} name @param {any} [table] @param {AbortSignal} [signal] @returns {Promise<any>} */
   async ask(name, table = {}, signal) {
-    if (["frame", "toggle", "speed", "step", "epoch"].includes(name)) return this.worker.ask(name, table, signal);
+    if (["frame", "toggle", "play", "pause", "speed", "step", "epoch"].includes(name)) return this.worker.ask(name, table, signal);
     this.rules.checkRequest(table);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,

@@ -5,6 +5,7 @@ import { answerColors, circle, classColor, ink, paintPlane, paper, prepare, rowC
 
 /** @typedef {{x: number, y: number, label: number}} DrawnPoint */
 
+const MAX_RINGS = 30;
 const STEP = 0.04; // of an arrow key, in a plane from −1 to 1
 
 export class Plane {
@@ -42,7 +43,7 @@ export class Plane {
       if (document.activeElement === canvas) context.strokeRect(x - 7, y - 7, 14, 14);
       return;
     }
-    if (this.unit) paintPlane(canvas, this.unit, unitColors(this.unit), true);
+    if (this.unit) paintPlane(canvas, this.unit, ACTIVATION_COLORS(), true);
     else if (this.frame) {
       const values = this.frame.arrays.plane.data;
       paintPlane(canvas, values, answerColors(classes.length, range, this.isDiscrete), true);
@@ -50,7 +51,8 @@ export class Plane {
     }
     for (const part of ["test", "validation", "train"].filter((one) => data.arrays[`points ${one}`])) {
       const points = data.arrays[`points ${part}`].data;
-      const wrong = this.unit ? null : this.frame?.arrays[`wrong ${part}`]?.data;
+      const { data: all = null } = (!this.unit && this.frame?.arrays[`wrong ${part}`]) || {};
+      const wrong = all && (!this.frame?.header.playing || all.reduce((sum, one) => sum + one, 0) < MAX_RINGS) ? all : null; // many rings hide what happens
       data.arrays[`answers ${part}`].data.forEach((answer, row) => {
         const place = this.place(points[2 * row], points[2 * row + 1]);
         const color = rowColor(answer, classes.length > 0, range);
@@ -59,6 +61,11 @@ export class Plane {
         if (wrong?.[row]) circle(context, ...place, 6.5, { line: ink(), width: 1.6 });
       });
     }
+    const { axes } = data.header;
+    Object.assign(context, { fillStyle: ink(), font: "13px Verdana, 'DejaVu Sans', sans-serif", textAlign: "right", textBaseline: "bottom" });
+    context.fillText(axes[0], width - 6, width - 5);
+    Object.assign(context, { textAlign: "left", textBaseline: "top" });
+    context.fillText(axes[1], 6, 6);
   }
 
   /** @returns {{low: number[], high: number[]}} */
@@ -157,7 +164,10 @@ export class Plane {
   }
 }
 
-/** The colors of activations, relative to the largest one. @param {Float32Array} values */
+/** The colors of activations: one scale for all units, from −1 to 1. */
+export const ACTIVATION_COLORS = () => answerColors(0, [-1, 1]);
+
+/** The colors of weights of an image, relative to the largest one. @param {Float32Array} values */
 export function unitColors(values) {
   const largest = values.reduce((most, one) => (Number.isFinite(one) ? Math.max(most, Math.abs(one)) : most), 0);
   return answerColors(0, [-largest, largest]);

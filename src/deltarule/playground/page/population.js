@@ -3,12 +3,16 @@
 
 import { format } from "./charts.js";
 import { answerColors, faint, ink, isDark, paintPlane, prepare } from "./colors.js";
-import { element } from "./elements.js";
+import { element, rove } from "./elements.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
 
-const COLUMNS = 12;
 const DOT = 9; // the width of a dot, with its gap
+const GAP = 5;
+const LABEL = 112; // the width of a value beside its networks, with their count
+const SHORT_LABEL = 58; // and beside a single one
+const LARGEST = 160; // side of a small plane
+const SMALLEST = 34;
 
 export class Population {
   /** @param {(role: string) => any} find @param {(member: number) => void} onChoose */
@@ -19,6 +23,14 @@ export class Population {
     this.onChoose = onChoose;
     this.members = this.columns = 1;
     this.member = 0;
+    this.rows = ""; // what the lines of small planes are made of
+    this.buttons = /** @type {HTMLButtonElement[]} */ ([]);
+    this.question = find("question");
+    this.guess = -1; // the member that a visitor expects to be first
+    this.first = "";
+    this.step = 0;
+    this.isOpen = this.hasSeen = false; // whether it is asked, and was
+    rove(this.box, "button");
     this.dots.addEventListener("click", (/** @type {PointerEvent} */ { offsetX, offsetY }) => {
       const member = Math.floor(offsetY / DOT) * this.columns + Math.floor(offsetX / DOT);
       if (member < this.members) onChoose(member);
@@ -31,37 +43,97 @@ export class Population {
     });
   }
 
-  /** @param {Frame} frame @param {Frame} data */
-  show({ header, arrays }, data) {
+  /** @param {Frame} frame @param {Frame} data @param {boolean} asks whether a question stands beside the count */
+  show({ header, arrays }, data, asks = true) {
     const { members, member: shown, multiples, varied } = header;
     [this.members, this.member] = [members, shown];
     const solved = arrays["solved members"].data;
     const count = solved.reduce((sum, one) => sum + one, 0);
     const seeds = members / Math.max(varied.length, 1);
-    this.note.textContent = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} have solved it (${varied.length ? byValue(solved, varied, seeds) : intervalText(count, members)})`;
-    const isMatrix = varied.length > 0 && seeds > 1 && seeds <= COLUMNS; // a row for each value, a column for each seed
-    this.box.style.setProperty("--columns", String(isMatrix ? seeds : COLUMNS));
+    const interval = varied.length ? "" : intervalText(count, members);
+    const text = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} solved`;
+    if (this.note.textContent !== text) this.note.replaceChildren(element("b", {}, count.toLocaleString("en")), ` of ${members.toLocaleString("en")} solved`);
+    this.note.title = interval;
+    this.ask(header, solved, count, asks);
+    this.dots.hidden = members <= multiples.length;
+    this.arrange(multiples, varied, seeds);
     const { data: planes, shape } = arrays.multiples;
     const colors = answerColors(data.header.classes.length, data.header.range);
-    while (this.box.children.length > multiples.length) this.box.lastElementChild.remove();
     multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
-      const button = this.box.children[index] ?? this.add();
+      const button = this.buttons[index];
       const value = varied[Math.floor(member / seeds)] ?? "";
-      button.dataset.member = String(member);
       button.setAttribute("aria-pressed", String(member === shown));
       button.classList.toggle("solved", solved[member] === 1);
-      button.lastElementChild.textContent = value;
+      button.classList.toggle("guess", member === this.guess && solved[member] !== 1);
       const state = solved[member] ? "solved" : "not solved";
       button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${state}, objective ${format(arrays["objective of members"].data[member])}`);
-      paintPlane(button.firstElementChild, planes.subarray(index * shape[1], (index + 1) * shape[1]), colors);
+      paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), planes.subarray(index * shape[1], (index + 1) * shape[1]), colors);
     });
-    this.dots.hidden = members <= multiples.length;
+    for (const label of this.box.querySelectorAll("small")) {
+      const value = Number(label.dataset.value);
+      label.textContent = ` ${solved.subarray(value * seeds, (value + 1) * seeds).reduce((sum, one) => sum + one, 0)} of ${seeds}`;
+    }
     if (!this.dots.hidden) this.drawDots(solved, varied.length ? seeds : Infinity);
   }
 
-  add() {
-    const button = element("button", { type: "button", onclick: () => this.onChoose(Number(button.dataset.member)) }, element("canvas"), element("span"));
-    return this.box.appendChild(button);
+  /** Ask which member will be first, until one has solved it. @param {Frame["header"]} header @param {Float32Array} solved @param {number} count @param {boolean} asks */
+  ask({ last_step: step, members }, solved, count, asks) {
+    if (step === 0 && this.step > 0) [this.guess, this.first] = [-1, ""];
+    this.step = step;
+    this.isOpen = asks && members > 1 && !count && !this.first;
+    const guess = this.guess < 0 ? "" : this.guess;
+    if (this.isOpen) this.hasSeen = true;
+    else if (count && !this.first && this.hasSeen) {
+      const first = solved.indexOf(1);
+      const verdict = guess === "" ? "" : solved[this.guess] ? " Your guess was right." : ` Your guess was member ${guess}.`;
+      this.first = `Member ${count > 1 && solved[this.guess] ? guess : first} was first, at update ${step.toLocaleString("en")}.${verdict}`;
+    }
+    const text = !asks ? "" : this.isOpen ? (guess === "" ? "Which of these will solve it first? Click one." : `Your guess: member ${guess}.`) : this.first;
+    if (this.question.textContent !== text) this.question.textContent = text;
+  }
+
+  /** @param {number} member */
+  guessFirst(member) {
+    if (this.isOpen) this.guess = member;
+  }
+
+  /** Lines of small planes, as large as fit: one line for each value that varies, with its name. @param {number[]} multiples @param {string[]} varied @param {number} seeds of each value */
+  arrange(multiples, varied, seeds) {
+    const { clientWidth, clientHeight } = this.box.parentElement;
+    const rows = JSON.stringify([multiples, varied, clientWidth, clientHeight, this.dots.hidden]);
+    if (rows === this.rows) return;
+    this.rows = rows;
+    const width = clientWidth - 6;
+    const isOpen = getComputedStyle(this.box.parentElement).overflowY === "visible"; // on a phone, as high as they are
+    const height = isOpen ? 0.7 * width : clientHeight * (this.dots.hidden ? 1 : 0.6) - 6;
+    const values = [...new Set(multiples.map((member) => Math.floor(member / seeds)))];
+    const groups = varied.length ? values.map((value) => multiples.filter((member) => Math.floor(member / seeds) === value)) : [multiples];
+    const label = seeds > 1 ? LABEL : SHORT_LABEL;
+    const most = Math.max(...groups.map((group) => group.length));
+    let best = { side: 0, across: 1, worth: 0 };
+    for (let across = 1; across <= (varied.length ? groups.length : multiples.length); across++) { // lines beside each other, or planes in a line
+      const down = Math.ceil((varied.length ? groups.length : multiples.length) / across);
+      const room = varied.length ? (width / across - label) / most : width / across;
+      const side = Math.min(room, height / down) - GAP;
+      const isFull = multiples.length % across === 0; // full lines look better than slightly larger planes
+      const worth = side * (isFull ? 1.12 : 1);
+      if (worth > best.worth) best = { side, across, worth };
+    }
+    const side = Math.round(Math.min(Math.max(best.side, SMALLEST), LARGEST));
+    this.box.style.setProperty("--side", `${side}px`);
+    this.box.style.setProperty("--label", `${label - 2 * GAP}px`);
+    const focused = this.box.contains(document.activeElement) ? this.buttons.indexOf(/** @type {any} */ (document.activeElement)) : -1;
+    this.buttons = multiples.map((member) => element("button", { type: "button", "data-member": member, "data-key": `member-${member}`, onclick: () => this.onChoose(member) }, element("canvas")));
+    const width1 = `calc(${100 / best.across}% - ${GAP}px)`;
+    const lines = groups.map((group, index) => {
+      const line = element("div", { class: "members" }, ...group.map((member) => this.buttons[multiples.indexOf(member)]));
+      if (varied.length) line.prepend(element("span", {}, varied[values[index]], ...(seeds > 1 ? [element("small", { "data-value": values[index] })] : [])));
+      if (varied.length && best.across > 1) line.style.width = width1;
+      return line;
+    });
+    this.box.classList.toggle("beside", varied.length > 0 && best.across > 1);
+    this.box.replaceChildren(...lines);
+    this.buttons[focused]?.focus();
   }
 
   /** @param {Float32Array} solved @param {number} seeds members of a row, if they fit */
@@ -81,12 +153,6 @@ export class Population {
       if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
     });
   }
-}
-
-/** How many networks of each value have solved it: an interval over all of them would be of no population. @param {Float32Array} solved @param {string[]} varied @param {number} seeds */
-function byValue(solved, varied, seeds) {
-  const counts = varied.map((_, index) => solved.subarray(index * seeds, (index + 1) * seeds).reduce((sum, one) => sum + one, 0));
-  return varied.map((value, index) => `${value}: ${counts[index]}`).join(", ");
 }
 
 /** @param {number} count @param {number} members */

@@ -2,14 +2,14 @@
 // Settings: data sets as small pictures, a few controls, and all others under "More".
 
 import { circle, classColor, isDark, prepare } from "./colors.js";
-import { button, element, readNumber } from "./elements.js";
+import { button, element, readNumber, rove } from "./elements.js";
 import { nameOf } from "./rules.js";
 import { THUMBNAILS } from "./thumbnails.js";
 
 /**
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
- *   formulas: Record<string, Record<string, string[]>>, stories: {name: string, title: string, text: string}[]}} Catalog as settings.py makes it
+ *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[]}} Catalog as settings.py makes it
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, toml?: string, address?: string}} Settings
  * @typedef {{units: number, activation: any}} HiddenLayer
  */
@@ -100,7 +100,7 @@ export class SettingsPanel {
 
   thumbnails() {
     const chosen = this.settings.values["data.name"]?.name;
-    return element("div", { class: "thumbnails", role: "group", "aria-label": "Data sets" }, ...THUMBNAILS.map(([name, points]) => {
+    const box = element("div", { class: "thumbnails", role: "group", "aria-label": "Data sets" }, ...THUMBNAILS.map(([name, points]) => {
       const canvas = element("canvas", { "aria-hidden": "true" });
       const { context } = prepare(canvas, THUMBNAIL_SIDE, THUMBNAIL_SIDE);
       for (const [x, y, label] of points) circle(context, (0.08 + 0.84 * x) * THUMBNAIL_SIDE, (0.92 - 0.84 * y) * THUMBNAIL_SIDE, 1.6, { fill: classColor(label) });
@@ -109,6 +109,8 @@ export class SettingsPanel {
         onclick: () => this.change({ "data.name": { name } }),
       }, canvas);
     }));
+    rove(box, "button");
+    return box;
   }
 
   drawControls() {

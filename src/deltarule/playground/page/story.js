@@ -1,36 +1,97 @@
 // @ts-check
-// A story as a strip that stays: what to do, what to see and why, and the next one.
+// A story as a strip that stays: a question before anything is shown, what is seen once its point is reached, and the next story.
 
 import { button, element } from "./elements.js";
 
+/**
+ * @typedef {{question?: string, answers?: string[], right?: number, button?: string, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string}} Part as gallery/parts.toml explains it
+ * @typedef {{name: string, title: string, text: string, parts: Part[]}} Story
+ */
+
 export class StoryStrip {
-  /** @param {HTMLElement} box @param {(name: string) => any} onChoose */
-  constructor(box, onChoose) {
+  /**
+   * @param {HTMLElement} box @param {HTMLElement} choice the place of the list of stories
+   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details") => any}} actions
+   */
+  constructor(box, choice, actions) {
     this.box = box;
-    this.onChoose = onChoose;
+    this.choice = choice;
+    this.actions = actions;
     this.shown = this.text = ""; // the name of the story, and what a teacher says in the address
-    this.stories = /** @type {import("./settings_panel.js").Catalog["stories"]} */ ([]); // whose texts have parts that begin with "Do:", "See:" and "Why:"
+    this.stories = /** @type {Story[]} */ ([]);
+    this.part = this.began = this.step = 0; // the part of the story, and the update at which it began
+    this.answer = -1; // what a visitor expects
+    this.isReached = false;
+  }
+
+  /** @returns {Story | undefined} */
+  get story() {
+    return this.stories.find(({ name }) => name === this.shown);
   }
 
   /** Show a story; without one, only the choice of stories. @param {string} name */
   show(name) {
-    this.shown = name;
-    const index = this.stories.findIndex((story) => story.name === name);
-    const choice = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => choice.value && this.onChoose(choice.value) },
+    [this.shown, this.part, this.began, this.answer, this.isReached] = [name, 0, 0, -1, false];
+    const tab = this.story?.parts[0].tab;
+    if (tab) this.actions.showTab(/** @type {"details"} */ (tab));
+    const select = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => select.value && this.actions.tell(select.value) },
       new Option("Stories …", ""), ...this.stories.map(({ name: value, title }) => new Option(title, value)));
-    choice.value = name;
-    this.box.replaceChildren(choice);
-    if (index < 0) {
-      if (this.text) this.box.append(element("ol", {}, element("li", {}, this.text)));
+    select.value = name;
+    this.choice.replaceChildren(select);
+    this.render();
+  }
+
+  render() {
+    const { story } = this;
+    this.box.hidden = !story && !this.text;
+    const note = this.text ? [element("p", {}, this.text)] : [];
+    if (!story) {
+      this.box.replaceChildren(...note);
       return;
     }
-    const steps = this.stories[index].text.split(/ (?=(?:Do|See|Why): )/).map((part) => {
-      const [label, ...text] = part.split(": ");
-      return element("li", {}, element("b", {}, label), ` ${text.join(": ")}`);
-    });
-    this.box.append(element("ol", {}, ...steps));
-    const next = this.stories[index + 1];
-    if (next) this.box.append(button("Next story", () => this.onChoose(next.name), { title: next.title, "data-key": "next-story" }));
-    this.box.append(button("Close", () => this.show(""), { "data-key": "close-story" }));
+    const { question = "", answers = [], right, says } = story.parts[this.part];
+    const title = element("b", {}, story.title);
+    const close = button("Close", () => this.show(""), { "data-key": "close-story" });
+    if (!this.isReached) {
+      const choices = answers.map((text, index) => button(text, () => this.choose(index), { class: "answer", "aria-pressed": String(index === this.answer), "data-key": `answer-${index}` }));
+      this.box.replaceChildren(...note, title, element("p", {}, question || "What changes now?"), ...choices, close);
+      return;
+    }
+    const given = this.answer < 0 ? "" : this.answer === right ? "You were right. " : `You said “${answers[this.answer]}”. `;
+    const next = story.parts[this.part + 1];
+    const following = this.stories[this.stories.indexOf(story) + 1];
+    const on = next ? [button(next.button ?? "", () => this.goOn(), { class: "main", "data-key": "next-part" })]
+      : following ? [button(`Next: ${following.title}`, () => this.actions.tell(following.name), { class: "main", "data-key": "next-story" })] : [];
+    this.box.replaceChildren(...note, title, element("p", { role: "status" }, given + (says ?? story.text)), ...on, close);
+  }
+
+  /** @param {number} answer after which the training runs to the point of the story */
+  choose(answer) {
+    this.answer = answer;
+    this.render();
+    this.actions.play();
+  }
+
+  /** Begin the next part. */
+  async goOn() {
+    this.part++;
+    [this.answer, this.isReached, this.began] = [-1, false, Infinity];
+    this.render();
+    await this.actions.perform(this.story?.parts[this.part].commands ?? []);
+    this.began = NaN; // the next frame has the update at which this part begins
+    this.actions.play();
+  }
+
+  /** Say when the point is reached, and pause there. @param {import("./source.js").Frame} frame */
+  follow({ header, arrays }) {
+    const part = this.story?.parts[this.part];
+    if (!part) return;
+    if (this.began === Infinity) return; // the commands of this part are being carried out
+    if (!(header.last_step >= this.began)) this.began = header.last_step;
+    if (this.isReached || header.last_step - this.began < part.updates) return;
+    if (part.solved && arrays["solved members"].data.reduce((sum, one) => sum + one, 0) < part.solved) return;
+    this.isReached = true;
+    if (header.playing) this.actions.pause();
+    this.render();
   }
 }

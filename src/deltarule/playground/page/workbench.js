@@ -39,17 +39,23 @@ export class Workbench {
     this.drawnView = /** @type {object | null} */ (null);
     this.catalog = this.settings = /** @type {any} */ (null);
     this.lesson = { text: "", hide: "" }; // what a teacher adds to an address: a text, and groups and keys of settings that are not shown
-    this.isStopped = this.saidTrouble = false;
+    this.isStopped = this.saidTrouble = this.hasBegun = false;
     this.waiting = /** @type {AbortController | null} */ (null);
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
     this.changed = Promise.resolve(); // settings change one after another: each click counts
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
     this.plane = new Plane(this.find("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
     this.network = new NetworkView(this.find("network"), this);
-    this.population = new Population((role) => this.find(role), (member) => this.look({ member }));
-    this.curves = new Curves(this.find("loss"), this.find("score"), this);
+    this.population = new Population((role) => this.find(role), (member) => {
+      this.population.guessFirst(member);
+      this.look({ member });
+    });
+    this.curves = new Curves(this.find("time"), this);
     this.explanation = new ExplanationPanel(this.find("explanation"), this);
-    this.story = new StoryStrip(this.find("story"), (name) => this.tell(name));
+    this.story = new StoryStrip(this.find("story"), this.find("stories"), {
+      tell: (name) => this.tell(name), play: () => this.send("play", this.pace()), pause: () => this.send("pause"),
+      perform: (commands) => this.perform(commands), showTab: (shown) => this.showTab(shown),
+    });
     this.panel = new SettingsPanel(this.find("settings"), this);
     this.toggled = Promise.resolve();
     this.connect();
@@ -96,6 +102,7 @@ export class Workbench {
       reseed: () => this.change("change", () => ({ settings: { "run.seeds": nextSeeds(this.settings.values["run.seeds"]) } })),
       now: () => this.lookAt(null),
       discrete: () => this.redraw(),
+      extra: () => this.find("extra").setAttribute("aria-expanded", String(this.root.querySelector(".bar")?.classList.toggle("open"))),
       "network-tab": () => this.showTab("network"),
       "details-tab": () => this.showTab("details"),
       why: () => this.attempt(async () => {
@@ -152,6 +159,7 @@ export class Workbench {
         this.seen = [last_step, version, playing ? 1 : 0];
         this.drawnView = view;
         this.show(this.picture.add(frame));
+        this.begin();
         await nextPaint();
         const early = FRAME_MILLISECONDS - (performance.now() - drawnAt); // more frames would take time from the training
         if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
@@ -163,6 +171,15 @@ export class Workbench {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
       }
     }
+  }
+
+  /** Train as soon as the page is open, but for those who asked for less motion, and where a question waits for its answer. */
+  begin() {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    const { last_step: step, playing } = this.frame.header;
+    const isAsked = this.asked || this.story.shown || this.lesson.text;
+    if (this.source.hasAddress && !step && !playing && !isAsked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.send("play", this.pace());
   }
 
   /** Show the story and train the experiment of the address. @param {boolean} isChanged whether it is another one than that with which the page was opened */
@@ -272,7 +289,17 @@ export class Workbench {
   /** @param {string} name */
   async tell(name) {
     await this.change("story", () => ({ name }));
+    this.showTab("network");
     this.story.show(name);
+    this.showSettings();
+  }
+
+  /** @param {[string, any][]} commands of a story */
+  async perform(commands) {
+    for (const [name, table] of commands) {
+      if (name === "formula") this.panel.written[table.kind] = [table.function, table.derivative];
+      await this.change(name, () => table);
+    }
   }
 
   /** @param {number | null} label of the points that are drawn; null when they are done */
@@ -343,14 +370,23 @@ export class Workbench {
     this.plane.isDiscrete = this.find("discrete").checked;
     this.plane.unit = this.pointer.unit?.[0] <= header.layers.length ? this.picture.unitPlane(frame, ...this.pointer.unit) : null;
     this.plane.draw();
-    this.population.show(frame, this.data);
+    this.population.show(frame, this.data, !this.story.shown);
+    this.story.follow(frame);
     this.curves.draw(frame);
     if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
     else {
       drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
-      drawHiddenSpace(this.find("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range);
+      drawHiddenSpace(this.find("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range, this.hiddenAxes(header.layers));
       drawHistograms(this.find("histograms"), frame);
     }
+  }
+
+  /** The names of the axes of the hidden space. @param {{units: number}[]} layers */
+  hiddenAxes(layers) {
+    const layer = Math.max(layers.length - 1, 1);
+    const { units } = layers[layer - 1];
+    this.find("hidden-note").textContent = `of layer ${layer}`;
+    return units > 2 ? ["component 1", "component 2"] : [`a${layer}[0]`, ...(units > 1 ? [`a${layer}[1]`] : [])];
   }
 
   /** @param {Frame} frame */
@@ -359,12 +395,12 @@ export class Workbench {
     const { classes, axes } = this.data.header;
     const { unit, weight, step } = this.pointer;
     const write = (/** @type {string} */ role, /** @type {(string | undefined)[]} */ parts, separator = " · ") => (this.find(role).textContent = parts.filter(Boolean).join(separator));
-    write("clock", [`update ${header.step.toLocaleString("en")}`, `epoch ${Math.floor(header.epoch).toLocaleString("en")}`]);
-    write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, header.engine || "NumPy, until a program for this shape is compiled"]);
+    this.find("clock").replaceChildren(`update ${header.step.toLocaleString("en")}`, element("span", { class: "epoch" }, ` · epoch ${Math.floor(header.epoch).toLocaleString("en")}`));
+    write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, this.source.lacks ? "" : header.engine || "NumPy, until a program is compiled"]);
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((/** @type {number} */ one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
-    write("plane-note", unit ? [`unit ${unit[1] + 1} of layer ${unit[0]}`] : [right, `over ${axes.filter(Boolean).join(" and ")}`], ", ");
+    write("plane-note", unit ? [`unit ${unit[1] + 1} of layer ${unit[0]}`] : [right]);
     write("confusion-note", [arrays["confusion test"] ? "test" : "training"]);
     write("curves-note", [this.curves.note(header, arrays, step)]);
     this.plane.canvas.setAttribute("aria-label", `The answer of member ${header.member} over ${axes.join(" and ")}; arrow keys choose a point`);

@@ -124,7 +124,7 @@ export class Trainer {
     const values = {};
     for (const [prefix, evaluation] of this.evaluations) {
       const pairs = states.map((state, index) => evaluation(state, strengths[index]));
-      [`${prefix}objective`, `${prefix}${this.setup.score}`].forEach((name, index) => (values[name] = pairs.map((pair) => pair[index])));
+      [`${prefix}objective`, `${prefix}${metricOf(this.setup.score)}`].forEach((name, index) => (values[name] = pairs.map((pair) => pair[index])));
     }
     return values;
   }
@@ -157,14 +157,14 @@ export class Trainer {
     return {
       header: {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
-        playing: this.updatesLeft > 0, members: count, member, multiples: members, score, varied, failure: "", engine: "this browser",
+        playing: this.updatesLeft > 0, members: count, member, multiples: members, score: metricOf(score), varied, failure: "", engine: "this browser",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
         locked: problem.locked, rate: training.rate(training.problem.members[0]), changes: this.changes, diverged: this.diverged,
       },
       arrays: {
         theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
         thetas: matrix(several.map((state) => state.theta)), "buffers of members": matrix(several.map((state) => state.buffers)),
-        "objective of members": array(last.objective), "solved members": array(last[score].map((value) => Number(value >= solvedAt))),
+        "objective of members": array(last.objective), "solved members": array((last[score] ?? last[metricOf(score)]).map((value) => Number(value >= solvedAt))),
         "curve steps": array(points.map((point) => point.step)),
         ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(points.map((point) => point.values[name]?.[member] ?? NaN))])),
         ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((share) => sorted.map((one) => quantile(one, share)))) } : {}),
@@ -188,10 +188,15 @@ function evaluations({ problem, test, score }) {
     const evaluate = (/** @type {State} */ { theta, buffers }, /** @type {number} */ strength) => {
       pass.forward(theta, buffers, x, rows);
       const objective = term.objective(y, weights, rows) + addPenalty(network, problem, strength, theta, rows, unused);
-      return [objective, METRICS[score](pass.outputs(rows), y, rows)];
+      return [objective, METRICS[metricOf(score)](pass.outputs(rows), y, rows)];
     };
     return [/** @type {const} */ ([prefix, evaluate])];
   });
+}
+
+/** The metric by which members are judged, which may be on the test rows. @param {string} score */
+function metricOf(score) {
+  return score.replace("validation ", "");
 }
 
 /** What must be equal for weights to be kept. @param {Problem} problem */

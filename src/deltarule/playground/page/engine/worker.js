@@ -17,6 +17,8 @@ const COMMANDS = {
   change: (setup) => (trainer = trainer.change(setup)),
   step: ({ updates }) => trainer.play(updates, null),
   toggle: ({ updates_per_second }) => trainer.play(trainer.updatesLeft ? 0 : Infinity, updates_per_second),
+  play: ({ updates_per_second }) => trainer.play(Infinity, updates_per_second),
+  pause: () => trainer.play(0, null),
   speed: ({ updates_per_second }) => trainer.play(trainer.updatesLeft, updates_per_second),
   epoch: () => trainer.play(trainer.training.stepsPerEpoch - (trainer.training.step % trainer.training.stepsPerEpoch), null),
 };
