@@ -61,8 +61,7 @@ def _recipe_trees() -> list[bytes]:
 
 
 def _read_recipe_tree(content: bytes) -> None:
-    from deltarule.problem.configuration import parse
-    from deltarule.problem.resolved_configuration import configuration_hash, resolve_configuration
+    from deltarule.problem.configuration import configuration_hash, parse, resolve_configuration
 
     try:
         tree = json.loads(content)

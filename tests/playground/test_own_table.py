@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deltarule.data.numeric_tables import read_table
+from deltarule.data.load import read_table
 from deltarule.errors import BadInput
 from deltarule.playground.own_table import MAX_CELLS, OwnTable, read_own_table
 from deltarule.playground.play import open_session

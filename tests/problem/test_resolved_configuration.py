@@ -9,8 +9,7 @@ import pytest
 
 from deltarule.maths.activations import SIGMOID, TANH
 from deltarule.problem import registry
-from deltarule.problem.configuration import parse, with_changes
-from deltarule.problem.resolved_configuration import configuration_hash, own_formulas, resolve_configuration
+from deltarule.problem.configuration import configuration_hash, own_formulas, parse, resolve_configuration, with_changes
 from deltarule.problem.settings import SETTINGS
 
 FULL: dict[str, Any] = {
@@ -158,7 +157,7 @@ def test_the_hash_is_sha_256_of_canonical_json_in_any_process() -> None:
     assert configuration_hash(parse(SMALLEST)) == expected
     code = (
         "from deltarule.problem.configuration import parse\n"
-        "from deltarule.problem.resolved_configuration import configuration_hash\n"
+        "from deltarule.problem.configuration import configuration_hash\n"
         f"print(configuration_hash(parse({dict(reversed(SMALLEST.items()))!r})))"
     )
     for hash_seed in ("1", "2"):

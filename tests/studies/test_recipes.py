@@ -16,10 +16,9 @@ from deltarule.data.pipeline import data_key
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.json_files import to_jsonable
-from deltarule.problem.configuration import parse, parse_toml
+from deltarule.problem.configuration import configuration_hash, parse, parse_toml
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.recipe_sections import Configuration, Criterion, StudySection
-from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.problem.settings import SplitSection, settings_of
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import (

@@ -14,9 +14,8 @@ from tables_by_hand import without_seconds
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
-from deltarule.data.pipeline import load_and_split
+from deltarule.data.pipeline import load_and_split, scale
 from deltarule.data.splits import folds
-from deltarule.data.transforms import scale
 from deltarule.errors import BadInput, RunFailed
 from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import Activation

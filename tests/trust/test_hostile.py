@@ -20,7 +20,7 @@ import pytest
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.cache import Place
 from deltarule.data.images import read_images
-from deltarule.data.numeric_tables import read_table
+from deltarule.data.load import read_table
 from deltarule.data.published import MNIST
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model

@@ -12,7 +12,7 @@ import typer
 
 import deltarule
 from deltarule import platforms
-from deltarule.cli import check, explain, grade, learn, machine, models, run, studies, sweep, train
+from deltarule.cli import check, grade, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume, option
 from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
 from deltarule.cli.output_paths import check_outputs
@@ -111,9 +111,9 @@ COMMANDS: dict[str, Callable[..., Result | None]] = {
     "show": studies.show_recipe,
     "run": run.run,
     "sweep": sweep.sweep,
-    "explain": explain.explain,
+    "explain": run.explain,
     "play": machine.play,
-    "learn": learn.learn,
+    "learn": machine.learn,
     "train": train.train,
     "predict": models.predict,
     "evaluate": models.evaluate,

@@ -1,4 +1,4 @@
-"""The commands about this machine: data, doctor and play."""
+"""The commands about this machine, data and doctor, and those that open pages, play and learn."""
 
 import webbrowser
 from pathlib import Path
@@ -10,11 +10,13 @@ from deltarule.cli.output_paths import Output
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
 from deltarule.doctor import examine
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, one_line
+from deltarule.learn.pages import write_lessons
 from deltarule.platforms import cache_folder
 
 if TYPE_CHECKING:
     from deltarule.playground.session import Session
+
 
 # --- data and doctor --------------------------------------------------------------------------------------------------
 
@@ -117,3 +119,14 @@ def _serve(session: "Session", port: int, no_browser: bool) -> None:
         show(["Ended."])
     finally:
         server.server_close()
+
+
+Folder = Annotated[Path, argument("FOLDER", "Where to write them."), Output("folder of lessons", is_folder=True)]
+
+
+def learn(folder: Folder = Path("lessons")) -> Result:
+    """Write lessons on backpropagation, with worksheets and exercises, as pages for the browser."""
+    files = write_lessons(folder)
+    exercises = "Beside each page lies its exercise, as a script and as a notebook; those that were there are kept."
+    start = f"Begin with {files[0].name} in a browser. Run the exercises in their folder: cd {one_line(folder)}"
+    return Result(None, [*(f"Written: {one_line(file)}" for file in files), exercises, start])

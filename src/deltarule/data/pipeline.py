@@ -1,4 +1,9 @@
-"""Prepare the data of a configuration."""
+"""Prepare the data of a configuration: split them, scale the inputs or take principal components, mirror images.
+
+N rows · D inputs · C components
+x [N, D]    shift [D]    factor [D]    →    (x − shift) · factor
+x [N, D]    mean [D]     axes [D, C]   →    (x − mean) axes
+"""
 
 import json
 import os
@@ -6,14 +11,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from deltarule.blas_threads import one_blas_thread
 from deltarule.data import load as loading
 from deltarule.data.cache import VARIABLE
-from deltarule.data.dataset import Dataset
+from deltarule.data.dataset import Dataset, concatenate
 from deltarule.data.splits import split
-from deltarule.data.transforms import principal_components, scale, with_mirrored
 from deltarule.errors import BadInput, RunFailed
+from deltarule.problem.configuration import resolve_configuration
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import DataSection
 
 
@@ -88,3 +95,127 @@ def data_file(data: DataSection, folder: Path, data_dir: str | Path | None = Non
     folders = [folder, Path()] if data_dir is None else [Path(data_dir), folder, Path()]
     paths = [(directory / name).absolute() for directory in folders]
     return next((path for path in paths if path.is_file()), paths[0])
+
+
+# Columns that are converted to float64 at a time, so that images stay small in memory.
+COLUMNS_PER_BLOCK = 256
+
+# Rows that are converted at a time if all columns are needed.
+ROWS_PER_BLOCK = 1024
+
+
+def scale(dataset: Dataset, how: str) -> Dataset:
+    """Scale the inputs of all parts with statistics of the training rows.
+
+    "unit" divides everything by the largest absolute number (images: 255, digits: 16); "standardize" gives each column
+    zero mean and unit variance (a column that never varies becomes 0); "center" subtracts the mean row.
+    """
+    if how == "none":
+        return dataset
+    with np.errstate(all="ignore"):  # overflows raise in the next lines, with the column's name
+        shift, factor = _fit_scale(dataset.train.x, how)
+        bad = ~(np.isfinite(shift) & np.isfinite(factor))
+        if bad.any():
+            raise BadInput(f"column {dataset.features[bad.argmax()]!r} has numbers too large or small to {how}")
+        parts = {name: replace(rows, x=_apply_scale(rows.x, shift, factor)) for name, rows in dataset.parts.items()}
+    return replace(dataset, **parts)  # type: ignore[arg-type]
+
+
+def _apply_scale(x: np.ndarray, shift: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = x.astype(np.float32 if x.dtype.name in ("uint8", "float32") else np.float64)
+    scaled -= shift.astype(scaled.dtype)
+    scaled *= factor.astype(scaled.dtype)
+    scaled.setflags(write=False)  # so that every problem of these rows can share them
+    return scaled
+
+
+def _fit_scale(x: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The shift [D] and factor [D] of the scale `name` for the training rows x [N, D]."""
+    shift = np.zeros(x.shape[1])
+    factor = np.ones(x.shape[1])
+    if name == "unit":
+        largest = float(max(x.max(), -float(x.min())))
+        return shift, factor / largest if largest else factor
+    for start in range(0, x.shape[1], COLUMNS_PER_BLOCK):
+        block = slice(start, start + COLUMNS_PER_BLOCK)
+        mean, deviation = _moments(x[:, block].astype(np.float64))
+        shift[block] = mean
+        if name == "standardize":
+            factor[block] = np.where(deviation == 0, 0.0, 1 / deviation)
+    return shift, factor
+
+
+def _moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.where(x.min(0) == x.max(0), x[0], x.mean(0))  # the mean of equal numbers may differ by rounding
+    centered = x - mean
+    largest = np.abs(centered).max(0)
+    # Squares of very small numbers would all be 0, so divide first.
+    relative = centered / np.where(largest > 0, largest, 1.0)
+    return mean, largest * np.sqrt((relative**2).mean(0))
+
+
+# --- principal components --------------------------------------------------------------------------------------------
+
+
+def principal_components(dataset: Dataset, count: int) -> Dataset:
+    """Replace the inputs by principal components of the training rows.
+
+    Fewer than `count` are returned if the training rows vary in fewer directions.
+    Source: Hotelling, Analysis of a complex of statistical variables into principal components, 1933.
+    """
+    from scipy.linalg import eigh
+
+    inputs = dataset.inputs
+    with one_blas_thread(), np.errstate(all="ignore"):  # overflows raise in the next lines
+        mean, covariance = _covariance(dataset.train.x)
+        if not np.isfinite(covariance).all():
+            raise BadInput(f"{dataset.name} holds numbers too large for principal components; express them otherwise")
+        variances, axes = eigh(covariance, subset_by_index=(max(inputs - count, 0), inputs - 1))
+    # Rounding gives a little variance to directions that have none.
+    count = int((variances > variances[-1] * inputs * np.finfo(np.float64).eps).sum())
+    if not count:
+        raise BadInput(f"the training rows of {dataset.name} are all alike and have no principal components")
+    variances = variances[::-1][:count]
+    axes = axes[:, ::-1][:, :count]
+    # The sign of an axis is arbitrary; choose the one that makes its largest entry positive.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(count)])
+    axes = axes / np.sqrt(variances)
+    parts = {name: replace(rows, x=_project(rows.x, mean, axes)) for name, rows in dataset.parts.items()}
+    names = tuple(f"component {number}" for number in range(1, count + 1))
+    # All parts at once, because parts with different columns are not allowed.
+    return replace(dataset, features=names, image=None, **parts)  # type: ignore[arg-type]
+
+
+def _project(x: np.ndarray, mean: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """Project rows x [N, D]: (x − mean) axes, a new array [N, C] that is not writable."""
+    components = np.empty((len(x), axes.shape[1]), np.float64 if x.dtype == np.float64 else np.float32)
+    with one_blas_thread():
+        for start in range(0, len(x), ROWS_PER_BLOCK):
+            components[start : start + ROWS_PER_BLOCK] = (x[start : start + ROWS_PER_BLOCK] - mean) @ axes
+    components.setflags(write=False)
+    return components
+
+
+def _covariance(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean [D] and covariance [D, D] of rows x [N, D], computed in blocks."""
+    mean = np.zeros(x.shape[1])
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        mean += x[start : start + ROWS_PER_BLOCK].sum(0, dtype=np.float64)
+    mean /= len(x)
+    covariance = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), ROWS_PER_BLOCK):
+        centered = x[start : start + ROWS_PER_BLOCK] - mean
+        covariance += centered.T @ centered
+    return mean, covariance / len(x)
+
+
+# --- mirrored images -------------------------------------------------------------------------------------------------
+
+
+def with_mirrored(dataset: Dataset) -> Dataset:
+    """Add a copy of each training image, mirrored left to right, after the images."""
+    if dataset.image is None:
+        raise BadInput(f"the rows of {dataset.name} are no images; set data.mirrored = false")
+    train = dataset.train
+    mirrored = train.x.reshape(-1, *dataset.image)[..., ::-1].reshape(train.x.shape)  # a row is channels, rows, columns
+    return replace(dataset, train=concatenate(train, replace(train, x=mirrored)))

@@ -25,7 +25,7 @@ def split(
     In each part rows keep their order.
     """
     # Test first, so that its rows do not depend on the number of validation rows.
-    counts = {part: _part_size(share, part, dataset) for part, share in (("test", test), ("validation", validation))}
+    counts = {part: _part_size(share, dataset) for part, share in (("test", test), ("validation", validation))}
     for part, count in counts.items():
         if count and part in dataset.parts and not extend:
             raise BadInput(f"{dataset.name} has {part} rows of its own; leave out split.{part}, or set split.extend")
@@ -64,12 +64,8 @@ def folds(rows: Rows, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarra
     return list(divide(k, shuffle=True, random_state=seed).split(rows.x, rows.labels))
 
 
-def _part_size(share: float | int, part: str, dataset: Dataset) -> int:
-    if isinstance(share, int) and not isinstance(share, bool) and share >= 0:
-        return share
-    if isinstance(share, float) and 0 <= share < 1:
-        return max(round(share * len(dataset.train)), int(share > 0))
-    raise BadInput(f"the {part} share is {share!r}; give a fraction from 0 to under 1, or a whole number of rows")
+def _part_size(share: float | int, dataset: Dataset) -> int:
+    return share if isinstance(share, int) else max(round(share * len(dataset.train)), int(share > 0))
 
 
 def _draw_rows(

@@ -12,8 +12,7 @@ from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.problem import registry
-from deltarule.problem.configuration import FORMULAS, parse_toml
-from deltarule.problem.resolved_configuration import resolve_configuration
+from deltarule.problem.configuration import FORMULAS, parse_toml, resolve_configuration
 from deltarule.problem.settings import SETTINGS, SplitSection, settings_of
 from deltarule.studies.recipes import Recipe
 

@@ -19,11 +19,10 @@ from deltarule.data import load as loading
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key, name_and_options, prepare_dataset
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import parse_toml, read_toml, with_changes
+from deltarule.problem.configuration import parse_toml, read_toml, resolve_configuration, with_changes
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.problem.settings import SETTINGS
 from deltarule.training import populations
 from deltarule.training.options import StopRules

@@ -21,10 +21,9 @@ from deltarule.data.pipeline import check_parts
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput
 from deltarule.problem import registry
-from deltarule.problem.configuration import with_changes
+from deltarule.problem.configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas, with_changes
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, configuration_hash, own_formulas
 from deltarule.stats import metrics
 from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
 from deltarule.training.options import StopRules

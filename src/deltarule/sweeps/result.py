@@ -13,10 +13,9 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import is_optional, parse, with_changes
+from deltarule.problem.configuration import configuration_hash, is_optional, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import configuration_hash
 from deltarule.stats import metrics
 from deltarule.stats.ranking import round_score
 from deltarule.sweeps.grid import settings_to_json

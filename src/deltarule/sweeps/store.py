@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.maths.network import views
-from deltarule.problem.configuration import create_network
+from deltarule.problem.configuration import NUMERICS_VERSIONS, create_network, own_digests, own_formulas
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS, own_digests, own_formulas
 from deltarule.problem.validation import query_inputs
 from deltarule.sweeps.store_connection import (
     APPLICATION,

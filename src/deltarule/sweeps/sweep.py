@@ -15,8 +15,8 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, RunFailed, is_interruption
 from deltarule.files import make_folder
 from deltarule.json_files import to_jsonable
+from deltarule.problem.configuration import own_digests, resolve_configuration
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.problem.resolved_configuration import own_digests, resolve_configuration
 from deltarule.problem.settings import SETTABLE
 from deltarule.problem.validation import whole
 from deltarule.stats import metrics

@@ -16,8 +16,8 @@ from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import RunFailed
 from deltarule.problem import registry
+from deltarule.problem.configuration import NUMERICS_VERSIONS
 from deltarule.problem.problem import Floats, Problem
-from deltarule.problem.resolved_configuration import NUMERICS_VERSIONS
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem

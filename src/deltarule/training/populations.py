@@ -14,12 +14,11 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.problem import registry
-from deltarule.problem.configuration import create_network, problem_arguments
+from deltarule.problem.configuration import create_network, problem_arguments, resolve_configuration
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, Criterion
-from deltarule.problem.resolved_configuration import resolve_configuration
 from deltarule.stats import metrics
 
 NUMBERS = {

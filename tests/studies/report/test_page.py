@@ -24,9 +24,8 @@ from deltarule.studies.recipes import (
     with_experiment,
     with_settings,
 )
-from deltarule.studies.report.claims_block import study_arguments
 from deltarule.studies.report.page import report_of, write_report
-from deltarule.studies.report.sweep_block import _effect_table, _ranking_table
+from deltarule.studies.report.record_blocks import _effect_table, _ranking_table, study_arguments
 from deltarule.studies.run_records import SUMMARY, write_records
 from deltarule.studies.runner import outcome_of
 from deltarule.studies.sweep_study import sweep

@@ -8,10 +8,8 @@ from deltarule.files import write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Block, Report, ReportSection, report_page
 from deltarule.studies.recipes import bundled_studies
-from deltarule.studies.report.claims_block import StudyBlock, claims_block
+from deltarule.studies.report.record_blocks import StudyBlock, claims_block, sweep_block, variants_block
 from deltarule.studies.report.run_block import run_block
-from deltarule.studies.report.sweep_block import sweep_block
-from deltarule.studies.report.variants_block import variants_block
 from deltarule.studies.runner import CHECKPOINT
 from deltarule.studies.variants import FILE as VARIANTS
 from deltarule.studies.variants import read_variants, variant_in
@@ -54,7 +52,7 @@ def report_of(folder: str | Path) -> Report:
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
             variants = [variant_in(subfolder) for subfolder in subfolders]
-            study_blocks.append((study, variants_block(study, variants, f"part-{len(study_blocks) + 1}")))
+            study_blocks.append(variants_block(study, variants, f"part-{len(study_blocks) + 1}"))
     notes = _reproduction_notes(folder, unfinished)
     if not study_blocks and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
@@ -122,14 +120,9 @@ def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Report
     return ReportSection(f"study-{blocks[0].id}", heading, summary, blocks)
 
 
-def _stored_variants_block(folder: Path, id: str) -> StudyBlock:
-    study, variants = read_variants(folder / VARIANTS)
-    return study, variants_block(study, variants, id)
-
-
 RECORDS: dict[str, BlockMaker] = {
     "claims.json": claims_block,
     "run.json": run_block,
     "sweep.sqlite": sweep_block,
-    VARIANTS: _stored_variants_block,
+    VARIANTS: lambda folder, id: variants_block(*read_variants(folder / VARIANTS), id),
 }

@@ -20,7 +20,7 @@ from deltarule.reports.summaries import run_facts
 from deltarule.reports.table import Table, table
 from deltarule.stats.metrics import METRICS
 from deltarule.stats.planes import DecisionPlane, predicted_classes
-from deltarule.studies.report.claims_block import StudyBlock, format_setting, set_arguments, study_arguments
+from deltarule.studies.report.record_blocks import StudyBlock, format_setting, set_arguments, study_arguments
 from deltarule.studies.representative_run import Portrait, read_portrait
 from deltarule.training.history import History
 
