@@ -255,20 +255,18 @@ def errors_by_prediction(targets: Any, predictions: Any, *, target: str) -> Char
     'predicted price'
     """
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
-    chosen = _drawn_rows(len(targets))
     ends = [float(predictions.min()), float(predictions.max())]
-    marks = [
-        Line(ends, [0, 0], "right", marks="none", is_data=False),
-        Dots(predictions[chosen], (targets - predictions)[chosen], "a row", size=4, opacity=0.5),
-    ]
+    marks = _rows_beside_right(predictions, targets - predictions, ends, [0, 0])
     panel = Panel(marks, Axis(f"predicted {target}"), Axis("true minus predicted"))
     notes = ["A pattern, such as a curve or a funnel, is what the model has not learned."]
     return Chart("Errors", [panel], size=(5.6, 3.8), notes=notes)
 
 
-def _drawn_rows(rows: int) -> Integers:
-    """The indices of at most `MAX_DOTS` rows, drawn by chance."""
-    return np.random.default_rng(0).permutation(rows)[:MAX_DOTS]
+def _rows_beside_right(x: Floats, y: Floats, ends: list[float], right: list[float]) -> list[Mark]:
+    """A dot for each of at most `MAX_DOTS` rows, drawn by chance, and a line for what is right."""
+    drawn = np.random.default_rng(0).permutation(len(x))[:MAX_DOTS]
+    line = Line(ends, right, "right", marks="none", is_data=False)
+    return [line, Dots(x[drawn], y[drawn], "a row", size=4, opacity=0.5)]
 
 
 def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -> Chart:
@@ -278,12 +276,8 @@ def true_and_predicted_numbers(targets: Any, predictions: Any, *, target: str) -
     'predicted price'
     """
     targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
-    chosen = _drawn_rows(len(targets))
     ends = [float(min(targets.min(), predictions.min())), float(max(targets.max(), predictions.max()))]
-    marks = [
-        Line(ends, ends, "right", marks="none", is_data=False),
-        Dots(targets[chosen], predictions[chosen], "a row", size=4, opacity=0.5),
-    ]
+    marks = _rows_beside_right(targets, predictions, ends, ends)
     notes = [f"{MAX_DOTS:,} of {len(targets):,} rows, drawn by chance."] if len(targets) > MAX_DOTS else []
     half, nine_tenths = np.quantile(np.abs(targets - predictions), [0.5, 0.9])
     sentences = [f"Half of the predictions are off by {half:.3g} at most, nine in ten by {nine_tenths:.3g}."]

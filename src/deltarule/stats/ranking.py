@@ -135,7 +135,4 @@ def mean_and_half_width(values: Floats, risk: float) -> tuple[Floats, Floats]:
 
 def finite_mean(values: Any, axis: int) -> Floats:
     """The mean of the finite values along an axis; NaN if there are none."""
-    there = np.isfinite(values)
-    count = there.sum(axis)
-    sums = np.where(there, values, 0).sum(axis)
-    return np.asarray(np.divide(sums, count, out=np.full(np.shape(count), np.nan), where=count > 0))
+    return np.asarray(np.ma.filled(np.ma.masked_invalid(values).mean(axis), np.nan))

@@ -170,16 +170,13 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 
 def _combined(readings: Any, shared: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The readings of a claim: every combination of the rows of its tables."""
-    tables = [shared[one] if isinstance(one, str) else one for one in _as_list(readings)]
+    listed = readings if isinstance(readings, list) else [readings]
+    tables = [shared[one] if isinstance(one, str) else one for one in listed]
     combined = {}
     for rows in itertools.product(*(table.items() for table in tables)):
         name = ", ".join(name for name, _ in rows if name)
         combined[name] = {key: value for _, settings in rows for key, value in settings.items()}
     return combined
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def claims_of_file(path: str | Path) -> tuple[Claim, ...]:

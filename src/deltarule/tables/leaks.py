@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_texts import shorten_repr
@@ -124,7 +125,7 @@ def find_near_copies(x: Floats, y: Any, train: Integers, held_out: Integers, is_
     if not x.shape[1]:
         return []
     held_out, train = _draw_rows(held_out, train, *MAX_COPY_ROWS)
-    distances = _distances(x[held_out], x[train])
+    distances = cdist(x[held_out], x[train])
     near, far = max(len(train) // 16, 1), max(len(train) // 4, 2)
     near_distances, far_distances = np.partition(distances, [near - 1, far - 1], axis=1)[:, [near - 1, far - 1]].T
     is_apart = near_distances > 1e-9 * max(float(far_distances.max()), 1e-300)
@@ -171,7 +172,7 @@ def find_shared_values(
     pair = first, second = divmod(int(ties.argmax()), len(codes))
     if ties.max() < MIN_TIE:
         return []
-    distances = _distances(*np.split(np.hstack([parts[n] for n in pair]), [len(held_out)]))
+    distances = cdist(*np.split(np.hstack([parts[n] for n in pair]), [len(held_out)]))
     is_equal = np.logical_and(*(codes[n][0][:, None] == codes[n][1] for n in pair))
     rows = np.flatnonzero(is_equal.any(axis=1) & ~is_equal.all(axis=1))
     equal = is_equal[rows].argmax(axis=1)
@@ -191,12 +192,6 @@ def _draw_rows(held_out: Integers, train: Integers, *limits: int) -> tuple[Integ
     random = np.random.default_rng(0)
     first, second = (random.permutation(rows)[:limit] for rows, limit in zip((held_out, train), limits, strict=True))
     return first, second
-
-
-def _distances(x: Floats, others: Floats) -> Floats:
-    squares = np.square(x).sum(axis=1)[:, None] + np.square(others).sum(axis=1)
-    distances: Floats = np.sqrt(np.maximum(squares - 2 * x @ others.T, 0.0))
-    return distances
 
 
 def _tell_more(y: Any, is_classification: bool, rows: Integers, copies: Integers, others: Integers) -> bool:

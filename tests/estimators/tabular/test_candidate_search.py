@@ -9,8 +9,8 @@ import pytest
 
 from deltarule import MLPRegressor
 from deltarule.estimators.tabular import candidate_search
-from deltarule.estimators.tabular.budget import Budget
 from deltarule.estimators.tabular.candidate_search import (
+    Budget,
     Choice,
     candidates_for,
     choose_candidate,

@@ -3,7 +3,6 @@
 K members · N rows
 """
 
-import hashlib
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -211,11 +210,7 @@ def _population_key(fit: Fit) -> Hashable:
 
 
 def _row_digests(problems: Sequence[Problem]) -> list[str]:
-    array_digests: dict[int, bytes] = {}
-
-    def digest(array: np.ndarray | None) -> bytes:
-        if id(array) not in array_digests:
-            array_digests[id(array)] = hashlib.sha256(b"" if array is None else array.tobytes()).digest()
-        return array_digests[id(array)]
-
-    return [b"".join(digest(array) for array in (problem.x, problem.y, problem.weights)).hex() for problem in problems]
+    rows = [(problem.x, problem.y, problem.weights) for problem in problems]
+    arrays = {id(array): array for of_problem in rows for array in of_problem}  # candidates share some
+    digests = {key: joblib.hash(array) for key, array in arrays.items()}
+    return ["".join(digests[id(array)] for array in of_problem) for of_problem in rows]

@@ -5,7 +5,9 @@ The budget decides how many rows are searched, how many epochs a network is trai
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +16,51 @@ from sklearn.model_selection import ParameterGrid
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit_context import require_complete_fit, suppress_fit_warnings
 from deltarule.estimators.search.search_fits import SearchFits
-from deltarule.estimators.tabular.budget import Budget
 from deltarule.estimators.tabular.splits import RowDivision, take
 from deltarule.problem.problem import Floats, Integers
 from deltarule.training.populations import plan_populations
+
+PRESETS = ("default", "fast")
+SEARCH_SHARE = 0.4
+"""Share of a limit of seconds after which no further settings are tried."""
+
+
+@dataclass
+class Budget:
+    """What a fit may cost, and whom it tells what it is doing.
+
+    preset    "default", or "fast" for fewer settings and networks
+    seconds   the limit that the user gave
+    progress  a function of a text and of the share that is done
+    """
+
+    preset: str = "default"
+    seconds: float = math.inf
+    progress: Callable[[str, float], None] = lambda text, share: None
+    started: float = field(default_factory=perf_counter)
+    done: float = 0.0
+    total: float = 1.0
+
+    @property
+    def seconds_left(self) -> float:
+        return self.seconds - (perf_counter() - self.started)
+
+    @property
+    def may_search(self) -> bool:
+        """Whether there is time to try further settings."""
+        return self.seconds_left >= (1 - SEARCH_SHARE) * self.seconds
+
+    def begin(self, text: str, work: float) -> None:
+        """Report that a part begins that is so much of the `total` work."""
+        self.progress(text, min(self.done / self.total, 1.0))
+        self.done += work
+
+    def affordable(self, members: int, seconds_each: float) -> int:
+        """How many networks can be trained twice (to score, to keep) in the time left."""
+        if math.isinf(self.seconds) or not seconds_each:
+            return members
+        return max(1, min(members, int(self.seconds_left / (2 * seconds_each))))
+
 
 DEEP_HIDDEN_SIZES, LARGE_DEEP_HIDDEN_SIZES = (64, 64, 64), (128, 128, 128)
 """Of deep networks. Smaller ones are as good on small tables, in a tenth of the time."""
@@ -99,7 +142,7 @@ def choose_candidate(
     x = x[rows]
     y = y[rows]
     division = division.take(rows)
-    splits = division.folds(fold_count(len(rows)), random)
+    splits = division.folds(5 if len(rows) < 1000 else 3, random)
     weights = division.weights
     training_rows = len(rows) - len(rows) // len(splits)
     work = [_multiplications(each, inputs, outputs) * each["max_iter"] for each in candidates]
@@ -248,11 +291,6 @@ def _penalty_weight(rows: int) -> float:
     batch = training_settings(rows)["batch_size"]
     batch_sizes = np.minimum(batch, rows - np.arange(0, rows, batch))
     return rows * float((1 / batch_sizes).mean())
-
-
-def fold_count(rows: int) -> int:
-    """The number of folds for this number of rows."""
-    return 5 if rows < 1000 else 3
 
 
 def network_settings(candidate: Mapping[str, Any], rows: int) -> dict[str, Any]:

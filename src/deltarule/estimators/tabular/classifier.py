@@ -1,6 +1,6 @@
 """TabularClassifier, the estimator for tables with classes as target."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -25,14 +25,21 @@ from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes,
 from deltarule.estimators.tabular.scores import Scores, area_under_roc, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
-from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
+from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular, TabularParameters
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
-from deltarule.tables.column_types import ColumnType
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes
 
 
-class TabularClassifier(ProbabilityMixin, BaseTabular):
+@dataclass(eq=False, repr=False, match_args=False)
+class ClassifierParameters(TabularParameters):
+    """The parameters of `TabularClassifier`."""
+
+    _: KW_ONLY
+    class_weight: Any = None
+
+
+class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
     """Classifier for raw tables with numbers, texts and missing values.
 
     Column types are inferred. Numbers are standardized, and missing ones imputed with the median. Each also has up to
@@ -86,23 +93,6 @@ class TabularClassifier(ProbabilityMixin, BaseTabular):
     """
 
     _metrics = MappingProxyType({"accuracy": "accuracy", "auc": "area under ROC", "log_loss": "log loss"})
-
-    def __init__(
-        self,
-        types: Mapping[str, ColumnType] | None = None,
-        random_state: Any = None,
-        *,
-        dates: str | None = None,
-        missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
-        preset: str = "default",
-        metric: str | None = None,
-        time_limit: float | None = None,
-        class_weight: Any = None,
-    ) -> None:
-        super().__init__(
-            types, random_state, dates=dates, missing=missing, preset=preset, metric=metric, time_limit=time_limit
-        )
-        self.class_weight = class_weight
 
     def predict(self, X: Any) -> Any:
         """Predict the class of each row.

@@ -5,7 +5,7 @@ N rows · D inputs of the network
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from time import perf_counter
 from typing import Any, NamedTuple, Self
 
@@ -21,10 +21,11 @@ from deltarule.estimators.mlp.fit_context import restore_on_error, warn_user
 from deltarule.estimators.mlp.fitted_network import named_weights
 from deltarule.estimators.shared_methods import SavedEstimator, share_docstring
 from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexing
-from deltarule.estimators.tabular.budget import PRESETS, Budget
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
     MIN_MEMBERS,
+    PRESETS,
+    Budget,
     Choice,
     choose_candidate,
     continue_ensemble,
@@ -95,8 +96,9 @@ class ChosenInputs(NamedTuple):
     choice: Choice
 
 
-class BaseTabular(SavedEstimator):
-    """The common part of the tabular estimators.
+@dataclass(eq=False, repr=False, match_args=False)
+class TabularParameters:
+    """The parameters of the tabular estimators.
 
     Parameters
     ----------
@@ -119,28 +121,22 @@ class BaseTabular(SavedEstimator):
         are trained if the rest is short. The result then depends on the computer.
     """
 
+    types: Mapping[str, ColumnType] | None = None
+    random_state: Any = None
+    _: KW_ONLY
+    dates: str | None = None
+    missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None
+    preset: str = "default"
+    metric: str | None = None
+    time_limit: float | None = None
+
+
+class BaseTabular(SavedEstimator, TabularParameters):
+    """The common part of the tabular estimators."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        share_docstring(cls, SHARED_PARAMETERS=(BaseTabular.__doc__ or "").partition("----------\n")[2])
-
-    def __init__(
-        self,
-        types: Mapping[str, ColumnType] | None = None,
-        random_state: Any = None,
-        *,
-        dates: str | None = None,
-        missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
-        preset: str = "default",
-        metric: str | None = None,
-        time_limit: float | None = None,
-    ) -> None:
-        self.types = types
-        self.random_state = random_state
-        self.dates = dates
-        self.missing = missing
-        self.preset = preset
-        self.metric = metric
-        self.time_limit = time_limit
+        share_docstring(cls, SHARED_PARAMETERS=(TabularParameters.__doc__ or "").partition("----------\n")[2])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "report_")
