@@ -25,6 +25,7 @@ seeds = 10
 """
 
 
+@pytest.mark.slow
 def test_a_study_is_judged_quickly_and_the_table_says_what_was_left_out(deltarule, tmp_path):
     words = ("reproduce", "encoder-relu", "--quick", "--seeds", 2, "--out", tmp_path / "out")
     status, out, err = deltarule(*words)
