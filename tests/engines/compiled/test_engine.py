@@ -141,7 +141,14 @@ FORMS = [
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "options", [{}, {"batch_norm": True, "dropout": 0.2, "optimizer": "adam", "penalty": "l2"}], ids=str
+    "options",
+    [
+        {},
+        pytest.param(
+            {"batch_norm": True, "dropout": 0.2, "optimizer": "adam", "penalty": "l2"}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=str,
 )
 def test_bits_are_the_same_whatever_the_lanes_the_tile_and_the_processor(options, dtype) -> None:
     problem = population(**options, dtype=dtype, **({"strength": 0.1} if options else {}))
