@@ -11,25 +11,12 @@ from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.codes import Worksheet, read_codes
-from deltarule.grading.marks import MARKS, apply_marks, open_marks, read_marks, write_marks
-from deltarule.grading.record import RECORD, format_points, merge_earlier, read_record
-from deltarule.grading.results import (
-    changes,
-    class_summary,
-    gradescope_results,
-    read_book,
-    remarks,
-    to_json,
-    write_results,
-)
-from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
-from deltarule.grading.submissions import Submission, find_submissions, opened_class
-from deltarule.json_files import write_json
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
     from deltarule.grading.assignment import Assignment
     from deltarule.grading.record import GradeRecord
+    from deltarule.grading.submissions import Submission
 
 Submissions = Annotated[
     Path | None, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")
@@ -90,6 +77,12 @@ def grade(
     if with_ is None:
         raise BadInput("give --with, the assignment, a TOML file beside its solution")
     from deltarule.grading.assignment import read_assignment
+    from deltarule.grading.marks import MARKS, apply_marks, read_marks, write_marks
+    from deltarule.grading.record import merge_earlier
+    from deltarule.grading.results import changes, gradescope_results, to_json, write_results
+    from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
+    from deltarule.grading.submissions import find_submissions, opened_class
+    from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
     if groups is not None and roster is None:
@@ -130,7 +123,7 @@ def grade(
 
 
 def _grade_submissions(
-    assignment: "Assignment", submissions: list[Submission], sandbox: Any, is_single: bool
+    assignment: "Assignment", submissions: list["Submission"], sandbox: Any, is_single: bool
 ) -> "GradeRecord":
     """Grade submissions, and say of a class's data which mistakes they would not show."""
     from deltarule.grading.grade import grade as grade_submissions
@@ -167,15 +160,20 @@ def _write_packed(assignment: "Assignment", gradescope_zip: Path | None, starter
 
 def _book_before(since: Path | None, folder: Path | None, only: list[str] | None) -> Any:
     """The results that new ones are compared with, if there are any."""
+    from deltarule.grading.record import RECORD
+    from deltarule.grading.results import read_book
+
     if since is not None:
         return read_book(since)
     return read_book(folder) if only and folder is not None and (folder / RECORD).exists() else None
 
 
 def _read_earlier(
-    folder: Path, assignment: "Assignment", submissions: list[Submission], has_roster: bool
+    folder: Path, assignment: "Assignment", submissions: list["Submission"], has_roster: bool
 ) -> "GradeRecord | None":
     """The record of a folder, of which students that are graded again are left out."""
+    from deltarule.grading.record import read_record
+
     max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
     earlier = read_record(folder, assignment.title, max_points, {(one.delivered, one.id) for one in submissions})
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
@@ -183,7 +181,7 @@ def _read_earlier(
     return earlier
 
 
-def _choose(submissions: list[Submission], wanted: list[str]) -> list[Submission]:
+def _choose(submissions: list["Submission"], wanted: list[str]) -> list["Submission"]:
     """The submissions of these students, by their names as results or as delivered, or by their ids."""
     names = [{one.student, one.delivered, one.id} for one in submissions]
     for text in wanted:
@@ -195,6 +193,10 @@ def _choose(submissions: list[Submission], wanted: list[str]) -> list[Submission
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     """Rows of submissions, or the distribution of many; then what several share."""
+    from deltarule.grading.marks import MARKS, open_marks
+    from deltarule.grading.record import format_points
+    from deltarule.grading.results import class_summary, remarks
+
     count, summary = len(record.submissions), class_summary(record)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
     if count <= MAX_ROWS:

@@ -27,6 +27,8 @@ DERIVED: dict[str, tuple[str, Callable[[Floats], Floats]]] = {
 MAX_JOINED, MAX_JOINED_NUMBERS = 4, 2**14
 """Up to this many members with the same rows share a block with others, if their rows have few inputs: these are copied
 for each lane."""
+MAX_KEPT_BYTES = 2**24
+"""Of the outputs of blocks that are computed in one call, if these are several."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,12 +114,14 @@ def output_members(
     members: Integers,
 ) -> None:
     """Write the logits and outputs [K, B, C] of members, for inputs that all share."""
-    size, units = len(x), problem.network.outputs
+    size, units, lanes = len(x), problem.network.outputs, printed.lanes
     shared = memory_of(printed, size) | {"x": x, "order": np.arange(size), "results": np.empty(0)}
-    for part in np.split(members, range(printed.lanes, len(members), printed.lanes)):
-        arrays = member_arrays(problem, state, fill(part, printed.lanes), printed.arguments)
+    together = lanes * max(1, MAX_KEPT_BYTES // (printed.bytes_a_row * size))
+    for part in np.split(members, range(together, len(members), together)):
+        arrays = member_arrays(problem, state, fill(part, lanes), printed.arguments)
+        arrays["kept"] = kept = aligned((-(-len(part) // lanes), printed.bytes_a_row * size), np.uint8)
         run(printed, (size,), arrays, shared)
         for name, offset in printed.kept.items():
-            stop = offset * size + size * units * printed.lanes * problem.dtype.itemsize
-            kept = shared["kept"][offset * size : stop].view(problem.dtype).reshape(1, size, units, printed.lanes)
-            results[name][part] = by_member(kept, len(part))
+            stop = offset * size + size * units * lanes * problem.dtype.itemsize
+            of_name = kept[:, offset * size : stop].view(problem.dtype).reshape(-1, size, units, lanes)
+            results[name][part] = by_member(of_name, len(part))
