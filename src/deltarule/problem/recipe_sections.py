@@ -34,16 +34,12 @@ Part = Literal["train", "validation", "test"]
 Read = TypeVar("Read", bound=Section)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def table(section: type[Section], allowed: str) -> Form:
-    return Form("other", allowed, _as_it_is, section=section)
+def table(section: type[Section], allowed: str = "a table of keys") -> Form:
+    return Form("other", allowed, section=section)
 
 
 def tables(section: type[Section], heading: str) -> Form:
-    return Form("tables", f"tables under [[{heading}]]", _as_it_is, section=section)
+    return Form("tables", f"tables under [[{heading}]]", section=section)
 
 
 @dataclass(frozen=True)
@@ -70,23 +66,18 @@ class Criterion(Section):
         return np.asarray((scores >= least) & (scores <= most))
 
 
-def _read_criterion(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
-
-
-def _read_names(value: Any) -> Any:
-    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise ValueError
-    return tuple(value)
-
-
 _CRITERION = Form(
     "other",
     "the name of a metric, or a table with its name, at_least, at_most and part",
-    _read_criterion,
+    convert=lambda value: {"name": value} if isinstance(value, str) else value,
     section=Criterion,
 )
-_RECORD = Form("other", "a list of names of metrics", _read_names)
+_RECORD = Form(
+    "other",
+    "a list of names of metrics",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(name, str) for name in value),
+    tuple,
+)
 
 
 @dataclass(frozen=True)
@@ -131,7 +122,7 @@ class Experiment(Section):
 
     name: str = needed(text("a text that no other experiment has", 1), "The name for `--experiment`.")
     set: Mapping[str, Any] = needed(
-        Form("other", 'a table such as {"optimizer.learning_rate" = 100}', _to_dotted),
+        Form("other", 'a table such as {"optimizer.learning_rate" = 100}', convert=_to_dotted),
         'Other values for keys of `[data]` to `[run]`, such as `{"optimizer.learning_rate" = 100}`.',
     )
     about: str = setting(text(), "", "One sentence.")
@@ -143,7 +134,7 @@ class Assumption(Section):
 
     what: str = needed(text(), "The open question.")
     value: Any = needed(
-        Form("other", "a text, a finite number, true or false, or a list or table of such", read_plain),
+        Form("other", "a text, a finite number, true or false, or a list or table of such", convert=read_plain),
         "The assumed value.",
     )
     why: str = needed(text(), "The reason.")
@@ -153,16 +144,16 @@ class Assumption(Section):
 class Configuration(Section):
     """A complete and checked recipe."""
 
-    study: StudySection = setting(table(StudySection, "a table of keys"), StudySection())
-    data: DataSection = setting(table(DataSection, "a table of keys"), DataSection())
+    study: StudySection = setting(table(StudySection), StudySection())
+    data: DataSection = setting(table(DataSection), DataSection())
     network: NetworkSection = needed(table(NetworkSection, "a table of keys, layers among them"))
-    loss: LossSection = setting(table(LossSection, "a table of keys"), LossSection())
-    optimizer: OptimizerSection = setting(table(OptimizerSection, "a table of keys"), OptimizerSection())
+    loss: LossSection = setting(table(LossSection), LossSection())
+    optimizer: OptimizerSection = setting(table(OptimizerSection), OptimizerSection())
     stopping: StoppingSection = setting(
         table(StoppingSection, "a table of keys, max_steps or max_epochs among them"), StoppingSection()
     )
-    run: RunSection = setting(table(RunSection, "a table of keys"), RunSection())
-    grid: Mapping[str, tuple[Any, ...]] = setting(Form("other", "a table of keys with lists", _parse_grid), {})
+    run: RunSection = setting(table(RunSection), RunSection())
+    grid: Mapping[str, tuple[Any, ...]] = setting(Form("other", "a table of keys with lists", convert=_parse_grid), {})
     experiment: tuple[Experiment, ...] = setting(tables(Experiment, "experiment"), ())
     assumption: tuple[Assumption, ...] = setting(tables(Assumption, "assumption"), ())
 

@@ -36,7 +36,8 @@ class Form(NamedTuple):
 
     name      of the form, by which the page without Python reads values (`rules.js`)
     allowed   the allowed values, in words
-    read      returns a value as it is kept; raises `ValueError` if it is not allowed
+    allows    whether a value is one of them
+    convert   returns an allowed value as it is kept; may raise `ValueError` for what is in it
     range     of the numbers
     choices   the allowed texts
     kind      of the formula that is named
@@ -45,11 +46,18 @@ class Form(NamedTuple):
 
     name: str
     allowed: str
-    read: Callable[[Any], Any]
+    allows: Callable[[Any], bool] = lambda value: True
+    convert: Callable[[Any], Any] = lambda value: value
     range: Range = FINITE
     choices: tuple[str, ...] = ()
     kind: str = ""
     section: "type[Section] | None" = None
+
+    def read(self, value: Any) -> Any:
+        """Return a value as it is kept; raises `ValueError` if it is not allowed."""
+        if not self.allows(value):
+            raise ValueError
+        return self.convert(value)
 
 
 @dataclass(frozen=True)
@@ -103,36 +111,19 @@ def settings_of(section: type) -> dict[str, Setting]:
 # --- forms ------------------------------------------------------------------------------------------------------------
 
 
-def _refuse_unless(is_allowed: bool, value: Any) -> Any:
-    if not is_allowed:
-        raise ValueError
-    return value
-
-
 def number(allowed: Range) -> Form:
-    def read(value: Any) -> Any:
-        _refuse_unless(allowed.fits(value), value)
-        return value if allowed.is_whole else float(value)
-
-    return Form("number", allowed.words, read, allowed)
+    return Form("number", allowed.words, allowed.fits, int if allowed.is_whole else float, allowed)
 
 
 def choice(choices: tuple[str, ...]) -> Form:
-    return Form(
-        "choice",
-        quoted(choices),
-        lambda value: _refuse_unless(isinstance(value, str) and value in choices, value),
-        choices=choices,
-    )
+    return Form("choice", quoted(choices), lambda value: isinstance(value, str) and value in choices, choices=choices)
 
 
 def text(allowed: str = "a text", min_length: int = 0) -> Form:
-    return Form(
-        "other", allowed, lambda value: _refuse_unless(isinstance(value, str) and len(value) >= min_length, value)
-    )
+    return Form("other", allowed, lambda value: isinstance(value, str) and len(value) >= min_length)
 
 
-FLAG = Form("flag", "true or false", lambda value: _refuse_unless(isinstance(value, bool), value))
+FLAG = Form("flag", "true or false", lambda value: isinstance(value, bool))
 
 
 def formula(kind: str, allowed: str = "", each: str = "") -> Form:
@@ -140,62 +131,62 @@ def formula(kind: str, allowed: str = "", each: str = "") -> Form:
     article = "an" if kind[0] in "aio" else "a"
     words = allowed or f"the name of {article} {kind}, or a table with its name and parameters"
     if not each:
-        return Form("formula", words, read_named, kind=kind)
-
-    def read(value: Any) -> Any:
-        return tuple(map(read_named, value)) if isinstance(value, list | tuple) else read_named(value)
-
-    return Form("formula", f"{words}, or a list with one for each {each}", read, kind=kind)
+        return Form("formula", words, is_named, read_plain, kind=kind)
+    words = f"{words}, or a list with one for each {each}"
+    return Form("formula", words, lambda value: all(map(is_named, _listed(value))), _of_each(read_plain), kind=kind)
 
 
-def read_named(value: Any) -> Any:
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _of_each(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Convert a value, or each of a list."""
+    return lambda value: tuple(map(convert, value)) if isinstance(value, list | tuple) else convert(value)
+
+
+def is_named(value: Any) -> bool:
     name = value.get("name") if isinstance(value, Mapping) else value
-    _refuse_unless(isinstance(name, str) and bool(name), value)
-    return read_plain(value)
+    return isinstance(name, str) and bool(name)
 
 
 def read_plain(value: Any) -> Any:
-    """Return a value that JSON can represent, with tuples as lists."""
+    """Return a value that JSON can represent, with tuples as lists; raises `ValueError` for others."""
     if isinstance(value, Mapping):
         return {key: read_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [read_plain(item) for item in value]
-    return _refuse_unless(isinstance(value, str | bool) or FINITE.fits(value), value)
+    if not (isinstance(value, str | bool) or FINITE.fits(value)):
+        raise ValueError
+    return value
 
 
-def _read_layer_sizes(value: Any) -> Any:
-    _refuse_unless(isinstance(value, list | tuple) and len(value) >= 2, value)
-    for index, size in enumerate(value):
-        is_end = index in (0, len(value) - 1)
-        _refuse_unless(COUNT.fits(size) or (is_end and size == "auto"), size)
-    return tuple(value)
+def _are_sizes(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        return False
+    ends = (0, len(value) - 1)
+    return all(COUNT.fits(size) or (index in ends and size == "auto") for index, size in enumerate(value))
 
 
-def _read_rates(value: Any) -> Any:
-    is_list = isinstance(value, list | tuple)
-    _refuse_unless(all(map(FINITE.fits, value if is_list else [value])), value)
-    return tuple(map(float, value)) if is_list else float(value)
+def _is_share(value: Any) -> bool:
+    return FINITE.fits(value) and value >= 0 and (isinstance(value, int) or value < 1)
 
 
-def _read_share(value: Any) -> Any:
-    return _refuse_unless(FINITE.fits(value) and value >= 0 and (isinstance(value, int) or value < 1), value)
-
-
-def _read_seeds(value: Any) -> Any:
+def _are_seeds(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        _refuse_unless(all(map(SEED.fits, value)) and 1 <= len(set(value)) == len(value), value)
-        return tuple(value)
-    return _refuse_unless(COUNT.fits(value) and value <= MAX_SEEDS, value)
+        return all(map(SEED.fits, value)) and 1 <= len(set(value)) == len(value)
+    return COUNT.fits(value) and value <= MAX_SEEDS
 
 
-def _read_factors(value: Any) -> Any:
-    _refuse_unless(isinstance(value, Mapping) and all(map(FINITE.fits, value.values())), value)
-    return {name: float(factor) for name, factor in value.items()}
+def _are_factors(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(FINITE.fits, value.values()))
 
 
-_SOURCE = Form("source", 'the name of a data set, or a table with its name and options, or "none"', read_named)
+_SOURCE = Form(
+    "source", 'the name of a data set, or a table with its name and options, or "none"', is_named, read_plain
+)
 _FILE = "the path of a CSV or npz file, or a table with the path as its name and options"
-_SHARE = Form("other", "a share of the training rows from 0 to under 1, or a whole number of rows", _read_share)
+_SHARE = Form("other", "a share of the training rows from 0 to under 1, or a whole number of rows", _is_share)
 _SIZES = 'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
 _RATES = f"{SHARE.words}, or a list with one for each hidden layer"
 _FACTORS = 'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"'
@@ -253,12 +244,7 @@ class DataSection(Section):
         "What is predicted: a column of a CSV file, which is needed, or an array of an npz file, by default `y`.",
     )
     split: SplitSection = setting(
-        Form(
-            "split",
-            "a table with validation, test, seed, stratify, draw and extend",
-            lambda value: value,
-            section=SplitSection,
-        ),
+        Form("split", "a table with validation, test, seed, stratify, draw and extend", section=SplitSection),
         SplitSection(),
         "Which rows are set aside.",
     )
@@ -282,7 +268,7 @@ class NetworkSection(Section):
     """`[network]`: the architecture and the initial weights."""
 
     layers: tuple[int | Literal["auto"], ...] = needed(
-        Form("sizes", _SIZES, _read_layer_sizes),
+        Form("sizes", _SIZES, _are_sizes, tuple),
         "Units of each layer; more hidden ones bend the boundary in more places.",
         "Hidden units",
     )
@@ -300,7 +286,7 @@ class NetworkSection(Section):
     )
     bias: bool = setting(FLAG, True, "Whether layers have biases.")
     dropout: float | tuple[float, ...] = setting(
-        Form("rates", _RATES, _read_rates, SHARE),
+        Form("rates", _RATES, lambda value: all(map(FINITE.fits, _listed(value))), _of_each(float), SHARE),
         0.0,
         "Share of hidden units that are left out at random in each update.",
         "Dropout",
@@ -373,7 +359,7 @@ class OptimizerSection(Section):
         formula("schedule"), "constant", "How the learning rate changes in the course of training.", "Schedule"
     )
     learning_rate_factors: Mapping[str, float] | None = setting(
-        Form("other", _FACTORS, _read_factors),
+        Form("other", _FACTORS, _are_factors, lambda value: {name: float(factor) for name, factor in value.items()}),
         None,
         "Factors of the learning rate by array: `{ b = 0.1 }` for all biases, `{ W1 = 2 }` for one array; with `rprop` "
         "they multiply the first step size.",
@@ -423,7 +409,7 @@ class RunSection(Section):
     """`[run]`: seeds, precision, engine and history."""
 
     seeds: int | tuple[int, ...] = setting(
-        Form("seeds", _SEEDS, _read_seeds, WHOLE),
+        Form("seeds", _SEEDS, _are_seeds, _of_each(int), WHOLE),
         1,
         "How many networks train, each from first weights of its own.",
         "Networks",
