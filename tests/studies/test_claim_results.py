@@ -120,7 +120,7 @@ def test_too_few_seeds_are_noted(tmp_path):
 
     def notes(needed, holds):
         one = claim("one", **{**DESCRIBED, "needed": needed})(lambda experiments: Evidence(holds))
-        return too_few_seeds(judge_study(Experiments(ENCODER, seeds=10), (one,)).claims)
+        return tuple(too_few_seeds(judge_study(Experiments(ENCODER, seeds=10), (one,)).claims))
 
     assert notes(0.9, np.ones(9, bool)) == (few.format(9),)
     assert notes(0.9, np.ones(50, bool)) == (), "which agrees, over five folds of ten seeds"

@@ -98,7 +98,7 @@ def test_categories_are_those_of_training() -> None:
     frame = {"a": np.array(["1", "01", "1.0", "1A", "x", ""], object)}
     assert encode_columns([counted], frame).tolist() == [[0, 1, 0], [0] * 3, [0, 1, 0], [0] * 3, [0] * 3, [1, 0, 0]]
     assert encode_columns([codes], frame).tolist() == [[0, 1, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0] * 3, [0] * 3]
-    assert unknown_categories([codes], frame)[0].values["names"] == "missing, 'x'"
+    assert [*unknown_categories([codes], frame)][0].values["names"] == "missing, 'x'"
     assert encode_columns([counted], {"a": np.array([1.0, 2.0, np.nan])}).argmax(axis=1).tolist() == [1, 2, 0]
 
 

@@ -32,7 +32,7 @@ def test_a_rare_amount_makes_no_leak_of_every_column() -> None:
     columns = [Column(name, "number", "") for name in frame]
     for first in range(0, 1500, 50):
         y = np.where(np.arange(6000) % 1500 == first, 1000.0, 0.0)
-        assert find_leaks(frame, columns, y, is_classification=False) == []
+        assert [*find_leaks(frame, columns, y, is_classification=False)] == []
 
 
 def _told(frame: dict[str, Any], y: Any, classes: bool) -> list[str]:
@@ -105,25 +105,25 @@ X = Column("x", "number", "numbers")
 def test_a_column_that_is_missing_in_half_of_the_rows_may_tell_the_target() -> None:
     y = np.random.default_rng(1).permutation(np.arange(100.0))
     half = np.where(np.arange(100) % 2, y, np.nan)
-    assert len(find_leaks({"x": half}, [X], y, is_classification=False)) == 1
+    assert len([*find_leaks({"x": half}, [X], y, is_classification=False)]) == 1
     half[1] = np.nan
-    assert find_leaks({"x": half}, [X], y, is_classification=False) == []
+    assert [*find_leaks({"x": half}, [X], y, is_classification=False)] == []
 
 
 def test_missing_cells_are_no_value_of_a_column_with_as_few_values_as_there_are_classes() -> None:
     y, code = np.repeat(["no", "yes"], [96, 4]), np.repeat([np.nan, 1.0, 2.0], [60, 36, 4])
-    assert len(find_leaks({"x": code}, [X], y, is_classification=True)) == 1
+    assert len([*find_leaks({"x": code}, [X], y, is_classification=True)]) == 1
 
 
 def test_classes_of_one_row_do_not_hide_a_leak() -> None:
     y = np.array([*np.repeat([0, 1], 50), *range(2, 12)])
-    assert len(find_leaks({"x": y * 1.0}, [X], y, is_classification=True)) == 1
+    assert len([*find_leaks({"x": y * 1.0}, [X], y, is_classification=True)]) == 1
 
 
 def test_a_column_that_is_right_in_97_of_100_rows_is_no_leak() -> None:
     y = np.arange(1000) % 2
     x = np.where(np.arange(1000) // 2 % 100 < 3, 1 - y, y) * 1.0
-    assert find_leaks({"x": x}, [X], y, is_classification=True) == []
+    assert [*find_leaks({"x": x}, [X], y, is_classification=True)] == []
 
 
 @pytest.mark.parametrize("copies", [2, 3, 8])

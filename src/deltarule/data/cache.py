@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +56,10 @@ def missing_file(published: Published, data_dir: Path) -> str:
     return next(name for name in published.files if name not in fullest)
 
 
-def _places(published: Published, folder: Path) -> list[Place]:
-    places = []
+def _places(published: Published, folder: Path) -> Iterator[Place]:
     for each in (*(folder / name for name in published.folders), folder):
         paths = ((name, each / (name + ending)) for name in published.files for ending in ENDINGS)
-        places.append(Place(each, {name: path for name, path in paths if path.is_file()}))
-    return places
+        yield Place(each, {name: path for name, path in paths if path.is_file()})
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
@@ -160,7 +160,7 @@ def provenance(experiments: Experiments) -> Provenance:
     )
 
 
-def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+def too_few_seeds(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """One sentence for each needed share that so few seeds cannot reach."""
     undecided = [
         (verdict.needed, reading.of)
@@ -168,11 +168,9 @@ def too_few_seeds(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
         for reading in verdict.readings.values()
         if reading.verdict in ("undecided", "tie")
     ]
-    texts = []
     for needed, of in sorted(set(undecided)):
         required = min_seeds(needed)
         if required is None or of < required:
             problem = f"a claim that needs {100 * needed:g} % of the seeds cannot be supported over"
             advice = "no number is enough, let it need less" if required is None else f"give {required:,} or more"
-            texts.append(f"{problem} {of:,}, even if it holds for all; {advice}")
-    return tuple(texts)
+            yield f"{problem} {of:,}, even if it holds for all; {advice}"

@@ -1,6 +1,6 @@
 """Train one member of a study up to an update, and trace that update."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 
 import numpy as np
@@ -68,16 +68,14 @@ def _train_to_step(
         raise BadInput(f"the training ends after {count_of(ended, 'update')} ({reason}); give a step from 0 to {ended}")
     if run.best_steps is not None:  # patience has put the best weights back; the update goes on from the last ones
         run = train(problem, engine=ReferenceEngine(), **rules | {"patience": None})
-    return run.state, _notes(problem, run.state, reason, step == limit)
+    return run.state, tuple(_notes(problem, run.state, reason, step == limit))
 
 
-def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> tuple[str, ...]:
+def _notes(problem: Problem, state: State, reason: str, at_limit: bool) -> Iterator[str]:
     """Notes that the training ends at this state, or that the next update diverges."""
-    notes = []
     if at_limit or reason != "max_steps":
         ended = "at its limit" if reason == "max_steps" else f"by the rule of {reason}"
-        notes.append(f"the training ends here, {ended}; the update is the one that would follow")
+        yield f"the training ends here, {ended}; the update is the one that would follow"
     if ReferenceEngine().advance(problem, state, 1)[1].bad[0] >= 0:
         layer, where = first_nonfinite(problem, state)
-        notes.append(f"in this update the network diverges, {where} of layer {layer} first")
-    return tuple(notes)
+        yield f"in this update the network diverges, {where} of layer {layer} first"

@@ -129,7 +129,7 @@ def _plan_units(
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
         problem_of_members([first], row, [0])  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
-        members = _members(configurations, seeds, source, group, data)
+        members = list(_members(configurations, seeds, source, group, data))
         max_members = max_population_size(first, data.dataset)
         if shape_and_fold not in engines:
             engines[shape_and_fold] = _choose_engine(members, max_members, data, group_counts[shape_and_fold])
@@ -146,9 +146,8 @@ def _plan_units(
 
 def _members(
     configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, group: Group, data: Data
-) -> list[Member]:
+) -> Iterator[Member]:
     """The members of a group, by folds, then in the order of the grid."""
-    members = []
     for (fold, _), hashes in sorted(group.items(), key=lambda item: item[0][0]):
         for seed in seeds:
             rows = []
@@ -159,8 +158,7 @@ def _members(
                 identity = json.dumps([digest, *scope, NUMERICS_VERSIONS[dtype]])
                 key = hashlib.sha256(identity.encode("ascii")).hexdigest()
                 rows.append(Row(digest, stopping.max_steps, stopping.max_epochs, key))
-            members.append(Member(configurations[hashes[0]], fold, seed, tuple(rows)))
-    return members
+            yield Member(configurations[hashes[0]], fold, seed, tuple(rows))
 
 
 def _group_configurations(

@@ -1,7 +1,7 @@
 """Infer the types of a table's columns."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -131,17 +131,15 @@ def _declared_column(name: str, kind: ColumnType, cells: np.ndarray) -> Column:
     return Column(name, NUMBER, f"in the order {order}", "declared", levels=levels)
 
 
-def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> list[Column]:
+def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> Iterator[Column]:
     """Columns of dates with the order in which each is read: its own, else the declared one, or that of the others."""
     texts = {column.name: frame[column.name].tolist() for column in columns}
     shown = {name: date_order(cells) for name, cells in texts.items()}
     orders = {*shown.values()} & {*ORDERS}
     open_order = dates or (orders.pop() if len(orders) == 1 else None)
-    ordered = []
     for column in columns:
         declared = open_order if shown[column.name] == OPEN else None
-        ordered.append(replace(column, order=resolve_order(shorten_repr(column.name), texts[column.name], declared)))
-    return ordered
+        yield replace(column, order=resolve_order(shorten_repr(column.name), texts[column.name], declared))
 
 
 def _is_part(name: str, frame: Frame) -> bool:

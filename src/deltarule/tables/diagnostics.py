@@ -5,7 +5,7 @@ Checks return `Diagnostic` objects; `render_diagnostics` turns them into sentenc
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,9 +95,8 @@ def render_diagnostics(diagnostics: Iterable[Diagnostic]) -> list[str]:
     return sentences
 
 
-def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def unknown_categories(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
     """Find columns with categories that have no feature."""
-    diagnostics = []
     for column in columns:
         if not (column.kind == CATEGORY or column.levels) or column.origin not in frame:
             continue
@@ -107,23 +106,21 @@ def unknown_categories(columns: Sequence[Column], frame: Frame) -> list[Diagnost
         if unknown:
             rows = count_of(sum(counts[name] for name in unknown), "row")
             names = list_names([shorten_repr(name) if name else "missing" for name in unknown], MAX_NAMES)
-            diagnostics.append(Diagnostic("unknown-categories", column.name, {"rows": rows, "names": names}))
-    return diagnostics
+            yield Diagnostic("unknown-categories", column.name, {"rows": rows, "names": names})
 
 
-def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def unusual_numbers(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
     """Find columns with numbers that are unusual compared to training.
 
     One number in n new rows may well exceed all n training rows by chance, so only more than that are reported.
     """
-    diagnostics = []
     for column in columns:
         if column.kind != NUMBER or column.origin not in frame:
             continue
         values, (low, high) = numbers_of_column(column, frame), column.clip_range
         form = numbers_and_form(column, frame)[1]
         if column.form and column.form.unit and form and not form.unit:
-            diagnostics.append(Diagnostic("written-otherwise", column.name, {"unit": column.form.unit}))
+            yield Diagnostic("written-otherwise", column.name, {"unit": column.form.unit})
         is_outside = (values < low) | (values > high)
         is_missing = np.isnan(values)
         count = int(is_outside.sum())
@@ -131,12 +128,11 @@ def unusual_numbers(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]
             numbers = {"least": column.least, "greatest": column.greatest, "low": low, "high": high}
             numbers["example"] = values[is_outside.argmax()]
             texts = {name: f"{number:.10g}" for name, number in numbers.items()}
-            diagnostics.append(Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row")}))
+            yield Diagnostic("out-of-range", column.name, texts | {"rows": count_of(count, "row")})
         if is_missing.any() and not column.gaps:
             texts = {"missing": f"{is_missing.sum():,}", "rows": count_of(len(values), "row")}
             texts["median"] = shorten(column.levels[int(column.fill)]) if column.levels else f"{column.fill:.10g}"
-            diagnostics.append(Diagnostic("newly-missing", column.name, texts))
-    return diagnostics
+            yield Diagnostic("newly-missing", column.name, texts)
 
 
 USUAL_CODE = re.compile(r"-?(9{2,}|8{2,}|7{2,})|-[1789]")
@@ -144,12 +140,11 @@ MIN_CODE_ROWS, MIN_CODE_SHARE = 5, 0.005
 MAX_CODES = 3
 
 
-def missing_codes(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def missing_codes(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
     """Find numbers that may stand for missing values: frequent, and alone at an end, far from the others.
 
     A usual code, such as -999, is far at half the range of the others, any other number at twice that range.
     """
-    diagnostics = []
     for column in columns:
         if column.kind != NUMBER or column.part or column.levels:
             continue
@@ -166,18 +161,16 @@ def missing_codes(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
                 break
             code, share = f"{values[found[0]]:.10g}", f"{100 * counts[found[0]] / total:.2g} %"
             texts = {"code": code, "share": share, "name": shorten(column.name)}
-            diagnostics.append(Diagnostic("missing-code", column.name, texts))
+            yield Diagnostic("missing-code", column.name, texts)
             values, counts = np.delete(values, found[0]), np.delete(counts, found[0])
-    return diagnostics
 
 
 def _code_distance(value: float) -> float:
     return 0.2 if USUAL_CODE.fullmatch(f"{value:.10g}") else 2.0
 
 
-def suggested_divisions(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def suggested_divisions(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
     """Find columns by whose groups, or in whose order of time, rows may have to be divided."""
-    diagnostics = []
     rows = count_rows(frame)
     for column in columns:
         values = texts_of(frame[column.origin])
@@ -186,23 +179,20 @@ def suggested_divisions(columns: Sequence[Column], frame: Frame) -> list[Diagnos
         if column.part == "days":
             days = present_values(numbers_of_column(column, frame))
             if distinct >= MIN_ORDERED_DATES and (np.diff(days) >= 0).all():
-                diagnostics.append(Diagnostic("in-order-of-time", column.source, texts))
+                yield Diagnostic("in-order-of-time", column.source, texts)
         elif not column.part and is_identifier_name(column.name) and 3 <= distinct <= rows / 2:
-            diagnostics.append(Diagnostic("repeating-identifier", column.name, texts))
-    return diagnostics
+            yield Diagnostic("repeating-identifier", column.name, texts)
 
 
-def far_dates(columns: Sequence[Column], frame: Frame) -> list[Diagnostic]:
+def far_dates(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
     """Find columns with dates of years that mean no end or unknown, such as 9999-12-31."""
-    diagnostics = []
     for column in {column.source: column for column in columns if column.part}.values():
         texts = texts_of(frame.get(column.source, np.zeros(0)))
         dates = parse_dates(texts, column.order)
         far = {text for text, date in dates.items() if not FIRST_YEAR <= date.year <= LAST_YEAR}
         if far:
             rows = count_of(sum(text in far for text in texts), "row")
-            diagnostics.append(Diagnostic("far-dates", column.source, {"example": min(far), "rows": rows}))
-    return diagnostics
+            yield Diagnostic("far-dates", column.source, {"example": min(far), "rows": rows})
 
 
 SUSPICIOUS = ("nearly-numbers", "mixed-forms", "mixed-dates", "commas", "numeric-texts")

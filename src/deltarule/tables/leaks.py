@@ -3,7 +3,7 @@
 N rows · D inputs
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ MIN_TIE, MAX_EQUAL_SHARE, MIN_SHARED_ROWS = 10.0, 0.1, 0.5
 pairs that agree in one of these, and the share of rows that others share both with."""
 
 
-def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> list[Diagnostic]:
+def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> Iterator[Diagnostic]:
     """Find columns that alone predict the target y [N] almost perfectly.
 
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
@@ -44,7 +44,6 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     rows = (_rare_classes_first(rows, y) if is_classification else rows)[:2000]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second row is in the other half
     y = y[rows]
-    diagnostics = []
     for column in columns:
         if column.kind in (TEXT, UNUSED) or not column.inputs:
             continue
@@ -56,8 +55,7 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
         # A single column that scores this much is more often a copy of the target than a discovery.
         if score >= 0.99:
             shown = "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
-            diagnostics.append(Diagnostic("leak", column.name, {"score": shown}))
-    return diagnostics
+            yield Diagnostic("leak", column.name, {"score": shown})
 
 
 def _rare_classes_first(rows: Any, y: Any) -> Any:

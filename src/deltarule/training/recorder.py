@@ -3,7 +3,7 @@
 K members of the problem · A of them still train
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -150,7 +150,7 @@ class Recorder(Rule):
             reasons=reason_texts(np.where(loop.reasons == Reason.NONE, INTERRUPTED, loop.reasons)),
             objective=self.objective,
             history=self.history,
-            diverged=self._divergences(loop),
+            diverged=tuple(self._divergences(loop)),
             seconds=seconds,
             best_steps=best_steps,
             interrupted=is_interrupted,
@@ -171,13 +171,11 @@ class Recorder(Rule):
         limit = int(self.limits.max())
         return (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
 
-    def _divergences(self, loop: TrainingLoop) -> tuple[Divergence, ...]:
-        divergences = []
+    def _divergences(self, loop: TrainingLoop) -> Iterator[Divergence]:
         for member in np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist():
             step = int(loop.updates[member])
             state = replace(loop.ended.take(np.array([member])), step=step)
-            divergences.append(Divergence(member, step, *first_nonfinite(self.problem, state)))
-        return tuple(divergences)
+            yield Divergence(member, step, *first_nonfinite(self.problem, state))
 
 
 def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:

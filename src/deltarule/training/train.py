@@ -1,7 +1,7 @@
 """Train every member of a problem until its stop rules end it."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -260,28 +260,27 @@ def _history_points(
     return Points(intervals)
 
 
-def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> list[Rule]:
+def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> Iterator[Rule]:
     """Return the rules of a training, but for its limit."""
-    rules: list[Rule] = []
     functions = recorder.recorded.functions
     more_is_better = stop.more_is_better(functions)
     if stop.tolerance is not None or problem.schedule.adaptive:
         means = EpochMeans(problem)
-        rules.append(means)
+        yield means
         if problem.schedule.adaptive:
             numbers = problem.schedule_numbers
-            rules.append(Plateau(problem, means, numbers["patience"], numbers["tolerance"], ends=False))
+            yield Plateau(problem, means, numbers["patience"], numbers["tolerance"], ends=False)
         if stop.tolerance is not None:
-            rules.append(Tolerance(means, stop.of_members("tolerance", problem)))
+            yield Tolerance(means, stop.of_members("tolerance", problem))
     limits = [stop.of_members(name, problem) for name in ("threshold", "times")]
     if stop.threshold is not None and stop.metric == "objective":
-        rules.append(Threshold(problem, *limits))
-    rules += [DivergenceRule(), recorder]
+        yield Threshold(problem, *limits)
+    yield DivergenceRule()
+    yield recorder
     if stop.threshold is not None and stop.metric != "objective":
         watched = partial(recorder.watched, name=stop.metric)
-        rules.append(MetricThreshold(watched, more_is_better, *limits))
+        yield MetricThreshold(watched, more_is_better, *limits)
     if stop.patience is not None:
         name = stop.metric if stop.metric in functions else VALIDATION + stop.base_metric
         watched = partial(recorder.watched, name=name)
-        rules.append(BestScore(problem, watched, more_is_better, stop.of_members("patience", problem), first))
-    return rules
+        yield BestScore(problem, watched, more_is_better, stop.of_members("patience", problem), first)

@@ -7,6 +7,7 @@ N rows · D inputs of the network · C classes
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,8 @@ class TablePredictor:
         """Predict numbers [N] or probabilities [N, C], and warn of unusual cells."""
         rows = count_rows(frame)
         frame = self.mark_missing(frame)
-        diagnostics = unknown_categories(self.columns, frame) + unusual_numbers(self.columns, frame)
-        diagnostics += far_dates(self.columns, frame)
-        for sentence in render_diagnostics(diagnostics):
+        found = (find(self.columns, frame) for find in (unknown_categories, unusual_numbers, far_dates))
+        for sentence in render_diagnostics(chain.from_iterable(found)):
             warn_user(sentence)
         size = max(MAX_ENCODED_NUMBERS // max(sum(len(column.inputs) for column in self.columns), 1), 1)
         if rows <= size:

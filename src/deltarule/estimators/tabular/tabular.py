@@ -356,7 +356,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
 
     def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], is_divided: bool) -> list[str]:
         misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
-        found = missing_codes(self.columns_, frame) + far_dates(self.columns_, frame)
+        found = [*missing_codes(self.columns_, frame), *far_dates(self.columns_, frame)]
         if not is_divided:
             found += suggested_divisions(self.columns_, frame)
         identifiers = {each.column for each in found if each.code == "repeating-identifier"}
