@@ -561,7 +561,10 @@ def test_units_weights_and_curves_answer_to_the_pointer(browser, tmp_path):
         wait_for_step(page, 3)
         assert "update 3: objective" in page.locator("[data-role=curves-note]").inner_text()
         assert points_right(page) > 0
+        page.locator("button.unit").nth(1).click()
+        page.get_by_role("complementary").get_by_text("z1[i, j] = Σ_d x[i, d] · W1[d, j] + b1[j]").wait_for()
         page.locator("line.target").nth(2).dispatch_event("click")
+        page.get_by_role("complementary").get_by_text("W1_new[0, 2] = ").wait_for()
         page.get_by_role("complementary").get_by_label("locked").check()
         page.get_by_role("textbox", name="W1[0, 2]").fill("9")
         page.get_by_role("textbox", name="W1[0, 2]").press("Enter")

@@ -18,6 +18,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.session import Session
 from deltarule.playground.settings import list_stories
+from deltarule.problem import registry
 
 pytestmark = needs_node
 NEEDS_PYTHON = "deltarule play"
@@ -202,6 +203,98 @@ def test_rows_that_are_set_aside_are_those_of_scikit_learn(page, data):
         return
     split = {"labels": labels or [], "rows": rows, "count": count, "seed": seed}
     assert page.ask({"split": split}) == sorted(test.tolist())
+
+
+# --- explained numbers ------------------------------------------------------------------------------------------------
+
+
+def explained_in_python(commands, steps, questions):
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    try:
+        for name, table in [change(run__engine="reference"), *commands, ("step", {"updates": steps})]:
+            session.command(name, table)
+        return [session.command("explain", question) for question in questions]
+    finally:
+        session.close()
+
+
+def questions(layers, sample, member=0):
+    """What the page asks: units and weights of each layer, and the objective of a point."""
+    of_point = [
+        (f"{name}{layer}", [0, int(layer < layers)]) for layer in range(1, layers + 1) for name in ("z", "a", "δ")
+    ]
+    of_weights = [
+        (f"{name}{layer}{end}", [1, int(layer < layers)]) for layer in range(1, layers + 1) for name, end in UPDATED
+    ]
+    asked = [(*one, {"sample": sample}) for one in (*of_point, ("J", []))] + [(*one, {}) for one in of_weights]
+    return [{"member": member, "quantity": name, "index": index, **more} for name, index, more in asked]
+
+
+UPDATED = (("∂J/∂W", ""), ("W", "_new"))
+
+
+def explain_alike(page, *commands, layers=2, steps=3, sample=5):
+    commands = [change(run__seeds=2, network__layers=["auto", 3, "auto"]), *commands]
+    asked = questions(layers, sample, member=1)
+    found = page.ask({"commands": commands, "steps": steps, "questions": asked})["explained"]
+    expected = explained_in_python(commands, steps, asked)
+    for one, other in zip(found, expected, strict=True):
+        assert {**one, "value": None} == {**other, "value": None}
+        np.testing.assert_allclose(float(one["value"]), other["value"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", list(registry.names("activation")))
+def test_explained_activation(page, name):
+    explain_alike(page, change(network__activation=name))
+
+
+@pytest.mark.parametrize("name", registry.names("optimizer"))
+def test_explained_optimizer(page, name):
+    explain_alike(page, change(optimizer__name=name))
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [change(loss__penalty="l2", loss__strength=0.01)],
+        [change(loss__penalty="l1", loss__strength=0.01, network__activation="relu")],
+        [change(loss__penalty="l2_per_sample", loss__strength=0.01)],
+        [change(data__name="hills")],
+        [change(data__name="hills", loss__name="huber")],
+        [change(data__name="iris")],
+        [change(network__output="sigmoid", loss__name="squared_error")],
+        [change(loss__reduction="sum", optimizer__batch_size=7)],
+        [change(loss__reduction="mean_elements", network__output="sigmoid", loss__name="squared_error")],
+        [change(network__bias=False, optimizer__schedule="exponential")],
+        [
+            change(
+                optimizer__name={"name": "momentum", "momentum": 0.5}, network__activation={"name": "elu", "alpha": 2}
+            )
+        ],
+        [("formula", {"kind": "activation", "function": "z^2", "derivative": "z > 0"})],
+        [("formula", {"kind": "loss", "function": "(p - y)^2", "derivative": "p - y"})],
+    ],
+)
+def test_explained_settings(page, commands):
+    explain_alike(page, *commands)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "index"),
+    [("z1", [0, 9]), ("z9", [0, 0]), ("z1", [0]), ("J", [0]), ("", []), ("toString", []), ("W1", [0, 0])],
+)
+def test_what_has_no_formula(page, quantity, index):
+    asked = [{"quantity": quantity, "index": index, "sample": 0}]
+    [found] = page.ask({"commands": [change(run__seeds=2)], "steps": 1, "questions": asked})["explained"]
+    with pytest.raises(BadInput) as error:
+        explained_in_python([change(run__seeds=2)], 1, asked)
+    assert found == {"refused": str(error.value)}
+
+
+def test_what_python_alone_explains_is_said(page):
+    asked = questions(2, 0)
+    found = page.ask({"commands": [change(network__batch_norm=True)], "steps": 2, "questions": asked})["explained"]
+    assert all(NEEDS_PYTHON in one["refused"] for one in found)
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from deltarule.data.pipeline import data_file, name_and_options
 from deltarule.errors import BadInput
 from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
+from deltarule.playground.explained import explained_formulas
 from deltarule.playground.page_bundle import bundle, page_file
 from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.rules import KNOWN, rules
@@ -63,7 +64,14 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
         story["name"]: _chosen(Recipe(story["name"], Path(), parse_toml(story["recipe"])), data)
         for story in list_stories()
     }
-    return {**_chosen(recipe, data), "catalog": catalog(), "data": data, "recipes": recipes, "rules": rules()}
+    return {
+        **_chosen(recipe, data),
+        "catalog": catalog(),
+        "data": data,
+        "recipes": recipes,
+        "rules": rules(),
+        "explained": explained_formulas(),
+    }
 
 
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:

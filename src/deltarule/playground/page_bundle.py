@@ -8,6 +8,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).with_name("page")
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 _COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:(?!\*/).)*(?:\*/)?|\* .*|\*/)\n", re.MULTILINE)
 """A line that is nothing but a comment."""
 
@@ -23,7 +24,7 @@ def page_file(name: str) -> str:
 
 
 def bundle(name: str, read: Callable[[str], str] = page_file) -> str:
-    """Bundle a JavaScript module and its imports into one script without comments."""
+    """Bundle a JavaScript module and its imports into one script without comments and indentation."""
     scripts: dict[str, str] = {}
 
     def add(module: str) -> None:
@@ -35,4 +36,4 @@ def bundle(name: str, read: Callable[[str], str] = page_file) -> str:
         scripts[module] = _COMMENT.sub("", re.sub(r"^export ", "", _IMPORT.sub("", text), flags=re.MULTILINE))
 
     add(name)
-    return "\n".join(scripts.values()).replace("</script", "<\\/script")
+    return _INDENT.sub("", "\n".join(scripts.values())).replace("</script", "<\\/script")

@@ -195,9 +195,10 @@ class Session:
 
         problem, state = self._viewed(request)
         explanation = explain_update(_problem_of_sample(problem, request.sample), state)
-        quantity = explanation.quantities[request.quantity]
+        quantity = explanation.quantities.get(request.quantity)
         index = tuple(request.index)
-        assert quantity.rule is not None  # the page asks for numbers that have a formula
+        if quantity is None or quantity.rule is None or not _is_within(index, quantity.value.shape):
+            raise BadInput(f"there is no formula of {format_index(request.quantity, index)}; click a unit or a weight")
         formula = quantity.formula
         value = float(quantity.value[index])
         name = quantity.name
@@ -249,6 +250,10 @@ class Session:
         problem, state = self._viewed(request)
         name, text = exports.export(request.kind, moment.recipe, moment.dataset, problem, state)
         return {"name": name, "text": text}
+
+
+def _is_within(index: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return len(index) == len(shape) and all(0 <= place < length for place, length in zip(index, shape, strict=True))
 
 
 def _read_request(table: Mapping[str, Any]) -> Request:

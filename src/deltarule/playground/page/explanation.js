@@ -15,7 +15,6 @@ export class ExplanationPanel {
   constructor(box, workbench) {
     this.box = box;
     this.workbench = workbench;
-    this.hasFormulas = !workbench.source.lacks;
     this.opener = /** @type {HTMLElement | null} */ (null);
     box.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
   }
@@ -42,7 +41,6 @@ export class ExplanationPanel {
 
   /** @param {Frame} frame @param {View} view @param {number} sample */
   async showSample(frame, view, sample) {
-    if (!this.hasFormulas) return;
     const { layers } = frame.header;
     const units = Array.from({ length: Math.min(layers[layers.length - 1].units, MAX_OUTPUTS) }, (_, unit) => unit);
     const outputs = units.flatMap((unit) => ["a", "δ"].map((name) => ({ quantity: name + layers.length, index: [0, unit] })));
@@ -60,13 +58,13 @@ export class ExplanationPanel {
     const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", () => ({ ...view, place, locked: lock.checked })) });
     lock.checked = frame.header.locked.includes(place);
     const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
-    const why = this.hasFormulas && isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
+    const why = isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
     return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));
   }
 
   /** The formula of each quantity, with names and with numbers. @param {object[]} tables */
   async ask(tables) {
-    const found = this.hasFormulas ? await Promise.all(tables.map((table) => this.workbench.source.ask("explain", table))) : [];
+    const found = await Promise.all(tables.map((table) => this.workbench.source.ask("explain", table)));
     return found.map(({ about, formula, name, numbers }) => element("div", { class: "formula" }, element("p", {}, about), element("code", {}, formula), element("code", {}, `${name} = ${numbers}`)));
   }
 

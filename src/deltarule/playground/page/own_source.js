@@ -13,13 +13,13 @@ import { Questions } from "./source.js";
  * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
- * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable}} Experiment as own_page.py makes it
+ * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
  */
 
 const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
-  lacks = "Tables, numbers with their formulas, Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
+  lacks = "Tables, Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
   maxMembers = MAX_MEMBERS;
 
@@ -60,6 +60,7 @@ export class OwnSource {
       "own-data": () => this.change((settings) => useDrawn(settings, table.csv), { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
+      explain: () => this.worker.ask("explain", { ...table, formulas: this.experiment.explained }),
     });
     if (!Object.hasOwn(commands, name)) throw new Error(this.lacks);
     return commands[name]();

@@ -2,6 +2,7 @@
 // Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
 
 import { firstNonfinite } from "./divergence.js";
+import { explain } from "./explained.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
 import { Training } from "./training.js";
 
@@ -138,6 +139,11 @@ export class Trainer {
     const training = new Training(problem, members.map((member) => copied(states[member])), start);
     if (!isNow) training.advance(step - start);
     return training;
+  }
+
+  /** The formula of one number of a member. @param {{member?: number, step?: number | null, formulas: import("./explained.js").Formulas} & import("./explained.js").Question} question */
+  explain({ member = 0, step = null, formulas, ...question }) {
+    return explain(this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]), formulas, question);
   }
 
   /** What picture.js draws. @param {View} view @returns {import("../source.js").Frame} */

@@ -10,11 +10,12 @@ let isWorking = false;
 /** @type {{id: number, view: import("./trainer.js").View, until: number}[]} frames that wait for news */
 let waiting = [];
 
-/** @type {Record<string, (table: any) => void>} */
+/** @type {Record<string, (table: any) => any>} */
 const COMMANDS = {
-  begin: (setup) => (trainer = new Trainer(setup)),
+  begin: (setup) => void (trainer = new Trainer(setup)),
   edit: (edit) => trainer.edit(edit),
-  change: (setup) => (trainer = trainer.change(setup)),
+  change: (setup) => void (trainer = trainer.change(setup)),
+  explain: (question) => trainer.explain(question),
   step: ({ updates }) => trainer.play(updates, null),
   toggle: ({ updates_per_second }) => trainer.play(trainer.updatesLeft ? 0 : Infinity, updates_per_second),
   play: ({ updates_per_second }) => trainer.play(Infinity, updates_per_second),
@@ -27,8 +28,7 @@ onmessage = ({ data: { id, name, table } }) => {
   if (name === "frame") waiting.push({ id, view: table, until: performance.now() + FRAME_WAIT_MILLISECONDS });
   else {
     try {
-      COMMANDS[name](table);
-      postMessage({ id });
+      postMessage({ id, result: COMMANDS[name](table) });
     } catch (error) {
       postMessage({ id, refused: /** @type {Error} */ (error).message });
     }
