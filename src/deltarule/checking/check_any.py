@@ -2,30 +2,37 @@
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.check_file import check_file
-from deltarule.checking.check_functions import check_function, is_torch_function, names_of, variables_of
 from deltarule.checking.check_layers import check_vjp
 from deltarule.checking.check_objects import (
     FORWARDS,
+    check_function,
     check_layer,
     check_loss_object,
     check_network,
     is_layer,
     is_loss,
+    is_torch_function,
     make_instance,
     method_of,
+    names_of,
+    variables_of,
 )
-from deltarule.checking.report import MAX_HINT, CodeReport, Note, validate_hint
+from deltarule.checking.report import HINT_OF_KIND, MAX_HINT, CodeReport, Note, validate_hint
+from deltarule.checking.scripts.check_script import SECONDS, SECONDS_TO_CORRECT, NoTraining, check_script
 from deltarule.checking.scripts.report import ScriptReport
 from deltarule.errors import BadInput
+from deltarule.user_functions import call_user_function
 
 _BACKWARDS = ("backward", "backprop", "bprop", "backward_pass", "back_propagation", "backpropagation", "gradient")
 _LOSSES = ("loss", "compute_loss", "cost", "compute_cost", "loss_function", "cost_function", "J", "objective")
@@ -84,8 +91,63 @@ def check(
     ('gradient of step', False, 'factor_two')
     """
     if isinstance(target, str | Path):
-        return check_file(Path(target), partial(_check_module, hint=hint), loss, seconds, validate_hint(hint))
+        return _check_file(Path(target), loss, seconds, validate_hint(hint))
     return _check_value(target, arguments, validate_hint(hint))
+
+
+def _check_file(path: Path, loss: str | None, seconds: float | None, hint: int) -> ScriptReport | CodeReport:
+    """Check a script or notebook that trains as it is, and of any other file its functions and layers."""
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}")
+    try:
+        to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
+        report = check_script(path, loss, SECONDS if seconds is None else seconds, seconds_to_correct=to_correct)
+        return report.limited(hint)
+    except NoTraining as problem:
+        if path.suffix.lower() != ".py":
+            raise
+        return _check_definitions(path, hint, problem)
+
+
+def _check_definitions(path: Path, hint: int, problem: BadInput) -> CodeReport:
+    """Check the functions, layers and objects of a file that does not train."""
+    specification = spec_from_file_location(path.stem, path)
+    assert specification is not None and specification.loader is not None
+    module, before = module_from_spec(specification), sys.modules.get(path.stem)
+    with redirect_stdout(sys.stderr), modules_beside(path.parent):
+        sys.modules[path.stem] = module
+        try:
+            call_user_function(specification.loader.exec_module, (module,), {}, f"importing {path.name}")
+            return _check_module(module, hint)
+        except BadInput as error:
+            if error.__cause__ is not None:  # the user's code itself failed
+                raise
+            raise BadInput(f"{problem}, and {error}{_how_to_call(module)}") from error
+        finally:
+            del sys.modules[path.stem]
+            if before is not None:
+                sys.modules[path.stem] = before
+
+
+def _how_to_call(module: ModuleType) -> str:
+    """What a user may do so that a function of a module is called."""
+    for name, function in vars(module).items():
+        if inspect.isfunction(function) and function.__module__ == module.__name__:
+            names = list(inspect.signature(function).parameters)
+            if names:
+                arrays = ", ".join(names)
+                return f"; define {arrays} in the file, or in Python call deltarule.check({name}, {arrays})"
+    return ""
+
+
+@contextmanager
+def modules_beside(folder: Path) -> Iterator[None]:
+    """Let imports find modules in a folder, as beside a user's script."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
 
 
 def _check_value(target: Any, arguments: Sequence[Any], hint: int) -> CodeReport:

@@ -15,9 +15,15 @@ from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
 from deltarule.checking.user_code.arrays import dtype_kind, flatten
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.layer_forms import Reading, functions_of, without_last_sample
 from deltarule.checking.user_code.random_numbers import random_numbers
-from deltarule.checking.user_code.signatures import argument_names, function_of_none, function_of_some
+from deltarule.checking.user_code.signatures import (
+    Reading,
+    argument_names,
+    function_of_none,
+    function_of_some,
+    functions_of,
+    without_last_sample,
+)
 from deltarule.checking.verdict import Context, check_code, seconds_to_repair
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly

@@ -20,17 +20,17 @@ from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, nam
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
-from deltarule.checking.user_code.layer_forms import (
+from deltarule.checking.user_code.random_numbers import RandomNumbers
+from deltarule.checking.user_code.references import lists_beside, names_read, outside_of, owner_of
+from deltarule.checking.user_code.signatures import (
     Reading,
     find_output,
     is_gradient_name,
     named_results,
     readings_of,
+    required_parameters,
     split_outputs,
 )
-from deltarule.checking.user_code.random_numbers import RandomNumbers
-from deltarule.checking.user_code.references import lists_beside, names_read, outside_of, owner_of
-from deltarule.checking.user_code.signatures import required_parameters
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 from deltarule.user_functions import call_user_function, quietly

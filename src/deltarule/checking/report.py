@@ -12,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
-from deltarule.checking.catalog import Mistake
-from deltarule.checking.corrections import Correction
+from deltarule.checking.catalog import Correction, Mistake
 from deltarule.errors import BadInput, RunFailed
 from deltarule.problem.problem import Floats
 from deltarule.tracing.expression_text import format_index

@@ -20,7 +20,7 @@ from deltarule.checking.optimizers import (
     recognize_shared,
     why_rescaled,
 )
-from deltarule.checking.repair.oracle import measured
+from deltarule.checking.repair.trials import measured
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
 from deltarule.checking.verdict import Context, check_code, one_thread, with_correction

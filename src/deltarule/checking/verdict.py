@@ -10,10 +10,18 @@ import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
-from deltarule.checking.array_verdicts import ArrayVerdict, compare_arrays, comparison_notes, scaled_errors, why_clipped
-from deltarule.checking.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.corrections import Correction
-from deltarule.checking.measured_point import MeasuredPoint, compare_closely, measure_point, move_off_kinks
+from deltarule.checking.array_verdicts import (
+    ArrayVerdict,
+    MeasuredPoint,
+    compare_arrays,
+    compare_closely,
+    comparison_notes,
+    measure_point,
+    move_off_kinks,
+    scaled_errors,
+    why_clipped,
+)
+from deltarule.checking.catalog import Correction, Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.network_matching import Like

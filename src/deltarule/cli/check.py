@@ -89,7 +89,7 @@ _COLORS = {
 
 def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
     """Make the checks that a teacher handed out with a task."""
-    from deltarule.checking.check_file import modules_beside
+    from deltarule.checking.check_any import modules_beside
     from deltarule.grading.results import feedback, to_json
     from deltarule.grading.starter import check_publicly
 
@@ -143,7 +143,7 @@ def _check_study(
 
 def _check_user_code(name: str, hint: int | None, like: str | None) -> "CodeReport":
     from deltarule.checking.check import check_gradient
-    from deltarule.checking.check_file import modules_beside
+    from deltarule.checking.check_any import modules_beside
 
     module, attribute = _split_function_name("--function", name)
     network_function = None if like is None else _split_function_name("--like", like)

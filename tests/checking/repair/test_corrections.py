@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from repaired_programs import check_program
 
 from deltarule import check_gradient
-from deltarule.checking.repair.oracle import measured
 from deltarule.checking.repair.safety import no_effects
+from deltarule.checking.repair.trials import measured
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import RunFailed
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deltarule.checking.corrections import LineChange
+from deltarule.checking.catalog import LineChange
 from deltarule.checking.repair.naming import name_of
 from deltarule.checking.repair.program import Edit
 from deltarule.checking.repair.roles import Facts

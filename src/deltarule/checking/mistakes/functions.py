@@ -1,137 +1,93 @@
-"""Wrong derivatives of functions spelled out in several operations.
+"""Wrong derivatives of functions spelled out in several operations; `function_rules.toml` has their formulas.
 
 u   the input      v = f(u)   the output      g   the gradient of the output
 """
 
-# mypy: disable-error-code="misc"
-# mypy does not infer lambdas with defaults, which bind the variable of a loop.
-
-from collections.abc import Callable, Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.rules import Candidate, describe_line
+from deltarule.checking.mistakes.rules import Candidate, describe_line, with_gradient
 from deltarule.checking.tape.backward import Array, Changes, Node, Recording
+from deltarule.maths.activations import ACTIVATIONS, Activation, sigmoid
 
 Rule = Callable[[Array, Array, Array], Array]
 """(g, u, v) → a wrong gradient of the input."""
 WrongRule = tuple[str, str, Rule]
 """A mistake's code, the end of the sentence "the derivative of tanh …", and the wrong rule."""
-Elementwise = tuple[Callable[[Array], Array], Callable[[Array], Array], Callable[[Array], Array]]
-"""A function f(u), its derivative f′(u), and its derivative as a function of the output v."""
+_FORMULAS: dict[str, dict[str, list[list[str]]]] = tomllib.loads(
+    Path(__file__).with_name("function_rules.toml").read_text(encoding="utf-8")
+)
 _MAX_DEPTH = 14
 """Operations between the input and the output of a function."""
 _MAX_SINGLE = 16
 """The largest number of functions of one kind that are also changed one by one."""
-
-
-def sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
-
-
-def _leaky_relu(leak: float) -> Elementwise:
-    def slope(z: Array) -> Array:
-        return np.where(z > 0, 1, leak)
-
-    return lambda z: z * slope(z), slope, slope
-
-
-_ELEMENTWISE: dict[str, Elementwise] = {
-    "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z)), lambda a: a * (1 - a)),
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda a: 1 - a**2),
-    "relu": _leaky_relu(0),
-    **{f"leaky_relu ({leak})": _leaky_relu(leak) for leak in (0.01, 0.1, 0.2, 0.05)},
-    "softplus": (lambda z: np.logaddexp(z, 0), sigmoid, lambda a: 1 - np.exp(-a)),
+_PLAIN = ("identity", "exponential", "leaky_relu")
+"""Activations that are one operation, and the one that is tried with several slopes."""
+_ELEMENTWISE = {
+    **{one.name: one for one in ACTIVATIONS.values() if not one.rowwise and one.name not in _PLAIN},
+    **{
+        f"leaky_relu ({leak})": replace(ACTIVATIONS["leaky_relu"], parameters={"slope": leak})
+        for leak in (0.01, 0.1, 0.2, 0.05)
+    },
 }
 _OTHERS = ("sigmoid", "tanh", "relu")
 """Functions with derivatives that people write in place of another's."""
-_OWN_RULES: dict[str, tuple[WrongRule, ...]] = {
-    "sigmoid": (
-        ("derivative_missing", "has a alone", lambda g, u, v: g * v),
-        ("derivative_missing", "has 1 − a alone", lambda g, u, v: g * (1 - v)),
-        ("derivative_twice", "is multiplied by a once more", lambda g, u, v: g * v**2 * (1 - v)),
-        ("derivative_twice", "is multiplied by 1 − a once more", lambda g, u, v: g * v * (1 - v) ** 2),
-        ("derivative_missing", "is left out, and the rest doubled", lambda g, u, v: 2 * g),
-        ("derivative_missing", "is left out, and the rest halved", lambda g, u, v: g / 2),
-        ("derivative_twice", "is multiplied twice, and doubled", lambda g, u, v: 2 * g * (v * (1 - v)) ** 2),
-        ("derivative_twice", "is multiplied twice, and halved", lambda g, u, v: g * (v * (1 - v)) ** 2 / 2),
-    ),
-    "tanh": (("other_derivative", "has a for a²", lambda g, u, v: g * (1 - v)),),
-    "relu": (("other_derivative", "has a in place of 1", lambda g, u, v: g * v),),
-    "softplus": (("other_derivative", "is that of exp", lambda g, u, v: g * np.exp(u)),),
-}
+
+
+def _rules(kind: str, group: str, names: Callable[..., Mapping[str, Any]], **words: str) -> Iterator[WrongRule]:
+    """The rules of a group of formulas; `names(g, u, v)` are what they use beside these."""
+    for code, text, formula in _FORMULAS[kind].get(group, ()):
+        yield code, text.format(**words), partial(_evaluate, compile(formula, "<formula>", "eval"), names)
+
+
+def _evaluate(formula: Any, names: Callable[..., Mapping[str, Any]], g: Array, u: Array, v: Array) -> Array:
+    return eval(formula, {"np": np, "g": g, "u": u, "v": v, **names(g, u, v)})
+
+
+def value_of(one: Activation, z: Array) -> Array:
+    return one.function(z, **one.parameters)
+
+
+def slope_of(one: Activation, z: Array, a: Array | None = None) -> Array:
+    """f′(z) by its formula with z and a = f(z), or with another a."""
+    return one.derivative(z, value_of(one, z) if a is None else a, **one.parameters)
 
 
 def _elementwise_rules(name: str) -> Iterator[WrongRule]:
     """Wrong rules for an elementwise function."""
-    function, slope, slope_of_output = _ELEMENTWISE[name]
-    yield "derivative_missing", "is left out", lambda g, u, v: g
-    yield "derivative_missing", "is the function of its output", lambda g, u, v: g * function(v)
-    yield "derivative_at_output", "is taken at its output", lambda g, u, v: g * slope(v)
-    yield "derivative_twice", "is multiplied twice", lambda g, u, v: g * slope(u) ** 2
-    yield "upstream_ignored", "stands alone, without the upstream gradient", lambda g, u, v: slope(u)
-    if "relu" in name:
-        yield "mask_of_gradient", "goes by the sign of the gradient, not of its input", lambda g, u, v: g * slope(g)
-        yield "mask_inverted", "has its two slopes exchanged", lambda g, u, v: g * slope(-u)
-    else:
-        yield "derivative_of_z", "has z in a formula for a", lambda g, u, v: g * slope_of_output(u)
+
+    def names_of(one: Activation) -> Callable[..., Mapping[str, Any]]:
+        return lambda *_: {"f": partial(value_of, one), "slope": partial(slope_of, one)}
+
+    own = names_of(_ELEMENTWISE[name])
+    for group in ("every", "with_mask" if "relu" in name else "smooth"):
+        yield from _rules("elementwise", group, own)
     for other in _OTHERS:
         if other != name:
-            _, of_input, of_output = _ELEMENTWISE[other]
-            yield "other_derivative", f"is that of {other}", lambda g, u, v, f=of_input: g * f(u)
-            if other != "relu":  # 1 wherever a > 0
-                yield "other_derivative", f"is that of {other}, of a", lambda g, u, v, f=of_output: g * f(v)
-    yield from _OWN_RULES.get(name, ())
+            for group in ("every",) if other == "relu" else ("every", "smooth"):  # of a, ReLU's is 1 wherever a > 0
+                yield from _rules("other", group, names_of(_ELEMENTWISE[other]), other=other)
+    yield from _rules("elementwise", name, own)
 
 
 _RULES = {name: tuple(_elementwise_rules(name)) for name in _ELEMENTWISE}
 
 
-def _softmax_rules(axis: int) -> Iterator[WrongRule]:
-    """Wrong rules for softmax over an axis."""
+def _softmax_rules(group: str, axis: int) -> tuple[WrongRule, ...]:
+    """Wrong rules for softmax, or its logarithm, over an axis."""
 
-    def total(x: Array, axis: int = axis) -> Array:
-        return x.sum(axis=axis, keepdims=True)
+    def names(g: Array, u: Array, v: Array) -> Mapping[str, Any]:
+        def total(x: Array, over: int = axis) -> Array:
+            return x.sum(axis=over, keepdims=True)
 
-    def back(g: Array, v: Array) -> Array:
-        return v * (g - total(g * v))
+        return {"total": total, "back": lambda x: v * (x - total(x * v)), "axis": axis, "other": -1 - axis}
 
-    yield "softmax_elementwise", "is taken as elementwise, a (1 − a)", lambda g, u, v: g * v * (1 - v)
-    yield "softmax_elementwise", "lacks the outer product: the sum of a g", lambda g, u, v: g * v
-    yield "derivative_missing", "is left out", lambda g, u, v: g
-    yield "softmax_elementwise", "has the sum of g in place of that of a g", lambda g, u, v: v * (g - total(g))
-    yield "sign_of_part", "has the wrong sign in its outer product", lambda g, u, v: v * (g + total(g * v))
-    yield "wrong_axis", "sums over the other axis", lambda g, u, v: v * (g - total(g * v, -1 - axis))
-    yield "derivative_twice", "is multiplied twice", lambda g, u, v: back(back(g, v), v)
-
-
-def _whole_softmax_rules(ndim: int) -> Iterator[WrongRule]:
-    """Wrong rules for softmax over all entries at once, which is meant to be over one axis."""
-    for axis in range(ndim):
-        text = f"is that of softmax over axis {axis}, while the forward pass divides by the sum of all entries"
-        yield "wrong_axis", text, lambda g, u, v, axis=axis: v * (g - (g * v).sum(axis=axis, keepdims=True))
-
-
-def _log_softmax_rules(axis: int) -> Iterator[WrongRule]:
-    """Wrong rules for log softmax; the correct gradient is g − softmax(u) Σ g."""
-
-    def total(x: Array, axis: int = axis) -> Array:
-        return x.sum(axis=axis, keepdims=True)
-
-    yield "derivative_missing", "is left out", lambda g, u, v: g
-    yield "softmax_elementwise", "lacks the sum of g", lambda g, u, v: g - np.exp(v) * g
-    yield "other_derivative", "is that of softmax", lambda g, u, v: np.exp(v) * (g - total(g * np.exp(v)))
-    yield "other_derivative", "has log p in place of p", lambda g, u, v: g - v * total(g)
-    yield "upstream_ignored", "has p in place of p times the sum of the gradient", lambda g, u, v: g - np.exp(v)
-    yield (
-        "mean_twice",
-        "has the mean of g in place of the sum",
-        lambda g, u, v: g - np.exp(v) * total(g) / g.shape[axis],
-    )
-    yield "sign_of_part", "has the wrong sign before p", lambda g, u, v: g + np.exp(v) * total(g)
-    yield "wrong_axis", "sums over the other axis", lambda g, u, v: g - np.exp(v) * total(g, -1 - axis)
+    return tuple(_rules("softmax", group, names, axis=str(axis)))
 
 
 def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
@@ -144,7 +100,7 @@ def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, 
         deviation = u - u.mean(axis=axis, keepdims=True)
         is_centered = is_close(deviation, u)
         if is_close(deviation, v) and not is_centered:
-            yield "the centering", tuple(_normalization_rules(axis, count, 1.0, "mean", ""))
+            yield "the centering", _normalization_rules(axis, count, 1.0, "mean", "")
         squares = (v**2).sum(axis=axis, keepdims=True)
         for core in (u,) if is_centered else (deviation, u):
             i = np.sqrt(squares / (core**2).sum(axis=axis, keepdims=True))
@@ -152,59 +108,41 @@ def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, 
                 continue
             if (np.abs(squares - count) < 1e-2 * count).all():
                 mean, scale = ("", "variance" if is_centered else "length") if core is u else ("mean", "variance")
-                yield "the normalization", tuple(_normalization_rules(axis, count, i, mean, scale))
+                yield "the normalization", _normalization_rules(axis, count, i, mean, scale)
             elif core is u and (np.abs(squares - 1) < 1e-2).all():
-                yield "unit length", tuple(_normalization_rules(axis, count, i, "", "length", np.sum))
+                yield "unit length", _normalization_rules(axis, count, i, "", "length", np.sum)
 
 
 def _normalization_rules(
     axis: int, N: int, i: Any, mean: str, scale: str, reduce: Callable[..., Array] = np.mean
-) -> Iterator[WrongRule]:
+) -> tuple[WrongRule, ...]:
     """Wrong rules for v = (u − mean) i over an axis of length N.
 
-    The correct gradient is i (g − m − s) with m = mean g, through the mean, and s = v · mean(g v), through the scale.
     `mean` and `scale` name what is subtracted and divided by, or are "". A vector of length 1 takes np.sum as `reduce`.
     """
 
-    def weighted(factor: Any, a: float, b: Any, mean_axis: int = axis, scale_axis: int = axis) -> Rule:
-        def rule(g: Array, u: Array, v: Array) -> Array:
-            m = g.mean(axis=mean_axis, keepdims=True) if mean else 0.0
-            s = v * reduce(g * v, axis=scale_axis, keepdims=True) if scale else 0.0
-            return factor * (g - a * m - b * s)
+    def names(g: Array, u: Array, v: Array) -> Mapping[str, Any]:
+        axes = (axis, -1 if axis == 0 else 0)
+        m, m_other = (g.mean(axis=one, keepdims=True) if mean else 0.0 for one in axes)
+        s, s_other = (v * reduce(g * v, axis=one, keepdims=True) if scale else 0.0 for one in axes)
+        return {"N": N, "i": i, "m": m, "s": s, "m_other": m_other, "s_other": s_other}
 
-        return rule
-
-    other = -1 if axis == 0 else 0
     both = " and ".join(name for name in (mean, scale) if name)
-    yield ("batch_norm_constants", f"takes {both} as constant", weighted(i, 0, 0))
-    for name, a, b in ((mean, 0, 1), (scale, 1, 0)):
-        yield "batch_norm_constants", f"takes the {name} as a constant", weighted(i, a, b)
-    for axes in ((other, other), (other, axis), (axis, other)):
-        yield "wrong_axis", "takes a mean over the other axis", weighted(i, 1, 1, *axes)
-    yield "mean_missing", "lacks the N of N g in its compact form", weighted(i / N, N, N)
-    yield "scale_missing", f"lacks the 1 / {scale}", weighted(1, 1, 1)
-    yield "scale_missing", f"has the 1 / {scale} twice", weighted(i**2, 1, 1)
-    for how, power in (("much", i), ("little", 1 / i), ("much", i**2), ("little", 1 / i**2)):
-        yield "scale_missing", f"has 1 / deviation too {how} in the {scale}'s part", weighted(i, 1, power)
-    for name, a, b in ((mean, 1, 0), (scale, 0, 1), (both, 1, 1)):
-        text = f"has the wrong sign in what comes back through the {name}"
-        yield "sign_of_part", text, weighted(i, 1 - 2 * a, 1 - 2 * b)
-        text = f"has a sum for the mean in the part of the {name}"
-        yield "mean_missing", text, weighted(i, 1 + a * (N - 1), 1 + b * (N - 1))
+    return tuple(_rules("normalization", "every", names, mean=mean, scale=scale, both=both))
 
 
 @dataclass(frozen=True, eq=False)
 class Function:
     """A function recognized on a tape, with its wrong derivatives.
 
-    slope   the correct derivative f′(u) of an elementwise function, else None
-    rank    0 for the nearest of all nodes of which the output may be a function, then 1, 2, …
+    activation   our own function, if it is an elementwise one
+    rank         0 for the nearest of all nodes of which the output may be a function, then 1, 2, …
     """
 
     name: str
     input: Node
     output: Node
-    slope: Callable[[Array], Array] | None
+    activation: Activation | None
     wrong: Sequence[WrongRule]
     rank: int = 0
 
@@ -222,7 +160,7 @@ def find_functions(recording: Recording) -> list[Function]:
             if node.value.dtype.kind == "f" and np.isfinite(node.value).all():
                 found = list(_functions_of(node, outputs))
                 functions += [replace(function, rank=rank) for rank, function in enumerate(found)]
-                outputs |= {node.index for function in found if function.slope is not None}
+                outputs |= {node.index for function in found if function.activation}
     return functions
 
 
@@ -237,19 +175,20 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
         is_blocked = is_blocked or node.index in elementwise_indices  # 1 − sigmoid(z) is no other function of z
         if u.shape != v.shape or not np.isfinite(u).all():
             continue
-        for name, (f, slope, _) in _ELEMENTWISE.items():
+        for name, one in _ELEMENTWISE.items():
             if "relu" in name and output.name not in ("maximum", "multiply", "where", "setitem"):
                 continue
-            if not is_blocked and is_close(f(u.flat[:3]), v.flat[:3]) and is_close(f(u), v):
+            if not is_blocked and is_close(value_of(one, u.flat[:3]), v.flat[:3]) and is_close(value_of(one, u), v):
                 is_blocked = True
-                yield Function(name, node, output, slope, _RULES[name])
+                yield Function(name, node, output, one, _RULES[name])
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
-                yield Function("softmax", node, output, None, tuple(_softmax_rules(axis)))
+                yield Function("softmax", node, output, None, _softmax_rules("every", axis))
             if u.ndim > 1 and axis == -1 and v.min() >= 0 and abs(v.sum() - 1) < 1e-9 and is_close(softmax(u, None), v):
-                yield Function("softmax", node, output, None, tuple(_whole_softmax_rules(u.ndim)))
+                whole = [rule for over in range(u.ndim) for rule in _softmax_rules("whole", over)]
+                yield Function("softmax", node, output, None, whole)
             if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
-                yield Function("log softmax", node, output, None, tuple(_log_softmax_rules(axis)))
+                yield Function("log softmax", node, output, None, _softmax_rules("log", axis))
         for name, wrong in _normalizations(u, v):
             yield Function(name, node, output, None, wrong)
 
@@ -287,14 +226,12 @@ def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
             text = f"has a derivative of {name} that {text}, at {place}"
             yield Candidate(code, text, Changes(jumps=jumps), activation=name)
-    for group in [*by_name, [f for f in functions if f.slope is not None]]:
+    for group in [*by_name, [f for f in functions if f.activation]]:
         yield from _slopes_at_other_inputs(group)
 
 
 def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
     """Mistakes that take an activation's derivative at another layer's z."""
-    if not group or group[0].slope is None:
-        return
     following = list(zip(group, group[1:], strict=False))
     of_next = [(f, other) for f, other in following if any(node is f.output for node in ancestors(other.input))]
     sets = [following, [(other, f) for f, other in following], of_next]  # samples one by one: not the next one's
@@ -302,9 +239,9 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
         sets += [[(f, other)] for f in group for other in group if f is not other]
     for pairs in sets:
         jumps = {
-            f.output.index: f.jump(lambda g, u, v, f=f, other=other: g * f.slope(other.input.value))
+            f.output.index: f.jump(partial(_at_other_input, f.activation, other.input.value))
             for f, other in pairs
-            if f.input.value.shape == other.input.value.shape
+            if f.activation and f.input.value.shape == other.input.value.shape
         }
         if jumps:
             place = describe_line([pairs[0][0].output])
@@ -312,6 +249,47 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
             yield Candidate("other_mask", text, Changes(jumps=jumps))
 
 
+def _at_other_input(one: Activation, z: Array, g: Array, u: Array, v: Array) -> Array:
+    return g * slope_of(one, z)
+
+
 def softmax(z: Array, axis: int | None) -> Array:
     powers = np.exp(z - z.max(axis=axis, keepdims=True))
     return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def output_mistakes(recording: Recording) -> Iterator[Candidate]:
+    """Wrong forms of ∂J/∂z = (p − y) / N, with p = softmax(z) or sigmoid(z)."""
+    count_found = 0
+    for node in reversed(recording.nodes):
+        z, gradient = node.value, recording.gradients.get(node.index)
+        if gradient is None or z.ndim not in (1, 2) or z.size < 2:
+            continue
+        for axis in (*(axis for axis in range(z.ndim) if z.shape[axis] > 1), None):
+            p = sigmoid(z) if axis is None else softmax(z, axis)
+            for N in dict.fromkeys((z.shape[0], z.shape[-1], 1, z.size)):
+                difference = p - N * gradient
+                y = np.round(difference)
+                if not (np.abs(difference - y) < 1e-7).all() or y.min() != 0 or y.max() != 1:
+                    continue
+                for code, text, wrong in _wrong_output_gradients(z, p, y, N, axis):
+                    yield Candidate(code, f"∂J/∂z of the output {text}", with_gradient(node, wrong / N))
+                count_found += 1
+        if count_found > 3:  # z, −z and z without its bias
+            return
+
+
+def _wrong_output_gradients(z: Array, p: Array, y: Array, N: int, axis: int | None) -> Iterator[tuple[str, str, Array]]:
+    """Wrong forms of p − y for softmax over an axis, or for sigmoid."""
+    yield "targets_not_averaged", "divides p by N and not y: p / N − y", p - N * y
+    yield "targets_not_averaged", "divides y by N and not p: p − y / N", N * p - y
+    yield "target_missing", "lacks the targets", p
+    yield "derivative_twice", "is multiplied by the output's derivative once too often", (p - y) * p * (1 - p)
+    if axis is None:
+        text = "has a wrong sign inside the loss's derivative"
+        yield "loss_derivative_sign", text, -y * (1 - p) - (1 - y) * p
+        return
+    yield "wrong_axis", "has softmax over the samples", softmax(z, z.ndim - 1 - axis) - y
+    for over in range(y.ndim):
+        text = "has 1 subtracted in the whole columns of all targets"
+        yield "target_indexing", text, p - y.max(axis=over, keepdims=True)

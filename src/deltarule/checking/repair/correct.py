@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.corrections import Correction, LineChange
+from deltarule.checking.catalog import Correction, LineChange
 from deltarule.checking.repair import labels
 from deltarule.checking.repair.edits.pieces import evaluate
 from deltarule.checking.repair.naming import name_of

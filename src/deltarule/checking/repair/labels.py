@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.numerics.parameter_lines import loss_at
-from deltarule.checking.repair.oracle import Point
 from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Program
 from deltarule.checking.repair.roles import is_gradient
+from deltarule.checking.repair.trials import Point
 from deltarule.problem.problem import Floats
 
 DIRECTIONS = 4

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.repair.labels import Labelling
-from deltarule.checking.repair.oracle import Mask
 from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
-from deltarule.checking.repair.trials import Trials
+from deltarule.checking.repair.trials import Mask, Trials
 
 COST_OF_RIGHT_LINE = 0.7
 """The extra cost of editing a line whose value is the right gradient of what it is named after."""

@@ -12,30 +12,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deltarule.checking.corrections import LineChange
-from deltarule.checking.repair.differences import (
-    REDUCTIONS,
-    arguments_of,
-    children_of,
-    factors_of,
-    method_of,
-    only_in,
-    parse_line,
-    terms_of,
-    variables_of,
-)
+from deltarule.checking.catalog import LineChange
 from deltarule.checking.repair.program import Edit
 from deltarule.checking.repair.roles import (
     COUNT,
     DROPOUT,
     PRE_ACTIVATION,
+    REDUCTIONS,
     SLOPE,
     TARGET,
     Facts,
+    arguments_of,
+    children_of,
+    factors_of,
     has_gradient,
     is_gradient,
     is_penalty,
     is_slope,
+    method_of,
+    only_in,
+    parse_line,
+    terms_of,
+    variables_of,
 )
 
 

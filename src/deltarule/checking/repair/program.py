@@ -13,7 +13,7 @@ from gc import get_objects
 from types import CodeType, FunctionType
 from typing import Any
 
-from deltarule.checking.corrections import LineChange
+from deltarule.checking.catalog import LineChange
 from deltarule.checking.user_code.running_code import (
     FunctionNode,
     SourceFile,

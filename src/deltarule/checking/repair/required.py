@@ -18,10 +18,9 @@ import numpy as np
 from deltarule.checking.repair.edits.expressions import ExpressionEdits
 from deltarule.checking.repair.edits.pieces import evaluate, key_of, shape_of
 from deltarule.checking.repair.location import Location
-from deltarule.checking.repair.oracle import Mask, Point
 from deltarule.checking.repair.probe import Place, Probe, probed
 from deltarule.checking.repair.program import Change, Edit
-from deltarule.checking.repair.trials import Trials
+from deltarule.checking.repair.trials import Mask, Point, Trials
 from deltarule.problem.problem import Floats
 
 MAX_ENTRIES, MAX_VISITS = 150, 3

@@ -2,7 +2,7 @@
 
 1. Where may an edit help (`location.py`)?
 2. Which edits have a new value there: each is evaluated with the recorded local values (`edits/`).
-3. Which one makes all entries right, at every point, while the loss keeps its value (`trials.py`, `oracle.py`)?
+3. Which one makes all entries right, at every point, while the loss keeps its value (`trials.py`)?
 4. If none does, which value would a place need, and which terms of local values give it (`required.py`)?
 5. If none does, the best edit that corrects whole arrays and spoils nothing is kept, and the search goes on: there may
    be two mistakes.
@@ -20,14 +20,19 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.repair.edits.expressions import ExpressionEdits, Text
-from deltarule.checking.repair.edits.several import divided_after, renamed, twins_of
-from deltarule.checking.repair.edits.statements import SAME_EDIT, StatementEdit, statement_edits
+from deltarule.checking.repair.edits.statements import (
+    SAME_EDIT,
+    StatementEdit,
+    divided_after,
+    renamed,
+    statement_edits,
+    twins_of,
+)
 from deltarule.checking.repair.location import Location
-from deltarule.checking.repair.oracle import Mask
 from deltarule.checking.repair.probe import Place
 from deltarule.checking.repair.program import Change, Edit
 from deltarule.checking.repair.required import required_edits
-from deltarule.checking.repair.trials import Trials
+from deltarule.checking.repair.trials import Mask, Trials
 from deltarule.checking.repair.wording import line_changes
 
 SECONDS = 5.0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from io import StringIO
 from typing import Any
 
-from deltarule.checking.corrections import LineChange
+from deltarule.checking.catalog import LineChange
 from deltarule.checking.repair.program import Change, Edit
 from deltarule.checking.user_code.running_code import SourceFile
 

@@ -5,14 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from deltarule.checking.corrections import Correction, LineChange
+from deltarule.checking.catalog import Correction, LineChange
 from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT
-from deltarule.checking.scripts.loop_search import Findings
+from deltarule.checking.scripts.loop_search import Findings, search_loops
 from deltarule.checking.scripts.report import ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import BadInput, RunFailed
@@ -60,7 +62,7 @@ def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
     environment["MPLBACKEND"] = "Agg"
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         result = Path(folder, "findings.json")
-        words = [sys.executable, "-m", "deltarule.checking.scripts.worker", str(script.resolve()), str(result)]
+        words = [sys.executable, "-m", "deltarule.checking.scripts.check_script", str(script.resolve()), str(result)]
         process = subprocess.Popen(
             [*words, json.dumps(settings)],
             stdin=subprocess.DEVNULL,
@@ -102,3 +104,19 @@ def _findings(record: dict[str, Any]) -> Findings:
         lines = {name: tuple(LineChange(**one) for one in correction[name]) for name in ("changes", "others")}
         correction = Correction(**{**correction, **lines})
     return Findings(verdicts, correction=correction, **record)
+
+
+def _main(script: str, result: str, options: str) -> None:
+    """Check a script in this process, and write into a file what is found, first without a correction."""
+    settings = json.loads(options)
+    deadline = time.monotonic() + settings.pop("seconds")
+    for findings in search_loops(Path(script), deadline, **settings):
+        new = Path(f"{result}.new")
+        new.write_text(json.dumps(asdict(findings)), encoding="utf-8")
+        new.replace(result)
+    os._exit(0)  # without what the script registered for its end
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # the folder from which we were started; the script's own comes in its place
+    _main(*sys.argv[1:])

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.corrections import Correction
+from deltarule.checking.catalog import Correction
 from deltarule.checking.repair.correct import find_correction
-from deltarule.checking.repair.oracle import measured
 from deltarule.checking.repair.safety import State
+from deltarule.checking.repair.trials import measured
 from deltarule.checking.scripts.further_runs import UPHILL
 from deltarule.checking.scripts.loop_body import NAME, LoopBody
 from deltarule.checking.scripts.numbers_met import HELD, NumbersMet

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from deltarule.checking.corrections import Correction
+from deltarule.checking.catalog import Correction
 from deltarule.checking.scripts.candidates import is_own_loss
 from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT, correct_step
 from deltarule.checking.scripts.further_runs import look_again

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deltarule.checking.catalog import KINDS
-from deltarule.checking.corrections import Correction
+from deltarule.checking.catalog import KINDS, Correction
 from deltarule.checking.report import (
     HINT_OF_ARRAYS,
     HINT_OF_KIND,

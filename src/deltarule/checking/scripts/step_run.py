@@ -10,9 +10,17 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from deltarule.checking.scripts.naming import find_names
 from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides, sounds_like_loss
-from deltarule.checking.scripts.places import Parameter, Path, Place, as_number, float_leaves, is_changeable, item_at
+from deltarule.checking.scripts.places import (
+    Parameter,
+    Path,
+    Place,
+    as_number,
+    find_names,
+    float_leaves,
+    is_changeable,
+    item_at,
+)
 from deltarule.checking.scripts.source import Loop, ScriptSource
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
 from deltarule.problem.problem import Floats

@@ -6,9 +6,14 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from deltarule.checking.scripts.candidates import Candidate, find_candidates, is_whole_ratio
+from deltarule.checking.scripts.candidates import (
+    Candidate,
+    arrays_without_penalty,
+    find_candidates,
+    is_whole_ratio,
+    unbalanced_arrays,
+)
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
-from deltarule.checking.scripts.penalty_weights import arrays_without_penalty, unbalanced_arrays
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop
 from deltarule.checking.scripts.step_run import DIRECTIONS, Read
