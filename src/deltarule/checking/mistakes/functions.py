@@ -1,18 +1,16 @@
-"""Wrong derivatives of functions spelled out in several operations; `function_rules.toml` has their formulas.
+"""Wrong derivatives of functions spelled out in several operations; `wrong_formulas.toml` has their formulas.
 
 u   the input      v = f(u)   the output      g   the gradient of the output
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.rules import Candidate, describe_line, with_gradient
+from deltarule.checking.mistakes.rules import Candidate, describe_line, evaluate, formulas_of, with_gradient
 from deltarule.checking.tape.backward import Array, Changes, Node, Recording
 from deltarule.maths.activations import ACTIVATIONS, Activation, sigmoid
 
@@ -20,9 +18,6 @@ Rule = Callable[[Array, Array, Array], Array]
 """(g, u, v) → a wrong gradient of the input."""
 WrongRule = tuple[str, str, Rule]
 """A mistake's code, the end of the sentence "the derivative of tanh …", and the wrong rule."""
-_FORMULAS: dict[str, dict[str, list[list[str]]]] = tomllib.loads(
-    Path(__file__).with_name("function_rules.toml").read_text(encoding="utf-8")
-)
 _MAX_DEPTH = 14
 """Operations between the input and the output of a function."""
 _MAX_SINGLE = 16
@@ -42,12 +37,12 @@ _OTHERS = ("sigmoid", "tanh", "relu")
 
 def _rules(kind: str, group: str, names: Callable[..., Mapping[str, Any]], **words: str) -> Iterator[WrongRule]:
     """The rules of a group of formulas; `names(g, u, v)` are what they use beside these."""
-    for code, text, formula in _FORMULAS[kind].get(group, ()):
-        yield code, text.format(**words), partial(_evaluate, compile(formula, "<formula>", "eval"), names)
+    for code, text, formula in formulas_of(kind, group, **words):
+        yield code, text, partial(_by_formula, formula, names)
 
 
-def _evaluate(formula: Any, names: Callable[..., Mapping[str, Any]], g: Array, u: Array, v: Array) -> Array:
-    return eval(formula, {"np": np, "g": g, "u": u, "v": v, **names(g, u, v)})
+def _by_formula(formula: Any, names: Callable[..., Mapping[str, Any]], g: Array, u: Array, v: Array) -> Array:
+    return np.asarray(evaluate(formula, {"g": g, "u": u, "v": v, **names(g, u, v)}))
 
 
 def value_of(one: Activation, z: Array) -> Array:

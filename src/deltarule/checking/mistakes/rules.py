@@ -7,8 +7,10 @@ g   the gradient of a node's output      k   the index of one of its inputs
 # mypy does not infer lambdas with defaults, which bind the variable of a loop.
 
 import linecache
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,12 @@ NETWORK_FILE = "<network>"
 """The file name of the program of a recognized network."""
 PRODUCTS = ("multiply", "matmul", "einsum")
 VIEWS = ("reshape", "transpose", "getitem", "repeat")
+_WITHOUT_DERIVATIVE = (*VIEWS, "join", "sum", "negative", "positive", "einsum")
+"""Operations that may have one input, and no derivative to be mistaken."""
+FORMULAS: dict[str, dict[str, list[list[str]]]] = tomllib.loads(
+    Path(__file__).with_name("wrong_formulas.toml").read_text(encoding="utf-8")
+)
+"""By kind and group, rows of a mistake, a text and a wrong formula."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,101 +173,88 @@ _MAXIMUM: list[Row] = [
     ("pool_routing", "of a maximum goes to all entries", _spread(lambda v, high, low: 1)),
     ("pool_routing", "of a maximum is averaged over all entries", _spread(lambda v, high, low: high.size / v.size)),
 ]
-RULES: dict[str, list[Row]] = {
-    "power": [
-        ("power_rule", "of a power lacks its exponent", lambda k, g, n: correct_gradient(k, g, n) / n.values[1]),
-        (
-            "power_rule",
-            "of a power has an exponent that is not lowered by 1",
-            at_input(0, lambda g, n: g * n.values[1] * n.value),
-        ),
-        ("derivative_missing", "lacks the derivative of a power", pass_through),
-    ],
-    "divide": [
-        ("power_rule", "of the divisor has the wrong sign", at_input(1, lambda g, n: -correct_gradient(1, g, n))),
-        ("power_rule", "of the divisor is divided by it, not by its square", at_input(1, lambda g, n: -g * n.value)),
-    ],
-    "max": _MAXIMUM,
-    "min": _MAXIMUM,
-    "pad": [
-        (
-            "padding",
-            "has the padding cut off at the end only",
-            lambda k, g, n: g[tuple(map(slice, np.shape(n.values[0])))],
-        ),
-    ],
-    "where": [
-        (
-            "branch_missing",
-            f"is that of the {which} branch everywhere",
-            lambda k, g, n, branch=branch: pass_through(k, g, n) if k == branch else None,
-        )
-        for branch, which in enumerate(("first", "second"))
-    ],
-    **dict.fromkeys(("add", "subtract", "multiply", "matmul", "einsum", "maximum", "minimum", "join", "sum"), []),
-    **dict.fromkeys(("getitem", "negative", "positive", "reshape", "transpose", "repeat", "setitem"), []),
-}
-"""By operation, its wrong derivatives; those of products, bounds and margins are below."""
-_FUNCTION: list[Row] = [
-    ("derivative_missing", "lacks the derivative of {name}", pass_through),
+_BRANCHES: list[Row] = [
     (
-        "derivative_at_output",
-        "has the derivative of {name} at its output",
-        lambda k, g, n: correct_gradient(k, g, n, [n.value]),
-    ),
-    (
-        "derivative_twice",
-        "has the derivative of {name} twice",
-        lambda k, g, n: correct_gradient(k, correct_gradient(k, g, n), n),
-    ),
-    ("upstream_ignored", "is the derivative of {name} alone", lambda k, g, n: correct_gradient(k, np.ones_like(g), n)),
+        "branch_missing",
+        f"is that of the {which} branch everywhere",
+        lambda k, g, n, branch=branch: pass_through(k, g, n) if k == branch else None,
+    )
+    for branch, which in enumerate(("first", "second"))
 ]
-"""Wrong derivatives of any other function of one input."""
 
 
-def _mask_rows(k: int, missing: str) -> Iterator[Row]:
-    yield missing, "lacks the mask", at_input(k, lambda g, n: g)
-    yield missing, "lacks the mask, but has its scale", at_input(k, lambda g, n: g * n.values[1 - k].max())
-    yield missing, "lacks the 1 / keep of the mask", at_input(k, lambda g, n: g * (n.values[1 - k] > 0))
-    yield "mask_inverted", "has the mask inverted", at_input(k, lambda g, n: g * (n.values[1 - k] == 0))
+def evaluate(formula: Any, names: Mapping[str, Any]) -> Any:
+    return eval(formula, {"np": np, **names})
 
 
-def _factor_rows(k: int, node: Node, what: str) -> Iterator[Row]:
-    """Wrong derivatives of factor k of a product, or of the numerator of a quotient."""
-    is_count = what == "1 / N"
+def formulas_of(kind: str, group: str, **words: str) -> Iterator[tuple[str, str, Any]]:
+    """The mistake, the text and the compiled formula of each row of a group."""
+    for code, text, formula in FORMULAS[kind].get(group, ()):
+        yield code.format(**words), text.format(**words), compile(formula, "<formula>", "eval")
 
-    def twice(g: Array, n: Node) -> Array:
-        return correct_gradient(k, correct_gradient(k, np.broadcast_to(g, n.value.shape), n), n)
 
-    yield "mean_missing" if is_count else "scale_missing", f"lacks the {what}", at_input(k, lambda g, n: g)
-    yield "mean_twice" if is_count else "scale_missing", f"has the {what} twice", at_input(k, twice)
-    yield "wrong_input", "is multiplied by the wrong factor", at_input(k, lambda g, n: g * n.values[k])
+def _rows(group: str, input_index: int | None = None, **words: str) -> Iterator[Row]:
+    """The rows of a group of formulas, which hold for one input, or for all."""
+    for code, text, formula in formulas_of("operation", group, **words):
+        yield code, text, partial(_by_formula, formula, input_index)
+
+
+def _by_formula(formula: Any, input_index: int | None, k: int, g: Array, node: Node) -> Array:
+    gradient = partial(_gradient_of, k, node)
+    if input_index not in (None, k):
+        return gradient(g)
+    names = {"g": g, "k": k, "x": node.values, "y": node.value, "gradient": gradient}
+    return pass_through(k, np.asarray(evaluate(formula, names)), node)
+
+
+def _gradient_of(k: int, node: Node, g: Array, values: Sequence[Array] | None = None) -> Array:
+    return correct_gradient(k, g, node, values)
+
+
+def _rows_of(node: Node) -> list[Row]:
+    """The wrong derivatives of an operation, but for those of products, bounds and margins."""
+    match node.name:
+        case "power":
+            lacking, without = _rows("power")
+            return [lacking, *_rows("power_of_base", 0), without]
+        case "divide":
+            return [*_rows("divisor", 1)]
+        case "pad":
+            return [*_rows("pad")]
+        case "max" | "min":
+            return [*_MAXIMUM]
+        case "where":
+            return [*_BRANCHES]
+    is_function = len(node.inputs) == 1 and node.name not in _WITHOUT_DERIVATIVE
+    return [*_rows("function", name=node.name)] if is_function else []
 
 
 def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of equal operations."""
     node, place = operations[0], describe_line(operations)
-    rows = list(RULES.get(node.name, _FUNCTION if len(node.inputs) == 1 else []))
+    rows = _rows_of(node)
     for k in range(2 if node.name == "multiply" else 1) if node.name in ("multiply", "divide") else ():
         if not any(is_active(operation, k) for operation in operations):
             continue
         if is_mask(node.values[1 - k]):
             scales = [_constant_scale_after(recording, operation) for operation in operations]
             missing = "dropout_mask" if node.values[1 - k].max() != 1 or all(scales) else "mask_missing"
-            rows += _mask_rows(k, missing)
+            rows += _rows("mask", k, missing=missing)
             if all(scales):
                 scaled = [operation.index for operation in (*operations, *scales) if operation is not None]
                 changes = Changes(rules=dict.fromkeys(scaled, pass_through))
                 yield Candidate(missing, f"lacks the mask and its scale, at {place}", changes)
         else:
-            what = "divisor" if node.name == "divide" else "factor"
-            rows += _factor_rows(k, node, "1 / N" if _is_count(node) else what)
+            what, missing, twice = "divisor" if node.name == "divide" else "factor", "scale_missing", "scale_missing"
+            if _is_count(node):
+                what, missing, twice = "1 / N", "mean_missing", "mean_twice"
+            rows += _rows("factor", k, what=what, missing=missing, twice=twice)
     if node.name == "subtract" and np.size(node.values[1]) < node.value.size and _is_margin(recording, node):
         text = "of the correct class's score counts one margin, not all that are violated"
         rows += [("hinge_count", text, _one_margin(is_everywhere)) for is_everywhere in (True, False)]
         rows.append(("target_missing", "of the correct class's score is missing", at_input(1, lambda g, n: None)))
     for code, text, rule in rows:
-        yield Candidate(code, f"{text.format(name=node.name)}, at {place}", changes_at(operations, rule))
+        yield Candidate(code, f"{text}, at {place}", changes_at(operations, rule))
     if node.name == "subtract" and len(operations) == 1 and len(node.active_inputs) == 1:
         ((k, prediction),) = node.active_inputs
         if np.ndim(node.values[1 - k]) and prediction.value.shape == node.value.shape:  # p in place of p − y
