@@ -7,11 +7,13 @@ has the value of an earlier edit, is not tried.
 import ast
 import itertools
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,73 +38,10 @@ from deltarule.checking.repair.probe import PART, Place
 from deltarule.checking.repair.program import Program
 from deltarule.checking.repair.roles import has_gradient, is_gradient
 
-UNARY = {
-    "-({s})": 0.8,
-    "1 - ({s})": 1.4,
-    "2 * ({s})": 1.1,
-    "({s}) / 2": 1.5,
-    "({s}) / 4": 1.6,
-    "({s}) ** 2": 1.5,
-    "1 / ({s})": 1.5,
-    "({s}) * (1 - ({s}))": 1.9,
-    "1 - ({s}) ** 2": 1.9,
-    "({s}) > 0": 1.5,
-    "abs({s})": 1.8,
-}
-"""Forms of an expression s alone, which keep its shape, with their costs."""
-RESHAPED = {
-    "({s}).T": 1.3,
-    "({s})[:, None]": 1.2,
-    "({s})[None, :]": 1.4,
-    "({s}).sum(0)": 0.7,
-    "({s}).sum(1)": 1.2,
-    "({s}).sum()": 1.4,
-    "({s}).sum(0, keepdims=True)": 0.9,
-    "({s}).sum(1, keepdims=True)": 1.0,
-    "({s}).sum(-1, keepdims=True)": 1.1,
-    "({s}).sum(-1)": 1.2,
-    "({s}).sum((0, 1))": 1.4,
-    "({s}).sum((0, 2, 3))": 1.4,
-    "({s}).mean(0)": 1.6,
-    "({s}).mean()": 1.8,
-    "({s})[::-1]": 1.2,
-    "({s})[:, ::-1]": 1.8,
-    "({s})[..., ::-1, ::-1]": 1.8,
-    "({s})[0]": 1.8,
-    "({s})[-1]": 1.8,
-    "({s}).swapaxes(-1, -2)": 1.4,
-    "({s}).swapaxes(1, 2)": 1.5,
-}
-WITH_VALUE = {
-    "({s}) * {n}": 1.0,
-    "({s}) + {n}": 1.1,
-    "({s}) - {n}": 1.1,
-    "({s}) / {n}": 1.1,
-    "{n} - ({s})": 1.5,
-    "({s}) * (1 - {n})": 1.3,
-    "({s}) * (1 - {n} ** 2)": 1.2,
-    "({s}) * {n} * (1 - {n})": 1.2,
-    "({s}) * ({n} > 0)": 1.1,
-    "({s}) * {np}.sign({n})": 1.2,
-    "({s}) * {n} ** 2": 1.6,
-    "({s}) / {n} ** 2": 1.7,
-    "({s}) * {np}.exp({n})": 1.9,
-    "({s}) @ {n}": 1.5,
-    "{n} @ ({s})": 1.5,
-    "({s}) @ {n}.T": 1.6,
-    "{n}.T @ ({s})": 1.6,
-}
-"""Forms of an expression s with another value n of the program."""
+FORMS: dict[str, dict[str, float]] = tomllib.loads(Path(__file__).with_name("forms.toml").read_text(encoding="utf-8"))
+"""By kind, forms of an expression with their costs."""
 STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * ({n} > 0)"}
 """Forms by which a gradient is no longer one, but for another gradient or a penalty; and those that fit by chance."""
-WITH_COUNT = {
-    "({s}) / {n}": 0.9,
-    "2 * ({s}) / {n}": 1.5,
-    "({s}) * {n}": 1.0,
-    "({s}) * {n} / ({n} - 1)": 1.9,
-    "({s}) * ({n} - 1) / {n}": 1.9,
-    "({s}) / ({n} - 1)": 1.5,
-}
 COST_OF_SHAPE = 0.8
 """The cost of an edit after which its statement has another shape."""
 COST_OF_STRAY, COST_OF_PARAMETER_SIZE = 0.6, 0.8
@@ -228,14 +167,14 @@ class ExpressionEdits:
         is_negative = is_added or any(
             isinstance(one, ast.UnaryOp) for one in (node, place.owner)
         )  # -= for += says more
-        for form, cost in UNARY.items():
+        for form, cost in FORMS["alone"].items():
             if not (is_negative and form.startswith("-")):
                 yield form.format(s=text), cost, True
         if shape_of(value):
             likelier = COST_OF_SHAPE if is_in_product(place) else 0.0
-            for form, cost in RESHAPED.items():
+            for form, cost in FORMS["reshaped"].items():
                 yield form.format(s=text), cost - likelier * (form == "({s}).T"), False
-        for form, cost in WITH_COUNT.items():
+        for form, cost in FORMS["with_count"].items():
             for name in whole:
                 unlikely = 0.4 * bool(re.search(r"shape\[[1-9]\]$", name))
                 unlikely += COST_OF_PARAMETER_SIZE * bool(self.parameters & set(re.findall(r"\w+", name)))
@@ -247,7 +186,7 @@ class ExpressionEdits:
             needs_axis = len(shape_of(other)) == len(shape_of(value)) - 1 > 0
             for operand in [name, f"{name}[..., None]"][: 1 + needs_axis]:
                 operand = operand if re.fullmatch(r"[\w.\[\]'\", :()]+", operand) else f"({operand})"
-                for form, cost in WITH_VALUE.items():
+                for form, cost in FORMS["with_value"].items():
                     if name == text:
                         continue
                     edit = form.format(s=text, n=operand, np=self.numpy)
