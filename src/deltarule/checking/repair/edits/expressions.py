@@ -7,13 +7,11 @@ has the value of an earlier edit, is not tried.
 import ast
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,14 +30,12 @@ from deltarule.checking.repair.edits.pieces import (
     key_of,
     shape_of,
 )
-from deltarule.checking.repair.edits.structure import structural_edits
+from deltarule.checking.repair.edits.structure import FORMS, formed, structural_edits
 from deltarule.checking.repair.labels import assigned_name, is_named_after
 from deltarule.checking.repair.probe import PART, Place
 from deltarule.checking.repair.program import Program
 from deltarule.checking.repair.roles import has_gradient, is_gradient
 
-FORMS: dict[str, dict[str, float]] = tomllib.loads(Path(__file__).with_name("forms.toml").read_text(encoding="utf-8"))
-"""By kind, forms of an expression with their costs."""
 STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * ({n} > 0)"}
 """Forms by which a gradient is no longer one, but for another gradient or a penalty; and those that fit by chance."""
 COST_OF_SHAPE = 0.8
@@ -208,17 +204,9 @@ class ExpressionEdits:
     def _in_place_of_constant(self, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float]]:
         """A value, its sign, or its sums, where a number stands."""
         for name, value in numbers:
-            cost = 1.3 + size_in_words(name)
-            yield name, cost
-            if not shape_of(value):
-                continue
-            yield f"{self.numpy}.sign({name})", cost
-            yield f"{name}[:, None]", cost + 0.2
-            yield f"{name}[:, None, None]", cost + 0.3
-            if len(shape_of(value)) > 1:
-                for axis in ("1", "0"):
-                    yield f"-{name}.sum(axis={axis})", cost + 0.3
-                    yield f"{name}.sum(axis={axis})", cost + 0.4
+            kinds = ("for_number", "for_number_of_array", "for_number_of_table")
+            for kind in kinds[: 1 + min(2, len(shape_of(value)))]:
+                yield from ((text, cost + size_in_words(name)) for text, cost in formed(kind, n=name, np=self.numpy))
 
     def _names_used(self, place: Place) -> set[str]:
         """The names that a function itself uses; another global is rarely meant."""

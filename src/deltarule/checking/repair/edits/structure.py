@@ -2,10 +2,20 @@
 
 import ast
 import itertools
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
+
+FORMS: dict[str, dict[str, float]] = tomllib.loads(Path(__file__).with_name("forms.toml").read_text(encoding="utf-8"))
+"""By kind, forms of an expression with their costs."""
+
+
+def formed(kind: str, **words: str) -> Iterator[tuple[str, float]]:
+    """The texts of a kind of form, each with its cost."""
+    return ((form.format(**words), cost) for form, cost in FORMS[kind].items())
 
 
 def structural_edits(node: ast.expr, numpy: str) -> Iterator[tuple[str, float]]:
@@ -81,14 +91,8 @@ def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
     factors = _factors(node)
     if 1 < len(factors) < 6:
         yield from _edits_of_product(factors)
-    if operator == "*":
-        yield f"{_transposed(left)} @ ({right})", 1.0
-        yield f"({left}) @ {_transposed(right)}", 1.2
-    if operator == "@":
-        for first, second in ((left, right), (right, left)):
-            for a, b in itertools.product(("", ".T"), repeat=2):
-                sides = [_transposed(text) if turned else f"({text})" for text, turned in ((first, a), (second, b))]
-                yield " @ ".join(sides), 0.7 + (a + b != ".T") / 2
+    if operator in ("*", "@"):
+        yield from formed(operator, l=left, r=right, lt=_transposed(left), rt=_transposed(right))
     yield from _regrouped(node, left, right, operator)
 
 
@@ -99,16 +103,11 @@ def _transposed(text: str) -> str:
 def _regrouped(node: ast.BinOp, left: str, right: str, operator: str) -> Iterator[tuple[str, float]]:
     """(a + b) * c as a + b * c or a * c + b, and with a or b alone; likewise c * (a + b)."""
     for side, is_left in ((node.left, True), (node.right, False)):
-        if not isinstance(side, ast.BinOp) or type(side.op) not in OPERATORS:
-            continue
-        inner = OPERATORS[type(side.op)]
-        texts = [f"({ast.unparse(side.left)})", f"({ast.unparse(side.right)})"]
-        a, b = texts
-        joined = [f"({text} {operator} ({right}))" if is_left else f"(({left}) {operator} {text})" for text in texts]
-        yield f"{a} {inner} {joined[1]}", 1.3
-        yield f"{joined[0]} {inner} {b}", 1.3
-        yield joined[0], 1.4
-        yield joined[1], 1.4
+        if isinstance(side, ast.BinOp) and type(side.op) in OPERATORS:
+            a, b = (f"({ast.unparse(one)})" for one in (side.left, side.right))
+            form = "({0} " + operator + " ({1}))" if is_left else "(({1}) " + operator + " {0})"
+            ac, bc = (form.format(one, right if is_left else left) for one in (a, b))
+            yield from formed("regrouped", a=a, b=b, ac=ac, bc=bc, inner=OPERATORS[type(side.op)])
 
 
 def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
@@ -118,20 +117,13 @@ def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
     if head and not is_library:
         yield head, 1.0
     if len(arguments) == 1 and not node.keywords:
-        yield arguments[0], 1.0
-        yield f"{function}(({arguments[0]})[::-1])[::-1]", 1.8
+        yield from formed("call", f=function, x=arguments[0])
         if name == "dot":
-            (x,) = arguments
-            yield from ((t, 1.0) for t in (f"({x}).dot({head})", f"({head}).T.dot({x})"))
-            yield from ((t, 1.0) for t in (f"({head}).dot(({x}).T)", f"({x}).T.dot({head})"))
+            yield from formed("method_dot", head=head, x=arguments[0])
     if len(arguments) == 2 and not node.keywords:
-        x, y = arguments
-        yield f"{function}({y}, {x})", 1.0
-        yield f"({x}) * ({y})", 1.5
-        if name in ("dot", "matmul", "outer"):
-            yield from ((f"{numpy}.outer({a}, {b})", 1.5) for a, b in ((x, y), (y, x)))
-            for a, b in ((f"({x}).T", y), (x, f"({y}).T"), (f"({y}).T", x), (y, f"({x}).T")):
-                yield f"{function}({a}, {b})", 1.5
+        words = dict(zip("xy", arguments, strict=True), f=function, np=numpy)
+        for kind in ("call_of_two", "product_of_two")[: 1 + (name in ("dot", "matmul", "outer"))]:
+            yield from formed(kind, **words)
     if name in ("sum", "mean", "max"):
         inside = ", ".join([*arguments, *(ast.unparse(one) for one in node.keywords)])
         yield f"{head}.{'sum' if name == 'mean' else 'mean'}({inside})", 0.5
@@ -146,12 +138,7 @@ def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
                 yield f"{function}({', '.join(order)})", 1.2
     if name == "range" and len(arguments) < 3:
         low, high = (["0", *arguments])[-2:]
-        bounds = (
-            *(f"{low}, {high} - 1", f"{low}, {high} + 1", f"{low} + 1, {high}"),
-            *(f"{high} - 1, {high}", f"{low}, {low} + 1"),
-        )
-        yield from ((f"range({bound})", 1.5) for bound in bounds)
-        yield f"reversed({ast.unparse(node)})", 1.5
+        yield from formed("range", low=low, high=high, call=ast.unparse(node))
     if name in ("reversed", "list") and len(arguments) == 1:
         with suppress(SyntaxError):
             yield arguments[0], 1.0
