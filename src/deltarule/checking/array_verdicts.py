@@ -16,8 +16,14 @@ from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import ParameterEvidence
 from deltarule.checking.numerics import probes
-from deltarule.checking.numerics.parameter_lines import chance_to_pass, gradient_at, loss_at
-from deltarule.checking.numerics.reference_gradient import ReferenceArray, ReferenceGradient, measure_gradient
+from deltarule.checking.numerics.reference_gradient import (
+    ReferenceArray,
+    ReferenceGradient,
+    chance_to_pass,
+    gradient_at,
+    loss_at,
+    measure_gradient,
+)
 from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,22 @@ from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
-from deltarule.checking.user_code.arrays import to_array, to_finite_array
+from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, to_array, to_finite_array
+from deltarule.checking.user_code.attributes import assign_attribute, attribute_at
 from deltarule.checking.user_code.callables import (
+    Caller,
+    Code,
+    Values,
     code_of_functions,
+    code_of_loss,
 )
-from deltarule.checking.user_code.object_adapter import code_of_object
+from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.verdict import Context, check_code, seconds_to_repair
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
+from deltarule.problem.problem import Floats
+from deltarule.user_functions import call_user_function
 
 
 def check_gradient(
@@ -242,6 +250,32 @@ def check_object(
     with random_numbers((net, loss, backward)) as numbers:
         code = numbers.replayed(code_of_object(net, params, grads, loss, backward))
         return limit_to_hint(with_reach(check_code(code, "gradient", context), code), hint)
+
+
+def code_of_object(
+    net: Any, params: Sequence[str], grads: Sequence[str], loss: Callable[..., Any], backward: Callable[[], Any] | None
+) -> Code:
+    """Make `Code` from a network object and the paths of its parameters and gradients."""
+
+    def find_parameters() -> Arrays:
+        return flatten({path: attribute_at(net, path) for path in params})
+
+    call_loss = Caller(loss, find_parameters(), "loss", "in place")
+    call_loss.store = store = ParameterStore(find_parameters, partial(assign_attribute, net))
+
+    def gradient_at(values: Values) -> list[Floats]:
+        if backward is not None:
+            call_user_function(backward, (), {}, "backward")
+        found = {name: attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
+        return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
+
+    def restore() -> None:
+        store.restore()
+        call_user_function(loss, (), {}, "loss")  # so that what the object caches belongs to its parameters again
+
+    return code_of_loss(
+        call_loss, gradient_at, store, restore=restore, function_names=("loss", "backward"), roots=(net, loss)
+    )
 
 
 def _validate_like(like: Network | None, x: Any, y: Any) -> Like | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
-from deltarule.checking.numerics.parameter_lines import gradient_at, normal_direction
+from deltarule.checking.numerics.reference_gradient import gradient_at, normal_direction
 from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, named_leaves, to_array
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller

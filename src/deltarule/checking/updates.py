@@ -15,8 +15,7 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
-from deltarule.checking.numerics.parameter_lines import gradient_at
-from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, gradient_at, measure_gradient
 from deltarule.checking.repair.safety import State
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss

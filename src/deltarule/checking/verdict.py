@@ -26,8 +26,7 @@ from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
-from deltarule.checking.numerics.parameter_lines import loss_at, with_array
-from deltarule.checking.numerics.reference_gradient import measure_gradient
+from deltarule.checking.numerics.reference_gradient import loss_at, measure_gradient, with_array
 from deltarule.checking.repair import search
 from deltarule.checking.repair.correct import find_correction
 from deltarule.checking.report import (

@@ -159,7 +159,7 @@ def test_large_arrays_are_sampled_with_stated_probability() -> None:
 
 def test_directions_miss_errors_as_rarely_as_stated() -> None:
     """Of errors of a given length the share that stays within a limit in one direction is erf(limit / √2 length)."""
-    from deltarule.checking.numerics.parameter_lines import chance_to_pass, normal_direction
+    from deltarule.checking.numerics.reference_gradient import chance_to_pass, normal_direction
 
     error = np.random.default_rng(0).normal(size=500)
     seen = np.array([abs(error @ normal_direction(0, d, 500)) for d in range(2000)])

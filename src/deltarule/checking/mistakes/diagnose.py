@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.mistakes import factors, penalties, shapes
+from deltarule.checking.mistakes import factors, shapes
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, PenaltyTerm, one_mistake
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
@@ -30,7 +30,7 @@ HYPOTHESIS_FAMILIES = (
     shapes.rearranged_gradients,
     shapes.exchanged_gradients,
     shapes.wrong_axes,
-    penalties.wrong_penalties,
+    factors.wrong_penalties,
     shapes.single_entries,
 )
 
@@ -146,7 +146,7 @@ class _Search:
 
     @cached_property
     def penalties(self) -> list[PenaltyTerm] | None:
-        return penalties.penalties_of(self.recordings[0]) if self.recordings else None
+        return factors.penalties_of(self.recordings[0]) if self.recordings else None
 
     def explain(self, evidence: Evidence, own_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
         """The mistakes that explain all wrong gradients of the evidence."""

@@ -1,13 +1,27 @@
-"""Hypotheses that a gradient is a multiple of the correct one."""
+"""Hypotheses with a fitted constant: a gradient is a multiple of the right one, or its penalty's part is wrong.
 
+E  the reference gradient      F  the user's gradient      V  the parameter      c V or c sign(V)  the penalty's part
+"""
+
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from deltarule.checking import tolerances
-from deltarule.checking.catalog import Mistake, join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
+from deltarule.checking.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.mistakes.evidence import (
+    Evidence,
+    Hypothesis,
+    ParameterEvidence,
+    PenaltyTerm,
+    fit_ratio,
+    one_mistake,
+)
+from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
 from deltarule.problem.problem import Floats
 
 
@@ -148,3 +162,152 @@ def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[t
         if number > 1 and k.is_near(number):
             return [(code, f"{subject} is {times}: it {problem} the {name}")]
     return []
+
+
+Meaning = tuple[str, str, int]
+"""A mistake's code, the end of the sentence "the gradient of W …", and the number of fitted constants."""
+
+
+def penalties_of(recording: Recording) -> list[PenaltyTerm]:
+    """The penalties in a recorded loss."""
+    terms = []
+    for i, parameter in enumerate(recording.parameters):
+        if parameter.value.size < 2:  # a single entry is a multiple of any other
+            continue
+
+        def without(k: int, g: Array, node: Node, parameter: Node = parameter) -> Array | None:
+            is_parameter = parameter_of(recording, node.inputs[k]) is parameter
+            return None if is_parameter else correct_gradient(k, g, node)
+
+        by_line: dict[Any, dict[int, EdgeRule]] = {}
+        for node in recording.nodes:
+            if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
+                by_line.setdefault(node.line, {})[node.index] = without
+        parts: dict[bool, Array] = {}
+        for rules in by_line.values():  # a product such as λ W @ W has two parts
+            part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
+            is_sign = next((kind for kind in (False, True) if _penalty_factor(part, parameter.value, kind)), None)
+            if is_sign is not None:
+                parts[is_sign] = parts.get(is_sign, 0.0) + np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
+        for is_sign, part in parts.items():
+            c, gradient = _penalty_factor(part, parameter.value, is_sign), recording.gradients[parameter.index]
+            if np.abs(gradient - part).max() <= 1e-9 * np.abs(part).max():
+                continue  # a loss such as Σ W² alone
+            terms += [PenaltyTerm(i, c, is_sign, part)] if c else []
+    return terms
+
+
+def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
+    """The factor c of a penalty's part c V or c sign(V) of a gradient; 0 without one."""
+    regressor = np.where(np.abs(part) > 1e-9 * np.abs(part).max(), np.sign(value) if is_sign else value, 0.0)
+    c = fit_ratio(part, regressor, part)
+    is_fit = np.abs(part - c * regressor).max() <= 1e-9 * np.abs(part).max()
+    return c if is_fit and np.count_nonzero(regressor) > 1 + is_sign else 0.0  # two signs fit any d and −d of a softmax
+
+
+def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
+    """Hypotheses that a penalty's part is missing, wrong or of another place."""
+    by_size = sorted(evidence.wrong, key=lambda parameter: -parameter.value.size)
+    penalized = [parameter for parameter in by_size if evidence.may_be_penalized(parameter)]
+    terms = evidence.find_penalties() if penalized else None
+    groups: dict[tuple[str, int], dict[str, list[ParameterEvidence]]] = {}
+    constants: list[float] = []
+    for parameter in penalized:
+        if terms is None:
+            meanings = _meanings_without_terms(evidence, parameter, constants)
+        else:
+            meanings = _meanings(evidence, parameter, terms, constants)
+            yield from _penalties_of_others(evidence, parameter, terms)
+        for code, text, count in meanings:
+            groups.setdefault((code, count), {}).setdefault(text, []).append(parameter)
+    for (code, count), members in groups.items():
+        parameters = [parameter for group in members.values() for parameter in group]
+        yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {join_names(list(members))}", count)
+
+
+def _meanings(
+    evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
+) -> Iterator[Meaning]:
+    """The mistakes that explain an array's error by the loss's known penalties."""
+    value, expected, name = parameter.value, parameter.expected, parameter.name
+    index = evidence.parameters.index(parameter)
+    own = [term for term in terms if term.index == index]
+    for term in own:
+        share = parameter.fit_multiple(term.part, (-1.0, 1.0, -0.5), min_informative_entries=3)
+        share = share and share * evidence.divisor  # of what the program itself has
+        if share and abs(share + 1) <= tolerances.FIT.constant:
+            yield "penalty_missing", "lacks the penalty", 0
+        elif share:
+            yield "penalty_factor", f"has {1 + share:.4g} times the penalty of the loss", 0
+        regressor, other = (np.sign(value), value) if term.is_sign else (value, np.sign(value))
+        outside = np.where(term.part, 0.0, regressor)
+        if not share and outside.any() and parameter.is_found(expected + term.c * outside):
+            text = "has the penalty in entries too that the loss leaves out, as the column of a bias"
+            yield "penalty_on_biases", text, 0
+        shown, theirs = (f"sign({name})", name) if term.is_sign else (name, f"sign({name})")
+        for share in (1.0, 2.0, 0.5):
+            if parameter.is_found(expected + term.c * (share * other - regressor)):
+                text = f"has {term.c * share:.4g} {theirs}, where the loss needs {term.c:.4g} {shown}"
+                yield "penalty_kind", text, int(share != 1)
+    if own:
+        return
+    names = join_names(list(dict.fromkeys(evidence.names[term.index] for term in terms)))
+    text = f"has a penalty, which the loss puts on {names} only"
+    code = "penalty_on_biases" if terms and _is_bias(evidence, parameter) else "penalty_not_in_loss"
+    for term in terms:
+        regressor = np.sign(value) if term.is_sign else value
+        if regressor.any() and parameter.is_found(expected + term.c * regressor):
+            yield code, text, 0
+            return
+    for c, what in _fitted_constants(parameter, constants):
+        yield code, text if terms else f"has a penalty that the loss does not have: it is off by {c:.6g} {what}", 1
+
+
+def _meanings_without_terms(
+    evidence: Evidence, parameter: ParameterEvidence, constants: list[float]
+) -> Iterator[Meaning]:
+    """The mistakes that explain an array's error, where a loss could not be recorded."""
+    for c, what in _fitted_constants(parameter, constants):
+        if c < 0:
+            yield "penalty_missing", f"lacks the penalty's part: it is off by {c:.6g} {what}", 1
+        elif _is_bias(evidence, parameter):
+            yield "penalty_on_biases", "has a penalty, which the loss puts on weights only", 1
+        text = f"has another multiple of the penalty's part than the loss: it is off by {c:.6g} {what}"
+        yield "penalty_factor", text, 1
+        if c > 0:
+            yield "penalty_not_in_loss", "has a penalty that the loss does not have", 1
+
+
+def _fitted_constants(parameter: ParameterEvidence, constants: list[float]) -> Iterator[tuple[float, str]]:
+    """The c of F = E + c V or E + c sign(V); a known one needs fewer entries."""
+    # With two signs one constant fits any d and −d, as the two columns of a softmax have them: three are needed.
+    kinds = (("times the parameters", parameter.value, 2), ("times their signs", np.sign(parameter.value), 3))
+    for what, regressor, needed in kinds:
+        c = parameter.fit_multiple(regressor, known_constants=constants, min_informative_entries=needed)
+        if c is not None:
+            constants.append(c)
+            yield c, what
+
+
+def _penalties_of_others(
+    evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm]
+) -> Iterator[Hypothesis]:
+    """Hypotheses that a gradient has the penalty of other weights V'."""
+    name, others = parameter.name, evidence.other_parameters(parameter)
+    own = evidence.penalties[evidence.parameters.index(parameter)]
+    for other in others if parameter.value.size > 1 else ():
+        sentence = f"the penalty in the gradient of {name} is that of {other.name}"
+        penalty = make_mistake("penalty_other_weights", [name], sentence)
+        for weights in (other.value, other.value.T):
+            if weights.shape != parameter.value.shape or not weights.any():
+                continue
+            for base in (parameter.expected - own, parameter.expected):
+                if any(parameter.is_found(base + term.c * weights) for term in terms if not term.is_sign):
+                    yield Hypothesis(frozenset([parameter]), (penalty,), 1)
+
+
+def _is_bias(evidence: Evidence, parameter: ParameterEvidence) -> bool:
+    """Whether an array is a vector that is not called weights, as the other arrays are not."""
+    is_called_weights = [bool(re.search(r"(^|[._\d])(w(?!b)|kernel)", name.lower())) for name in evidence.names]
+    is_named = is_called_weights[evidence.parameters.index(parameter)] and not all(is_called_weights)
+    return parameter.is_vector and not is_named

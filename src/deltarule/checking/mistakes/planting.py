@@ -19,7 +19,7 @@ from deltarule.checking.mistakes.edits import EVERY_OPERATION, MAX_CHANGED_SINGL
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
-from deltarule.checking.numerics.parameter_lines import loss_at
+from deltarule.checking.numerics.reference_gradient import loss_at
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code

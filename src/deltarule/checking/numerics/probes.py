@@ -6,7 +6,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
-from deltarule.checking.numerics import parameter_lines as lines
+from deltarule.checking.numerics import reference_gradient as lines
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, measure_one_direction
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
 from deltarule.checking.user_code.callables import Code

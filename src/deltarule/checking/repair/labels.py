@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.numerics.parameter_lines import loss_at
+from deltarule.checking.numerics.reference_gradient import loss_at
 from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Program
 from deltarule.checking.repair.roles import is_gradient

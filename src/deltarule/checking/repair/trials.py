@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.numerics.parameter_lines import gradient_at, loss_at, sample_lines
 from deltarule.checking.numerics.probes import rough_size
-from deltarule.checking.numerics.reference_gradient import measure_lines
+from deltarule.checking.numerics.reference_gradient import gradient_at, loss_at, measure_lines, sample_lines
 from deltarule.checking.repair.program import Edit, Program
 from deltarule.checking.repair.safety import State, TooLong, run_limited
 from deltarule.checking.user_code.arrays import match_shape

@@ -236,7 +236,7 @@ PLAIN_FUNCTIONS = {
 
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
-"""By NumPy function, its form for traced arrays; `array_functions.py` fills it."""
+"""By NumPy function, its form for traced arrays; `record.py` fills it."""
 
 
 def as_traced(tape: Tape, value: Any) -> TracedArray:
