@@ -4,9 +4,11 @@ A node's gradient function maps (k, g, inputs, output) to the gradient of input 
 Everything that only moves numbers (indexing, reshaping, stacking, maxima) has the derivative of a gather.
 """
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,41 +65,16 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     return gradient.sum(axis=axes, keepdims=True) if axes else gradient
 
 
-def _power_slope(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-    return g * x[1] * x[0] ** (x[1] - 1) if k == 0 else g * y * np.log(np.where(x[0] > 0, x[0], 1))
-
-
-ELEMENTWISE: dict[str, Gradient] = {
-    "add": lambda k, g, x, y: g,
-    "subtract": lambda k, g, x, y: g if k == 0 else -g,
-    "multiply": lambda k, g, x, y: g * x[1 - k],
-    "divide": lambda k, g, x, y: g / x[1] if k == 0 else -g * x[0] / x[1] ** 2,
-    "negative": lambda k, g, x, y: -g,
-    "positive": lambda k, g, x, y: g,
-    "power": _power_slope,
-    "float_power": _power_slope,
-    "square": lambda k, g, x, y: 2 * g * x[0],
-    "sqrt": lambda k, g, x, y: g / (2 * y),
-    "reciprocal": lambda k, g, x, y: -g * y**2,
-    "exp": lambda k, g, x, y: g * y,
-    "exp2": lambda k, g, x, y: g * y * np.log(2),
-    "expm1": lambda k, g, x, y: g * (y + 1),
-    "log": lambda k, g, x, y: g / x[0],
-    "log2": lambda k, g, x, y: g / x[0] / np.log(2),
-    "log10": lambda k, g, x, y: g / x[0] / np.log(10),
-    "log1p": lambda k, g, x, y: g / (1 + x[0]),
-    "logaddexp": lambda k, g, x, y: g * np.exp(x[k] - y),
-    "tanh": lambda k, g, x, y: g * (1 - y**2),
-    "sinh": lambda k, g, x, y: g * np.cosh(x[0]),
-    "cosh": lambda k, g, x, y: g * np.sinh(x[0]),
-    "sin": lambda k, g, x, y: g * np.cos(x[0]),
-    "cos": lambda k, g, x, y: -g * np.sin(x[0]),
-    "arctan": lambda k, g, x, y: g / (1 + x[0] ** 2),
-    "absolute": lambda k, g, x, y: g * np.sign(x[0]),
-    "maximum": lambda k, g, x, y: g * (x[k] > x[1 - k]) if k == 0 else g * (x[1] >= x[0]),
-    "minimum": lambda k, g, x, y: g * (x[k] < x[1 - k]) if k == 0 else g * (x[1] <= x[0]),
+_DERIVATIVES = tomllib.loads(Path(__file__).with_name("derivatives.toml").read_text(encoding="utf-8"))
+SLOPES: dict[str, str] = _DERIVATIVES["functions"]
+"""By name of a function y of u, the formula of its derivative."""
+_FORMULAS: dict[str, list[str]] = {name: [f"g * ({slope})"] for name, slope in SLOPES.items()}
+_FORMULAS |= _DERIVATIVES["operations"]
+ELEMENTWISE: dict[str, list[Callable[..., Array]]] = {
+    name: [eval(f"lambda g, x, y, u: {formula}", {"np": np, "exp": np.exp}) for formula in formulas]
+    for name, formulas in _FORMULAS.items()
 }
-"""By name of a ufunc, the gradient of an input, before it is summed over broadcast axes."""
+"""By name of a ufunc, the gradients of its inputs, before they are summed over broadcast axes."""
 
 WITHOUT_GRADIENT = {
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "sign", "floor", "ceil", "rint"),
@@ -108,8 +85,8 @@ WITHOUT_GRADIENT = {
 
 
 def elementwise_gradient(name: str) -> Gradient:
-    rule = ELEMENTWISE[name]
-    return lambda k, g, x, y: unbroadcast(np.asarray(rule(k, g, x, y)), np.shape(x[k]))
+    rules = ELEMENTWISE[name]
+    return lambda k, g, x, y: unbroadcast(np.asarray(rules[k](g, x, y, x[0])), np.shape(x[k]))
 
 
 def matmul_gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:

@@ -2,8 +2,11 @@
 
 import ast
 import copy
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+
+from deltarule.checking.tape.backward import SLOPES
 
 MAX_FORMULA_LENGTH = 160
 MAX_FORMULAS = 40
@@ -16,21 +19,6 @@ OPERATORS: dict[type[ast.operator], str] = {
     ast.FloorDiv: "//",
     ast.Pow: "**",
 }
-_RULES = {
-    "exp": "{call}",
-    "log": "1 / ({u})",
-    "log1p": "1 / (1 + ({u}))",
-    "expm1": "{lib}exp({u})",
-    "tanh": "(1 - {call} ** 2)",
-    "sqrt": "1 / (2 * {call})",
-    "sin": "{lib}cos({u})",
-    "cos": "-{lib}sin({u})",
-    "arctan": "1 / (1 + ({u}) ** 2)",
-    "square": "2 * ({u})",
-    "abs": "{lib}sign({u})",
-    "erf": "2 / 3.141592653589793 ** 0.5 * exp(-({u}) ** 2)",
-}
-"""By name of a function f of u, its derivative."""
 
 
 class Substitute(ast.NodeTransformer):
@@ -81,9 +69,10 @@ def _of_call(node: ast.Call, name: str) -> str:
     library, dot, function = ast.unparse(node.func).rpartition(".")
     library += dot
     first = ast.unparse(node.args[0])
-    if function in _RULES and len(node.args) == 1:
-        rule = _RULES[function].format(call=ast.unparse(node), u=first, lib=library)
-        return _times(rule, differentiate(node.args[0], name))
+    if function in SLOPES and len(node.args) == 1:
+        words = {"y": ast.unparse(node), "u": f"({first})", "np.": library}
+        slope = re.sub(r"\by\b|\bu\b|\bnp\.", lambda word: words[word[0]], SLOPES[function])
+        return _times(f"({slope})", differentiate(node.args[0], name))
     if (function, len(node.args)) in (("where", 3), ("maximum", 2)):
         condition = first if function == "where" else f"({first}) > ({ast.unparse(node.args[1])})"
         branches = (differentiate(one, name) for one in node.args[-2:])
