@@ -21,7 +21,7 @@ from deltarule.checking.user_code.attributes import arrays_in, assign_attribute,
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
 from deltarule.checking.user_code.random_numbers import RandomNumbers
-from deltarule.checking.user_code.references import lists_beside, names_read, outside_of, owner_of
+from deltarule.checking.user_code.references import names_read, outside_of, owner_of
 from deltarule.checking.user_code.signatures import (
     Reading,
     find_output,
@@ -57,7 +57,7 @@ class Layer:
         moves_input: bool = True,
     ) -> None:
         self.forward, self.backward, self.arguments, self.numbers = forward, backward, arguments, numbers
-        self._lists = [(kept, len(kept)) for kept in lists_beside(forward)]
+        self._lists = [(kept, len(kept)) for kept in outside_of(forward) or () if type(kept) is list]
         self._call = find_caller(forward, arguments, "forward")
         if self._call.is_in_place:
             raise BadInput("forward takes no arguments; give a function of the layer's input")

@@ -99,7 +99,8 @@ def _lines_never_run(code: Code) -> Iterator[str]:
             if isinstance(loop, ast.For | ast.While):
                 passes = counts[loop.body[0].lineno]
                 entries = counts[loop.lineno] - passes
-                if passes and passes <= entries and not _ends_first_pass(loop):
+                ends_at_once = any(isinstance(one, ast.Return | ast.Break) for one in loop.body)
+                if passes and passes <= entries and not ends_at_once:
                     yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
 
 
@@ -114,10 +115,6 @@ def _statements_never_run(function: ast.AST, lines: set[int]) -> Iterator[ast.st
             is_run = any(line in lines for one in branch for line in range(one.lineno, (one.end_lineno or 0) + 1))
             if computes and node.lineno in lines and not is_run:
                 yield computes[0]
-
-
-def _ends_first_pass(loop: ast.For | ast.While) -> bool:
-    return any(isinstance(one, ast.Return | ast.Break) for one in loop.body)
 
 
 def _strides_of_one(code: Code) -> Iterator[str]:

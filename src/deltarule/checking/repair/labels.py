@@ -187,7 +187,8 @@ class Labelling:
         strayed: set[str] = set()
         self.first_wrong: tuple[Place, list[Label]] | None = None
         for one in named if self.is_complete else []:
-            meant, of_gradients = self.named_after(assigned_name(one)), _operands(one, is_right)
+            meant, operands = self.named_after(assigned_name(one)), _names_in(one)
+            of_gradients = [is_right[text] for text in operands if text in is_right]
             is_zero = not any(np.any(value) for value in one.values)  # to be filled later
             if one not in self.right and not is_zero and all(of_gradients):
                 self.suspects += [one] if meant else []
@@ -195,7 +196,7 @@ class Labelling:
                 if meant and self.first_wrong is None:
                     self.first_wrong = one, meant
             is_right[assigned_name(one)] = one in fitting
-            self.later += [one] if strayed & _names_in(one) else []
+            self.later += [one] if strayed & operands else []
             if meant and one not in fitting and not is_zero and not self._is_multiple(one):
                 strayed.add(assigned_name(one))
 
@@ -225,11 +226,6 @@ class Labelling:
     def meaning(self, place: Place, values: Sequence[Any]) -> Label | None:
         fitting = (one for one in self.expected(place) if any(map(one.is_gradient, values)))
         return min(fitting, key=lambda label: label.line, default=None)
-
-
-def _operands(place: Place, is_right: dict[str, bool]) -> list[bool]:
-    """Of the gradients that a value is computed from, whether they are right."""
-    return [is_right[text] for text in _names_in(place) if text in is_right]
 
 
 def _names_in(place: Place) -> set[str]:

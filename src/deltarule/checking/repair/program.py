@@ -180,26 +180,34 @@ def compile_function(function: Function) -> CodeType:
     node, original = function.node, function.code
     free = [name for name in original.co_freevars if name != "__class__"]
     body = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
-    declared: list[ast.stmt] = [ast.Nonlocal(free)] if free else []
     kind = ast.AsyncFunctionDef if isinstance(node, ast.AsyncFunctionDef) else ast.FunctionDef
-    inner: ast.stmt = kind(original.co_name, _without_defaults(node.args), [*declared, *body], [], None)
+    inner: ast.stmt = kind(original.co_name, _without_defaults(node.args), [*shared(free), *body], [], None)
     owner = function.file.parents.get(node)
     if isinstance(owner, ast.ClassDef) or "__class__" in original.co_freevars:
         name = owner.name if isinstance(owner, ast.ClassDef) else "_"
         inner = ast.ClassDef(name, [], [], [inner], [])
         if "__class__" in original.co_freevars and not _mentions_class(node):
             raise ValueError
-    if free:
-        assigned: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
-        no_arguments = ast.arguments([], [], None, [], [], None, [])
-        inner = ast.FunctionDef("_", no_arguments, [*assigned, inner], [], None)
-    module = ast.Module([inner], [])
-    _locate(module, node.lineno)
-    compiled = compile(module, function.file.path, "exec", dont_inherit=True)
-    code = next(one for one in nested_codes(compiled) if one.co_name == original.co_name)
+    code = compile_inside(inner, original.co_name, free, function.file.path, node.lineno)
     if code.co_freevars != original.co_freevars:
         raise ValueError
     return code.replace(co_firstlineno=original.co_firstlineno, co_qualname=original.co_qualname)
+
+
+def shared(names: list[str]) -> list[ast.stmt]:
+    """The first statement of a function that shares variables with the one around it."""
+    return [ast.Nonlocal(names)] if names else []
+
+
+def compile_inside(inner: ast.stmt, name: str, free: list[str], path: str, line: int) -> CodeType:
+    """The code of the function of a name in a definition that stands in one with the variables `free`."""
+    if free:
+        assigned: list[ast.stmt] = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(None)) for one in free]
+        no_arguments = ast.arguments([], [], None, [], [], None, [])
+        inner = ast.FunctionDef("_", no_arguments, [*assigned, inner], [], None)
+    module = ast.Module([inner], [])
+    _locate(module, line)
+    return next(one for one in nested_codes(compile(module, path, "exec", dont_inherit=True)) if one.co_name == name)
 
 
 def _locate(node: ast.AST, line: int) -> None:

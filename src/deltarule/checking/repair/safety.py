@@ -1,6 +1,7 @@
 """Run edited code so that it can do no harm: a time limit, no writing, and the program's state restored."""
 
 import ctypes
+import operator
 import random
 import sys
 import threading
@@ -63,14 +64,10 @@ class _Watchdog:
                     sleep(2 * _TICK_SECONDS)
 
 
-_watchdog = _Watchdog()
+run_limited = _Watchdog().run
+"""(call, seconds): the result of a call; raises `TooLong` where it takes longer."""
 _guarded_threads: set[int] = set()
 _hook_is_installed = False
-
-
-def run_limited(call: Callable[[], Any], seconds: float) -> Any:
-    """The result of a call; raises `TooLong` where it takes longer."""
-    return _watchdog.run(call, seconds)
 
 
 def _refuse(event: str, args: tuple[Any, ...]) -> None:
@@ -109,12 +106,13 @@ class State:
         self._arrays: list[tuple[np.ndarray, np.ndarray]] = []
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
-        self._namespaces = {id(f.__globals__): (f.__globals__, _own_names(f.__globals__)) for f in functions}
+        namespaces = {id(f.__globals__): f.__globals__ for f in functions}.values()
+        self._namespaces = [(one, {name: one[name] for name in one if not name.startswith("__")}) for one in namespaces]
         self._cells = [(cell, cell.cell_contents) for f in functions for cell in f.__closure__ or () if _is_full(cell)]
         self._seen: set[int] = set()
         self._bytes = 0
         waiting = [*roots, *(content for _, content in self._cells)]
-        waiting += [value for _, saved in self._namespaces.values() for value in saved.values()]
+        waiting += [value for _, saved in self._namespaces for value in saved.values()]
         while waiting and len(self._seen) < MAX_OBJECTS:
             waiting += self._remember(waiting.pop())
 
@@ -145,27 +143,19 @@ class State:
     def restore(self) -> None:
         random.setstate(self._random)
         np.random.set_state(self._numpy)
-        for namespace, saved in self._namespaces.values():
+        for namespace, saved in self._namespaces:
             _restore_dict(namespace, saved)
         for cell, content in self._cells:
             if not _is_full(cell) or cell.cell_contents is not content:
                 cell.cell_contents = content
         for items, before in self._lists:
-            if len(items) != len(before) or any(map(_is_other, items, before)):
+            if len(items) != len(before) or any(map(operator.is_not, items, before)):
                 items[:] = before
         for table, entries in self._dicts:
             _restore_dict(table, entries)
         for array, copy in self._arrays:
             if not np.array_equal(array, copy, equal_nan=array.dtype.kind in "fc"):
                 array[...] = copy
-
-
-def _own_names(namespace: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in namespace.items() if not name.startswith("__")}
-
-
-def _is_other(one: Any, other: Any) -> bool:
-    return one is not other
 
 
 def _is_full(cell: Any) -> bool:

@@ -131,7 +131,8 @@ def points_of(
             points.append(measured(make()))
     moved = replace(code, start=tuple(_move(start, draw) for draw, start in enumerate(code.start)))
     if others:  # a backward pass may read its input from outside, where it stays
-        points += [replace(point, is_required=False) for point in _measured_or_none(moved) if _follows(code, moved)]
+        follows = not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start)))
+        points += [replace(point, is_required=False) for point in (_measured_or_none(moved) if follows else ())]
     else:
         points += _measured_or_none(moved)
     ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
@@ -157,11 +158,6 @@ def _move(start: Floats, draw: int) -> Floats:
     noise = np.random.default_rng(7 + draw).normal(size=start.shape)
     scale = 0.1 * (np.abs(start).mean() + 0.3) if start.size else 0.0
     return np.asarray(start + scale * noise).astype(start.dtype)
-
-
-def _follows(code: Code, moved: Code) -> bool:
-    """Whether the backward pass knows that its input has moved."""
-    return not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start)))
 
 
 def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[Point]:

@@ -82,8 +82,7 @@ def _correct(step: "RepeatableStep", seconds: float) -> Correction | None:
     first, again = code.gradient(code.start), code.gradient(code.start)
     if not all(map(np.array_equal, first, again)):
         return None  # something that a turn leaves was not found
-    correction = find_correction(code, measured(code).truth, seconds=seconds)
-    return correction
+    return find_correction(code, measured(code).truth, seconds=seconds)
 
 
 class RepeatableStep:

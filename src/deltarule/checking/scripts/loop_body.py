@@ -6,8 +6,10 @@ that the body assigns are free variables of the function: their cells have the v
 
 import ast
 import linecache
-from types import CellType, CodeType, FrameType, FunctionType
+from types import CellType, FrameType, FunctionType
 from typing import Any
+
+from deltarule.checking.repair.program import compile_inside, shared
 
 NAME = "turn_of_the_loop"
 
@@ -31,7 +33,8 @@ class LoopBody:
         self._globals = frame.f_globals
         known = self._globals if self.is_module else own
         self.values: dict[str, Any] = {name: known[name] for name in self.names if name in known}
-        code = _code_with_free_names(node, self.names, path)
+        inner = ast.FunctionDef(NAME, node.args, [*shared(self.names), *node.body], [], None)
+        code = compile_inside(inner, NAME, self.names, path, node.lineno).replace(co_firstlineno=node.lineno)
         self._cells = {name: CellType() for name in code.co_freevars}
         self.function = FunctionType(code, self._globals, NAME, None, tuple(self._cells.values()))
 
@@ -105,16 +108,3 @@ def _stored_names(node: ast.FunctionDef) -> set[str]:
         elif not isinstance(one, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
             waiting += ast.iter_child_nodes(one)
     return names
-
-
-def _code_with_free_names(node: ast.FunctionDef, names: list[str], path: str) -> CodeType:
-    """The code of a function that shares variables with a function around it."""
-    assigned: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in names]
-    declared: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
-    inner = ast.FunctionDef(NAME, node.args, [*declared, *node.body], [], None)
-    outer = ast.FunctionDef("_", node.args, [*assigned, ast.copy_location(inner, node)], [], None)
-    tree = ast.fix_missing_locations(ast.Module([ast.copy_location(outer, node)], []))
-    module = compile(tree, path, "exec", dont_inherit=True)
-    code = next(one for one in module.co_consts if isinstance(one, CodeType))
-    code = next(one for one in code.co_consts if isinstance(one, CodeType) and one.co_name == NAME)
-    return code.replace(co_firstlineno=node.lineno)

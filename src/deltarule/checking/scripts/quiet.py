@@ -46,7 +46,8 @@ def quiet_script() -> Iterator[None]:
             put(os, name, lambda *arguments, **options: 0)
         put(shutil, "rmtree", lambda *arguments, **options: None)
         put(time, "sleep", lambda seconds: None)
-        put(np.random, "default_rng", _seeded(np.random.default_rng))
+        plain = np.random.default_rng
+        put(np.random, "default_rng", lambda seed=None: plain(0 if seed is None else seed))
         put(sys, "stdout", nowhere)
         put(sys, "stderr", nowhere)
         try:
@@ -72,12 +73,3 @@ def _opening_in(folder: Path) -> Any:
         return plain(copy if copy.is_file() else file, mode, *arguments, **options)
 
     return opened
-
-
-def _seeded(default_rng: Any) -> Any:
-    """`default_rng`, in which a generator without a seed gets one."""
-
-    def seeded(seed: Any = None) -> Any:
-        return default_rng(0 if seed is None else seed)
-
-    return seeded

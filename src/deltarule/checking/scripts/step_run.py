@@ -147,7 +147,7 @@ class StepRun(TracedRun):
             kept = self.read.setdefault((source.path, line, text), [])
             for path, array in float_leaves(value):
                 if len(kept) < _MAX_READ:
-                    kept.append(ReadArray(text + _path_text(path), array.copy(), targets))
+                    kept.append(ReadArray(text + "".join(f"[{key!r}]" for key in path), array.copy(), targets))
 
     def after_update(self, frame: FrameType, line: int, pending: Pending) -> None:
         if self.is_far:
@@ -307,7 +307,3 @@ def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Pat
         is_joined = len(group) > (_MAX_ROWS if kind[0] == "row" else _MAX_SINGLE_NUMBERS)
         parts += [group] if is_joined else [[one] for one in group]
     return parts
-
-
-def _path_text(path: Path) -> str:
-    return "".join(f"[{key!r}]" for key in path)

@@ -61,13 +61,12 @@ class Pending:
 class TracedRun:
     """One run of a script; a subclass says what is noted.
 
-    `failure` is what the script raised; `is_stopped` says that we ended it.
+    `failure` is what the script raised; None if it ran to its end, or we stopped it.
     """
 
     def __init__(self, sources: Sources, deadline: float) -> None:
         self.sources, self.deadline = sources, deadline
         self.failure: BaseException | None = None
-        self.is_stopped = False
         self.module = ModuleType("__main__")
         self._last_lines: dict[int, int] = {}
         self._pending: dict[int, list[Pending]] = {}
@@ -88,7 +87,7 @@ class TracedRun:
             with np.errstate(all="ignore"):
                 exec(code, vars(self.module))
         except StopRun:
-            self.is_stopped = True
+            pass
         except BaseException as error:  # SystemExit too
             self.failure = error
         finally:

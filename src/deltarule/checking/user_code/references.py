@@ -117,10 +117,6 @@ def names_read(function: Callable[..., Any]) -> list[str]:
     return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
 
 
-def lists_beside(function: Callable[..., Any]) -> list[list[Any]]:
-    return [one for one in outside_of(function) or () if type(one) is list]
-
-
 def outside_of(function: Callable[..., Any] | None) -> list[Any] | None:
     """What a function refers to beside its arguments; None if that cannot be seen."""
     try:

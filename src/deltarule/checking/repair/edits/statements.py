@@ -129,7 +129,8 @@ def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
     """An index of several axes or with slices, as another line has it, in one line or at all places where it stands."""
     for file in program.files:
         functions = [one for one in program.functions if one.file is file]
-        indices = [one for one in ast.walk(file.tree) if isinstance(one, ast.Subscript) and _may_be_elsewhere(one)]
+        indices = [one for one in ast.walk(file.tree) if isinstance(one, ast.Subscript)]
+        indices = [one for one in indices if isinstance(one.slice, ast.Tuple) or _has_slice(one)]
         texts = list(dict.fromkeys(map(_index_text, indices)))
         run = [(one, function) for function in functions for one in ast.walk(function.node) if one in set(indices)]
         for text in texts:
@@ -140,10 +141,6 @@ def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
                 yield from edits
                 if 1 < len(edits) < 6:
                     yield _together(edits, f"{other} in the place of {text}", 2.0)
-
-
-def _may_be_elsewhere(node: ast.Subscript) -> bool:
-    return isinstance(node.slice, ast.Tuple) or _has_slice(node)
 
 
 def _has_slice(node: ast.Subscript) -> bool:
