@@ -6,6 +6,7 @@ The backward pass visits layers from the last to the first: the first wrong arra
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from math import prod
 
@@ -51,12 +52,12 @@ def describe_location(
     layers = _layers_backward(arrays, shapes)
     if len(wrong) == len(arrays):
         everything = "the whole gradient" if subject == "the gradient of" else f"{subject} every array"
-        first = _list_names([array.name for array in layers[0][1]]) if layers else ""
+        first = _listed([array.name for array in layers[0][1]]) if layers else ""
         begin = f", and {first} come first on the backward pass: begin at the derivative of the loss by the output"
         return f"{everything} is wrong{begin if layers else ''}"
-    sentence = f"{subject} {_list_names(right)} is right, that of {_list_names(wrong)} is wrong"
+    sentence = f"{subject} {_listed(right)} is right, that of {_listed(wrong)} is wrong"
     if len(wrong) == 1 or not 0 < len(right) <= MAX_LISTED_NAMES:
-        sentence = f"only {subject} {_list_names(wrong)} is wrong"
+        sentence = f"only {subject} {_listed(wrong)} is wrong"
     return sentence + _layer_hint(layers)
 
 
@@ -67,10 +68,7 @@ def first_wrong_layer(arrays: Sequence[ArrayResult], shapes: Sequence[tuple[int,
     return next((names for names in wrong if names), [])
 
 
-def _list_names(names: Sequence[str]) -> str:
-    if len(names) <= MAX_LISTED_NAMES:
-        return join_names(list(names))
-    return f"{join_names(list(names[: MAX_LISTED_NAMES - 1]))} and {len(names) - MAX_LISTED_NAMES + 1} others"
+_listed = partial(join_names, most=MAX_LISTED_NAMES)
 
 
 def _layer_hint(layers: Sequence[tuple[str, list[ArrayResult]]]) -> str:

@@ -1,7 +1,8 @@
 """The kinds of mistakes that the checker can name, and corrections of wrong code that were tried."""
 
+import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,11 @@ def make_mistake(code: str, where: Sequence[str], sentence: str) -> Mistake:
     return Mistake(code, tuple(where), sentence, KINDS[code].fix)
 
 
-def join_names(names: Sequence[str]) -> str:
-    """Join names for a sentence, by commas and "and"."""
+def join_names(names: Iterable[str], most: int = sys.maxsize) -> str:
+    """Join names for a sentence, by commas and "and"; of more than `most`, the first ones."""
+    names = list(names)
+    if len(names) > most:
+        names = [*names[: most - 1], f"{len(names) - most + 1} others"]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deltarule.checking.catalog import KINDS, Correction
+from deltarule.checking.catalog import KINDS, Correction, join_names
 from deltarule.checking.report import (
     HINT_OF_ARRAYS,
     HINT_OF_KIND,
@@ -22,6 +22,9 @@ from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.source import read_source
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import RunFailed
+
+MAX_LISTED = 12
+"""Arrays that a sentence lists one by one."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,10 @@ class ScriptReport:
     def _headline(self) -> str:
         if self.wrong:
             verb = "is" if len(self.wrong) == 1 else "are"
-            return f"{_listed(self.wrong)} {verb} not updated along the gradient"
+            return f"{join_names(self.wrong, MAX_LISTED)} {verb} not updated along the gradient"
         if self.ok:
-            return _listed(self.right)
-        return f"{_listed(self.doubtful)}" if self.doubtful else self.script
+            return join_names(self.right, MAX_LISTED)
+        return join_names(self.doubtful, MAX_LISTED) or self.script
 
     def text(self, width: int = WIDTH) -> str:
         """The report as lines of at most `width` characters."""
@@ -197,7 +200,7 @@ def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
                 missing += [one.start for one in lines if not run & set(one)]
     if not names:
         return ""
-    shown = _listed(names) if len(names) <= 3 else f"the loop and {len(names) - 1} functions"
+    shown = join_names(names) if len(names) <= 3 else f"the loop and {len(names) - 1} functions"
     left_out = f", not {', '.join(map(str, sorted(missing)[:4]))}{' …' if len(missing) > 4 else ''}" if missing else ""
     return f"{count} of {count + len(missing)} lines of {shown} reached{left_out}"
 
@@ -237,11 +240,5 @@ def _question(verdict: StepVerdict) -> str:
     names = verdict.candidates
     if not names:
         return "no number that the script computes depends on what it updates; compute the loss in the loop"
-    depend = f"{_listed(names)} {'depend' if len(names) > 1 else 'depends'} on {_listed(verdict.doubtful)}"
-    return f"{depend}: which is the loss? --loss {names[0]}"
-
-
-def _listed(names: Sequence[str] | dict[str, str]) -> str:
-    names = list(names)
-    shown = names if len(names) <= 12 else [*names[:11], f"{len(names) - 11} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+    found, arrays = join_names(names, MAX_LISTED), join_names(verdict.doubtful, MAX_LISTED)
+    return f"{found} {'depend' if len(names) > 1 else 'depends'} on {arrays}: which is the loss? --loss {names[0]}"
