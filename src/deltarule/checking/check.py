@@ -14,13 +14,7 @@ from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, to_array, to_finite_array
 from deltarule.checking.user_code.attributes import assign_attribute, attribute_at
-from deltarule.checking.user_code.callables import (
-    Caller,
-    Code,
-    Values,
-    code_of_functions,
-    code_of_loss,
-)
+from deltarule.checking.user_code.callables import Caller, Code, Values, code_of_functions, code_of_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.verdict import Context, check_code, seconds_to_repair

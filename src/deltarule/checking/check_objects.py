@@ -55,10 +55,7 @@ def check_function(function: Callable[..., Any], arguments: Sequence[Any], hint:
 
 
 def _check_as_layer(
-    function: Callable[..., Any],
-    partner: Callable[..., Any] | None,
-    given: Sequence[Any],
-    hint: int,
+    function: Callable[..., Any], partner: Callable[..., Any] | None, given: Sequence[Any], hint: int
 ) -> CodeReport:
     x = given[0] if len(given) == 1 else tuple(given)
     if partner is not None and _is_derivative(function, partner):

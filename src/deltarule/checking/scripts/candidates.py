@@ -113,7 +113,7 @@ def _candidates_of(
     moves: Vectors | None,
     read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]],
 ) -> Iterator[Candidate]:
-    key, which = number
+    (key, which), is_move = number, moves is not None
     name = key[1]
     is_word = sounds_like_loss(name) or is_own_loss(key) or name in LOSS_LETTERS or name[0] in "½−"
     if moves is None and not (sounds_like_loss(name) or is_own_loss(key) or is_reward(name) or name[0] in "½−"):
@@ -133,32 +133,19 @@ def _candidates_of(
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
         vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
-    agreeing, factor, multiples = _explain(step, slopes, live, vectors, moves is not None, is_own_loss(key))
+    agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move, is_own_loss(key))
     rate = None if factor is None else named_rate(step, factor)
-    is_plausible = factor is not None and (factor > 0 if moves is not None else is_whole_ratio(abs(factor)))
+    is_plausible = factor is not None and (factor > 0 if is_move else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
-    rank = (
-        2 * (moves is not None) + (rate is not None) + (is_word or is_made) + (not is_made) / 2 - _RANK_OF_VALUES[which]
-    )
+    is_loss = is_word or is_made
+    rank = 2 * is_move + (rate is not None) + is_loss + (not is_made) / 2 - _RANK_OF_VALUES[which]
     rank -= _share_of_tolerance(step, slopes, agreeing, vectors, factor) + 0.3 * sum(map(bool, agreeing.values()))
     if name.startswith(("cross", "binary")):
         rank -= 0.25
     if name.startswith("return"):  # of variables of the same value
         rank -= 0.05
     weight = step.weight(agreeing)
-    yield Candidate(
-        number,
-        factor,
-        agreeing,
-        live,
-        moves is not None,
-        rate,
-        is_word or is_made,
-        is_plausible,
-        weight,
-        rank,
-        multiples,
-    )
+    yield Candidate(number, factor, agreeing, live, is_move, rate, is_loss, is_plausible, weight, rank, multiples)
 
 
 def _share_of_tolerance(

@@ -144,9 +144,10 @@ class _Judge:
         if not losses:
             return empty
         loss = max(losses, key=lambda one: one.order)
-        wrong = self._named({i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live})
-        verdict = replace(_with_loss(self.step, empty, loss), kind="still", factor=None, doubtful=())
-        return replace(verdict, wrong=wrong, confidence=(0.1, 0.0))  # less than what any move says
+        wrong = {i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live}
+        return replace(
+            self._accused(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
+        )  # less than moves say
 
     def by_loss(self) -> StepVerdict | None:
         """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
@@ -224,21 +225,20 @@ class _Judge:
         """The verdict where moves follow the script's own loss but for the weight of its penalty."""
         for own in self._own_losses():
             if wrong := unbalanced_arrays(self.step, own, rate):
-                verdict = _with_loss(self.step, self.empty, replace(own, factor=rate, rate=rate))
-                return replace(verdict, wrong=self._named(wrong), confidence=(1.0, 0.0))
+                return self._accused(replace(own, factor=rate, rate=rate), wrong)
         return None
 
     def _own_losses(self) -> list[Candidate]:
         """The losses that the script itself computes from all that it updates, before it does."""
         live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
-        return [
-            candidate
-            for candidate in self.candidates
-            if is_own_loss(candidate.number[0])
-            and candidate.is_move
-            and live <= set(candidate.live)
-            and candidate.number[0] not in self.step.run.after_updates
-        ]
+        return [one for one in self.candidates if one.is_move and live <= set(one.live) and self._is_own_before(one)]
+
+    def _is_own_before(self, loss: Candidate) -> bool:
+        """Whether the script itself computes a loss, before its updates."""
+        return is_own_loss(loss.number[0]) and loss.number[0] not in self.step.run.after_updates
+
+    def _accused(self, loss: Candidate, wrong: dict[int, str]) -> StepVerdict:
+        return replace(_with_loss(self.step, self.empty, loss), wrong=self._named(wrong), confidence=(1.0, 0.0))
 
     def _is_plain_descent(self, loss: Candidate) -> bool:
         """Whether each array is updated once, and nothing else changes how: no optimizer with a memory."""
@@ -263,10 +263,7 @@ class _Judge:
             is_loss = is_loss and "objective" not in candidate.name.lower()  # which may be a reward
             is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
             if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
-                wrong = self._named(dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
-                return replace(
-                    _with_loss(self.step, self.empty, candidate), right={}, wrong=wrong, confidence=(1.0, 0.0)
-                )
+                return self._accused(candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
         return None
 
     def _other_loss_of_script(self, best: Candidate) -> str:
@@ -274,15 +271,9 @@ class _Judge:
         if not best.is_made:
             return ""
         right = set(self.right)
-        own = [
-            candidate
-            for candidate in self.candidates
-            if is_own_loss(candidate.number[0])
-            and any(word in " ".join(candidate.number[0]).lower() for word in ("loss", "cost"))
-            and right <= set(candidate.live)
-            and candidate.number[0] not in self.step.run.after_updates
-        ]
-        return own[0].name if own and not any(right <= set(candidate.agreeing) for candidate in own) else ""
+        own = [one for one in self.candidates if right <= set(one.live) and self._is_own_before(one)]
+        own = [one for one in own if any(word in " ".join(one.number[0]).lower() for word in ("loss", "cost"))]
+        return own[0].name if own and not any(right <= set(one.agreeing) for one in own) else ""
 
     def by_symmetry(self) -> StepVerdict | None:
         """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
@@ -308,10 +299,8 @@ class _Judge:
             return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
         if losses:
-            wrong = self._named({i: "" for i in losses[0].live if i in self.real})
-            return replace(
-                _with_loss(self.step, self.empty, losses[0]), factor=None, right={}, wrong=wrong, confidence=(1.0, 0.0)
-            )
+            wrong = {i: "" for i in losses[0].live if i in self.real}
+            return replace(self._accused(losses[0], wrong), factor=None)
         alone = {i for i, k in self.asymmetric if i == k}
         doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
         return replace(
