@@ -19,6 +19,9 @@ from deltarule.checking.user_code.signatures import function_of_some, positional
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 
+FORWARDS = ("forward", "__call__", "call", "fprop", "forward_pass", "feedforward", "feed_forward")
+_TARGETS = ("y", "y_true", "t", "target", "targets", "labels")
+
 
 def check_function(function: Callable[..., Any], arguments: Sequence[Any], hint: int) -> CodeReport:
     """A function with its gradient or backward pass, if that is the first argument, at the other arguments."""
@@ -123,10 +126,6 @@ def _is_float(value: Any) -> bool:
 
 def is_torch_function(target: Any) -> bool:
     return isinstance(target, type) and any(base.__module__ == "torch.autograd.function" for base in target.__mro__)
-
-
-FORWARDS = ("forward", "__call__", "call", "fprop", "forward_pass", "feedforward", "feed_forward")
-_TARGETS = ("y", "y_true", "t", "target", "targets", "labels")
 
 
 def method_of(target: Any, names: Sequence[str]) -> Callable[..., Any] | None:

@@ -20,6 +20,10 @@ from deltarule.proofs import differences
 from deltarule.proofs.differences import DIRECTIONS, Slopes, share_entries
 from deltarule.user_functions import quietly
 
+Mask = NDArray[np.bool_] | np.bool_
+MAX_ENTRIES = 2000
+"""Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
+
 
 class ParameterLines:
     """Lines along single entries, and along directions of whole arrays.
@@ -136,11 +140,6 @@ def chance_to_pass(tolerances: Sequence[float], error_norm: float) -> float:
     if error_norm <= 0:
         return 1.0
     return float(np.prod([erf(min(tolerance, 1e300) / error_norm / 2**0.5) for tolerance in tolerances]))
-
-
-Mask = NDArray[np.bool_] | np.bool_
-MAX_ENTRIES = 2000
-"""Entries that are compared one by one, with two calls of the loss each; larger arrays also along random directions."""
 
 
 @dataclass(frozen=True, eq=False)

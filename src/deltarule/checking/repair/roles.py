@@ -13,6 +13,14 @@ from typing import Any
 import numpy as np
 
 REDUCTIONS = ("sum", "mean", "max", "average")
+GRADIENT = re.compile(r"(d|grad|delta|g)([A-Z_]|\d|[a-z]{0,6}\d?$)|.*(grad|delta|upstream|dout)")
+"""Names of gradients, such as dz2, d_h, dW, delta3, grad_output."""
+MASK = re.compile(r"(?i)mask|drop|keep|kept|active|alive|valid")
+DROPOUT = re.compile(r"(?i)drop|keep|kept")
+COUNT = re.compile(r"len\(.+\)|.+\.shape\[-?\d\]|.+\.size|[nNmMbB]|(self\.)?(batch(_size)?|num_\w+|n_\w+|count)")
+SLOPE = re.compile(r"grad|deriv|prime|slope")
+TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
+PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
 
 
 def parse_line(line: str) -> ast.AST | None:
@@ -94,16 +102,6 @@ def variables_of(node: ast.AST) -> list[ast.expr]:
         return [node]
     function = getattr(node, "func", None)
     return [one for child in ast.iter_child_nodes(node) if child is not function for one in variables_of(child)]
-
-
-GRADIENT = re.compile(r"(d|grad|delta|g)([A-Z_]|\d|[a-z]{0,6}\d?$)|.*(grad|delta|upstream|dout)")
-"""Names of gradients, such as dz2, d_h, dW, delta3, grad_output."""
-MASK = re.compile(r"(?i)mask|drop|keep|kept|active|alive|valid")
-DROPOUT = re.compile(r"(?i)drop|keep|kept")
-COUNT = re.compile(r"len\(.+\)|.+\.shape\[-?\d\]|.+\.size|[nNmMbB]|(self\.)?(batch(_size)?|num_\w+|n_\w+|count)")
-SLOPE = re.compile(r"grad|deriv|prime|slope")
-TARGET = re.compile(r"(?i)^(self\.)?(y|t|Y|T|target\w*|labels?|y_?true|one_?hot\w*|\w*\.?eye\(.*\)|y_\w+|ys?\[.*\])$")
-PRE_ACTIVATION = re.compile(r"(self\.)?(z|Z|pre|net|logit)|.*_in\b")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ Path: TypeAlias = tuple[Any, ...]
 """The keys that lead from a list, tuple or dictionary to an array in it."""
 
 _MAX_LIST_ITEMS, _MAX_DICTIONARY_ITEMS = 2000, 200
+_MAX_DEPTH, _MAX_OBJECTS, _MAX_ITEMS = 4, 4000, 100
 
 
 def as_floats(value: Any) -> Any:
@@ -192,9 +193,6 @@ class Parameter:
             new = shifted(value, path, np.asarray(part))
             if new is not value:
                 place.put(new)
-
-
-_MAX_DEPTH, _MAX_OBJECTS, _MAX_ITEMS = 4, 4000, 100
 
 
 def find_names(

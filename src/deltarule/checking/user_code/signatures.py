@@ -9,6 +9,12 @@ from typing import Any
 
 from deltarule.checking.user_code.arrays import Arrays, dtype_kind, flatten
 
+Reading = tuple[tuple[str, int], ...]
+_RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
+_UPSTREAM = re.compile(r"d\w*|δ.*|∂.*|g|gy|u|v|.*(?:grad|delta|upstream|err|diff).*")
+_NO_UPSTREAM = {"data", "dim", "dims", "dropout", "drop", "depth", "dtype", "device", "dilation", "d"}
+_OUTPUT_NAMES = ("output", "outputs", "out", "y", "a", "activation", "activations", "result", "h", "z")
+
 
 def required_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters without a default that may be given by position; none if unknown."""
@@ -67,13 +73,6 @@ def function_of_some(
     if getattr(function, "__self__", None) is not None:  # whose arrays are looked at
         of_some.__self__ = function.__self__  # type: ignore[attr-defined]
     return of_some
-
-
-Reading = tuple[tuple[str, int], ...]
-_RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
-_UPSTREAM = re.compile(r"d\w*|δ.*|∂.*|g|gy|u|v|.*(?:grad|delta|upstream|err|diff).*")
-_NO_UPSTREAM = {"data", "dim", "dims", "dropout", "drop", "depth", "dtype", "device", "dilation", "d"}
-_OUTPUT_NAMES = ("output", "outputs", "out", "y", "a", "activation", "activations", "result", "h", "z")
 
 
 def split_outputs(result: Any) -> tuple[Any, ...]:
