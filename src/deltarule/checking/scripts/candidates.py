@@ -243,8 +243,8 @@ def _gradients_read(step: StepSlopes) -> list[list[tuple[str, frozenset[str], Fl
                 continue
             if values.size > 1 and np.array_equal(values.ravel(), start.ravel()):
                 continue
-            along = [float((values.reshape(start.shape) * direction).sum()) for direction in run.directions[i]]
-            found[-1].append((f"gradient {array.text}", array.targets, np.array(along)))
+            along = np.array(run.along(i, values.reshape(start.shape)))
+            found[-1].append((f"gradient {array.text}", array.targets, along))
     return found
 
 

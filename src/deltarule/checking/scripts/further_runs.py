@@ -60,7 +60,7 @@ def _without_stuck(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
                 moves += [*up.moves[i], *down.moves[i]]
         if slopes and max(slopes) > 1e-6 and not any(moves):
             stuck[step.names[i]] = f"(line {step.run.parameters[i].line}) does not move"
-    return replace(verdict, wrong={**verdict.wrong, **stuck}, confidence=(1.0, 0.0)) if stuck else verdict
+    return verdict.accusing(stuck, 1.0)
 
 
 def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
@@ -98,10 +98,7 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
                     climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
         if not undecided:
             break
-    if not climbers:
-        return verdict
-    right = {name: remark for name, remark in verdict.right.items() if name not in climbers}
-    return replace(verdict, right=right, wrong={**verdict.wrong, **climbers}, confidence=(2.0, 0.0))
+    return verdict.accusing(climbers, 2.0)
 
 
 def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
@@ -119,8 +116,7 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
                 continue
             if array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any():
                 values = array.values.reshape(parameter.start.shape)
-                along = np.array([float((values * direction).sum()) for direction in run.directions[i]])
-                if step.fits(along, slopes, i, verdict.factor or 1.0):
+                if step.fits(np.array(run.along(i, values)), slopes, i, verdict.factor or 1.0):
                     found[parameter.name] = k
                     break
     known = {run.place_of_read(k)[:3] for k in found.values()}

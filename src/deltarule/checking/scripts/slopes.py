@@ -70,9 +70,8 @@ class StepSlopes:
         assert run.record is not None
         starts, n = [parameter.start for parameter in run.parameters], len(run.parameters)
         descent = -np.array(run.record.moves).reshape(n, DIRECTIONS)
-        touched = [parameter.start * (parameter.moved() != 0) for parameter in run.parameters]
-        pairs = zip(touched, run.directions, strict=True)
-        own = np.array([[(start * d).sum() for d in ds] for start, ds in pairs]).reshape(n, DIRECTIONS)
+        touched = [run.along(i, one.start * (one.moved() != 0)) for i, one in enumerate(run.parameters)]
+        own = np.array(touched).reshape(n, DIRECTIONS)
         jacobian, noise = np.zeros((n, DIRECTIONS, n, DIRECTIONS)), np.zeros((n, DIRECTIONS, n))
         names, texts = [one.name for one in run.parameters], [one.text for one in run.parameters]
         step = cls(measurement.turn, run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
@@ -166,7 +165,7 @@ class StepSlopes:
         """Whether an array's move changes with it by one factor, as that of a velocity: this is always symmetric."""
         rows, directions = self._directions_of(array), self.run.directions[array]
         block = self.jacobian[array, rows, array]
-        products = np.array([[float((directions[j] * e).sum()) for e in directions] for j in rows])
+        products = np.array([self.run.along(array, directions[j]) for j in rows])
         factor = float((block * products).sum() / (products * products).sum())
         noise = 30 * self.noise[array, rows, array][:, np.newaxis]
         return bool((np.abs(block - factor * products) <= 1e-3 * np.abs(block).max() + noise).all())

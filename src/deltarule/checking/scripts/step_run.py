@@ -264,9 +264,11 @@ class StepRun(TracedRun):
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
-        moved = [self._moved(i) for i in range(len(self.parameters))]
-        pairs = zip(moved, self.directions, strict=True)
-        return [[float((array * direction).sum()) for direction in directions] for array, directions in pairs]
+        return [self.along(i, self._moved(i)) for i in range(len(self.parameters))]
+
+    def along(self, array: int, values: Floats) -> list[float]:
+        """The components of values of an array's shape along its directions."""
+        return [float((values * direction).sum()) for direction in self.directions[array]]
 
     def _moved(self, i: int) -> Floats:
         moved = self.parameters[i].moved()

@@ -62,6 +62,12 @@ class StepVerdict:
     lines_run: dict[str, list[int]] = field(default_factory=dict)
     confidence: tuple[float, float] = (-1.0, NOT_FOUND)
 
+    def accusing(self, arrays: dict[str, str], confidence: float) -> "StepVerdict":
+        """The verdict with further arrays wrong, each with a remark."""
+        right = {name: remark for name, remark in self.right.items() if name not in arrays}
+        wrong = {**self.wrong, **arrays}
+        return replace(self, right=right, wrong=wrong, confidence=(confidence, 0.0)) if arrays else self
+
 
 def judge_step(step: StepSlopes, loss: str | None = None) -> StepVerdict:
     """Compare what the step did with the slopes of the numbers that it met."""
