@@ -3,6 +3,7 @@
 Each has a reason; where there is a public alternative at little cost, that is used instead.
 """
 
+from functools import cache
 from typing import Any
 
 from sklearn import utils
@@ -16,11 +17,13 @@ Interval, StrOptions = _param_validation.Interval, _param_validation.StrOptions
 validate_parameter_constraints = _param_validation.validate_parameter_constraints
 
 
+@cache
 def network_constraints() -> dict[str, Any]:
     """The limits of the parameters of scikit-learn's networks, which ours share."""
     from sklearn.neural_network import MLPClassifier  # imported on use
 
-    return dict(MLPClassifier._parameter_constraints)
+    constraints: dict[str, Any] = MLPClassifier._parameter_constraints
+    return constraints
 
 
 # Feature-name warnings without the rest of validate_data, which takes longer than the prediction of a single row.

@@ -17,8 +17,6 @@ from deltarule.estimators.sklearn_compat import (
 )
 from deltarule.problem import registry
 
-Limits = list[Any]
-
 
 class Names(NamedTuple):
     """The registered names of a kind of formula, and scikit-learn's."""
@@ -212,18 +210,12 @@ def describe_parameters(kind: type[NetworkParameters]) -> str:
     return "\n".join(lines)
 
 
-def limits_of(model: NetworkParameters) -> dict[str, Limits]:
-    """What each parameter may be: our limits, or else scikit-learn's."""
-    limits = network_constraints()
+def check_limits(model: NetworkParameters, parameters: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for a parameter against our limits or else scikit-learn's, in scikit-learn's wording."""
+    limits = dict(network_constraints())
     for each in fields(model):
         if own := each.metadata.get("limits"):
             limits[each.name] = [limit.limit if isinstance(limit, Names) else limit for limit in own]
-    return limits
-
-
-def check_limits(model: NetworkParameters, parameters: Mapping[str, Any]) -> None:
-    """Raise `ValueError` for an invalid parameter, in scikit-learn's wording."""
-    limits = limits_of(model)
     try:
         validate_parameter_constraints(limits, parameters, caller_name=type(model).__name__)
     except ValueError as error:
