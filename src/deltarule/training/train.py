@@ -18,6 +18,7 @@ from deltarule.platforms import interrupts
 from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Problem
+from deltarule.problem.ranges import WHOLE
 from deltarule.problem.settings import RunSection
 from deltarule.problem.state import State, initial_state
 from deltarule.problem.validation import fill_arrays
@@ -62,6 +63,7 @@ def train(
     engine: Engine | str = RunSection.engine,
     max_steps: Number | None = StopRules.max_steps,
     max_epochs: Number | None = StopRules.max_epochs,
+    more_steps: int | None = None,
     threshold: Number | None = StopRules.threshold,
     times: Number = StopRules.times,
     metric: str = StopRules.metric,
@@ -84,13 +86,16 @@ def train(
     start : Run, Moment or mapping, optional
         Where to begin. Arrays by name, "W1" [D, H] or [K, D, H], replace the initial ones of a training from step 0. A
         run is continued, with all that its rules know, to a later limit: bit for bit what one longer training gives,
-        the history too with the same `history_every`. A moment is continued with new rules and a new history.
+        the history too with the same `history_every`. A moment is continued with new rules and a new history. Of a run
+        or moment of another optimizer, which knows other things, the arrays begin a training from step 0.
     engine : Engine or str, default "auto"
         What advances the state, or its name; "auto" continues with the engine of a checkpoint, or of `start` with the
         same problem, or selects the one that is expected to finish first.
     max_steps, max_epochs : int, optional
         The limit, in updates or in passes over a member's rows; one of them is required. Each number of a stop rule may
         be a list with one for each member.
+    more_steps : int, optional
+        In place of `max_steps`: how many updates each member makes beyond those of `start`.
     threshold, times, metric, tolerance, patience : optional
         Further stop rules, see `StopRules`.
     validation : tuple of array-like, optional
@@ -143,9 +148,11 @@ def train(
     problem = checked_problem(problem)
     engine = check_engine(engine)
     resume = switch("resume", resume)
-    start = _with_own_problem(start)
+    start = _where_to_begin(start, problem)
     if progress is not None and not callable(progress):
         raise BadInput(f"progress is {short_repr(progress)}; give a function")
+    if more_steps is not None:
+        max_steps = _limit_beyond(start, max_steps, more_steps)
     stop = StopRules(max_steps, max_epochs, threshold, times, metric, tolerance, patience)
     limits = stop.limits(problem)
     recorded = what_is_recorded(problem, stop, record)
@@ -179,10 +186,21 @@ def train(
         return recorder.run_of(loop, stop, is_interrupted())
 
 
-def _with_own_problem(start: Any) -> Any:
-    """A moment of some members with the problem of these alone."""
+def _limit_beyond(start: Any, max_steps: Any, more_steps: Any) -> Any:
+    if max_steps is not None:
+        raise BadInput("max_steps and more_steps are both given; give one, the first counts from the very first update")
+    more = WHOLE.check("more_steps", more_steps)
+    made = start.steps if isinstance(start, Run) else start.state.step if isinstance(start, Moment) else 0
+    return (made + more).tolist() if isinstance(start, Run) else made + more
+
+
+def _where_to_begin(start: Any, problem: Problem) -> Any:
+    """A moment of some members with the problem of these alone; of another optimizer's training, the arrays."""
     if isinstance(start, Moment) and len(start.members) < start.problem.members:
-        return replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
+        start = replace(start, problem=start.problem.take(start.members), state=renumbered(start.state))
+    if isinstance(start, Run | Moment) and start.problem.optimizer.name != problem.optimizer.name:
+        network, state = start.problem.network, start.state
+        return views(state.theta, network.entries) | views(state.buffers, network.buffers)
     return start
 
 
