@@ -132,6 +132,23 @@ def test_the_statements_of_a_script_are_as_expected():
         assert f"    {line}\n" in script
 
 
+def test_the_passes_of_every_layer_are_written_out_as_by_hand():
+    for name, lines in {
+        "batch_norm": [
+            "centered1 = z1 - mean1",
+            "n1 = gamma1 * normalized1 + beta1",
+            "dbeta1 = dn1.sum(0, keepdims=True)",
+        ],
+        "layer_norm": ["n1 = gamma1 * normalized1 + beta1", "dgamma1 = (dn1 * normalized1).sum(0, keepdims=True)"],
+        "glu": ["u1 = xb @ W1 + b1", "z1 = u1 * gate1", "dz1 = du2 @ W2.T + dv2 @ V2.T"],
+        "tied": ["z2 = a1 @ W1.T + b2", "da1 = dz2 @ W1"],
+        "residual": ["r2 = z2 + a1", "da1 = dr3 @ W2.T + (dr3 + dr3)"],
+    }.items():
+        script = training_script(problem_with_layers(CHAINS[name]), steps=3, losses={})
+        for line in lines:
+            assert f"    {line}\n" in script, line
+
+
 def test_the_title_cannot_become_code():
     evil = 'a"""\nimport os\n"""\\'
     script = training_script(example(), steps=1, losses={}, title=evil)

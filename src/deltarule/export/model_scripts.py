@@ -6,6 +6,7 @@ K members · D inputs · H units
 """
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,16 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
+from deltarule.estimators.mlp.fitted_network import weights_of_members
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY
 from deltarule.estimators.tabular.tabular import BaseTabular
-from deltarule.export.script_parts import ScriptArrays, render_script
-from deltarule.export.torch_modules import evaluation_layers, to_torch
+from deltarule.export.script_parts import ScriptArrays, call_text, render_script
+from deltarule.export.torch_modules import to_torch
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.update import Objective
 from deltarule.problem.registry import is_built_in
+from deltarule.program.numpy_text import Passes
+from deltarule.program.program import MEMBERS
 from deltarule.tables.cell_texts import MISSING, PLAIN_NUMBER, TRUTH_VALUES, category_by_form
 from deltarule.tables.column_encoder import UNUSED
 from deltarule.tables.number_forms import is_number
@@ -27,17 +33,18 @@ def numpy_script(model: Any) -> str:
     """Write a fitted estimator as a script that needs NumPy only."""
     is_table = isinstance(model, BaseTabular)
     network: BaseMLP = model.model_ if is_table else model
-    arrays, functions = ScriptArrays(np.dtype(np.float64)), {}
+    arrays, functions = ScriptArrays(np.dtype(np.float64)), dict[str, Any]()
     assignments: list[str] = []
-    layers = evaluation_layers(network)
-    for n, (activation, layer_arrays) in enumerate(layers, start=1):
+    made = network._fitted.architecture.network
+    for activation in made.activations.values():
         if not is_built_in(activation):
             raise BadInput(f"the activation '{activation.name}' is your own, which no script can hold")
-        for name, array in layer_arrays.items():  # [K, D, H] is written as [K D, H]
-            flat = arrays.assignment(f"{name}{n}", array.reshape(-1, array.shape[-1]))
-            assignments.append(f"{flat}\n{name}{n} = {name}{n}.reshape{array.shape}")
-        if activation.name != "identity":
-            functions[activation.function.__name__] = activation.function
+    for name, array in weights_of_members(network).items():  # [K, D, H] is written as [K D, H]
+        name = name if name in {entry.name for entry in made.entries} else f"running_{name}"
+        flat = arrays.assignment(name, array.reshape(-1, array.shape[-1]))
+        assignments.append(f"{flat}\n{name} = {name}.reshape{array.shape}")
+    objective = Objective(made.layers, made.output, made.entries, made.buffers, LOSSES["squared_error"], "sum")
+    passes = Passes(objective, arrays.dtype, partial(call_text, functions), (MEMBERS,))
     return render_script(
         "model_script",
         arrays,
@@ -45,7 +52,8 @@ def numpy_script(model: Any) -> str:
         ["csv", "io", "os", "sys", *(["re"] if is_table else [])],
         kind=type(model).__name__,
         assignments=assignments,
-        layers=layers,
+        statements=passes.evaluation(),
+        outputs=f"a{made.depth}",
         network=network,
         classes=network.classes_.tolist() if isinstance(network, MLPClassifier) and not network._labels else None,
         calibration=getattr(model, "calibration_", None),

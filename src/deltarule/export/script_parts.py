@@ -141,6 +141,14 @@ class ScriptArrays:
         return "\n\n" + "\n".join(self.packed) if self.packed else ""
 
 
+def call_text(functions: dict[str, Any], function: Callable[..., Any], *arguments: Any, **parameters: Any) -> str:
+    """The text of a call, such as "relu(z1)", of a function that is added to those of the script."""
+    name = "scheduled_rate" if function.__module__.endswith("schedules") else function.__name__  # step is taken
+    functions[name] = function
+    keywords = [f"{key}={value}" for key, value in parameters.items()]
+    return f"{name}({', '.join([*map(str, arguments), *keywords])})"
+
+
 def extract_sources(functions: Mapping[str, Callable[..., Any]]) -> tuple[list[str], list[str]]:
     """The source texts of named functions and all they call, and NumPy's names."""
     sources: dict[str, str] = {}

@@ -118,23 +118,6 @@ def member_parts(model: BaseMLP | BaseTabular, member: int) -> tuple[Network, di
     return network, arrays, rates[member]
 
 
-def evaluation_layers(model: BaseMLP) -> list[tuple[Activation, dict[str, Floats]]]:
-    """By layer its activation and W, b [K, D, H], with batch norm gain and shift.
-
-    All are in float64; a scaling layer is multiplied into the weights that follow it.
-    """
-    members = {name: array.astype(np.float64) for name, array in weights_of_members(model).items()}
-    _, arrays = without_scaling(model._fitted.architecture.network.layers, members)
-    found = []
-    for n, activation in model._fitted.architecture.network.activations.items():
-        of_layer = {"W": arrays[f"W{n}"], "b": arrays[f"b{n}"]}
-        if f"gamma{n}" in arrays:
-            gain = arrays[f"gamma{n}"] / np.sqrt(arrays[f"variance{n}"] + BATCH_NORM_EPSILON)
-            of_layer |= {"gain": gain, "shift": arrays[f"beta{n}"] - arrays[f"mean{n}"] * gain}
-        found.append((activation, of_layer))
-    return found
-
-
 def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[int, float]) -> Any:
     """PyTorch's module of a layer, or None where it does nothing."""
     import torch

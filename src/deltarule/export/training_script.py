@@ -5,25 +5,21 @@ its losses equal those of the reference engine to the last digit.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from deltarule.engines.reference import objective_of
 from deltarule.errors import BadInput, one_line
-from deltarule.export.script_parts import ScriptArrays, render_script, script_templates
+from deltarule.export.script_parts import ScriptArrays, call_text, render_script, script_templates
 from deltarule.maths import random
-from deltarule.maths.layers import (
-    BATCH_NORM_EPSILON,
-    BATCH_NORM_MOMENTUM,
-    DROPOUT,
-    batch_norm,
-    batch_norm_evaluation,
-)
-from deltarule.maths.network import PlacedLayer, views
+from deltarule.maths.network import views
 from deltarule.problem import validation
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import initial_state
+from deltarule.program.numpy_text import Passes
 
 
 def training_script(
@@ -55,10 +51,6 @@ def training_script(
         terms=terms,
         permutation=random.permutation,
         keep_mask=random.keep_mask,
-        batch_norm=batch_norm,
-        batch_norm_evaluation=batch_norm_evaluation,
-        epsilon=BATCH_NORM_EPSILON,
-        momentum=BATCH_NORM_MOMENTUM,
     )
     return render_script(
         "training_script",
@@ -95,70 +87,24 @@ class ScriptTerms:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.problem, self.layers = problem, problem.network.layers
+        self.problem = problem
         self.functions: dict[str, Callable[..., Any]] = {}
-        self.known: set[str] = set()
+        self.call = partial(call_text, self.functions)
+        self.passes = Passes(objective_of(problem), problem.dtype, self.call)
         self.fused = problem.loss.fused_with(problem.network.output)
-        self.loss_argument = self.layers[-1].name if self.fused else f"a{problem.network.depth}"
+        self.loss_argument = problem.network.layers[-1].name if self.fused else f"a{problem.network.depth}"
         places = zip(problem.network.dropouts, problem.dropout[0].tolist(), strict=True)
-        self.dropout = {placed.number: rate for placed, rate in places if rate}
+        self.dropout = {placed: rate for placed, rate in places if rate}
         self.batches = problem.steps_per_epoch(0)
         self.is_weighted = problem.weights is not None
         self.schedule_numbers = {key: float(value[0]) for key, value in problem.schedule_numbers.items()}
         self.is_penalized = {entry.name: problem.penalized[entry.start] > 0 for entry in problem.network.entries}
 
-    def chain(self, x: str, training: bool) -> list[tuple[str, int, Any, str, PlacedLayer | None]]:
-        """Each layer's kind, number and formula, the name of its input, and its place; that of the output is last."""
-        chain: list[tuple[str, int, Any, str, PlacedLayer | None]] = []
-        source, network = x, self.problem.network
-        for placed in self.layers:
-            if placed.layer != DROPOUT or (training and placed.number in self.dropout):
-                kind = "activation" if placed.symbol == "a" else placed.layer.name
-                chain.append((kind, placed.number, placed.formula, source, placed))
-                source = placed.name
-        return [*chain, ("activation", network.depth, network.output, source, None)]
-
-    def arrays(self, layer: PlacedLayer, x: str, training: bool) -> list[str]:
-        """The names of what a layer takes beside its input; x are the rows."""
-        before = [placed.name for placed in self.layers[: self.layers.index(layer)]]
-        names = []
-        for name in layer.arrays:
-            while name in before and self._is_left_out(name, training):
-                name = before[before.index(name) - 1] if before.index(name) else "x"
-            names.append(x if name == "x" else name)
-        return names
-
-    def _is_left_out(self, name: str, training: bool) -> bool:
-        placed = next(placed for placed in self.layers if placed.name == name)
-        return placed.layer == DROPOUT and not (training and placed.number in self.dropout)
-
-    def gradient(self, name: str) -> str:
-        """The text that begins an assignment to a gradient, which is added to that of the layers behind."""
-        known = name in self.known
-        self.known.add(name)
-        return f"d{name} = d{name} + " if known else f"d{name} = "
-
-    def layer_gradients(self, layer: PlacedLayer, source: str, x: str) -> list[str]:
-        """The statements of a layer's backward pass, as its function returns it."""
-        targets, sums = [], []
-        for index, name in enumerate([source, *self.arrays(layer, x, training=True)]):
-            if name == x:
-                targets.append("_")
-            elif name in self.known:
-                targets.append(f"part{index}")
-                sums.append(f"d{name} = d{name} + part{index}")
-            else:
-                self.known.add(name)
-                targets.append(f"d{name}")
-        return [f"{', '.join(targets)} = back_{layer.name}(d{layer.name})", *sums]
-
-    def call(self, function: Callable[..., Any], *arguments: Any, **parameters: Any) -> str:
-        """The text of a call, such as "relu(z1)"; the script holds the function."""
-        # Names of schedules, such as step, would collide with others.
-        name = "scheduled_rate" if function is self.problem.schedule.rate else function.__name__
-        self.functions[name] = function
-        keywords = [f"{key}={value}" for key, value in parameters.items()]
-        return f"{name}({', '.join([*map(str, arguments), *keywords])})"
+    def training(self, x: str, y: str, w: str) -> list[str]:
+        """The statements of the forward pass, of the backward pass, and of the running statistics."""
+        texts = {"x": x, "y": y, "strength": self.strength(y, w) if self.problem.penalty else ""}
+        texts |= {f"dropout{placed.number}": self.number(rate) for placed, rate in self.dropout.items()}
+        return self.passes.training(texts, [name for name, is_so in self.is_penalized.items() if is_so])
 
     def number(self, value: float) -> str:
         return repr(float(value)) if self.problem.dtype == np.float64 else f"np.float32({float(value)!r})"
@@ -177,13 +123,6 @@ class ScriptTerms:
         strength = self.number(self.problem.strength[0])
         count = f"{w}.sum()" if self.is_weighted else f"len({y})"
         return f"{strength} / {count}" if self.problem.penalty.per_sample else strength
-
-    def penalty_gradient(self, name: str, y: str, w: str) -> str:
-        """The text " + …" that adds the penalty's gradient to that of the array `name`."""
-        penalty = self.problem.penalty
-        if penalty is None or not self.is_penalized[name]:
-            return ""
-        return f" + {self.strength(y, w)} * {self.call(penalty.derivative, name)}"
 
     def learning_rate(self) -> str:
         schedule, rate = self.problem.schedule, repr(float(self.problem.numbers["learning_rate"][0]))

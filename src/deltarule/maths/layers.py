@@ -230,7 +230,8 @@ def glu(x: Array, W: Array, b: Array, V: Array, c: Array) -> tuple[Array, Callab
 
     def backward(dz: Array) -> tuple[Array, ...]:
         """Through both products:   ∂J/∂u = ∂J/∂z · σ(v),   ∂J/∂v = ∂J/∂z · u σ(v) (1 − σ(v))"""
-        (x_of_u, dW, db), (x_of_v, dV, dc) = to_u(dz * gate), to_v(dz * u * gate * (1 - gate))
+        du, dv = dz * gate, dz * u * gate * (1 - gate)
+        (x_of_u, dW, db), (x_of_v, dV, dc) = to_u(du), to_v(dv)
         return x_of_u + x_of_v, dW, db, dV, dc
 
     return u * gate, backward

@@ -3,18 +3,15 @@
 What a layer computes on the way is shown too, by the names that its variables have.
 """
 
-import inspect
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from deltarule.maths.network import PlacedLayer
 from deltarule.problem.problem import Floats
-from deltarule.program.derivative import Noted
+from deltarule.program.numpy_text import with_locals
 from deltarule.tracing.expressions import SAMPLES, Expression, Index
 from deltarule.tracing.grid import Grid
 from deltarule.tracing.trace_builder import TraceBuilder
@@ -62,12 +59,12 @@ class LayerTrace:
             for key, reference in trace.add_parameters("layer", self.layer, self.n).items()
         }
         numbers = {key: value for key, (_, value) in parameters.items()}
-        self.numbers, variables = _with_locals(self.layer.function, *(array for _, array in operands), **numbers)
+        self.numbers, variables = with_locals(self.layer.function, *(array for _, array in operands), **numbers)
         self.grids: Sequence[Any] | None = None
         self.parts: dict[str, tuple[Floats, Grid]] = {}
         try:
             formulas = {key: grid for key, (grid, _) in parameters.items()}
-            self.grids, named = _with_locals(self.layer.function, *(grid for grid, _ in operands), **formulas)
+            self.grids, named = with_locals(self.layer.function, *(grid for grid, _ in operands), **formulas)
         except Exception:  # whatever an own layer raises on what is not an array: it has no formulas then
             return
         known = {id(grid) for grid, _ in [*operands, *parameters.values()]} | {id(self.grids[0])}
@@ -162,20 +159,3 @@ def _no_entry(row: Index, column: Index) -> None:
 
 def _of_one(reference: Expression, value: float) -> tuple[Grid, float]:
     return Grid((1, 1), "ij", lambda *index: reference), value
-
-
-def _with_locals(function: Callable[..., Any], *operands: Any, **parameters: Any) -> tuple[Any, dict[str, Any]]:
-    """Return what a function returns, and its variables by name."""
-    variables: dict[str, Any] = {}
-    before, code = sys.getprofile(), getattr(inspect.unwrap(function), "__code__", None)
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "return" and frame.f_code is code:
-            of_tape = {name: each.value for name, each in frame.f_locals.items() if isinstance(each, Noted)}
-            variables.update(frame.f_locals | of_tape)
-
-    sys.setprofile(note)
-    try:
-        return function(*operands, **parameters), variables
-    finally:
-        sys.setprofile(before)

@@ -2,7 +2,7 @@
 
 import linecache
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -18,22 +18,23 @@ from deltarule.checking.user_code.arrays import as_numpy
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import contents_of
 from deltarule.errors import BadInput
-from deltarule.maths.activations import Activation
-from deltarule.maths.layers import BATCH_NORM_EPSILON
+from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.losses import LOSSES
+from deltarule.maths.update import Objective
 from deltarule.problem.network import Network
 from deltarule.problem.registry import is_built_in
+from deltarule.program.numpy_text import Passes
 
 _EXPRESSIONS = tomllib.loads(Path(__file__).with_name("network_expressions.toml").read_text(encoding="utf-8"))
-_WRITTEN = ("dense", "batch_norm", "dropout")
 _ACTIVATIONS, _LOSSES = _EXPRESSIONS["activations"], _EXPRESSIONS["losses"]
 
 
 def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
-    activations, layers = match.network.activations.values(), match.network.layers
-    formulas: list[Any] = [match.objective.loss, *activations]
-    is_written = all(is_built_in(one) and one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas)
-    if not is_written or any(placed.layer.name not in _WRITTEN and placed.symbol != "a" for placed in layers):
+    formulas: list[Any] = [match.objective.loss, *match.network.activations.values()]
+    layers = [placed.layer for placed in match.network.layers if placed.symbol != "a"]
+    is_written = all(one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas)
+    if not is_written or not all(map(is_built_in, [*formulas, *layers])):
         return None
     source = "\n    ".join(["def loss(params):", *_statements(match)])
     linecache.cache[NETWORK_FILE] = (len(source), None, source.splitlines(keepends=True), NETWORK_FILE)
@@ -51,30 +52,23 @@ def _statements(match: NetworkMatch) -> Iterator[str]:
         shape = shapes[name][::-1] if is_turned else shapes[name]
         reshaped = "" if match.layout.shapes[i] == shape else f".reshape{shape}"
         yield f"{name} = params[{i}]{reshaped}{'.T' if is_turned else ''}"
-    source = "x"
-    for placed in match.network.layers:
-        n = placed.number
-        if placed.layer.name == "dense":
-            yield f"z{n} = {source} @ W{n}" + (f" + b{n}" if "b" in placed.layer.arrays else "")
-        elif placed.layer.name == "batch_norm":
-            yield f"centered{n} = z{n} - z{n}.mean(axis=0, keepdims=True)"
-            yield f"variance{n} = (centered{n} ** 2).mean(axis=0, keepdims=True)"
-            yield f"normal{n} = centered{n} / np.sqrt(variance{n} + {BATCH_NORM_EPSILON})"
-            yield f"n{n} = gamma{n} * normal{n} + beta{n}"
-        elif isinstance(placed.formula, Activation):
-            yield f"a{n} = {_expression(placed.formula, source)}"
-        else:  # dropout, which is not there
-            continue
-        source = placed.name
-    yield f"p = {_expression(match.network.output, source)}"
+    network = match.network
+    parts = network.layers, network.output, network.entries, network.buffers
+    passes = Passes(Objective(*parts, LOSSES["squared_error"], "sum"), np.dtype(float), _expression)
+    for statement in passes.training({"part": "1 / len(x)"}, ()):
+        if statement.startswith(f"da{network.depth} = "):  # the way back
+            break
+        yield statement.replace(f"a{network.depth} = ", "p = ")
     loss = match.objective.loss
     yield f"errors = {_LOSSES[loss.name].format(**loss.parameters)}"
     weights = [name for name in match.layout.index if match.penalty and name.startswith("W")]
     yield f"return factor * errors.sum(){''.join(f' + {match.penalty / 2!r} * ({W} ** 2).sum()' for W in weights)}"
 
 
-def _expression(activation: Activation, z: str) -> str:
-    return str(_ACTIVATIONS[activation.name]).format(z=z, **activation.parameters)
+def _expression(function: Callable[..., Any], *arguments: str, **parameters: float) -> str:
+    """The text of an activation; the way back is not written."""
+    name = next((each.name for each in ACTIVATIONS.values() if each.function is function), "identity")
+    return str(_ACTIVATIONS[name]).format(z=arguments[0], **parameters)
 
 
 def _softmax(z: Any) -> Any:
