@@ -598,6 +598,24 @@ def test_first_minute_of_a_newcomer_without_python(browser, tmp_path):
         page.get_by_text("What will momentum 0.99 do?").wait_for()
 
 
+def test_a_table_is_opened_dropped_and_pasted_without_python(browser, tmp_path):
+    rows = [f"{n},{n % 3},{'a' if n % 2 else 'b'}" for n in range(20)]
+    with own_page(browser, write_page(recipe_to_play(), tmp_path / "play.html")) as page:
+        control(page, "paste").click()
+        page.get_by_label("Rows of a table").fill("\n".join(["height;width;kind", *rows]).replace(",", ";"))
+        control(page, "use-rows").click()
+        wait_for_axes(page, "height and width")
+        page.get_by_role("status").get_by_text("separated by ';'").wait_for()
+        wait_until(page, lambda: "points=" in page.url)
+        control(page, "file").set_input_files(
+            {"name": "mine.csv", "mimeType": "text/csv", "buffer": "\n".join(["length,mass,y", *rows]).encode()}
+        )
+        wait_for_axes(page, "length and mass")
+        address = page.url.partition("#")[2]
+    with own_page(browser, tmp_path / "play.html", "#" + address) as page:
+        wait_for_axes(page, "length and mass")
+
+
 def test_typed_formula_without_python(browser, tmp_path):
     with own_page(browser, write_page(recipe_to_play(), tmp_path / "play.html")) as page:
         for derivative, verdict in (("1 - a^2", "Right"), ("a^2 - 1", "Wrong")):

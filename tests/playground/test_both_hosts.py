@@ -205,6 +205,45 @@ def test_rows_that_are_set_aside_are_those_of_scikit_learn(page, data):
     assert page.ask({"split": split}) == sorted(test.tolist())
 
 
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+KINDS = [(number**2 % 29, number % 3, "uv"[number % 5 < 2]) for number in range(24)]
+LONG = "\n".join(["a,b,y", *(f"{(number * 37) % 101},{'rgb'[number % 3]},{'uv'[number % 2]}" for number in range(150))])
+
+
+def table(*rows, names="a,b,y", sep=","):
+    return "\n".join([names.replace(",", sep), *(sep.join(map(str, row)) for row in rows)])
+
+
+@pytest.mark.parametrize(
+    ("csv", "target"),
+    [
+        *((table(*KINDS, sep=sep), None) for sep in ",;\t|"),
+        (table(*((f"{one[0]},5", one[1], one[2]) for one in KINDS), sep=";"), None),
+        ("\n".join(f"{a},{b},{y}" for a, b, y in KINDS), None),
+        (table(*((a, ["red", "", "blue"][b], y) for a, b, y in KINDS)), None),
+        (table(*((a, ["1.5", "NA", "2"][b], y) for a, b, y in KINDS)), None),
+        (table(*((a, b, a * a) for a, b, _ in KINDS)), None),
+        (table(*((a, 7, b) for a, b, _ in KINDS)), None),
+        (table(*((a, b, y if a % 5 else "") for a, b, y in KINDS)), None),
+        *((LONG, name) for name in ("a", "b", "y", "q")),
+        *((text, None) for text in ("", "x", "y\n1\n2", "a,a,y\n1,2,x\n3,4,y", "a,b,y\n1,2,x,9\n3,4,y,8")),
+        *((text, None) for text in ("a,b,y\n1,2,x\n3,5,x", "a,b,y\n1,2,x\n3,4", 'a,b,y\n1,"2,x\n3,5,y\n')),
+        ("sep=;\n" + table(*KINDS, sep=";"), None),
+        ("A title\n\n" + table(*((f'"{a}"', b, f'"{y}, ""quoted"""') for a, b, y in KINDS)), None),
+    ],
+)
+def test_table_is_read_as_by_python(page, csv, target):
+    agree(page, ("own-data", {"csv": csv, "target": target}), steps=3, rtol=1e-7)
+
+
+@pytest.mark.parametrize("cell", ["2024-01-{:02d}", "0{:03d}", "{} kg", "${}"])
+def test_table_that_python_alone_reads(page, cell):
+    csv = table(*((cell.format(a + 1), b, y) for a, b, y in KINDS))
+    [*_, answer] = page.ask({"commands": [("own-data", {"csv": csv})], "steps": 0})["answers"]
+    assert NEEDS_PYTHON in answer["refused"]
+
+
 # --- explained numbers ------------------------------------------------------------------------------------------------
 
 

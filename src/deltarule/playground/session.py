@@ -177,9 +177,12 @@ class Session:
         folder = Path(self._folder.name)
         file = folder / f"your table {self.workbench.version}.csv"
         file.write_text(request.csv, encoding="utf-8")
-        table = read_own_table(file, request.target or "", folder)
-        self.workbench.change({**table.settings, **request.settings})
-        self._notes = table.notes
+        try:
+            table = read_own_table(file, request.target or "", folder)
+            self.workbench.change({**table.settings, **request.settings})
+        except BadInput as error:
+            raise BadInput(str(error).replace(file.name, "your table")) from None
+        self._notes = [note.replace(file.name, "your table") for note in table.notes]
 
     def _member(self, request: Request, moment: Present | None = None) -> int:
         """The member that a page shows, which may be gone."""

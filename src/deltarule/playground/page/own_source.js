@@ -6,6 +6,7 @@ import { Network } from "./engine/network.js";
 import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
+import { readTable } from "./own_table.js";
 import { Rules, toml } from "./rules.js";
 import { Questions } from "./source.js";
 
@@ -19,7 +20,7 @@ import { Questions } from "./source.js";
 const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
-  lacks = "Tables, Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
+  lacks = "Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
   maxMembers = MAX_MEMBERS;
 
@@ -57,7 +58,10 @@ export class OwnSource {
         this.readAddress(table.hash);
         return this.worker.ask("begin", this.setup);
       },
-      "own-data": () => this.change((settings) => useDrawn(settings, table.csv), { story: "" }),
+      "own-data": () => this.change((settings) => {
+        this.notes = useRows(settings, table.csv ?? "", table.target);
+        settings.change(table.settings ?? {});
+      }, { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
       explain: () => this.worker.ask("explain", { ...table, formulas: this.experiment.explained }),
@@ -137,7 +141,7 @@ export class OwnSource {
     }
     const given = (/** @type {string} */ key) => (key === "network.layers" ? ["auto", ...values[key], "auto"] : values[key]);
     for (const key of Object.keys(values)) {
-      const isDerived = key === "optimizer.momentum" || (key === "data.name" && !values[key]);
+      const isDerived = key === "optimizer.momentum" || (key === "data.split" && !values["data.name"]) || (key === "data.name" && !values[key]);
       if (!isDerived && JSON.stringify(values[key]) !== JSON.stringify(base.values[key])) address.set(key, JSON.stringify(given(key)));
     }
     if (JSON.stringify(grid) !== JSON.stringify(base.grid)) address.set("grid", JSON.stringify(grid));
@@ -154,7 +158,7 @@ export class OwnSource {
       const name = Object.keys(this.experiment.recipes).find((one) => one.slice(3) === story);
       if (story && !name) throw new Error(`there is no story '${story}'`);
       const settings = this.begun(name ? this.experiment.recipes[name] : this.experiment);
-      if (points) useDrawn(settings, points);
+      if (points) this.notes = useRows(settings, points);
       settings.change(Object.fromEntries(Object.entries(others).map(([key, text]) => [key, JSON.parse(text)])));
       const typed = Object.fromEntries(Object.entries({ activation, loss }).filter(([, text]) => text).map(([kind, text]) => [kind, JSON.parse(text)]));
       for (const [kind, pair] of Object.entries(typed)) FORMULA_NAMES[kind].forEach((names, index) => readFormula(String(pair[index] ?? ""), names));
@@ -182,14 +186,11 @@ export class OwnSource {
   }
 }
 
-/** Train on points that were drawn. @param {OwnSettings} settings @param {string} csv */
-function useDrawn(settings, csv) {
-  const rows = csv.trim().split("\n").slice(1).map((line) => line.split(","));
-  const x = Float64Array.from(rows.flatMap((row) => row.slice(0, 2).map(Number)));
-  if (!rows.length || !x.every(Number.isFinite)) throw new Error("the points cannot be read; draw them again");
-  const classes = [...new Set(rows.map((row) => row[2]))].sort();
-  const answers = rows.map((row) => classes.indexOf(row[2]));
-  settings.points = { ...settings.points, "": { name: "your own", features: ["x0", "x1"], classes, x, noise: new Float64Array(), usual_noise: null, answers, csv } };
-  Object.assign(settings.values, { "data.name": null, "data.split.test": 0 });
+/** Train on the rows of a table; returns notes on it. @param {OwnSettings} settings @param {string} csv @param {string | null} target */
+function useRows(settings, csv, target = null) {
+  const { notes, testShare, ...rows } = readTable(csv, target);
+  settings.points = { ...settings.points, "": { name: "your own", noise: new Float64Array(), usual_noise: null, csv, ...rows } };
+  Object.assign(settings.values, { "data.name": null, "data.split.test": testShare, "data.scale": "standardize", "data.split": { ...settings.values["data.split"], stratify: false } });
   settings.fitToData({});
+  return notes;
 }

@@ -127,7 +127,7 @@ export class SettingsPanel {
       type: "file", accept: ".csv,.tsv,.tab,.txt,text/csv", hidden: true, "data-key": "file",
       onchange: () => input.files?.[0] && this.readFile(input.files[0]),
     });
-    const row = element("div", { class: "row python" },
+    const row = element("div", { class: "row" },
       button("Open a table …", () => input.click(), { "data-key": "open" }), button("Paste a table", () => this.paste(row), { "data-key": "paste" }), input);
     return row;
   }

@@ -122,7 +122,7 @@ export class Workbench {
     this.root.addEventListener("drop", (event) => {
       event.preventDefault();
       const file = event.dataTransfer?.files[0];
-      if (file) this.source.lacks ? this.say(this.source.lacks) : this.panel.readFile(file);
+      if (file) this.panel.readFile(file);
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.showSettings());
     window.addEventListener("resize", () => this.redraw());
