@@ -20,7 +20,7 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.settings import SETTABLE
 from deltarule.problem.validation import whole
 from deltarule.stats import metrics
-from deltarule.sweeps.executors import IN_PROCESS, Pool, pool, run_all
+from deltarule.sweeps.executors import IN_PROCESS, Pool, run_all
 from deltarule.sweeps.grid import plan_sweep
 from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
 from deltarule.sweeps.result import Sweep
@@ -65,13 +65,12 @@ def run_sweep(
     out: Path | None,
     *,
     name: str,
+    processes: contextlib.AbstractContextManager[Pool],
     run_options: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
     keep: bool = False,
     rank_by: str | None = None,
-    address: str | None = None,
-    workers: int | None = None,
     shard: tuple[int, int] = (1, 1),
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
@@ -93,7 +92,7 @@ def run_sweep(
         error_advice = f"what was reached is kept in {out}; continue with resume (--resume)"
     with explain_interruption(error_advice, out), contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else out
-        worker_pool = stack.enter_context(pool(workers, address))
+        worker_pool = stack.enter_context(processes)
         forget_data()
         stack.callback(forget_data)
         plans: Iterator[Plan] = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by, shard)
