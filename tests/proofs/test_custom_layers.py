@@ -175,12 +175,20 @@ def test_a_bad_declaration_gets_a_sentence(function: Any, options: dict[str, Any
     assert "own_bad" not in registry.names("layer")
 
 
-def test_a_layer_that_computes_with_the_number_of_rows_is_trained_by_the_reference_engine() -> None:
-    def shares(x: Any, b: Any) -> Any:
-        return x + b / x.shape[-2] * x.shape[-2], lambda dz: (dz, dz.sum(-2, keepdims=True))
+@pytest.mark.parametrize(
+    "factor",
+    [
+        lambda count: count / count,
+        lambda count: 1.0 if count > 0 else 2.0,
+        lambda count: 1.0 if 0 < count else 2.0,
+    ],
+)
+def test_a_layer_that_computes_with_the_number_of_rows_is_trained_by_the_reference_engine(factor: Any) -> None:
+    def shifted(x: Any, b: Any) -> Any:
+        return x + b * factor(x.shape[-2]), lambda dz: (dz, dz.sum(-2, keepdims=True))
 
-    register_layer("own_shares", shares, arrays={"b": "1 D"})
-    problem = create_problem(Network([2, "own_shares", 2]), np.eye(2), np.eye(2), members=4)
+    register_layer("own_shifted", shifted, arrays={"b": "1 D"})
+    problem = create_problem(Network([2, "own_shifted", 2]), np.eye(2), np.eye(2), members=4)
     with pytest.warns(UserWarning, match="it computes with the number of rows in line"):
         assert train(problem, max_steps=3, engine="compiled").notes
 

@@ -47,7 +47,7 @@ class Axis(int):
         return hash((self.name, int(self)))
 
     def __repr__(self) -> str:
-        size = "" if self < 0 else f"{int(self)}"
+        size = "" if int(self) < 0 else f"{int(self)}"
         return f"{self.name} {size}".strip()
 
 
@@ -63,9 +63,8 @@ def _of_known_size(name: str) -> Any:
     return operation
 
 
-for _symbol in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
-    for _side in ("", "r"):
-        setattr(Axis, f"__{_side}{_symbol}__", _of_known_size(f"__{_side}{_symbol}__"))
+for _name in "add sub mul truediv floordiv mod pow radd rsub rmul rtruediv rfloordiv rmod rpow lt le gt ge".split():
+    setattr(Axis, f"__{_name}__", _of_known_size(f"__{_name}__"))
 setattr(Axis, "__float__", _of_known_size("__float__"))  # noqa: B010 (beside the others)
 
 MEMBERS, ROWS = Axis("members", -1), Axis("rows", -1)

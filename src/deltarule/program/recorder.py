@@ -232,7 +232,7 @@ class TracedArray(Traced):
 
 
 def _size(axis: Axis) -> int:
-    if axis < 0:
+    if int(axis) < 0:
         raise NotTraceable(f"it computes with the number of {axis.name}")
     return int(axis)
 
