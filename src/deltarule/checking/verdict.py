@@ -200,6 +200,8 @@ def with_correction(report: CodeReport, code: Code, truth: Sequence[Floats], con
         note = Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))
         return replace(report, notes=(*report.notes, note))
     named, notes = report.diagnosis, report.notes
+    if correction is not None and correction.changes and "factor" in {one.code for one in named}:
+        named = tuple(one for one in named if one.code == "factor")  # which count it is, was a guess
     if all(mistake.kind.describes_numbers for mistake in named):  # they do not say what to change
         named = (*_named_by(correction, report), *named)[:2]
     if not report.diagnosis and (named or (correction is not None and correction.changes)):
