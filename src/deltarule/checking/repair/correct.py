@@ -13,7 +13,7 @@ from deltarule.checking.repair import labels
 from deltarule.checking.repair.edits.pieces import evaluate
 from deltarule.checking.repair.naming import name_of
 from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
-from deltarule.checking.repair.program import Edit
+from deltarule.checking.repair.program import Edit, applied
 from deltarule.checking.repair.roles import Facts
 from deltarule.checking.repair.safety import no_effects
 from deltarule.checking.repair.search import SECONDS, Repair, Search
@@ -117,13 +117,11 @@ def _facts(search: Search, edit: Edit) -> Facts:
 def _in_tree(edit: Edit) -> Iterator[None]:
     """The syntax tree with an edit."""
     assert edit.file is not None
-    undos = [change.apply() for change in edit.changes]
-    edit.file.relink()
     try:
-        yield
+        with applied(edit.changes):
+            edit.file.relink()
+            yield
     finally:
-        for undo in reversed(undos):
-            undo()
         edit.file.relink()
 
 

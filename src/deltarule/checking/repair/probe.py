@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.repair.program import Change, Function, Program, compile_function, swapped
+from deltarule.checking.repair.program import Change, Function, Program, applied, compile_function, swapped
 from deltarule.checking.user_code.running_code import SourceFile
 from deltarule.problem.problem import Floats
 
@@ -100,9 +100,8 @@ def find_wholes(places: Sequence[Place]) -> None:
         elif place.whole is place:
             place.template = PART
         else:
-            undo = place.change(PART).apply()
-            place.template = ast.unparse(place.whole.node)
-            undo()
+            with applied([place.change(PART)]):
+                place.template = ast.unparse(place.whole.node)
 
 
 def _is_whole(place: Place, owner: ast.AST | None) -> bool:

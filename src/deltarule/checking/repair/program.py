@@ -74,6 +74,17 @@ class Change:
         return undo
 
 
+@contextmanager
+def applied(changes: Iterable[Change]) -> Iterator[None]:
+    """The syntax trees with some changes."""
+    undos = [change.apply() for change in changes]
+    try:
+        yield
+    finally:
+        for undo in reversed(undos):
+            undo()
+
+
 @dataclass(eq=False)
 class Edit:
     """A small edit of the program.
@@ -137,12 +148,8 @@ class Program:
         """The program with an edit; raises `SyntaxError` or `ValueError` for one that makes no program."""
         assert edit.file is not None
         functions = {f for change in edit.changes for f in self._functions_around(change.owner, edit.file)}
-        undos = [change.apply() for change in edit.changes]
-        try:
+        with applied(edit.changes):
             replaced = [(function, compile_function(function)) for function in functions if function.objects]
-        finally:
-            for undo in reversed(undos):
-                undo()
         with swapped(replaced):
             yield
 

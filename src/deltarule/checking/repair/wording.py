@@ -8,7 +8,7 @@ from io import StringIO
 from typing import Any
 
 from deltarule.checking.catalog import LineChange
-from deltarule.checking.repair.program import Change, Edit
+from deltarule.checking.repair.program import Change, Edit, applied
 from deltarule.checking.user_code.running_code import SourceFile
 
 
@@ -54,21 +54,17 @@ def _changes_of_statements(file: SourceFile, change: Change) -> Iterator[LineCha
 
 
 def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list[Change]) -> Iterator[LineChange]:
-    undos = [(change, _node_at(change)) for change in changes]
     by_line: dict[int, list[tuple[Change, Any]]] = {}
-    for change, node in undos:
+    for change in changes:
+        node = _node_at(change)
         by_line.setdefault(node.lineno, []).append((change, node))
-    if all(node.lineno == node.end_lineno for _, node in undos):
+    if all(node.lineno == node.end_lineno for found in by_line.values() for _, node in found):
         written = [_written(file, line, found) for line, found in by_line.items()]
         if all(written):
             yield from (one for one in written if one)
             return
-    restore = [change.apply() for change in changes]
-    try:
+    with applied(changes):
         new = ast.unparse(statement)
-    finally:
-        for undo in reversed(restore):
-            undo()
     yield LineChange(statement.lineno, source_of(file, statement), new.split("\n")[0])
 
 
@@ -81,10 +77,8 @@ def _node_at(change: Change) -> Any:
 def _written(file: SourceFile, line: int, found: list[tuple[Change, Any]]) -> LineChange | None:
     """The source line with new expressions in it, with parentheses where it would mean something else without."""
     original = file.lines[line - 1]
-    undos = [change.apply() for change, _ in found]
-    wanted = ast.dump(file.tree)
-    for undo in reversed(undos):
-        undo()
+    with applied(change for change, _ in found):
+        wanted = ast.dump(file.tree)
     for form in ("{}", "({})"):
         text = original.encode()
         for change, node in sorted(found, key=lambda one: -one[1].col_offset):
