@@ -12,7 +12,9 @@ from deltarule.checking.report import (
     HINT_OF_KIND,
     HINT_OF_LINE,
     MAX_HINT,
+    NOTES,
     WIDTH,
+    Note,
     line_alone,
     report_as_html,
     wrapped_rows,
@@ -219,19 +221,11 @@ def _lines_of_statements(node: ast.AST) -> Iterator[range]:
 
 def _notes(verdict: StepVerdict) -> Iterator[str]:
     if HELD in verdict.loss:
-        yield f"right if {verdict.loss.partition(HELD)[2]} is meant as a constant, though it depends on what is trained"
+        yield Note("constant_side", side=verdict.loss.partition(HELD)[2])
     if verdict.own_loss:
-        yield f"{verdict.own_loss}, which the script computes, is not the loss that is trained: it has other slopes"
-    if verdict.kind == "symmetric":
-        yield "the updates are the gradient of one function, but none of the numbers that the script computes is it"
-    if verdict.kind == "another loss":
-        yield f"the updates are the gradient of some function, but {verdict.loss} has other slopes"
-    if verdict.kind == "no gradient":
-        yield "the updates are the gradient of no function: an optimizer's, several updates', or wrong"
-    if verdict.kind == "still":
-        yield "the updates ran, but they changed nothing"
-    if verdict.kind == "unfinished":
-        yield verdict.reason
+        yield Note("own_loss", loss=verdict.own_loss)
+    if f"step {verdict.kind}" in NOTES:
+        yield Note(f"step {verdict.kind}", loss=verdict.loss, reason=verdict.reason)
 
 
 def _question(verdict: StepVerdict) -> str:
