@@ -51,20 +51,17 @@ def judge_update(update: Update, context: Context) -> CodeReport:
     with one_thread():
         try:
             report = _explain(report, update, context)
-        finally:
             update.restore()
-    steps = zip(names, *update.steps[0], strict=True)
-    unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
-    if unchanged and update.is_fixed:
-        report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
-    if report.verdict == "WRONG" and context.seconds:
-        with one_thread():
-            try:
+            steps = zip(names, *update.steps[0], strict=True)
+            unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
+            if unchanged and update.is_fixed:
+                report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
+            if report.verdict == "WRONG" and context.seconds:
                 code = update.with_velocity(context.momentum) if context.momentum else update.without_memory()
                 report = with_correction(report, code, measured(code).truth, context) if code else report
-            finally:
-                update.restore()
-    return report
+            return report
+        finally:
+            update.restore()
 
 
 def _judge_second_step(first_report: CodeReport, update: Update, context: Context) -> CodeReport:
