@@ -10,7 +10,7 @@ import linecache
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -187,10 +187,15 @@ def evaluate(formula: Any, names: Mapping[str, Any]) -> Any:
     return eval(formula, {"np": np, **names})
 
 
+@cache
+def _compiled(formula: str) -> Any:
+    return compile(formula, "<formula>", "eval")
+
+
 def formulas_of(kind: str, group: str, **words: str) -> Iterator[tuple[str, str, Any]]:
     """The mistake, the text and the compiled formula of each row of a group."""
     for code, text, formula in FORMULAS[kind].get(group, ()):
-        yield code.format(**words), text.format(**words), compile(formula, "<formula>", "eval")
+        yield code.format(**words), text.format(**words), _compiled(formula)
 
 
 def _rows(group: str, input_index: int | None = None, **words: str) -> Iterator[Row]:
@@ -200,15 +205,13 @@ def _rows(group: str, input_index: int | None = None, **words: str) -> Iterator[
 
 
 def _by_formula(formula: Any, input_index: int | None, k: int, g: Array, node: Node) -> Array:
-    gradient = partial(_gradient_of, k, node)
+    def gradient(g: Array, values: Sequence[Array] | None = None) -> Array:
+        return correct_gradient(k, g, node, values)
+
     if input_index not in (None, k):
         return gradient(g)
     names = {"g": g, "k": k, "x": node.values, "y": node.value, "gradient": gradient}
     return pass_through(k, np.asarray(evaluate(formula, names)), node)
-
-
-def _gradient_of(k: int, node: Node, g: Array, values: Sequence[Array] | None = None) -> Array:
-    return correct_gradient(k, g, node, values)
 
 
 def _rows_of(node: Node) -> list[Row]:
