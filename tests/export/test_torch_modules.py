@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from layer_chains import CHAINS, problem_with_layers
 from sklearn.neural_network import MLPRegressor
 
 import deltarule
@@ -35,6 +36,25 @@ def test_outputs_are_those_of_the_run(hidden):
         with torch.no_grad():
             theirs = to_torch(run, member)(torch.tensor(x)).numpy()
         assert np.abs(theirs - run.outputs(x)[member]).max() < 1e-12
+
+
+WITHOUT_TWO_WAYS = {name: chain for name, chain in CHAINS.items() if name not in ("residual", "all")}
+WITHOUT_TWO_WAYS["scaling of units"] = [4, 4, "scaling", "tanh", "scaling", "layer_norm", 3]
+
+
+@pytest.mark.parametrize("chain", WITHOUT_TWO_WAYS.values(), ids=WITHOUT_TWO_WAYS)
+def test_every_layer_that_takes_one_value_has_modules(chain):
+    run = deltarule.train(problem_with_layers(chain, seeds=[0, 1]), max_steps=9, engine="reference")
+    x = np.random.default_rng(1).normal(size=(9, 4))
+    with torch.no_grad():
+        theirs = to_torch(run, 1)(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(theirs, run.outputs(x)[1], rtol=1e-12, atol=1e-12)
+
+
+def test_a_layer_that_takes_two_values_is_refused():
+    run = deltarule.train(problem_with_layers(CHAINS["residual"]), max_steps=1, engine="reference")
+    with pytest.raises(BadInput, match="no module for the layer 'residual'; export to ONNX instead"):
+        to_torch(run)
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])

@@ -50,15 +50,16 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     torch.nn.Sequential
         The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
         the output activation, unless it is the identity, so the outputs are those of `run.outputs`. All modules are
-        PyTorch's, which differentiates them; a scaling layer is part of the first Linear. For an estimator for tables
-        it is the network alone, whose inputs `deltarule.tables.column_encoder.encode_columns` computes; with
-        `scale_target` the last Linear gives targets in their own unit, as `predict` does.
+        PyTorch's, which differentiates them; a scaling layer is part of the Linear behind it, and tied weights are
+        copied. For an estimator for tables it is the network alone, whose inputs
+        `deltarule.tables.column_encoder.encode_columns` computes; with `scale_target` the last Linear gives targets in
+        their own unit, as `predict` does.
 
     Raises
     ------
     BadInput
-        If PyTorch is not installed, for another model, a member that does not
-        exist, an activation without a PyTorch module, and a `dropout` that does not fit the network.
+        If PyTorch is not installed, for another model, a member that does not exist, an activation without a PyTorch
+        module, a `dropout` that does not fit the network, and a layer that takes the values of another, as residual.
 
     Examples
     --------
@@ -122,7 +123,8 @@ def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[in
     """PyTorch's module of a layer, or None where it does nothing."""
     import torch
 
-    own = {name.removesuffix(f"{placed.number}"): arrays[name] for name in (*placed.arrays, *placed.statistics)}
+    taken = [name for name in (*placed.arrays, *placed.statistics) if name in arrays]
+    own = {name.removesuffix(f"{placed.number}"): arrays[name] for name in taken}
     dtype = next((_tensor(array).dtype for array in own.values()), None)
     if isinstance(placed.formula, Activation):
         return None if placed.formula.name == "identity" else _activation_module(placed.formula)
@@ -130,6 +132,16 @@ def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[in
         case "dense":
             module: Any = torch.nn.Linear(placed.inputs, placed.units, bias="b" in own, dtype=dtype)
             tensors = {"weight": _tensor(own["W"].T)} | ({"bias": _tensor(own["b"][0])} if "b" in own else {})
+        case "tied":
+            module = torch.nn.Linear(placed.inputs, placed.units, dtype=dtype)
+            tensors = {"weight": _tensor(arrays[placed.names["W"]]), "bias": _tensor(own["b"][0])}
+        case "scaling":
+            module = torch.nn.Linear(placed.inputs, placed.units, bias=False, dtype=dtype)
+            tensors = {"weight": _tensor(np.diag(own["scale"][0]))}
+        case "glu":
+            module = torch.nn.Sequential(torch.nn.Linear(placed.inputs, 2 * placed.units, dtype=dtype), torch.nn.GLU())
+            tensors = {"0.weight": _tensor(np.hstack([own["W"], own["V"]]).T)}
+            tensors |= {"0.bias": _tensor(np.hstack([own["b"], own["c"]])[0])}
         case "batch_norm":
             module = torch.nn.BatchNorm1d(placed.units, BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, dtype=dtype)
             tensors = {theirs: _tensor(own[ours][0]) for ours, theirs in TENSORS_OF_BATCH_NORM.items()}

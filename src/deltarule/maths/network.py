@@ -13,6 +13,7 @@ from the end.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -246,10 +247,14 @@ def updated_buffers(
 def without_scaling(
     layers: Sequence[PlacedLayer], parameters: Mapping[str, Array]
 ) -> tuple[tuple[PlacedLayer, ...], dict[str, Array]]:
-    """Layers and arrays without scaling that compute the same: rows of W times s."""
-    arrays = dict(parameters)
-    for placed in layers:
-        if placed.formula is SCALING:
-            n = placed.number
-            arrays[f"W{n}"] = transpose(arrays.pop(f"scale{n}")) * arrays[f"W{n}"]
-    return tuple(placed for placed in layers if placed.formula is not SCALING), arrays
+    """Layers and arrays that compute the same with the scaling in front of dense layers in their weights: rows times s.
+
+    Other scaling stays, and all of it where layers share arrays or values.
+    """
+    arrays, kept = dict(parameters), list(layers)
+    for placed, dense in pairwise(layers):
+        if placed.formula is SCALING and dense.layer.name == "dense" and not any(each.names for each in layers):
+            [scale], W = placed.arrays, dense.arrays[0]
+            arrays[W] = transpose(arrays.pop(scale)) * arrays[W]
+            kept.remove(placed)
+    return tuple(kept), arrays
