@@ -28,7 +28,7 @@ Tensor = Any
 """A `torch.Tensor`. PyTorch is optional and slow to import, so its own types cannot stand in this module."""
 
 
-class Rows(NamedTuple):
+class TensorBatch(NamedTuple):
     """A batch as tensors: inputs, targets, row weights, dropout masks and rates by name."""
 
     x: Tensor
@@ -68,7 +68,7 @@ class AutogradEngine(Engine):
         running = self._views(self._tensor(state.buffers), problem.network.buffers)
         x = self._tensor(np.asarray(x, problem.dtype))
         parameters = self._views(self._tensor(state.theta), problem.network.entries)
-        logits, _ = self._forward(problem, parameters, Rows(x, None, None, {}), running)
+        logits, _ = self._forward(problem, parameters, TensorBatch(x, None, None, {}), running)
         return _to_numpy(logits), _to_numpy(self._activation(problem.network.output, logits))
 
     def objective_and_gradient(
@@ -110,7 +110,7 @@ class AutogradEngine(Engine):
         return after, _to_numpy(objective), np.where(sound_updates < n, state.step + sound_updates, -1)
 
     def _pass(
-        self, problem: Problem, members: Integers, theta: Tensor, rows: Rows, published_gradient: bool
+        self, problem: Problem, members: Integers, theta: Tensor, rows: TensorBatch, published_gradient: bool
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Return a batch's objective [K], its gradient [K, P], and the statistics of layers by name."""
         theta = theta.detach().requires_grad_()
@@ -134,7 +134,11 @@ class AutogradEngine(Engine):
         return J.detach(), g, {name: array.detach() for name, array in statistics.items()}
 
     def _forward(
-        self, problem: Problem, parameters: Mapping[str, Tensor], rows: Rows, running: Mapping[str, Tensor] | None
+        self,
+        problem: Problem,
+        parameters: Mapping[str, Tensor],
+        rows: TensorBatch,
+        running: Mapping[str, Tensor] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return logits and the batch's statistics, in evaluation mode if given `running`."""
         value, values, statistics = rows.x, {"x": rows.x}, dict[str, Tensor]()
@@ -163,7 +167,13 @@ class AutogradEngine(Engine):
         return formula(z, **activation.parameters)
 
     def _objective(
-        self, problem: Problem, members: Integers, theta: Tensor, logits: Tensor, rows: Rows, published_gradient: bool
+        self,
+        problem: Problem,
+        members: Integers,
+        theta: Tensor,
+        logits: Tensor,
+        rows: TensorBatch,
+        published_gradient: bool,
     ) -> Tensor:
         total = rows.w.sum(-2, keepdim=True)
         losses = self._losses(problem, logits, rows.y, published_gradient)
@@ -244,9 +254,9 @@ class AutogradEngine(Engine):
         x, y = (tensor[self._tensor(rows)] for tensor in self._data[1:])
         return Batch(x, y, weights_at(problem, members, rows), positions)
 
-    def _rows(self, problem: Problem, state: State, rows: Batch) -> Rows:
+    def _rows(self, problem: Problem, state: State, rows: Batch) -> TensorBatch:
         dropped = {name: self._tensor(array) for name, array in dropout_masks(problem, state, rows).items()}
-        return Rows(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), dropped)
+        return TensorBatch(self._tensor(rows.x), self._tensor(rows.y), self._tensor(rows.w), dropped)
 
     def _views(self, vector: Tensor, entries: Sequence[Entry]) -> dict[str, Tensor]:
         return {entry.name: vector[:, entry.start : entry.stop].unflatten(-1, entry.shape) for entry in entries}
