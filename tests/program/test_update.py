@@ -1,5 +1,6 @@
 """The recorded program of an update, computed in NumPy, has the bits of the reference engine."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,30 @@ from random_problems import EVERY_FORMULA, problems
 from deltarule import Network, create_problem
 from deltarule.engines import reference
 from deltarule.engines.update_program import update_program
+from deltarule.maths.elementary import Array
 from deltarule.problem.batches import batch
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.program.interpreter import interpret
-from deltarule.program.program import MEMBERS, ROWS, NotTraceable
+from deltarule.program.interpreter import compute
+from deltarule.program.program import MEMBERS, ROWS, Axis, Constant, NotTraceable, Operand, Program
 from deltarule.program.update import symbol_of
+
+
+def interpret(program: Program, arguments: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the results of a program by name."""
+    values: dict[str, Array] = {}
+    sizes: dict[Axis, int] = {}
+    for argument in program.arguments:
+        values[argument.name] = np.asarray(arguments[argument.name], argument.dtype)
+        sizes.update(zip(argument.axes, values[argument.name].shape, strict=False))
+
+    def value(operand: Operand) -> Array:
+        return operand.dtype.type(operand.value) if isinstance(operand, Constant) else values[operand.name]
+
+    with np.errstate(all="ignore"):
+        for operation in program.operations:
+            values[operation.result.name] = compute(operation, [*map(value, operation.operands)], sizes)
+    return {name: value(result) for name, result in zip(program.names, program.results, strict=True)}
 
 
 def assert_same_updates(problem: Problem, state: State, updates: int = 3) -> None:

@@ -1,7 +1,4 @@
-"""Compute a program in NumPy, operation by operation.
-
-The results have the bits of the recorded formula. So every printed form of a program is held against this one.
-"""
+"""Compute operations of a program in NumPy, with the bits of the recorded formula."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,27 +6,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.maths.elementary import Array, erf, everywhere, select
-from deltarule.program.program import Axis, Constant, Operand, Operation, Program
+from deltarule.program.program import Axis, Constant, Operation
 
 _FUNCTIONS: dict[str, Callable[..., Array]] = {"select": select, "erf": erf}
-
-
-def interpret(program: Program, arguments: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the results of a program by name, or by their order: "0", "1"."""
-    values: dict[str, Array] = {}
-    sizes: dict[Axis, int] = {}
-    for argument in program.arguments:
-        values[argument.name] = np.asarray(arguments[argument.name], argument.dtype)
-        sizes.update(zip(argument.axes, values[argument.name].shape, strict=False))
-
-    def value(operand: Operand) -> Array:
-        return operand.dtype.type(operand.value) if isinstance(operand, Constant) else values[operand.name]
-
-    with np.errstate(all="ignore"):
-        for operation in program.operations:
-            values[operation.result.name] = compute(operation, [*map(value, operation.operands)], sizes)
-    names = program.names or map(str, range(len(program.results)))
-    return {name: value(result) for name, result in zip(names, program.results, strict=True)}
 
 
 def compute(operation: Operation, operands: list[Any], sizes: Mapping[Axis, int]) -> Array:
