@@ -132,8 +132,8 @@ export class NetworkView {
     for (const { line, layer, from, to } of this.lines) {
       const { columns, start, largest } = matrices[layer - 1];
       const share = theta[start + from * columns + to] / largest;
-      line.setAttribute("stroke", signedColor(share < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)));
-      line.setAttribute("stroke-width", (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2));
+      const looks = { stroke: signedColor(share < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)), "stroke-width": (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2) };
+      for (const [name, value] of Object.entries(looks)) if (line.getAttribute(name) !== value) line.setAttribute(name, value);
     }
   }
 }

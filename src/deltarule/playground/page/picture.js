@@ -8,11 +8,14 @@ import { coordinates, mean, principalDirections } from "./view_axes.js";
 /** @typedef {{theta: Float64Array, buffers: Float64Array}} State */
 
 const PLANE_POINTS = 96; // along each side of the large plane, of a small one, and of the plane in a unit
+const MOVING_POINTS = 64; // of the large plane while it changes from picture to picture
 const MULTIPLE_POINTS = 24;
 const UNIT_POINTS = 20;
 const MAX_DRAWN_UNITS = 12;
 const BINS = 24;
 const ROWS_AT_ONCE = 256;
+const MULTIPLES_EVERY = 4; // while it plays, each picture draws one of so many small planes anew
+const STATISTICS_EVERY = 10; // and every tenth has statistics
 
 /** Computes pictures of the networks of one shape on one data set. */
 export class Picture {
@@ -24,11 +27,12 @@ export class Picture {
     this.pass = new Pass(this.network, ROWS_AT_ONCE);
     this.classes = classes.length;
     this.x = Object.fromEntries(Object.keys(rows).map((part) => [part, Float64Array.from(data.arrays[`x ${part}`].data)]));
-    this.grids = Object.fromEntries([PLANE_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, this.grid(points)]));
+    this.grids = Object.fromEntries([PLANE_POINTS, MOVING_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, this.grid(points)]));
     this.directions = /** @type {Float64Array[]} */ ([]); // of the hidden space, kept so that a picture does not jump
     this.multiples = new Float32Array();
     this.shownMembers = "";
     this.turn = 0;
+    this.statisticsOf = { at: "", found: /** @type {Frame["arrays"]} */ ({}) };
   }
 
   /** The inputs at the points of a square grid, its lowest row first. @param {number} points */
@@ -42,27 +46,29 @@ export class Picture {
     });
   }
 
-  /** Add to a frame what can be computed from the weights in it. @param {Frame} frame @returns {Frame} */
-  add({ header, arrays }) {
+  /** Add to a frame what can be computed from the weights in it. @param {Frame} frame @param {boolean} isDetailed whether histograms are shown @returns {Frame} */
+  add({ header, arrays }, isDetailed = true) {
     const state = stateOf(arrays.theta, arrays.buffers);
     const members = header.multiples.length;
     const area = MULTIPLE_POINTS ** 2;
     const isSame = header.playing && String(header.multiples) === this.shownMembers;
     const multiples = isSame ? this.multiples : new Float32Array(members * area);
-    [this.shownMembers, this.multiples, this.turn] = [String(header.multiples), multiples, 1 - this.turn];
+    [this.shownMembers, this.multiples, this.turn] = [String(header.multiples), multiples, this.turn + 1];
     for (let member = 0; member < members; member++) {
-      if (isSame && member % 2 === this.turn) continue; // while it plays, each picture draws every other small plane anew
+      if (isSame && (member + this.turn) % MULTIPLES_EVERY) continue;
       multiples.set(this.plane(stateOf(arrays.thetas, arrays["buffers of members"], member), MULTIPLE_POINTS), member * area);
     }
     const { layers, entries } = this.network;
+    const at = JSON.stringify([header.member, isDetailed, header.playing]);
+    if (!isSame || at !== this.statisticsOf.at || this.turn % STATISTICS_EVERY === 0) this.statisticsOf = { at, found: this.statistics(state, arrays.gradient.data, isDetailed) };
     return {
       header: {
         ...header, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
         entries: entries.map(({ symbol, layer, rows, columns, start }) => [`${symbol}${layer}`, rows, columns, start]),
       },
       arrays: {
-        ...arrays, multiples: { shape: [members, area], data: multiples }, plane: flat(this.plane(state, PLANE_POINTS)),
-        ...this.units(state), ...this.statistics(state, arrays.gradient.data), ...this.answers(state),
+        ...arrays, multiples: { shape: [members, area], data: multiples }, plane: flat(this.plane(state, header.playing ? MOVING_POINTS : PLANE_POINTS)),
+        ...this.units(state), ...this.statisticsOf.found, ...this.answers(state),
       },
     };
   }
@@ -109,17 +115,19 @@ export class Picture {
     return found;
   }
 
-  /** Histograms and dead units of each layer, and the hidden space. @param {State} state @param {Float32Array} gradient */
-  statistics(state, gradient) {
+  /** Histograms and dead units of each layer, and the hidden space. @param {State} state @param {Float32Array} gradient @param {boolean} isDetailed without which there are dead units alone */
+  statistics(state, gradient, isDetailed) {
     const found = /** @type {Frame["arrays"]} */ ({});
     const values = this.activations(state, this.x.train);
     this.network.layers.forEach(({ weights, inputs, units }, index) => {
       const dead = new Float32Array(units).fill(1);
       values[index].forEach((value, place) => value !== values[index][place % units] && (dead[place % units] = 0));
       found[`dead ${index + 1}`] = flat(dead);
+      if (!isDetailed) return;
       [found[`activations ${index + 1}`], found[`activations ${index + 1} range`]] = histogram(values[index]);
       [found[`gradients ${index + 1}`], found[`gradients ${index + 1} range`]] = histogram(gradient.subarray(weights, weights + inputs * units));
     });
+    if (!isDetailed) return found;
     const last = Math.max(values.length - 2, 0);
     found["hidden space"] = flat(this.reduce(values[last], this.network.layers[last].units));
     return found;

@@ -18,6 +18,8 @@ import { withAxes } from "./view_axes.js";
 /** @typedef {import("./source.js").Frame} Frame */
 
 const FRAME_MILLISECONDS = 20;
+const FULL_SPEED_SHARE = 0.1; // of the time that pictures take at full speed
+const SLOWEST_MILLISECONDS = 250; // between two pictures
 const RETRY_MILLISECONDS = 1000;
 
 export class Workbench {
@@ -133,7 +135,7 @@ export class Workbench {
     for (const name of ["network", "details"]) this.find(`${name}-tab`).setAttribute("aria-pressed", String(name === shown));
     this.find("details").hidden = shown !== "details";
     this.find("network").parentElement.hidden = shown !== "network";
-    this.redraw();
+    if (this.frame) this.look({}); // for the statistics of the tab
   }
 
   async start() {
@@ -158,10 +160,13 @@ export class Workbench {
         if (version !== this.dataVersion) await this.loadData(version);
         this.seen = [last_step, version, playing ? 1 : 0];
         this.drawnView = view;
-        this.show(this.picture.add(frame));
+        const began = performance.now();
+        this.show(this.picture.add(frame, !this.find("details").hidden));
+        const cost = performance.now() - began;
         this.begin();
         await nextPaint();
-        const early = FRAME_MILLISECONDS - (performance.now() - drawnAt); // more frames would take time from the training
+        const pause = playing && !this.find("speed").value ? Math.min(cost / FULL_SPEED_SHARE, SLOWEST_MILLISECONDS) : FRAME_MILLISECONDS; // at full speed the training comes first
+        const early = pause - (performance.now() - drawnAt); // more frames would take time from the training
         if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
         drawnAt = performance.now();
       } catch (error) {
@@ -374,7 +379,7 @@ export class Workbench {
     this.story.follow(frame);
     this.curves.draw(frame);
     if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
-    else {
+    else if (arrays["hidden space"]) { // which the next picture has, if the tab was opened since this one
       drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
       drawHiddenSpace(this.find("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range, this.hiddenAxes(header.layers));
       drawHistograms(this.find("histograms"), frame);
