@@ -584,6 +584,8 @@ def test_first_minute_of_a_newcomer_without_python(browser, tmp_path):
         wait_until(page, lambda: points_right(page) > max(before, 270))
         control(page, "story").select_option(label="Momentum")
         page.get_by_text("What will momentum 0.99 do?").wait_for()
+        recipe = download(page, "recipe").path().read_text(encoding="utf-8")
+        assert '"optimizer.momentum" = [0, 0.5, 0.9, 0.99]' in recipe
         page.get_by_text("need Python: in a copy of deltarule").wait_for()
         page.get_by_role("button", name="hills").click()
         set_number(page, "optimizer.learning_rate", 0.25)

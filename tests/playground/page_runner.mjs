@@ -17,7 +17,7 @@ const { drawnRows } = await import(`${folder}/own_split.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [] } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [] } = JSON.parse(line);
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
@@ -34,6 +34,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { setup } = source;
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");
+  source.worker.ask = async (name, view) => trainer[name](view);
+  const taken = [];
+  for (const kind of files) taken.push(await source.ask("export", { kind, member: 1 }).then(({ text }) => text, (error) => error.message));
   const explained = questions.map((question) => {
     try {
       return trainer.explain({ ...question, formulas: experiment.explained });
@@ -41,5 +44,5 @@ for await (const line of createInterface({ input: process.stdin })) {
       return { refused: error.message };
     }
   });
-  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained }, shown));
+  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken }, shown));
 }

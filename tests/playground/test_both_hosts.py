@@ -1,5 +1,6 @@
 """What the page without Python accepts, refuses, computes and says is what the workbench in Python does."""
 
+import json
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,14 +12,20 @@ from hypothesis import strategies as st
 from node_process import NodeProcess, needs_node
 from sklearn.model_selection import train_test_split
 
+from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
+from deltarule.maths.network import views
 from deltarule.playground import page_bundle
 from deltarule.playground.own_page import write_page
 from deltarule.playground.play import recipe_to_play
+from deltarule.playground.population import population_of
 from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.session import Session
 from deltarule.playground.settings import list_stories
 from deltarule.problem import registry
+from deltarule.problem.configuration import parse_toml
+from deltarule.problem.state import initial_state
+from deltarule.studies.recipes import Recipe, dataset_of
 
 pytestmark = needs_node
 NEEDS_PYTHON = "deltarule play"
@@ -334,6 +341,55 @@ def test_what_python_alone_explains_is_said(page):
     asked = questions(2, 0)
     found = page.ask({"commands": [change(network__batch_norm=True)], "steps": 2, "questions": asked})["explained"]
     assert all(NEEDS_PYTHON in one["refused"] for one in found)
+
+
+# --- files to take along ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [],
+        [("story", {"name": story["name"]}) for story in list_stories()[5:7]],
+        [("story", {"name": "08-overfitting"})],
+        [
+            change(
+                data__name={"name": "circles", "noise": 0.3},
+                data__split__test=0.2,
+                loss__penalty="l2",
+                loss__strength=0.01,
+            )
+        ],
+        [change(network__layers=["auto", 3, 4, "auto"], network__activation=["tanh", {"name": "elu", "alpha": 2}])],
+        [
+            change(optimizer__name="momentum"),
+            change(optimizer__momentum=0.5, run__seeds=[4, 7], optimizer__batch_size=7),
+        ],
+        [change(data__name="iris", optimizer__schedule={"name": "step", "every": 2}, network__dropout=[0.1, 0.2])],
+    ],
+)
+def test_a_recipe_of_the_page_trains_the_same_in_python(page, commands):
+    commands = [change(run__seeds=2), *commands]
+    found = page.ask({"commands": commands, "steps": 4, "files": ["recipe", "weights", "script"]})
+    recipe, weights, script = found["taken"]
+    problem = population_of(
+        Recipe("page", Path(), parsed := parse_toml(recipe)), dataset_of(Recipe("page", Path(), parsed))
+    )
+    state, _ = ReferenceEngine().advance(problem, initial_state(problem), parsed.stopping.max_steps)
+    np.testing.assert_allclose(np.array(found["theta"], float), state.theta, rtol=1e-7, atol=1e-9)
+    arrays = views(state.theta[1], problem.network.entries)
+    for name, array in json.loads(weights)["parameters"].items():
+        np.testing.assert_allclose(
+            array, np.squeeze(arrays[name]) if name[0] != "W" else arrays[name], rtol=1e-7, atol=1e-9
+        )
+    assert NEEDS_PYTHON in script
+
+
+def test_points_of_ones_own_have_no_recipe(page):
+    [recipe, weights] = page.ask(
+        {"commands": [("own-data", {"csv": POINTS})], "steps": 1, "files": ["recipe", "weights"]}
+    )["taken"]
+    assert "these points are your own" in recipe and json.loads(weights)["step"] == 1
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
         return {"name": name, **{key: value for key, value in options.items() if key == "noise"}}
     whole = load(data_file(section, recipe.folder) or name, section.target, **options)
     key = name if name not in data else " ".join([name, *(f"{key} {value}" for key, value in options.items())])
-    data[key] = _described(whole, key)
+    data[key] = _described(whole, key) | {"source": {"name": name, **options} if section.file is None else None}
     return {"name": key}
 
 
@@ -117,6 +117,7 @@ def _described(dataset: Dataset, name: str) -> dict[str, Any]:
         raise BadInput(f"{dataset.name} is too large for a page that trains by itself; play it with `deltarule play`")
     return {
         "name": name,
+        "source": {"name": name},
         "features": list(dataset.features),
         "classes": list(dataset.classes),
         "x": _encoded(dataset.train.x),

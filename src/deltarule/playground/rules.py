@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from deltarule.data.load import LOADERS
@@ -50,12 +51,20 @@ def rules() -> dict[str, Any]:
 
 def _rule(setting: Setting) -> dict[str, Any]:
     form = setting.form
-    rule = {"words": form.allowed, "optional": setting.is_optional, "form": form.name}
+    rule = {"words": form.allowed, "optional": setting.is_optional, "form": form.name, "default": _default(setting)}
     if form.kind:
         return {**rule, "kind": form.kind}
     if form.name in ("number", "rates", "seeds"):
         return {**rule, "range": _described(form.range)}
     return {**rule, "choices": form.choices} if form.choices else rule
+
+
+def _default(setting: Setting) -> Any:
+    """The default as JSON has it, None where there is none."""
+    default = setting.default
+    if is_dataclass(default) and not isinstance(default, type):
+        return asdict(default)
+    return default if isinstance(default, str | float | int | bool) else None
 
 
 def _parameters(kind: str, name: str) -> list[str]:

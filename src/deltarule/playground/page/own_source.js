@@ -6,12 +6,13 @@ import { Network } from "./engine/network.js";
 import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
+import { recipeOf, weightsOf } from "./own_export.js";
 import { readTable } from "./own_table.js";
 import { Rules, toml } from "./rules.js";
 import { Questions } from "./source.js";
 
 /**
- * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string}} OwnData
+ * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string, source?: Record<string, any> | null}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
  * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
@@ -20,7 +21,7 @@ import { Questions } from "./source.js";
 const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
-  lacks = "Why not learning? and exports need Python: in a copy of deltarule, pip install . and then deltarule play.";
+  lacks = "Why not learning? and the NumPy script need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
   maxMembers = MAX_MEMBERS;
 
@@ -64,6 +65,7 @@ export class OwnSource {
       }, { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
+      export: () => this.export(table),
       explain: () => this.worker.ask("explain", { ...table, formulas: this.experiment.explained }),
     });
     if (!Object.hasOwn(commands, name)) throw new Error(this.lacks);
@@ -126,6 +128,14 @@ export class OwnSource {
     const { parameters } = new Network(this.setup.problem);
     if (place < 0 || place >= parameters) throw new Error(`place is ${place}; give one from 0 to ${parameters - 1}`);
     return this.worker.ask("edit", { member, place, value, locked, version: ++this.version });
+  }
+
+  /** A file to take along. @param {{kind?: string, member?: number, step?: number | null}} table */
+  async export({ kind = "", member = 0, step = null }) {
+    if (!["recipe", "weights"].includes(kind)) throw new Error(`a ${kind || "file"} needs Python: deltarule play writes it`);
+    const state = await this.worker.ask("state", { member, step });
+    if (kind === "recipe") return { name: "recipe.toml", text: recipeOf(this.settings, state.step, this.experiment.rules.keys) };
+    return { name: "weights.json", text: weightsOf(this.setup.problem, state) };
   }
 
   // --- the address ----------------------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ export function toml(value) {
 }
 
 /** @param {any} value @returns {string} */
-function asToml(value) {
+export function asToml(value) {
   if (value === null || value === undefined) return '"none"';
   if (typeof value === "number") return digits(value);
   if (Array.isArray(value)) return `[${value.map(asToml).join(", ")}]`;

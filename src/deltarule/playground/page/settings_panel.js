@@ -262,7 +262,7 @@ export class SettingsPanel {
 
   fileButtons() {
     return element("div", { class: "row" }, ...FILES.map(([file, title]) =>
-      button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file.includes(".") ? undefined : "python" })));
+      button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" ? "python" : undefined })));
   }
 
   // --- controls -------------------------------------------------------------------------------------------------------

@@ -146,6 +146,12 @@ export class Trainer {
     return explain(this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]), formulas, question);
   }
 
+  /** The weights of a member after some updates. @param {{member: number, step: number | null}} view */
+  state({ member, step }) {
+    const { step: reached, states } = this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]);
+    return { step: reached, theta: states[0].theta };
+  }
+
   /** What picture.js draws. @param {View} view @returns {import("../source.js").Frame} */
   frame({ member: asked, step }) {
     const { points, setup: { problem, score, solvedAt, varied, version } } = this;
