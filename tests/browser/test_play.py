@@ -587,6 +587,10 @@ def test_first_minute_of_a_newcomer_without_python(browser, tmp_path):
         recipe = download(page, "recipe").path().read_text(encoding="utf-8")
         assert '"optimizer.momentum" = [0, 0.5, 0.9, 0.99]' in recipe
         page.get_by_text("need Python: in a copy of deltarule").wait_for()
+        page.get_by_role("button", name="Step").click()
+        page.get_by_role("button", name="Why not learning?").click()
+        page.get_by_role("complementary").get_by_text("Examined 1 of 4 members").wait_for()
+        page.keyboard.press("Escape")
         page.get_by_role("button", name="hills").click()
         set_number(page, "optimizer.learning_rate", 0.25)
         wait_until(page, lambda: "0.25" in page.url and "hills" in page.url)

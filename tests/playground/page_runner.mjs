@@ -35,6 +35,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");
   source.worker.ask = async (name, view) => trainer[name](view);
+  const why = trainer.why({ member: 0, causes: experiment.rules.causes });
   const taken = [];
   for (const kind of files) taken.push(await source.ask("export", { kind, member: 1 }).then(({ text }) => text, (error) => error.message));
   const explained = questions.map((question) => {
@@ -44,5 +45,5 @@ for await (const line of createInterface({ input: process.stdin })) {
       return { refused: error.message };
     }
   });
-  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken }, shown));
+  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why }, shown));
 }

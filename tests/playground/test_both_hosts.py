@@ -343,6 +343,39 @@ def test_what_python_alone_explains_is_said(page):
     assert all(NEEDS_PYTHON in one["refused"] for one in found)
 
 
+# --- why not learning? ------------------------------------------------------------------------------------------------
+
+SIGMOID = {"network__output": "sigmoid", "loss__name": "binary_cross_entropy"}
+NAMED = ("zero_weights", "symmetric_weights", "unscaled_inputs", "saturated_units", "dead_units", "vanishing_gradient")
+
+
+@pytest.mark.parametrize(
+    ("commands", "code"),
+    [
+        ([change(network__initial_scale=0.0)], "zero_weights"),
+        ([change(network__initializer="constant", **SIGMOID)], "symmetric_weights"),
+        ([change(data__name="wine", data__scale="none", network__activation="relu")], "unscaled_inputs"),
+        ([change(network__initial_scale=40.0)], "saturated_units"),
+        ([("story", {"name": "04-dead-relus"}), change(optimizer__learning_rate=30, run__seeds=2)], "dead_units"),
+        ([("story", {"name": "10-vanishing-gradients"}), change(run__seeds=2)], "vanishing_gradient"),
+        ([("story", {"name": "10-vanishing-gradients"}), change(run__seeds=1)], "class_never_predicted"),
+        ([change(data__name="hills", network__layers=["auto", 4, "auto"])], ""),
+    ],
+)
+def test_causes_are_those_that_python_finds(page, commands, code):
+    commands, steps = [change(run__seeds=2), *commands], 30
+    found = page.ask({"commands": commands, "steps": steps})["why"]
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    for name, table in [change(run__engine="reference"), *commands, ("step", {"updates": steps})]:
+        session.command(name, table)
+    expected = session.command("why", {"member": 0})
+    session.close()
+    known = [one for one in expected["findings"] if one["code"] in (*NAMED, "class_never_predicted")]
+    assert found["findings"] == known
+    assert found["header"].partition(";")[0] == expected["header"].partition(";")[0]
+    assert not code or code in [one["code"] for one in known]
+
+
 # --- files to take along ----------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ from deltarule.problem.configuration import FORMULAS
 from deltarule.problem.create import NEEDED_PREDICTIONS
 from deltarule.problem.ranges import FINITE, PARAMETERS, Range
 from deltarule.problem.settings import SETTABLE, SETTINGS, Setting, SplitSection, settings_of
+from deltarule.symptoms import detectors
+from deltarule.symptoms.causes import CAUSES, FIXES
 
 KNOWN = {
     *("data.name", "data.file", "data.target", "data.split", "data.scale", "loss.name", "loss.reduction"),
@@ -45,6 +47,12 @@ def rules() -> dict[str, Any]:
             for name, loss in LOSSES.items()
         },
         "sources": {name: _options(name) for name in LOADERS},
+        "causes": {
+            "limits": {name: value for name, value in vars(detectors).items() if isinstance(value, float)},
+            "fixes": FIXES,
+            "at_end": next(cause.other_fix for cause in CAUSES if cause.other_fix),
+            "flats": {name: registry.activation(name).flat for name in registry.names("activation")},
+        },
         "requests": Request.model_json_schema()["properties"],
     }
 

@@ -54,7 +54,7 @@ export const LAYOUT = `
   </section>
   <section class="curves" aria-labelledby="curves-title">
     <h2 id="curves-title">Time <span data-role="curves-note"></span>
-      <button type="button" data-role="why" class="python">Why not learning?</button></h2>
+      <button type="button" data-role="why">Why not learning?</button></h2>
     <canvas data-role="time" tabindex="0" role="slider" aria-valuemin="0"></canvas>
   </section>
 </main>

@@ -21,7 +21,7 @@ import { Questions } from "./source.js";
 const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
-  lacks = "Why not learning? and the NumPy script need Python: in a copy of deltarule, pip install . and then deltarule play.";
+  lacks = "The NumPy script and a range test of the learning rate need Python: in a copy of deltarule, pip install . and then deltarule play.";
   hasAddress = true;
   maxMembers = MAX_MEMBERS;
 
@@ -65,6 +65,7 @@ export class OwnSource {
       }, { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
+      why: () => this.worker.ask("why", { ...table, causes: this.experiment.rules.causes }),
       export: () => this.export(table),
       explain: () => this.worker.ask("explain", { ...table, formulas: this.experiment.explained }),
     });

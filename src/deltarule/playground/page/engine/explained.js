@@ -250,7 +250,7 @@ function indexed(name, index) {
 }
 
 /** A number with some significant digits, as Python's format g writes it. @param {number} value @param {number} digits */
-function significant(value, digits) {
+export function significant(value, digits) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
   const power = Number(exponent);

@@ -4,6 +4,7 @@
 import { firstNonfinite } from "./divergence.js";
 import { explain } from "./explained.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
+import { findCauses } from "./symptoms.js";
 import { Training } from "./training.js";
 
 /**
@@ -144,6 +145,20 @@ export class Trainer {
   /** The formula of one number of a member. @param {{member?: number, step?: number | null, formulas: import("./explained.js").Formulas} & import("./explained.js").Question} question */
   explain({ member = 0, step = null, formulas, ...question }) {
     return explain(this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]), formulas, question);
+  }
+
+  /** Why a member does not learn. @param {{member?: number, causes: import("./symptoms.js").Causes}} question */
+  why({ member = 0, causes }) {
+    const index = [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)];
+    const now = this.at(null, index);
+    const count = this.setup.problem.members.length;
+    if (!now.step) return { header: "Examined nothing: no update was made, so that nothing was trained.", findings: [] };
+    const start = new Training({ ...now.problem, locked: [] });
+    const { skill, findings } = findCauses(start, now, causes);
+    const who = count === 1 ? "the network" : `1 of ${count} members`;
+    const far = count === 1 ? `it avoids ${Math.round(100 * Math.max(skill, 0))}% of the loss of a constant prediction`
+      : `${Number(skill >= causes.limits.LEARNED)} of them avoid more than ${Math.round(100 * causes.limits.LEARNED)}% of the loss of a constant prediction`;
+    return { header: `Examined ${who}: ${far}; findings: ${findings.length || "none"}.`, findings };
   }
 
   /** The weights of a member after some updates. @param {{member: number, step: number | null}} view */

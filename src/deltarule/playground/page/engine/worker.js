@@ -15,6 +15,7 @@ const COMMANDS = {
   begin: (setup) => void (trainer = new Trainer(setup)),
   edit: (edit) => trainer.edit(edit),
   change: (setup) => void (trainer = trainer.change(setup)),
+  why: (question) => trainer.why(question),
   state: (view) => trainer.state(view),
   explain: (question) => trainer.explain(question),
   step: ({ updates }) => trainer.play(updates, null),
