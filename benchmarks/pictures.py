@@ -26,7 +26,7 @@ from deltarule.reports.render import file_content
 STATIC = Path(__file__).parents[1] / "docs" / "static"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ENCODER_UPDATES = 3000
-PLAY_SECONDS = 20
+PLAY_SECONDS = 12
 
 
 @contextmanager
@@ -47,7 +47,6 @@ def draw_workbench() -> None:
         address = next(word for line in server.stdout for word in line.split() if word.startswith("http"))
         with browser_page(1280, 800) as page:
             page.goto(address)
-            page.get_by_role("button", name="Play").first.click()
             page.wait_for_timeout(1000 * PLAY_SECONDS)
             page.screenshot(path=STATIC / "play.png")
         server.terminate()

@@ -105,7 +105,8 @@ export class Population {
     this.rows = rows;
     const width = clientWidth - 6;
     const isOpen = getComputedStyle(this.box.parentElement).overflowY === "visible"; // on a phone, as high as they are
-    const height = isOpen ? 0.7 * width : clientHeight * (this.dots.hidden ? 1 : 0.6) - 6;
+    const ofDots = this.dots.hidden ? 0 : 8 + DOT * Math.ceil(this.members / Math.floor(clientWidth / DOT));
+    const height = isOpen ? 0.7 * width : Math.max(clientHeight - ofDots, 0.6 * clientHeight) - 6;
     const values = [...new Set(multiples.map((member) => Math.floor(member / seeds)))];
     const groups = varied.length ? values.map((value) => multiples.filter((member) => Math.floor(member / seeds) === value)) : [multiples];
     const label = seeds > 1 ? LABEL : SHORT_LABEL;
@@ -119,7 +120,7 @@ export class Population {
       const worth = side * (isFull ? 1.12 : 1);
       if (worth > best.worth) best = { side, across, worth };
     }
-    const side = Math.round(Math.min(Math.max(best.side, SMALLEST), LARGEST));
+    const side = Math.floor(Math.min(Math.max(best.side, SMALLEST), LARGEST));
     this.box.style.setProperty("--side", `${side}px`);
     this.box.style.setProperty("--label", `${label - 2 * GAP}px`);
     const focused = this.box.contains(document.activeElement) ? this.buttons.indexOf(/** @type {any} */ (document.activeElement)) : -1;
