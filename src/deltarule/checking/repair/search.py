@@ -22,7 +22,6 @@ import numpy as np
 from deltarule.checking.repair.edits.expressions import ExpressionEdits, Text
 from deltarule.checking.repair.edits.statements import (
     SAME_EDIT,
-    StatementEdit,
     divided_after,
     renamed,
     statement_edits,
@@ -153,7 +152,11 @@ class Search:
                 if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
                     inside.setdefault(node, []).append(place)
                 node = place.file.parents.get(node)
-        edits = [(one.edit, self._of_statements(one, inside)) for one in statement_edits(self.trials.program)]
+        moving = {one: [place for place in places if place.moves is not None] for one, places in inside.items()}
+        edits = [
+            (one.edit, [place for statement in one.statements for place in moving.get(statement, ())])
+            for one in statement_edits(self.trials.program)
+        ]
         for statement, places in inside.items():  # divided by a count, after an array was changed in place
             if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript):
                 counts = sorted(self.writer.atoms.at(places[0])[1], key=len)[:6]
@@ -163,10 +166,6 @@ class Search:
             if rank is not None:
                 edit.cost += rank
                 yield edit
-
-    @staticmethod
-    def _of_statements(one: StatementEdit, inside: dict[ast.stmt, list[Place]]) -> list[Place]:
-        return [place for statement in one.statements for place in inside.get(statement, ()) if place.moves is not None]
 
     def _try_edits(self) -> tuple[list[Repair], Edit | None]:
         """Full repairs, and the best edit that corrects something and spoils nothing."""

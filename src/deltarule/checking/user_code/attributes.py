@@ -16,15 +16,10 @@ from deltarule.errors import BadInput
 
 _MAX_DEPTH, _MAX_ITEMS = 5, 100
 _HOLDERS = {
-    "params": ("grads", "gradients", "grad", "dparams"),
-    "parameters": ("grads", "gradients", "grad", "dparams"),
-    "weights": ("grads", "gradients"),
-    "theta": ("grads", "gradients"),
-    "data": ("grad", "gradient", "g", "diff"),
-    "value": ("grad", "gradient", "g"),
-    "val": ("grad", "gradient", "g"),
-    "v": ("g", "grad", "d"),
-    "d": ("g", "grad"),
+    **dict.fromkeys(("params", "parameters"), ("grads", "gradients", "grad", "dparams")),
+    **dict.fromkeys(("weights", "theta"), ("grads", "gradients")),
+    **dict.fromkeys(("value", "val"), ("grad", "gradient", "g")),
+    **{"data": ("grad", "gradient", "g", "diff"), "v": ("g", "grad", "d"), "d": ("g", "grad")},
 }
 """By the name of a holder of parameters, or of a parameter's value, those of its gradient."""
 _SHORT_NAMES = {"weights": ("w", "W", "weight"), "weight": ("w", "W"), "biases": ("b", "bias"), "bias": ("b", "B")}
