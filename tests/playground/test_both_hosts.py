@@ -360,6 +360,8 @@ NAMED = ("zero_weights", "symmetric_weights", "unscaled_inputs", "saturated_unit
         ([("story", {"name": "10-vanishing-gradients"}), change(run__seeds=2)], "vanishing_gradient"),
         ([("story", {"name": "10-vanishing-gradients"}), change(run__seeds=1)], "class_never_predicted"),
         ([change(data__name="hills", network__layers=["auto", 4, "auto"])], ""),
+        ([change(network__activation="softmax", network__initial_scale=40.0)], "saturated_units"),
+        ([("formula", {"kind": "activation", "function": "z", "derivative": "1"})], ""),
     ],
 )
 def test_causes_are_those_that_python_finds(page, commands, code):

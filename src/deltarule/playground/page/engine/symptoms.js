@@ -133,7 +133,9 @@ function flatLayer(training, flat, verb, limits, flats) {
 
 /** Slopes of a layer's units as shares of the largest: the mean over rows, or the median where both ends are flat. @param {any} step @param {number} rows @param {string} flat */
 function slopesOf({ activation, n, a, units }, rows, flat) {
-  const { value, derivative, parameters } = ACTIVATIONS[activation.name];
+  const isSoftmax = activation.name === "softmax"; // whose own slope is a (1 − a)
+  const softmax = { value: () => 0.5, derivative: (/** @type {number} */ z, /** @type {number} */ output) => output * (1 - output), parameters: {} };
+  const { value, derivative, parameters } = isSoftmax ? softmax : ACTIVATIONS[activation.name];
   const [parameter] = numbersOf(parameters, activation);
   const grid = Array.from({ length: 1001 }, (_, index) => -5 + index / 100);
   const largest = Math.min(Math.max(...grid.map((z) => Math.abs(derivative(z, value(z, parameter), parameter)))), 1.2);
