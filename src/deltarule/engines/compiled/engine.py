@@ -37,8 +37,8 @@ CALLS_A_THREAD, MIN_CALL_WORK = 4, 50_000_000
 members · rows · parameters · updates that each has then, 10 milliseconds: shorter ones take longer together."""
 MAX_JOINED = 4
 """Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
-MIN_SHARED_WORK = 2_000_000
-"""Other threads help from this many members · rows · parameters · updates on, about a millisecond."""
+MIN_SHARED_WORK = 1_000_000
+"""Other threads help from this many members · rows · parameters · updates on, about half a millisecond."""
 NEAR_BYTES = 600_000
 """Of the parameters of a block of members, with which its gradients and slots fit into a processor's second cache."""
 MAX_EVALUATED_PARAMETERS, MAX_MEMBERS_ALONE = 2000, 5
