@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.engines.base import Updates
-from deltarule.engines.compiled.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.compiled.member_arrays import (
+    aligned,
+    member_arrays,
+    orders_of,
+    shared_arrays,
+    working_memory,
+)
 from deltarule.engines.compiled.printer import Printed
 from deltarule.problem.problem import Integers
 
@@ -71,7 +77,4 @@ def by_member(array: NDArray[Any], count: int) -> NDArray[Any]:
 
 def memory_of(printed: Printed, rows: int) -> dict[str, NDArray[Any]]:
     """Return the memory in which a program computes with batches of so many rows."""
-    return {
-        "scratch": aligned((printed.scratch_bytes,), np.uint8),
-        "kept": aligned((printed.bytes_a_row * rows,), np.uint8),
-    }
+    return dict(working_memory(printed.text, scratch=printed.scratch_bytes, kept=printed.bytes_a_row * rows))

@@ -1,7 +1,8 @@
 """The arrays that printed programs are given, whose last axis is lanes."""
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -89,3 +90,19 @@ def aligned(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     memory = np.zeros(size + 2 * boundary // width, dtype)
     start = -memory.ctypes.data % boundary // width
     return memory[start : start + size].reshape(shape)
+
+
+_last = threading.local()
+
+
+def working_memory(text: str, **sizes: int) -> Mapping[str, NDArray[np.uint8]]:
+    """Return memory of so many bytes by name, in which the program `text` computes.
+
+    A thread keeps that of its last program: the system clears new memory page by page, which takes as long as an update
+    of 784-100-10.
+    """
+    key = text, sizes
+    if getattr(_last, "key", None) != key:
+        _last.key, _last.memory = key, {name: aligned(size, np.uint8) for name, size in sizes.items()}
+    memory: Mapping[str, NDArray[np.uint8]] = _last.memory
+    return memory

@@ -9,7 +9,13 @@ import numpy as np
 
 from deltarule import platforms
 from deltarule.engines.compiled.machine_code import compiled
-from deltarule.engines.compiled.member_arrays import aligned, member_arrays, orders_of, shared_arrays
+from deltarule.engines.compiled.member_arrays import (
+    aligned,
+    member_arrays,
+    orders_of,
+    shared_arrays,
+    working_memory,
+)
 from deltarule.engines.compiled.pace import Pace
 from deltarule.engines.compiled.unit_printer import PrintedUnits
 from deltarule.problem.problem import Floats, Problem
@@ -36,19 +42,20 @@ def advance_member(
     own_state = {"θ": state.theta[index], "buffers": state.buffers[index]}
     own_state |= {name: slot[index] for name, slot in state.slots.items()}
     given = tuple(name for name in printed.arguments if name not in own_state)
+    of_threads = {f"own{part}": printed.bytes_of_thread(size) for part in range(pace.threads)}
+    memory = working_memory(printed.text, scratch=printed.scratch_bytes, kept=printed.bytes_a_row * size, **of_threads)
+    meeting, own = aligned(1, np.int64), [memory[name] for name in of_threads]
     arrays = {
         **shared_arrays(problem),
         **member_arrays(problem, state, at[None], given),
         **orders_of(problem, state.members[at], first, n, False),
         **own_state,
-        "scratch": aligned(printed.scratch_bytes, np.uint8),
-        "kept": aligned(printed.bytes_a_row * size, np.uint8),
+        **memory,
         "objective": objective,
         "bad": bad,
     }
     names = [*printed.arguments, "scratch", "kept"]
     run = compiled(printed.text, printed.name, len(printed.numbers) + len(names) + 2, features).call
-    meeting, own = aligned(1, np.int64), [aligned(printed.bytes_of_thread(size), np.uint8) for _ in range(pace.threads)]
     epoch_rows = rows if epoch_steps > 1 else 0
 
     def advance(done: int, count: int, threads: int) -> None:
@@ -56,8 +63,8 @@ def advance_member(
         starts = {"objective": done, "order": epoch, "positions": epoch}
         addresses = [arrays[name][starts.get(name, 0) :].ctypes.data for name in names]
         numbers = count, first + done, rows, size, epoch_steps, epoch_rows
-        for memory in (meeting.view(np.uint8), *own):
-            memory[: meeting.nbytes] = 0  # nobody has come yet
+        for counted in (meeting.view(np.uint8), *own):
+            counted[: meeting.nbytes] = 0  # nobody has come yet
 
         def advance_part(part: int) -> None:
             run(*numbers, part, threads, _giving_back(), *addresses, own[part].ctypes.data, meeting.ctypes.data)
