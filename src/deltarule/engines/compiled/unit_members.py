@@ -4,8 +4,10 @@ import ctypes
 import sys
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule import platforms
 from deltarule.engines.compiled.machine_code import compiled
@@ -22,10 +24,17 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 
 
+def arrays_of_members(problem: Problem, state: State, printed: PrintedUnits) -> dict[str, NDArray[Any]]:
+    """Return what a program is given beside the state, [members, …] by name."""
+    names = tuple(name for name in printed.arguments if name not in ("θ", "buffers", *state.slots))
+    return member_arrays(problem, state, np.arange(len(state.members))[:, None], names)
+
+
 def advance_member(
     printed: PrintedUnits,
     features: str | None,
     problem: Problem,
+    given: dict[str, NDArray[Any]],
     state: State,
     index: int,
     steps: tuple[int, int],
@@ -33,22 +42,22 @@ def advance_member(
 ) -> tuple[Floats, int]:
     """Make n updates of a member after the first ones, `steps`, on the threads of a pace, in the state itself.
 
+    `given` are its arrays of `arrays_of_members`.
     Returns the objectives [n], and the first update after which something is not finite, or −1.
     """
-    (first, n), at = steps, np.array([index])
+    first, n = steps
     member = int(state.members[index])
     rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
     objective, bad = np.empty(n, problem.dtype), np.full(pace.threads, -1)
     own_state = {"θ": state.theta[index], "buffers": state.buffers[index]}
     own_state |= {name: slot[index] for name, slot in state.slots.items()}
-    given = tuple(name for name in printed.arguments if name not in own_state)
     of_threads = {f"own{part}": printed.bytes_of_thread(size) for part in range(pace.threads)}
     memory = working_memory(printed.text, scratch=printed.scratch_bytes, kept=printed.bytes_a_row * size, **of_threads)
     meeting, own = aligned(1, np.int64), [memory[name] for name in of_threads]
     arrays = {
         **shared_arrays(problem),
-        **member_arrays(problem, state, at[None], given),
-        **orders_of(problem, state.members[at], first, n, False),
+        **given,
+        **orders_of(problem, state.members[index : index + 1], first, n, False),
         **own_state,
         **memory,
         "objective": objective,
