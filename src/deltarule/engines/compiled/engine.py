@@ -40,8 +40,8 @@ MAX_JOINED = 4
 MIN_SHARED_WORK = 1_000_000
 """Other threads help from this many members · rows · parameters · updates on, about half a millisecond."""
 NEAR_BYTES = 800_000
-"""Of the parameters of a block of members, with which its gradients and slots fit into a processor's second cache. Measured:
-64-160-10 takes 0.8 to 1 of the time of members one by one, 64-256-10 takes 1.2 to 1.4 of it."""
+"""Of the parameters of a block of members, with which its gradients and slots fit into a processor's second cache.
+Measured: 64-160-10 takes 0.8 to 1 of the time of members one by one, 64-256-10 takes 1.2 to 1.4 of it."""
 MAX_EVALUATED_PARAMETERS, MAX_MEMBERS_ALONE = 2000, 5
 """Up to so many parameters a program evaluates a few members, of which others of a block's lanes are copies."""
 MIN_THREAD_WORK = 2**20
