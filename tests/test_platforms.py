@@ -16,7 +16,7 @@ import pytest
 
 from deltarule import create_problem, platforms, sweep, train
 from deltarule.problem.network import Network
-from deltarule.sweeps import sweep as sweeping
+from deltarule.studies import sweep_study
 from deltarule.sweeps.executors import Pool
 
 
@@ -120,7 +120,7 @@ def test_spawned_workers_give_the_same_table(tmp_path, monkeypatch):
 
     grid = {"network.layers": [[8, 3, 8], [8, 4, 8]], "stopping.max_steps": [50], "optimizer.learning_rate": [1.0, 9.0]}
     expected = rows()
-    monkeypatch.setattr(sweeping, "pool", spawned)
+    monkeypatch.setattr(sweep_study, "pool", spawned)
     assert rows() == expected
 
 
