@@ -66,3 +66,12 @@ def test_what_has_no_form_with_units_is_printed_with_members(monkeypatch) -> Non
     rng = np.random.default_rng(4)
     problem = create_problem(Network([3, 2, 1]), rng.normal(size=(5, 3)), rng.random((5, 1)), batch_size=5)
     assert_same_bits(problem, 3)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_the_mask_of_a_single_unit_stays_in_its_place(rows: int) -> None:
+    """Masks are drawn for whole vectors, which few rows of one unit do not fill."""
+    rng = np.random.default_rng(0)
+    network = Network([3, 1, 2], "tanh", batch_norm=True)
+    x, y = rng.normal(size=(11, 3)), rng.normal(size=(11, 2))
+    assert_same_bits(create_problem(network, x, y, dropout=0.3, batch_size=rows, seeds=range(8)), 12)

@@ -146,9 +146,10 @@ class UnitPlaces(Places):
         return Place("%scratch", kind, self._reserve(count, kind))
 
     def _line(self, result: Variable, count: int) -> int:
-        if count == 1:
+        is_mask = result.name.startswith("keep")
+        if count == 1 and not is_mask:
             return 1
-        whole = self.form.lanes * (4 if result.name.startswith("keep") else 1)  # masks are drawn four vectors at a time
+        whole = self.form.lanes * (4 if is_mask else 1)  # masks are drawn four vectors at a time
         line = -(-count // whole) * whole
         is_aliased = line * WIDEST % ALIASED_BYTES == 0
         return line + whole if is_aliased else line
