@@ -13,11 +13,12 @@ from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from deltarule.estimators.mlp.fit import DTYPES, Fit, TrainableNetwork
+from deltarule.estimators.mlp.fit import Fit, TrainableNetwork
 from deltarule.estimators.mlp.fit_context import FIT_WARNINGS_SUPPRESSED, restore_on_error, warn_user
 from deltarule.estimators.mlp.fitted_network import named_weights
 from deltarule.estimators.mlp.parameters import describe_parameters
 from deltarule.estimators.mlp.prediction import NonFiniteInput, outputs_of
+from deltarule.estimators.mlp.row_checks import DTYPES
 from deltarule.estimators.shared_methods import share_docstring
 from deltarule.estimators.sklearn_compat import check_feature_names
 from deltarule.problem.problem import Floats

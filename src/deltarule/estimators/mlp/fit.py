@@ -9,16 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_random_state
 
 from deltarule.engines.base import Engine
 from deltarule.estimators.mlp import fitted_network
-from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED, warn_of_parameters
+from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED
 from deltarule.estimators.mlp.fitted_network import (
     Architecture,
     FittedNetwork,
@@ -30,6 +27,7 @@ from deltarule.estimators.mlp.fitted_network import (
 )
 from deltarule.estimators.mlp.lbfgs import minimize_members
 from deltarule.estimators.mlp.parameters import NetworkParameters, check_limits
+from deltarule.estimators.mlp.row_checks import cast_finite, check_rows, warn_of_unscaled_rows
 from deltarule.estimators.shared_methods import SavedEstimator
 from deltarule.estimators.sklearn_compat import check_sample_weight
 from deltarule.maths.network import views
@@ -120,7 +118,7 @@ class Fit:
         self._set_architecture()
         if is_new:
             if not is_incremental:
-                _warn_of_unscaled_rows(model, rows)
+                warn_of_unscaled_rows(model, rows)
             model.t_ = 0
             model.loss_curve_ = []
             model.validation_scores_ = model.validation_loss_curve_ = model.best_validation_score_ = None
@@ -366,67 +364,3 @@ def _check_parameters(model: TrainableNetwork, is_incremental: bool) -> None:
             raise ValueError("solver='lbfgs' needs a deterministic loss; leave dropout and batch_norm out.")
         if model.callbacks:
             raise ValueError("solver='lbfgs' has no epochs; leave callbacks out.")
-
-
-# --- rows -------------------------------------------------------------------------------------------------------------
-
-DTYPES = (np.float64, np.float32)
-SCALED_RMS_RANGE = (0.01, 100.0)
-"""The largest root mean square of a column lies in this range for data that was scaled in any usual way."""
-MAX_TARGET_RMS_IN_DEVIATIONS = 10.0
-"""Farther from 0 the output bias is long on its way: on Friedman's function with Adam R² was 0.92 at 3, 0.2 at 10."""
-
-
-def check_rows(model: Any, X: Any, y: Any, reset: bool) -> tuple[Floats, Any]:
-    """Validate X and y as scikit-learn does."""
-    options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": DTYPES}
-    with np.errstate(all="ignore"):  # scikit-learn sums all numbers to find one that is not finite
-        X, y = validate_data(model, X, y, reset=reset, **options)
-    if getattr(y, "ndim", 1) == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    return (X.toarray() if sparse.issparse(X) else X), y
-
-
-def cast_finite(array: Any, dtype: Any, name: str) -> Floats:
-    """Convert an array to a dtype in which all its numbers are finite."""
-    with np.errstate(all="ignore"):  # scikit-learn sums the numbers, and reports what is wrong itself
-        numbers = np.asarray(array, dtype)
-        assert_all_finite(numbers, input_name=name)
-    return numbers
-
-
-def _warn_of_unscaled_rows(model: Any, rows: TrainingRows) -> None:
-    """Warn about the largest feature, and about the targets, if they were apparently not scaled."""
-    sizes, _ = _sizes_and_deviations(rows.x)
-    largest = int(sizes.argmax())
-    if sizes[largest] and not _is_scaled(sizes)[largest]:
-        name = getattr(model, "feature_names_in_", {largest: f"number {largest}"})[largest]
-        warn_of_parameters(
-            f"the features are not scaled: the values of feature {name} are around {sizes[largest]:.3g}, and networks "
-            "learn badly from such features; put a StandardScaler before the estimator."
-        )
-    if is_regressor(model) and model.target_scale_ is None and model.out_activation_ == "identity":
-        _warn_of_unscaled_targets(rows.y)
-
-
-def _warn_of_unscaled_targets(y: Floats) -> None:
-    """Warn about the first column of targets [N, C] that was apparently not scaled."""
-    sizes, deviations = _sizes_and_deviations(y)
-    is_scaled = _is_scaled(sizes) & (sizes < MAX_TARGET_RMS_IN_DEVIATIONS * deviations)
-    for column in np.flatnonzero(~is_scaled & (deviations > 0))[:1]:
-        warn_of_parameters(
-            f"the targets are not scaled: they are around {sizes[column]:.3g} with a standard deviation of "
-            f"{deviations[column]:.3g}, and networks learn badly to predict such numbers; give scale_target=True, "
-            "which standardizes them for training only."
-        )
-
-
-def _sizes_and_deviations(values: Floats) -> tuple[Floats, Floats]:
-    """The root mean square and deviation of each column, from about a thousand rows."""
-    sample = values[:: max(1, len(values) // 1000)].astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # infinity counts as large
-        return np.sqrt(np.mean(np.square(sample), axis=0)), sample.std(axis=0)
-
-
-def _is_scaled(sizes: Floats) -> Any:
-    return (sizes >= SCALED_RMS_RANGE[0]) & (sizes <= SCALED_RMS_RANGE[1])

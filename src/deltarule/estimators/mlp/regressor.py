@@ -7,10 +7,11 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from deltarule.estimators.mlp.base import BaseMLP, only_for_stochastic_solvers
-from deltarule.estimators.mlp.fit import Fit, cast_finite
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.mlp.fit_context import restore_on_error
 from deltarule.estimators.mlp.parameters import RegressorParameters
 from deltarule.estimators.mlp.prediction import mean_and_std, mean_of_members
+from deltarule.estimators.mlp.row_checks import cast_finite
 from deltarule.problem.problem import Floats
 
 

@@ -18,8 +18,9 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for, expected_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit import Fit, check_rows, train_together
+from deltarule.estimators.mlp.fit import Fit, train_together
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
+from deltarule.estimators.mlp.row_checks import check_rows
 from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.training.epochs import EpochRun
