@@ -279,7 +279,7 @@ def _history_points(
 
 
 def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) -> Iterator[Rule]:
-    """Return the rules of a training, but for its limit."""
+    """Yield the rules of a training, but for its limit."""
     functions = recorder.recorded.functions
     more_is_better = stop.more_is_better(functions)
     if stop.tolerance is not None or problem.schedule.adaptive:

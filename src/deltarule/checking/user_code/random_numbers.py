@@ -135,7 +135,7 @@ def _are_equal(first: Any, second: Any) -> bool:
 
 
 class OrderedSet(set[Any]):
-    """A set whose items come in the order in which they were added."""
+    """A set that keeps the order in which items were added."""
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
         super().__init__()

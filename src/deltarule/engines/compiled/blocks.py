@@ -56,7 +56,7 @@ def run_blocks(
     arrays: dict[str, NDArray[Any]],
     shared: dict[str, NDArray[Any]],
 ) -> None:
-    """Run a program for each block of `arrays`, whose first axis counts blocks; others are `shared` by all."""
+    """Run a program on blocks of members: on their own `arrays` [blocks, ..], and on those that all of them share."""
     names = *printed.arguments, "scratch", "kept"
     strides = np.array([arrays[name].strides[0] if name in arrays else 0 for name in names], np.int64)
     addresses = np.array([(arrays[name] if name in arrays else shared[name]).ctypes.data for name in names], np.int64)

@@ -115,13 +115,15 @@ def output_members(
 ) -> None:
     """Write the logits and outputs [K, B, C] of members, for inputs that all share."""
     size, units, lanes = len(x), problem.network.outputs, printed.lanes
-    shared = memory_of(printed, size) | {"x": x, "order": np.arange(size), "results": np.empty(0)}
-    together = lanes * max(1, MAX_KEPT_BYTES // (printed.bytes_a_row * size))
-    for part in np.split(members, range(together, len(members), together)):
-        arrays = member_arrays(problem, state, fill(part, lanes), printed.arguments)
-        arrays["kept"] = kept = aligned((-(-len(part) // lanes), printed.bytes_a_row * size), np.uint8)
+    block_bytes = printed.bytes_a_row * size
+    together = min(max(1, MAX_KEPT_BYTES // block_bytes), -(-len(members) // lanes))
+    shared = memory_of(printed, size * together) | {"x": x, "order": np.arange(size), "results": np.empty(0)}
+    kept = shared.pop("kept").reshape(together, block_bytes)
+    for part in np.split(members, range(together * lanes, len(members), together * lanes)):
+        filled = fill(part, lanes)
+        arrays = member_arrays(problem, state, filled, printed.arguments) | {"kept": kept[: len(filled)]}
         run(printed, (size,), arrays, shared)
         for name, offset in printed.kept.items():
             stop = offset * size + size * units * lanes * problem.dtype.itemsize
-            of_name = kept[:, offset * size : stop].view(problem.dtype).reshape(-1, size, units, lanes)
+            of_name = arrays["kept"][:, offset * size : stop].view(problem.dtype).reshape(-1, size, units, lanes)
             results[name][part] = by_member(of_name, len(part))

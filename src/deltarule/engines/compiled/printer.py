@@ -46,7 +46,8 @@ end:
   ret void
 }}
 """
-"""Calls a function for one block after another, from whose addresses those of the next lie these strides away."""
+"""A function that calls another one for each block: `addresses` are those of the first block's arrays, and `strides`
+the bytes from each of these to the same array of the next block."""
 ADDRESS = """\
   %place{n} = getelementptr inbounds i64, ptr %addresses, i64 {n}
   %first{n} = load ptr, ptr %place{n}
