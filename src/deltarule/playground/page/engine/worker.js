@@ -18,13 +18,19 @@ const COMMANDS = {
   why: (question) => trainer.why(question),
   state: (view) => trainer.state(view),
   explain: (question) => trainer.explain(question),
-  step: ({ updates }) => trainer.play(updates, null),
+  step: ({ updates }) => trainNow(updates),
   toggle: ({ updates_per_second }) => trainer.play(trainer.updatesLeft ? 0 : Infinity, updates_per_second),
   play: ({ updates_per_second }) => trainer.play(Infinity, updates_per_second),
   pause: () => trainer.play(0, null),
   speed: ({ updates_per_second }) => trainer.play(trainer.updatesLeft, updates_per_second),
-  epoch: () => trainer.play(trainer.training.stepsPerEpoch - (trainer.training.step % trainer.training.stepsPerEpoch), null),
+  epoch: () => trainNow(trainer.training.stepsPerEpoch - (trainer.training.step % trainer.training.stepsPerEpoch)),
 };
+
+/** Begin some updates before the answer, so that what is asked next is answered after them. @param {number} updates */
+function trainNow(updates) {
+  trainer.play(updates, null);
+  trainer.work();
+}
 
 onmessage = ({ data: { id, name, table } }) => {
   if (name === "frame") waiting.push({ id, view: table, until: performance.now() + FRAME_WAIT_MILLISECONDS });
