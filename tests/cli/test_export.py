@@ -2,6 +2,7 @@ import csv
 import itertools
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -38,6 +39,22 @@ def test_script_of_a_run(deltarule, run, tmp_path):
     assert text.startswith('"""encoder, rate-1 on one_hot, member 2 (seed 2): a network 8-3-8, 60 updates.')
     deltarule("export", run, "--to", "script", "--out", tmp_path / "other.py")
     assert (tmp_path / "other.py").read_text(encoding="utf-8") != text
+
+
+@pytest.mark.slow
+def test_layers_of_a_recipe_are_run_explained_checked_and_exported(deltarule, own_recipe, tmp_path):
+    own_recipe(tmp_path)
+    recipe = tmp_path / "own.toml"
+    layers = '["auto", 3, "layer_norm", "tanh", {name="residual", skip="n1"}, {name="tied", W="W1"}, "auto"]'
+    recipe.write_text(re.sub("layers = .*", f"layers = {layers}", recipe.read_text("utf-8")), encoding="utf-8")
+    assert "layer_norm" in deltarule("explain", recipe)[1]
+    assert "right" in deltarule("check", recipe)[1]
+    assert deltarule("run", recipe, "--out", tmp_path / "run")[0] == 0
+    assert deltarule("export", tmp_path / "run", "--to", "script", "--data", tmp_path)[0] == 0
+    done = subprocess.run([sys.executable, str(tmp_path / "run" / "script.py")], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0 and all(line.endswith("the same") for line in done.stdout.splitlines())
+    status, _, err = deltarule("play", recipe, "--page", tmp_path / "page.html")
+    assert status == 2 and 'network.layers has "layer_norm", and the page shows only' in err
 
 
 def test_data_beside_the_recipe(deltarule, own_recipe, tmp_path, monkeypatch):

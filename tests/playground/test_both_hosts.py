@@ -467,6 +467,7 @@ def test_address_brings_back_the_experiment(page, commands):
         *("__proto__=1", "constructor=1", 'loss.name="toString"', 'data.file="x.csv"', "data.split=null"),
         f'grid={{"optimizer.learning_rate":{[0.1] * 5000}}}',
         f'network.layers=["auto",{"1," * 500}"auto"]',
+        'network.layers=["auto",3,"tanh","auto"]',
     ],
 )
 def test_wrong_address_ends_in_a_sentence_and_the_default(page, address):

@@ -10,9 +10,19 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from layer_chains import CHAINS
 
+from deltarule import Network
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import check_beside_grid, parse, with_changes
+from deltarule.problem.configuration import (
+    check_beside_grid,
+    configuration_hash,
+    create_network,
+    parse,
+    parse_toml,
+    with_changes,
+)
+from deltarule.problem.error_messages import as_toml
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.settings import SETTINGS, settings_of
 
@@ -75,6 +85,17 @@ def test_any_table_parses_or_gets_a_sentence(table: dict[str, Any]) -> None:
         ("optimizer.learning_rate", True, "optimizer.learning_rate is true; give a number of 0 or more"),
         ("network.layers", [2, 0, 1], "network.layers is [2, 0, 1]; give a list of at least two sizes"),
         ("network.layers", [2, "auto", 1], 'network.layers is [2, "auto", 1]; give a list of at least two sizes'),
+        ("network.layers", [2, [3], 1], "network.layers is [2, [3], 1]; give a list of at least two sizes"),
+        ("network.layers", ["tanh", 2, 1], 'network.layers is ["tanh", 2, 1]; give a list of at least two sizes'),
+        ("network.layers", [2, 3, "layernorm", 1], "there is no layer or activation 'layernorm'; did you mean"),
+        ("network.layers", [2, {"name": "glu"}, 1], "the layer 'glu' (z1) has units of its own; say how many"),
+        (
+            "network.layers",
+            [2, 3, {"name": "tied", "W": ["W1"]}, 1],
+            "the layer 'tied' (z2) takes W from a layer before it, and is given ['W1']; give one of W1, b1",
+        ),
+        ("network.layers", [2, 3, {"name": "residual", "skip": "x"}, 1], "the layer 'residual' (r1) adds 2 units of x"),
+        ("network.layers", [2, 3, "softmax"], "the list of layers ends with softmax; end with a number of units"),
         ("network.dropout", 1, "network.dropout is 1.0; give a number from 0 to under 1"),
         ("network.bias", 1, "network.bias is 1; give true or false"),
         ("network.activation", "relo", "network.activation: there is no activation 'relo'; did you mean 'relu'?"),
@@ -89,6 +110,22 @@ def test_any_table_parses_or_gets_a_sentence(table: dict[str, Any]) -> None:
 )
 def test_wrong_value_gets_a_sentence(dotted: str, value: Any, sentence: str) -> None:
     assert refused(with_key(dotted, value)).startswith(f"the recipe: {sentence}")
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_a_recipe_names_layers(chain: list[Any]) -> None:
+    for ends in ([chain[0], chain[-1]], ["auto", chain[-1]]):
+        table = SHORTEST | {"network": {"layers": [ends[0], *chain[1:-1], ends[1]]}}
+        configuration = parse(table)
+        text = "\n".join(f"{section} = {as_toml(keys)}" for section, keys in asdict(configuration).items())
+        assert configuration == parse(asdict(configuration)) == parse_toml(text)
+        assert create_network(configuration, chain) == Network(chain)
+
+
+def test_equal_layers_have_one_hash() -> None:
+    lists = ([2, 3, "layer_norm", 1], [2, 3, {"name": "layer_norm", "epsilon": 1e-5}, 1], [2, 3, "tanh", 1])
+    short, long, other = (configuration_hash(parse(SHORTEST | {"network": {"layers": layers}})) for layers in lists)
+    assert short == long != other
 
 
 @pytest.mark.parametrize(

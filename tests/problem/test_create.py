@@ -191,7 +191,7 @@ BAD = [
     # dropout
     ({"dropout": 1}, "dropout is 1; give a number from 0 to under 1"),
     ({"dropout": [0.1, 0.2]}, "dropout is [0.1, 0.2]; give a rate, one for each hidden layer (1), or [members, l"),
-    ({"network": Network([2, 1]), "dropout": 0.5}, "dropout acts on hidden layers and the network has none; leave"),
+    ({"network": Network([2, 1]), "dropout": 0.5}, "dropout acts on hidden layers, or where a list"),
     # weights
     ({"weights": [1, 2]}, "the weights have the shape (2,); give one for each of the 3 rows, or [members, 3]"),
     ({"weights": [1, -1, 1]}, "the weights hold a negative number, or their sum is not finite; give weights"),

@@ -58,7 +58,8 @@ def test_layers_that_share_parameters_or_values_have_no_entries_of_their_own() -
 @pytest.mark.parametrize(
     ("layers", "sentence"),
     [
-        ([2, "layer_nrm", 1], "there is no layer or activation 'layer_nrm'; there are: dense, scaling"),
+        ([2, "layer_nrm", 1], "there is no layer or activation 'layer_nrm'; did you mean 'layer_norm'?"),
+        ([2, "xyz", 1], "there is no layer or activation 'xyz'; there are: dense, scaling"),
         ([2, 3, "relu"], "the list of layers ends with relu; end with a number of units, and give output='relu'"),
         ([2, "relu", {"name": "residual", "skip": "x"}], "no layer of the network has parameters"),
         ([2, 3, {"name": "glu"}], 'the layer \'glu\' (z2) has units of its own; say how many: {"name": "glu"'),

@@ -10,8 +10,10 @@ from typing import Any
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput, count_of
+from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import StudySection
+from deltarule.problem.settings import is_size
 from deltarule.problem.state import State, initial_state
 from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
 from deltarule.training.populations import seeds_of
@@ -28,11 +30,17 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
     Without a data set, its rows are those that the recipe asks for.
     """
     section = recipe.configuration
+    layers: tuple[Any, ...] = section.network.layers
+    if named := [item for item in layers if not is_size(item)]:
+        raise BadInput(
+            f"network.layers has {shorten_toml(named[0])}, and the page shows only networks of numbers of units; train "
+            "this one with `deltarule run`"
+        )
     options = section.data.name if isinstance(section.data.name, Mapping) else {}
     asked = options.get("samples", 0)
     rows = len(dataset.train) if dataset is not None else asked if isinstance(asked, int) else 0
     ends = (dataset.inputs, max(len(dataset.classes), 1)) if dataset is not None else (2, 2)
-    first, *hidden, last = section.network.layers
+    first, *hidden, last = layers
     units = [ends[0] if first == "auto" else int(first), *map(int, hidden), ends[1] if last == "auto" else int(last)]
     members = len(seeds_of(section)) * math.prod(len(values) for values in section.grid.values())
     weights = sum(before * after for before, after in itertools.pairwise(units))

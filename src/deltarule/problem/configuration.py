@@ -13,9 +13,9 @@ from deltarule.problem import registry
 from deltarule.problem.create import create_problem
 from deltarule.problem.error_messages import shorten_toml
 from deltarule.problem.formula_fingerprint import formula_digest
-from deltarule.problem.network import Network
+from deltarule.problem.network import Network, describe_layer, formula_and_place
 from deltarule.problem.recipe_sections import Configuration, read_section
-from deltarule.problem.settings import SETTABLE, SETTINGS
+from deltarule.problem.settings import SETTABLE, SETTINGS, is_size
 
 FORMULAS = {key: setting.form.kind for key, setting in SETTINGS.items() if setting.form.kind}
 """The keys that name formulas, with the kind of formula."""
@@ -156,8 +156,11 @@ def _check_problem(configuration: Configuration) -> None:
             registry.find(kind, value)
         except BadInput as error:
             raise BadInput(f"{dotted}: {error}") from None
+    layers = configuration.network.layers
     try:
-        network = create_network(configuration, [1] * len(configuration.network.layers))
+        if "auto" not in layers:
+            create_network(configuration, layers)
+        network = create_network(configuration, [_with_one_unit(item) for item in layers])
         problem = create_problem(network, [[0.0]], [[0.0]], **problem_arguments(configuration))
     except BadInput as error:
         name, space, rest = str(error).partition(" ")
@@ -166,8 +169,14 @@ def _check_problem(configuration: Configuration) -> None:
         raise BadInput("a parameter of optimizer.name or optimizer.schedule is a list; give several under [grid]")
 
 
+def _with_one_unit(item: Any) -> Any:
+    if isinstance(item, Mapping):
+        return {key: 1 if key == "units" else value for key, value in item.items()}
+    return 1 if is_size(item) else item
+
+
 def formulas_of(configuration: Configuration) -> Iterator[tuple[str, str, Any]]:
-    """The formulas that a configuration names: dotted key, kind, and name or table."""
+    """The formulas that a configuration names by keys of their own: dotted key, kind, and name or table."""
     for dotted, kind in FORMULAS.items():
         value = value_of(configuration, dotted)
         for formula in value if isinstance(value, tuple) else (value,):
@@ -180,7 +189,7 @@ def value_of(configuration: Configuration, dotted: str) -> Any:
     return getattr(getattr(configuration, section), key)
 
 
-def create_network(configuration: Configuration, sizes: Sequence[int]) -> Network:
+def create_network(configuration: Configuration, sizes: Sequence[Any]) -> Network:
     options = asdict(configuration.network)
     return Network(sizes, **{name: options[name] for name in options.keys() - {"layers", "dropout", "initial_scale"}})
 
@@ -227,7 +236,7 @@ def resolve_configuration(configuration: Configuration) -> dict[str, dict[str, A
     for key in ("name", "file", "offline"):
         if isinstance(data[key], Mapping) and len(data[key]) == 1:
             data[key] = data[key]["name"]
-    network["layers"] = list(network["layers"])
+    network["layers"] = [item if is_size(item) else describe_layer(item) for item in network["layers"]]
     for dotted, kind in FORMULAS.items():
         section, _, key = dotted.partition(".")
         table[section][key] = _collapse_equal(_describe_formulas(kind, table[section][key]))
@@ -247,6 +256,12 @@ def own_formulas(configuration: Configuration) -> dict[tuple[str, str], Any]:
     for _, kind, value in formulas_of(configuration):
         if (formula := registry.custom_formula(kind, value)) is not None:
             found[kind, formula.name] = formula
+    for item in configuration.network.layers:
+        if not is_size(item):
+            formula, _ = formula_and_place(item)
+            kind = registry.kind_of(formula)
+            if (own := registry.custom_formula(kind, formula.name)) is not None:
+                found[kind, own.name] = own
     return found
 
 

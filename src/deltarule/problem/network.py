@@ -199,7 +199,7 @@ def place_layers(given: Sequence[Any], dense: Layer) -> tuple[PlacedLayer, ...]:
     number, used = 1, set[str]()
     placed: list[PlacedLayer] = []
     for position, item in enumerate(items, 1):
-        formula, table = (dense, {"units": item}) if isinstance(item, int) else _formula_and_table(item)
+        formula, table = (dense, {"units": item}) if isinstance(item, int) else formula_and_place(item)
         one = PlacedLayer(formula, number, width, width)
         symbols = {one.symbol, *one.layer.arrays}
         if one.symbol == "z" or position == len(items):  # an activation behind it has its number
@@ -218,15 +218,16 @@ def place_layers(given: Sequence[Any], dense: Layer) -> tuple[PlacedLayer, ...]:
     return tuple(placed)
 
 
-def _formula_and_table(item: Any) -> tuple[Layer | Activation, Mapping[str, Any]]:
-    """Return a layer or an activation, and what its table says of its place."""
+def formula_and_place(item: Any) -> tuple[Layer | Activation, Mapping[str, Any]]:
+    """The layer or activation that an item of a list of layers names, and what its table says of its place."""
     if isinstance(item, Layer | Activation):
         return item, {}
     name = item.get("name") if isinstance(item, Mapping) else item
     if name not in registry.names("layer"):
         if name not in registry.names("activation"):
             known = [*registry.names("layer"), *registry.names("activation")]
-            raise BadInput(f"there is no layer or activation {short_repr(name)}; there are: {', '.join(known)}")
+            hint = registry.hint_at(name, known) if isinstance(name, str) else f"; there are: {', '.join(known)}"
+            raise BadInput(f"there is no layer or activation {short_repr(name)}{hint}")
         return registry.activation(item), {}
     if isinstance(item, str):
         return registry.layer(item), {}
@@ -234,6 +235,14 @@ def _formula_and_table(item: Any) -> tuple[Layer | Activation, Mapping[str, Any]
     places = {"units", *layer.shared, *layer.earlier}
     formula = registry.layer({key: value for key, value in item.items() if key not in places})
     return formula, {key: value for key, value in item.items() if key in places}
+
+
+def describe_layer(item: Any) -> Any:
+    """An item of a list of layers as recipes write it, with all parameters."""
+    formula, place = formula_and_place(item)
+    described = registry.describe_formula(formula)
+    named = described if isinstance(described, dict) else {"name": described}
+    return {**named, **place} if place else described
 
 
 def _connect(one: PlacedLayer, table: dict[str, Any], placed: Sequence[PlacedLayer], inputs: int) -> PlacedLayer:
@@ -245,7 +254,7 @@ def _connect(one: PlacedLayer, table: dict[str, Any], placed: Sequence[PlacedLay
     units = table.pop("units", None)
     for key in (*layer.shared, *layer.earlier):
         known = shapes if key in layer.shared else widths
-        if table.get(key) not in known:
+        if not isinstance(table.get(key), str) or table[key] not in known:
             raise BadInput(
                 f"{what} takes {key} from a layer before it, and is given {short_repr(table.get(key))}; give one of "
                 f"{', '.join(known)}"

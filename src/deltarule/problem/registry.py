@@ -1,6 +1,6 @@
 """Registry of formulas by kind and name, with checks of their parameters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import partial
@@ -180,10 +180,14 @@ def _split_name(kind: str, given: Named) -> tuple[str, dict[str, Any]]:
 def _find(kind: str, name: str) -> Any:
     table = _TABLES[kind]
     if name not in table:
-        near = get_close_matches(name.lower(), table, 1)
-        hint = f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(table)}"
-        raise BadInput(f"there is no {kind} '{name}'{hint}")
+        raise BadInput(f"there is no {kind} '{name}'{hint_at(name, table)}")
     return table[name]
+
+
+def hint_at(name: str, known: Collection[str]) -> str:
+    """The end of a sentence about an unknown name: the one that was meant, or all that there are."""
+    near = get_close_matches(name.lower(), known, 1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there are: {', '.join(known)}"
 
 
 def check_parameter(kind: str, name: str, key: str, value: Any) -> Any:

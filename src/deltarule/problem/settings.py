@@ -164,8 +164,17 @@ def read_plain(value: Any) -> Any:
 def _are_sizes(value: Any) -> bool:
     if not isinstance(value, list | tuple) or len(value) < 2:
         return False
-    ends = (0, len(value) - 1)
-    return all(COUNT.fits(size) or (index in ends and size == "auto") for index, size in enumerate(value))
+    first, *between, last = value
+    return (
+        is_size(first)
+        and all(COUNT.fits(item) or (is_named(item) and item != "auto") for item in between)
+        and (is_size(last) or is_named(last))
+    )
+
+
+def is_size(item: Any) -> bool:
+    """Whether an item of `network.layers` is no layer by name, but a number of units, or "auto"."""
+    return COUNT.fits(item) or (isinstance(item, str) and item == "auto")
 
 
 def _is_share(value: Any) -> bool:
@@ -187,7 +196,10 @@ _SOURCE = Form(
 )
 _FILE = "the path of a CSV or npz file, or a table with the path as its name and options"
 _SHARE = Form("other", "a share of the training rows from 0 to under 1, or a whole number of rows", _is_share)
-_SIZES = 'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto"'
+_SIZES = (
+    'a list of at least two sizes, whole numbers of 1 or more; the first and the last may be "auto", and layers and '
+    "activations may follow the first by name"
+)
 _RATES = f"{SHARE.words}, or a list with one for each hidden layer"
 _FACTORS = 'a table of arrays with numbers of 0 or more, as { b = 0.1 }, or "none"'
 _METRIC = '"objective", or the name of a metric; after "validation " on validation rows'
@@ -267,8 +279,8 @@ class DataSection(Section):
 class NetworkSection(Section):
     """`[network]`: the architecture and the initial weights."""
 
-    layers: tuple[int | Literal["auto"], ...] = needed(
-        Form("sizes", _SIZES, _are_sizes, tuple),
+    layers: tuple[int | Formula, ...] = needed(
+        Form("sizes", _SIZES, _are_sizes, _of_each(read_plain)),
         "Units of each layer; more hidden ones bend the boundary in more places.",
         "Hidden units",
     )

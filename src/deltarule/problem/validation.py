@@ -164,7 +164,10 @@ def check_dropout(dropout: Any, hidden_layers: int) -> Floats:
     if not SHARE.allows(rates).all():
         raise BadInput(f"dropout is {short_repr(dropout)}; give {SHARE.words}")
     if not hidden_layers and rates.any():
-        raise BadInput("dropout acts on hidden layers and the network has none; leave it out")
+        raise BadInput(
+            "dropout acts on hidden layers, or where a list of layers says dropout, and the network has neither; leave "
+            "it out"
+        )
     return rates
 
 

@@ -171,6 +171,8 @@ def hidden_sizes(hidden_layer_sizes: Any) -> list[int]:
     """Convert `hidden_layer_sizes` to a list."""
     is_sequence = hasattr(hidden_layer_sizes, "__iter__")
     sizes = list(hidden_layer_sizes) if is_sequence else [hidden_layer_sizes]
+    if any(isinstance(size, str | Mapping) for size in sizes):
+        raise ValueError(f"hidden_layer_sizes has layers by name, got {sizes}; `Network` takes these, and `train` it.")
     if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
     return [int(size) for size in sizes]

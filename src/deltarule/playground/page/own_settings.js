@@ -158,7 +158,7 @@ export class OwnSettings {
     }
     const rates = values["network.dropout"];
     if (Array.isArray(rates) && rates.length !== hidden) throw new Error(`network.dropout is ${tuple(rates)}; give a rate, one for each hidden layer (${hidden}), or [members, layers]`);
-    if (!hidden && [rates].flat().some(Boolean)) throw new Error("network.dropout acts on hidden layers and the network has none; leave it out");
+    if (!hidden && [rates].flat().some(Boolean)) throw new Error("network.dropout acts on hidden layers, or where a list of layers says dropout, and the network has neither; leave it out");
     if (optimizer.name === "rprop" && optimizer.smallest > optimizer.largest) throw new Error("the optimizer 'rprop' has a smallest step above its largest; exchange the two");
     if (schedule.name === "cosine" && schedule.warm_up >= schedule.steps) throw new Error("the schedule 'cosine' warms up for as long as it lasts; give it more steps than its warm_up");
     if (schedule.name === "exponential_ramp" && values["optimizer.learning_rate"] <= 0) throw new Error("the schedule 'exponential_ramp' cannot rise from 0; give a learning_rate above 0");

@@ -68,6 +68,8 @@ export class Rules {
       source: () => hasName(value),
       other: () => true,
     });
+    const named = rule.form === "sizes" && Array.isArray(value) && isCount(value[0]) ? value.slice(1).find((one) => one !== "auto" && hasName(one)) : undefined;
+    if (named !== undefined) throw new Error(`${key} has ${toml(named)}, and the page shows only networks of numbers of units; train this one with \`deltarule run\``);
     if (!forms[rule.form]()) refuse();
     if (rule.form === "rates" && ![value].flat().every((one) => fits(rule.range, one))) {
       throw new Error(`${key} is ${tuple(value)}; give ${rule.range.words}`);
