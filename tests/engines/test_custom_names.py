@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from unproved import unproved
 
 from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.selection import engine
@@ -40,11 +41,11 @@ def fourth_power_derivative(p: Any, y: Any) -> Any:
     return 4 * (p - y) ** 3
 
 
-RELU = Activation("relu", square, square_derivative)
+RELU = unproved(Activation("relu", square, square_derivative))
 
 
 def problem(name: str = "relu", **options: Any) -> Problem:
-    activation = Activation(name, square, square_derivative)
+    activation = unproved(Activation(name, square, square_derivative))
     return create_problem(Network([2, 3, 1], activation, "sigmoid"), X, Y, learning_rate=0.1, **options)
 
 
@@ -52,8 +53,8 @@ def problem(name: str = "relu", **options: Any) -> Problem:
 @pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
 @pytest.mark.needs("torch")
 def test_engines_train_a_custom_relu(name: str, loss: str) -> None:
-    custom = Loss(loss, fourth_power, fourth_power_derivative)
-    expected = train(problem("square", loss=Loss("own", fourth_power, fourth_power_derivative)), max_steps=9)
+    custom = unproved(Loss(loss, fourth_power, fourth_power_derivative))
+    expected = train(problem("square", loss=unproved(Loss("own", fourth_power, fourth_power_derivative))), max_steps=9)
     run = train(problem(loss=custom), engine=engine(name), max_steps=9)
     np.testing.assert_allclose(run.state.theta, expected.state.theta, rtol=1e-12)
 
@@ -68,7 +69,7 @@ def test_a_custom_sigmoid_is_not_fused_with_its_loss(name: str) -> None:
 
     problems = [
         create_problem(
-            Network([2, 1], output=Activation(title, bounded, bounded_derivative, "unit")),
+            Network([2, 1], output=unproved(Activation(title, bounded, bounded_derivative, "unit"))),
             X,
             Y,
             loss="binary_cross_entropy",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lanes import examples
 from layer_chains import CHAINS, problem_with_layers
 from random_problems import EVERY_FORMULA, problems
+from unproved import unproved
 
 from deltarule.errors import BadInput
 from deltarule.export.training_script import training_script
@@ -160,15 +161,15 @@ def flat(z, a):
     return 0 * z
 
 
-OWN = Activation("relu", flat, flat)  # of a name that deltarule has, too
+OWN = unproved(Activation("relu", flat, flat))  # of a name that deltarule has, too
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
         ({"network": Network([2, 1, 1], OWN, "sigmoid")}, "the activation 'relu' is your own"),
-        ({"loss": Loss("own", flat, flat)}, "the loss 'own' is your own"),
-        ({"penalty": Penalty("own", abs, abs)}, "the penalty 'own' is your own"),
+        ({"loss": unproved(Loss("own", flat, flat))}, "the loss 'own' is your own"),
+        ({"penalty": unproved(Penalty("own", abs, abs))}, "the penalty 'own' is your own"),
     ],
 )
 def test_unsupported_problems_are_refused_in_a_sentence(given, sentence):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unproved import unproved
 
 from deltarule.errors import BadInput
 from deltarule.maths.optimizers import OPTIMIZERS, Optimizer, sgd
@@ -67,7 +68,7 @@ def test_decay_keeps_its_strength_where_the_rate_has_a_factor_of_the_parametriza
         ({"learning_rate_factors": {"b": True}}, "the learning-rate factor of b is True; give a number of 0 or more"),
         ({"parametrization": "mup"}, 'the parametrization is \'mup\'; give "standard" or "neural_tangent"'),
         (
-            {"parametrization": "neural_tangent", "optimizer": Optimizer("own", sgd)},
+            {"parametrization": "neural_tangent", "optimizer": unproved(Optimizer("own", sgd))},
             "the optimizer 'own' has no form for the neural-tangent parametrization; use sgd or adam, or the",
         ),
     ],

@@ -1,5 +1,7 @@
 import math
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,11 @@ from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput, DeltaruleError, RunFailed
-from deltarule.maths.activations import ACTIVATIONS
+from deltarule.maths.activations import ACTIVATIONS, Activation
+from deltarule.maths.layers import Layer
 from deltarule.maths.losses import LOSSES
-from deltarule.maths.optimizers import OPTIMIZERS
+from deltarule.maths.network import views
+from deltarule.maths.optimizers import OPTIMIZERS, Optimizer
 from deltarule.maths.penalties import PENALTIES
 from deltarule.maths.schedules import SCHEDULES
 from deltarule.problem import registry
@@ -28,6 +32,7 @@ from deltarule.proofs.custom_formulas import (
     register_schedule,
     unregister,
 )
+from deltarule.tracing.explain import explain
 from deltarule.training.train import train
 
 KINDS = ("activation", "loss", "penalty", "optimizer", "schedule")
@@ -270,7 +275,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
         activation(lambda z: z * z, lambda z, a: 2 * z, range="unit"),
         "gives numbers from 0 to 17187.2, outside its range 'unit'",
     ),
-    (activation(lambda z: z, range="simplex"), "range is 'simplex'; give one of real, nonnegative, positive, unit"),
+    (activation(lambda z: z, range="odd"), "range is 'odd'; give one of real, nonnegative, positive, unit, simplex"),
     # names that exist: nothing is said of the derivative
     (
         lambda: register_loss("huber", lambda p, y: (p - y) ** 2, lambda p, y: 2 * (p - y)),
@@ -308,6 +313,114 @@ def test_an_optimizer_has_to_descend(factor: float) -> None:
         RunFailed, match="the optimizer 'mine' does not descend: 300 updates at a learning rate of 0.001"
     ):
         register_optimizer("mine", lambda theta, g, learning_rate: (theta - factor * learning_rate * g,))
+
+
+def tempered(z: Any, t: float) -> Any:
+    e = np.exp(z / t)
+    return e / e.sum(-1, keepdims=True)
+
+
+def tempered_product(z: Any, a: Any, da: Any, t: float) -> Any:
+    return a * (da - (a * da).sum(-1, keepdims=True)) / t
+
+
+def test_rowwise_activation_is_proved_trained_and_explained() -> None:
+    register_activation("mine", tempered, tempered_product, rowwise=True, range="simplex", parameters={"t": 2.0})
+    network = Network([3, 4, 2], {"name": "mine", "t": 0.7}, "mine")
+    x, y = np.random.default_rng(0).normal(size=(7, 3)), np.eye(2)[[0, 1, 1, 0, 1, 0, 1]]
+    problem = create_problem(network, x, y, loss="cross_entropy", optimizer="adam", members=2)
+    assert check_problem(problem).ok
+    thetas = [train(problem, max_steps=20, engine=engine).state.theta for engine in ("reference", "compiled")]
+    np.testing.assert_allclose(*thetas, rtol=1e-10)
+    explained = explain(network, thetas[0][0], x[0], [1.0, 0.0], "squared_error")
+    assert "a1[i, j] = " in explained.text() and "δ1[i, j] = " in explained.text()
+
+
+@pytest.mark.parametrize(
+    ("function", "derivative", "options", "error", "message"),
+    [
+        (
+            tempered,
+            lambda z, a, da, t: a * da / t,
+            {},
+            RunFailed,
+            "the backward pass of the activation 'mine' is wrong",
+        ),
+        (lambda z, t: t * z, lambda z, a, da, t: t * da, {"range": "simplex"}, BadInput, "gives a row that sums to"),
+        (lambda z, t: z - z.mean(-2, keepdims=True), tempered_product, {}, BadInput, "gives a row other values alone"),
+        (lambda z, t: z.sum(-1), tempered_product, {}, BadInput, "the activation 'mine' gives the shape"),
+        (tempered, tempered_product, {"rowwise": False}, BadInput, "is not elementwise"),
+        (tempered, tempered_product, {"rowwise": False, "range": "simplex"}, BadInput, "say rowwise=True"),
+    ],
+)
+def test_rowwise_activation_that_is_wrong_is_refused(
+    function: Any, derivative: Any, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        register_activation("mine", function, derivative, **{"rowwise": True, "parameters": {"t": 2.0}} | options)
+
+
+def length(M: Any) -> Any:
+    return np.sqrt((M * M).sum(-1, keepdims=True).sum(-2, keepdims=True))
+
+
+def muon(theta: Any, g: Any, m: Any, learning_rate: Any, momentum: Any) -> Any:
+    m = momentum * m + g
+    X = m / (length(m) + 1e-7)
+    for _ in range(5):
+        A = X @ np.swapaxes(X, -1, -2)
+        X = 3.4445 * X + (-4.7750 * A + 2.0315 * A @ A) @ X
+    return theta - learning_rate * X, m
+
+
+def test_optimizer_of_whole_arrays_is_tested_and_trains() -> None:
+    register_optimizer("mine", muon, slots=["m"], parameters={"momentum": 0.9}, whole_arrays=True)
+    x, y = np.random.default_rng(0).normal(size=(7, 3)), np.ones((7, 1))
+    options = {"optimizer": "mine", "learning_rate": [0.02, 0.05], "learning_rate_factors": {"b": 0.5}, "seeds": [0, 0]}
+    problem = create_problem(Network([3, 4, 1], "tanh"), x, y, **options)
+    first = initial_state(problem)
+    for engine in ("reference", "compiled", "autograd"):
+        state = train(problem, max_steps=1, engine=engine).state
+        changes = views(state.theta - first.theta, problem.network.entries)
+        values = np.linalg.svd(changes["W1"], compute_uv=False) / np.array([[0.02], [0.05]])
+        assert ((0.5 < values) & (values < 1.4)).all()  # Newton and Schulz bring singular values near 1
+        np.testing.assert_allclose(abs(changes["b2"].ravel()), [0.01, 0.025], rtol=0.4)
+
+
+@pytest.mark.parametrize(
+    ("update", "error", "message"),
+    [
+        (lambda theta, g, learning_rate: (theta + learning_rate * g,), RunFailed, "does not descend"),
+        (
+            lambda theta, g, learning_rate: (theta - learning_rate * g * (1 + (g * g).mean()),),
+            BadInput,
+            "gives a member other numbers alone",
+        ),
+        (lambda theta, g, learning_rate: (theta - learning_rate * g / length(g),), BadInput, "or for a gradient of 0"),
+        (lambda theta, g, learning_rate: (theta.sum(-1),), BadInput, "gives the shape"),
+        (lambda theta, g, learning_rate: theta, BadInput, "it must return a tuple of 1: theta"),
+    ],
+)
+def test_optimizer_of_whole_arrays_that_is_wrong_is_refused(update: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)), np.errstate(all="ignore"):
+        register_optimizer("mine", update, whole_arrays=True)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: Network([1, 1, 1], Activation("own", np.sin, lambda z, a: np.cos(z))),
+        lambda: Network([1, 1, Activation("own", np.sin, lambda z, a: np.cos(z)), 1]),
+        lambda: Network([1, Layer("own", "h", lambda x: (x, lambda d: d)), 1]),
+        lambda: create_problem(
+            Network([1, 1]), [[1]], [[1]], optimizer=Optimizer("own", lambda t, g, learning_rate: t)
+        ),
+        lambda: create_problem(Network([1, 1]), [[1]], [[1]], loss=replace(LOSSES["huber"], derivative=np.subtract)),
+    ],
+)
+def test_what_is_not_proved_cannot_be_handed_over(use: Callable[[], Any]) -> None:
+    with pytest.raises(BadInput, match="' is not proved; give its functions to register_"):
+        use()
 
 
 def test_a_metric_of_ones_own_is_recorded_and_stops() -> None:

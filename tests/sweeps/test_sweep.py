@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tables_by_hand import without_seconds
+from unproved import unproved
 
 from deltarule import load_sweep, sweep
 from deltarule.data.dataset import Rows
@@ -559,7 +560,7 @@ def mine():
     def given_to(function, derivative, **parameters):
         if "mine" in registry.names("activation"):
             registry.remove("activation", "mine")
-        registry.add("activation", Activation("mine", function, derivative, parameters=parameters))
+        registry.add("activation", unproved(Activation("mine", function, derivative, parameters=parameters)))
 
     yield given_to
     registry.remove("activation", "mine")

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 from layer_chains import CHAINS, problem_with_layers
+from unproved import unproved
 
 import deltarule
 from deltarule import register_layer, unregister
@@ -117,9 +118,9 @@ def test_a_sample_is_known_by_its_row_of_the_data():
 
 
 def test_custom_formulas_are_explained():
-    square = Activation("square", lambda z: z * z, lambda z, a: 2 * z)
-    cubic = Loss("cubic", lambda p, y: (p - y) ** 3, lambda p, y: 3 * (p - y) ** 2)
-    own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g,))
+    square = unproved(Activation("square", lambda z: z * z, lambda z, a: 2 * z))
+    cubic = unproved(Loss("cubic", lambda p, y: (p - y) ** 3, lambda p, y: 3 * (p - y) ** 2))
+    own = unproved(Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g,)))
     explained = explain(Network([1, 1, 1], square), [1.0, 0.5, 2.0, 0.0], [[3.0]], [1.0], cubic, own)
     text = explained.text()
     assert explained["a1"] == 12.25 and "a1[0, 0] = 3.5^2 = 12.25" in text and "(24.5 - 1)^3 = 12977.875" in text
@@ -127,8 +128,8 @@ def test_custom_formulas_are_explained():
 
 
 def test_a_formula_that_takes_arrays_alone_stands_by_its_name():
-    square = Activation("square", lambda z: np.asarray(z, float) ** 2, lambda z, a: 2 * np.asarray(z, float))
-    own = Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g.clip(-1, 1),))
+    square = unproved(Activation("square", lambda z: np.asarray(z, float) ** 2, lambda z, a: 2 * np.asarray(z, float)))
+    own = unproved(Optimizer("own", lambda theta, g, learning_rate: (theta - learning_rate * g.clip(-1, 1),)))
     explained = explain(Network([1, 1, 1], square), [1.0, 0.5, 2.0, 0.0], [[3.0]], [1.0], "squared_error", own)
     assert explained["a1"] == 12.25 and "square(3.5) = 12.25" in explained.text()
     assert "square′(3.5, 12.25)" in explained.text()
@@ -136,9 +137,13 @@ def test_a_formula_that_takes_arrays_alone_stands_by_its_name():
 
 
 def test_parameters_of_custom_formulas_have_a_name_each():
-    scaled = Activation("own", lambda z, k: k * z, lambda z, a, k: k + 0 * z, parameters={"k": 2.5})
-    cubic = Loss("own", lambda p, y, k: k * (p - y) ** 2, lambda p, y, k: 2 * k * (p - y), parameters={"k": 3.0})
-    optimizer = Optimizer("own", lambda w, g, learning_rate, k: (w - learning_rate * k * g,), parameters={"k": 5.0})
+    scaled = unproved(Activation("own", lambda z, k: k * z, lambda z, a, k: k + 0 * z, parameters={"k": 2.5}))
+    cubic = unproved(
+        Loss("own", lambda p, y, k: k * (p - y) ** 2, lambda p, y, k: 2 * k * (p - y), parameters={"k": 3.0})
+    )
+    optimizer = unproved(
+        Optimizer("own", lambda w, g, learning_rate, k: (w - learning_rate * k * g,), parameters={"k": 5.0})
+    )
     found = explain(Network([1, 1, 1], scaled), np.full(4, 0.5), [1.0], [1.0], cubic, optimizer)
     assert [float(found[name]) for name in ("k_activation1", "k_loss", "k_optimizer")] == [2.5, 3.0, 5.0]
     assert found["W1_new"] == found["W1"] - (found["α"] * 5) * found["∂J/∂W1"]

@@ -19,6 +19,7 @@ from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.layers import BATCH_NORM_MOMENTUM
 from deltarule.maths.network import Entry
+from deltarule.maths.update import updated
 from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import is_built_in
@@ -226,7 +227,8 @@ class AutogradEngine(Engine):
             moved, *slots = formula(theta, g, *slots, **numbers)
         else:  # the update of a custom optimizer is not differentiated: it can run on arrays, as it was written
             arrays = {name: _to_numpy(value) for name, value in numbers.items()}
-            moved, *slots = map(self._tensor, optimizer.update(*map(_to_numpy, [theta, g, *slots]), **arrays))
+            vectors = [*map(_to_numpy, [theta, g, *slots])]
+            moved, *slots = map(self._tensor, updated(optimizer, problem.network.entries, vectors, arrays))
         if entry_factors is not None:
             each = entry_factors if entry_factors.ndim == 1 else entry_factors[members]
             each = self._tensor(each.astype(problem.dtype))

@@ -11,6 +11,7 @@ s₀         [K, 1]  what Adagrad's sum of squares begins with, `initial`
 ‖g‖        [K, P]  `norm`, for each entry the length of the gradient of its array
 
 An update is elementwise: (θ, g, slots …, numbers …) → (θ, slots …). What depends only on t is computed once a step.
+One of the user's own may see whole arrays instead, [.., rows, columns], and numbers [.., 1, 1].
 """
 
 from collections.abc import Callable, Mapping
@@ -29,8 +30,8 @@ class Optimizer:
     `update(theta, g, *slots, **numbers)` returns (theta, *slots); numbers are `learning_rate` and the `parameters`.
     `once_a_step(t, **numbers)`, where given, returns by name the numbers that `update` is called with instead (Adam's
     corrections), in float64 whatever θ's dtype. With `norms`, `update` also gets `norm`: for each entry the
-    length of the gradient of its array. With `decay`, its parameter "weight_decay" acts on weights only, as penalties
-    do.
+    length of the gradient of its array. With `whole_arrays` it is called for each array by itself. With `decay`, its
+    parameter "weight_decay" acts on weights only, as penalties do.
     `rescaling` gives the update of a weight W = c V from that of V: its numbers are multiplied by c to these powers,
     others are unchanged. None if that is not known.
     """
@@ -41,6 +42,7 @@ class Optimizer:
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     once_a_step: Callable[..., dict[str, Array]] | None = None
     norms: bool = False
+    whole_arrays: bool = False
     decay: bool = False
     rescaling: Mapping[str, int] | None = None
 

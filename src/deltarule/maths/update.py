@@ -115,10 +115,27 @@ def optimizer_step(
         length = np.sqrt((g * g).sum(-1, keepdims=True))
         g = np.where(length > longest, g * (longest / np.maximum(length, longest)), g)
     norm = {"norm": array_norms(entries, g)} if optimizer.norms else {}
-    new, *new_slots = optimizer.update(theta, g, *slots, **numbers, **norm)
+    new, *new_slots = updated(optimizer, entries, (theta, g, *slots), {**numbers, **norm})
     if factors is not None:
         new = np.where(factors == 0, theta, np.where(factors == 1, new, theta + factors * (new - theta)))
     return new, *new_slots
+
+
+def updated(
+    optimizer: Optimizer, entries: Sequence[Entry], vectors: Sequence[Array], numbers: Mapping[str, Array]
+) -> tuple[Array, ...]:
+    """Return θ and the slots after the update, from `vectors`: θ, g and the slots, all [.., P]."""
+    if not optimizer.whole_arrays:
+        return optimizer.update(*vectors, **numbers)
+    of_arrays = []
+    for entry in entries:
+        its = {}
+        for name, number in numbers.items():  # alike for all entries of an array
+            one = number[..., entry.start : entry.start + 1] if number.shape[-1] != 1 else number
+            its[name] = one.reshape(*one.shape, 1)
+        of_arrays.append(optimizer.update(*(views(vector, [entry])[entry.name] for vector in vectors), **its))
+    names = [entry.name for entry in entries]
+    return tuple(flatten(dict(zip(names, arrays, strict=True)), entries) for arrays in zip(*of_arrays, strict=True))
 
 
 def array_norms(entries: Sequence[Entry], g: Array) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import Loss
+from deltarule.problem import registry
 from deltarule.problem.error_messages import as_toml
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -267,6 +268,7 @@ def with_formulas(problem: Problem, formulas: Formulas) -> Problem:
     if isinstance(activation := formulas.get("activation"), Activation):
         old = problem.network
         options = {"bias": old.has_biases, "batch_norm": bool(old.buffers), "scaling_layer": old.has("scaling")}
+        registry.accept(activation)  # `check_pair` has proved it
         hidden = [activation] * (old.depth - 1)
         network = Network(old.sizes, hidden, old.output, initializer=old.initializers, **options)
         problem = replace(problem, network=network)

@@ -221,7 +221,7 @@ def place_layers(given: Sequence[Any], dense: Layer) -> tuple[PlacedLayer, ...]:
 def formula_and_place(item: Any) -> tuple[Layer | Activation, Mapping[str, Any]]:
     """The layer or activation that an item of a list of layers names, and what its table says of its place."""
     if isinstance(item, Layer | Activation):
-        return item, {}
+        return registry.find(registry.kind_of(item), item), {}
     name = item.get("name") if isinstance(item, Mapping) else item
     if name not in registry.names("layer"):
         if name not in registry.names("activation"):

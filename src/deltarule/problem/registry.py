@@ -57,6 +57,12 @@ def add(kind: str, formula: Any) -> None:
     if _TABLES[kind].setdefault(name, formula) != formula:
         remedy = f'take that one away first: unregister("{kind}", "{name}")'
         raise BadInput(f"the {kind} '{name}' of your own exists already; choose another name, or {remedy}")
+    accept(formula)
+
+
+def accept(formula: Any) -> None:
+    """Let a formula that has been proved be used, also where it is handed over in place of a name."""
+    _ACCEPTED.append(_formula_parts(formula))
 
 
 def remove(kind: str, name: str) -> None:
@@ -65,6 +71,8 @@ def remove(kind: str, name: str) -> None:
     del _TABLES[kind][name]
 
 
+_ACCEPTED: list[list[Any]] = []
+"""What proved formulas of the user's compute with; problems keep them when their names are gone."""
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
 _IGNORED_FIELDS = frozenset(
@@ -126,6 +134,7 @@ def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
     for (kind, name), formula in formulas.items():
         if kind in _TABLES:
             _TABLES[kind][name] = formula
+            accept(formula)
 
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
@@ -138,8 +147,13 @@ def describe_formula(formula: Any) -> str | dict[str, Any]:
 
 
 def find(kind: str, given: Any) -> Any:
-    """Look up a formula by its name or table; a formula itself is returned as it is."""
+    """Look up a formula by its name or table; a formula itself is returned as it is, if it has been proved."""
     if kind_of(given) == kind:
+        is_known = kind in ("initializer", "schedule") or is_built_in(given)
+        if not is_known and _formula_parts(given) not in _ACCEPTED:
+            raise BadInput(
+                f"the {kind} '{given.name}' is not proved; give its functions to register_{kind}, and use the name"
+            )
         return given
     name, parameters = _split_name(kind, given)
     formula = _find(kind, name)

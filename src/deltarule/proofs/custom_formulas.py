@@ -16,10 +16,11 @@ from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
 from deltarule.proofs import formula_calls as calls
+from deltarule.proofs.custom_layers import prove_rowwise
 from deltarule.proofs.formula_proofs import prove_formula
 from deltarule.stats import metrics
 
-_RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0}
+_RANGES = {"real": -np.inf, "nonnegative": 0.0, "positive": 0.0, "unit": 0.0, "simplex": 0.0}
 
 
 def register_activation(
@@ -29,6 +30,7 @@ def register_activation(
     *,
     range: str = "real",
     flat: str = "",
+    rowwise: bool = False,
     kinks: float | Sequence[float] = (),
     parameters: Mapping[str, float] | None = None,
 ) -> Activation:
@@ -41,13 +43,16 @@ def register_activation(
     function : callable
         `function(z, **parameters)` gives a = f(z), element by element.
     derivative : callable
-        `derivative(z, a, **parameters)` gives ∂a/∂z.
-    range : {"real", "nonnegative", "positive", "unit"}, default="real"
-        The numbers that come out: "real", "nonnegative", "positive" or "unit" (0 to 1); losses ask for it.
+        `derivative(z, a, **parameters)` gives ∂a/∂z. With `rowwise`, `derivative(z, a, da, **parameters)` gives ∂J/∂z.
+    range : {"real", "nonnegative", "positive", "unit", "simplex"}, default="real"
+        The numbers that come out: "real", "nonnegative", "positive", "unit" (0 to 1) or, with `rowwise`, "simplex" (a
+        row sums to 1); losses ask for it.
     flat : {"", "left", "both"}, default=""
         Where the slope goes to 0: "left" (z → −∞), "both" or "" (nowhere). Dead and saturated units are found by it.
+    rowwise : bool, default=False
+        Whether the units of a row depend on each other, as in a softmax: then arrays are [.., B, H], and da is ∂J/∂a.
     kinks : float or sequence of float, default=()
-        The z, one or several, at which there is no derivative.
+        The z, one or several, at which there is no derivative; not needed with `rowwise`.
     parameters : mapping of str to float, optional
         Names and default values of further parameters.
 
@@ -75,9 +80,18 @@ def register_activation(
     calls.check_choice("range", range, _RANGES)
     calls.check_choice("flat", flat, ("", "left", "both"))
     numbers = calls.check_parameters("activation", name, parameters)
-    activation = Activation(name, function, derivative, range, flat, parameters=numbers, kinks=calls.as_numbers(kinks))
-    a = prove_formula(f"the activation '{name}'", activation)
-    if a.min() < _RANGES[range] or (range == "unit" and a.max() > 1):
+    rowwise = switch("rowwise", rowwise)
+    activation = Activation(name, function, derivative, range, flat, rowwise, numbers, calls.as_numbers(kinks))
+    if rowwise:
+        a = prove_rowwise(activation)
+    elif range == "simplex":
+        raise BadInput(f"'{name}' has the range simplex, in which a row sums to 1; say rowwise=True, or another range")
+    else:
+        a = prove_formula(f"the activation '{name}'", activation)
+    if range == "simplex" and not np.allclose(a.sum(-1), 1):
+        total = a.sum(-1).flat[0]
+        raise BadInput(f"'{name}' gives a row that sums to {total:g}, not to 1; give a wider range than 'simplex'")
+    if a.min() < _RANGES[range] or (range in ("unit", "simplex") and a.max() > 1):
         raise BadInput(
             f"'{name}' gives numbers from {a.min():g} to {a.max():g}, outside its range '{range}'; give a wider one"
         )
@@ -188,7 +202,12 @@ def register_penalty(
 
 
 def register_optimizer(
-    name: str, update: Callable[..., Any], *, slots: Sequence[str] = (), parameters: Mapping[str, float] | None = None
+    name: str,
+    update: Callable[..., Any],
+    *,
+    slots: Sequence[str] = (),
+    parameters: Mapping[str, float] | None = None,
+    whole_arrays: bool = False,
 ) -> Optimizer:
     """Test a custom optimizer, then register it.
 
@@ -202,6 +221,9 @@ def register_optimizer(
         Names of the arrays that it keeps for each parameter; 0 at the start.
     parameters : mapping of str to float, optional
         Names and default values of its numbers, which are arrays as learning_rate is: one number per member.
+    whole_arrays : bool, default=False
+        Whether the update is that of a whole array, as of Muon or LARS: then it is called for W1, for b1 and so on,
+        with θ, g and slots [.., rows, columns] and numbers [.., 1, 1]. Biases have one row.
 
     Returns
     -------
@@ -222,7 +244,8 @@ def register_optimizer(
     >>> unregister("optimizer", "signs")
     """
     calls.check_new("optimizer", name, update)
-    optimizer = Optimizer(name, update, tuple(slots), calls.check_parameters("optimizer", name, parameters))
+    numbers = calls.check_parameters("optimizer", name, parameters)
+    optimizer = Optimizer(name, update, tuple(slots), numbers, whole_arrays=switch("whole_arrays", whole_arrays))
     calls.check_update(optimizer)
     calls.check_descent(optimizer)
     registry.add("optimizer", optimizer)

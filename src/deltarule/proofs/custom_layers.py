@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput, RunFailed, count_of, short_repr
+from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.layers import Layer, Own
 from deltarule.maths.network import PlacedLayer
@@ -164,7 +165,7 @@ class _Case:
     def call(self, operands: Mapping[str, Floats]) -> tuple[Floats, Callable[[Floats], Any]]:
         function = self.layer.function if self.training else self.layer.evaluation
         assert function is not None
-        what = f"the layer '{self.layer.name}'" + ("" if self.training else " in evaluation")
+        what = f"{_title(self.layer)}" + ("" if self.training else " in evaluation")
         result = _called(function, tuple(operands.values()), self.layer.parameters, what)
         expected = 2 + (len(self.layer.statistics) if self.training else 0)
         if not isinstance(result, tuple) or len(result) != expected or not callable(result[1]):
@@ -176,7 +177,7 @@ class _Case:
     def gradients(self, operands: Mapping[str, Floats], upstream: Floats) -> dict[str, Floats]:
         """Return what the backward pass gives for x and all that learns, by name."""
         names = [name for name in operands if name not in (*self.layer.given, *self.layer.statistics)]
-        what = f"the backward pass of the layer '{self.layer.name}'"
+        what = f"the backward pass of {_title(self.layer)}"
         returned = _called(self.call(operands)[1], (upstream,), {}, what)
         parts = returned if isinstance(returned, tuple) else (returned,)
         if len(parts) != len(names):
@@ -192,11 +193,15 @@ class _Case:
         return gradients
 
 
+def _title(layer: Layer) -> str:
+    return f"the {'activation' if layer.symbol == 'a' else 'layer'} '{layer.name}'"
+
+
 def returns_backward(layer: Layer) -> bool:
     """Whether a layer's function returns a backward pass, not the value alone."""
     case = _case(layer, _SIZES[0], 1.0, np.random.default_rng(0), training=True)
     arguments = tuple(case.operands.values())
-    return isinstance(_called(layer.function, arguments, layer.parameters, f"the layer '{layer.name}'"), tuple)
+    return isinstance(_called(layer.function, arguments, layer.parameters, f"{_title(layer)}"), tuple)
 
 
 def prove_layer(layer: Layer, *, is_derivative: bool = True) -> dict[str, float]:
@@ -216,6 +221,14 @@ def prove_layer(layer: Layer, *, is_derivative: bool = True) -> dict[str, float]
                 for name, cosine in _compare(case, is_derivative=is_derivative).items():
                     agreement[name] = min(cosine, agreement.get(name, 1.0))
     return agreement
+
+
+def prove_rowwise(activation: Activation) -> Floats:
+    """Prove the backward pass of an activation that couples the units of a row, and return values of it."""
+    layer = Layer(activation.name, "a", activation.forward)
+    prove_layer(layer)
+    case = _case(layer, _SIZES[0], 3.0, np.random.default_rng(0), training=True)
+    return case.call(case.operands)[0]
 
 
 def _called(function: Callable[..., Any], arguments: Sequence[Any], parameters: Mapping[str, Any], what: str) -> Any:
@@ -252,7 +265,7 @@ def _case(
 
 def _check_value(case: _Case, sizes: tuple[int, int, int, int]) -> None:
     """Check that a layer's value has its shape and dtype, and for each member and row depends on that one alone."""
-    operands, what = case.operands, f"the layer '{case.layer.name}'"
+    operands, what = case.operands, f"{_title(case.layer)}"
     copies = {name: array.copy() for name, array in operands.items()}
     value, _ = case.call(copies)
     if not all(np.array_equal(copies[name], array) for name, array in operands.items()):
@@ -316,7 +329,7 @@ def _refuse_difference(layer: Layer, name: str, gradient: Floats, expected: Floa
         worst = np.unravel_index(np.nanargmax(np.where(np.isnan(errors), np.inf, errors)), errors.shape)
         at = ", ".join(map(str, worst[1:]))
         raise RunFailed(
-            f"the backward pass of the layer '{layer.name}' is wrong: ∂J/∂{name}[{at}] is {gradient[worst]:.6g}, and a "
+            f"the backward pass of {_title(layer)} is wrong: ∂J/∂{name}[{at}] is {gradient[worst]:.6g}, and a "
             f"central difference gives {expected[worst]:.6g}. Correct it; or leave the backward pass out, and it is "
             "derived; or say derivative=False if it is meant to be another one"
         )

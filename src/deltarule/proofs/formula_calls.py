@@ -114,7 +114,7 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
 
 
 def check_update(optimizer: Optimizer) -> None:
-    """Check that an optimizer's update is elementwise and returns θ and all slots."""
+    """Check that an optimizer's update returns θ and all slots, and is elementwise unless it sees whole arrays."""
     names = ("theta", *optimizer.slots)
     random, count = np.random.default_rng(0), 40
     arrays = 10.0 ** random.uniform(-3, 1, count) * random.normal(size=(2 + len(optimizer.slots), count))
@@ -122,6 +122,7 @@ def check_update(optimizer: Optimizer) -> None:
     arrays[0, 0] = arrays[1, 1] = 0.0
     arrays[2:, 2] = arrays[1:, 3] = 0.0  # initial slots, and those of an inactive unit
     numbers = {"learning_rate": 0.01, **optimizer.parameters}
+    hint = "; learning_rate and parameters are arrays, too, one number per member"
 
     def updated_array(*inputs: Floats, i: int) -> Any:
         keywords = dict(zip(numbers, inputs[len(arrays) :], strict=True))
@@ -130,20 +131,46 @@ def check_update(optimizer: Optimizer) -> None:
             raise TypeError(f"it must return a tuple of {len(names)}: {', '.join(names)}")
         return returned[i]
 
+    if optimizer.whole_arrays:
+        for rows, columns in ((5, 4), (4, 5), (1, 20), (20, 1)):
+            halves = [*arrays.reshape(-1, 2, rows, columns), *(np.full((2, 1, 1), float(n)) for n in numbers.values())]
+            halves[1][1] = 0.0  # the gradient of a member that no longer moves
+            for i, name in enumerate(names):
+                _check_whole_arrays(_called(optimizer, name), partial(updated_array, i=i), halves, hint)
+        return
     alone = [*arrays, *(np.full(count, float(n)) for n in numbers.values())]
     members = [*(np.stack([array, array]) for array in arrays), *(np.full((2, 1), float(n)) for n in numbers.values())]
-    hint = "; learning_rate and parameters are arrays, too, one number per member"
     for i, name in enumerate(names):
-        what = f"the update of {name} by the optimizer '{optimizer.name}'"
+        what = _called(optimizer, name)
         call_formula(what, partial(updated_array, i=i), members, hint)
         check_elementwise(what, partial(updated_array, i=i), alone)
+
+
+def _called(optimizer: Optimizer, name: str) -> str:
+    return f"the update of {name} by the optimizer '{optimizer.name}'"
+
+
+def _check_whole_arrays(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str) -> None:
+    """Check that a function of arrays [2, rows, columns] is finite, and for a member what it is for this one alone."""
+    both = call_formula(what, function, inputs, f"{hint}, [members, 1, 1]")
+    if not np.isfinite(both).all():
+        raise BadInput(f"{what} is not finite for finite numbers, or for a gradient of 0; make it finite")
+    alone = call_formula(what, function, [array[:1] for array in inputs])
+    if not np.allclose(alone, both[:1], rtol=_SAME_RESULT, atol=_SAME_RESULT):
+        raise BadInput(f"{what} gives a member other numbers alone; use axes -1 and -2, and keepdims=True")
+    call_formula(what, function, [array.astype(np.float32) for array in inputs])
 
 
 def check_descent(optimizer: Optimizer) -> None:
     """Check that 300 updates of an optimizer decrease ½ Σ c θ²."""
     curvature, theta = np.array([[0.5, 1.0, 2.0]]), np.array([[1.0, -2.0, 3.0]])
+    if optimizer.whole_arrays:
+        curvature, theta = curvature[..., None], theta[..., None]
     slots = [np.zeros_like(theta) for _ in optimizer.slots]
-    numbers = {key: np.array([[value]]) for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()}
+    numbers = {
+        key: np.full_like(theta[..., :1, :1], value)
+        for key, value in {"learning_rate": 1e-3, **optimizer.parameters}.items()
+    }
     before = (curvature * theta * theta).sum() / 2
     with np.errstate(all="ignore"):
         for _ in range(300):

@@ -27,7 +27,7 @@ def backward(trace: TraceBuilder, layers: Mapping[str, LayerTrace]) -> None:
         if upstream is None:
             break
         value, others = taped.backward(upstream)
-        if taped.symbol == "a":
+        if taped.name not in layers:
             of_source: Rule | None = activation_rule(trace, taped.layer)
         else:
             layer, axes = layers[taped.name], "id" if source.startswith("s") else "ij"

@@ -92,6 +92,8 @@ def optimizer_update(
 
     `new` are the slots after it that formulas may refer to; `numbers` are what the update takes.
     """
+    if optimizer.whole_arrays:
+        return None
     try:
         updated = optimizer.update(theta, g, *(old[slot] for slot in optimizer.slots), **numbers)
         formulas = dict(zip(("theta", *optimizer.slots), updated, strict=True))

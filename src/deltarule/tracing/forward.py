@@ -5,6 +5,7 @@ from deltarule.maths.losses import divisor
 from deltarule.maths.network import views
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import Penalty
+from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Series
 from deltarule.tracing.layers import LayerTrace
@@ -41,7 +42,7 @@ def forward(trace: TraceBuilder) -> dict[str, LayerTrace]:
     """Add the values of all layers; return the layers that are no activations, by the names of their values."""
     layers = {}
     for placed in trace.network.layers:
-        if isinstance(placed.formula, Activation):
+        if isinstance(placed.formula, Activation) and (not placed.formula.rowwise or is_built_in(placed.formula)):
             activation(trace, placed.number, placed.formula, placed.units)
         elif placed.name in trace.tape:
             layers[placed.name] = LayerTrace(trace, placed)

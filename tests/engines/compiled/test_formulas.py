@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
 from traceable_formulas import EXACT, formulas
+from unproved import unproved
 
 from deltarule.engines.base import Trace
 from deltarule.engines.compiled.engine import CompiledEngine, warn_once
@@ -47,7 +48,7 @@ def both_engines(problem: Problem, state: State, updates: int) -> tuple[State, T
 
 def applied(function: Formula, z: np.ndarray) -> np.ndarray:
     """Return what a formula gives of numbers as a compiled program's activation, behind z = 1 x + 0."""
-    network = Network([1, 1], output=Activation("own", function, lambda z, a: 0 * z))
+    network = Network([1, 1], output=unproved(Activation("own", function, lambda z, a: 0 * z)))
     problem = create_problem(network, [[0.0]], [[0.0]], dtype=z.dtype.name)
     printed_evaluation(problem, False, 8, None, len(z), ("z", "a"), False)  # there is a program
     state = replace(initial_state(problem), theta=np.array([[1.0, 0.0]], z.dtype))
@@ -166,32 +167,38 @@ def capped(z):
 
 
 HIDDEN_OF_NUMBERS = [
-    Activation("capped", capped, lambda z, a: np.where(a < 0.9, 1 + 0 * z, 0 * z)),
-    Activation("capped otherwise", capped, slope_by_a_product_with_a_truth),
-    Activation(  # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits
-        "beyond",
-        lambda z, rest: np.minimum(z, (1 - rest) ** 2),
-        lambda z, a, rest: np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z),
-        parameters={"rest": 0.99999},
+    unproved(Activation("capped", capped, lambda z, a: np.where(a < 0.9, 1 + 0 * z, 0 * z))),
+    unproved(Activation("capped otherwise", capped, slope_by_a_product_with_a_truth)),
+    unproved(
+        Activation(  # 1 − rest is computed before it is rounded: of a rounded 0.99999 the rest has three digits
+            "beyond",
+            lambda z, rest: np.minimum(z, (1 - rest) ** 2),
+            lambda z, a, rest: np.where(a < (1 - rest) ** 2, 1 + 0 * z, 0 * z),
+            parameters={"rest": 0.99999},
+        )
     ),
 ]
 OF_NUMBERS = {
-    "loss": Loss(
-        "judged",
-        lambda p, y: np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2,
-        lambda p, y: np.where(y >= 0.9, 2.0, 6.0) * (p - y),
+    "loss": unproved(
+        Loss(
+            "judged",
+            lambda p, y: np.where(y >= 0.9, 1.0, 3.0) * (p - y) ** 2,
+            lambda p, y: np.where(y >= 0.9, 2.0, 6.0) * (p - y),
+        )
     ),
-    "penalty": Penalty(
-        "bounded", lambda w: np.where(w >= 0.9, w * w, 3 * w * w), lambda w: np.where(w >= 0.9, 2 * w, 6 * w)
+    "penalty": unproved(
+        Penalty("bounded", lambda w: np.where(w >= 0.9, w * w, 3 * w * w), lambda w: np.where(w >= 0.9, 2 * w, 6 * w))
     ),
     "strength": 0.3,
-    "schedule": Schedule("halved", lambda t, learning_rate: np.where(learning_rate >= 0.9, 0.05, 0.1)),
-    "optimizer": Optimizer("heavy", heavy, ("v",), {"mu": 0.9}),
+    "schedule": unproved(Schedule("halved", lambda t, learning_rate: np.where(learning_rate >= 0.9, 0.05, 0.1))),
+    "optimizer": unproved(Optimizer("heavy", heavy, ("v",), {"mu": 0.9})),
 }
-KEPT = Optimizer(
-    "kept",
-    lambda theta, g, rate: (theta - rate * g,),
-    once_a_step=lambda t, learning_rate: {"rate": np.where(learning_rate >= 0.9, 0.1, 0.2) * learning_rate},
+KEPT = unproved(
+    Optimizer(
+        "kept",
+        lambda theta, g, rate: (theta - rate * g,),
+        once_a_step=lambda t, learning_rate: {"rate": np.where(learning_rate >= 0.9, 0.1, 0.2) * learning_rate},
+    )
 )
 QUANTILE = {"name": "quantile", "quantile": 0.99999}
 
@@ -221,18 +228,22 @@ def test_numbers_in_formulas_are_rounded_where_numpy_rounds_them(
 
 
 def scaled_tanh(scale):
-    return Activation("scaled tanh", lambda z: scale * np.tanh(2 * z / 3), lambda z, a: 2 / 3 * (scale - a * a / scale))
+    return unproved(
+        Activation("scaled tanh", lambda z: scale * np.tanh(2 * z / 3), lambda z, a: 2 / 3 * (scale - a * a / scale))
+    )
 
 
-WITCH = Activation("witch", lambda z: z / (1 + z**2), lambda z, a: (1 - z**2) / (1 + z**2) ** 2)
-BENT = Activation(
-    "bent",
-    lambda z: (z > 0) * z + (z + z**3 / 3) ** 3,
-    lambda z, a: (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2),
+WITCH = unproved(Activation("witch", lambda z: z / (1 + z**2), lambda z, a: (1 - z**2) / (1 + z**2) ** 2))
+BENT = unproved(
+    Activation(
+        "bent",
+        lambda z: (z > 0) * z + (z + z**3 / 3) ** 3,
+        lambda z, a: (z > 0) * 1 + 3 * (z + z**3 / 3) ** 2 * (1 + z**2),
+    )
 )
-FOURTH = Loss("fourth", lambda p, y, power=4: (p - y) ** power, lambda p, y: 4 * (p - y) ** 3)
-LATE = Schedule("late", lambda t, learning_rate, k=2: np.where(t > k, learning_rate, 0.5 * learning_rate))
-DESCENT = Optimizer("descent", lambda theta, g, learning_rate, k=2: (theta - learning_rate * g / k,))
+FOURTH = unproved(Loss("fourth", lambda p, y, power=4: (p - y) ** power, lambda p, y: 4 * (p - y) ** 3))
+LATE = unproved(Schedule("late", lambda t, learning_rate, k=2: np.where(t > k, learning_rate, 0.5 * learning_rate)))
+DESCENT = unproved(Optimizer("descent", lambda theta, g, learning_rate, k=2: (theta - learning_rate * g / k,)))
 
 
 def test_formulas_of_ones_own_train_as_the_reference_engine_trains_them() -> None:
@@ -268,7 +279,7 @@ def changing(z: Any) -> Any:
 
 def problem_with(function: Formula, **given: Any) -> Problem:
     rng = np.random.default_rng(0)
-    network = Network([3, 3, 1], Activation("own", function, lambda z, a: 1 + 0 * a))
+    network = Network([3, 3, 1], unproved(Activation("own", function, lambda z, a: 1 + 0 * a)))
     return create_problem(network, rng.normal(size=(9, 3)), rng.normal(size=(9, 1)), learning_rate=0.02, **given)
 
 
@@ -340,24 +351,28 @@ def descent(theta: Any, g: Any, learning_rate: float) -> Any:
 
 
 READING = {
-    "activation": lambda: {"activation": Activation("read", square, lambda z, a: 2 * SCALE * z)},
-    "attribute": lambda: {"activation": Activation("read", square_by_attribute, lambda z, a: 3 * z)},
-    "method": lambda: {"activation": Activation("read", SCALE_OF_MODULE.value, lambda z, a: 3 * z)},
-    "object": lambda: {"activation": Activation("read", SCALE_OF_MODULE, lambda z, a: 3 * z)},
-    "partial": lambda: {"activation": Activation("read", functools.partial(square, k=1), lambda z, a: 3 * z)},
-    "wrapped": lambda: {"activation": Activation("read", square_that_is_wrapped, lambda z, a: 3 * z)},
-    "derivative alone": lambda: {"activation": Activation("read", lambda z: z * z, lambda z, a: SCALE * z)},
-    "loss": lambda: {"loss": Loss("read", lambda p, y: SCALE * (p - y) ** 2, lambda p, y: 2 * SCALE * (p - y))},
-    "penalty": lambda: {"penalty": Penalty("read", square, lambda w: 2 * SCALE * w), "strength": 0.1},
-    "optimizer": lambda: {"optimizer": Optimizer("read", descent)},
+    "activation": lambda: {"activation": unproved(Activation("read", square, lambda z, a: 2 * SCALE * z))},
+    "attribute": lambda: {"activation": unproved(Activation("read", square_by_attribute, lambda z, a: 3 * z))},
+    "method": lambda: {"activation": unproved(Activation("read", SCALE_OF_MODULE.value, lambda z, a: 3 * z))},
+    "object": lambda: {"activation": unproved(Activation("read", SCALE_OF_MODULE, lambda z, a: 3 * z))},
+    "partial": lambda: {"activation": unproved(Activation("read", functools.partial(square, k=1), lambda z, a: 3 * z))},
+    "wrapped": lambda: {"activation": unproved(Activation("read", square_that_is_wrapped, lambda z, a: 3 * z))},
+    "derivative alone": lambda: {"activation": unproved(Activation("read", lambda z: z * z, lambda z, a: SCALE * z))},
+    "loss": lambda: {
+        "loss": unproved(Loss("read", lambda p, y: SCALE * (p - y) ** 2, lambda p, y: 2 * SCALE * (p - y)))
+    },
+    "penalty": lambda: {"penalty": unproved(Penalty("read", square, lambda w: 2 * SCALE * w)), "strength": 0.1},
+    "optimizer": lambda: {"optimizer": unproved(Optimizer("read", descent))},
     "once a step": lambda: {
-        "optimizer": Optimizer(
-            "read",
-            lambda theta, g, rate: (theta - rate * g,),
-            once_a_step=lambda t, learning_rate: {"rate": SCALE * learning_rate},
+        "optimizer": unproved(
+            Optimizer(
+                "read",
+                lambda theta, g, rate: (theta - rate * g,),
+                once_a_step=lambda t, learning_rate: {"rate": SCALE * learning_rate},
+            )
         )
     },
-    "schedule": lambda: {"schedule": Schedule("read", lambda t, learning_rate: SCALE * learning_rate)},
+    "schedule": lambda: {"schedule": unproved(Schedule("read", lambda t, learning_rate: SCALE * learning_rate))},
 }
 """Formulas that read a number that can be set anew."""
 

@@ -245,6 +245,7 @@ def adam_once_a_step(t: Array, learning_rate: Array, beta1: Array, beta2: Array,
 
 # With a separate name, because compiled programs are cached by it.
 ADAM = replace(OPTIMIZERS["adam"], name="adam of scikit-learn", once_a_step=adam_once_a_step)
+registry.accept(ADAM)
 
 
 def prior_logits(targets: Floats, weights: Floats | None, output: str) -> Floats:
