@@ -1,11 +1,27 @@
 """Elementwise operations in LLVM's language: in place, or as functions of a program's text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from deltarule.engines.compiled.exponentials import absolute, exp, expm1, floor, log, log1p, number, power, tanh
+from deltarule.engines.compiled.exponentials import (
+    absolute,
+    exp,
+    expm1,
+    floor,
+    log,
+    log1p,
+    number,
+    power,
+    tanh,
+    whole_power,
+)
+from deltarule.engines.compiled.plan import NotPrintable
 from deltarule.engines.compiled.special_functions import arctan, cos, cosh, erf, sin, sinh
-from deltarule.engines.compiled.values import FunctionText, Value
+from deltarule.engines.compiled.values import KINDS, FunctionText, Value
+from deltarule.program.program import Constant, Operation
+
+WHOLE_POWERS = range(17)
+"""Constant exponents up to which products are as exact as a logarithm, and take less time."""
 
 
 def maximum(x: Value, y: Value) -> Value:
@@ -64,6 +80,20 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     function.__name__: function for function in (exp, expm1, log, log1p, tanh, erf, sin, cos, arctan, sinh, cosh, power)
 }
 """Operations that are functions of their own in a program's text."""
+
+
+def computed(operation: Operation, operands: Sequence[Value]) -> Value:
+    """Write an elementwise operation on values."""
+    name, exponent = operation.name, operation.operands[-1]
+    if name == "cast":
+        return operands[0].converted(KINDS[operation.result.dtype.name])
+    if name == "power" and isinstance(exponent, Constant) and abs(exponent.value) in WHOLE_POWERS:
+        return whole_power(operands[0], int(exponent.value))
+    if name in FUNCTIONS:
+        return operands[0].text.call(name, *operands)
+    if name not in IN_PLACE:
+        raise NotPrintable(f"it uses {name}")
+    return IN_PLACE[name](*operands)
 
 
 def definition(name: str, kind: str, lanes: int) -> tuple[str, set[tuple[str, str, int]]]:

@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterator, Sequence, Set
 import numpy as np
 
 from deltarule.engines.compiled.arrays import Arrays, Coordinates, Row
-from deltarule.engines.compiled.elementary import FUNCTIONS, IN_PLACE
-from deltarule.engines.compiled.exponentials import whole_power
+from deltarule.engines.compiled.elementary import computed
 from deltarule.engines.compiled.masks import keep_masks
 from deltarule.engines.compiled.places import Tile, parts_of
 from deltarule.engines.compiled.plan import Group, NotPrintable, View
 from deltarule.engines.compiled.values import KINDS, Index, Value
-from deltarule.program.program import ROWS, Constant, Operand, Operation
+from deltarule.program.program import ROWS, Operand, Operation
 
-WHOLE_POWERS = range(17)
-"""Constant exponents up to which products are as exact as a logarithm, and take less time."""
 LONG, SUMS = 128, 16
 """From so many entries on, sixteen sums run side by side: one alone would wait for each addition."""
 
@@ -112,17 +109,7 @@ class Groups:
         return checks
 
     def _computed(self, operation: Operation, coordinates: Coordinates) -> Value:
-        name, operands = operation.name, [self.arrays.load(each, coordinates) for each in operation.operands]
-        if name == "cast":
-            return operands[0].converted(KINDS[operation.result.dtype.name])
-        exponent = operation.operands[-1]
-        if name == "power" and isinstance(exponent, Constant) and abs(exponent.value) in WHOLE_POWERS:
-            return whole_power(operands[0], int(exponent.value))
-        if name in FUNCTIONS:
-            return self.text.call(name, *operands)
-        if name not in IN_PLACE:
-            raise NotPrintable(f"it uses {name}")
-        return IN_PLACE[name](*operands)
+        return computed(operation, [self.arrays.load(each, coordinates) for each in operation.operands])
 
     def _product(
         self, operation: Operation, rows: Sequence[Index | Row], j: Index, many: int
