@@ -45,8 +45,12 @@ def thousand_networks() -> Recipe:
 
 
 PAGE_ENGINE = """
-const { Training } = await import(process.argv[1]);
-const problem = JSON.parse(process.argv[2]);
+const [, page, text] = process.argv;
+const { Training } = await import(`${page}/engine/training.js`);
+const { useKernels } = await import(`${page}/engine/kernels.js`);
+const { loadKernels } = await import(`${page}/load_kernels.js`);
+useKernels(await loadKernels());
+const problem = JSON.parse(text);
 const training = new Training(problem);
 const count = Math.ceil(2000 / problem.members.length);
 training.advance(count);
@@ -82,8 +86,8 @@ def page_engine_updates(members: int) -> float:
             for seed in range(members)
         ],
     }
-    module = (Path(page_bundle.__file__).parent / "page" / "engine" / "training.js").as_uri()
-    command = ["node", "--input-type=module", "-e", PAGE_ENGINE, module, json.dumps(problem)]
+    page = (Path(page_bundle.__file__).parent / "page").as_uri()
+    command = ["node", "--input-type=module", "-e", PAGE_ENGINE, page, json.dumps(problem)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 

@@ -682,11 +682,18 @@ def test_varied_networks_are_counted_by_value(browser, tmp_path):
         assert note.get_attribute("title") == "", "an interval over networks of different settings is of no population"
 
 
-def test_a_page_without_workers_says_so(browser, tmp_path):
+@pytest.mark.parametrize(
+    "lacking, sentence",
+    [
+        ("window.Worker", "This page trains in a worker, which this browser does not start"),
+        ("WebAssembly.compile", "This page computes in WebAssembly with SIMD, which this browser does not run"),
+    ],
+)
+def test_a_page_says_what_its_browser_lacks(browser, tmp_path, lacking, sentence):
     file = write_page(recipe_to_play(), tmp_path / "play.html")
     context = browser.new_context(offline=True)
-    context.add_init_script("delete window.Worker")
+    context.add_init_script(f"delete {lacking}")
     page = context.new_page()
     page.goto(file.as_uri())
-    page.get_by_text("This page trains in a worker, which this browser does not start").wait_for()
+    page.get_by_text(sentence).wait_for()
     context.close()

@@ -1,10 +1,21 @@
 // Answers problems, a line each, with what the page's engine makes of them: tests compare it with the reference engine.
 import { createInterface } from "node:readline";
 
-const { Training } = await import(process.argv[2]);
-const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
+const [, , module, loader] = process.argv;
+const { Training } = await import(module);
+const { run, useKernels } = await import(new URL("kernels.js", module));
+const { loadKernels } = await import(loader);
+useKernels(await loadKernels());
+const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? Array.from(value, (one) => (Number.isFinite(one) ? one : String(one))) : value);
 for await (const line of createInterface({ input: process.stdin })) {
-  const { problem, updates } = JSON.parse(line);
+  const { problem, updates, formula } = JSON.parse(line);
+  if (formula) {
+    const [name, arrays, numbers, count] = formula;
+    const outputs = Array.from({ length: count }, () => new Float64Array(arrays[0]?.length ?? 2));
+    run(name, [outputs[0].length / 2], arrays.map((array) => Float64Array.from(array)), numbers, outputs);
+    console.log(JSON.stringify(outputs, shown));
+    continue;
+  }
   const training = new Training(problem);
   const state = () => training.states.map(({ theta, slots, buffers }) => ({ theta: [...theta], slots: slots.map((one) => [...one]), buffers: [...buffers] }));
   const first = state();
@@ -13,7 +24,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const positions = [...training.positions(problem.members[0])];
   const objective = training.objectiveAndGradient(0);
   const gradient = [...training.gradient];
-  const masks = training.pass.steps.map(({ keep, rate, units }) => (rate ? [...keep.subarray(0, positions.length * units)] : null));
+  const masks = training.pass.steps.map(({ keep, rate, units }) => (rate ? positions.flatMap((_, row) => Array.from({ length: units }, (__, unit) => keep[unit * training.pass.stride + row])) : null));
   training.states[0].buffers.set(before[0].buffers);
   training.advance(1);
   console.log(JSON.stringify({ first, before, positions, objective, gradient, masks, after: state() }, shown));

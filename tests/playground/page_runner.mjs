@@ -7,11 +7,14 @@ const experiment = JSON.parse(readFileSync(page, "utf8").match(/id="experiment">
 globalThis.location = { hash: "", pathname: "/" };
 globalThis.Worker = class {
   postMessage({ id }) {
-    queueMicrotask(() => this.onmessage({ data: { id } }));
+    if (id) queueMicrotask(() => this.onmessage({ data: { id } }));
   }
 };
 URL.createObjectURL = () => "";
 const { OwnSource } = await import(`${folder}/own_source.js`);
+const { useKernels } = await import(`${folder}/engine/kernels.js`);
+const { loadKernels } = await import(`${folder}/load_kernels.js`);
+useKernels(await loadKernels());
 const { Trainer } = await import(`${folder}/engine/trainer.js`);
 const { drawnRows } = await import(`${folder}/own_split.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);

@@ -4,6 +4,9 @@ import { createInterface } from "node:readline";
 const { decodeFrame } = await import(`${process.argv[2]}/source.js`);
 const { Picture } = await import(`${process.argv[2]}/picture.js`);
 const { withAxes } = await import(`${process.argv[2]}/view_axes.js`);
+const { useKernels } = await import(`${process.argv[2]}/engine/kernels.js`);
+const { loadKernels } = await import(`${process.argv[2]}/load_kernels.js`);
+useKernels(await loadKernels());
 const decoded = (base64) => decodeFrame(Uint8Array.from(Buffer.from(base64, "base64")).buffer);
 const shown = (key, value) => (ArrayBuffer.isView(value) ? Array.from(value, (one) => (Number.isFinite(one) ? one : String(one))) : value);
 for await (const line of createInterface({ input: process.stdin })) {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from node_process import NodeProcess, needs_node
 from random_problems import EVERY_FORMULA, problems
 from scripts import benchmark
+from traceable_formulas import results_of
 
 from deltarule.engines.reference import (
     ReferenceEngine,
@@ -25,15 +26,18 @@ from deltarule.problem.network import Network
 from deltarule.problem.state import State, initial_state
 
 pytestmark = needs_node
-MODULES = benchmark("page_modules").MODULES
+PAGE_MODULES = benchmark("page_modules")
+MODULES = PAGE_MODULES.MODULES
+FORMULAS = [pytest.param(*each, id=each[0]) for each in benchmark("page_kernels").formulas()]
 FOLDER = Path(page_bundle.__file__).parent / "page" / "engine"
+LOADER = (FOLDER.parent / "load_kernels.js").as_uri()
 
 
 class PageEngine(NodeProcess):
     """A Node process that trains problems by the page's engine."""
 
     def __init__(self, folder):
-        super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri())
+        super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri(), LOADER)
 
     def run(self, problem, updates):
         """The state after some updates, the gradient there, and the state after one more."""
@@ -148,9 +152,27 @@ def test_gradient_and_update_are_those_of_the_reference_engine(page_engine, kind
     compare()
 
 
+@pytest.mark.parametrize("name, function, arrays, numbers", FORMULAS)
+def test_printed_formulas_give_the_numbers_of_numpy_to_rounding(page_engine, name, function, arrays, numbers):
+    random = np.random.default_rng(0)
+
+    def draw(argument, count):
+        return random.normal(0, 3, count) if argument in "zgwx" else random.uniform(0.01, 0.99, count)
+
+    given, single = [draw(one, 200) for one in arrays], [draw(one, 1)[0] for one in numbers]
+    expected = results_of(function(*given, *single))
+    found = page_engine.ask({"formula": [name, [one.tolist() for one in given], single, len(expected)]})
+    for ours, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.array(ours, float), np.broadcast_to(theirs, len(ours)), rtol=1e-13, atol=1e-15)
+
+
 @pytest.mark.parametrize("file", MODULES, ids=lambda file: file.name)
 def test_printed_modules_are_what_is_printed(file):
     assert file.read_text(encoding="utf-8") == MODULES[file]()
+
+
+def test_the_assembled_functions_are_those_that_are_printed():
+    assert PAGE_MODULES.KERNELS.read_text(encoding="utf-8").startswith(PAGE_MODULES.print_module_head())
 
 
 SMOOTH = ["tanh", "sigmoid", "softplus", "silu", "mish", "gelu", "softsign", "softmax"]
@@ -180,11 +202,11 @@ def test_first_weights_and_orders_are_those_of_python(page_engine, name):
 
 
 MUTANTS = [
-    ("layers.js", "sum += dz[start", "sum -= dz[start"),
-    ("layers.js", "(sum + normalized", "(sum - normalized"),
-    ("layers.js", "target - y[place]", "target + y[place]"),
-    ("network.js", "share[row] * derivative", "-share[row] * derivative"),
-    ("formulas.js", "const t1 = 1.0 - t0", "const t1 = 1.0 + t0"),
+    ("kernels.js", "units, inputs, 1, units]", "units, inputs, units, 1]"),
+    ("layers.js", "? one : one * correction", "? one : one / correction"),
+    ("layers.js", "statistics, share]", "share, statistics]"),
+    ("network.js", "backward(given, gradient", "forward(given, gradient"),
+    ("network.js", "fill(1); // for the biases", "fill(2); // for the biases"),
     ("random.js", "c1 ^ k0", "c1 ^ k1"),
     ("training.js", "layer + 1, this.step", "layer, this.step"),
 ]

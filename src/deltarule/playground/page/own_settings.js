@@ -1,7 +1,7 @@
 // @ts-check
 // The settings of a page that trains by itself: what Python would refuse is refused, what fits becomes a population.
 
-import { ACTIVATIONS, LOSSES } from "./engine/formulas.js";
+import { ACTIVATIONS, LOSSES } from "./engine/tables.js";
 import { splitRows, standardized } from "./own_data.js";
 import { nameOf, toml, tuple } from "./rules.js";
 

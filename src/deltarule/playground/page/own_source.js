@@ -4,6 +4,7 @@
 import { checkPair } from "./check_formula.js";
 import { Network } from "./engine/network.js";
 import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
+import { loadKernels } from "./load_kernels.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
 import { recipeOf, weightsOf } from "./own_export.js";
@@ -38,7 +39,8 @@ export class OwnSource {
     this.version = 0;
     this.rows = this.setup = /** @type {any} */ ({});
     const worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
-    this.worker = new Questions((message) => worker.postMessage(message));
+    const ready = loadKernels().then((module) => worker.postMessage({ module }));
+    this.worker = new Questions((message) => ready.then(() => worker.postMessage(message)));
     worker.onmessage = ({ data }) => this.worker.answer(data);
     this.readAddress(location.hash.slice(1));
     this.worker.ask("begin", this.setup);

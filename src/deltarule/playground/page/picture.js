@@ -1,6 +1,7 @@
 // @ts-check
 // What the page shows of networks, computed from their weights: planes, units, hidden space, histograms, confusion.
 
+import { byUnit } from "./engine/kernels.js";
 import { classOf, Network, Pass } from "./engine/network.js";
 import { coordinates, mean, principalDirections } from "./view_axes.js";
 
@@ -26,8 +27,9 @@ export class Picture {
     this.network = new Network(network);
     this.pass = new Pass(this.network, ROWS_AT_ONCE);
     this.classes = classes.length;
-    this.x = Object.fromEntries(Object.keys(rows).map((part) => [part, Float64Array.from(data.arrays[`x ${part}`].data)]));
-    this.grids = Object.fromEntries([PLANE_POINTS, MOVING_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, this.grid(points)]));
+    const inputs = this.network.sizes[0];
+    this.x = Object.fromEntries(Object.keys(rows).map((part) => [part, chunksOf(data.arrays[`x ${part}`].data, inputs)]));
+    this.grids = Object.fromEntries([PLANE_POINTS, MOVING_POINTS, MULTIPLE_POINTS, UNIT_POINTS].map((points) => [points, chunksOf(this.grid(points), inputs)]));
     this.directions = /** @type {Float64Array[]} */ ([]); // of the hidden space, kept so that a picture does not jump
     this.multiples = new Float32Array();
     this.shownMembers = "";
@@ -73,17 +75,18 @@ export class Picture {
     };
   }
 
-  /** The activations of every layer at rows, row by row. @param {State} state @param {Float64Array} x */
-  activations({ theta, buffers }, x) {
-    const { inputs } = this.network.layers[0];
-    const count = x.length / inputs;
-    const values = this.network.layers.map(({ units }) => new Float64Array(count * units));
-    for (let first = 0; first < count; first += ROWS_AT_ONCE) {
-      const rows = Math.min(ROWS_AT_ONCE, count - first);
-      this.pass.forward(theta, buffers, x.subarray(first * inputs, (first + rows) * inputs), rows);
-      this.pass.outputs(rows);
-      this.pass.steps.forEach(({ a, units }, layer) => values[layer].set(a.subarray(0, rows * units), first * units));
-    }
+  /** The activations of every layer, unit by unit with those at all rows. @param {State} state @param {Chunk[]} chunks of rows */
+  activations({ theta, buffers }, chunks) {
+    const count = chunks.reduce((sum, { rows }) => sum + rows, 0);
+    const { stride, steps } = this.pass;
+    const values = steps.map(({ units }) => new Float64Array(count * units));
+    chunks.forEach(({ x, rows }, chunk) => {
+      this.pass.forward(theta, buffers, x, rows);
+      this.pass.outputs();
+      steps.forEach(({ a, units }, layer) => {
+        for (let unit = 0; unit < units; unit++) values[layer].set(a.subarray(unit * stride, unit * stride + rows), unit * count + chunk * ROWS_AT_ONCE);
+      });
+    });
     return values;
   }
 
@@ -94,24 +97,30 @@ export class Picture {
    */
   plane(state, points) {
     const outputs = this.activations(state, this.grids[points]).at(-1) ?? new Float64Array();
-    const units = outputs.length / points ** 2;
-    return Float32Array.from({ length: points ** 2 }, (_, place) => (this.classes ? confidence(outputs, place * units, units) : outputs[place * units]));
+    const area = points ** 2;
+    if (!this.classes) return Float32Array.from(outputs.subarray(0, area));
+    return new Float32Array(area).map((_, point) => confidence(outputs, point, outputs.length / area, area));
   }
 
   /** The activation of one unit over the large plane. @param {Frame} frame @param {number} layer from 1 @param {number} unit */
   unitPlane({ arrays }, layer, unit) {
     const values = this.activations(stateOf(arrays.theta, arrays.buffers), this.grids[PLANE_POINTS])[layer - 1];
-    return columns(values, this.network.layers[layer - 1].units, [unit]).data;
+    return Float32Array.from(values.subarray(unit * PLANE_POINTS ** 2, (unit + 1) * PLANE_POINTS ** 2));
   }
 
   /** The activation of each drawn unit over the plane; the weights of units that see an image. @param {State} state */
   units(state) {
     const { image } = this.data.header;
     const x = this.grids[UNIT_POINTS];
-    const drawn = this.network.sizes.map((units) => [...Array(Math.min(units, MAX_DRAWN_UNITS)).keys()]);
-    const found = Object.fromEntries([x, ...this.activations(state, x)].map((values, layer) => [`units ${layer}`, columns(values, this.network.sizes[layer], drawn[layer])]));
+    const area = UNIT_POINTS ** 2;
+    const drawn = this.network.sizes.map((units) => Math.min(units, MAX_DRAWN_UNITS));
+    const inputsOfUnits = Float64Array.from({ length: drawn[0] * area }, (_, place) => x[Math.floor((place % area) / ROWS_AT_ONCE)].x[Math.floor(place / area) * this.pass.stride + ((place % area) % ROWS_AT_ONCE)]);
+    const found = Object.fromEntries([inputsOfUnits, ...this.activations(state, x)].map((values, layer) => [`units ${layer}`, { shape: [drawn[layer], area], data: Float32Array.from(values.subarray(0, drawn[layer] * area)) }]));
     const [{ weights, inputs, units }] = this.network.layers;
-    if (image && drawn.length > 2) found["units 1"] = asImages(columns(state.theta.subarray(weights, weights + inputs * units), units, drawn[1]), image);
+    if (image && drawn.length > 2) {
+      const data = Float32Array.from({ length: drawn[1] * inputs }, (_, place) => state.theta[weights + (place % inputs) * units + Math.floor(place / inputs)]);
+      found["units 1"] = asImages({ shape: [drawn[1], inputs], data }, image);
+    }
     return found;
   }
 
@@ -120,8 +129,8 @@ export class Picture {
     const found = /** @type {Frame["arrays"]} */ ({});
     const values = this.activations(state, this.x.train);
     this.network.layers.forEach(({ weights, inputs, units }, index) => {
-      const dead = new Float32Array(units).fill(1);
-      values[index].forEach((value, place) => value !== values[index][place % units] && (dead[place % units] = 0));
+      const rows = values[index].length / units;
+      const dead = Float32Array.from({ length: units }, (_, unit) => Number(values[index].subarray(unit * rows, (unit + 1) * rows).every((value) => value === values[index][unit * rows])));
       found[`dead ${index + 1}`] = flat(dead);
       if (!isDetailed) return;
       [found[`activations ${index + 1}`], found[`activations ${index + 1} range`]] = histogram(values[index]);
@@ -129,7 +138,7 @@ export class Picture {
     });
     if (!isDetailed) return found;
     const last = Math.max(values.length - 2, 0);
-    found["hidden space"] = flat(this.reduce(values[last], this.network.layers[last].units));
+    found["hidden space"] = flat(this.reduce(byRow(values[last], this.network.layers[last].units), this.network.layers[last].units));
     return found;
   }
 
@@ -151,7 +160,7 @@ export class Picture {
       const counts = new Float32Array(this.classes ** 2);
       const wrong = new Float32Array(labels.length);
       labels.forEach((label, row) => {
-        const predicted = classOf(outputs, row * units, units);
+        const predicted = classOf(outputs, row, units, labels.length);
         counts[label * this.classes + predicted]++;
         wrong[row] = Number(predicted !== label);
       });
@@ -176,11 +185,20 @@ function stateOf(theta, buffers, member = 0) {
   return { theta: own, buffers: running };
 }
 
-/** Some columns of rows, one after another. @param {Float64Array} values @param {number} width @param {number[]} chosen */
-function columns(values, width, chosen) {
-  const rows = values.length / width;
-  const data = Float32Array.from({ length: chosen.length * rows }, (_, place) => values[(place % rows) * width + chosen[Math.floor(place / rows)]]);
-  return { shape: [chosen.length, rows], data };
+/** @typedef {{x: Float64Array, rows: number}} Chunk some rows, as a pass takes them */
+
+/** @param {ArrayLike<number>} x row by row @param {number} inputs @returns {Chunk[]} */
+function chunksOf(x, inputs) {
+  const all = [...Array(x.length / inputs).keys()];
+  return Array.from({ length: Math.ceil(all.length / ROWS_AT_ONCE) }, (_, chunk) => {
+    const rows = all.slice(chunk * ROWS_AT_ONCE, (chunk + 1) * ROWS_AT_ONCE);
+    return { x: byUnit(x, inputs, [...rows, ...Array(ROWS_AT_ONCE - rows.length).fill(rows[rows.length - 1])]), rows: rows.length };
+  });
+}
+
+/** Numbers that lie unit by unit, row by row. @param {Float64Array} values @param {number} units */
+function byRow(values, units) {
+  return values.map((_, place) => values[(place % units) * (values.length / units) + Math.floor(place / units)]);
 }
 
 /** Images in gray, their lowest row first. @param {import("./source.js").NumberArray} images @param {number[]} size channels, height, width */
@@ -194,17 +212,17 @@ function asImages({ data, shape }, [channels, height, width]) {
   return { shape: [shape[0], area], data: gray };
 }
 
-/** @param {Float64Array} outputs @param {number} start @param {number} units */
-function confidence(outputs, start, units) {
-  const best = classOf(outputs, start, units);
+/** @param {Float64Array} outputs unit by unit @param {number} row @param {number} units @param {number} stride */
+function confidence(outputs, row, units, stride) {
+  const best = classOf(outputs, row, units, stride);
   const classes = Math.max(units, 2);
-  let [total, sum] = [units === 1 ? Math.abs(1 - outputs[start]) : 0, 0];
-  for (let unit = 0; unit < units; unit++) {
-    total += Math.abs(outputs[start + unit]);
-    sum += outputs[start + unit];
+  let [total, sum] = [units === 1 ? Math.abs(1 - outputs[row]) : 0, 0];
+  for (let place = row; place < units * stride; place += stride) {
+    total += Math.abs(outputs[place]);
+    sum += outputs[place];
   }
   if (!Number.isFinite(sum)) return NaN;
-  const share = (units === 1 && !best ? 1 - outputs[start] : outputs[start + (units === 1 ? 0 : best)]) / Math.max(total, 1e-12);
+  const share = (units === 1 && !best ? 1 - outputs[row] : outputs[row + (units === 1 ? 0 : best * stride)]) / Math.max(total, 1e-12);
   return best + Math.min(Math.max((share - 1 / classes) / (1 - 1 / classes), 0), 0.999);
 }
 

@@ -4,9 +4,11 @@
 import { Curves, drawConfusion, drawHiddenSpace, drawHistograms, format } from "./charts.js";
 import { classColor } from "./colors.js";
 import { button, element } from "./elements.js";
+import { useKernels } from "./engine/kernels.js";
 import { entry, ExplanationPanel } from "./explanation.js";
 import { networkSvg, saveAsPng, saveText } from "./figures.js";
 import { LAYOUT } from "./layout.js";
+import { loadKernels } from "./load_kernels.js";
 import { NetworkView } from "./network_view.js";
 import { Picture } from "./picture.js";
 import { Plane } from "./plane.js";
@@ -139,6 +141,9 @@ export class Workbench {
   }
 
   async start() {
+    const module = await this.attempt(loadKernels);
+    if (!module) return;
+    useKernels(module);
     await this.attempt(async () => {
       this.catalog = await this.source.ask("catalog");
       this.settings = await this.source.ask("settings");

@@ -18,11 +18,12 @@ export function firstNonfinite(training) {
   const count = training.stepsPerEpoch > 1 ? training.positions(training.problem.members[0]).length : rows;
   const objective = training.objectiveAndGradient(0);
   const { inputs, scale } = network.layers[0];
-  if (scale >= 0 && !isFinite_(pass.scaled, 0, count * inputs)) return [1, "s1"];
+  const isSoundUnits = (/** @type {Float64Array} */ numbers, /** @type {number} */ units) => Array.from({ length: units }, (_, unit) => unit * pass.stride).every((start) => isFinite_(numbers, start, start + count));
+  if (scale >= 0 && !isSoundUnits(pass.scaled, inputs)) return [1, "s1"];
   for (const [index, { z, n, a, dropped, norm, rate, units }] of pass.steps.entries()) {
     const isLast = index === last - 1;
     const arrays = /** @type {[string, Float64Array, boolean][]} */ ([["z", z, true], ["n", n, norm !== null], ["a", a, !isLast], ["d", dropped, !isLast && rate > 0]]);
-    const found = arrays.find(([, numbers, isThere]) => isThere && !isFinite_(numbers, 0, count * units));
+    const found = arrays.find(([, numbers, isThere]) => isThere && !isSoundUnits(numbers, units));
     if (found) return [index + 1, `${found[0]}${index + 1}`];
   }
   if (!Number.isFinite(objective)) return [last, "loss"];

@@ -1,8 +1,8 @@
 // @ts-check
 // The formula of one number, with names and with numbers, as tracing/expression_text.py writes it; the formulas are Python's, as data.
 
-import { ACTIVATIONS, OPTIMIZERS } from "./formulas.js";
 import { addPenalty, numbersOf } from "./network.js";
+import { ACTIVATIONS, OPTIMIZERS } from "./tables.js";
 import { Training } from "./training.js";
 
 /**
@@ -71,19 +71,17 @@ function ruleOf({ problem, network }, formulas, symbol, layer, isUpdated) {
 class Numbers {
   /** @param {Training} training @param {Formulas} formulas @param {number} layer */
   constructor(training, formulas, layer) {
-    const { problem, pass, network, batch } = training;
+    const { problem, pass, network } = training;
     const [member] = problem.members;
     this.training = training;
     this.layer = layer;
     this.objective = training.objectiveAndGradient(0);
     this.gradient = training.gradient.slice();
     this.rows = training.positions(member).length;
-    const isWhole = training.stepsPerEpoch === 1;
-    this.x = isWhole ? training.x : batch.x;
-    this.y = isWhole ? training.y : batch.y;
-    const weights = isWhole ? training.weights : batch.weights;
-    pass.outputs(this.rows);
-    this.loss = training.term.objective(this.y, weights, this.rows); // which leaves ∂J/∂z of the last layer where it was
+    this.x = training.batch.x;
+    this.y = training.batch.y;
+    pass.outputs();
+    this.loss = training.term.objective(this.y, training.batch.weights, this.rows); // which leaves ∂J/∂z of the last layer where it was
     const [{ theta, slots }] = training.states;
     this.theta = theta;
     this.slots = slots;
@@ -119,11 +117,8 @@ class Numbers {
     const [, before, symbol, digits, after] = name.match(/^(?:(\w+)_(?=W))?(.*?)(\d*)(_new)?$/) ?? [];
     const layer = Number(digits);
     const step = pass.steps[layer - 1];
-    const ofRows = (/** @type {ArrayLike<number>} */ numbers, /** @type {number} */ width) => numbers[row * width + column];
-    if (symbol === "x") return ofRows(this.x, network.sizes[0]);
-    if (symbol === "y") return ofRows(this.y, network.sizes[network.layers.length]);
-    if (symbol === "z" || symbol === "a") return ofRows(step[symbol], step.units);
-    if (symbol === "δ") return ofRows(step.gradient, step.units);
+    const numbers = /** @type {Record<string, Float64Array>} */ ({ x: this.x, y: this.y, z: step?.z, a: step?.a, "δ": step?.gradient })[symbol];
+    if (numbers) return numbers[column * pass.stride + row];
     if (symbol === "loss") return this.lossOf(row, column);
     if (symbol === "∂J/∂a") return this.slopeOf(layer, row, column);
     const entry = network.entries.find((one) => one.symbol === symbol.replace("∂J/∂", "") && one.layer === layer);
@@ -137,11 +132,12 @@ class Numbers {
   /** @param {number} row @param {number} unit */
   lossOf(row, unit) {
     const { term, pass } = this.training;
-    const { z, a, units } = pass.steps[pass.steps.length - 1];
-    const place = row * units + unit;
-    if (!term.isSoftmaxCrossEntropy) return (term.fused ?? term.loss).value((term.fused ? z : a)[place], this.y[place], term.parameter);
-    const largest = z.subarray(row * units, (row + 1) * units).reduce((most, one) => Math.max(most, one));
-    const total = z.subarray(row * units, (row + 1) * units).reduce((sum, one) => sum + Math.exp(one - largest), 0);
+    const { z, a } = pass.steps[pass.steps.length - 1];
+    const place = unit * pass.stride + row;
+    if (!term.isSoftmaxCrossEntropy) return (term.fused ?? term.loss).value((term.fused ? z : a)[place], this.y[place]);
+    const ofRow = z.filter((_, other) => other % pass.stride === row);
+    const largest = Math.max(...ofRow);
+    const total = ofRow.reduce((sum, one) => sum + Math.exp(one - largest), 0);
     return this.y[place] * (Math.log(total) + largest - z[place]);
   }
 
@@ -149,10 +145,10 @@ class Numbers {
   slopeOf(layer, row, unit) {
     const { pass, term, network } = this.training;
     const next = pass.steps[layer];
-    const { a, units } = pass.steps[layer - 1];
-    if (!next) return this.share * term.loss.derivative(a[row * units + unit], this.y[row * units + unit], term.parameter);
+    const place = unit * pass.stride + row;
+    if (!next) return this.share * term.loss.derivative(pass.steps[layer - 1].a[place], this.y[place]);
     let sum = 0;
-    for (let to = 0; to < next.units; to++) sum += next.gradient[row * next.units + to] * this.theta[network.layers[layer].weights + unit * next.units + to];
+    for (let to = 0; to < next.units; to++) sum += next.gradient[to * pass.stride + row] * this.theta[network.layers[layer].weights + unit * next.units + to];
     return sum;
   }
 }

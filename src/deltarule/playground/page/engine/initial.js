@@ -1,7 +1,7 @@
 // @ts-check
 // First weights, as deltarule/maths/initializers.py draws them: uniform ones bit for bit.
 
-import { erf } from "./formulas.js";
+import { numbersBy } from "./kernels.js";
 import { INITIAL_BIASES, INITIAL_WEIGHTS, randomUniform } from "./random.js";
 
 /** @typedef {import("./network.js").Network} Network */
@@ -82,7 +82,7 @@ export function normalQuantile(u) {
 
 /** P(X > x) of a standard normal number, for x ≥ 0, with all its digits. @param {number} x */
 function upperTail(x) {
-  if (x < 1.5) return (1 - erf(x / Math.SQRT2)) / 2;
+  if (x < 1.5) return (1 - numbersBy("erf", [x / Math.SQRT2])[0]) / 2;
   let fraction = x;
   for (let n = Math.ceil(10 + 400 / (x * x)); n > 0; n--) fraction = x + n / fraction;
   return Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI) / fraction;

@@ -1,9 +1,10 @@
 // @ts-check
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
-import { ACTIVATIONS, LOSSES, PENALTIES } from "./formulas.js";
+import { dense, denseBackward, denseGradient, runFormula, runOnRows, wholeBlocks } from "./kernels.js";
+import { BatchNorm } from "./layers.js";
+import { ACTIVATIONS, LOSSES, PENALTIES } from "./tables.js";
 import { FORMULA_NAMES, readFormula } from "./typed.js";
-import { BatchNorm, dense, denseBackward, softmax, softmaxBackward, softmaxCrossEntropy } from "./layers.js";
 
 /**
  * @typedef {{name: string, [parameter: string]: any}} Named a formula's name and its own parameters
@@ -51,33 +52,39 @@ export class Network {
   }
 }
 
-/** An activation applied to rows, and its backward pass, which writes ∂J/∂z over ∂J/∂a. @param {Named} named */
-export function activationOf(named) {
-  if (named.name === "softmax") {
-    return {
-      forward: softmax,
-      backward: (/** @type {Float64Array} */ z, /** @type {Float64Array} */ a, /** @type {Float64Array} */ da, /** @type {number} */ rows, /** @type {number} */ units) =>
-        softmaxBackward(a, da, rows, units),
-    };
-  }
-  const { value, derivative, parameters } = formulaOf(named, "activation", ACTIVATIONS);
-  const [parameter] = numbersOf(parameters, named);
+/** An activation applied to rows, and its backward pass, which writes ∂J/∂z over ∂J/∂a. @param {Named} named @param {number} stride */
+export function activationOf(named, stride) {
+  const { forward, backward } = formulaOf(named, "activation", ACTIVATIONS);
+  const isSoftmax = named.name === "softmax";
   return {
-    /** @param {Float64Array} z @param {Float64Array} a @param {number} rows @param {number} units */
-    forward(z, a, rows, units) {
-      for (let place = 0; place < rows * units; place++) a[place] = value(z[place], parameter);
-    },
-    /** @param {Float64Array} z @param {Float64Array} a @param {Float64Array} da @param {number} rows @param {number} units */
-    backward(z, a, da, rows, units) {
-      for (let place = 0; place < rows * units; place++) da[place] *= derivative(z[place], a[place], parameter);
-    },
+    forward: (/** @type {Float64Array} */ z, /** @type {Float64Array} */ a) => (isSoftmax ? runOnRows("softmax", stride, [z], [a]) : forward([z], a)),
+    backward: (/** @type {Float64Array} */ z, /** @type {Float64Array} */ a, /** @type {Float64Array} */ da) => (isSoftmax ? runOnRows("softmax backward", stride, [a, da], [da]) : backward([z, a, da], da)),
   };
 }
 
-/** A typed formula, or one of a table; one that only Python knows gives no number. @param {Named} named @param {string} kind @param {Record<string, any>} table */
-function formulaOf(named, kind, table) {
-  const [value, derivative] = [named.function || "0 / 0", named.derivative || "0"].map((text, index) => readFormula(text, FORMULA_NAMES[kind][index]));
-  return table[named.name] ?? { value, derivative, parameters: {}, fused: {} };
+/**
+ * A formula of a table, or a typed one; one that only Python knows gives no number. Of arrays: `forward` and `backward`, its derivative, of which
+ * a last array that the formula does not name is a factor. Of numbers: `value` and `derivative`.
+ * @param {Named} named @param {string} kind @param {Record<string, any>} table @param {string} name of the function that computes it
+ */
+export function formulaOf(named, kind, table, name = named.name) {
+  const numbers = numbersOf(table[named.name]?.parameters ?? {}, named);
+  const [forward, backward] = ["", " backward"].map((suffix, index) => {
+    if (named.name in table) return (/** @type {Float64Array[]} */ inputs, /** @type {Float64Array} */ output) => runFormula(name + suffix, inputs, numbers, [output]);
+    const names = FORMULA_NAMES[kind][index];
+    const typed = readFormula([named.function || "0 / 0", named.derivative || "0"][index], names);
+    return (/** @type {Float64Array[]} */ inputs, /** @type {Float64Array} */ output) => {
+      const [first, second] = inputs;
+      const factor = inputs[names.length];
+      for (let place = 0; place < output.length; place++) output[place] = typed(first[place], second?.[place]) * (factor ? factor[place] : 1);
+    };
+  });
+  const single = (/** @type {typeof forward} */ formula) => (/** @type {number[]} */ ...given) => {
+    const output = new Float64Array(1);
+    formula([...given, 1].map((one) => Float64Array.of(one)), output);
+    return output[0];
+  };
+  return { forward, backward, value: single(forward), derivative: single(backward) };
 }
 
 /** The numbers of a formula in their order: its own, or the defaults. @param {Record<string, number>} defaults @param {Record<string, any>} own */
@@ -85,75 +92,84 @@ export function numbersOf(defaults, own) {
   return Object.entries(defaults).map(([name, usual]) => own[name] ?? usual);
 }
 
-/** The arrays of one pass over at most `rows` rows; a network of any θ can use them one after another. */
+/** The arrays of one pass over at most `rows` rows, unit by unit; a network of any θ can use them one after another. */
 export class Pass {
   /** @param {Network} network @param {number} rows */
   constructor(network, rows) {
     this.network = network;
+    this.stride = wholeBlocks(rows);
     this.steps = network.layers.map((layer) => {
-      const { units, gamma, beta, running } = layer;
-      const array = () => new Float64Array(rows * units);
-      const z = array();
+      const { units, gamma, running } = layer;
+      const array = () => new Float64Array(units * this.stride);
+      const withOnes = () => new Float64Array((units + 1) * this.stride).fill(1); // for the biases of the next layer
+      const [z, output, dropped] = [array(), withOnes(), withOnes()];
       return {
-        ...layer, z, a: array(), gradient: array(), keep: array(), rate: 0, ...activationOf(layer.activation),
-        norm: gamma < 0 ? null : new BatchNorm(units, gamma, beta, running, rows),
-        n: gamma < 0 ? z : array(), dropped: array(),
+        ...layer, z, output, dropped, a: output.subarray(0, z.length), gradient: array(), keep: array(), rate: 0, ...activationOf(layer.activation, this.stride),
+        norm: gamma < 0 ? null : new BatchNorm(units, gamma, running, this.stride),
+        n: gamma < 0 ? z : array(),
       };
     });
-    this.scaled = new Float64Array(rows * network.layers[0].inputs);
-    this.scaledGradient = this.scaled.slice();
+    this.scaled = new Float64Array((network.layers[0].inputs + 1) * this.stride).fill(1);
+    this.scaledGradient = new Float64Array(network.layers[0].inputs * this.stride);
   }
 
   /**
    * Compute the logits, which stand in the last step's `z`; hidden activations stand in `a`.
-   * @param {Float64Array} theta @param {Float64Array} buffers @param {Float64Array} x @param {number} rows
+   * @param {Float64Array} theta @param {Float64Array} buffers @param {Float64Array} x as `byUnit` gives it @param {number} rows
    * @param {Float64Array | null} share of each row in the batch in training, where `rate` and `keep` are those of dropout
    */
   forward(theta, buffers, x, rows, share = null) {
+    const { stride } = this;
     const last = this.steps.length - 1;
     const { scale, inputs } = this.steps[0];
-    if (scale >= 0) for (let place = 0; place < rows * inputs; place++) this.scaled[place] = x[place] * theta[scale + (place % inputs)];
+    if (scale >= 0) for (let place = 0; place < inputs * stride; place++) this.scaled[place] = x[place] * theta[scale + Math.floor(place / stride)];
     let input = scale >= 0 ? this.scaled : x;
     this.steps.forEach((step, index) => {
-      const { units, z, n, a, keep, dropped } = step;
-      dense(step, theta, input, z, rows);
+      const { z, n, a, keep, dropped, rate } = step;
+      dense(step, theta, input, z, rows, stride);
       step.norm?.forward(theta, z, n, rows, buffers, share);
       if (index === last) return;
-      step.forward(n, a, rows, units);
-      input = a;
-      if (!share || !step.rate) return;
-      for (let place = 0; place < rows * units; place++) dropped[place] = (a[place] * keep[place]) / (1 - step.rate);
+      step.forward(n, a);
+      input = step.output;
+      if (!share || !rate) return;
+      for (let place = 0; place < a.length; place++) dropped[place] = (a[place] * keep[place]) / (1 - rate);
       input = dropped;
     });
     return this.steps[last].z;
   }
 
-  /** The outputs of the last forward pass. @param {number} rows */
-  outputs(rows) {
-    const { z, a, units, forward } = this.steps[this.steps.length - 1];
-    forward(z, a, rows, units);
+  /** The outputs of the last forward pass. */
+  outputs() {
+    const { z, a, forward } = this.steps[this.steps.length - 1];
+    forward(z, a);
     return a;
   }
 
   /**
-   * Go back from ∂J/∂logits, which stands in the last step's `gradient`, and add to the gradient of θ.
+   * Go back from ∂J/∂logits, which stands in the last step's `gradient`, and write the gradient of θ.
    * @param {Float64Array} theta @param {Float64Array} x @param {number} rows @param {Float64Array} share @param {Float64Array} gradient
    */
   backward(theta, x, rows, share, gradient) {
+    const { stride } = this;
     for (let index = this.steps.length - 1; index >= 0; index--) {
       const step = this.steps[index];
       const before = index ? this.steps[index - 1] : null;
       step.norm?.backward(theta, step.gradient, rows, share, gradient);
-      const input = before ? (before.rate ? before.dropped : before.a) : step.scale >= 0 ? this.scaled : x;
-      denseBackward(step, theta, input, step.gradient, rows, gradient, before ? before.gradient : this.scaledGradient);
+      const input = before ? (before.rate ? before.dropped : before.output) : step.scale >= 0 ? this.scaled : x;
+      denseGradient(step, input, step.gradient, gradient, rows, stride);
       if (!before) {
         const { scale, inputs } = step;
-        if (scale >= 0) for (let place = 0; place < rows * inputs; place++) gradient[scale + (place % inputs)] += this.scaledGradient[place] * x[place];
+        if (scale < 0) return;
+        denseBackward(step, theta, step.gradient, this.scaledGradient, rows, stride);
+        for (let input = 0; input < inputs; input++) {
+          for (let place = input * stride; place < input * stride + rows; place++) gradient[scale + input] += this.scaledGradient[place] * x[place];
+        }
         return;
       }
-      const { units, keep, rate } = before;
-      if (rate) for (let place = 0; place < rows * units; place++) before.gradient[place] *= keep[place] / (1 - rate);
-      before.backward(before.n, before.a, before.gradient, rows, units);
+      const { keep, rate } = before;
+      denseBackward(step, theta, step.gradient, before.gradient, rows, stride);
+      if (rate) for (let place = 0; place < keep.length; place++) before.gradient[place] *= keep[place] / (1 - rate);
+      before.backward(before.n, before.a, before.gradient);
     }
   }
 }
@@ -166,41 +182,46 @@ export class DataTerm {
     this.reduction = reduction;
     const output = pass.network.layers[pass.network.layers.length - 1].activation.name;
     this.isSoftmaxCrossEntropy = output === "softmax" && loss.name === "cross_entropy";
-    const found = formulaOf(loss, "loss", LOSSES);
-    this.parameter = numbersOf(found.parameters, loss)[0];
-    this.fused = found.fused[output];
-    this.loss = found;
+    this.loss = formulaOf(loss, "loss", LOSSES);
+    this.fused = LOSSES[loss.name]?.fused.includes(output) ? formulaOf(loss, "loss", LOSSES, `${output} ${loss.name}`) : null;
+    this.terms = new Float64Array(pass.stride);
+    this.share = new Float64Array(pass.stride);
   }
 
   /**
    * J of the logits of the last forward pass; writes ∂J/∂logits into the last step's `gradient`.
-   * @param {Float64Array} y @param {Float64Array} weights @param {number} rows
+   * @param {Float64Array} y as `byUnit` gives it @param {Float64Array} weights of the rows, and 0 behind them @param {number} rows
    */
   objective(y, weights, rows) {
+    const { stride } = this.pass;
     const step = this.pass.steps[this.pass.steps.length - 1];
     const { z, gradient, units } = step;
     const divisor = { sum: 1, mean_samples: sum(weights, rows), mean_elements: sum(weights, rows) * units }[this.reduction] ?? 1;
-    const share = weights.map((weight) => weight / divisor);
-    if (this.isSoftmaxCrossEntropy) return softmaxCrossEntropy(z, y, share, gradient, rows, units);
-    const { value, derivative } = this.fused ?? this.loss;
-    const p = this.fused ? z : this.pass.outputs(rows);
-    let objective = 0;
-    for (let row = 0; row < rows; row++) {
-      for (let place = row * units; place < (row + 1) * units; place++) {
-        objective += share[row] * value(p[place], y[place], this.parameter);
-        gradient[place] = share[row] * derivative(p[place], y[place], this.parameter);
-      }
+    const { share, terms } = this;
+    for (let row = 0; row < stride; row++) share[row] = weights[row] / divisor;
+    if (this.isSoftmaxCrossEntropy) {
+      runOnRows("softmax cross_entropy", stride, [z, y, share], [gradient, terms]);
+      return sum(terms, rows);
     }
-    if (!this.fused) step.backward(z, p, gradient, rows, units);
+    const { forward, backward } = this.fused ?? this.loss;
+    const p = this.fused ? z : this.pass.outputs();
+    let objective = 0;
+    for (let start = 0; start < z.length; start += stride) {
+      const given = [p.subarray(start, start + stride), y.subarray(start, start + stride), share];
+      forward(given, terms);
+      objective += sum(terms, rows);
+      backward(given, gradient.subarray(start, start + stride));
+    }
+    if (!this.fused) step.backward(z, p, gradient);
     return objective;
   }
 }
 
-/** The class that outputs predict; a single one is the share of class 1. @param {Float64Array} outputs @param {number} start @param {number} units */
-export function classOf(outputs, start, units) {
-  if (units === 1) return outputs[start] > 0.5 ? 1 : 0;
+/** The class that outputs predict for a row; a single one is the share of class 1. @param {Float64Array} outputs unit by unit @param {number} row @param {number} units @param {number} stride */
+export function classOf(outputs, row, units, stride) {
+  if (units === 1) return outputs[row] > 0.5 ? 1 : 0;
   let best = 0;
-  for (let unit = 1; unit < units; unit++) if (outputs[start + unit] > outputs[start + best]) best = unit;
+  for (let unit = 1; unit < units; unit++) if (outputs[unit * stride + row] > outputs[best * stride + row]) best = unit;
   return best;
 }
 
@@ -223,15 +244,17 @@ export function isPenalized(symbol, penalizesBiases) {
  */
 export function addPenalty(network, { penalty, penalize_biases }, strength, theta, total, gradient) {
   if (!penalty || !strength) return 0;
-  const { value, derivative, per_sample } = PENALTIES[penalty];
-  const share = per_sample ? strength / total : strength;
+  const share = PENALTIES[penalty].per_sample ? strength / total : strength;
   let objective = 0;
   for (const { symbol, start, stop } of network.entries) {
     if (!isPenalized(symbol, penalize_biases)) continue;
-    for (let place = start; place < stop; place++) {
-      objective += share * value(theta[place]);
-      gradient[place] += share * derivative(theta[place]);
-    }
+    const [values, slopes] = ["", " backward"].map((suffix) => {
+      const found = theta.slice(start, stop);
+      runFormula(`${penalty} penalty${suffix}`, [found], [], [found]);
+      return found;
+    });
+    objective += share * sum(values, values.length);
+    slopes.forEach((slope, place) => (gradient[start + place] += share * slope));
   }
   return objective;
 }

@@ -46,15 +46,15 @@ export function randomOrder(seed, epoch, rows) {
 /**
  * Write into `keep` which units of a layer stay in dropout, 1 or 0 for each unit of each row.
  * @param {Float64Array} keep @param {bigint} seed @param {number} layer @param {number} step @param {ArrayLike<number>} positions
- * @param {number} units @param {number} rate
+ * @param {number} units @param {number} rate @param {number} stride from unit to unit
  */
-export function fillMask(keep, seed, layer, step, positions, units, rate) {
+export function fillMask(keep, seed, layer, step, positions, units, rate, stride) {
   const threshold = Math.floor(rate * 2 ** 32);
   for (let row = 0; row < positions.length; row++) {
     for (let group = 0; 4 * group < units; group++) {
       const words = randomWords(seed, DROPOUT | (layer << 8), group, positions[row], step);
       for (let unit = 4 * group; unit < Math.min(4 * group + 4, units); unit++) {
-        keep[row * units + unit] = words[unit - 4 * group] >= threshold ? 1 : 0;
+        keep[unit * stride + row] = words[unit - 4 * group] >= threshold ? 1 : 0;
       }
     }
   }

@@ -2,8 +2,8 @@
 // Why a network does not learn: the commonest causes, found by the limits and told in the sentences of symptoms/detectors.py.
 
 import { significant } from "./explained.js";
-import { ACTIVATIONS } from "./formulas.js";
-import { classOf, numbersOf } from "./network.js";
+import { classOf, formulaOf } from "./network.js";
+import { ACTIVATIONS } from "./tables.js";
 import { Training } from "./training.js";
 
 /** @typedef {{limits: Record<string, number>, fixes: Record<string, string>, at_end: string, flats: Record<string, string>}} Causes as rules.py makes them */
@@ -48,25 +48,24 @@ function matrices({ network, states }) {
 
 /** The share of the loss of the best constant prediction that is avoided, by losses that are 0 for right predictions. @param {Training} training */
 function skillOf(training) {
-  const { term, pass, rows, weights, y, x, states, problem } = wholePass(training);
+  const { term, pass, rows, batch, y, states, problem } = wholePass(training);
   const units = y.length / rows;
-  pass.forward(states[0].theta, states[0].buffers, x, rows);
-  const loss = term.objective(y, weights, rows);
+  pass.forward(states[0].theta, states[0].buffers, batch.x, rows);
+  const loss = term.objective(batch.y, batch.weights, rows);
   if (!Number.isFinite(loss)) return -Infinity;
   const means = Array.from({ length: units }, (_, unit) => y.reduce((sum, one, place) => sum + (place % units === unit ? one : 0), 0) / rows);
-  const total = y.reduce((sum, one, place) => sum + term.loss.value(means[place % units], one, term.parameter), 0);
+  const total = y.reduce((sum, one, place) => sum + term.loss.value(means[place % units], one), 0);
   return 1 - (loss * ({ mean_samples: rows, mean_elements: rows * units }[problem.reduction] ?? 1)) / total;
 }
 
 /** A class that no row is said to be of, though some are. @param {Training} training */
 function neverPredicted(training) {
-  const { pass, rows, y, x, states } = wholePass(training);
+  const { pass, rows, y, batch, states } = wholePass(training);
   const units = y.length / rows;
   const isClass = y.every((one) => one === 0 || one === 1) && Array.from({ length: rows }, (_, row) => y.subarray(row * units, (row + 1) * units).reduce((sum, one) => sum + one, 0)).every((sum) => units === 1 || sum === 1);
   if (!isClass) return undefined;
-  pass.forward(states[0].theta, states[0].buffers, x, rows);
-  const outputs = pass.outputs(rows);
-  const [labels, predicted] = [y, outputs].map((numbers) => Array.from({ length: rows }, (_, row) => classOf(/** @type {Float64Array} */ (numbers), row * units, units)));
+  pass.forward(states[0].theta, states[0].buffers, batch.x, rows);
+  const [labels, predicted] = [batch.y, pass.outputs()].map((numbers) => Array.from({ length: rows }, (_, row) => classOf(numbers, row, units, pass.stride)));
   const counts = /** @type {Record<number, number>} */ ({});
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   const never = Object.entries(counts).map(([label, count]) => [count, Number(label)]).filter(([count, label]) => count > 1 && !predicted.includes(label));
@@ -121,7 +120,7 @@ function unscaledInputs({ x, rows, problem }, limits) {
 /** A layer of which the units are saturated ("both") or dead ("left"). @param {Training} training @param {string} flat @param {string} verb @param {Record<string, number>} limits @param {Record<string, string>} flats */
 function flatLayer(training, flat, verb, limits, flats) {
   const { pass } = wholePass(training);
-  const layers = pass.steps.slice(0, -1).flatMap((step, index) => (flats[step.activation.name] === flat ? [{ number: index + 1, name: step.activation.name, slopes: slopesOf(step, training.rows, flat) }] : []));
+  const layers = pass.steps.slice(0, -1).flatMap((step, index) => (flats[step.activation.name] === flat ? [{ number: index + 1, name: step.activation.name, slopes: slopesOf(step, training.rows, pass.stride, flat) }] : []));
   if (!layers.length) return undefined;
   const meanOf = (/** @type {number[]} */ numbers) => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
   const { number, name, slopes } = layers.reduce((least, one) => (meanOf(one.slopes) < meanOf(least.slopes) ? one : least));
@@ -131,23 +130,30 @@ function flatLayer(training, flat, verb, limits, flats) {
   return undefined;
 }
 
-/** Slopes of a layer's units as shares of the largest: the mean over rows, or the median where both ends are flat. @param {any} step @param {number} rows @param {string} flat */
-function slopesOf({ activation, n, a, units }, rows, flat) {
+/** Slopes of a layer's units as shares of the largest: the mean over rows, or the median where both ends are flat. @param {any} step @param {number} rows @param {number} stride @param {string} flat */
+function slopesOf({ activation, n, a, units }, rows, stride, flat) {
   const isSoftmax = activation.name === "softmax"; // whose own slope is a (1 − a)
-  const softmax = { value: () => 0.5, derivative: (/** @type {number} */ z, /** @type {number} */ output) => output * (1 - output), parameters: {} };
-  const { value, derivative, parameters } = isSoftmax ? softmax : ACTIVATIONS[activation.name];
-  const [parameter] = numbersOf(parameters, activation);
-  const grid = Array.from({ length: 1001 }, (_, index) => -5 + index / 100);
-  const largest = Math.min(Math.max(...grid.map((z) => Math.abs(derivative(z, value(z, parameter), parameter)))), 1.2);
+  const { forward, backward } = formulaOf(activation, "activation", ACTIVATIONS);
+  const slopes = (/** @type {Float64Array} */ z, /** @type {Float64Array} */ outputs) => {
+    const found = outputs.map(isSoftmax ? (one) => one * (1 - one) : () => 1);
+    if (!isSoftmax) backward([z, outputs, found], found);
+    return found.map(Math.abs);
+  };
+  const grid = Float64Array.from({ length: 1001 }, (_, index) => -5 + index / 100);
+  const outputs = new Float64Array(grid.length);
+  forward([grid], outputs);
+  const largest = isSoftmax ? 0.25 : Math.min(Math.max(...slopes(grid, outputs)), 1.2);
+  const ofAll = slopes(n, a);
   return Array.from({ length: units }, (_, unit) => {
-    const ofRows = Array.from({ length: rows }, (__, row) => Math.min(Math.abs(derivative(n[row * units + unit], a[row * units + unit], parameter)) / largest, 1)).sort((one, other) => one - other);
+    const ofRows = ofAll.slice(unit * stride, unit * stride + rows).map((one) => Math.min(one / largest, 1)).sort();
     return flat === "both" ? (ofRows[Math.floor((rows - 1) / 2)] + ofRows[Math.ceil((rows - 1) / 2)]) / 2 : ofRows.reduce((sum, one) => sum + one, 0) / rows;
   });
 }
 
 /** @param {Training} first @param {Record<string, number>} limits */
 function vanishingGradient(first, limits) {
-  const deltas = wholePass(first).pass.steps.map(({ gradient, units }) => rms(gradient.subarray(0, first.rows * units)));
+  const { pass } = wholePass(first);
+  const deltas = pass.steps.map(({ gradient }) => rms(gradient.filter((_, place) => place % pass.stride < first.rows)));
   const largest = Math.max(...deltas);
   const share = deltas[0] / largest;
   if (deltas.length < 2 || !(share > 0 && share <= limits.VANISHED)) return undefined;

@@ -3,6 +3,7 @@
 
 import { firstNonfinite } from "./divergence.js";
 import { explain } from "./explained.js";
+import { byUnit } from "./kernels.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
 import { findCauses } from "./symptoms.js";
 import { Training } from "./training.js";
@@ -207,15 +208,16 @@ function evaluations({ problem, test, score }) {
   const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);
   return parts.flatMap(([prefix, part]) => {
     if (!part) return [];
-    const [x, y] = [Float64Array.from(part.x), Float64Array.from(part.y)];
-    const rows = x.length / problem.sizes[0];
+    const units = problem.sizes[problem.sizes.length - 1];
+    const [x, y] = [byUnit(part.x, problem.sizes[0]), byUnit(part.y, units)];
+    const rows = part.y.length / units;
     const pass = new Pass(network, rows);
     const term = new DataTerm(pass, problem);
-    const weights = new Float64Array(rows).fill(1);
+    const weights = new Float64Array(pass.stride).fill(1, 0, rows);
     const evaluate = (/** @type {State} */ { theta, buffers }, /** @type {number} */ strength) => {
       pass.forward(theta, buffers, x, rows);
       const objective = term.objective(y, weights, rows) + addPenalty(network, problem, strength, theta, rows, unused);
-      return [objective, METRICS[metricOf(score)](pass.outputs(rows), y, rows)];
+      return [objective, METRICS[metricOf(score)](pass.outputs(), y, rows, units)];
     };
     return [/** @type {const} */ ([prefix, evaluate])];
   });
@@ -246,21 +248,17 @@ function matrix(rows) {
   return { shape: [rows.length, rows[0]?.length ?? 0], data: Float32Array.from(rows.flatMap((row) => Array.from(row))) };
 }
 
-/** The score of outputs at rows. @type {Record<string, (p: Float64Array, y: Float64Array, rows: number) => number>} */
+/** The score of outputs at rows, both unit by unit. @type {Record<string, (p: Float64Array, y: Float64Array, rows: number, units: number) => number>} */
 const METRICS = {
   /** The share of rows whose largest output is that of their class; a single output is the share of class 1. */
-  accuracy(p, y, rows) {
-    const units = y.length / rows;
-    return shareOf(rows, (row) => classOf(p, row * units, units) === classOf(y, row * units, units));
-  },
+  accuracy: (p, y, rows, units) => shareOf(rows, (row) => classOf(p, row, units, p.length / units) === classOf(y, row, units, p.length / units)),
   /** The share of rows with every output on the side of its target. */
-  thresholded(p, y, rows) {
-    const units = y.length / rows;
-    return shareOf(rows, (row) => y.subarray(row * units, (row + 1) * units).every((target, unit) => p[row * units + unit] > 0.5 === target > 0.5));
-  },
-  r_squared(p, y) {
-    const mean = sum(y, y.length) / y.length;
-    return 1 - sum(y.map((target, place) => (p[place] - target) ** 2), y.length) / sum(y.map((target) => (target - mean) ** 2), y.length);
+  thresholded: (p, y, rows, units) => shareOf(rows, (row) => Array.from({ length: units }, (_, unit) => (unit * p.length) / units + row).every((place) => p[place] > 0.5 === y[place] > 0.5)),
+  r_squared(p, y, rows, units) {
+    const stride = p.length / units;
+    const [outputs, targets] = [p, y].map((numbers) => numbers.subarray(0, p.length).filter((_, place) => place % stride < rows));
+    const mean = sum(targets, targets.length) / targets.length;
+    return 1 - sum(targets.map((target, place) => (outputs[place] - target) ** 2), targets.length) / sum(targets.map((target) => (target - mean) ** 2), targets.length);
   },
 };
 

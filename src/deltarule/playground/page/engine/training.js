@@ -2,10 +2,11 @@
 // Updates of a population, as deltarule's reference engine makes them: the same batches, masks, rates and formulas.
 
 import { isSound } from "./divergence.js";
-import { OPTIMIZERS, SCHEDULES } from "./formulas.js";
 import { initialTheta } from "./initial.js";
+import { byUnit, numbersBy, runFormula } from "./kernels.js";
 import { addPenalty, DataTerm, isPenalized, Network, numbersOf, Pass, sum } from "./network.js";
 import { fillMask, randomOrder } from "./random.js";
+import { OPTIMIZERS, SCHEDULES } from "./tables.js";
 
 /**
  * @typedef {import("./network.js").Named} Named
@@ -25,22 +26,19 @@ export class Training {
     this.problem = problem;
     this.network = new Network(problem);
     const { inputs } = this.network.layers[0];
-    const outputs = problem.sizes[problem.sizes.length - 1];
     this.rows = problem.x.length / inputs;
     this.batchRows = Math.min(problem.batch_size ?? this.rows, this.rows);
     this.stepsPerEpoch = Math.ceil(this.rows / this.batchRows);
     this.x = Float64Array.from(problem.x);
     this.y = Float64Array.from(problem.y);
     this.weights = problem.weights ? Float64Array.from(problem.weights) : new Float64Array(this.rows).fill(1);
-    this.batch = {
-      positions: new Uint32Array(this.batchRows), x: new Float64Array(this.batchRows * inputs),
-      y: new Float64Array(this.batchRows * outputs), weights: new Float64Array(this.batchRows),
-    };
     this.pass = new Pass(this.network, this.batchRows);
     this.term = new DataTerm(this.pass, problem);
+    this.all = Uint32Array.from({ length: this.rows }, (_, row) => row);
+    this.batch = this.rowsOf(this.all.subarray(0, this.batchRows));
+    this.drawn = ""; // which one `batch` is
     this.gradient = new Float64Array(this.network.parameters);
     this.optimizer = OPTIMIZERS[problem.optimizer];
-    this.schedule = SCHEDULES[problem.schedule];
     /** @type {Map<string, {epoch: number, order: Uint32Array}>} the order of the epoch, by data seed */
     this.orders = new Map();
     this.step = step;
@@ -70,7 +68,7 @@ export class Training {
   /** Positions of the rows of this update's batch. @param {Member} member */
   positions({ data_seed: seed }) {
     const [epoch, index] = [Math.floor(this.step / this.stepsPerEpoch), this.step % this.stepsPerEpoch];
-    if (this.stepsPerEpoch === 1) return Uint32Array.from({ length: this.rows }, (_, row) => row);
+    if (this.stepsPerEpoch === 1) return this.all;
     let found = this.orders.get(String(seed));
     if (found?.epoch !== epoch) {
       found = { epoch, order: randomOrder(BigInt(seed), epoch, this.rows) };
@@ -79,30 +77,28 @@ export class Training {
     return found.order.subarray(index * this.batchRows, (index + 1) * this.batchRows);
   }
 
+  /** Some rows as a pass takes them, with their weights and the shares that they have. @param {Uint32Array} positions */
+  rowsOf(positions) {
+    const weights = new Float64Array(this.pass.stride);
+    positions.forEach((from, row) => (weights[row] = this.weights[from]));
+    const total = sum(weights, positions.length);
+    const filled = [...positions, ...Array(this.batchRows - positions.length).fill(positions[positions.length - 1])]; // the last batch may be short
+    return { x: byUnit(this.x, this.problem.sizes[0], filled), y: byUnit(this.y, this.y.length / this.rows, filled), weights, share: weights.map((weight) => weight / total), total };
+  }
+
   /** The objective of this update's batch; its gradient stands in `gradient`. @param {number} index of the member */
   objectiveAndGradient(index) {
     const [member, { theta, buffers }] = [this.problem.members[index], this.states[index]];
-    const { inputs } = this.network.layers[0];
-    const outputs = this.y.length / this.rows;
     const positions = this.positions(member);
     const count = positions.length;
-    let { x, y, weights } = this;
-    if (this.stepsPerEpoch > 1) {
-      ({ x, y, weights } = this.batch);
-      for (let row = 0; row < count; row++) {
-        const from = positions[row];
-        for (let input = 0; input < inputs; input++) x[row * inputs + input] = this.x[from * inputs + input];
-        for (let output = 0; output < outputs; output++) y[row * outputs + output] = this.y[from * outputs + output];
-        weights[row] = this.weights[from];
-      }
-    }
+    const drawn = `${member.data_seed} ${this.step}`;
+    if (this.stepsPerEpoch > 1 && drawn !== this.drawn) [this.batch, this.drawn] = [this.rowsOf(positions), drawn];
+    const { x, y, weights, share, total } = this.batch;
     member.dropout.forEach((rate, layer) => {
       const step = this.pass.steps[layer];
       step.rate = rate;
-      if (rate) fillMask(step.keep, BigInt(member.dropout_seed), layer + 1, this.step, positions, step.units, rate);
+      if (rate) fillMask(step.keep, BigInt(member.dropout_seed), layer + 1, this.step, positions, step.units, rate, this.pass.stride);
     });
-    const total = sum(weights, count);
-    const share = weights.map((weight) => weight / total);
     this.gradient.fill(0);
     this.pass.forward(theta, buffers, x, count, share);
     const objective = this.term.objective(y, weights, count);
@@ -119,14 +115,15 @@ export class Training {
     const { gradient, optimizer } = this;
     const { locked = [] } = this.problem;
     const kept = locked.map((place) => theta[place]);
+    const apply = (/** @type {Float64Array[]} */ [own, ...others], /** @type {number[]} */ numbers) => runFormula(`${this.problem.optimizer} update`, [own, ...others], numbers, [own, ...others.slice(1)]);
     const arrays = [theta, gradient, ...slots];
     if (optimizer.norms || optimizer.decay || Object.keys(this.problem.factors).length) {
       this.network.entries.forEach(({ start, stop }, entry) => {
         const numbers = this.numbers(member, entry);
         if (optimizer.norms) numbers.unshift(norm(gradient, start, stop));
-        optimizer.update(arrays, numbers, start, stop);
+        apply(arrays.map((array) => array.subarray(start, stop)), numbers);
       });
-    } else optimizer.update(arrays, this.numbers(member, 0), 0, theta.length);
+    } else apply(arrays, this.numbers(member, 0));
     locked.forEach((place, index) => (theta[place] = kept[index]));
     if ((this.step + 1) % FLUSH_EVERY === 0) [theta, ...slots].forEach(flushSubnormals);
     return objective;
@@ -135,18 +132,19 @@ export class Training {
   /** The learning rate of this update. @param {Member} member */
   rate(member) {
     const counted = this.problem.schedule_per === "epoch" ? Math.floor(this.step / this.stepsPerEpoch) : this.step;
-    return this.schedule.rate(counted, member.learning_rate, ...numbersOf(this.schedule.parameters, member.schedule_numbers));
+    const { schedule } = this.problem;
+    return numbersBy(`${schedule} rate`, [counted, member.learning_rate, ...numbersOf(SCHEDULES[schedule].parameters, member.schedule_numbers)])[0];
   }
 
   /** What the optimizer's update of an array of θ takes beside arrays. @param {Member} member @param {number} entry @returns {number[]} */
   numbers(member, entry) {
-    const { once_a_step: once, parameters, decay } = this.optimizer;
+    const { once, parameters, decay } = this.optimizer;
     const { factors, penalize_biases: penalizesBiases } = this.problem;
     const isDecayed = !decay || isPenalized(this.network.entries[entry].symbol, penalizesBiases);
     const own = isDecayed ? member.numbers : { ...member.numbers, weight_decay: 0 };
     const names = ["learning_rate", ...Object.keys(parameters)];
     const numbers = [this.rate(member), ...numbersOf(parameters, own)].map((number, i) => number * (factors[names[i]]?.[entry] ?? 1));
-    return once ? once(this.step + 1, ...numbers) : numbers;
+    return once ? numbersBy(`${this.problem.optimizer} once`, [this.step + 1, ...numbers], once) : numbers;
   }
 }
 

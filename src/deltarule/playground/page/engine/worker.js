@@ -1,6 +1,7 @@
 // @ts-check
 // The worker of a page that trains by itself: a trainer that answers messages, and works in between.
 
+import { useKernels } from "./kernels.js";
 import { Trainer } from "./trainer.js";
 
 const FRAME_WAIT_MILLISECONDS = 2000;
@@ -32,7 +33,8 @@ function trainNow(updates) {
   trainer.work();
 }
 
-onmessage = ({ data: { id, name, table } }) => {
+onmessage = ({ data: { id, name, table, module } }) => {
+  if (module) return useKernels(module); // the first message
   if (name === "frame") waiting.push({ id, view: table, until: performance.now() + FRAME_WAIT_MILLISECONDS });
   else {
     try {
