@@ -15,15 +15,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
 from repaired_programs import judge, list_repaired_programs
 
-from deltarule.checking.repair import search
+from deltarule.checking import repair
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
-    parser.add_argument("--seconds", type=float, default=search.SECONDS)
+    parser.add_argument("--seconds", type=float, default=repair.SECONDS)
     options = parser.parse_args()
-    search.SECONDS = options.seconds
+    repair.SECONDS = options.seconds
     judged = []
     for program in [one for one in list_repaired_programs() if options.only in one.name]:
         one = judge(program)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from deltarule.checking.repair import search
+from deltarule.checking import repair
 
 
 @pytest.fixture(autouse=True)
 def seconds_for_corrections(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = search.SECONDS
+    before = repair.SECONDS
     if request.path.parent.name != "repair":
-        search.SECONDS = 0.0
+        repair.SECONDS = 0.0
     yield
-    search.SECONDS = before
+    repair.SECONDS = before

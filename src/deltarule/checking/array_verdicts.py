@@ -28,8 +28,7 @@ from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
-from deltarule.proofs.differences import SMALL_ERROR
+from deltarule.proofs.differences import SMALL_ERROR, Floats
 from deltarule.tracing.expression_text import format_index
 
 Mask = NDArray[np.bool_]

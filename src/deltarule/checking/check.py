@@ -20,7 +20,7 @@ from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.verdict import Context, check_code, seconds_to_repair
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function
 
 

@@ -28,8 +28,8 @@ from deltarule.checking.check_objects import (
     names_of,
     variables_of,
 )
-from deltarule.checking.report import HINT_OF_KIND, MAX_HINT, CodeReport, Note, validate_hint
-from deltarule.checking.scripts.check_script import SECONDS, SECONDS_TO_CORRECT, NoTraining, check_script
+from deltarule.checking.report import MAX_HINT, CodeReport, Note, validate_hint
+from deltarule.checking.scripts.check_script import NoTraining, check_training
 from deltarule.checking.scripts.report import ScriptReport
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function
@@ -97,20 +97,16 @@ def check(
 
 def _check_file(path: Path, loss: str | None, seconds: float | None, hint: int) -> ScriptReport | CodeReport:
     """Check a script or notebook that trains as it is, and of any other file its functions and layers."""
-    if not path.is_file():
-        raise BadInput(f"there is no file {path}")
     try:
-        to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
-        report = check_script(path, loss, SECONDS if seconds is None else seconds, seconds_to_correct=to_correct)
-        return report.limited(hint)
+        return check_training(path, loss, seconds, hint)
     except NoTraining as problem:
-        if path.suffix.lower() != ".py":
-            raise
-        return _check_definitions(path, hint, problem)
+        return check_definitions(path, hint, problem)
 
 
-def _check_definitions(path: Path, hint: int, problem: BadInput) -> CodeReport:
-    """Check the functions, layers and objects of a file that does not train."""
+def check_definitions(path: Path, hint: int, problem: BadInput) -> CodeReport:
+    """Check the functions, layers and objects of a file that does not train, for which `problem` says so."""
+    if path.suffix.lower() != ".py":
+        raise problem
     specification = spec_from_file_location(path.stem, path)
     assert specification is not None and specification.loader is not None
     module, before = module_from_spec(specification), sys.modules.get(path.stem)

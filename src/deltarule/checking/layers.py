@@ -32,7 +32,7 @@ from deltarule.checking.user_code.signatures import (
     split_outputs,
 )
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function, quietly
 
 _UPSTREAM_STREAM = 1 << 20

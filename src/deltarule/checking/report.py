@@ -14,7 +14,7 @@ import numpy as np
 from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.catalog import Correction, Mistake
 from deltarule.errors import BadInput, RunFailed
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.tracing.expression_text import format_index
 
 HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT = 1, 2, 3, 4

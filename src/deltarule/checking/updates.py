@@ -22,7 +22,7 @@ from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy
 from deltarule.checking.user_code.attributes import find_attribute, names_in_program
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function
 
 _REPETITIONS = 3

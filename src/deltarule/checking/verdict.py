@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
+from deltarule.checking import repair
 from deltarule.checking.array_results import NOT_MEASURED, RIGHT, WRONG, ArrayResult, describe_location
 from deltarule.checking.array_verdicts import (
     ArrayVerdict,
@@ -27,8 +28,6 @@ from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.reference_gradient import loss_at, measure_gradient, with_array
-from deltarule.checking.repair import search
-from deltarule.checking.repair.correct import find_correction
 from deltarule.checking.report import (
     HINT_OF_KIND,
     UNEXPLAINED,
@@ -41,7 +40,7 @@ from deltarule.checking.report import (
 )
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import quietly
 
 
@@ -80,7 +79,7 @@ def seconds_to_repair(seconds: float | None, hint: int) -> float:
     """How long corrections are tried: not at all where the hint hides all that they say."""
     validate_hint(hint)
     if seconds is None:
-        seconds = search.SECONDS
+        seconds = repair.SECONDS
     if not seconds >= 0:
         raise BadInput(f"seconds is {seconds!r}; give 0 or a number above it")
     return seconds if hint >= HINT_OF_KIND else 0.0
@@ -194,8 +193,10 @@ def _corrected(report: CodeReport, point: MeasuredPoint, context: Context) -> Co
 
 def with_correction(report: CodeReport, code: Code, truth: Sequence[Floats], context: Context) -> CodeReport:
     """A report with a correction that was tried and makes the gradient right, or at least the line to change."""
+    from deltarule.checking.repair.correct import find_correction  # a right gradient does without
+
     try:
-        correction = find_correction(code, truth, context.others, context.shorter, context.seconds)
+        correction = find_correction(code, truth, context.others, context.shorter, seconds=context.seconds)
     except Exception as error:  # values of users' own classes may raise anything; the verdict stands
         note = Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))
         return replace(report, notes=(*report.notes, note))

@@ -115,11 +115,18 @@ def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
 
 
 def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int | None) -> Result:
-    from deltarule.checking.check_any import check as check_any
     from deltarule.checking.report import MAX_HINT
+    from deltarule.checking.scripts.check_script import NoTraining, check_training
 
+    hint = MAX_HINT if hint is None else hint
+    report: CodeReport | ScriptReport
     with show_elapsed_time(f"{path.name} runs and is checked"):
-        report = check_any(path, hint=MAX_HINT if hint is None else hint, loss=loss, seconds=seconds)
+        try:
+            report = check_training(path, loss, seconds, hint)
+        except NoTraining as problem:  # all other checks are imported only here
+            from deltarule.checking.check_any import check_definitions
+
+            report = check_definitions(path, hint, problem)
     return _result(report)
 
 

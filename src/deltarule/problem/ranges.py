@@ -110,6 +110,6 @@ def to_float64(values: Any) -> NDArray[Any] | None:
 
 def to_array(values: Any) -> NDArray[Any] | None:
     try:
-        return None if np.ma.is_masked(values) else np.asarray(values)
+        return None if hasattr(values, "mask") and np.ma.is_masked(values) else np.asarray(values)
     except ValueError:
         return None

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.errors import CONTROL_CHARACTERS
-from deltarule.problem.problem import Problem
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+    from deltarule.problem.problem import Problem
 
 
 def visible(text: str) -> str:
@@ -74,7 +75,7 @@ def format_quantity(value: float) -> str:
     return f"{float(text):,.0f}" if 1e4 <= abs(value) < 1e15 else text
 
 
-def member_names(problem: Problem) -> list[str]:
+def member_names(problem: "Problem") -> list[str]:
     """Name members by the hyperparameters in which they differ, or by number."""
     numbers = {
         "seed": problem.seeds,

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from deltarule import Network, check_gradient, check_update, check_vjp
+from deltarule.checking import repair
 from deltarule.checking.catalog import KINDS, Kind
-from deltarule.checking.repair import naming, search
+from deltarule.checking.repair import naming
 
 PROGRAMS = (Path(__file__).parent / "programs.py").read_text(encoding="utf-8")
 STATEMENTS = [ast.get_source_segment(PROGRAMS, statement) or "" for statement in ast.parse(PROGRAMS).body]
@@ -109,7 +110,7 @@ def test_mistake_is_named_given_what_it_needs(code: str) -> None:
         like = {"like": network, "x": page["x"], "y": page[targets]}
     report = CHECKS[program](page, like)
     if code not in [mistake.code for mistake in report.diagnosis]:  # numbers alone do not show it: the correction does
-        search.SECONDS = 5.0
+        repair.SECONDS = 5.0
         report = CHECKS[program](page, like)
     assert report.verdict == ("not proved" if code == "accumulated" else "WRONG")  # adding up may be meant
     assert code in [mistake.code for mistake in report.diagnosis] and len(report.diagnosis) <= 2

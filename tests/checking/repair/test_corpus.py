@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from repaired_programs import Judgment, RepairedProgram, check_program, judge, list_repaired_programs
 
-from deltarule.checking.repair import search
+from deltarule.checking import repair
 
 PROGRAMS = list_repaired_programs()
 
@@ -18,7 +18,7 @@ def judged() -> tuple[Judgment, ...]:
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_program_is_right_with_the_correction_that_is_meant(program: RepairedProgram, tmp_path: Path) -> None:
-    search.SECONDS = 0.0
+    repair.SECONDS = 0.0
     assert check_program(tmp_path, program.right).ok
     assert check_program(tmp_path, program.wrong).verdict == "WRONG"
 
@@ -33,7 +33,7 @@ def test_most_corrections_are_those_that_are_meant() -> None:
 
 @pytest.mark.slow
 def test_every_correction_that_is_shown_makes_the_program_right(tmp_path: Path) -> None:
-    search.SECONDS = 0.0
+    repair.SECONDS = 0.0
     for one in judged():
         if one.found:
             assert check_program(tmp_path, one.corrected).ok, one.program.name

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from deltarule.checking.mistakes.evidence import (
 )
 from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from deltarule.maths.elementary import Array
 from deltarule.maths.losses import LOSSES, Loss, meaningful
 from deltarule.maths.network import Taped, backward, forward
 from deltarule.problem.network import Network
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 _SENTENCES = {
     "transposed": "comes transposed",

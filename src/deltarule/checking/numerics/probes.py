@@ -11,7 +11,7 @@ from deltarule.checking.numerics.reference_gradient import ReferenceGradient, me
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, check_finite, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 _PROBE_STREAM = 1 << 21
 """First index of the random directions of probes; those of arrays begin at 0, those of upstream gradients at 2²⁰."""

@@ -16,11 +16,11 @@ from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Edit, applied
 from deltarule.checking.repair.roles import Facts
 from deltarule.checking.repair.safety import no_effects
-from deltarule.checking.repair.search import SECONDS, Repair, Search
+from deltarule.checking.repair.search import Repair, Search
 from deltarule.checking.repair.trials import Trials
 from deltarule.checking.repair.wording import line_changes, source_of
 from deltarule.checking.user_code.callables import Code
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import quietly
 
 SECONDS_FOR_WORDS = 1.0
@@ -34,7 +34,8 @@ def find_correction(
     truth: Sequence[Floats],
     others: Sequence[Callable[[], Code]] = (),
     shorter: Sequence[Callable[[], Code]] = (),
-    seconds: float = SECONDS,
+    *,
+    seconds: float,
 ) -> Correction | None:
     """Try small edits of the code for some seconds, and describe the one that makes the gradient right.
 

@@ -7,7 +7,6 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from time import thread_time
 from typing import Any
 
@@ -16,9 +15,9 @@ import numpy as np
 from deltarule.checking.numerics.reference_gradient import loss_at
 from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Program
-from deltarule.checking.repair.roles import is_gradient
+from deltarule.checking.repair.roles import GRADIENT_PREFIXES, is_gradient, is_named_after
 from deltarule.checking.repair.trials import Point
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 DIRECTIONS = 4
 """Random directions in which a forward value is moved: a gradient is recognized by its slopes along them."""
@@ -145,21 +144,6 @@ def _slope(probe: Probe, at: tuple[int, int], direction: Floats, value: Floats, 
     return (losses[0] - losses[1]) / (2 * step)
 
 
-@cache
-def is_named_after(gradient: str, value: str) -> bool:
-    """Whether a name such as d_h, dh, grad_h or grads["h"] is that of the gradient of h."""
-    own, other = (re.findall(r"[A-Za-z_]\w*", text.lower()) for text in (gradient, value))
-    if not own or not other:
-        return False
-    last, name = own[-1].replace("_", ""), other[-1].replace("_", "")
-    if last == name:
-        return len(own) > 1 and own[-2].replace("_", "").startswith(("grad", "dparam", "d"))
-    return last.endswith(name) and last.removesuffix(name) in _PREFIXES
-
-
-_PREFIXES = {"d", "grad", "g", "gradient", "delta", "dl", "dj", "dc", "dloss", "derr", "dcost", "dout", "dldg", "dself"}
-
-
 class Labelling:
     """Which values of the backward pass are right gradients, and of which forward value.
 
@@ -209,7 +193,7 @@ class Labelling:
         """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
         number, shape = re.search(r"\d+$", assigned_name(place)), squeezed(place.values[0])
         alike = [one for one in self.labels if one.line and tuple(np.squeeze(one.directions[0]).shape) == shape]
-        is_bare = number and assigned_name(place).lower().removesuffix(number[0]).rstrip("_") in _PREFIXES
+        is_bare = number and assigned_name(place).lower().removesuffix(number[0]).rstrip("_") in GRADIENT_PREFIXES
         alike = [one for one in alike if is_bare and number and re.fullmatch(rf"\D+{number[0]}", one.name)]
         return [one for one in alike if one.name[0] == "z"] or alike[:1]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from deltarule.checking.repair.program import Change, Function, Program, applied, compile_function, swapped
 from deltarule.checking.user_code.running_code import SourceFile
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Mask = NDArray[np.bool_]
 _NAME = "__deltarule_probe__"

@@ -21,7 +21,7 @@ from deltarule.checking.repair.location import Location
 from deltarule.checking.repair.probe import Place, Probe, probed
 from deltarule.checking.repair.program import Change, Edit
 from deltarule.checking.repair.trials import Mask, Point, Trials
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 MAX_ENTRIES, MAX_VISITS = 150, 3
 MAX_LOCALS, MAX_TERMS, MAX_PAIRS, MAX_EDITS = 11, 2000, 300, 8

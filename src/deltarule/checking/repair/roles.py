@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -164,3 +165,18 @@ def has_gradient(text: str) -> bool:
 
 def is_gradient(text: str) -> bool:
     return bool(GRADIENT.match(re.sub(r"^self\.", "", text)))
+
+
+@cache
+def is_named_after(gradient: str, value: str) -> bool:
+    """Whether a name such as d_h, dh, grad_h or grads["h"] is that of the gradient of h."""
+    own, other = (re.findall(r"[A-Za-z_]\w*", text.lower()) for text in (gradient, value))
+    if not own or not other:
+        return False
+    last, name = own[-1].replace("_", ""), other[-1].replace("_", "")
+    if last == name:
+        return len(own) > 1 and own[-2].replace("_", "").startswith(("grad", "dparam", "d"))
+    return last.endswith(name) and last.removesuffix(name) in GRADIENT_PREFIXES
+
+
+GRADIENT_PREFIXES = frozenset("d grad g gradient delta dl dj dc dloss derr dcost dout dldg dself".split())

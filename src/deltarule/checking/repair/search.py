@@ -34,8 +34,6 @@ from deltarule.checking.repair.required import required_edits
 from deltarule.checking.repair.trials import Mask, Trials
 from deltarule.checking.repair.wording import line_changes
 
-SECONDS = 5.0
-"""What a search may take by default."""
 SHARE_TO_PROBE, SHARE_FOR_LABELS, SHARE_FOR_REQUIRED = 0.19, 0.2, 0.25
 """The shares of the time for noise, for the right gradients of forward values, and for values that places need."""
 MAX_MISTAKES, MAX_REQUIRED = 3, 3
@@ -66,7 +64,7 @@ class Repair:
 class Search:
     """The search for one wrong gradient."""
 
-    def __init__(self, trials: Trials, seconds: float = SECONDS) -> None:
+    def __init__(self, trials: Trials, seconds: float) -> None:
         self.trials, self.seconds, self.begin = trials, seconds, thread_time()
         self.end = self.begin + (1 - SHARE_FOR_REQUIRED) * seconds
         self.kept: list[Edit] = []

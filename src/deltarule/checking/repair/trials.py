@@ -25,7 +25,7 @@ from deltarule.checking.user_code.arrays import match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import containers_of, items_of
 from deltarule.errors import DeltaruleError
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Mask = NDArray[np.bool_]
 Arrangement = Callable[[], AbstractContextManager[Any]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.checking.scripts.numbers_met import MADE, is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.slopes import Number, Slopes, StepSlopes
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Vectors: TypeAlias = Sequence[Sequence[tuple[str, Floats]]]
 """For each array what may be its gradient along its directions, each with a remark."""

@@ -13,15 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from deltarule.checking.catalog import Correction, LineChange
-from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT
-from deltarule.checking.scripts.loop_search import Findings, search_loops
-from deltarule.checking.scripts.report import ScriptReport, make_report
+from deltarule.checking.report import HINT_OF_KIND, MAX_HINT
+from deltarule.checking.scripts.report import Findings, ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import BadInput, RunFailed
 from deltarule.platforms import WINDOWS
 
 SECONDS = 30.0
 """How long a script may take by default."""
+SECONDS_TO_CORRECT = 8.0
 _GRACE_SECONDS = 10.0
 
 
@@ -55,6 +55,15 @@ def check_script(
     if findings.problem:
         raise (BadInput if findings.is_failure else NoTraining)(findings.problem)
     return make_report(script, findings)
+
+
+def check_training(path: Path, loss: str | None, seconds: float | None, hint: int = MAX_HINT) -> ScriptReport:
+    """Check a script or notebook that trains; raises `NoTraining` where a file does something else."""
+    if not path.is_file():
+        raise BadInput(f"there is no file {path}")
+    to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
+    report = check_script(path, loss, SECONDS if seconds is None else seconds, seconds_to_correct=to_correct)
+    return report.limited(hint)
 
 
 def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
@@ -108,6 +117,8 @@ def _findings(record: dict[str, Any]) -> Findings:
 
 def _main(script: str, result: str, options: str) -> None:
     """Check a script in this process, and write into a file what is found, first without a correction."""
+    from deltarule.checking.scripts.loop_search import search_loops  # which the process that waits does without
+
     settings = json.loads(options)
     deadline = time.monotonic() + settings.pop("seconds")
     for findings in search_loops(Path(script), deadline, **settings):

@@ -25,9 +25,7 @@ from deltarule.checking.scripts.tracing import Sources, StopRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.random_numbers import RandomNumbers
-from deltarule.problem.problem import Floats
-
-SECONDS_TO_CORRECT = 8.0
+from deltarule.proofs.differences import Floats
 
 
 def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, seconds: float) -> Correction | None:

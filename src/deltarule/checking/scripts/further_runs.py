@@ -9,13 +9,13 @@ from functools import partial
 
 import numpy as np
 
-from deltarule.checking.repair.labels import is_named_after
+from deltarule.checking.repair.roles import is_named_after
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.slopes import Slopes, StepSlopes
 from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 MIN_SHARE = 0.9
 """The share of entries that have to move against their gradient, so that a whole array does."""

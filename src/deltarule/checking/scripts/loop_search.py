@@ -2,18 +2,17 @@
 
 import traceback
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from deltarule.checking.catalog import Correction
 from deltarule.checking.scripts.candidates import is_own_loss
-from deltarule.checking.scripts.correction import SECONDS_TO_CORRECT, correct_step
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.quiet import quiet_script
+from deltarule.checking.scripts.report import Findings
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, read_source
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
@@ -23,27 +22,12 @@ MAX_STEPS = 3
 """Steps of a loop that are checked: an error may vanish in one of them."""
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What a script showed: the verdicts of some steps of one loop, or why there is none.
-
-    problem     a sentence for the user if nothing was checked: the script fails, or has no updates
-    is_failure  whether the script itself failed
-    correction  the line to change in the first step, if it is wrong
-    """
-
-    verdicts: tuple[StepVerdict, ...] = ()
-    problem: str = ""
-    is_failure: bool = False
-    correction: Correction | None = None
-
-
 def search_loops(
     script: Path,
     deadline: float,
     loss: str | None = None,
     fork: bool = True,
-    seconds_to_correct: float = SECONDS_TO_CORRECT,
+    seconds_to_correct: float = 0.0,
 ) -> Iterator[Findings]:
     """Run a script, find the loops that train, and check steps of them from the innermost loop outwards.
 
@@ -67,6 +51,10 @@ def search_loops(
         yield Findings(problem=reason, is_failure=bool(problem))
         return
     yield Findings(tuple(verdicts))
+    if not verdicts[0].wrong and verdicts[0].used_before is None:
+        return
+    from deltarule.checking.scripts.correction import correct_step  # imports as much again as all before
+
     with quiet_script():
         seconds = min(seconds_to_correct, deadline - monotonic())
         correction = correct_step(sources, deadline, verdicts[0], seconds)

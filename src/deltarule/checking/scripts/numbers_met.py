@@ -8,7 +8,7 @@ import numpy as np
 
 from deltarule.checking.scripts.places import as_floats, as_number
 from deltarule.checking.scripts.source import ScriptSource
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Key: TypeAlias = tuple[str, str]
 """A number, by function and name."""

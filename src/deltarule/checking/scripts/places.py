@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Path: TypeAlias = tuple[Any, ...]
 """The keys that lead from a list, tuple or dictionary to an array in it."""

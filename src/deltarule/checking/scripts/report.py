@@ -19,7 +19,6 @@ from deltarule.checking.report import (
     report_as_html,
     wrapped_rows,
 )
-from deltarule.checking.scripts.loop_search import Findings
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.source import read_source
 from deltarule.checking.scripts.verdict import StepVerdict
@@ -27,6 +26,21 @@ from deltarule.errors import RunFailed
 
 MAX_LISTED = 12
 """Arrays that a sentence lists one by one."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a script showed: the verdicts of some steps of one loop, or why there is none.
+
+    problem     a sentence for the user if nothing was checked: the script fails, or has no updates
+    is_failure  whether the script itself failed
+    correction  the line to change in the first step, if it is wrong
+    """
+
+    verdicts: tuple[StepVerdict, ...] = ()
+    problem: str = ""
+    is_failure: bool = False
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from deltarule.checking.scripts.measurement import LoopTurn, Measurement
 from deltarule.checking.scripts.numbers_met import Key
 from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 Number: TypeAlias = tuple[Key, int]
 """A number that the step met, and which of it: 0 the first value, 1 the last, 2 the sum."""

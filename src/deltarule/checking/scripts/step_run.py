@@ -23,7 +23,7 @@ from deltarule.checking.scripts.places import (
 )
 from deltarule.checking.scripts.source import Loop, ScriptSource
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 DIRECTIONS = 3
 """Random directions along which each array is moved."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from deltarule.checking.scripts.places import as_number, float_leaves
 from deltarule.checking.scripts.source import Loop, ScriptSource, expression_code, read_source
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 _FOREIGN_FOLDERS = {"site-packages", "dist-packages", "deltarule"}
 """Modules in these folders are none of the script's own, even where they lie below the script."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.tracing.expression_text import format_index
 
 LOSS_NAMES = ("loss", "cost", "j")

@@ -19,7 +19,7 @@ from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gra
 from deltarule.checking.user_code.references import containers_of, items_of
 from deltarule.checking.user_code.signatures import accepts, argument_names
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function, quietly
 
 Values = Sequence[Floats]

@@ -5,7 +5,7 @@ from typing import Any
 
 from deltarule.checking.user_code import arrays
 from deltarule.errors import BadInput
-from deltarule.problem.problem import Floats
+from deltarule.proofs.differences import Floats
 
 _PREFIXES = ("d", "D", "grad_", "grad", "g_", "d_", "nabla_", "gradient_", "∂", "∇", "δ")
 _SUFFIXES = ("_grad", "_g", "_gradient", ".grad")

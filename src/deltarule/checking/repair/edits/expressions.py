@@ -31,10 +31,10 @@ from deltarule.checking.repair.edits.pieces import (
     shape_of,
 )
 from deltarule.checking.repair.edits.structure import FORMS, formed, structural_edits
-from deltarule.checking.repair.labels import assigned_name, is_named_after
+from deltarule.checking.repair.labels import assigned_name
 from deltarule.checking.repair.probe import PART, Place
 from deltarule.checking.repair.program import Program
-from deltarule.checking.repair.roles import has_gradient, is_gradient
+from deltarule.checking.repair.roles import has_gradient, is_gradient, is_named_after
 
 STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * ({n} > 0)"}
 """Forms by which a gradient is no longer one, but for another gradient or a penalty; and those that fit by chance."""
