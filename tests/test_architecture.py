@@ -21,6 +21,9 @@ HEAVY = (
 )
 """Libraries that `import deltarule` and `deltarule --help` must not load: they take from 10 ms to seconds."""
 ALLOWED = {
+    "deltarule.checking.scripts.check_script": "waits for another process without loading what runs there",
+    "deltarule.checking.scripts.loop_search": "loads what corrects once a step is wrong, so that `check` answers soon",
+    "deltarule.checking.verdict": "loads what corrects once a gradient is wrong, so that `check` answers soon",
     "deltarule.doctor": "finds out what is there without loading what it does not ask for",
     "deltarule.engines.selection": "loads an engine only once it is chosen",
     "deltarule.playground.custom_formulas": "loads the checker only once asked, so that the first picture comes soon",

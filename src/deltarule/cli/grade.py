@@ -10,6 +10,7 @@ from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
+from deltarule.grading.codes import Worksheet, read_codes
 from deltarule.reports.table import Column, table
 
 if TYPE_CHECKING:
@@ -137,8 +138,6 @@ def _grade_submissions(
 
 def _show_codes(file: Path) -> Result:
     """Read worksheets' codes into a table."""
-    from deltarule.grading.codes import Worksheet, read_codes
-
     sheets = read_codes(file)
     columns = [Column(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
     rows = [tuple(vars(sheet).values()) for sheet in sheets]

@@ -1,5 +1,6 @@
 """The commands about this machine, data and doctor, and those that open pages, play and learn."""
 
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,7 +9,9 @@ from deltarule.cli.output import Result, Shown, headline, show
 from deltarule.cli.output_paths import Output
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
+from deltarule.doctor import examine
 from deltarule.errors import BadInput, one_line
+from deltarule.learn.pages import write_lessons
 from deltarule.platforms import cache_folder
 
 if TYPE_CHECKING:
@@ -62,7 +65,6 @@ def _data_lines(data_sets: list[dict[str, Any]]) -> Shown:
 
 def doctor(json: Json = False) -> Result:
     """Show versions, processor, BLAS, engines, optional libraries, data and caches."""
-    from deltarule.doctor import examine
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import describe_computer
 
@@ -105,8 +107,6 @@ def play(
 
 def _serve(session: "Session", port: int, no_browser: bool) -> None:
     """Serve the page of a session until Ctrl-C, and open it in the browser."""
-    import webbrowser
-
     from deltarule.playground.server import PlayServer
 
     server = PlayServer(session, port)
@@ -126,8 +126,6 @@ Folder = Annotated[Path, argument("FOLDER", "Where to write them."), Output("fol
 
 def learn(folder: Folder = Path("lessons")) -> Result:
     """Write lessons on backpropagation, with worksheets and exercises, as pages for the browser."""
-    from deltarule.learn.pages import write_lessons
-
     files = write_lessons(folder)
     exercises = "Beside each page lies its exercise, as a script and as a notebook; those that were there are kept."
     start = f"Begin with {files[0].name} in a browser. Run the exercises in their folder: cd {one_line(folder)}"
