@@ -35,9 +35,9 @@ OUTPUTS = ("identity", "sigmoid", "softmax", "exponential")
 
 def explained_formulas() -> dict[str, Any]:
     """What the page's `explained.js` reads."""
-    activations = {name: name for name in registry.names("activation")} | {
-        "yours": read_pair("activation", "z", "1"),
-    }
+    yours = read_pair("activation", "z", "1")
+    registry.accept(yours)
+    activations = {name: name for name in registry.names("activation")} | {"yours": yours}
     optimizers = {name: registry.find("optimizer", name) for name in registry.names("optimizer")}
     plain = _explanation()
     return {
