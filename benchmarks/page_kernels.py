@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.compiled.elementary import computed, definitions, maximum
+from deltarule.engines.compiled.exponentials import LN2_HIGH, LN2_LOW, LOG2_E, ROUND, short_exp
 from deltarule.engines.compiled.machine_code import OPTIMIZATION, optimized
 from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
 from deltarule.maths.activations import ACTIVATIONS
@@ -44,9 +45,27 @@ def print_kernels() -> str:
     """Return the text of all functions in LLVM's language."""
     kernels = [*(_formula(*each) for each in formulas()), *_softmax(), *_batch_norm(), _products(), _gradient()]
     called = {each for text, _ in kernels for each in text.called}
-    whole = "\n".join([definitions(called, LANES), *(body for _, body in kernels)])
+    functions = definitions({each for each in called if each[0] != "tanh"} | {("llvm.fma", "double", 3)}, LANES)
+    whole = "\n".join([functions, _tanh(), *(body for _, body in kernels)])
     declared = f"declare {FMA}(<2 x double>, <2 x double>, <2 x double>)"
     return whole.replace(declared, MULTIPLY_ADD).replace(FMA, "<2 x double> @madd")
+
+
+def _tanh() -> str:
+    """Tanh with one polynomial: e^x − 1 = 2^k (e^r − 1) + (2^k − 1), whose terms have one sign or are far apart."""
+    text = FunctionText(LANES)
+    x = Value(text, "%x", "double")
+    size = x.text.call("llvm.fabs", x)
+    doubled = (size > 20.0).choose(-40.0, size * -2.0)
+    shifted = text.fma(doubled, LOG2_E, ROUND)
+    k = shifted - ROUND
+    r = text.fma(-k, LN2_LOW, text.fma(-k, LN2_HIGH, doubled))
+    scale = ((shifted.bits_as("i64") << 52) + (1023 << 52)).bits_as("double")
+    lost = text.fma(scale, short_exp(r), scale - 1.0)
+    value = -lost / (lost + 2.0)
+    result = (x > 0.0).choose(value, -value)
+    head = "define internal <2 x double> @tanh.double(<2 x double> %x) alwaysinline {"
+    return "\n".join([head, *text.lines, f"  ret <2 x double> {result.name}", "}"])
 
 
 Formula = tuple[str, Callable[..., Any], list[str], list[str]]
