@@ -1,12 +1,14 @@
 """Measure the workbench with Chromium: first picture, frames per second, processor time by part, and memory.
 
-    python benchmarks/play.py [--seconds 20] [--minutes 0] [--engine]
+    python benchmarks/play.py [--seconds 20] [--minutes 0] [--engine] [--alone]
 
 1,000 networks 2-8-8-3 train on 300 points; 24 of them are drawn. The updates per second of the page's training are
 compared with those of the engine alone, interleaved in one run; the processor time of that run is divided among the
 engine, the rest of the server (evaluations, frames, answers) and the browser. With --minutes the page plays for that
 time, and the memory of its scripts is read each minute, after a garbage collection. With --engine only the page's own
 engine is measured, in Node, whose V8 is Chromium's: updates a second of processor time, on 300 points in full batches.
+With --alone the page without Python is measured: pictures and updates a second of 24 and 100 networks at the pace with
+which it begins and of one at full speed, and the seconds to the first picture and to the first hundred updates.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from playwright.sync_api import Page, sync_playwright
 from deltarule.data.synthetic import spirals
 from deltarule.engines.base import Engine, Trace
 from deltarule.playground import page_bundle
+from deltarule.playground.own_page import write_page
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
@@ -89,6 +92,51 @@ def page_engine_updates(members: int) -> float:
     page = (Path(page_bundle.__file__).parent / "page").as_uri()
     command = ["node", "--input-type=module", "-e", PAGE_ENGINE, page, json.dumps(problem)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+COUNT_PICTURES = (
+    "window.counter?.disconnect(); window.drawn = 0;"  # a counter of an earlier round would count the same frames
+    "window.counter = new MutationObserver(() => window.drawn++); window.counter.observe("
+    "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
+)
+
+
+def measure_alone(browser_path: str, seconds: float) -> dict[str, dict[str, float]]:
+    """Pictures and updates a second of the page without Python, and the seconds until it shows and trains."""
+    figures: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+        for members, speed in ((24, None), (100, None), (1, "")):
+            recipe = with_settings(recipe_to_play(), {"run.seeds": members})
+            file = write_page(recipe, Path(folder) / f"{members}.html")
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            began = time.perf_counter()
+            page.goto(file.as_uri())
+            page.locator(".multiples button").first.wait_for()
+            shown = time.perf_counter() - began
+            page.wait_for_function("document.querySelector('[data-role=clock]').textContent.match(/[1-9]/)")
+            learns = time.perf_counter() - began
+            if speed is not None:
+                page.locator("[data-role=speed]").select_option(speed)
+            page.wait_for_timeout(2000)
+            page.evaluate(COUNT_PICTURES)
+            first, began = clock(page), time.perf_counter()
+            page.wait_for_timeout(1000 * seconds)
+            passed = time.perf_counter() - began
+            figures[f"{members} networks{', full speed' if speed == '' else ''}"] = {
+                "pictures": round(page.evaluate("window.drawn") / passed, 1),
+                "updates": round((clock(page) - first) / passed, 1),
+                "first_picture_seconds": round(shown, 2),
+                "first_update_seconds": round(learns, 2),
+            }
+            page.close()
+        browser.close()
+    return figures
+
+
+def clock(page: Page) -> int:
+    """The number of the update that a page shows."""
+    return int(page.locator("[data-role=clock]").inner_text().replace(",", "").split()[1])
 
 
 def time_first_picture(browser_path: str) -> float:
@@ -163,11 +211,7 @@ def measure_page(page: Page, session: Session, seconds: float) -> dict[str, floa
     wait_for_program(session)
     engine = session.workbench.engine = TimedEngine(session.workbench.engine)
     session.command("play", {})
-    page.evaluate(
-        "window.counter?.disconnect(); window.drawn = 0;"  # a counter of an earlier round would count the same frames
-        "window.counter = new MutationObserver(() => window.drawn++); window.counter.observe("
-        "document.querySelector('[data-role=clock]'), {childList: true, characterData: true, subtree: true})"
-    )
+    page.evaluate(COUNT_PICTURES)
     (pool, others), browser, trained = processor_seconds(), browser_seconds(), engine.seconds
     step, began, drawn = session.workbench.moment.state.step, time.perf_counter(), page.evaluate("window.drawn")
     page.wait_for_timeout(1000 * seconds)
@@ -193,12 +237,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--engine", action="store_true", help="measure the page's own engine alone")
+    parser.add_argument("--alone", action="store_true", help="measure the page without Python alone")
     options = parser.parse_args()
     if options.engine:
         updates = {members: max(page_engine_updates(members) for _ in range(ROUNDS)) for members in (1, 24)}
         print(json.dumps({f"updates_of_{members}": round(one) for members, one in updates.items()}, indent=1))
         return
     browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    if options.alone:
+        print(json.dumps(measure_alone(browser_path, options.seconds), indent=1))
+        return
     pictures = [time_first_picture(browser_path) for _ in range(ROUNDS)]
     session = Session(thousand_networks(), tempfile.TemporaryDirectory())
     wait_for_program(session)
