@@ -8,7 +8,9 @@ const NEGATIVE = [123, 50, 148]; // purple and green for signs: no class has the
 const POSITIVE = [0, 120, 55];
 
 const darkness = matchMedia("(prefers-color-scheme: dark)");
-export const isDark = () => darkness.matches;
+let darkNow = darkness.matches; // to ask the browser for each line and plane would take time
+darkness.addEventListener("change", () => (darkNow = darkness.matches));
+export const isDark = () => darkNow;
 const groundChannels = () => (isDark() ? [25, 25, 24] : [255, 255, 255]);
 export const paper = () => (isDark() ? "#191918" : "#ffffff");
 export const ink = () => (isDark() ? "#ffffff" : "#212120");
@@ -85,6 +87,7 @@ export function circle(context, x, y, radius, { fill, line, width = 1 }) {
 }
 
 const scratch = document.createElement("canvas");
+const images = /** @type {Record<number, ImageData>} */ ({}); // by the points along a side
 
 /**
  * Paint a plane of values, row by row from the bottom, onto a whole canvas.
@@ -96,12 +99,13 @@ export function paintPlane(canvas, values, colorOf, smooth = false) {
   const points = Math.round(Math.sqrt(values.length));
   if (target.width !== points || target.height !== points) target.width = target.height = points;
   const context = /** @type {CanvasRenderingContext2D} */ (target.getContext("2d"));
-  const image = context.createImageData(points, points);
-  values.forEach((value, index) => {
+  const image = (images[points] ??= context.createImageData(points, points));
+  const { data } = image;
+  for (let index = 0; index < values.length; index++) {
     const place = 4 * ((points - 1 - Math.floor(index / points)) * points + (index % points));
-    colorOf(value, image.data, place);
-    image.data[place + 3] = 255;
-  });
+    colorOf(values[index], data, place);
+    data[place + 3] = 255;
+  }
   context.putImageData(image, 0, 0);
   if (smooth) canvas.getContext("2d")?.drawImage(scratch, 0, 0, canvas.clientWidth, canvas.clientHeight);
 }

@@ -10,6 +10,7 @@ import { ACTIVATION_COLORS, unitColors } from "./plane.js";
 /** @typedef {{layer: number, from: number, to: number}} Weight */
 
 const MAX_DRAWN = 12;
+const STEPS_OF_LINES = 24; // widths and colors of a weight's line while it trains
 const HEAD = 25; // the height of the names of the layers
 const FOOT = 29; // and of the buttons under a layer
 const SVG = "http://www.w3.org/2000/svg";
@@ -131,8 +132,9 @@ export class NetworkView {
     });
     for (const { line, layer, from, to } of this.lines) {
       const { columns, start, largest } = matrices[layer - 1];
-      const share = theta[start + from * columns + to] / largest;
-      const looks = { stroke: signedColor(share < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)), "stroke-width": (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2) };
+      const exact = theta[start + from * columns + to] / largest;
+      const share = frame.header.playing ? Math.round(STEPS_OF_LINES * exact) / STEPS_OF_LINES : exact; // most lines stay as they are from picture to picture
+      const looks = { stroke: signedColor(exact < 0 ? Math.min(share, -0.15) : Math.max(share, 0.15)), "stroke-width": (0.4 + 3.6 * Math.abs(share || 0)).toFixed(2) };
       for (const [name, value] of Object.entries(looks)) if (line.getAttribute(name) !== value) line.setAttribute(name, value);
     }
   }

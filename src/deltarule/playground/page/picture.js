@@ -56,16 +56,14 @@ export class Picture {
     const isSame = header.playing && String(header.multiples) === this.shownMembers;
     const multiples = isSame ? this.multiples : new Float32Array(members * area);
     [this.shownMembers, this.multiples, this.turn] = [String(header.multiples), multiples, this.turn + 1];
-    for (let member = 0; member < members; member++) {
-      if (isSame && (member + this.turn) % MULTIPLES_EVERY) continue;
-      multiples.set(this.plane(stateOf(arrays.thetas, arrays["buffers of members"], member), MULTIPLE_POINTS), member * area);
-    }
+    const fresh = [...Array(members).keys()].filter((member) => !isSame || (member + this.turn) % MULTIPLES_EVERY === 0);
+    for (const member of fresh) multiples.set(this.plane(stateOf(arrays.thetas, arrays["buffers of members"], member), MULTIPLE_POINTS), member * area);
     const { layers, entries } = this.network;
     const at = JSON.stringify([header.member, isDetailed, header.playing]);
     if (!isSame || at !== this.statisticsOf.at || this.turn % STATISTICS_EVERY === 0) this.statisticsOf = { at, found: this.statistics(state, arrays.gradient.data, isDetailed) };
     return {
       header: {
-        ...header, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
+        ...header, fresh, layers: layers.map(({ units, inputs, activation }) => ({ units, inputs, activation: activation.name })),
         entries: entries.map(({ symbol, layer, rows, columns, start }) => [`${symbol}${layer}`, rows, columns, start]),
       },
       arrays: {

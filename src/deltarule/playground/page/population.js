@@ -56,7 +56,7 @@ export class Population {
     this.note.title = interval;
     this.ask(header, solved, count, asks);
     this.dots.hidden = members <= multiples.length;
-    this.arrange(multiples, varied, seeds);
+    const isNew = this.arrange(multiples, varied, seeds);
     const { data: planes, shape } = arrays.multiples;
     const colors = answerColors(data.header.classes.length, data.header.range);
     multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
@@ -65,6 +65,7 @@ export class Population {
       button.setAttribute("aria-pressed", String(member === shown));
       button.classList.toggle("solved", solved[member] === 1);
       button.classList.toggle("guess", member === this.guess && solved[member] !== 1);
+      if (!isNew && header.fresh && !header.fresh.includes(index)) return; // its plane is that of the last picture
       const state = solved[member] ? "solved" : "not solved";
       button.setAttribute("aria-label", `Member ${member}${value ? ` with ${value}` : ""}, ${state}, objective ${format(arrays["objective of members"].data[member])}`);
       paintPlane(/** @type {HTMLCanvasElement} */ (button.firstElementChild), planes.subarray(index * shape[1], (index + 1) * shape[1]), colors);
@@ -101,7 +102,7 @@ export class Population {
   arrange(multiples, varied, seeds) {
     const { clientWidth, clientHeight } = this.box.parentElement;
     const rows = JSON.stringify([multiples, varied, clientWidth, clientHeight, this.dots.hidden]);
-    if (rows === this.rows) return;
+    if (rows === this.rows) return false;
     this.rows = rows;
     const width = clientWidth - 6;
     const isOpen = getComputedStyle(this.box.parentElement).overflowY === "visible"; // on a phone, as high as they are
@@ -135,6 +136,7 @@ export class Population {
     this.box.classList.toggle("beside", varied.length > 0 && best.across > 1);
     this.box.replaceChildren(...lines);
     this.buttons[focused]?.focus();
+    return true;
   }
 
   /** @param {Float32Array} solved @param {number} seeds members of a row, if they fit */

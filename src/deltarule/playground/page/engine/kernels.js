@@ -16,10 +16,7 @@ export function useKernels(module) {
   numbersOfMemory = new Float64Array(memory.buffer);
 }
 
-/**
- * Run a function on arrays and numbers; an output that is an input too is computed in its place.
- * @param {string} name @param {number[]} counts @param {Float64Array[]} inputs @param {number[]} numbers @param {Float64Array[]} outputs
- */
+/** Run a function on arrays and numbers; an output that is an input too is computed in its place. @param {string} name @param {number[]} counts @param {Float64Array[]} inputs @param {number[]} numbers @param {Float64Array[]} outputs */
 export function run(name, counts, inputs, numbers, outputs) {
   let end = FIRST;
   const place = (/** @type {Float64Array} */ array) => {
@@ -60,10 +57,7 @@ export function wholeBlocks(rows) {
   return BLOCK * Math.ceil(rows / BLOCK);
 }
 
-/**
- * Rows as the functions take them: unit by unit, each with its numbers of all rows side by side; then a unit that is 1 in each, for biases.
- * @param {ArrayLike<number>} numbers row by row @param {number} units @param {number[]} rows those that are copied, or all
- */
+/** Rows as the functions take them: unit by unit, each with its numbers of all rows side by side; then a unit that is 1 in each, for biases. @param {ArrayLike<number>} numbers row by row @param {number} units @param {number[]} rows those that are copied, or all */
 export function byUnit(numbers, units, rows = [...Array(numbers.length / units).keys()]) {
   const stride = wholeBlocks(rows.length);
   const copied = new Float64Array((units + 1) * stride).fill(1);

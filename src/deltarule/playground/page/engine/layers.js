@@ -17,10 +17,7 @@ export class BatchNorm {
     this.normalized = new Float64Array(units * stride);
   }
 
-  /**
-   * @param {Float64Array} theta @param {Float64Array} z @param {Float64Array} n @param {number} rows @param {Float64Array} buffers
-   * @param {Float64Array | null} share of each row in the batch; null in evaluation
-   */
+  /** @param {Float64Array} theta @param {Float64Array} z @param {Float64Array} n @param {number} rows @param {Float64Array} buffers @param {Float64Array | null} share of each row in the batch; null in evaluation */
   forward(theta, z, n, rows, buffers, share) {
     const { units, gamma, running, statistics, normalized } = this;
     const counts = [wholeBlocks(rows) / 2, this.stride / 2, units];

@@ -145,10 +145,7 @@ export class Pass {
     return a;
   }
 
-  /**
-   * Go back from ∂J/∂logits, which stands in the last step's `gradient`, and write the gradient of θ.
-   * @param {Float64Array} theta @param {Float64Array} x @param {number} rows @param {Float64Array} share @param {Float64Array} gradient
-   */
+  /** Go back from ∂J/∂logits, which stands in the last step's `gradient`, and write the gradient of θ. @param {Float64Array} theta @param {Float64Array} x @param {number} rows @param {Float64Array} share @param {Float64Array} gradient */
   backward(theta, x, rows, share, gradient) {
     const { stride } = this;
     for (let index = this.steps.length - 1; index >= 0; index--) {
@@ -188,10 +185,7 @@ export class DataTerm {
     this.share = new Float64Array(pass.stride);
   }
 
-  /**
-   * J of the logits of the last forward pass; writes ∂J/∂logits into the last step's `gradient`.
-   * @param {Float64Array} y as `byUnit` gives it @param {Float64Array} weights of the rows, and 0 behind them @param {number} rows
-   */
+  /** J of the logits of the last forward pass; writes ∂J/∂logits into the last step's `gradient`. @param {Float64Array} y as `byUnit` gives it @param {Float64Array} weights of the rows, and 0 behind them @param {number} rows */
   objective(y, weights, rows) {
     const { stride } = this.pass;
     const step = this.pass.steps[this.pass.steps.length - 1];
@@ -237,11 +231,7 @@ export function isPenalized(symbol, penalizesBiases) {
   return symbol === "W" || (penalizesBiases && symbol === "b");
 }
 
-/**
- * λ Σ penalty(θ) over weights, and biases where asked for, with its gradient added to `gradient`.
- * @param {Network} network @param {Objective} objective @param {number} strength @param {Float64Array} theta
- * @param {number} total weight of the batch @param {Float64Array} gradient
- */
+/** λ Σ penalty(θ) over weights, and biases where asked for, with its gradient added to `gradient`. @param {Network} network @param {Objective} objective @param {number} strength @param {Float64Array} theta @param {number} total weight of the batch @param {Float64Array} gradient */
 export function addPenalty(network, { penalty, penalize_biases }, strength, theta, total, gradient) {
   if (!penalty || !strength) return 0;
   const share = PENALTIES[penalty].per_sample ? strength / total : strength;
