@@ -12,7 +12,7 @@ import pytest
 from deltarule import TabularClassifier, TabularRegressor
 from deltarule.estimators.tabular.evaluation import ClassScores, Importance, Inspection, Mistake
 from deltarule.estimators.tabular.scores import Scores
-from deltarule.reports.model_page import class_table, describe_network, importance_table, model_page, score_lines
+from deltarule.reports.model_page import class_table, describe_networks, importance_table, model_page, score_lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:the column .* alone predicts"),
@@ -126,16 +126,16 @@ def test_importance_table(metric: str, told: list[str]) -> None:
     assert importance_table(found(metric, importances=(worth,))).cells == [["x", *told]]
 
 
-def test_network_in_words() -> None:
-    assert describe_network({"hidden_layer_sizes": (64,)}) == "1 hidden layer of 64 units"
-    assert describe_network({"hidden_layer_sizes": ()}) == "linear, no hidden layer"
-
-
 @pytest.mark.complete_search
 def test_a_linear_model_has_no_chart_of_its_training() -> None:
     y = SIZE + RANDOM.normal(size=120)
     model = TabularRegressor(random_state=0, preset="fast").fit(X, y)
-    assert describe_network(model.report_.settings) == "linear, no hidden layer"
+    assert describe_networks(model) == "linear, no hidden layer"
     page = model_page(model, model.inspect(X, y))
     training = page.partition("How it was trained")[2].partition("</section>")[0]
     assert "linear, no hidden layer" in training and "such networks" not in training and "<svg" not in training
+    model.report_ = replace(model.report_, settings={"hidden_layer_sizes": (64,)})
+    assert describe_networks(model) == "1 hidden layer of 64 units"
+    model.model_.n_members = 8
+    assert describe_networks(model) == "1 hidden layer of 64 units, 8 such networks together"
+    assert describe_networks(model.set_params(preset="best")) == "linear models, small and deep networks, 8 together"

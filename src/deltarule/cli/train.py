@@ -43,7 +43,10 @@ Weight = Annotated[
     str | None, option("--weight", "How much each row counts in training, scores and intervals; no input.", "COLUMN")
 ]
 Preset = Annotated[
-    Literal["default", "fast"], option("--preset", "fast compares four settings and trains at most two networks.")
+    Literal["default", "fast", "best"],
+    option(
+        "--preset", "fast compares four settings and trains at most two networks; best blends all kinds of networks."
+    ),
 ]
 Metric = Annotated[
     Literal["accuracy", "auc", "log_loss", "r2", "mae"] | None,
@@ -229,7 +232,7 @@ def _outcome(
 
 
 def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: TrainOutcome) -> Shown:
-    from deltarule.reports.model_page import describe_network, describe_settings, score_lines
+    from deltarule.reports.model_page import describe_networks, describe_settings, score_lines
     from deltarule.tables.cell_texts import shorten
 
     values = "a number" if outcome.classes is None else f"{len(outcome.classes)} classes"
@@ -237,7 +240,7 @@ def _training_lines(model: "TabularClassifier | TabularRegressor", outcome: Trai
         [
             ("target", f"{shorten(outcome.target)}, {values}"),
             ("rows", f"{outcome.rows:,}, of which {outcome.validation_rows:,} were set aside to score"),
-            ("network", describe_network(outcome.settings)),
+            ("network", describe_networks(model)),
             ("settings", describe_settings(outcome.settings, outcome.candidates, outcome.metric)),
             *score_lines(outcome.scores, model.usual_),
             ("seconds", f"{outcome.seconds:.0f}"),

@@ -62,10 +62,9 @@ def model_page(
     report = model.report_
     facts = [("target", target), *score_lines(inspection.scores, model.usual_)]
     shown_notes = [f"{note}." for note in notes]
-    members = model.model_.n_members
     training = [
         ("rows", f"{report.rows:,}, of which {report.validation_rows:,} were set aside to score"),
-        ("network", describe_network(report.settings) + (f", {members} such networks together" if members > 1 else "")),
+        ("network", describe_networks(model)),
         ("settings", describe_settings(report.settings, report.candidates, report.metric)),
     ]
     curve = model.model_.loss_curve_
@@ -156,10 +155,14 @@ def score_line(scores: Scores, baseline_prediction: Any) -> str:
     return "  ".join(score_lines(scores, baseline_prediction)[0])
 
 
-def describe_network(settings: Mapping[str, Any]) -> str:
-    """A text about the hidden layers of the networks with these hyperparameters."""
-    hidden = settings["hidden_layer_sizes"]
-    return f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
+def describe_networks(model: "TabularClassifier | TabularRegressor") -> str:
+    """A text about the networks of a model, and how many there are."""
+    members = model.model_.n_members
+    if model.preset == "best" and members > 1:
+        return f"linear models, small and deep networks, {members} together"
+    hidden: Any = model.report_.settings["hidden_layer_sizes"]
+    text = f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"
+    return f"{text}, {members} such networks together" if members > 1 else text
 
 
 def describe_settings(settings: Mapping[str, Any], candidates: int, metric: str) -> str:

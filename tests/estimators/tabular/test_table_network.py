@@ -9,7 +9,12 @@ import pytest
 from deltarule import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor, load_model
 from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.tabular import candidate_search
-from deltarule.estimators.tabular.table_network import FIRST_LAYER_FACTOR, TableNetworkClassifier, TableNetworkRegressor
+from deltarule.estimators.tabular.table_network import (
+    FIRST_LAYER_FACTOR,
+    TableNetworkClassifier,
+    TableNetworkRegressor,
+    blend_networks,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:the features are not scaled")
 RANDOM = np.random.default_rng(0)
@@ -34,6 +39,29 @@ def test_networks_without_two_hidden_layers_are_ordinary_ones() -> None:
             found, expected = kind(**settings).fit(X, y), usual(**settings).fit(X, y)
             for one, other in zip(found.coefs_, expected.coefs_, strict=True):
                 np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_a_blend_predicts_the_mean_of_its_networks(classes: int) -> None:
+    """Of networks of any depth, some with fewer inputs."""
+    kind: Any = TableNetworkClassifier if classes else TableNetworkRegressor
+    y = np.digitize(Y, [0, 1][: classes - 1]) if classes else Y
+    used = [slice(None), np.arange(20) < 9, slice(None), np.arange(20) % 2 == 0]
+    shapes: list[tuple[int, ...]] = [(), (), (7,), (5, 6, 4)]
+    models = [
+        kind(hidden_layer_sizes=hidden, max_iter=2, random_state=0, n_members=3 if hidden else 1).fit(X[:, own], y)
+        for hidden, own in zip(shapes, used, strict=True)
+    ]
+
+    def answers(model: Any, x: np.ndarray) -> np.ndarray:
+        return model.predict_proba(x) if classes else model.predict(x)
+
+    blend: Any = blend_networks(models, used)
+    mean = np.mean([answers(model, X[:, own]) for model, own in zip(models, used, strict=True)], axis=0)
+    np.testing.assert_allclose(answers(blend, X), mean, atol=1e-12)
+    assert blend.n_members == 12 and blend_networks(models[:1], used[:1]) is models[0]
+    linear = blend_networks(models[:2], used[:2])
+    assert linear.hidden_layer_sizes == ()
 
 
 def test_hidden_weights_start_with_a_variance_of_one_over_their_inputs_and_outputs_with_zero() -> None:

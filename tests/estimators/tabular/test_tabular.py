@@ -403,9 +403,22 @@ def test_a_fast_fit_and_a_short_one_try_less() -> None:
     x = RANDOM.normal(size=(60, 2))
     fast, short = TabularRegressor(preset="fast", random_state=0), TabularRegressor(time_limit=1e-9, random_state=0)
     assert short.fit(x, x[:, 0]).model_.n_members == 1 and fast.fit(x, x[:, 0]).model_.n_members <= 2
-    for wrong, message in ({"preset": "best"}, "preset is 'best'"), ({"time_limit": 0}, "time_limit is 0"):
+    for wrong, message in ({"preset": "slow"}, "preset is 'slow'"), ({"time_limit": 0}, "time_limit is 0"):
         with pytest.raises(BadInput, match=message):
             TabularRegressor(**wrong).fit(x, x[:, 0])  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.complete_search
+def test_the_best_preset_blends_all_kinds_with_and_without_pieces(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = np.column_stack([random.normal(size=160), np.exp(2 * random.normal(size=160))])
+    y = np.where(x[:, 0] + np.log(x[:, 1]) > 0, "high", "low")
+    model = TabularClassifier(random_state=0, preset="best").fit(x[:120], y[:120])
+    assert model.model_.n_members == 6 * 4 and any(column.knots for column in model.columns_)
+    assert model.score(x[120:], y[120:]) > 0.8
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(load_model(tmp_path / "model").predict(x), model.predict(x))
 
 
 def test_no_rows_name_the_class_of_the_user(regressor: TabularRegressor) -> None:

@@ -20,7 +20,7 @@ from deltarule.estimators.tabular.splits import RowDivision, take
 from deltarule.problem.problem import Floats, Integers
 from deltarule.training.populations import plan_populations
 
-PRESETS = ("default", "fast")
+PRESETS = ("default", "fast", "best")
 SEARCH_SHARE = 0.4
 """Share of a limit of seconds after which no further settings are tried."""
 
@@ -29,7 +29,7 @@ SEARCH_SHARE = 0.4
 class Budget:
     """What a fit may cost, and whom it tells what it is doing.
 
-    preset    "default", or "fast" for fewer settings and networks
+    preset    one of `PRESETS`
     seconds   the limit that the user gave
     progress  a function of a text and of the share that is done
     """
@@ -98,7 +98,7 @@ class Choice(NamedTuple):
     `searched` rows are divided into folds, and the network of a fold is trained on `rows` of them, in so many
     `seconds`. `out_of_fold` has for each fold the network trained on all others, and the rows x, y of the fold with
     their weights. `scores` are the primary and the tie-breaking one, and the difference below which primary ones are
-    equal; `best_of_kinds` are the best settings for each number of hidden layers.
+    equal; `kinds` are the best for each number of hidden layers, deep ones first.
     """
 
     settings: dict[str, Any]
@@ -107,8 +107,8 @@ class Choice(NamedTuple):
     seconds: float
     out_of_fold: list[tuple[BaseMLP, Floats, Any, Floats | None]]
     scores: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    best_of_kinds: Sequence[dict[str, Any]] = ()
     searched: int = 0
+    kinds: Sequence["Choice"] = ()
 
     def is_better_than(self, other: "Choice") -> bool:
         """Whether the scores on the same rows are better; squared errors, by more than 2 %, which is no accident."""
@@ -136,7 +136,9 @@ def choose_candidate(
     """
     random = np.random.default_rng(seed)
     table_rows, inputs = x.shape
-    candidates = candidates_for(table_rows, budget.preset) if earlier is None else [*earlier.best_of_kinds]
+    candidates = (
+        candidates_for(table_rows, budget.preset) if earlier is None else [kind.settings for kind in earlier.kinds]
+    )
     searched = search_rows(candidates, inputs, table_rows, outputs) if earlier is None else earlier.searched
     rows = np.sort(random.permutation(table_rows)[:searched])
     x = x[rows]
@@ -162,17 +164,20 @@ def choose_candidate(
     best_score = float(primary.max())
     tolerance = 0.25 * math.sqrt(max(0.0, best_score * (1 - best_score)) / len(x))
     best = best_candidate(primary, tie_breaking, tolerance)
-    best_fits = [(fits[best, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
-    return Choice(
-        candidates[best],
-        len(fits) // len(splits),
-        training_rows,
-        float(seconds[best].mean()),
-        [fit for fit in best_fits if not isinstance(fit[0], Exception)],
-        (float(primary[best]), float(tie_breaking[best]), tolerance),
-        _best_of_kinds(candidates, primary),
-        len(rows),
-    )
+
+    def choice_of(index: int) -> Choice:
+        own = [(fits[index, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
+        return Choice(
+            candidates[index],
+            len(fits) // len(splits),
+            training_rows,
+            float(seconds[index].mean()),
+            [fit for fit in own if not isinstance(fit[0], Exception)],
+            (float(primary[index]), float(tie_breaking[index]), tolerance),
+            len(rows),
+        )
+
+    return choice_of(best)._replace(kinds=[choice_of(index) for index in _best_of_kinds(candidates, primary)])
 
 
 def _train_candidates(
@@ -201,14 +206,14 @@ def _train_candidates(
     return fits, seconds
 
 
-def _best_of_kinds(candidates: Sequence[dict[str, Any]], primary: Floats) -> list[dict[str, Any]]:
-    """The best candidate for each number of hidden layers; the first, if several are equal."""
+def _best_of_kinds(candidates: Sequence[dict[str, Any]], primary: Floats) -> list[int]:
+    """The indices of the best candidate for each number of hidden layers; the first, if several are equal."""
     best: dict[int, int] = {}
-    for index, each in enumerate(candidates):
-        kind = len(each["hidden_layer_sizes"])
+    for index in np.flatnonzero(np.isfinite(primary)).tolist():
+        kind = len(candidates[index]["hidden_layer_sizes"])
         if kind not in best or primary[index] > primary[best[kind]]:
             best[kind] = index
-    return [candidates[index] for index in reversed(best.values())]  # deep ones first, while there is time
+    return [*reversed(best.values())]  # deep ones first, while there is time
 
 
 def train_ensemble(
@@ -217,7 +222,8 @@ def train_ensemble(
     settings = network_settings(choice.settings, len(x))
     if not is_linear(choice.settings):
         settings["alpha"] = scale_alpha(settings["alpha"], choice.rows, len(x))
-    return _fit_completely(make_network(**settings, n_members=members), x, y, weights)
+        settings["n_members"] = members
+    return _fit_completely(make_network(**settings), x, y, weights)
 
 
 def continue_ensemble(ensemble: BaseMLP, x: Floats, y: Any, choice: Choice, weights: Floats | None = None) -> BaseMLP:

@@ -3,15 +3,26 @@
 D inputs · H units of a hidden layer
 """
 
+import copy
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.classifier import MLPClassifier
-from deltarule.estimators.mlp.fitted_network import TrainingRows
+from deltarule.estimators.mlp.fitted_network import (
+    Architecture,
+    FittedNetwork,
+    TrainingRows,
+    set_network,
+    set_weights,
+    weights_of_members,
+)
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.maths.losses import smooth_labels
 from deltarule.maths.network import views
@@ -85,6 +96,52 @@ class TableNetwork(BaseMLP):
         self.coefs_ = [weights.astype(np.float64) for weights in self.coefs_]
         self.coefs_[0] *= self._input_factor
         self.intercepts_ = [biases.astype(np.float64) for biases in self.intercepts_]
+
+
+def blend_networks(models: Sequence[BaseMLP], used_inputs: Sequence[Any]) -> BaseMLP:
+    """One ensemble of all members of several, each of which has some inputs of the first, all of the same weight.
+
+    All become as deep and wide as the largest. Identity layers after ReLU and units of weight 0 change nothing, and a
+    linear model's z is max(0, z) − max(0, −z).
+    """
+    if len(models) == 1:
+        return models[0]
+    blended = copy.copy(max(models, key=lambda model: len(model.coefs_)))
+    members = max(model._fitted.members for model in models)
+    layers = [_deepened(model, len(blended.coefs_)) for model in models]
+    inputs = layers[0][0][0].shape[1]
+    sizes = (inputs, *(max(part[n][0].shape[2] for part in layers) for n in range(len(blended.coefs_))))
+    arrays: dict[str, Floats] = {}
+    for n, (fan_in, units) in enumerate(pairwise(sizes)):
+        weights = np.zeros((len(models), members, fan_in, units))
+        biases = np.zeros((len(models), members, 1, units))
+        for index, (part, used) in enumerate(zip(layers, used_inputs, strict=True)):
+            own_weights, own_biases = part[n]
+            rows = used if n == 0 else slice(own_weights.shape[1])
+            weights[index][:, rows, : own_weights.shape[2]] = own_weights
+            biases[index][:, :, : own_biases.shape[2]] = own_biases
+        arrays |= {f"W{n + 1}": weights.reshape(-1, fan_in, units), f"b{n + 1}": biases.reshape(-1, 1, units)}
+    blended.n_features_in_ = inputs
+    hidden = sizes[1:-1]
+    blended.set_params(hidden_layer_sizes=hidden, n_members=len(arrays["W1"]))
+    architecture = Architecture(sizes, ("relu",) * len(hidden), blended.out_activation_)
+    set_network(blended, FittedNetwork(architecture, len(arrays["W1"])))
+    set_weights(blended, arrays)
+    return blended
+
+
+def _deepened(model: BaseMLP, count: int) -> list[tuple[Floats, Floats]]:
+    """The weights [K, D, H] and biases [K, 1, H] of a network with so many layers that computes the same."""
+    arrays = weights_of_members(model)
+    layers = [(arrays[f"W{n}"], arrays[f"b{n}"]) for n in range(1, len(model.coefs_) + 1)]
+    if len(layers) == 1 < count:
+        weights, biases = layers[0]
+        identity = np.eye(weights.shape[2])[None]
+        signed = np.concatenate([weights, -weights], axis=2), np.concatenate([biases, -biases], axis=2)
+        layers = [signed, (np.concatenate([identity, -identity], axis=1), np.zeros_like(biases))]
+    units = layers[0][0].shape[2]
+    identity_layer = np.eye(units)[None], np.zeros((1, 1, units))
+    return [layers[0], *[identity_layer] * (count - len(layers)), *layers[1:]]
 
 
 class TableNetworkClassifier(TableNetwork, MLPClassifier):

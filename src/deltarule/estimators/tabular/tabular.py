@@ -42,6 +42,7 @@ from deltarule.estimators.tabular.evaluation import (
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
+from deltarule.estimators.tabular.table_network import blend_networks
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
 from deltarule.tables.column_encoder import (
@@ -68,6 +69,8 @@ from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_
 from deltarule.tables.leaks import find_leaks, find_near_copies, find_shared_values
 from deltarule.tables.targets import target_name
 
+MAX_BLENDED_MEMBERS = 4
+"""Networks of each of the six kinds that the preset "best" blends."""
 MIN_ROWS = 10
 """A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
 MAX_SINGLE_ROW_SHARE = 0.1
@@ -84,16 +87,25 @@ class TrainingTable:
     notes: list[str]
 
 
+class Part(NamedTuple):
+    """Networks of an ensemble: their settings, and which of the inputs [D] they have."""
+
+    choice: Choice
+    used: Any = slice(None)
+
+
 class ChosenInputs(NamedTuple):
     """The inputs of networks [N, D] with the best settings for them.
 
-    `plain` are those of columns that are in no pieces; `known` those of `x` that several rows trained on have.
+    `plain` are those of columns that are in no pieces; `known` those of `x` that several rows trained on have. Of the
+    `parts` of an ensemble, several with the preset "best", the first has all inputs.
     """
 
     plain: Floats
     x: Floats
     known: Floats
     choice: Choice
+    parts: Sequence[Part]
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -111,8 +123,10 @@ class TabularParameters:
         How dates such as 01/02/2021 begin, if a column has none that shows it.
     missing : sequence or dict, optional
         Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
-    preset : {"default", "fast"}, default="default"
-        "fast" compares four to seven settings and trains at most two networks.
+    preset : {"default", "fast", "best"}, default="default"
+        "fast" compares four to seven settings and trains at most two networks. "best" takes two to three times as long
+        as the default: predictions are the mean of linear models, small and deep networks, each with numbers as they
+        are and in pieces of their range.
     metric : {"accuracy", "auc", "log_loss", "r2", "mae"}, optional
         The score by which settings are chosen: of a classifier the accuracy, the area under ROC or the log loss; of a
         regressor R² or the mean absolute error. The default is the first.
@@ -267,22 +281,28 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         train, held_out = table.division.hold_out(self._seed)
         chosen = self._choose_inputs(table, train, budget)
-        choice, known = chosen.choice, chosen.known
+        choice, known, parts = chosen.choice, chosen.known, chosen.parts
         members = self._member_count(chosen, len(y), budget)
         budget.begin("an ensemble is trained and scored", (budget.total - budget.done) / 2)
         weights = table.division.weights
-        own = known[train], y[train], choice, members, take(weights, train)
-        ensemble = train_ensemble(self._create_network, *own)
+        own_weights = take(weights, train)
+        ensembles = [
+            train_ensemble(self._create_network, known[train][:, used], y[train], part, members, own_weights)
+            for part, used in parts
+        ]
         of_rows = [take(each, held_out) for each in (known, y, weights, table.division.groups)]
-        scores, predictions = self._assess(ensemble, choice, *of_rows)
+        scores, predictions = self._assess(_blend(ensembles, parts), choice, *of_rows)
         warnings = self._warn_of_scores(table, train, held_out, scores, predictions)
         warnings += self._find_shared_rows(chosen.plain, y, train, held_out)
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
-        if len(y) < MIN_CONTINUED_ROWS or is_linear(choice.settings):
-            self.model_ = train_ensemble(self._create_network, chosen.x, y, choice, members, weights)
-        else:
-            self.model_ = continue_ensemble(ensemble, chosen.x, y, choice, weights)
+        for index, (part, used) in enumerate(parts):
+            rows = chosen.x[:, used], y, part
+            if len(y) < MIN_CONTINUED_ROWS or is_linear(part.settings):
+                ensembles[index] = train_ensemble(self._create_network, *rows, members, weights)
+            else:
+                ensembles[index] = continue_ensemble(ensembles[index], *rows, weights)
+        self.model_ = _blend(ensembles, parts)
         is_divided = table.division.groups is not None or table.division.times is not None
         notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
         self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
@@ -315,22 +335,32 @@ class BaseTabular(SavedEstimator, TabularParameters):
             return known, choose_candidate(self._create_network, *rows, self._output_count, *scored, earlier)
 
         known, choice = choose(x)
+        is_blended = self.preset == "best"
         in_pieces = fit_columns(table.frame, self.columns_, in_pieces=True)
-        if not (any(column.knots for column in in_pieces) and budget.may_search):
-            return ChosenInputs(x, x, known, choice)
+        if not (any(column.knots for column in in_pieces) and choice.kinds and budget.may_search):
+            parts = [Part(kind) for kind in (is_blended and choice.kinds) or [choice]]
+            return ChosenInputs(x, x, known, _of_all_parts(choice, parts), parts)
         x_in_pieces = encode_columns(in_pieces, table.frame)
         known_in_pieces, other = choose(x_in_pieces, choice)
-        other = other._replace(candidates=choice.candidates + other.candidates)
-        if not other.is_better_than(choice):
-            return ChosenInputs(x, x, known, choice._replace(candidates=other.candidates))
+        is_better = other.is_better_than(choice)
+        best = (other if is_better else choice)._replace(candidates=choice.candidates + other.candidates)
+        if not (is_better or is_blended):
+            return ChosenInputs(x, x, known, best, [Part(best)])
         self.columns_ = in_pieces
-        return ChosenInputs(x, x_in_pieces, known_in_pieces, other)
+        parts = [Part(best)]
+        if is_blended:
+            is_plain = [name in plain for plain, names in map(_plain_inputs, in_pieces) for name in names]
+            parts = [*map(Part, other.kinds), *(Part(kind, np.array(is_plain)) for kind in choice.kinds)]
+        return ChosenInputs(x, x_in_pieces, known_in_pieces, _of_all_parts(best, parts), parts)
 
     def _member_count(self, chosen: ChosenInputs, rows: int, budget: Budget) -> int:
-        choice = chosen.choice
-        members = member_count(choice.settings, chosen.x.shape[1], rows, self._output_count)
+        """The number of networks of each part of an ensemble."""
+        choices = [part.choice for part in chosen.parts if not is_linear(part.choice.settings)]
+        counts = [member_count(each.settings, chosen.x.shape[1], rows, self._output_count) for each in choices]
+        members = min(counts, default=1)
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
-        return budget.affordable(members, choice.seconds * rows / choice.rows)
+        members = min(members, MAX_BLENDED_MEMBERS) if len(chosen.parts) > 1 else members
+        return budget.affordable(members, sum(each.seconds for each in choices) * rows / chosen.choice.rows)
 
     def _warn_of_scores(
         self, table: TrainingTable, train: Integers, held_out: Integers, scores: Scores, predictions: Any
@@ -416,6 +446,21 @@ class BaseTabular(SavedEstimator, TabularParameters):
             )
         forms = {name: frame.forms[old] for name, old in zip(names, frame, strict=True) if old in frame.forms}
         return Frame(zip(names, frame.values(), strict=True), forms)
+
+
+def _plain_inputs(column: Column) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a column's inputs without its pieces, and of all."""
+    return replace(column, knots=()).inputs, column.inputs
+
+
+def _blend(models: Sequence[BaseMLP], parts: Sequence[Part]) -> BaseMLP:
+    return blend_networks(models, [part.used for part in parts])
+
+
+def _of_all_parts(choice: Choice, parts: Sequence[Part]) -> Choice:
+    """The choice, with the networks of all parts together for each fold."""
+    folds = zip(*(part.choice.out_of_fold for part in parts), strict=True)
+    return choice._replace(out_of_fold=[(_blend([fit[0] for fit in fits], parts), *fits[0][1:]) for fits in folds])
 
 
 def frame_of_input(X: Any) -> Frame:
