@@ -20,7 +20,8 @@ CONTENDERS = ("sklearn MLP", "MLP", "Tabular", "HistGradientBoosting")
 PEERS = ("LightGBM", "CatBoost", "RealMLP")
 """Contenders for the real tables that may be installed in another Python."""
 STOPPED = "boosting stopped early"
-REAL_CONTENDERS = ("linear", "sklearn MLP", "random forest", "Tabular", "HistGradientBoosting", STOPPED, *PEERS)
+BEST = "Tabular best"
+REAL_CONTENDERS = ("linear", "sklearn MLP", "random forest", "Tabular", BEST, "HistGradientBoosting", STOPPED, *PEERS)
 INPUTS = 50
 DIVISIONS = dict.fromkeys(BUNDLED, 5)
 """How often a set is divided into folds; synthetic sets and large tables once."""
@@ -111,10 +112,11 @@ def contender_of(name: str, classify: bool, seed: int, x: Any = None) -> Any:
 
     kind = "Classifier" if classify else "Regressor"
     is_table = hasattr(x, "columns")
-    if name == "Tabular":
+    if name in ("Tabular", BEST):
         import deltarule
 
-        return getattr(deltarule, name + kind)(random_state=seed)
+        preset = "best" if name == BEST else "default"
+        return getattr(deltarule, f"Tabular{kind}")(random_state=seed, preset=preset)
     if name in ("HistGradientBoosting", STOPPED):
         own: dict[str, Any] = {"categorical_features": "from_dtype"} if is_table else {}
         own |= {"early_stopping": True} if name == STOPPED else {}
@@ -216,9 +218,12 @@ def divisions(name: str, x: Any, y: Any, classify: bool) -> Iterator[tuple[int, 
 
 
 def score_contender(name: str, contender: str) -> dict[str, Any]:
-    """Score a contender on every fold of a set, with the median seconds of a fit and of the predictions for a fold."""
+    """Score a contender on every fold of a set, with the median seconds of a fit and of the predictions for a fold.
+
+    For classes there are also log losses, and for `Tabular…` the score that each fit reported, with its interval.
+    """
     x, y, classify = data_of(name)
-    scores, fits, predictions = [], [], []
+    scores, losses, reported, fits, predictions = [], [], [], [], []
     for seed, train, test in divisions(name, x, y, classify):
         model = contender_of(contender, classify, seed, x)
         x_train, x_test = (x.iloc[rows] if name in REAL else x[rows] for rows in (train, test))
@@ -229,15 +234,27 @@ def score_contender(name: str, contender: str) -> dict[str, Any]:
         predictions.append(time.perf_counter() - fitted)
         fits.append(fitted - started)
         scores.append(accuracy(y[test], predicted) if classify else r_squared(y[test], predicted))
+        if classify:
+            losses.append(log_loss(y[test], model.predict_proba(x_test), model.classes_))
+        if contender in ("Tabular", BEST):
+            reported.append([getattr(model.report_.scores, field) for field in ("score", "low", "high")])
         share = len(test) / len(train)
     record = {"fit_seconds": statistics.median(fits), "predict_seconds": statistics.median(predictions)}
     record |= {"score": float(np.mean(scores)), "folds": scores}
+    record |= {"log_loss": statistics.fmean(losses), "log_losses": losses} if losses else {}
+    record |= {"reported": reported} if reported else {}
     return record | {"interval": interval(scores, share), **_memory()}
 
 
 def accuracy(y: Any, predicted: Any) -> float:
     """The share of correct predictions."""
     return float(np.mean(predicted == y))
+
+
+def log_loss(y: Any, probabilities: Any, classes: Any) -> float:
+    """The mean of −ln of the probability of the true class, which is at least 1e-15."""
+    true = np.asarray(probabilities)[np.arange(len(y)), np.searchsorted(classes, y)]
+    return float(-np.log(np.maximum(true, 1e-15)).mean())
 
 
 def r_squared(y: Any, predicted: Any) -> float:
