@@ -38,7 +38,8 @@ def test_what_has_become_denormal_becomes_0_now_and_then(engine: Engine, members
     theta[:, 4] = -100
     before = replace(start, theta=theta, slots={"v": velocity}, step=FLUSH_EVERY - 3)
     two, _ = engine.advance(problem, before, 2)
-    assert denormal(two.theta) == 2 * members and denormal(two.slots["v"]) == 2 * members
+    left = 0 if engine.name == "compiled" else 2 * members  # its programs flush all that they compute
+    assert denormal(two.theta) == left and denormal(two.slots["v"]) == left
     three, trace = engine.advance(problem, before, 3)
     assert denormal(three.theta) == denormal(three.slots["v"]) == 0
     assert (three.theta[:, [0, 2]] == 0).all() and (three.theta[:, [1, 3]] != 0).any() and (trace.bad == -1).all()

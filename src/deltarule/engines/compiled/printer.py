@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from deltarule.engines.base import FLUSH_EVERY
 from deltarule.engines.compiled.arrays import Arrays
 from deltarule.engines.compiled.elementary import definitions
 from deltarule.engines.compiled.groups import Groups
@@ -168,9 +167,6 @@ class Printer:
         self._phases()
         self._store_state()
         self._record(step)
-        following = self.text.single(f"add i64 {self.number}, 1")
-        rest = self.text.single(f"urem i64 {following}, {FLUSH_EVERY}")
-        self.text.only_if(self.text.single(f"icmp eq i64 {rest}, 0"), self._flush)
 
     def _phases(self) -> None:
         self.groups.checks = []
@@ -273,22 +269,6 @@ class Printer:
         bad = text.load(pointer_of("bad"), Index(), "i64")
         is_first = check.compared("uno", "", check) & (bad < 0)
         text.store(is_first.choose(text.everywhere(self.number, "i64"), bad), pointer_of("bad"), Index())
-
-    def _flush(self) -> None:
-        """Set subnormal numbers to 0, as `flush_subnormals`."""
-        text = self.text
-        text.comment("flush subnormal numbers")
-        for name in ("θ", *self.form.slots):
-            place = self.places[name]
-
-            def flush(j: Index, pointer: str = place.pointer, kind: str = place.kind) -> None:
-                text.store(self.flushed(text.load(pointer, j, kind)), pointer, j)
-
-            text.loop(count_of_entries(self.plan.views[name].axes), flush)
-
-    def flushed(self, value: Value) -> Value:
-        tiny = float(np.finfo("float64" if value.kind == "double" else "float32").tiny)
-        return (self.text.call("llvm.fabs", value) < tiny).choose(0.0, value)
 
 
 class _EvaluationPrinter(Printer):

@@ -222,15 +222,3 @@ class _UnitPrinter(Printer):
         before = text.single(f"load i64, ptr {bad}")
         is_first = text.single(f"and i1 {is_bad}, {text.single(f'icmp slt i64 {before}, 0')}")
         text.add(f"store i64 {text.single(f'select i1 {is_first}, i64 {self.number}, i64 {before}')}, ptr {bad}")
-
-    def _flush(self) -> None:
-        self._meet()
-        for name in ("θ", *self.form.slots):
-            place = self.places[name]
-
-            def flush(j: Index, many: int, pointer: str = place.pointer, kind: str = place.kind) -> None:
-                for u in range(many):
-                    at = self.groups.unit(j, u)
-                    self.text.store(self.flushed(self.text.load(pointer, at, kind)), pointer, at)
-
-            self._shared_blocks(name, flush)
