@@ -88,14 +88,16 @@ def expm1(x: Value) -> Value:
 def log(x: Value) -> Value:
     """log x = e ln 2 + log m, x = 2^e m with √½ ≤ m < √2."""
     is_double = x.kind == "double"
+    tiny, raising, exponent_raised = (2.0**-1022, 2.0**54, 54.0) if is_double else (2.0**-126, 2.0**24, 24.0)
     integers, digits, root_half = ("i64", 52, ROOT_HALF_BITS) if is_double else ("i32", 23, SINGLE_ROOT_HALF_BITS)
-    bits = x.bits_as(integers)
+    is_tiny = x < tiny
+    bits = is_tiny.choose(x * raising, x).bits_as(integers)
     exponent = (bits - root_half) >> digits
     m = (bits - (exponent << digits)).bits_as(x.kind)
     # A whole number becomes a float without a conversion, which few processors have: in the lowest digits of `round`.
     round_number = ROUND if is_double else 1.5 * 2**23
     round_bits = x.text.value(round_number, x.kind).bits_as(integers)
-    e = (exponent + round_bits).bits_as(x.kind) - round_number
+    e = (exponent + round_bits).bits_as(x.kind) - round_number - is_tiny.choose(exponent_raised, number(x, 0.0))
     value = _log_double(m, e) if is_double else _log_single(m, e)
     value = (x < math.inf).choose(value, x)  # infinity, or not a number
     value = (x < 0.0).choose(math.nan, value)
