@@ -12,7 +12,6 @@ import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_chains import CHAINS, problem_with_layers
 from sklearn import neural_network
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import VarianceThreshold
@@ -113,15 +112,6 @@ def test_custom_activation_predicts_the_same_in_onnx(tmp_path: Path) -> None:
         agree(model, session_of(model, tmp_path), X, {"X": X})
     finally:
         unregister("activation", "isru")
-
-
-@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
-def test_every_layer_of_a_run_predicts_the_same(chain: list[Any], tmp_path: Path) -> None:
-    run = train(problem_with_layers(chain, members=2), max_steps=20)
-    to_onnx(run, tmp_path / "run.onnx", member=1)
-    session = onnxruntime.InferenceSession(tmp_path / "run.onnx")
-    x = run.problem.x[:5]
-    np.testing.assert_allclose(session.run(["outputs"], {"X": x})[0], run.outputs(x)[1], rtol=1e-12, atol=1e-14)
 
 
 def test_an_own_layer_predicts_the_same_and_one_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

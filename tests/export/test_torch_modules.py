@@ -1,5 +1,6 @@
 """A network as PyTorch's modules computes what the run computes, and trains as PyTorch trains."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -38,23 +39,27 @@ def test_outputs_are_those_of_the_run(hidden):
         assert np.abs(theirs - run.outputs(x)[member]).max() < 1e-12
 
 
-WITHOUT_TWO_WAYS = {name: chain for name, chain in CHAINS.items() if name not in ("residual", "all")}
-WITHOUT_TWO_WAYS["scaling of units"] = [4, 4, "scaling", "tanh", "scaling", "layer_norm", 3]
+def test_scaling_of_units_is_a_module_of_its_own():
+    run = deltarule.train(problem_with_layers([4, 4, "scaling", "tanh", "scaling", "layer_norm", 3]), max_steps=9)
+    x = torch.tensor(run.problem.x)
+    np.testing.assert_allclose(to_torch(run)(x).detach(), run.outputs(run.problem.x)[0], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("chain", WITHOUT_TWO_WAYS.values(), ids=WITHOUT_TWO_WAYS)
-def test_every_layer_that_takes_one_value_has_modules(chain):
-    run = deltarule.train(problem_with_layers(chain, seeds=[0, 1]), max_steps=9, engine="reference")
-    x = np.random.default_rng(1).normal(size=(9, 4))
-    with torch.no_grad():
-        theirs = to_torch(run, 1)(torch.tensor(x)).numpy()
-    np.testing.assert_allclose(theirs, run.outputs(x)[1], rtol=1e-12, atol=1e-12)
+def test_a_residual_makes_a_graph_that_torch_differentiates_and_copies():
+    module = to_torch(deltarule.train(problem_with_layers(CHAINS["residual"]), max_steps=1))
+    assert [name for name, _ in module.named_children()] == ["z1", "a1", "z2", "a3", "z4"]
+    module(torch.ones(2, 4, dtype=torch.float64)).sum().backward()
+    assert module.z1.weight.grad.any()
+    assert copy.deepcopy(module).code == module.code
 
 
-def test_a_layer_that_takes_two_values_is_refused():
-    run = deltarule.train(problem_with_layers(CHAINS["residual"]), max_steps=1, engine="reference")
-    with pytest.raises(BadInput, match="no module for the layer 'residual'; export to ONNX instead"):
-        to_torch(run)
+def test_a_layer_of_ones_own_has_no_module():
+    layer = deltarule.register_layer("own_twice", lambda x: 2 * x)
+    try:
+        with pytest.raises(BadInput, match="PyTorch has no module for the layer 'own_twice'; export to ONNX instead"):
+            to_torch(deltarule.train(problem_with_layers([4, layer, 3]), max_steps=1))
+    finally:
+        deltarule.unregister("layer", "own_twice")
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])

@@ -1,8 +1,9 @@
-"""Export a trained network as an `nn.Sequential` of PyTorch's own modules.
+"""Export a trained network as PyTorch's own modules.
 
 W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,8 @@ TENSORS_OF_BATCH_NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mea
 """PyTorch's names of batch norm's arrays."""
 
 
-def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
-    """A trained network as an `nn.Sequential`.
+def to_torch(trained: Any, member: int = 0) -> "torch.nn.Module":
+    """A trained network as an `nn.Sequential`, or as a `torch.fx.GraphModule` where a residual skips layers.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
 
     Returns
     -------
-    torch.nn.Sequential
+    torch.nn.Module
         The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
         the output activation, unless it is the identity, so the outputs are those of `run.outputs`. All modules are
         PyTorch's, which differentiates them; a scaling layer is part of the Linear behind it, and tied weights are
@@ -59,7 +60,7 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
     ------
     BadInput
         If PyTorch is not installed, for another model, a member that does not exist, an activation without a PyTorch
-        module, a `dropout` that does not fit the network, and a layer that takes the values of another, as residual.
+        module, a `dropout` that does not fit the network, and a layer of one's own.
 
     Examples
     --------
@@ -90,19 +91,29 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Sequential":
         arrays |= views(trained.state.buffers[member], network.buffers)
     else:
         network, arrays, dropout = member_parts(trained, member)
-    modules = torch.nn.Sequential()
+    modules: Any = torch.nn.Sequential()
+    graph = torch.fx.Graph()
+    value = graph.placeholder("x")
+    values = {"x": value}
     layers, arrays = without_scaling(network.layers, arrays)  # PyTorch has no such module
     rates = {placed.number: float(rate) for placed, rate in zip(network.dropouts, dropout, strict=True)}
     for placed in layers:
-        module = _module(placed, arrays, rates)
-        if module is not None:
+        if placed.layer.name == "residual":
+            value = graph.call_function(operator.add, (value, values[placed.names["skip"]]))
+        elif (module := _module(placed, arrays, rates)) is not None:
             modules.add_module(placed.name, module)
+            value = graph.call_module(placed.name, (value,))
+        values[placed.name] = value
     if network.output.name != "identity":
-        modules.add_module(f"a{network.depth}", _activation_module(network.output))
+        modules.add_module(name := f"a{network.depth}", _activation_module(network.output))
+        value = graph.call_module(name, (value,))
     estimator: Any = getattr(trained, "model_", trained)
     if getattr(estimator, "target_scale_", None) is not None:
         scale, mean, last = _tensor(estimator.target_scale_), _tensor(estimator.target_mean_), modules[-1]
         last.weight.data, last.bias.data = last.weight.data * scale[:, None], last.bias.data * scale + mean
+    if any(placed.layer.earlier for placed in layers):  # no sequence of modules
+        graph.output(value)
+        modules = torch.fx.GraphModule(modules, graph, "Network")
     return modules.eval()
 
 
@@ -151,9 +162,7 @@ def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[in
         case "dropout":
             return torch.nn.Dropout(rates[placed.number]) if rates[placed.number] else None
         case _:
-            raise BadInput(
-                f"an nn.Sequential has no module for the layer '{placed.layer.name}'; export to ONNX instead"
-            )
+            raise BadInput(f"PyTorch has no module for the layer '{placed.layer.name}'; export to ONNX instead")
     module.load_state_dict(tensors, strict=False)  # without batch norm's count of batches
     return module
 

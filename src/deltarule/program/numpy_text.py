@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain, count
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,7 @@ from deltarule.program.recorder import Tape, as_axis
 
 MAX_UNBROKEN_LENGTH = 90
 """Characters of an expression from which on it has brackets, within which a line can be broken."""
+_FORMULAS = "deltarule.maths."
 _TEXTS = {**OPERATORS, "matmul": "{} @ {}", "select": "np.where({} > 0, {}, {})", "transpose": "{}.T"}
 
 
@@ -103,8 +105,9 @@ class Passes:
         layer = placed.layer
 
         def noted(function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
-            returned, variables = with_locals(function, *operands, **options)
-            for name, array in variables.items():
+            inner: dict[str, Any] = {}
+            returned, variables = with_locals(function, *operands, inner=inner, **options)
+            for name, array in (*variables.items(), *inner.items()):
                 if hasattr(array, "variable"):
                     self.hints.setdefault(array.variable.name, f"{name}{placed.number}")
             return returned
@@ -135,7 +138,7 @@ class Passes:
             name = self.labels.get(result.name)
             if name is None and uses[result] > 1 and operation.name != "transpose":
                 hint = self.hints.get(result.name, result.name)
-                name = result.name if hint in taken else hint
+                name = next(each for each in chain([hint], (f"{hint}_{n}" for n in count(2))) if each not in taken)
                 taken.add(name)
             if name:
                 text = ast.unparse(ast.parse(text))  # without brackets that are not needed
@@ -159,8 +162,10 @@ def _number(constant: Any) -> str:
     return str(int(value) if value.is_integer() else value)
 
 
-def with_locals(function: Callable[..., Any], *operands: Any, **parameters: Any) -> tuple[Any, dict[str, Any]]:
-    """Return what a function returns, and its variables by name."""
+def with_locals(
+    function: Callable[..., Any], *operands: Any, inner: dict[str, Any] | None = None, **parameters: Any
+) -> tuple[Any, dict[str, Any]]:
+    """Return what a function returns, and its variables by name; `inner` gets those of formulas that it calls."""
     variables: dict[str, Any] = {}
     before, code = sys.getprofile(), getattr(inspect.unwrap(function), "__code__", None)
 
@@ -168,6 +173,8 @@ def with_locals(function: Callable[..., Any], *operands: Any, **parameters: Any)
         if event == "return" and frame.f_code is code:
             of_tape = {name: each.value for name, each in frame.f_locals.items() if isinstance(each, Noted)}
             variables.update(frame.f_locals | of_tape)
+        elif event == "return" and inner is not None and frame.f_globals.get("__name__", "").startswith(_FORMULAS):
+            inner.update(frame.f_locals)
 
     sys.setprofile(note)
     try:
