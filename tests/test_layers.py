@@ -11,10 +11,11 @@ import pytest
 from explained_numbers import assert_formulas_give_the_numbers
 from layer_chains import CHAINS, problem_with_layers
 
-from deltarule import to_onnx, to_torch, train
+from deltarule import register_layer, to_onnx, to_torch, train, unregister
 from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
+from deltarule.errors import BadInput
 from deltarule.export.training_script import training_script
 from deltarule.maths.layers import LAYERS
 from deltarule.maths.network import views
@@ -95,6 +96,59 @@ FORMS = [
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
 def test_every_layer_has_every_form(chain: list[Any], form: Callable[[Problem, Path], None], tmp_path: Path) -> None:
     form(problem_with_layers(chain, members=5), tmp_path)
+
+
+def rms_norm(x: Any, g: Any, epsilon: float) -> Any:
+    return g * x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon)
+
+
+def maxout(x: Any, W: Any, b: Any, V: Any, c: Any) -> Any:
+    u, v = x @ W + b, x @ V + c
+    first = u > v
+
+    def backward(dz: Any) -> Any:
+        du, dv, xt = np.where(first, dz, 0 * dz), np.where(first, 0 * dz, dz), np.swapaxes(x, -1, -2)
+        dx = du @ np.swapaxes(W, -1, -2) + dv @ np.swapaxes(V, -1, -2)
+        return dx, xt @ du, du.sum(-2, keepdims=True), xt @ dv, dv.sum(-2, keepdims=True)
+
+    return np.where(first, u, v), backward
+
+
+def highway(x: Any, W: Any, b: Any, V: Any, c: Any) -> Any:
+    h, t = np.tanh(x @ W + b), 1 / (1 + np.exp(-(x @ V + c)))
+    return t * h + (1 - t) * x
+
+
+OWN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
+    (rms_norm, {"arrays": {"g": ("1 D", 1.0)}, "parameters": {"epsilon": 1e-6}}, {}),
+    (maxout, {"arrays": {"W": "D H", "b": "1 H", "V": "D H", "c": "1 H"}}, {"units": 4}),
+    (highway, {"arrays": {"W": "D D", "b": "1 D", "V": "D D", "c": ("1 D", -1.0)}}, {}),
+]
+
+
+@pytest.mark.needs("onnxruntime")
+@pytest.mark.parametrize(("function", "options", "place"), OWN)
+def test_layers_of_ones_own_have_every_form(function: Any, options: Any, place: Any, tmp_path: Path) -> None:
+    register_layer("own_layer", function, **options)
+    try:
+        problem = problem_with_layers([4, 5, "tanh", {"name": "own_layer", **place}, 3], members=5)
+        assert check_problem(problem.take(np.arange(1))).ok
+        for form in (is_trained_alike_alone_and_compiled, is_explained, is_written_as_a_script, predicts_in_onnx):
+            form(problem, tmp_path)
+        problem = problem.take(np.arange(1))
+        text = explain_update(problem, initial_state(problem)).text()
+        assert "own_layer of a1" in text
+    finally:
+        unregister("layer", "own_layer")
+
+
+def test_a_layer_that_cannot_be_recorded_has_no_script() -> None:
+    register_layer("own_layer", lambda x: (np.sort(x, -1) * 0 + x, lambda upstream: upstream))
+    try:
+        with pytest.raises(BadInput, match="the layer 'own_layer' is your own; a script has no form for it: it uses"):
+            training_script(problem_with_layers([4, "own_layer", 3]), steps=1, losses={})
+    finally:
+        unregister("layer", "own_layer")
 
 
 @pytest.mark.needs("torch")

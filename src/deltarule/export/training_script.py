@@ -20,6 +20,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import initial_state
 from deltarule.program.numpy_text import Passes
+from deltarule.program.program import NotTraceable
 
 
 def training_script(
@@ -46,12 +47,12 @@ def training_script(
     for name, array in views(state.buffers[0], problem.network.buffers).items():
         start.append(arrays.assignment(f"running_{name}", array))
     statements = script_templates().get_template("training_statements.py.jinja")
-    body = statements.render(
-        problem=problem,
-        terms=terms,
-        permutation=random.permutation,
-        keep_mask=random.keep_mask,
-    )
+    functions = {"permutation": random.permutation, "keep_mask": random.keep_mask}
+    try:
+        body = statements.render(problem=problem, terms=terms, **functions)
+    except NotTraceable as reason:
+        own = [placed.layer.name for placed in problem.network.layers if not is_built_in(placed.formula)]
+        raise BadInput(f"the layer '{own[0]}' is your own; a script has no form for it: {reason}") from None
     return render_script(
         "training_script",
         arrays,
@@ -74,7 +75,6 @@ def _refuse_unsupported(problem: Problem) -> None:
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
     if problem.unusual_update:
         raise BadInput(f"the problem has {problem.unusual_update}; a script has no statements for them")
-    formulas += [("layer", placed.layer) for placed in problem.network.layers if placed.symbol != "a"]
     for kind, formula in formulas:
         if not is_built_in(formula):
             raise BadInput(f"the {kind} '{formula.name}' is your own; a script holds deltarule's formulas alone")

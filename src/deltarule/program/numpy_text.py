@@ -25,7 +25,7 @@ from deltarule.maths.network import PlacedLayer
 from deltarule.maths.update import Objective
 from deltarule.program.derivative import Noted
 from deltarule.program.formula import OPERATORS
-from deltarule.program.program import ONE, ROWS, Axis, Operation, Program, Variable
+from deltarule.program.program import ONE, ROWS, Axis, NotTraceable, Operation, Program, Variable
 from deltarule.program.recorder import Tape, as_axis
 
 MAX_UNBROKEN_LENGTH = 90
@@ -105,8 +105,7 @@ class Passes:
         layer = placed.layer
 
         def noted(function: Callable[..., Any], *operands: Any, **options: Any) -> Any:
-            inner: dict[str, Any] = {}
-            returned, variables = with_locals(function, *operands, inner=inner, **options)
+            returned, variables, inner = with_locals(function, *operands, **options)
             for name, array in (*variables.items(), *inner.items()):
                 if hasattr(array, "variable"):
                     self.hints.setdefault(array.variable.name, f"{name}{placed.number}")
@@ -153,6 +152,10 @@ def _text(operation: Operation, operands: Sequence[str]) -> str:
         return operands[0].removesuffix(".T)").removeprefix("(")
     if name == "sum":
         return f"{operands[0]}.sum({len(operation.result.axes) + operation.detail[0]}, keepdims=True)"
+    if name == "broadcast":
+        if operation.operands[0].axes[-1] != ONE or operation.operands[0].axes[:-1] != operation.result.axes[:-1]:
+            raise NotTraceable("it repeats rows")
+        return f"np.repeat({operands[0]}, {int(operation.result.axes[-1])}, -1)"
     text = name if "{" in name else _TEXTS.get(name, f"np.{name}({', '.join(['{}'] * len(operands))})")
     return text.format(*operands)
 
@@ -163,21 +166,22 @@ def _number(constant: Any) -> str:
 
 
 def with_locals(
-    function: Callable[..., Any], *operands: Any, inner: dict[str, Any] | None = None, **parameters: Any
-) -> tuple[Any, dict[str, Any]]:
-    """Return what a function returns, and its variables by name; `inner` gets those of formulas that it calls."""
+    function: Callable[..., Any], *operands: Any, **parameters: Any
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Return what a function returns, its variables by name, and those of the formulas that it calls."""
     variables: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
     before, code = sys.getprofile(), getattr(inspect.unwrap(function), "__code__", None)
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code is code:
             of_tape = {name: each.value for name, each in frame.f_locals.items() if isinstance(each, Noted)}
             variables.update(frame.f_locals | of_tape)
-        elif event == "return" and inner is not None and frame.f_globals.get("__name__", "").startswith(_FORMULAS):
+        elif event == "return" and frame.f_globals.get("__name__", "").startswith(_FORMULAS):
             inner.update(frame.f_locals)
 
     sys.setprofile(note)
     try:
-        return function(*operands, **parameters), variables
+        return function(*operands, **parameters), variables, inner
     finally:
         sys.setprofile(before)

@@ -59,17 +59,18 @@ class LayerTrace:
             for key, reference in trace.add_parameters("layer", self.layer, self.n).items()
         }
         numbers = {key: value for key, (_, value) in parameters.items()}
-        self.numbers, variables = with_locals(self.layer.function, *(array for _, array in operands), **numbers)
+        self.numbers, variables, _ = with_locals(self.layer.function, *(array for _, array in operands), **numbers)
         self.grids: Sequence[Any] | None = None
         self.parts: dict[str, tuple[Floats, Grid]] = {}
         try:
             formulas = {key: grid for key, (grid, _) in parameters.items()}
-            self.grids, named = with_locals(self.layer.function, *(grid for grid, _ in operands), **formulas)
+            self.grids, named, _ = with_locals(self.layer.function, *(grid for grid, _ in operands), **formulas)
         except Exception:  # whatever an own layer raises on what is not an array: it has no formulas then
             return
         known = {id(grid) for grid, _ in [*operands, *parameters.values()]} | {id(self.grids[0])}
         for name, grid in named.items():
-            if isinstance(grid, Grid) and id(grid) not in known:
+            is_truth = np.asarray(variables[name]).dtype.kind == "b"  # it stands where it is asked for
+            if isinstance(grid, Grid) and id(grid) not in known and not is_truth:
                 self.parts[name] = variables[name], grid
 
     def _operand(self, name: str) -> tuple[Grid, Floats]:
@@ -106,7 +107,8 @@ class LayerTrace:
             shown = _SHOWN.get(name, name)
             about = VALUES.get(shown, f"{shown} of {self.layer.name}").format(**words)
             name = f"{shown}{self.n}"
-            self._add(f"{shown}_{self.placed.name}" if name in self.trace.at else name, "forward", array, grid, about)
+            is_taken = name in self.trace.at or name == self.placed.name
+            self._add(f"{shown}_{self.placed.name}" if is_taken else name, "forward", array, grid, about)
         about = VALUES.get(self.layer.name, f"{self.layer.name} of {{source}}").format(**words)
         array = self.trace.tape[self.placed.name].value
         self._add(self.placed.name, "forward", array[0] if array.ndim == 3 else array, grids[0], about)
