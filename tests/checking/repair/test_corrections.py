@@ -396,3 +396,64 @@ def test_update_with_a_velocity_is_not_repaired_into_plain_descent(tmp_path: Pat
     lines = "v[...] = 0.9 * v - 0.2 * X.T @ (X @ W - y)\n    W[...] += v"
     report = check_program(tmp_path, UPDATE.format(lines=lines))
     assert not report.ok and report.correction is None
+
+
+GATED = """
+import numpy as np
+from deltarule import check_gradient
+
+rng = np.random.default_rng(0)
+xs, target = rng.normal(size=(2, 5, 3)), rng.normal(size=(5, 4))
+parameters = {key: 0.5 * rng.normal(size=(3 if key[0] == "W" else 4, 4)) for key in ("Wz", "Uz", "Wn", "Un")}
+
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+def forward(p):
+    h, tape = np.zeros((5, 4)), []
+    for x in xs:
+        z = sigmoid(x @ p["Wz"] + h @ p["Uz"])
+        n = np.tanh(x @ p["Wn"] + h @ p["Un"])
+        tape.append((x, h, z, n))
+        h = (1 - z) * n + z * h
+    return h, tape
+
+def loss(p):
+    return 0.5 * ((forward(p)[0] - target) ** 2).sum()
+
+def gradient(p):
+    h, tape = forward(p)
+    g = {key: np.zeros_like(value) for key, value in p.items()}
+    dh = h - target
+    for x, before, z, n in reversed(tape):
+        dz = dh * (before - n) * z * (1 - z)
+        dn = dh * (1 - z) * (1 - n**2)
+        for gate, d in (("z", dz), ("n", dn)):
+            g["W" + gate] += x.T @ d
+            g["U" + gate] += before.T @ d
+        dh = dh * z + dz @ p["Uz"].T + dn @ p["Un"].T
+    return g
+
+report = check_gradient(loss, gradient, parameters)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("dz = dh * (before - n) * z * (1 - z)", "dz = dh * (before - n)"),
+        ("dn = dh * (1 - z) * (1 - n**2)", "dn = dh * (1 - z)"),
+        ("dh = dh * z + dz", "dh = dz"),
+        ('dh = dh * z + dz @ p["Uz"].T + dn', "dh = dh * z + dn"),
+        (' + dz @ p["Uz"].T + dn @ p["Un"].T', ' + dz @ p["Uz"].T'),
+    ],
+)
+def test_gates_are_corrected_whose_arguments_have_no_names(tmp_path: Path, right: str, wrong: str) -> None:
+    assert GATED.count(right) == 1
+    source = GATED.replace(right, wrong)
+    correction = check_program(tmp_path, source).correction
+    (change,) = correction.changes
+    assert wrong in source.split("\n")[change.line - 1]
+    corrected = source.replace(change.old, change.new)
+    assert check_program(tmp_path, corrected).ok

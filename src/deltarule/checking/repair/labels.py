@@ -17,6 +17,7 @@ from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places,
 from deltarule.checking.repair.program import Program
 from deltarule.checking.repair.roles import GRADIENT_PREFIXES, is_gradient, is_named_after
 from deltarule.checking.repair.trials import Point
+from deltarule.checking.repair.wording import source_of
 from deltarule.proofs.differences import Floats
 
 DIRECTIONS = 4
@@ -28,7 +29,8 @@ _STEP = 2.0**-18
 class Label:
     """A value of the forward pass, with the slopes of the loss along directions of it.
 
-    `line` is 0 for a parameter; `at` is the number of the place in the forward pass, and the visit.
+    `line` is 0 for a parameter; `at` is the number of the place in the forward pass, and the visit. A value without a
+    name, from which another is computed as z in a = f(z), has the name of that one and its own `text`.
     """
 
     name: str
@@ -36,9 +38,10 @@ class Label:
     directions: Floats
     slopes: Floats
     at: tuple[int, int] = (0, 0)
+    text: str = ""
 
     def __str__(self) -> str:
-        return f"the gradient of {self.name}" + (f" (line {self.line})" if self.line else "")
+        return f"the gradient of {self.text or self.name}" + (f" (line {self.line})" if self.line else "")
 
     def factor_of(self, value: Any) -> float | None:
         """C for a value that is c times the gradient; None for any other value."""
@@ -75,6 +78,15 @@ def assigned_name(place: Place) -> str:
     return ""
 
 
+def named_argument(place: Place) -> str:
+    """The name of the value f(z) for a place z within it that has no name of its own; "" for any other place."""
+    is_inner = isinstance(place.owner, ast.Call | ast.UnaryOp) and isinstance(place.node, ast.BinOp | ast.Call)
+    whole = place.whole
+    if not is_inner or whole is None or whole is place or not whole.values or not place.values:
+        return ""
+    return assigned_name(whole) if np.shape(place.values[0]) == np.shape(whole.values[0]) else ""
+
+
 def _directions(shape: tuple[int, ...], seed: int) -> Floats:
     return np.random.default_rng(seed).normal(size=(DIRECTIONS, *shape))
 
@@ -97,7 +109,8 @@ def forward_labels(
         loss_at(point.code, point.code.start)
         probe.is_recording = False
         for k, place in enumerate(places):
-            name = assigned_name(place)
+            argument = named_argument(place)
+            name = argument or assigned_name(place)
             if not name or thread_time() > end:
                 continue
             for visit, value in enumerate(place.values):
@@ -109,7 +122,8 @@ def forward_labels(
                     directions = _directions(np.shape(plain), k)
                     slopes = [_slope(probe, (k, visit + 1), one, plain, point) for one in directions]
                     if np.abs(slopes).max() > 1e-10:
-                        labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1)))
+                        text = source_of(place.file, place.node) if argument else ""
+                        labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1), text))
     return labels
 
 
@@ -149,7 +163,7 @@ class Labelling:
 
     labels      the forward values, with the slopes of the loss
     right       the whole values that are the gradient of the forward value after which they are named
-    plausible   those that are a gradient, but are named after no value: of another one than is meant, perhaps
+    plausible   those that are a gradient of another value than is meant, perhaps
     suspects    the first wrong ones: their operands are right
     later       those with an operand that is no multiple of a right gradient
     first_wrong the first of these, or of those named after a layer, as d1, with what it may be the gradient of
@@ -163,7 +177,7 @@ class Labelling:
         self.labels = forward_labels(program, point, shapes, names, end)
         self.is_complete = thread_time() <= end  # an unknown label would make a right value look wrong
         fitting = {one for one in wholes if self.fits(one, one.values)}
-        self.right = {one for one in fitting if self.named_after(assigned_name(one))}
+        self.right = {one for one in fitting if self._is_plainly_right(one)}
         self.plausible = fitting - self.right
         named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
         is_right: dict[str, bool] = {}
@@ -183,6 +197,12 @@ class Labelling:
             self.later += [one] if strayed & operands else []
             if meant and one not in fitting and not is_zero and not self._is_multiple(one):
                 strayed.add(assigned_name(one))
+
+    def _is_plainly_right(self, place: Place) -> bool:
+        """Whether a right gradient is that of the value after which it is named: of z where that is a = f(z)."""
+        meant = self.named_after(assigned_name(place))
+        innermost = [label for label in meant if label.text] or meant
+        return any(label.is_gradient(value) for label in innermost for value in place.values)
 
     def _is_multiple(self, place: Place) -> bool:
         """Whether a value is a multiple of a gradient, as before it is divided by the number of samples."""

@@ -134,8 +134,8 @@ def _without_comment(line: str) -> str:
     return line.strip()
 
 
-def source_of(file: SourceFile, statement: ast.stmt) -> str:
+def source_of(file: SourceFile, node: ast.stmt | ast.expr) -> str:
     """The text of a statement as it stands in the file, in one line."""
-    segment = ast.get_source_segment("".join(file.lines), statement) or ast.unparse(statement)
+    segment = ast.get_source_segment("".join(file.lines), node) or ast.unparse(node)
     lines = segment.split("\n")
     return " ".join(line.strip() for line in lines) if len(lines) < 4 else lines[0].strip()

@@ -245,11 +245,26 @@ def _with_term(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tup
     upstream = [one for one in near if is_gradient(one)][-6:]
     for one, other in itertools.product(upstream, [one for one in near if not is_gradient(one)][:14]):
         yield f"{text} + {one} * {other}", 1.5 + size_in_words(one + other), True
+    yield from ((f"{text} + {path}", 1.3 + size_in_words(path), True) for path in _through_products(place, numbers))
     constants = [one for one, value in numbers if not shape_of(value) and shape_of(place.values[0])]
     for one, other in itertools.product(constants, near):
         if is_named_after(name, other):
             for penalty, cost in ((f"{one} * {other}", 1.2), (f"2 * {one} * {other}", 1.4)):
                 yield f"{text} + {penalty}", cost + size_in_words(penalty), True
+
+
+def _through_products(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """What comes back through a product with a table, rows @ table or table @ columns, in the shape of a place."""
+    shape = shape_of(place.values[0])
+    shapes = {name: shape_of(value) for name, value in numbers}
+    upstream = [name for name in shapes if is_gradient(name) and len(shapes[name]) == 2]
+    tables = [name for name in shapes if not is_gradient(name) and len(shapes[name]) == 2]
+    for one, table in itertools.product(upstream, tables):
+        (rows, columns), (height, width) = shapes[one], shapes[table]
+        if columns == width and shape == (rows, height):
+            yield f"{one} @ {table}.T"
+        if rows == height and shape == (width, columns):
+            yield f"{table}.T @ {one}"
 
 
 def _at(place: Place) -> tuple[Place, str]:
