@@ -175,7 +175,7 @@ def _read_earlier(
     from deltarule.grading.record import read_record
 
     max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
-    earlier = read_record(folder, assignment.title, max_points, {(one.delivered, one.id) for one in submissions})
+    earlier = read_record(folder, assignment.title, max_points, {(entry.delivered, entry.id) for entry in submissions})
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
         raise BadInput(f"{folder} was written with a roster; give --roster again")
     return earlier
@@ -183,12 +183,12 @@ def _read_earlier(
 
 def _choose(submissions: list["Submission"], wanted: list[str]) -> list["Submission"]:
     """The submissions of these students, by their names as results or as delivered, or by their ids."""
-    names = [{one.student, one.delivered, one.id} for one in submissions]
+    names = [{submission.student, submission.delivered, submission.id} for submission in submissions]
     for text in wanted:
         if sum(text in known for known in names) != 1:
             count = sum(text in known for known in names)
             raise BadInput(f"--only {text}: {count_of(count, 'submission')} fit it; name one as in grades.csv")
-    return [one for one, known in zip(submissions, names, strict=True) if known & set(wanted)]
+    return [submission for submission, known in zip(submissions, names, strict=True) if known & set(wanted)]
 
 
 def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:

@@ -54,13 +54,13 @@ def _find_and_verify(published: Published, folder: Path | None, should_read: boo
 
 
 def _data_lines(data_sets: list[dict[str, Any]]) -> Shown:
-    for one in data_sets:
-        yield headline(one["name"], one["about"])
-        if one["place"] is None:
-            yield f"  not here; get it with: deltarule data fetch {one['name']}"
+    for data_set in data_sets:
+        yield headline(data_set["name"], data_set["about"])
+        if data_set["place"] is None:
+            yield f"  not here; get it with: deltarule data fetch {data_set['name']}"
         else:
             counts = "{train:,} training and {test:,} test images, every digest right"
-            yield f"  in {one['place']}" + (f": {counts.format(**one)}" if one["train"] else "")
+            yield f"  in {data_set['place']}" + (f": {counts.format(**data_set)}" if data_set["train"] else "")
 
 
 def doctor(json: Json = False) -> Result:

@@ -72,13 +72,14 @@ def _recipe_lines(record: dict[str, Any]) -> Shown:
         yield from (f"{key}: {as_toml(values)}" for key, values in record["grid"].items())
     if record["experiments"]:
         yield from ("", headline("experiments"))
-        for one in record["experiments"]:
-            changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in one["set"].items())
-            yield f"{one['name']}: {one['about']} ({changes})" if one["about"] else f"{one['name']}: {changes}"
+        for experiment in record["experiments"]:
+            changes = ", ".join(f"{key} = {as_toml(value)}" for key, value in experiment["set"].items())
+            about = f"{experiment['about']} ({changes})" if experiment["about"] else changes
+            yield f"{experiment['name']}: {about}"
     if record["assumptions"]:
         yield from ("", headline("assumptions", "(what the report leaves unsaid)"))
-        for one in record["assumptions"]:
-            yield f"- {one['what']}: {as_toml(one['value'])}. {one['why']}"
+        for assumption in record["assumptions"]:
+            yield f"- {assumption['what']}: {as_toml(assumption['value'])}. {assumption['why']}"
 
 
 # --- claims -----------------------------------------------------------------------------------------------------------

@@ -125,7 +125,9 @@ class AutogradEngine(Engine):
             formulas: list[tuple[str, Any]] = [("activation", each) for each in problem.network.activations.values()]
             formulas += [("layer", placed.layer) for placed in problem.network.layers if placed.symbol != "a"]
             formulas += [("loss", problem.loss), ("penalty", problem.penalty)]
-            own = dict.fromkeys(f"{kind} '{one.name}'" for kind, one in formulas if one and not is_built_in(one))
+            own = dict.fromkeys(
+                f"{kind} '{formula.name}'" for kind, formula in formulas if formula and not is_built_in(formula)
+            )
             if not own or is_out_of_memory(error):
                 raise
             raise BadInput(

@@ -78,8 +78,8 @@ class Assignment(AssignmentSection):
     def shared(self) -> dict[str, Path]:
         """The teacher's own files for every submission, by their names there."""
         folder = self.paths[0].parent
-        found = [one for name in self.files for one in ((folder / name), *(folder / name).rglob("*"))]
-        return {one.relative_to(folder).as_posix(): one for one in found if one.is_file() and not one.is_symlink()}
+        paths = [path for name in self.files for path in ((folder / name), *(folder / name).rglob("*"))]
+        return {path.relative_to(folder).as_posix(): path for path in paths if path.is_file() and not path.is_symlink()}
 
     @property
     def accepted_names(self) -> list[str]:
@@ -197,8 +197,10 @@ def _check_names(section: CheckSection, labels: list[str], points: list[float], 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
     """Write the autograder archive for Gradescope, with this package."""
     folder, package, meta = assignment.paths[0].parent, Path(__file__).parents[1], distribution("deltarule")
-    versions = sorted(f"{one.name}=={one.version}\n" for one in distributions() if one.name != "deltarule")
-    needed = [one.partition("; extra")[0] for one in meta.requires or () if "extra" not in one or "'notebook'" in one]
+    versions = sorted(f"{dist.name}=={dist.version}\n" for dist in distributions() if dist.name != "deltarule")
+    needed = [
+        line.partition("; extra")[0] for line in meta.requires or () if "extra" not in line or "'notebook'" in line
+    ]
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
         for file in (*assignment.paths, *assignment.shared.values()):

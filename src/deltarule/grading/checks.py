@@ -117,7 +117,9 @@ def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -
     labels = list(expected)
     if isinstance(result, np.ndarray) and 1 < len(names) and np.shape(result)[:1] == (len(names),):
         result = [np.asarray(part) for part in result]
-    is_one = isinstance(result, np.ndarray) and len(labels) > 1 and any(_fits(result, one) for one in expected.values())
+    is_one = (
+        isinstance(result, np.ndarray) and len(labels) > 1 and any(_fits(result, item) for item in expected.values())
+    )
     arrays = {} if is_one else named_arrays(result, labels)
     if set(labels) <= set(arrays) and not (isinstance(result, list) and len(result) != len(labels)):
         return arrays, False
@@ -181,7 +183,7 @@ def compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
     if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
         return lost(verdict="missing", message=f"{name} is not an array of numbers of the shape {expected.shape}")
     if long_lengths(returned) != long_lengths(expected):
-        known = {1, *(length for one in (*check.values.values(), *check.expected.values()) for length in np.shape(one))}
+        known = {1, *(n for array in (*check.values.values(), *check.expected.values()) for n in np.shape(array))}
         is_shown = known >= set(returned.shape) and returned.ndim <= expected.ndim + 1  # others could carry values
         shape = f"the shape {returned.shape}" if is_shown else "another shape"
         return lost(verdict="wrong", message=f"{name} has {shape}, and should have {expected.shape}")

@@ -51,8 +51,8 @@ def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> str:
     if mistake.code != "factor":
         return mistake.sentence
     label = list(check.returns)[check.by.index(mistake.where[0])]
-    right, found = np.ravel(check.expected[label]), np.ravel(returned[label])
-    ratio = abs(np.vdot(right, found) / np.vdot(right, right))
+    right, returned_array = np.ravel(check.expected[label]), np.ravel(returned[label])
+    ratio = abs(np.vdot(right, returned_array) / np.vdot(right, right))
     sentence = re.sub(r"[\d.]+(?:e[-+]\d+)?(?= times)", f"{ratio:.3g}", mistake.sentence)
     counts: dict[int, str] = {}
     for name, value in check.values.items():

@@ -36,7 +36,7 @@ def call_check(check: Check, running: Program, values: Mapping[str, Any] | None 
     return fit_arrays(result, names, check.expected)
 
 
-def computed_arrays(check: Check, running: Program, found: Mapping[str, Any]) -> set[str]:
+def computed_arrays(check: Check, running: Program, results: Mapping[str, Any]) -> set[str]:
     """The names of the wrong arrays that were computed from the arguments, as two more calls show."""
     moved = {name: _moved(value) for name, value in check.values.items()}
     try:
@@ -46,13 +46,13 @@ def computed_arrays(check: Check, running: Program, found: Mapping[str, Any]) ->
     inputs = [np.ravel(value) for value in check.values.values() if isinstance(value, np.ndarray)]
 
     def is_computed(name: str) -> bool:
-        array = np.ravel(found[name])
+        array = np.ravel(results[name])
         is_constant = array.size == 0 or (np.ptp(array) == 0 and (array.size > 1 or array[0] == 0))
-        is_input = any(one.size == array.size > 1 and _is_multiple(array, one) for one in inputs)
-        repeats, changes = (np.array_equal(found[name], one.get(name, np.nan)) for one in (again, other))
+        is_input = any(given.size == array.size > 1 and _is_multiple(array, given) for given in inputs)
+        repeats, changes = (np.array_equal(results[name], repeat.get(name, np.nan)) for repeat in (again, other))
         return not is_constant and not is_input and repeats and not changes
 
-    return {name for name in found if isinstance(found[name], np.ndarray) and is_computed(name)}
+    return {name for name in results if isinstance(results[name], np.ndarray) and is_computed(name)}
 
 
 def note_unmoved(check: Check, result: CheckResult, names: Mapping[str, Any], running: Worker) -> CheckResult:
@@ -93,24 +93,24 @@ def _is_multiple(array: Floats, other: Floats) -> bool:
 
 
 def follow_arrays(
-    check: Check, names: Mapping[str, Any], running: Program, found: Mapping[str, Any], arrays: Sequence[ArrayResult]
+    check: Check, names: Mapping[str, Any], running: Program, outputs: Mapping[str, Any], arrays: Sequence[ArrayResult]
 ) -> tuple[ArrayResult, ...]:
     """The results, with those right that follow from the student's own other arrays."""
     wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
     if len(wrong) < 2:
         return tuple(arrays)
-    computed = computed_arrays(check, running, {name: found[name] for name in wrong})
+    computed = computed_arrays(check, running, {name: outputs[name] for name in wrong})
     own = {
-        name: np.asarray(found[name], float).reshape(check.expected[name].shape) for name in wrong if name in computed
+        name: np.asarray(outputs[name], float).reshape(check.expected[name].shape) for name in wrong if name in computed
     }
     expected = follow_on_arrays(check, names, own)
-    return _earned(check, expected, found, arrays, computed, "after the wrong arrays before it")
+    return _earned(check, expected, outputs, arrays, computed, "after the wrong arrays before it")
 
 
 def _earned(
     check: Check,
     expected: Mapping[str, Any],
-    found: Mapping[str, Any],
+    outputs: Mapping[str, Any],
     arrays: Sequence[ArrayResult],
     computed: set[str],
     why: str,
@@ -119,7 +119,7 @@ def _earned(
     following = check.model_copy(update={"expected": expected})
     results = []
     for array in arrays:
-        again = compare_array(following, array.name, found.get(array.name)) if array.name in computed else array
+        again = compare_array(following, array.name, outputs.get(array.name)) if array.name in computed else array
         is_earned = again.points > array.points
         results.append(replace(again, message=f"{array.name} is right {why}") if is_earned else array)
     return tuple(results)
@@ -133,10 +133,11 @@ def follow_functions(
     for i, (check, result) in enumerate(zip(checks, results, strict=True)):
         compared = {array.name for array in result.arrays if array.verdict == "wrong" and array.error is not None}
         if compared:
-            found = call_check(check, running)[0]
-            wrong[i] = found, computed_arrays(check, running, {name: found[name] for name in compared & found.keys()})
+            outputs = call_check(check, running)[0]
+            shared = {name: outputs[name] for name in compared & outputs.keys()}
+            wrong[i] = outputs, computed_arrays(check, running, shared)
     new = list(results)
-    for i, (found, computed) in wrong.items():
+    for i, (outputs, computed) in wrong.items():
         others = {name for j in wrong if j != i and wrong[j][1] for name in checks[j].functions}
         others &= names.keys() - set(checks[i].functions)
         if not others or not computed:
@@ -147,7 +148,7 @@ def follow_functions(
         except Exception:  # of a stranger's functions in the solution; without it the verdicts stand
             continue
         arrays = _earned(
-            checks[i], expected, found, results[i].arrays, computed, f"with your own {', '.join(sorted(others))}"
+            checks[i], expected, outputs, results[i].arrays, computed, f"with your own {', '.join(sorted(others))}"
         )
         if arrays != results[i].arrays:
             is_right = all(array.verdict == "right" for array in arrays)

@@ -76,7 +76,7 @@ def grade(
     results = []
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
         folders = (Path(folder) / str(number) for number in range(len(submissions)))
-        jobs = [_prepare(assignment, *one) for one in zip(submissions, folders, strict=True)]
+        jobs = [_prepare(assignment, *pair) for pair in zip(submissions, folders, strict=True)]
         for submission, job, future in zip(submissions, jobs, _run(assignment, isolation, jobs), strict=True):
             for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
                 if isinstance(future.exception(), BrokenProcessPool):
@@ -251,19 +251,19 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
     With `is_diagnosed` the solution runs beside the student's arrays.
     """
     try:
-        found, is_other = call_check(check, running)
+        outputs, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
         message = f"{error}{_what_is_there(check, assignment, running.submission)}"
         return missing_result(check, message, *filter(None, [error.note]))
     numeric = sorted(running.numeric)
     names = returned_expressions(running.submission.cells, check.call)
-    arrays = tuple(compare_array(check, name, found.get(name)) for name in check.returns)
+    arrays = tuple(compare_array(check, name, outputs.get(name)) for name in check.returns)
     arrays = _without_epsilon(check, running.submission, arrays)
     mistakes: tuple[Mistake, ...] = ()
     if check.follow_on and is_diagnosed:
-        arrays = follow_arrays(check, assignment.names, running, found, arrays)
+        arrays = follow_arrays(check, assignment.names, running, outputs, arrays)
     if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
-        mistakes = name_mistakes(check, assignment.names, found)
+        mistakes = name_mistakes(check, assignment.names, outputs)
     if numeric and vars(assignment).get("numeric") == "forbid":
         why = f"is taken by {' and '.join(numeric)}, which this assignment does not allow"
         arrays = tuple(
@@ -272,7 +272,7 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
     texts = names if len(names) == len(arrays) else list(check.returns)
     line, lines, right_lines = _lines(check, assignment, running, arrays, mistakes, texts)
     message = "; ".join(array.message for array in arrays)
-    notes = _notes(check, found, arrays, numeric)
+    notes = _notes(check, outputs, arrays, numeric)
     if is_other:
         notes.append("returns other arrays than it should: those that it should were found by name or shape")
     about = check.name, check.part, message, arrays, mistakes, tuple(notes)
@@ -290,7 +290,7 @@ def _lines(
     """The line with what is wrong, and for each mistake that of the submission and that of the solution."""
     cells, lines, right_lines = running.submission.cells, list[str](), list[str]()
     is_wrong = [array.verdict == "wrong" for array in arrays]
-    wrong, right = ([text for text, one in zip(texts, is_wrong, strict=True) if one == kind] for kind in (True, False))
+    wrong, right = ([text for text, bad in zip(texts, is_wrong, strict=True) if bad == kind] for kind in (True, False))
     with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand
         for mistake in mistakes:
             concerned = {texts[check.by.index(name)] for name in mistake.where if name in check.by} or set(wrong)
@@ -301,13 +301,13 @@ def _lines(
     return "", lines, right_lines
 
 
-def _notes(check: Check, found: dict[str, Any], arrays: tuple[ArrayResult, ...], numeric: list[str]) -> list[str]:
+def _notes(check: Check, outputs: dict[str, Any], arrays: tuple[ArrayResult, ...], numeric: list[str]) -> list[str]:
     """What is to be said of a check beside its arrays: derivatives by differences, and what is no array."""
     notes = [f"{check.call} takes derivatives by {' and '.join(numeric)}"] if numeric else []
     errors = [array.error for array in arrays if array.verdict == "right" and array.error and check.gradient_of]
-    is_single = any(getattr(one, "dtype", None) == np.float32 for one in found.values())
+    is_single = any(getattr(value, "dtype", None) == np.float32 for value in outputs.values())
     if not numeric and not is_single and max(errors, default=0) > DIFFERENCES_ERROR:
         notes.append(f"{check.call} is right only to {max(errors):.0e}: by differences, or with a small number added")
-    if any(one is not None and (not isinstance(one, np.ndarray) or not one.size) for one in found.values()):
+    if any(value is not None and (not isinstance(value, np.ndarray) or not value.size) for value in outputs.values()):
         notes.append(f"{check.call} returns what is no array, or an array without entries")
     return notes

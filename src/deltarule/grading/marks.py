@@ -50,8 +50,8 @@ def apply_marks(record: GradeRecord, questions: Sequence["ManualSection"], marks
     """The record with the questions that a teacher marks; in a group the marks of one are those of all."""
     results = []
     for result in record.submissions:
-        row = marks.get(result.partner, {}) | {key: one for key, one in marks.get(result.student, {}).items() if one}
-        results.append(replace(result, checks=(*result.checks, *(_marked(one, row) for one in questions))))
+        row = marks.get(result.partner, {}) | {key: cell for key, cell in marks.get(result.student, {}).items() if cell}
+        results.append(replace(result, checks=(*result.checks, *(_marked(question, row) for question in questions))))
     points = sum(sum(question.columns.values()) for question in questions if not question.bonus)
     return replace(record, submissions=tuple(results), max_points=record.max_points + points)
 
@@ -70,13 +70,13 @@ def _marked(question: "ManualSection", row: dict[str, str]) -> CheckResult:
 
 def open_marks(record: GradeRecord) -> list[SubmissionResult]:
     """The submissions of which something is not marked yet."""
-    return [one for one in record.submissions if any(array.verdict == "open" for _, array in one.arrays)]
+    return [result for result in record.submissions if any(array.verdict == "open" for _, array in result.arrays)]
 
 
 def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> None:
     """Write `manual.csv` with the rows and columns that it lacks."""
-    names = {one.student: one.title for one in record.submissions if not one.partner}
-    needed = ["student", "name", *(_column(one, text) for one in questions for text in one.columns), "comment"]
+    names = {result.student: result.title for result in record.submissions if not result.partner}
+    needed = ["student", "name", *(_column(task, text) for task in questions for text in task.columns), "comment"]
     known = list(dict.fromkeys(key for row in marks.values() for key in row))
     if not questions or (names.keys() <= marks.keys() and set(needed) <= set(known)):
         return

@@ -182,7 +182,9 @@ def read_record(
     if record.title != title:
         raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{title}'")
     record = replace(record, submissions=tuple(_without_marks(result) for result in record.submissions))
-    arrays = [(check.name, one.name, one.max_points) for check in record.submissions[0].checks for one in check.arrays]
+    arrays = [
+        (check.name, array.name, array.max_points) for check in record.submissions[0].checks for array in check.arrays
+    ]
     if arrays == list(max_points):
         return record
     if all((result.delivered, result.id) in students for result in record.submissions if result.time):

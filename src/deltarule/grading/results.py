@@ -75,11 +75,11 @@ def read_book(path: Path) -> list[dict[str, Any]]:
     file = path / RECORD if path.is_dir() else path
     try:
         submissions: list[dict[str, Any]] = read_json(file)["submissions"]
-        for one in submissions:
-            one["arrays"] = {
-                (check["name"], array["name"]): array["verdict"] for check in one["checks"] for array in check["arrays"]
+        for row in submissions:
+            row["arrays"] = {
+                (check["name"], array["name"]): array["verdict"] for check in row["checks"] for array in check["arrays"]
             }
-            one["student"], one["points"] = str(one["student"]), float(one["points"])
+            row["student"], row["points"] = str(row["student"]), float(row["points"])
     except (KeyError, TypeError, ValueError):
         raise BadInput(f"{file} is no record of a grading; give its folder") from None
     return submissions
@@ -87,8 +87,8 @@ def read_book(path: Path) -> list[dict[str, Any]]:
 
 def changes(earlier: Sequence[dict[str, Any]], record: GradeRecord) -> list[str]:
     """What changed since an earlier grading, a line for each student: points, and the arrays with another verdict."""
-    own = {(one.get("delivered") or one["student"], one.get("id", "")): one for one in earlier}
-    books = {one["student"]: one for one in earlier} | own
+    own = {(row.get("delivered") or row["student"], row.get("id", "")): row for row in earlier}
+    books = {row["student"]: row for row in earlier} | own
     lines = []
     for result in record.submissions:
         before = books.get((result.delivered or result.student, result.id)) or books.get(result.student)
@@ -176,8 +176,8 @@ def class_summary(record: GradeRecord) -> dict[str, Any]:
 
 def similar_code(record: GradeRecord) -> list[tuple[float, list[str]]]:
     """Pairs of submissions that share rare statements, by the share of what they have; those that are equal are not."""
-    counted = {one.title: Counter(one.statements) for one in record.submissions if one.statements}
-    prints = {one.title: one.fingerprint for one in record.submissions}
+    counted = {result.title: Counter(result.statements) for result in record.submissions if result.statements}
+    prints = {result.title: result.fingerprint for result in record.submissions}
     frequency = Counter(shape for shapes in counted.values() for shape in shapes)
     rare = max(2, len(counted) // 20)
     pairs = []
@@ -224,7 +224,7 @@ def count_mistakes(record: GradeRecord) -> tuple[list[Common], list[Common]]:
             if all(array.verdict == "missing" for array in check.arrays):
                 count(failures, result.title, _FAILURE.sub(r"\1", check.message))
     frequent, failed = (
-        sorted(commons.values(), key=lambda one: (-len(one.students), one.text)) for commons in (mistakes, failures)
+        sorted(commons.values(), key=lambda case: (-len(case.students), case.text)) for commons in (mistakes, failures)
     )
     return frequent, failed
 

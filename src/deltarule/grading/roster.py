@@ -104,8 +104,8 @@ def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
     if not any(person.name or person.ids for person in people):
         raise BadInput(f"{path} has no student; its columns are id, name, section, due and extension")
     for other in [_read_person(row) for row in read_table(groups)] if groups is not None else ():
-        same = [i for i, one in enumerate(people) if one.ids & other.ids]
-        same = same or [i for i, one in enumerate(people) if one.keys & other.keys]
+        same = [i for i, earlier in enumerate(people) if earlier.ids & other.ids]
+        same = same or [i for i, earlier in enumerate(people) if earlier.keys & other.keys]
         if len(same) != 1:
             raise BadInput(
                 f"{groups}: {other.name or other.id} is {len(same)} students of {path}; give the id of one of them"
@@ -153,7 +153,7 @@ def _keys(name: str) -> frozenset[str]:
     """
     keys = set()
     for text in (name.casefold(), name.casefold().translate(_UMLAUTS)):
-        plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+        plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
         parts = re.findall(r"[^\W_]+", plain)
         orders = itertools.permutations(parts) if len(parts) <= MAX_PERMUTED_PARTS else [parts]
         keys |= {"".join(order) for order in orders}
@@ -167,7 +167,7 @@ def apply_roster(
     prefix = os.path.commonprefix([result.student for result in record.submissions])
     is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
     slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
-    found = [_find(result, people, slugs) for result in record.submissions]
+    matches = [_find(result, people, slugs) for result in record.submissions]
 
     def with_loss(result: SubmissionResult, person: Person) -> SubmissionResult:
         days = _days_late(result, person, grace_minutes)
@@ -176,9 +176,9 @@ def apply_roster(
         lost = min(max(days - person.late_days, 0) * late_percent / 100, 1) * record.max_points
         return replace(result, lost=lost, class_notes=notes)
 
-    claims = Counter(rows[0] for rows, reason in found if not reason)
+    claims = Counter(rows[0] for rows, reason in matches if not reason)
     results, uncertain = [], []
-    for result, (rows, reason) in zip(record.submissions, found, strict=True):
+    for result, (rows, reason) in zip(record.submissions, matches, strict=True):
         result = replace(result, name="", roster_id="", section="", row=None, lost=0.0, class_notes=())
         person = people[rows[0]] if rows else None
         if not reason and claims[rows[0]] > 1:
@@ -188,13 +188,13 @@ def apply_roster(
             uncertain.append(f"{result.student}: {reason}")
             continue
         results.append(_of_person(with_loss(result, person), person, rows[0]))
-    taken = {row for rows, _ in found for row in rows}
+    taken = {row for rows, _ in matches for row in rows}
     absent = []
-    own = [(people[one.row].group, one) for one in results if one.row is not None and not one.partner]
+    own = [(people[result.row].group, result) for result in results if result.row is not None and not result.partner]
     for i, person in enumerate(people):
         if i in taken:
             continue
-        theirs = [one for group, one in own if group == person.group != ""]
+        theirs = [result for group, result in own if group == person.group != ""]
         if len(theirs) > 1:
             uncertain.append(f"{person.name or person.id}: {len(theirs)} submissions of the group {person.group}")
         if len(theirs) != 1:
@@ -283,8 +283,10 @@ def apply_overrides(record: GradeRecord, overrides: Sequence[Override], people: 
     results, uncertain, absent = list(record.submissions), list(record.uncertain), list(record.absent)
     for override in overrides:
         student = override.student
-        places = [i for i, one in enumerate(results) if student in (one.student, one.name, one.roster_id or one.id)]
-        rows = [i for i, one in enumerate(people) if student in (one.name, one.id) or student.casefold() in one.ids]
+        places = [
+            i for i, sent in enumerate(results) if student in (sent.student, sent.name, sent.roster_id or sent.id)
+        ]
+        rows = [i for i, who in enumerate(people) if student in (who.name, who.id) or student.casefold() in who.ids]
         if not places and len(rows) == 1:
             results.append(_without_submission(results[0], people[rows[0]], rows[0]))
             absent = [name for name in absent if name != results[-1].title]
@@ -305,7 +307,7 @@ def _without_submission(other: SubmissionResult, person: Person, row: int) -> Su
     """The result of somebody without a submission of their own, with the checks of another one."""
     checks = []
     for check in other.checks:
-        arrays = [ArrayResult(one.name, "missing", None, 0.0, one.max_points) for one in check.arrays]
+        arrays = [ArrayResult(array.name, "missing", None, 0.0, array.max_points) for array in check.arrays]
         checks.append(CheckResult(check.name, check.part, "", tuple(arrays)))
     student = safe_name(f"{person.id or person.name} (override)")
     return _of_person(SubmissionResult(student, True, "", tuple(checks)), person, row)

@@ -179,18 +179,18 @@ def _python_files(forbidden: tuple[str, ...]) -> list[Path]:
 
     def allowed(path: Path) -> Iterator[Path]:
         if path.resolve() in above:
-            children = [one for one in path.iterdir() if not (one.is_symlink() and one.resolve() in above)]
+            children = [child for child in path.iterdir() if not (child.is_symlink() and child.resolve() in above)]
             for child in children:
                 yield from allowed(child)
         elif path.exists() and path.resolve() not in hidden:
             yield path
 
-    return list(dict.fromkeys(one for path in paths for one in allowed(path)))
+    return list(dict.fromkeys(file for path in paths for file in allowed(path)))
 
 
 @functools.cache
 def module_paths(names: tuple[str, ...]) -> list[Path]:
     """Where modules lie, in all folders of packages of this Python and the system's."""
     folders = {*map(Path, sys.path), *(path for library in _LIBRARIES for path in library.glob("python3*/*-packages"))}
-    found = [path for folder in folders for name in names for path in (folder / name, *folder.glob(f"{name}.*"))]
-    return sorted({path.resolve() for path in found if path.exists()})
+    paths = [path for folder in folders for name in names for path in (folder / name, *folder.glob(f"{name}.*"))]
+    return sorted({path.resolve() for path in paths if path.exists()})

@@ -134,8 +134,8 @@ def _does_nothing(statement: ast.stmt) -> bool:
 
 def imported_modules(cells: Sequence[Cell]) -> list[str]:
     """The modules from which code imports names, without their packages, and what it runs by `%run`."""
-    found = (match for _, source in cells for match in _IMPORTED.findall(source))
-    return [(imported or run).rpartition(".")[2] for imported, run in found]
+    matches = (match for _, source in cells for match in _IMPORTED.findall(source))
+    return [(imported or run).rpartition(".")[2] for imported, run in matches]
 
 
 def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
@@ -147,24 +147,24 @@ def foreign_imports(cells: Sequence[Cell], files: Container[str]) -> list[str]:
 
 def unusual_parts(cells: Sequence[Cell]) -> list[str]:
     """What code has that homework seldom needs, and whoever tries to cheat may: for the teacher to look at."""
-    found: set[str] = set()
+    parts: set[str] = set()
     numbers: set[float] = set()
     for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             modules = {alias.name for alias in node.names} | {getattr(node, "module", None) or ""}
-            found |= {module.partition(".")[0] for module in modules} & _REACHING_MODULES
-        found |= {getattr(node, key, "") for key in ("id", "attr", "name")} & _REACHING_NAMES
+            parts |= {module.partition(".")[0] for module in modules} & _REACHING_MODULES
+        parts |= {getattr(node, key, "") for key in ("id", "attr", "name")} & _REACHING_NAMES
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             is_unusual = node.attr not in _USUAL.get(node.value.id, {node.attr})
             is_replaced = isinstance(node.ctx, ast.Store) and node.value.id in ("np", "numpy", "sys")
-            found |= {ast.unparse(node)} if is_unusual or is_replaced else set()
+            parts |= {ast.unparse(node)} if is_unusual or is_replaced else set()
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             numbers |= {node.value} if len(re.sub(r"e.*|\D", "", repr(node.value)).strip("0")) >= MIN_DIGITS else set()
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             text = node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
-            found |= {text[:40]} if _ELSEWHERE.search(text) else set()
-            found |= {"a long text"} if len(text) >= MIN_LONG_TEXT and len(text.split()) == 1 else set()
-    return sorted(found) + ([f"{len(numbers)} numbers of many digits"] if len(numbers) >= MIN_LONG_NUMBERS else [])
+            parts |= {text[:40]} if _ELSEWHERE.search(text) else set()
+            parts |= {"a long text"} if len(text) >= MIN_LONG_TEXT and len(text.split()) == 1 else set()
+    return sorted(parts) + ([f"{len(numbers)} numbers of many digits"] if len(numbers) >= MIN_LONG_NUMBERS else [])
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:
@@ -219,9 +219,9 @@ def line_of(cells: Sequence[Cell], call: str, wrong: Sequence[str], right: Seque
         statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
         targets = [(ast.unparse(target), node) for node in statements for target in node.targets]
         assigned = {name: node for target, node in targets for name in re.findall(r"\w+", target)}
-        returns = {one.lineno for one in ast.walk(function) if isinstance(one, ast.Return)}
-        used = [_lines_behind(one, assigned) | (set() if one.isidentifier() else returns) for one in wrong]
-        others = set().union(*(_lines_behind(one, assigned) for one in right))
+        returns = {node.lineno for node in ast.walk(function) if isinstance(node, ast.Return)}
+        used = [_lines_behind(name, assigned) | (set() if name.isidentifier() else returns) for name in wrong]
+        others = set().union(*(_lines_behind(name, assigned) for name in right))
         if lines := set.intersection(*used) - others or used[0] or returns:
             label = f"{cell}, " if len(cells) > 1 else ""
             return f"{label}line {max(lines)}: {source.splitlines()[max(lines) - 1].strip()[:120]}"

@@ -56,17 +56,17 @@ def _stubs(assignment: Assignment) -> str:
     tree = ast.parse(read_bytes(assignment.paths[1]))
     parts = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     kept: list[ast.stmt] = [_stub(node) for node in tree.body if getattr(node, "name", "") in assignment.functions]
-    used = {node.id for one in kept for node in ast.walk(one) if isinstance(node, ast.Name)}
+    used = {node.id for statement in kept for node in ast.walk(statement) if isinstance(node, ast.Name)}
     for node in tree.body:  # of default values
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            kept[:0] = [node] if used & {one.id for one in node.targets if isinstance(one, ast.Name)} else []
+            kept[:0] = [node] if used & {target.id for target in node.targets if isinstance(target, ast.Name)} else []
     return "\n\n\n".join(["\n".join(map(ast.unparse, parts)), *map(ast.unparse, kept)]).strip() + "\n"
 
 
 def _stub(node: Any) -> Any:
     """A function or class with its docstrings alone."""
     if isinstance(node, ast.ClassDef):
-        node.body = [_stub(one) for one in node.body]
+        node.body = [_stub(statement) for statement in node.body]
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         node.body = [*(node.body[:1] if ast.get_docstring(node) else []), *_NOT_WRITTEN]
     return node
@@ -160,7 +160,7 @@ def check_publicly(file: Path, public: Path) -> GradeRecord:
     """Run a student's file in this process, and make the public checks beside it."""
     try:
         content = worker.unpack(read_bytes(public))
-        checks = [Check.model_construct(**_OF_ASSIGNMENTS, **one) for one in content["checks"]]
+        checks = [Check.model_construct(**_OF_ASSIGNMENTS, **check) for check in content["checks"]]
         about = {name: content[name] for name in ("title", "hint", "aliases")}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"{public} holds no public checks; take the one that was handed out, or remove it") from None
@@ -178,8 +178,8 @@ def check_publicly(file: Path, public: Path) -> GradeRecord:
         for other in filter(namespace.__contains__, others):
             namespace.setdefault(name, namespace[other])
     results = []
-    for check, one in zip(checks, content["checks"], strict=True):
-        names = {**namespace, **one["more"], **check.values}
+    for check, entry in zip(checks, content["checks"], strict=True):
+        names = {**namespace, **entry["more"], **check.values}
         assignment = Assignment.model_construct(**about, checks=checks, names=names)
         results.append(grade_check(check, assignment, _Own(submission, namespace)))
     own = SubmissionResult(submission.student, True, "", tuple(results))

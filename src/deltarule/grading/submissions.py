@@ -107,7 +107,7 @@ def find_submissions(
     people = _gradescope_people((path.parent if is_one else path) / "submission_metadata.yml")
     entries = [path] if is_one else list(filter(_is_handed_in, path.iterdir()))
     by_student: dict[_Students, list[tuple[str, Path]]] = {}
-    for entry in sorted(entries, key=lambda one: (_copy_number(one.name), one)):
+    for entry in sorted(entries, key=lambda file: (_copy_number(file.name), file)):
         student, number, file = _split(entry)
         students = people[entry.name][0] if entry.name in people else ((student, number),)
         by_student.setdefault(students, []).append((file or entry.name, entry))
@@ -126,7 +126,7 @@ def find_submissions(
         return name
 
     for students, files in by_student.items():
-        (name, delivered, number), *others = [(page_name(*one), *one) for one in students]
+        (name, delivered, number), *others = [(page_name(*names), *names) for names in students]
         submission = _submission(name, files, preferred_file, functions)
         canvas = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
         is_late = any(match["late"] for match in canvas) if canvas else None
@@ -148,7 +148,7 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
         members = list(_members(archive))
         tops = {name.parts[0] for name, _, _ in members}
         is_export = any(name.name == "submission_metadata.yml" for name, _, _ in members)
-        if not is_export and not any(one.fullmatch(top) for one in _FROM_SYSTEMS[:2] for top in tops):
+        if not is_export and not any(system.fullmatch(top) for system in _FROM_SYSTEMS[:2] for top in tops):
             yield path  # one student's
             return
         with tempfile.TemporaryDirectory(prefix="deltarule-class-", ignore_cleanup_errors=True) as folder:
@@ -265,7 +265,7 @@ def _read(
     left_out: list[str] = []
     used_bytes = 0
     contents = list(_contents(handed_in, problems))
-    for name, content, size, modified in sorted(contents, key=lambda one: 0 if one[0].endswith(CODE) else 1 + one[2]):
+    for name, content, size, modified in sorted(contents, key=lambda row: 0 if row[0].endswith(CODE) else 1 + row[2]):
         if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
             left_out.append(one_line(name))
         elif modified >= times.get(name, 0):  # the latest of several

@@ -44,9 +44,9 @@ def weak_data(assignment: Assignment) -> tuple[str, ...]:
     sentences = {*_guesses(assignment), *_leaks(assignment)}
     names, end = assignment.names, time.monotonic() + MAX_SECONDS
     tree = ast.parse(read_bytes(assignment.paths[1]))
-    definitions = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
+    definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     for node in definitions:
-        if any(isinstance(one, ast.While) for one in ast.walk(node)):  # a mistake in it may never end
+        if any(isinstance(inner, ast.While) for inner in ast.walk(node)):  # a mistake in it may never end
             continue
         checks = [check for check in assignment.checks if _reaches(node.name, check, tree)]
         for kind, line in _mistakes(node) if checks else ():
@@ -96,8 +96,8 @@ def _reaches(name: str, check: Check, tree: ast.Module) -> bool:
     bodies = {getattr(node, "name", ""): ast.dump(node) for node in tree.body}
     waiting, seen = {*check.functions}, set[str]()
     while waiting:
-        seen.add(one := waiting.pop())
-        waiting |= {other for other in bodies if other and f"'{other}'" in bodies.get(one, "")} - seen
+        seen.add(function := waiting.pop())
+        waiting |= {other for other in bodies if other and f"'{other}'" in bodies.get(function, "")} - seen
     return name in seen
 
 

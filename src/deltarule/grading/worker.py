@@ -274,7 +274,7 @@ def evaluate_table(expressions, here, call, size):
     results, error = [here["result"]], None
     node = ast.parse(call, mode="eval").body
     if here["result"] is None and isinstance(node, ast.Call):
-        arguments = [here.get(one.id) for one in node.args if isinstance(one, ast.Name)]
+        arguments = [here.get(argument.id) for argument in node.args if isinstance(argument, ast.Name)]
         results += [tuple(arguments), *arguments]
     for result in results:
         try:
@@ -310,7 +310,7 @@ class Watch:
         if not is_own or event not in ("call", "return"):
             return
         values = list(frame.f_locals.values())
-        if any(isinstance(one, complex) or getattr(getattr(one, "dtype", None), "kind", "") == "c" for one in values):
+        if any(isinstance(v, complex) or getattr(getattr(v, "dtype", None), "kind", "") == "c" for v in values):
             self.found.add("complex numbers")
         if event == "call":
             self.calls += 1
@@ -333,9 +333,9 @@ class Watch:
         parts = []
         for value in values:
             inner = value if isinstance(value, dict) else getattr(value, "__dict__", None)
-            for one in list(inner.values()) if isinstance(inner, dict) else [value]:
-                if isinstance(one, float) or getattr(getattr(one, "dtype", None), "kind", "") == "f":
-                    parts.append(np.ravel(one)[: self.MAX_ENTRIES])
+            for item in list(inner.values()) if isinstance(inner, dict) else [value]:
+                if isinstance(item, float) or getattr(getattr(item, "dtype", None), "kind", "") == "f":
+                    parts.append(np.ravel(item)[: self.MAX_ENTRIES])
         return np.concatenate(parts) if parts else np.zeros(0)
 
 

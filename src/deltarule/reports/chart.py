@@ -92,7 +92,7 @@ class Chart:
         panel = self.panels[0]
         if panel is None or self.numbers is not None:
             return self.numbers
-        side_by_side = [one for one in self.panels if one and isinstance(one.marks[0], Cells)]
+        side_by_side = [panel for panel in self.panels if panel and isinstance(panel.marks[0], Cells)]
         if len(side_by_side) == len(self.panels) == self.columns:
             return _cells_table(side_by_side)
         if estimates := _estimates(panel):
@@ -103,8 +103,8 @@ class Chart:
         curves = curves_of(panel)
         points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
         rows = [
-            [format_value(x), *(format_value(one[x]) if x in one else "" for one in points)]
-            for x in select_evenly(np.unique([x for one in points for x in one]), MAX_TABLE_ROWS).tolist()
+            [format_value(x), *(format_value(curve[x]) if x in curve else "" for curve in points)]
+            for x in select_evenly(np.unique([x for curve in points for x in curve]), MAX_TABLE_ROWS).tolist()
         ]
         return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows) if curves else None
 
@@ -178,14 +178,14 @@ def objective_axis(
 
     Without `max_shown` it ends later if most values or all ends lie above that multiple.
     """
-    drawn = [one for mark in marks for one in _heights(mark) if len(one)]
+    drawn = [heights for mark in marks for heights in _heights(mark) if len(heights)]
     values = np.concatenate([np.empty(0), *drawn])
     if not len(values):
         return Axis(label), []
     least, greatest = float(values.min()), float(values.max())
     if max_shown is None:
-        max_shown = max_growth * max(abs(float(one[0])) for one in drawn)
-        if np.median(values) > max_shown or all(one[-1] > max_shown for one in drawn):
+        max_shown = max_growth * max(abs(float(heights[0])) for heights in drawn)
+        if np.median(values) > max_shown or all(heights[-1] > max_shown for heights in drawn):
             max_shown = greatest
     shown = min(greatest, max(max_shown, least))
     scale = spread_scale([least, shown])
@@ -237,7 +237,7 @@ def _style_star(text: str) -> str:
 
 
 def _estimates(panel: Panel) -> list[list[str]]:
-    found: list[list[str]] = []
+    rows: list[list[str]] = []
     for mark in panel.marks:
         if panel.is_bare or not isinstance(mark, Dots) or (mark.intervals is None and panel.y.names is None):
             continue
@@ -247,8 +247,8 @@ def _estimates(panel: Panel) -> list[list[str]]:
         for place, value, ends in zip(places, values, intervals, strict=True):
             name = _format_on(names_axis, place) if names_axis.names is None else names_axis.names[int(place)]
             low, high = ("" if np.isnan(end) else _format_on(axis, end) for end in ends)
-            found.append([mark.name, name, _format_on(axis, value), low, high])
-    return found
+            rows.append([mark.name, name, _format_on(axis, value), low, high])
+    return rows
 
 
 def _format_on(axis: Axis, value: float) -> str:

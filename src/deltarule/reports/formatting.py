@@ -101,7 +101,7 @@ def member_names(problem: "Problem") -> list[str]:
 
 
 def _format_per_layer(value: np.ndarray) -> str:
-    return "/".join(str(one) if isinstance(one, int) else f"{one:g}" for one in np.atleast_1d(value).tolist())
+    return "/".join(str(n) if isinstance(n, int) else f"{n:g}" for n in np.atleast_1d(value).tolist())
 
 
 @cache

@@ -236,10 +236,10 @@ def roc_chart(is_positive: Any, probabilities: Any, *, positive: str) -> Chart:
     """
     from sklearn import metrics  # slow to import
 
-    wrong, found, _ = metrics.roc_curve(is_positive, probabilities)
+    wrong, true_rates, _ = metrics.roc_curve(is_positive, probabilities)
     marks = [
         Line([0, 1], [0, 1], "by chance", marks="none", is_data=False),
-        Line(wrong, found, "at every threshold", marks="none"),
+        Line(wrong, true_rates, "at every threshold", marks="none"),
     ]
     x = Axis("other rows that are taken for it", "share", limits=(0, 1))
     y = Axis(f"rows of {positive} that are found", "share", limits=(0, 1.02))

@@ -90,7 +90,7 @@ def _mistakes_block(target: str, inspection: Inspection) -> Block:
         figures += [chart(*numbers, target=target) for chart in (true_and_predicted_numbers, errors_by_prediction)]
         return Block("mistakes", title, figures=figures)
     if len(inspection.classes) <= MAX_COLUMNS:
-        names = [one.name for one in inspection.classes]
+        names = [label.name for label in inspection.classes]
         counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
         figures.append(confusion_matrix(counts, [shorten(name) for name in names]))
     if inspection.scores.area_under_roc is not None:
@@ -108,9 +108,9 @@ def _importance_block(inspection: Inspection) -> Block:
     if not columns:
         return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
     numbers = importance_table(inspection)
-    names, intervals = [row[0] for row in numbers.cells], [(one.low, one.high) for one in columns]
+    names, intervals = [row[0] for row in numbers.cells], [(column.low, column.high) for column in columns]
     score = "accuracy" if inspection.classes else "R²"
-    chart = column_importances(names, [one.loss for one in columns], intervals, score=score)
+    chart = column_importances(names, [column.loss for column in columns], intervals, score=score)
     return Block("columns", title, importance_caveat(inspection), figures=[replace(chart, numbers=numbers)])
 
 
@@ -174,8 +174,8 @@ def describe_settings(settings: Mapping[str, Any], candidates: int, metric: str)
 def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only: bool = False) -> Table:
     """How each column is read, or only each that is read in another way than most."""
     columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
-    listed = [one for one in model.columns_ if not exceptions_only or one.code not in ("number", "category", "date")]
-    rows = [(shorten(one.name), one.kind, one.why, len(one.inputs)) for one in listed]
+    listed = [col for col in model.columns_ if not exceptions_only or col.code not in ("number", "category", "date")]
+    rows = [(shorten(col.name), col.kind, col.why, len(col.inputs)) for col in listed]
     return table([*columns, Column("inputs", is_text=False)], rows)
 
 
@@ -187,8 +187,8 @@ def class_table(inspection: Inspection) -> Table:
     name, taken_for = (Column(name, is_text=True) for name in ("class", "most often taken for"))
     columns = [name, Column("rows", format="{:,}".format), recall, precision, taken_for]
     rows = [
-        (shorten(one.name), one.rows, one.recall, one.precision, confusions.get(one.name, ""))
-        for one in inspection.classes
+        (shorten(label.name), label.rows, label.recall, label.precision, confusions.get(label.name, ""))
+        for label in inspection.classes
     ]
     return table(columns, rows)
 
@@ -198,11 +198,11 @@ def importance_table(inspection: Inspection) -> Table:
     factor, digits = (100, 1) if is_share else (1, 3)
     rows = [
         (
-            shorten(one.column),
-            format_score(factor * one.loss, digits),
-            _format_interval(factor * one.low, factor * one.high, digits),
+            shorten(importance.column),
+            format_score(factor * importance.loss, digits),
+            _format_interval(factor * importance.low, factor * importance.high, digits),
         )
-        for one in inspection.importances
+        for importance in inspection.importances
     ]
     return table(["column", "accuracy lost (points)" if is_share else "R² lost", "95 % interval"], rows)
 

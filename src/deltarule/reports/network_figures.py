@@ -75,10 +75,10 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
     [('positive weight', [2.5]), ('negative weight', [5.0])]
     """
     matrices = [np.asarray(weight) for weight in weights]
-    sizes = [len(matrices[0]), *(one.shape[1] for one in matrices)]
+    sizes = [len(matrices[0]), *(matrix.shape[1] for matrix in matrices)]
     shown = [min(size, MAX_UNITS) for size in sizes]
-    drawn = [one[:MAX_UNITS, :MAX_UNITS] for one in matrices]
-    widest = max((value for one in drawn for value in one[np.isfinite(one)].tolist()), key=abs, default=0.0)
+    drawn = [matrix[:MAX_UNITS, :MAX_UNITS] for matrix in matrices]
+    widest = max((value for matrix in drawn for value in matrix[np.isfinite(matrix)].tolist()), key=abs, default=0.0)
     layers = np.repeat(np.arange(len(sizes)), shown)
     heights = np.concatenate(list(map(_unit_heights, shown)))
     marks: list[Mark] = [
@@ -107,7 +107,7 @@ def network_drawing(weights: Sequence[Any], inputs: Sequence[str] = (), outputs:
         [panel],
         size=(max(7.0, 3.2 + 0.85 * len(sizes)), 1.6 + 0.32 * max(shown)),
         notes=notes,
-        sentences=[f"Weights of layer {layer}: {describe_signs(one)}." for layer, one in enumerate(matrices, 1)],
+        sentences=[f"Weights of layer {layer}: {describe_signs(matrix)}." for layer, matrix in enumerate(matrices, 1)],
     )
 
 

@@ -41,8 +41,8 @@ def run_html(run: Any) -> str:
         ["ended", ended],
         ["objective", format_spread(*objective)],
     ]
-    for one in run.diverged[:3]:
-        facts.append(["diverged", f"member {one.member} after update {one.step:,}, in {one.where}"])
+    for lost in run.diverged[:3]:
+        facts.append(["diverged", f"member {lost.member} after update {lost.step:,}, in {lost.where}"])
     facts += [["note", note] for note in run.notes]
     curve = figure_html(objective_curves(run)) if run.history.steps else ""
     return _record_html(repr(run.problem.network), table(["run", "result"], facts), figure=curve)

@@ -59,8 +59,8 @@ def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
         steps = solved["steps_median"]
         facts.append(("solved", text if steps is None else f"{text}, half of them by update {steps:,.0f}"))
     if run["diverged"]:
-        one = run["diverged"][0]
-        text = f"member {one['member']} after update {one['step']:,} (layer {one['layer']}, {one['where']})"
+        first = run["diverged"][0]
+        text = f"member {first['member']} after update {first['step']:,} (layer {first['layer']}, {first['where']})"
         facts.append(("diverged", f"{len(run['diverged']):,}, the first: {text}"))
     return facts
 
@@ -128,11 +128,11 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     keys = list(best[0].settings) if best else []
     last_parts = [key.rpartition(".")[2] for key in keys]
     names = [last if last_parts.count(last) == 1 else key for key, last in zip(keys, last_parts, strict=True)]
-    are_texts = [any(type(one.settings[key]) not in (int, float) for one in best) for key in keys]
+    are_texts = [any(type(row.settings[key]) not in (int, float) for row in best) for key in keys]
     columns = [Column(name, is_text, format_value) for name, is_text in zip(names, are_texts, strict=True)]
     columns += [Column(name, is_text=False, format=format_score) for name in (outcome.metric, "least", "greatest")]
     columns.append(Column("rows", is_text=False, format="{:,}".format))
-    yield table(columns, [[*one.settings.values(), one.mean, one.least, one.greatest, one.rows] for one in best])
+    yield table(columns, [[*row.settings.values(), row.mean, row.least, row.greatest, row.rows] for row in best])
     text = f"{outcome.study}: {count_of(outcome.rows, 'row')}, {outcome.diverged:,} of them diverged; "
     yield ""
     yield text + f"mean {outcome.metric} on the {outcome.ranked} rows" + (f"; in {outcome.out}" if outcome.out else "")

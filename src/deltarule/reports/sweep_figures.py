@@ -23,7 +23,7 @@ VALUE_NAME_POINTS, CONFIGURATION_NAME_POINTS = 80, 210
 CHOSEN_NOTE = "The first was chosen by these scores, so its mean is too good: score it on other rows."
 
 
-def effects_matrix(found: Effects, *, quantity: str) -> Chart:
+def effects_matrix(effects: Effects, *, quantity: str) -> Chart:
     """The effects of all values of parameters and of all pairs, with intervals.
 
     On the diagonal is the mean score of a value, less that of all configurations, as a dot with its interval (95 %);
@@ -31,32 +31,32 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
 
     Parameters
     ----------
-    found : what `deltarule.stats.effects.effects` returns.
+    effects : what `deltarule.stats.effects.effects` returns.
     quantity : what the scores are.
 
     Raises `BadInput` if no parameter has several values.
 
     >>> from deltarule.stats.effects import effects
     >>> settings = [{"rate": rate, "momentum": momentum} for rate in (0.1, 1) for momentum in (0, 0.9)]
-    >>> found = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.92], [0.9, 1.0]])
-    >>> effects_matrix(found, quantity="accuracy").sentences[0]
+    >>> of_rates = effects(settings, [[0.5, 0.6], [0.5, 0.6], [0.9, 0.92], [0.9, 1.0]])
+    >>> effects_matrix(of_rates, quantity="accuracy").sentences[0]
     'rate: 1 +0.19 (± 0.13), 0.1 -0.19 (± 0.13).'
     """
-    count = min(len(found.parameters), MAX_PARAMETERS)
+    count = min(len(effects.parameters), MAX_PARAMETERS)
     if not count:
         raise BadInput("all configurations are alike; effects are drawn of parameters that take several values")
-    parameters = found.parameters[:count]
+    parameters = effects.parameters[:count]
     widths = [max(len(parameter.values), 2) for parameter in parameters]
     heights = [max(len(parameter.values), 4) for parameter in parameters]
-    pairs = {effect.keys: effect for effect in found.pairwise}
-    largest = max(float(np.nanmax(np.abs(one.mean), initial=0)) for one in (*found.marginal, *found.pairwise)) or 1.0
-    ends = np.concatenate([one.mean + side * np.nan_to_num(one.half) for one in found.marginal for side in (-1, 1)])
+    pairs = {effect.keys: effect for effect in effects.pairwise}
+    largest = max(float(np.nanmax(np.abs(e.mean), initial=0)) for e in (*effects.marginal, *effects.pairwise)) or 1.0
+    ends = np.concatenate([e.mean + side * np.nan_to_num(e.half) for e in effects.marginal for side in (-1, 1)])
     reach = 1.1 * float(np.nanmax(np.abs(ends), initial=0)) or 1.0
     panels: list[Panel | None] = []
     for row, column in np.ndindex(count, count):
         below = _value_axis(parameters[column], is_last=row == count - 1)
         if row == column:
-            panels.append(_marginal_panel(parameters[row], found.marginal[row], reach, below, is_first=row == 0))
+            panels.append(_marginal_panel(parameters[row], effects.marginal[row], reach, below, is_first=row == 0))
         elif row > column:
             pair = pairs[parameters[column].key, parameters[row].key]
             names = parameters[row].values if column == 0 else []
@@ -72,8 +72,8 @@ def effects_matrix(found: Effects, *, quantity: str) -> Chart:
         columns=count,
         size=(max(5.2, width), height),
         ratios=(widths, heights),
-        notes=_effect_notes(found, quantity, count),
-        sentences=[*found.sentences[:count], found.without_effect],
+        notes=_effect_notes(effects, quantity, count),
+        sentences=[*effects.sentences[:count], effects.without_effect],
     )
 
 
@@ -151,7 +151,7 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
-    has_diverged = any(one.diverged.any() for one in effects.marginal)
+    has_diverged = any(effect.diverged.any() for effect in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"
     notes = [f"Mean {quantity} less that of {of}{overall}; the parameters that matter most first."]
@@ -161,7 +161,7 @@ def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
     else:
         notes.append(f"Bars, and ±: intervals (95 %) over {effects.blocks:,} blocks of the same fold and seed.")
         notes.append(FOLDS_NOTE)
-    left_out = [*(one.key for one in effects.parameters[count:]), *effects.left_out]
+    left_out = [*(parameter.key for parameter in effects.parameters[count:]), *effects.left_out]
     if left_out:
         notes.append(f"Left out, as they matter less or have too many values: {', '.join(map(last_key, left_out))}.")
     return notes

@@ -42,7 +42,7 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
     """
     sample_index = explanation.place_of(sample)
     chosen = explanation.of_layer(layer)
-    shown = {one.name: _ShownQuantity(f"q{number}", one, sample_index) for number, one in enumerate(chosen)}
+    shown = {item.name: _ShownQuantity(f"q{number}", item, sample_index) for number, item in enumerate(chosen)}
 
     def link(ref: Ref) -> str:
         return shown[ref.name].address(ref.index) if ref.name in shown else ""
@@ -52,9 +52,9 @@ def explanation_page(explanation: Explanation, sample: int | None = None, layer:
         title=explanation.title or "One update, explained",
         header=" ".join(filter(None, (caution(explanation), header(explanation)))),
         narrowed=" and ".join(narrowed),
-        graph=computational_graph(explanation, links={name: f"#{one.id}" for name, one in shown.items()}),
+        graph=computational_graph(explanation, links={name: f"#{item.id}" for name, item in shown.items()}),
         sections=[
-            (name, title, [one for one in shown.values() if one.quantity.section == name])
+            (name, title, [item for item in shown.values() if item.quantity.section == name])
             for name, title in TITLES.items()
         ],
         link=link,
@@ -115,18 +115,18 @@ class _ShownQuantity:
 
     @property
     def formula(self) -> Markup:
-        one = self.quantity
-        assert one.formula is not None
-        return _math(f"{entry(one.name, one.axes)}<mo>=</mo>{with_names(one.formula)}")
+        quantity = self.quantity
+        assert quantity.formula is not None
+        return _math(f"{entry(quantity.name, quantity.axes)}<mo>=</mo>{with_names(quantity.formula)}")
 
     def worked_formula(self, index: tuple[int, ...], link: Callable[[Ref], str]) -> list[Markup]:
         """An entry's formula with numbers: name, terms and result."""
-        one = self.quantity
-        assert one.rule is not None
-        number = format_number(float(one.value[index]), 8)
+        quantity = self.quantity
+        assert quantity.rule is not None
+        number = format_number(float(quantity.value[index]), 8)
         result = f'<a href="{self.address(index)}" title="{escape(self.exact(index))}">{number}</a>'
-        first_term, *terms = terms_with_numbers(one.rule(*index), link, self.sample)
-        beginning = f"{entry(one.name, index)}<mo>=</mo>{first_term}"
+        first_term, *terms = terms_with_numbers(quantity.rule(*index), link, self.sample)
+        beginning = f"{entry(quantity.name, index)}<mo>=</mo>{first_term}"
         return [_math(part) for part in (beginning, *terms, f"<mo>=</mo><mn>{result}</mn>")]
 
 
@@ -186,7 +186,7 @@ def symbol(name: str) -> str:
 def entry(name: str, index: tuple[Index, ...]) -> str:
     if not index:
         return symbol(name)
-    indices = "<mo>,</mo>".join(f"<mn>{one}</mn>" if isinstance(one, int) else f"<mi>{one}</mi>" for one in index)
+    indices = "<mo>,</mo>".join(f"<mn>{axis}</mn>" if isinstance(axis, int) else f"<mi>{axis}</mi>" for axis in index)
     return f'{symbol(name)}<mrow class="index">{_UPRIGHT.format("[")}{indices}{_UPRIGHT.format("]")}</mrow>'
 
 

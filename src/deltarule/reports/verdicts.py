@@ -106,11 +106,11 @@ def describe_readings(claim: Mapping[str, Any]) -> str:
 
 
 def describe_shares(claim: Mapping[str, Any]) -> str:
-    return "\n".join(_of_readings(claim, lambda one: describe_share(one, claim["needed"]))) or "none"
+    return "\n".join(_of_readings(claim, lambda reading: describe_share(reading, claim["needed"]))) or "none"
 
 
 def _of_readings(claim: Mapping[str, Any], describe: Callable[[Mapping[str, Any]], str]) -> list[str]:
-    return [": ".join(filter(None, [name, describe(one)])) for name, one in claim["readings"].items()]
+    return [": ".join(filter(None, [name, describe(reading)])) for name, reading in claim["readings"].items()]
 
 
 def describe_control(control: Mapping[str, Any]) -> str:

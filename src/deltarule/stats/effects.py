@@ -102,17 +102,17 @@ class Effects:
     @property
     def sentences(self) -> list[str]:
         """The effects of the best and the worst value of each parameter."""
-        found = []
+        sentences = []
         for parameter, effect in zip(self.parameters, self.marginal, strict=True):
             if np.isnan(effect.mean).all():
-                found.append(f"{parameter.name}: not determined by this table.")
+                sentences.append(f"{parameter.name}: not determined by this table.")
                 continue
             texts = []
             for at in (np.nanargmax(effect.mean), np.nanargmin(effect.mean)):
                 half = "" if np.isnan(effect.half[at]) else f" (± {effect.half[at]:.2g})"
                 texts.append(f"{parameter.values[at]} {effect.mean[at]:+.3g}{half}")
-            found.append(f"{parameter.name}: {', '.join(dict.fromkeys(texts))}.")
-        return found
+            sentences.append(f"{parameter.name}: {', '.join(dict.fromkeys(texts))}.")
+        return sentences
 
     @property
     def without_effect(self) -> str:
@@ -217,9 +217,9 @@ def format_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         named = [format_value(value["name"])] if "name" in value else []
-        return ", ".join(named + [f"{key} {format_value(one)}" for key, one in value.items() if key != "name"])
+        return ", ".join(named + [f"{key} {format_value(part)}" for key, part in value.items() if key != "name"])
     if isinstance(value, list | tuple):
-        return "-".join(format_value(one) for one in value)
+        return "-".join(format_value(part) for part in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -231,7 +231,7 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
     if _is_number(value):
         return (0, float(value))
     if isinstance(value, list | tuple):
-        return (1, tuple((0, float(one)) if _is_number(one) else (1, str(one)) for one in value))
+        return (1, tuple((0, float(part)) if _is_number(part) else (1, str(part)) for part in value))
     return (2, str(value))
 
 

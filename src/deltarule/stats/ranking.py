@@ -64,11 +64,11 @@ class Ranking:
         lacking = len(self.place) - 1 - compared
         others = f"the {count_of(compared, 'other')}" + (f" ({lacking:,} lack scores)" if lacking else "")
         as_good = int(self.is_as_good.sum()) - 1
-        found = f"The first is better than {others}"
+        sentence = f"The first is better than {others}"
         if as_good:
-            found = f"{as_good:,} of {others} may be as good as the first"
+            sentence = f"{as_good:,} of {others} may be as good as the first"
         blocks = f"{self.blocks:,} blocks" + ("" if self.alike else " or more")
-        return f"{found}, compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
+        return f"{sentence}, compared within {blocks} of the same fold and seed, all at once with 95 %. {FOLDS_NOTE}"
 
 
 def ranking(scores: Any) -> Ranking:

@@ -171,7 +171,7 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
 def _combined(readings: Any, shared: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The readings of a claim: every combination of the rows of its tables."""
     listed = readings if isinstance(readings, list) else [readings]
-    tables = [shared[one] if isinstance(one, str) else one for one in listed]
+    tables = [shared[table] if isinstance(table, str) else table for table in listed]
     combined = {}
     for rows in itertools.product(*(table.items() for table in tables)):
         name = ", ".join(name for name, _ in rows if name)
@@ -208,7 +208,7 @@ def is_as_far_out(values: Any, low: float, high: float | None = None) -> Any:
 
 
 def all_conditions(evidence: Evidence) -> Any:
-    return np.all([np.asarray(one, bool) for one in _conditions(evidence)], axis=0)
+    return np.all([np.asarray(values, bool) for values in _conditions(evidence)], axis=0)
 
 
 def until_refuted(stages: Iterable[Any], judge: Callable[[Any], Evidence]) -> Evidence:

@@ -78,7 +78,7 @@ def comparisons(variants: Iterable[Variant]) -> dict[str, dict[str, Variant]]:
     Of variants that are the same in all keys the one over the most seeds counts, and of these the longest training.
     """
     distinct: dict[str, Variant] = {}
-    for variant in sorted(variants, key=lambda one: (len(one.steps), one.steps.max())):
+    for variant in sorted(variants, key=lambda variant: (len(variant.steps), variant.steps.max())):
         distinct[json.dumps(variant.keys, sort_keys=True)] = variant
     compared = {}
     for key in dict.fromkeys(key for variant in distinct.values() for key in variant.keys):

@@ -173,8 +173,8 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     if claim.rule == "images":  # minutes for a network: what so few seeds leave open is a tie
         looks = looks[:1]
     remark = "" if claim.any_data else experiments.dataset.remark
-    found = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
-    readings = {name: reading for name, (reading, _) in found.items()}
+    decided = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
+    readings = {name: reading for name, (reading, _) in decided.items()}
     verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
     supporting = [name for name, reading in readings.items() if reading.verdict in HOLDS]
     if claim.chose and supporting and all(name.startswith(claim.chose) for name in supporting):
@@ -183,7 +183,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     if claim.control is not None and verdict in ("disagrees", "some seeds", "mixed", "undecided", "tie"):
         of = claim.control.of or next(iter(readings))
         result, changed = _first_decided(claim, experiments, looks, of, control=True)
-        before, after = all_conditions(found[of][1]), all_conditions(changed)
+        before, after = all_conditions(decided[of][1]), all_conditions(changed)
         before, after = before[: len(after)], after[: len(before)]
         control = ControlResult(
             of=of,
@@ -244,8 +244,8 @@ def judge_reading(
         return Reading(int(evidence.holds), 1, None, None, "agrees" if evidence.holds else "disagrees", **shown)
     holds = all_conditions(evidence)
     if isinstance(evidence.holds, Mapping):
-        counts = {name: int(np.sum(one)) for name, one in evidence.holds.items()}
-        verdicts = {name: judge_share(one, len(holds), needed, confidence)[2] for name, one in counts.items()}
+        counts = {name: int(np.sum(values)) for name, values in evidence.holds.items()}
+        verdicts = {name: judge_share(count, len(holds), needed, confidence)[2] for name, count in counts.items()}
         shown |= {"conditions": counts, "parts": verdicts}
     count = int(holds.sum())
     of = len(holds)
@@ -327,7 +327,7 @@ def _figure(values: Any) -> Figure:
     row = np.nan_to_num(np.asarray(values, np.float64), nan=np.inf, posinf=np.inf, neginf=-np.inf)
     if row.ndim == 2:
         return Figure(float(np.median(row.mean(1))), *resampled_interval(row))
-    return Figure(*(float(one) if np.isfinite(one) else None for one in (np.median(row), *median_interval(row))))
+    return Figure(*(float(x) if np.isfinite(x) else None for x in (np.median(row), *median_interval(row))))
 
 
 def resampled_interval(scores: Any) -> Interval:

@@ -100,7 +100,7 @@ def plan_sweep(
             known.add(digest)
         if configurations:
             planned = _plan_units(configurations, seeds, source, rank_by, workers)
-            own = {name: one for changed in configurations.values() for name, one in own_formulas(changed).items()}
+            own = {name: value for changed in configurations.values() for name, value in own_formulas(changed).items()}
             rows_left = left * len(seeds) * (source.folds or 1)
             yield Plan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
 

@@ -254,7 +254,7 @@ class Sweep:
                 for part, values in scores.items():
                     value = row[f"{part}_{self.metric}"]
                     values[index, block] = -np.inf if value is None else self.sign * value
-        return [{key: one[0][key] for key in self.grid} for one in ranked], scores
+        return [{key: of_configuration[0][key] for key in self.grid} for of_configuration in ranked], scores
 
     @translate_errors()
     def configuration_of(self, key: str) -> Configuration:

@@ -133,7 +133,7 @@ def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, A
     """Write a plan's configurations and notes to the store; return ids by hash."""
     compared = {"folds": plan.source.folds, "metric": plan.metric, "ranked": plan.ranked}
     store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
-    keys = {digest: to_jsonable(resolve_configuration(one)) for digest, one in plan.configurations.items()}
+    keys = {digest: to_jsonable(resolve_configuration(settings)) for digest, settings in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
     base = {section: to_jsonable(asdict(getattr(plan.base, section))) for section in SETTABLE}
     ids = store.add_configurations({digest: (plan.settings[digest], keys[digest]) for digest in keys})

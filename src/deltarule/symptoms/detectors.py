@@ -181,7 +181,7 @@ def missing_bias(member: Observation) -> SymptomEvidence | None:
     y = member.batch.y
     errors = member.outputs - member.batch.y
     of_errors, of_targets = (
-        _ratio(float((one.mean(0) ** 2).sum()), float((one**2).mean(0).sum())) for one in (errors, y)
+        _ratio(float((values.mean(0) ** 2).sum()), float((values**2).mean(0).sum())) for values in (errors, y)
     )
     if member.labels is None and of_targets >= CONSTANT_TARGETS:
         told = f"{of_targets:.0%} of the targets' square is a constant"
@@ -325,10 +325,10 @@ def class_never_predicted(member: Numbers) -> SymptomEvidence | None:
     is_never = ~np.isin(classes, predicted) & (counts >= MIN_CLASS_ROWS)
     if not is_never.any():
         return None
-    count, one = max(zip(counts[is_never].tolist(), classes[is_never].tolist(), strict=True))
+    count, label = max(zip(counts[is_never].tolist(), classes[is_never].tolist(), strict=True))
     others = f"; {is_never.sum() - 1} more classes are never predicted either" if is_never.sum() > 1 else ""
     return SymptomEvidence(
-        f"class {one} is never predicted, although {count} of {len(member.labels)} rows belong to it{others}",
+        f"class {label} is never predicted, although {count} of {len(member.labels)} rows belong to it{others}",
         float(is_never.sum()),
     )
 

@@ -191,7 +191,7 @@ def why_not_learning(
         return _report_numbers({"outputs": outputs, "targets": targets, "inputs": members})
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns, or a fitted estimator with X and y")
-    diverged = {one.member for one in run.diverged}
+    diverged = {divergence.member for divergence in run.diverged}
     count = run.problem.members
     some = np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int)
     wanted = some if members is None else member_indices(members, count)
@@ -232,7 +232,7 @@ def _report_numbers(given: dict[str, Any]) -> WhyReport:
         )
     if any(first.shape[1] != second.shape[0] for first, second in itertools.pairwise(weights)):
         raise BadInput(
-            f"the weights have the shapes {[one.shape for one in weights]}; give each as [inputs, units], a matrix of "
+            f"the weights have the shapes {[W.shape for W in weights]}; give each as [inputs, units], a matrix of "
             "[units, inputs] as its .T"
         )
     numbers = observe_numbers(columns, weights)
@@ -261,6 +261,6 @@ def _combine_finding(
     code: str, members: Sequence[int], causes: Sequence[Mapping[str, tuple[Cause, SymptomEvidence]]]
 ) -> Finding:
     having = [(member, *each[code]) for member, each in zip(members, causes, strict=True) if code in each]
-    having.sort(key=lambda one: -one[2].excess)
+    having.sort(key=lambda case: -case[2].excess)
     _, cause, evidence = having[0]
     return Finding(code, evidence.sentence, cause.fix, tuple(member for member, *_ in having))

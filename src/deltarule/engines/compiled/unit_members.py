@@ -84,8 +84,8 @@ def advance_member(
         pace.run(n, advance)
     else:
         advance(0, n, 1)
-    found = bad[bad >= 0]
-    return objective, int(found.min()) if len(found) else -1
+    bad_steps = bad[bad >= 0]
+    return objective, int(bad_steps.min()) if len(bad_steps) else -1
 
 
 def _run_together(functions: list[Callable[[], None]]) -> None:

@@ -75,7 +75,7 @@ def learns_slowly(experiments: Experiments, names: Names) -> Evidence:
     run = train(experiments, *names, epochs=2000, changes={RATE: 0.001})
     accuracies = np.array([accuracy_at(run, epoch) for epoch in range(0, 1801, 100)])
     first, last = loss_at(run, 0), loss_at(run, 1800)
-    swings = np.mean(["+-+" in zigzag(one, 0.05) for one in accuracies.T])
+    swings = np.mean(["+-+" in zigzag(curve, 0.05) for curve in accuracies.T])
     return Evidence(
         {
             "the loss falls": last < first,
@@ -115,7 +115,7 @@ def usual_rate_is_best(experiments: Experiments, names: Names) -> Evidence:
 
 def _stops_first(run: Run, other: Run, epoch: int) -> Any:
     """Whether a run stops sooner than another, or ends lower if neither stops."""
-    stop, other_stop = (epochs_needed(one, np.inf) for one in (run, other))
+    stop, other_stop = (epochs_needed(trained, np.inf) for trained in (run, other))
     is_lower = loss_at(run, epoch) < loss_at(other, epoch)
     return np.where(np.isinf(stop) & np.isinf(other_stop), is_lower, stop < other_stop)
 

@@ -86,12 +86,12 @@ def rows_of(experiments: Experiments, combinations: Collection[Combination]) -> 
     """Sweep combinations of the grid over the seeds; some keep their weights."""
     rows: dict[Combination, list[dict[str, Any]]] = {}
     for keep in (True, False):
-        chosen = [one for one in dict.fromkeys(combinations) if (one[:3] == BEST[:3]) == keep]
+        chosen = [combination for combination in dict.fromkeys(combinations) if (combination[:3] == BEST[:3]) == keep]
         if chosen:
             table = experiments.sweep(
-                "weights" if keep else "networks", [settings_of(*one) for one in chosen], keep=keep
+                "weights" if keep else "networks", [settings_of(*combination) for combination in chosen], keep=keep
             )
-            rows |= {one: experiments.rows_of(table, settings_of(*one)) for one in chosen}
+            rows |= {combination: experiments.rows_of(table, settings_of(*combination)) for combination in chosen}
     return rows
 
 
@@ -129,7 +129,7 @@ def _accuracies(rows: Iterable[dict[str, Any]], part: str) -> Floats:
 def accuracies_of(experiments: Experiments, combinations: Collection[Combination]) -> list[Floats]:
     """The validation accuracies [S] of each of some combinations."""
     rows = rows_of(experiments, combinations)
-    return [_accuracies(rows[one], "validation") for one in combinations]
+    return [_accuracies(rows[combination], "validation") for combination in combinations]
 
 
 def deep_accuracies(
@@ -139,7 +139,7 @@ def deep_accuracies(
     settings = {name: deep_settings(*name) for name in names}
     chosen = {"network.initializer": WEIGHTS[weights]}
     table = experiments.sweep(f"deep-{weights}", list(settings.values()), experiment="framework", set=chosen)
-    return {name: _accuracies(experiments.rows_of(table, one), part) for name, one in settings.items()}
+    return {name: _accuracies(experiments.rows_of(table, deep), part) for name, deep in settings.items()}
 
 
 def roughness(weights: Floats) -> Floats:
@@ -190,9 +190,9 @@ def cifar_1(experiments: Experiments) -> Evidence:
 def cifar_2(experiments: Experiments) -> Evidence:
     """Judge whether networks of the grid are best with rate 0.001."""
     nine = [(200, steps, 256, rate, 1e-3) for steps in (3000, 4000, 5000) for rate in (1e-3, 1e-2, 1e-4)]
-    found = dict(zip(nine, accuracies_of(experiments, nine), strict=True))
-    good = np.min([values for one, values in found.items() if one[3] == 1e-3], axis=0)
-    others = np.max([values for one, values in found.items() if one[3] != 1e-3], axis=0)
+    by_combination = dict(zip(nine, accuracies_of(experiments, nine), strict=True))
+    good = np.min([values for combination, values in by_combination.items() if combination[3] == 1e-3], axis=0)
+    others = np.max([values for combination, values in by_combination.items() if combination[3] != 1e-3], axis=0)
     return Evidence(good > others, {"worst of three at 0.001": good, "best of six at other rates": others})
 
 
@@ -202,7 +202,7 @@ def cifar_3(experiments: Experiments) -> Evidence:
     A program that goes on with values that are not numbers answers the first class.
     """
     rows = rows_of(experiments, TEN_WORST)
-    diverged = np.array([[row["status"] == "diverged" for row in rows[one]] for one in TEN_WORST])
+    diverged = np.array([[row["status"] == "diverged" for row in rows[combination]] for combination in TEN_WORST])
     parts = (experiments.dataset.train, experiments.dataset.validation)
     train, validation = (np.full(diverged.shape[1], (part.answers == 0).mean()) for part in parts if part is not None)
     conditions = {
@@ -216,13 +216,13 @@ def cifar_3(experiments: Experiments) -> Evidence:
 def cifar_4(experiments: Experiments) -> Evidence:
     """Show the accuracies of the report's best networks of each batch size."""
     accuracies = accuracies_of(experiments, OF_BATCH.values())
-    return Evidence(None, {f"batch {size}": found for size, found in zip(OF_BATCH, accuracies, strict=True)}, IMAGES)
+    return Evidence(None, {f"batch {size}": values for size, values in zip(OF_BATCH, accuracies, strict=True)}, IMAGES)
 
 
 def cifar_5(experiments: Experiments, bad_rate: str) -> Evidence:
     """Judge whether weight images are smoother at rate 0.001 than at a bad rate."""
     rate = BAD_RATES[bad_rate]
-    good, bad = (roughness(weights_of(experiments, one)) for one in ({}, {"optimizer.learning_rate": rate}))
+    good, bad = (roughness(weights_of(experiments, changes)) for changes in ({}, {"optimizer.learning_rate": rate}))
     figures = {"roughness at 0.001": good, f"at {rate:g}": bad, "their ratio": good / bad}
     return Evidence(good < bad, figures, "1 is noise")
 
@@ -239,8 +239,8 @@ def cifar_6(experiments: Experiments, weights: str) -> Evidence:
     settings = [deep_settings(2, False, "relu")]
     table = experiments.sweep(f"two-layers-{weights}", settings, experiment="framework", set=chosen)
     rows = experiments.rows_of(table, settings[0])
-    found, test = (_accuracies(rows, part) for part in ("validation", "test"))
-    return Evidence(abs(found - 0.513) <= 0.02, {"accuracy": found, "on the test images": test}, IMAGES)
+    validation, test = (_accuracies(rows, part) for part in ("validation", "test"))
+    return Evidence(abs(validation - 0.513) <= 0.02, {"accuracy": validation, "on the test images": test}, IMAGES)
 
 
 def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
@@ -249,10 +249,10 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     names = [own_name, *(name for name in sorted(DEEP, key=_promise) if name != own_name)]
 
     def judge(names: list[Deep]) -> Evidence:
-        found = deep_accuracies(experiments, weights, part, names)
-        own = found[own_name]
-        best = np.max(list(found.values()), axis=0)
-        depth, norm, kind = max(found, key=lambda name: found[name].mean())
+        accuracies = deep_accuracies(experiments, weights, part, names)
+        own = accuracies[own_name]
+        best = np.max(list(accuracies.values()), axis=0)
+        depth, norm, kind = max(accuracies, key=lambda name: accuracies[name].mean())
         words = f"{depth} layers, {kind}, {'with' if norm else 'without'} batch norm"
         return Evidence(
             {"54.9 %": abs(own - 0.549) <= 0.02, "about the best": best - own <= 0.01},
@@ -274,9 +274,9 @@ def cifar_8(experiments: Experiments, weights: str) -> Evidence:
     names = [(depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
 
     def judge(names: list[Deep]) -> Evidence:
-        found = list(deep_accuracies(experiments, weights, names=names).values())
-        lowest = np.min(found, axis=0)
-        highest = np.max(found, axis=0)
+        accuracies = list(deep_accuracies(experiments, weights, names=names).values())
+        lowest = np.min(accuracies, axis=0)
+        highest = np.max(accuracies, axis=0)
         figures = {"lowest accuracy": lowest, "highest": highest}
         return Evidence(highest < 0.15, figures, f"{len(names)} of 8 networks trained")
 
@@ -289,11 +289,11 @@ def cifar_9(experiments: Experiments, weights: str, layers: int) -> Evidence:
     stages = [[*shallow, (5, True, "relu")], [*shallow, (5, True, "relu"), (6, True, "relu")], list(DEEP)]
 
     def judge(names: list[Deep]) -> Evidence:
-        found = deep_accuracies(experiments, weights, names=names)
-        deeper = [name for name in found if name[0] > layers]
-        leads = np.max([found[layers, norm, kind] - found[depth, norm, kind] for depth, norm, kind in deeper], axis=0)
-        depths = sorted({name[0] for name in found if name[0] >= layers})
-        best = [np.max([found[name] for name in found if name[0] == depth], axis=0) for depth in depths]
+        table = deep_accuracies(experiments, weights, names=names)
+        deeper = [name for name in table if name[0] > layers]
+        leads = np.max([table[layers, norm, kind] - table[depth, norm, kind] for depth, norm, kind in deeper], axis=0)
+        depths = sorted({name[0] for name in table if name[0] >= layers})
+        best = [np.max([table[name] for name in table if name[0] == depth], axis=0) for depth in depths]
         # A depth that is not complete can only have a better best: what is above the shallow ones already stays there.
         spread = np.ptp(best, axis=0) if len(names) == len(DEEP) else np.max(best, axis=0) - best[0]
         is_far = (leads >= 0.05) | (len(names) < len(DEEP))
@@ -309,7 +309,7 @@ def cifar_9(experiments: Experiments, weights: str, layers: int) -> Evidence:
 def cifar_10(experiments: Experiments) -> Evidence:
     """Judge whether the best combination is as good as the cheaper one."""
     costs = [(hidden, n) for hidden in (100, 200, 300) for n in (3000, 4000, 5000)]
-    nine = dict(zip(costs, accuracies_of(experiments, [(*one, 256, 1e-3, 1e-3) for one in costs]), strict=True))
+    nine = dict(zip(costs, accuracies_of(experiments, [(*cost, 256, 1e-3, 1e-3) for cost in costs]), strict=True))
     own = nine[200, 3000]
     cheaper = nine[100, 3000]
     best = np.max(list(nine.values()), axis=0)
@@ -336,10 +336,12 @@ def cifar_12(experiments: Experiments, weights: str) -> Evidence:
     stages = [[*with_norm, (2, False, "relu"), (3, False, "relu")], list(DEEP)]
 
     def judge(names: list[Deep]) -> Evidence:
-        found = deep_accuracies(experiments, weights, names=names)
-        table, has_norm = np.array(list(found.values())), np.array([name[1] for name in found])
+        accuracies = deep_accuracies(experiments, weights, names=names)
+        table, has_norm = np.array(list(accuracies.values())), np.array([name[1] for name in accuracies])
         count = has_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
-        means = {kind: np.mean([found[name] for name in with_norm if name[2] == kind], axis=0) for kind in ACTIVATIONS}
+        means = {
+            kind: np.mean([accuracies[name] for name in with_norm if name[2] == kind], axis=0) for kind in ACTIVATIONS
+        }
         return Evidence(
             {
                 "9 of the ten best": count >= 9,
@@ -382,9 +384,9 @@ def cifar_15(experiments: Experiments) -> Evidence:
     def judge(names: list[Combination]) -> Evidence:
         rows = rows_of(experiments, names)
         train, validation = (
-            np.array([_accuracies(rows[one], part) for one in names]) for part in ("train", "validation")
+            np.array([_accuracies(rows[name], part) for name in names]) for part in ("train", "validation")
         )
-        printed = np.array([ROWS[one] for one in names])[..., None]  # [R, 2, 1]
+        printed = np.array([ROWS[name] for name in names])[..., None]  # [R, 2, 1]
         apart = abs(train - printed[:, 0]), abs(validation - printed[:, 1])
         return Evidence(
             {"training": (apart[0] <= 0.03).all(0), "validation": (apart[1] <= 0.02).all(0)},
@@ -399,10 +401,10 @@ def cifar_16(experiments: Experiments) -> Evidence:
     """Judge whether batch 128 is worst on all images, and not on a tenth of them."""
     part = experiments.dataset.validation
     assert part is not None
-    runs = experiments.each([settings_of(*one) for one in OF_BATCH.values()], prepare=a_tenth)
+    runs = experiments.each([settings_of(*combination) for combination in OF_BATCH.values()], prepare=a_tenth)
     few = [(run.outputs(part.x).argmax(-1) == part.answers).mean(-1) for run in runs]
     small, *others = accuracies_of(experiments, OF_BATCH.values())
-    figures = {f"batch {size}, a tenth": found for size, found in zip(OF_BATCH, few, strict=True)}
+    figures = {f"batch {size}, a tenth": values for size, values in zip(OF_BATCH, few, strict=True)}
     return Evidence(
         {"worst of three": small < np.min(others, axis=0), "not on a tenth": few[0] >= np.min(few[1:], axis=0)},
         {"batch 128": small, **figures},

@@ -209,14 +209,14 @@ def encoder_8(experiments: Experiments, loss: str = USUAL_LOSS, steps: int | Non
     """Judge whether the 8 objects have 8 different binary hidden codes."""
     run = train(experiments, every=1000, loss=loss, steps=steps)
     codes = (run.activations(experiments.dataset.train.x)["a1"] > 0.5) @ np.array([4, 2, 1])
-    different = np.array([len(np.unique(one)) for one in codes])
+    different = np.array([len(np.unique(codes_of_seed)) for codes_of_seed in codes])
     return Evidence(different == 8, {"codes": different})
 
 
 def encoder_9(experiments: Experiments, loss: str = USUAL_LOSS, steps: int | None = None) -> Evidence:
     """Judge whether 23 of 24 pairs of weights with the same sign are one of our numbers."""
-    found = final_parameters(train(experiments, every=1000, loss=loss, steps=steps))
-    same = (np.sign(found["W1"]) == np.sign(found["W2"].swapaxes(-1, -2))).sum((-2, -1))
+    parameters = final_parameters(train(experiments, every=1000, loss=loss, steps=steps))
+    same = (np.sign(parameters["W1"]) == np.sign(parameters["W2"].swapaxes(-1, -2))).sum((-2, -1))
     return Evidence(is_as_far_out(same, 23), {"pairs of one sign": same})
 
 
@@ -337,5 +337,5 @@ def encoder_16(experiments: Experiments, highest: float, loss: str = USUAL_LOSS)
         run = train(experiments, every=100 if rate < 0.1 else 10, loss=loss, steps=50_000, changes={RATE: rate})
         since.append(np.where(share_right(run)[-1] == 1, right_since(run), np.inf))
     fewer = np.array([np.isinf(slow) | (fast < slow) for slow, fast in itertools.pairwise(since)])
-    figures = {f"iterations at rate {rate:g}": found for rate, found in zip(rates, since, strict=True)}
+    figures = {f"iterations at rate {rate:g}": values for rate, values in zip(rates, since, strict=True)}
     return Evidence(fewer.all(0), figures)

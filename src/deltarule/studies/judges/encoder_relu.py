@@ -133,7 +133,7 @@ def encoder_relu_2(
 
 def encoder_relu_3(experiments: Experiments, convention: str, rate: float, factor: float = 1) -> Evidence:
     """Judge whether rate 0.00001 ends lower than an earlier rate."""
-    slow, usual = (_loss_at_rate(experiments, convention, one, factor) for one in (0.00001, rate))
+    slow, usual = (_loss_at_rate(experiments, convention, tried, factor) for tried in (0.00001, rate))
     with np.errstate(invalid="ignore"):
         ratio = np.nan_to_num(slow[-1] / usual[-1], nan=1.0, posinf=np.inf)
     return Evidence(
@@ -197,10 +197,10 @@ def encoder_relu_7(experiments: Experiments, convention: str, rate: float = 0.00
     drawn = None if law is None else {"network.initializer": {**named, "biases": "same"}}
     x = experiments.dataset.train.x
     run, bare = train(experiments, convention, rate, changes=drawn), train(experiments, convention, rate, False)
-    found = views(run.state.theta, run.problem.network.entries)
-    negative = [(found[name] < 0).sum((-2, -1)) for name in ("b1", "b2")]
-    counts = [found[name].shape[-1] for name in ("b1", "b2")]
-    highest, without = (np.abs(one.outputs(x)).max((-2, -1)) for one in (run, bare))
+    parameters = views(run.state.theta, run.problem.network.entries)
+    negative = [(parameters[name] < 0).sum((-2, -1)) for name in ("b1", "b2")]
+    counts = [parameters[name].shape[-1] for name in ("b1", "b2")]
+    highest, without = (np.abs(trained.outputs(x)).max((-2, -1)) for trained in (run, bare))
     return Evidence(
         {
             "all of the first layer": negative[0] == counts[0],
@@ -223,6 +223,6 @@ def encoder_relu_8(
     x = experiments.dataset.train.x
     outputs = np.abs(run.outputs(x)).max(-1)
     lengths = [gradient_lengths(run, vector) for vector in range(len(x))]
-    found = [rank_correlations(outputs, np.stack([one[name] for one in lengths], -1)) for name in lengths[0]]
-    least = np.min(found, axis=0)
+    correlations = [rank_correlations(outputs, np.stack([norms[name] for norms in lengths], -1)) for name in lengths[0]]
+    least = np.min(correlations, axis=0)
     return Evidence(least >= 0.5, {"least rank correlation": np.nan_to_num(least, nan=-1.0)})

@@ -99,8 +99,8 @@ def grid(
 def grid_stages(experiments: Experiments) -> list[list[dict[str, Any]]]:
     """Combinations of the grid, ever more of them: the report's best, that of the longest steps, its rate, all."""
     values = experiments.recipe.configuration.grid
-    every = [dict(zip(values, one, strict=True)) for one in itertools.product(*values.values())]
-    of_rate = [one for one in every if one["optimizer.learning_rate"] == REPORTED["optimizer.learning_rate"]]
+    every = [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+    of_rate = [row for row in every if row["optimizer.learning_rate"] == REPORTED["optimizer.learning_rate"]]
     return [[REPORTED], [REPORTED, LONGEST_STEPS], [*of_rate, LONGEST_STEPS], every]
 
 
@@ -109,7 +109,7 @@ def grid_scores(
 ) -> Floats:
     """The accuracies [C, S] of some combinations, the mean over the folds if there are any."""
     table = grid(experiments, folds=folds, settings=settings, **convention)
-    rows = [experiments.rows_of(table, one) for one in settings]
+    rows = [experiments.rows_of(table, setting) for setting in settings]
     scores = np.array([[row[f"{part}_accuracy"] or 0.0 for row in of_one] for of_one in rows])
     return np.asarray(scores.reshape(len(settings), folds or 1, -1).mean(1))
 
@@ -202,7 +202,7 @@ def mnist_4(experiments: Experiments, weights: str) -> Evidence:
 def mnist_5(experiments: Experiments, weights: str, rate: float = 1e-3) -> Evidence:
     """Judge whether 100, 250 and 500 softmax hidden units are within a point."""
     spread = np.ptp([accuracy(experiments, model, weights, rate) for model in SOFTMAX_MODELS], axis=0)
-    figures = {f"test accuracy of {one}": right_answers(experiments, one, weights, rate) for one in SOFTMAX_MODELS}
+    figures = {f"test accuracy of {net}": right_answers(experiments, net, weights, rate) for net in SOFTMAX_MODELS}
     return Evidence(spread <= 0.01, {**figures, "range": spread})
 
 

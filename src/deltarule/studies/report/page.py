@@ -115,7 +115,7 @@ def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> Report
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
-    title, summary = next((one for one in texts if any(one)), ("", ""))
+    title, summary = next((heading for heading in texts if any(heading)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study
     return ReportSection(f"study-{blocks[0].id}", heading, summary, blocks)
 

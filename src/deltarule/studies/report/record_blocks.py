@@ -37,7 +37,7 @@ def study_arguments(record: Mapping[str, Any]) -> list[str]:
     is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
     name = record["study"] if is_bundled else f"{record['study']}.toml"
     experiments = record["experiment"].split(", ") if record["experiment"] else []
-    return [name, *(argument for one in experiments for argument in ("--experiment", one))]
+    return [name, *(argument for experiment in experiments for argument in ("--experiment", experiment))]
 
 
 def set_arguments(settings: Mapping[str, Any]) -> list[str]:
@@ -81,7 +81,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
             ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", machine, versions)))),
         ],
         commands=[shlex.join(["deltarule", "claims", study, *of_seeds])] if known else (),
-        assumed=[(one.what, format_setting(one.value), one.why) for one in load_recipe(study).configuration.assumption]
+        assumed=[(row.what, format_setting(row.value), row.why) for row in load_recipe(study).configuration.assumption]
         if known and not has_run
         else (),
         figures=drawn,
@@ -160,10 +160,10 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         notes = [f"{note}." for note in sweep.notes]
     drawn = list[Chart]()
     if np.isfinite(scores).any() and len(settings) > 1:
-        found = effects(settings, scores)
+        effect_sizes = effects(settings, scores)
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
-        drawn += _sweep_figures(settings, scores, found, quantity, means)
-        notes += filter(None, [found.without_effect])
+        drawn += _sweep_figures(settings, scores, effect_sizes, quantity, means)
+        notes += filter(None, [effect_sizes.without_effect])
     block = Block(
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
@@ -190,14 +190,14 @@ def _commands(study: str, runs: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _sweep_figures(
-    settings: list[dict[str, Any]], scores: Any, found: Effects, quantity: str, other_means: Mapping[str, Any]
+    settings: list[dict[str, Any]], scores: Any, effect_sizes: Effects, quantity: str, other_means: Mapping[str, Any]
 ) -> Iterator[Chart]:
     ranked = ranking(scores)
     chart = sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity)
     yield replace(chart, numbers=_ranking_table(settings, ranked, other_means))
-    if any(np.isfinite(effect.mean).any() for effect in found.marginal):
-        chart = sweep_figures.effects_matrix(found, quantity=quantity)
-        yield replace(chart, numbers=_effect_table(found))
+    if any(np.isfinite(effect.mean).any() for effect in effect_sizes.marginal):
+        chart = sweep_figures.effects_matrix(effect_sizes, quantity=quantity)
+        yield replace(chart, numbers=_effect_table(effect_sizes))
 
 
 def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means: Mapping[str, Any]) -> Table:

@@ -44,7 +44,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
         about["told"],
         about["ended_at_best"],
     )
-    fixes = [f"{capitalize(one['sentence'])}. Fix: {one['fix']}." for one in (run.get("why") or {}).get("findings", ())]
+    fixes = [f"{capitalize(fix['sentence'])}. Fix: {fix['fix']}." for fix in (run.get("why") or {}).get("findings", ())]
     seed = arrays["seeds"].astype(np.uint64)[0]
     network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
     experiment = f", {run['experiment']}" if run["experiment"] else ""
