@@ -55,7 +55,8 @@ def _runner(command: Callable[..., Result | None]) -> Callable[..., int]:
         finally:
             IS_QUIET.reset(before)
 
-    signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    signature = inspect.signature(command)
+    kind = inspect.Parameter.KEYWORD_ONLY
     parameters = [*signature.parameters.values(), inspect.Parameter("quiet", kind, default=False, annotation=Quiet)]
     run_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run_command.__annotations__ = {**command.__annotations__, "quiet": Quiet}

@@ -99,10 +99,8 @@ def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
         record = check_publicly(path, public)
     if hint is not None:  # never more than the teacher allows
         record = replace(record, hint=min(hint, record.hint))
-    lines, [result] = (
-        [f"{record.title}: {count_of(len(record.submissions[0].checks), 'public check')}"],
-        record.submissions,
-    )
+    lines = [f"{record.title}: {count_of(len(record.submissions[0].checks), 'public check')}"]
+    [result] = record.submissions
     for check, test in zip(result.checks, feedback(record, result, "points"), strict=True):
         quoted = [check.line] if check.line and record.hint >= 3 else []
         about = "\n    ".join([*test["output"].splitlines(), *quoted])

@@ -197,7 +197,8 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     from deltarule.grading.record import format_points
     from deltarule.grading.results import class_summary, remarks
 
-    count, summary = len(record.submissions), class_summary(record)
+    count = len(record.submissions)
+    summary = class_summary(record)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
     if count <= MAX_ROWS:
         student, remark = (Column(name, is_text=True) for name in ("student", "remarks"))

@@ -260,7 +260,8 @@ def _export_run(run: Path, to: Form, member: int, out: Path | None, data: Path |
     members = trained.problem.members
     if not 0 <= member < members:
         raise BadInput(f"there is no member {member}; the run has the members 0 to {members - 1}")
-    ended, objective = int(trained.steps[member]), trained.history.objective[:, member].tolist()
+    ended = int(trained.steps[member])
+    objective = trained.history.objective[:, member].tolist()
     losses = {step: loss for step, loss in zip(trained.history.steps, objective, strict=True) if step <= ended}
     shown = select_evenly(np.array([step for step, loss in losses.items() if np.isfinite(loss)]), MAX_PRINTED_LOSSES)
     study = f"{recipe.name}, {recipe.experiment}" if recipe.experiment else recipe.name

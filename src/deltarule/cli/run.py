@@ -110,12 +110,14 @@ def _object_tables(population: "Population", run: "Run") -> Shown:
     from deltarule.reports.heat_maps import MAX_COLUMNS, activation_cells
     from deltarule.reports.summaries import object_convergence
 
-    dataset, activations = population.dataset, run.activations(population.dataset.train.x)
+    dataset = population.dataset
+    activations = run.activations(population.dataset.train.x)
     outputs = activations[f"a{run.problem.network.depth}"][0]
     if outputs.shape[-1] != len(dataset.classes) or run.problem.network.depth != 2:
         return
     y = dataset.encode(dataset.train, outputs.shape[-1])
-    steps, end = np.array(run.history.steps), int(run.steps[0])
+    steps = np.array(run.history.steps)
+    end = int(run.steps[0])
     is_before_end = steps < end  # later evaluations are of members that trained longer
     correct = (np.concatenate([run.history.take(0).series("outputs")[is_before_end, 0], outputs[None]]) * y).sum(-1)
     names = row_names([dataset.classes[label] for label in dataset.train.answers])

@@ -58,7 +58,8 @@ class AutogradEngine(Engine):
         return type(self), (str(self._device),)
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        objective = np.zeros((n, len(state.members)), problem.dtype)
+        bad = np.full(len(state.members), -1)
         with np.errstate(all="ignore"):
             for group in groups(problem, state.members):
                 part, objective[:, group], bad[group] = self._advance(problem, state.take(group), n)
@@ -86,7 +87,8 @@ class AutogradEngine(Engine):
 
     def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Floats, Integers]:
         """Advance members with equally many rows, with all tensors on the device."""
-        torch, members = self._torch, state.members
+        torch = self._torch
+        members = state.members
         theta, buffers = self._tensor(state.theta), self._tensor(state.buffers)
         slots = [self._tensor(state.slots[name]) for name in problem.optimizer.slots]
         objective = torch.empty((n, len(members)), dtype=theta.dtype, device=self._device)
@@ -144,7 +146,9 @@ class AutogradEngine(Engine):
         running: Mapping[str, Tensor] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return logits and the batch's statistics, in evaluation mode if given `running`."""
-        value, values, statistics = rows.x, {"x": rows.x}, dict[str, Tensor]()
+        value = rows.x
+        values = {"x": rows.x}
+        statistics = dict[str, Tensor]()
         given = dict(rows.dropped)
         if running is None:
             given["share"] = rows.w / rows.w.sum(-2, keepdim=True)
@@ -194,7 +198,9 @@ class AutogradEngine(Engine):
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
-        loss, output, formulas = problem.loss, problem.network.output, self._formulas
+        loss = problem.loss
+        output = problem.network.output
+        formulas = self._formulas
         if is_built_in(loss) and loss.fused_with(output):
             return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
         p = self._activation(output, logits)
@@ -203,7 +209,9 @@ class AutogradEngine(Engine):
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """Return [θ, *slots] after an update with the gradient g."""
-        optimizer, members, entry_factors = problem.optimizer, state.members, problem.entry_factors
+        optimizer = problem.optimizer
+        members = state.members
+        entry_factors = problem.entry_factors
         if problem.clip_norm is not None:
             length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
             limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))

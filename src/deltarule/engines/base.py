@@ -158,7 +158,8 @@ def objective_of_logits(problem: Problem, state: State, logits: Floats, rows: Ba
     with np.errstate(all="ignore"):
         J, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
         if problem.penalty is not None:
-            strength, samples = problem.strength[state.members, None].astype(problem.dtype), rows.w.sum(-2)
+            strength = problem.strength[state.members, None].astype(problem.dtype)
+            samples = rows.w.sum(-2)
             chosen = problem.penalized.astype(problem.dtype)
             J = J + penalty_term(problem.penalty, strength, state.theta, chosen, samples)[0]
     return np.asarray(J)

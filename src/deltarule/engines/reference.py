@@ -45,7 +45,8 @@ class ReferenceEngine(Engine):
         self.reason = reason
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
-        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        objective = np.zeros((n, len(state.members)), problem.dtype)
+        bad = np.full(len(state.members), -1)
         after = replace(state, step=state.step + n)
         with one_blas_thread(), np.errstate(all="ignore"):
             # Members with equally many rows are updated together; others would need padding, which changes bits.
@@ -100,8 +101,8 @@ def forward_pass(problem: Problem, state: State, rows: Batch) -> TrainingPass:
 def objective_of(problem: Problem) -> Objective:
     """Return what training minimizes."""
     network = problem.network
-    entries, statistics, loss = network.entries, network.buffers, problem.loss
-    return Objective(network.layers, network.output, entries, statistics, loss, problem.reduction, problem.penalty)
+    formulas = (problem.loss, problem.reduction, problem.penalty)
+    return Objective(network.layers, network.output, network.entries, network.buffers, *formulas)
 
 
 def whole_objective(problem: Problem, state: State) -> Floats:
@@ -115,7 +116,8 @@ def apply_optimizer(
     problem: Problem, state: State, g: Floats, numbers: Numbers | None = None
 ) -> tuple[Floats, dict[str, Floats]]:
     """Return θ and the slots after an update with the gradient g."""
-    optimizer, factors = problem.optimizer, problem.entry_factors
+    optimizer = problem.optimizer
+    factors = problem.entry_factors
     numbers = next(optimizer_numbers(problem, state, 1)) if numbers is None else numbers
     longest = None if problem.clip_norm is None else problem.clip_norm[state.members, None].astype(g.dtype)
     if factors is not None:
@@ -129,7 +131,9 @@ def apply_optimizer(
 
 def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Numbers]:
     """Yield the optimizer's `Numbers` of each of the next n updates."""
-    members, steps, ranges = state.members, state.step + np.arange(n), problem.number_ranges
+    members = state.members
+    steps = state.step + np.arange(n)
+    ranges = problem.number_ranges
     numbers = {name: value[members] for name, value in problem.numbers.items()}
     numbers["learning_rate"] = problem.rates(members, steps) * state.factor
     range_numbers = [_step_numbers(problem, steps, problem.range_numbers(part, numbers)) for part in ranges]
@@ -148,7 +152,8 @@ def optimizer_numbers(problem: Problem, state: State, n: int) -> Iterator[Number
 
 def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats]) -> Numbers:
     """Return the numbers of the optimizer's update at the steps [n], each [n, K]."""
-    once, shape = problem.optimizer.once_a_step, numbers["learning_rate"].shape
+    once = problem.optimizer.once_a_step
+    shape = numbers["learning_rate"].shape
     if once is None:
         return {name: np.broadcast_to(value, shape).astype(problem.dtype) for name, value in numbers.items()}
     computed = everywhere(once, steps[:, None] + 1.0, **numbers)
@@ -157,10 +162,12 @@ def _step_numbers(problem: Problem, steps: Integers, numbers: dict[str, Floats])
 
 def dropout_masks(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:
     """Return the dropout masks keep1 … [K, B, H] and rates dropout1 … [K, 1, 1], if any unit is dropped."""
-    members, masks = state.members, {}
+    members = state.members
+    masks = {}
     if problem.drops:
         for placed, rates in zip(problem.network.dropouts, problem.dropout[members].T, strict=True):
-            n, seeds = placed.number, problem.dropout_seeds[members]
+            n = placed.number
+            seeds = problem.dropout_seeds[members]
             drawn = random.keep_mask(seeds, n, state.step, rows.positions, placed.units, rates)
             masks[f"keep{n}"] = drawn.astype(problem.dtype)
             masks[f"dropout{n}"] = rates[:, None, None].astype(problem.dtype)

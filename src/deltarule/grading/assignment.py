@@ -196,7 +196,9 @@ def _check_names(section: CheckSection, labels: list[str], points: list[float], 
 
 def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
     """Write the autograder archive for Gradescope, with this package."""
-    folder, package, meta = assignment.paths[0].parent, Path(__file__).parents[1], distribution("deltarule")
+    folder = assignment.paths[0].parent
+    package = Path(__file__).parents[1]
+    meta = distribution("deltarule")
     versions = sorted(f"{dist.name}=={dist.version}\n" for dist in distributions() if dist.name != "deltarule")
     needed = [
         line.partition("; extra")[0] for line in meta.requires or () if "extra" not in line or "'notebook'" in line

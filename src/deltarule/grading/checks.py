@@ -123,7 +123,8 @@ def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -
     arrays = {} if is_one else named_arrays(result, labels)
     if set(labels) <= set(arrays) and not (isinstance(result, list) and len(result) != len(labels)):
         return arrays, False
-    candidates, fitting = list(_flat(result, names)), {}
+    candidates = list(_flat(result, names))
+    fitting = {}
 
     def take(label: str, key: Callable[[str], str] | None) -> None:
         for i in reversed(range(len(candidates))):  # of several, the last, as an activation follows its z
@@ -176,7 +177,8 @@ def _bare_name(name: str) -> str:
 
 
 def compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
-    expected, points = np.asarray(check.expected[name], float), check.max_points[name]
+    expected = np.asarray(check.expected[name], float)
+    points = check.max_points[name]
     lost = functools.partial(ArrayResult, name, error=None, points=0.0, max_points=points)
     if returned is None:
         return lost(verdict="missing", message=f"{name} is not returned")

@@ -160,7 +160,8 @@ def follow_functions(
 
 def _proxy(name: str, running: Worker) -> Callable[..., Any]:
     """A student's function, called in its own process."""
-    end, calls = time.monotonic() + running.assignment.time_limit_seconds, iter(range(MAX_CALLS))
+    end = time.monotonic() + running.assignment.time_limit_seconds
+    calls = iter(range(MAX_CALLS))
 
     def call(*arguments: Any, **named: Any) -> Any:
         labels = [f"__{i}" for i in range(len(arguments))]

@@ -101,7 +101,8 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
     unusual = unusual_parts(submission.cells)
     notes += [f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}"] if unusual else []
-    left_out, digest = [], hashlib.sha256(submission.student.encode())
+    left_out = []
+    digest = hashlib.sha256(submission.student.encode())
     packages = forbidden_packages(submission, tuple(assignment.forbid))
     for target, file in submission.files.items():
         try:
@@ -288,7 +289,8 @@ def _lines(
     texts: list[str],
 ) -> tuple[str, list[str], list[str]]:
     """The line with what is wrong, and for each mistake that of the submission and that of the solution."""
-    cells, lines, right_lines = running.submission.cells, list[str](), list[str]()
+    cells = running.submission.cells
+    lines, right_lines = list[str](), list[str]()
     is_wrong = [array.verdict == "wrong" for array in arrays]
     wrong, right = ([text for text, bad in zip(texts, is_wrong, strict=True) if bad == kind] for kind in (True, False))
     with contextlib.suppress(Exception):  # a line is a help; whatever a stranger's code is, the points stand

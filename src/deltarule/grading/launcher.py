@@ -17,7 +17,8 @@ import sys
 from collections.abc import Sequence
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 1, 8, 22, 38, 47
-CAP_DAC_READ_SEARCH, CAPABILITY_VERSION = 2, 0x20080522
+CAP_DAC_READ_SEARCH = 2
+CAPABILITY_VERSION = 0x20080522
 
 LANDLOCK = range(444, 447)
 """The system calls that create a set of rules, add one, and apply them."""

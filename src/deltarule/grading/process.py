@@ -43,7 +43,8 @@ PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(en
 
 NUMERIC = {"complex numbers", "differences", "operators of its own classes"}
 """What the worker may say of a call; it is a stranger's word."""
-MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES, QUOTA_INTERVAL_SECONDS = 2**27, 20_000, 0.5
+MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES = 2**27, 20_000
+QUOTA_INTERVAL_SECONDS = 0.5
 HIDDEN = "…"
 """Stands for what is not shown of an exception's text."""
 MAX_STARTS = 4
@@ -130,7 +131,8 @@ class Worker:
     def _start(self, seconds: float) -> str:
         """Start a process; its statements run for so many seconds, after that definitions alone."""
         copy, private = self.folder / "submission", self.folder / "root"
-        code, forbidden = Path(worker.__file__).read_text(encoding="utf-8"), tuple(self.assignment.forbid)
+        code = Path(worker.__file__).read_text(encoding="utf-8")
+        forbidden = tuple(self.assignment.forbid)
         started = start(self.isolation, code, copy, private, forbidden, self.assignment.memory_limit_mb)
         self.container = started.container
         self.process = subprocess.Popen(
@@ -174,7 +176,8 @@ class Worker:
 
         reader = threading.Thread(target=read_line, daemon=True)
         reader.start()
-        started, end = self._clock(), time.monotonic() + MOST_WAITING * timeout_seconds
+        started = self._clock()
+        end = time.monotonic() + MOST_WAITING * timeout_seconds
         while reader.is_alive() and time.monotonic() < end:
             left = timeout_seconds - (self._clock() - started)
             if left <= 0 or self._is_over_quota():
@@ -283,7 +286,8 @@ def public_text(text: str, names: Container[str] = (), numbers: Container[str] |
     def show(number: re.Match[str]) -> str:
         return number[0] if (len(number[0]) < 4 if numbers is None else number[0] in numbers) else HIDDEN
 
-    shown, end = "", 0
+    shown = ""
+    end = 0
     for i, part in enumerate(match.groups(), 1):
         is_own = part in _TYPES or all(piece in names for piece in part.split("."))
         is_strange = re.search(r"[^\W\d]", part) and not is_own and part not in names

@@ -388,7 +388,8 @@ def _main_file(
     file = max(ranks, key=ranks.__getitem__)
     if preferred:
         return file, [], []
-    parts, missing = [], needed - available(file)
+    parts = []
+    missing = needed - available(file)
     for name in sorted(ranks, key=ranks.__getitem__, reverse=True):  # as where each function has a file of its own
         if missing & available(name, 0) and not _NOT_THE_WORK.search(name):
             parts.append(name)

@@ -42,7 +42,7 @@ _OPERATIONS = {
 def weak_data(assignment: Assignment) -> tuple[str, ...]:
     """Sentences about the mistakes and guesses that an assignment's data cannot tell from right."""
     sentences = {*_guesses(assignment), *_leaks(assignment)}
-    names, end = assignment.names, time.monotonic() + MAX_SECONDS
+    end = time.monotonic() + MAX_SECONDS
     tree = ast.parse(read_bytes(assignment.paths[1]))
     definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     for node in definitions:
@@ -53,7 +53,7 @@ def weak_data(assignment: Assignment) -> tuple[str, ...]:
             if time.monotonic() > end:
                 return tuple(sorted(sentences))
             for check in checks:
-                if _is_unseen(check, names, node):
+                if _is_unseen(check, assignment.names, node):
                     sentences.add(f"your data cannot tell {kind} from right in {check.call} (solution, line {line})")
     return tuple(sorted(sentences))
 
@@ -73,7 +73,8 @@ def _changes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
     """What may be wrong at an expression, and what stands there then."""
     match node:
         case ast.BinOp():
-            sign, left, right = OPERATORS.get(type(node.op), ""), ast.unparse(node.left), ast.unparse(node.right)
+            sign = OPERATORS.get(type(node.op), "")
+            left, right = ast.unparse(node.left), ast.unparse(node.right)
             what = "the mean" if _COUNT.search(right) else "a division"
             for text, kind in (
                 _OPERATIONS.get(sign, ()) if sign != "/" or not isinstance(node.right, ast.Constant) else ()

@@ -163,12 +163,15 @@ def load(cells, file, package, seconds, skipped):
     in time is stopped, and from then on only definitions run. The number of each statement is written into a file, from
     which the grader learns which ones to skip: those that ended the process, or could not be stopped.
     """
-    errors, end, numbers = [], clock() + seconds, itertools.count()
+    errors = []
+    end = clock() + seconds
+    numbers = itertools.count()
     progress = os.open(os.path.join(os.environ["HOME"], ".statement"), os.O_CREAT | os.O_WRONLY)
     functions = {}
     name = "__main__" if file.endswith(".ipynb") else "submission"
     namespace = {"__name__": name, "__file__": file, "__package__": package, "__builtins__": builtins}
-    builtins.display, builtins.get_ipython = print, lambda: Shell(namespace)  # for imported notebooks too
+    builtins.display = print
+    builtins.get_ipython = lambda: Shell(namespace)  # for imported notebooks too
     for name, source in cells:
         linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
         CELLS.add(name)
@@ -208,7 +211,8 @@ def parse(source, name, errors):
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         lines = source.split("\n")
     begins = [i for i, line in enumerate(lines) if line.strip() and not CONTINUES.match(line)]
-    statements, k = [], 0
+    statements = []
+    k = 0
     while k < len(begins):
         problem = None
         for following in range(k + 1, min(k + 100, len(begins)) + 1):
@@ -271,7 +275,8 @@ def to_arrays(value, max_bytes):
 
 def evaluate_table(expressions, here, call, size):
     """What the expressions give; of a call that returns nothing, the arguments stand for its result."""
-    results, error = [here["result"]], None
+    results = [here["result"]]
+    error = None
     node = ast.parse(call, mode="eval").body
     if here["result"] is None and isinstance(node, ast.Call):
         arguments = [here.get(argument.id) for argument in node.args if isinstance(argument, ast.Name)]
@@ -290,10 +295,16 @@ class Watch:
 
     OPERATORS = {f"__{side}{name}__" for side in ("", "r") for name in "add sub mul truediv matmul pow".split()}
     MIN_MOVES = 4  # of one or two entries by less than a thousandth
-    MAX_CALLS, MAX_ENTRIES = 20_000, 4096
+    MAX_CALLS = 20_000
+    MAX_ENTRIES = 4096
 
     def __init__(self, is_on):
-        self.is_on, self.found, self.calls, self.moves, self.operations, self.before = is_on, set(), 0, 0, 0, {}
+        self.is_on = is_on
+        self.found = set()
+        self.calls = 0
+        self.moves = 0
+        self.operations = 0
+        self.before = {}
         self.folder = os.getcwd()
 
     def __enter__(self):
@@ -341,7 +352,8 @@ class Watch:
 
 def answer(namespace, request):
     """Call a submission's function with values for this call alone."""
-    here, size = namespace | request["values"], request["max_bytes"]
+    here = namespace | request["values"]
+    size = request["max_bytes"]
     try:
         exec(request["setup"], here)
         with Watch(request.get("is_watched", False)) as numeric:

@@ -33,7 +33,8 @@ MIN_LOG_RATIO = 15
 """Ratio of the largest to the smallest positive value from which an axis is logarithmic: it crosses a decade."""
 MAX_TABLE_ROWS = 101
 CELL_INCHES = 0.42, 0.26
-SIGNS_NOTE, GRAY_NOTE = "Blue: negative. Orange: positive.", "Gray: not finite."
+SIGNS_NOTE = "Blue: negative. Orange: positive."
+GRAY_NOTE = "Gray: not finite."
 
 
 @dataclass(frozen=True, eq=False, repr=False)

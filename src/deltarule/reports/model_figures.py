@@ -19,7 +19,8 @@ from deltarule.stats.planes import DecisionPlane, Feature, model_plane, predicte
 
 MAX_CLASSES = len(style.MARKERS)
 CLASS_NAME_POINTS = 72.0
-CELL_FONT_SIZE, CELL_GAP_POINTS = 8, 4
+CELL_FONT_SIZE = 8
+CELL_GAP_POINTS = 4
 MAX_CONFUSED = 3
 """Maximum number of pairs of confused classes that are described."""
 MAX_HELD = 6
@@ -214,7 +215,8 @@ def calibration_curve(probabilities: Any, shares: Any, intervals: Any) -> Chart:
     x = Axis("predicted probability", "share", limits=(start, 1.02))
     y = Axis("share of predictions that are right", "share", limits=(start, 1.03))
     notes = ["Below the gray line the model is overconfident, above it underconfident."]
-    (low, high), at = np.asarray(intervals, np.float64).T, np.asarray(probabilities)
+    low, high = np.asarray(intervals, np.float64).T
+    at = np.asarray(probabilities)
     right = int(((low <= at) & (at <= high)).sum())
     sentences = [f"In {right} of {len(at)} groups the interval holds the predicted probability."]
     return Chart(

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEGEND_CHARACTERS = 26
-LEGEND_MARGIN_POINTS, TITLE_CHARACTER_POINTS = 45, 8.4
+LEGEND_MARGIN_POINTS = 45
+TITLE_CHARACTER_POINTS = 8.4
 """Width in points of a legend without its text, and of a character of a title."""
 NOTE_CHARACTERS_PER_INCH = 15.5
 NAMES_WIDTH = 0.7
@@ -91,7 +92,8 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
     """Give one of Matplotlib's axes its label, scale, limits and ticks."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-    axes, letter = axis.axes, axis.axis_name
+    axes = axis.axes
+    letter = axis.axis_name
     label: dict[str, Any] = {} if wanted.has_upright_label else {"rotation": 0, "ha": "right", "va": "center"}
     axis.set_label_text(wrap_text(wanted.label, label_characters), **label)
     if wanted.scale == "log":

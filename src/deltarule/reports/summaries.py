@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from deltarule.training.run import Run
 
-BARS, BAR_CHARACTERS = "▁▂▃▄▅▆▇█", 32
+BARS = "▁▂▃▄▅▆▇█"
+BAR_CHARACTERS = 32
 DIGITS = 12
 """Of a digest that are shown: enough to see whether two runs have the same parameters."""
 ENDED = {

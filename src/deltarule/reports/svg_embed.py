@@ -23,7 +23,8 @@ MAX_TOOLTIPS = 60
 UNUSED = re.compile(r"^.*?(?=<svg)|<metadata>.*?</metadata>|<style.*?</style>|(?<=<g) id=\"[^\"]*\"", re.DOTALL)
 """Parts of an SVG file that a page does not need: its head, metadata, the style of lines, and names of groups."""
 REFERENCE = re.compile(r'(?:xlink:)?(\bid="|href="#|url\(#)')
-PATH, LONG_DECIMAL = re.compile(r' d="[^"]*"'), re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
+PATH = re.compile(r' d="[^"]*"')
+LONG_DECIMAL = re.compile(r"-?\d+\.\d{3,}(?!\d*e)")
 _numbers = itertools.count(1)
 
 

@@ -136,7 +136,8 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
     ----------
     settings : the values of each configuration by dotted key.
     """
-    parameters, left_out = [], []
+    parameters = []
+    left_out = []
     for key in dict.fromkeys(key for setting in settings for key in setting):
         values = [setting.get(key) for setting in settings]
         texts = [format_value(value) for value in values]

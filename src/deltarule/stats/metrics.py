@@ -75,7 +75,8 @@ def r_squared(a: Floats, y: Floats, w: Floats) -> Floats:
         return np.full(a.shape[:-2], np.nan)
     y = _ignore_zero_weights(y, w)
     # Scaled by a power of two, so that no square overflows or underflows; this changes no digit.
-    error, (_, exponent) = _ignore_zero_weights(a - y, w), np.frexp(np.abs(y).max(-2, keepdims=True))
+    error = _ignore_zero_weights(a - y, w)
+    _, exponent = np.frexp(np.abs(y).max(-2, keepdims=True))
     unit = np.ldexp(error.dtype.type(1), -np.maximum(exponent, np.finfo(error.dtype).minexp))
     error *= unit
     y, share = np.broadcast_arrays(unit * y, w / w.sum(-2, keepdims=True))

@@ -42,7 +42,8 @@ class DecisionPlane:
 
         Logarithms make a line between points where probabilities are nearly 0 and 1 smoother.
         """
-        outputs, is_single = self.outputs, self.outputs.shape[-1] == 1
+        outputs = self.outputs
+        is_single = self.outputs.shape[-1] == 1
         if is_single:
             outputs = np.concatenate([1 - outputs, outputs], -1)
         if ((outputs >= 0) & (outputs <= 1)).all():
@@ -79,7 +80,8 @@ def decision_plane(model: Any, x: Any, features: tuple[int, int] = (0, 1), point
            [0., 0., 0.]])
     """
     points = whole("points", points)
-    predict, x = outputs_of(model), float_array("the rows", x, 2, "numbers, [rows, inputs]")
+    predict = outputs_of(model)
+    x = float_array("the rows", x, 2, "numbers, [rows, inputs]")
     inputs = range(x.shape[1])
     if len(features) != 2 or features[0] == features[1] or not all(feature in inputs for feature in features):
         text = " and ".join(map(str, features))
@@ -135,7 +137,10 @@ def model_plane(
     outputs over both features; and the names of features and classes. The parameters are those of
     `deltarule.decision_boundary`.
     """
-    frame, outputs, classes, labels = frame_of(x), outputs_of(model), _classes_of(model), np.asarray(labels)
+    frame = frame_of(x)
+    outputs = outputs_of(model)
+    classes = _classes_of(model)
+    labels = np.asarray(labels)
     if names and len(names) != len(frame):
         raise BadInput(f"there are {len(names)} names for {len(frame)} features; give each a name")
     if labels.shape != (count_rows(frame),):

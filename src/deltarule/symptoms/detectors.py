@@ -116,7 +116,8 @@ def symmetric_weights(member: Numbers) -> SymptomEvidence | None:
 
 def targets_out_of_range(member: Numbers) -> SymptomEvidence | None:
     """Detect targets that the output's activation cannot give."""
-    y, (low, high) = member.batch.y, member.output_range
+    y = member.batch.y
+    low, high = member.output_range
     slack = 1e-6 * max(1.0, float(np.abs(y).max(initial=0)))
     outside = float(((y < low - slack) | (y > high + slack)).mean())
     if outside <= OUT_OF_RANGE:

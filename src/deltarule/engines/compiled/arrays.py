@@ -29,7 +29,9 @@ class Arrays:
     """
 
     def __init__(self, text: FunctionText, plan: Plan, places: Places) -> None:
-        self.text, self.plan, self.places = text, plan, places
+        self.text = text
+        self.plan = plan
+        self.places = places
         self.registers: dict[tuple[str, Index], Value] = {}
         self.numbers: dict[str, Value] = {}
         self.batch_start = self.tile_start = Index()
@@ -37,7 +39,8 @@ class Arrays:
 
     def begin_tile(self, start: Index, rows: int) -> None:
         """Look up where the data of a tile's rows lie."""
-        self.tile_start, self._data_rows = start, []
+        self.tile_start = start
+        self._data_rows = []
         if self.places.reads_data:
             first = self.batch_start + start
             self._data_rows = [self.text.load_single(pointer_of("order"), first + r, "i64") for r in range(rows)]
@@ -62,7 +65,8 @@ class Arrays:
         return self.load(operand, coordinates)
 
     def store(self, value: Value, result: Variable, coordinates: Coordinates) -> None:
-        place, (_, entry) = self.places[result.name], self.key(result, coordinates)
+        place = self.places[result.name]
+        _, entry = self.key(result, coordinates)
         self.text.store(value.converted(place.kind), place.pointer, entry + place.first)
 
     def key(self, operand: Variable, coordinates: Coordinates) -> tuple[str, Index]:
@@ -72,13 +76,15 @@ class Arrays:
 
     def position(self, row: Index) -> Value:
         """Return the position of a batch's row among the rows of each member."""
-        pointer, entry = pointer_of("positions"), self.batch_start + row
+        pointer = pointer_of("positions")
+        entry = self.batch_start + row
         if self.places.own_rows:
             return self.text.load(pointer, entry, "i64")
         return self.text.everywhere(self.text.load_single(pointer, entry, "i64"), "i64")
 
     def _entry(self, view: View, coordinates: Coordinates) -> Index:
-        entry, place = Index(view.first), self.places.get(view.base)
+        entry = Index(view.first)
+        place = self.places.get(view.base)
         ends = map(reversed, (view.axes, view.steps, coordinates))
         for axis, step, coordinate in zip(*ends, strict=False):  # axes that are missing are of one entry
             if not isinstance(coordinate, Row):

@@ -114,7 +114,9 @@ def output_members(
     members: Integers,
 ) -> None:
     """Write the logits and outputs [K, B, C] of members, for inputs that all share."""
-    size, units, lanes = len(x), problem.network.outputs, printed.lanes
+    size = len(x)
+    units = problem.network.outputs
+    lanes = printed.lanes
     block_bytes = printed.bytes_a_row * size
     together = min(max(1, MAX_KEPT_BYTES // block_bytes), -(-len(members) // lanes))
     shared = memory_of(printed, size * together) | {"x": x, "order": np.arange(size), "results": np.empty(0)}

@@ -23,8 +23,12 @@ class Groups:
     """
 
     def __init__(self, arrays: Arrays, tile: Tile, state: set[str], update: Callable[[], str]) -> None:
-        self.arrays, self.plan, self.text = arrays, arrays.plan, arrays.text
-        self.tile, self.state, self.update = tile, state, update
+        self.arrays = arrays
+        self.plan = arrays.plan
+        self.text = arrays.text
+        self.tile = tile
+        self.state = state
+        self.update = update
         self.checks: list[Value] = []
 
     def group(self, group: Group, rows: int) -> None:
@@ -90,7 +94,9 @@ class Groups:
         checked: Set[str] = frozenset(),
     ) -> Sequence[Value]:
         """Print some units of some lines: rows of a tile, or one line of a whole array."""
-        arrays, first, checks = self.arrays, group.first, list(carried)
+        arrays = self.arrays
+        first = group.first
+        checks = list(carried)
         arrays.registers = {}
         sums = self._product(first, [line[0] for line in lines], j, many) if first.kind == "product" else {}
         width = len(self.plan.views[first.result.name].axes)
@@ -144,7 +150,8 @@ class Groups:
     def _add_products(self, operation: Operation, rows: int) -> None:
         """Units times units, summed over rows: the gradient of weights."""
         left, right = operation.operands
-        result, kind = operation.result, KINDS[operation.result.dtype.name]
+        result = operation.result
+        kind = KINDS[operation.result.dtype.name]
 
         def load(operand: Operand, coordinates: Coordinates) -> Value:
             return self.arrays.load(operand, coordinates).converted(kind)

@@ -6,17 +6,20 @@ from deltarule.engines.compiled.values import Index, Value
 from deltarule.maths.random import DROPOUT
 from deltarule.program.program import Variable
 
-MULTIPLIERS, WEYL, LOW = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85), 0xFFFFFFFF
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL, LOW = (0x9E3779B9, 0xBB67AE85), 0xFFFFFFFF
 ROUNDS = 10
 
 
 def keep_masks(arrays: Arrays, result: Variable, rows: int, update: str) -> None:
     """Print a tile's masks of a layer: 1 for units that stay, 0 for others."""
-    text, place = arrays.text, arrays.places[result.name]
+    text = arrays.text
+    place = arrays.places[result.name]
     layer, units = int(result.name.removeprefix("keep")), int(result.axes[-1])
     limit = text.load(pointer_of("limits"), Index(layer - 1), "i64")
     keys = [text.load(pointer_of("keys"), Index(i), "i64") for i in range(2)]
-    step, purpose = text.everywhere(update, "i64"), text.value(DROPOUT | layer << 8, "i64")
+    step = text.everywhere(update, "i64")
+    purpose = text.value(DROPOUT | layer << 8, "i64")
 
     def of_row(row: Index) -> None:
         position = arrays.position(arrays.tile_start + row)

@@ -52,7 +52,8 @@ def shared_arrays(problem: Problem) -> dict[str, Floats]:
 
 def member_arrays(problem: Problem, state: State, filled: Integers, arguments: tuple[str, ...]) -> dict[str, Any]:
     """Return those arrays of members that are among a program's arguments, [blocks, .., lanes] by name."""
-    members, dtype = state.members[filled], problem.dtype
+    members = state.members[filled]
+    dtype = problem.dtype
     weights, factors, longest = problem.weights, problem.entry_factors, problem.clip_norm
     arrays: dict[str, Callable[[], tuple[NDArray[Any], Any]]] = {
         "θ": lambda: (state.theta[filled], dtype),
@@ -85,7 +86,8 @@ def copied(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
 
 def aligned(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return zeros at an address that vectors are loaded from, with room for a vector behind them."""
-    boundary, width = 128, np.dtype(dtype).itemsize
+    boundary = 128
+    width = np.dtype(dtype).itemsize
     size = shape if isinstance(shape, int) else math.prod(shape)
     memory = np.zeros(size + 2 * boundary // width, dtype)
     start = -memory.ctypes.data % boundary // width

@@ -75,7 +75,9 @@ class Places:
     """
 
     def __init__(self, plan: Plan, form: Form, state: Mapping[str, Operand]) -> None:
-        self.plan, self.form, self.state = plan, form, state
+        self.plan = plan
+        self.form = form
+        self.state = state
         self.scratch_bytes = self.bytes_a_row = 0
         self.arguments: list[str] = []
         self.kept: dict[str, int] = {}

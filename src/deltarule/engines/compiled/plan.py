@@ -157,7 +157,8 @@ class Plan:
         """Take an operation, and the elementwise ones that can run behind it, out of those that wait."""
         first = self._next(waiting)
         waiting.remove(first)
-        names, operations = {first.result.name}, [first]
+        names = {first.result.name}
+        operations = [first]
         shape = self.views[first.result.name].sizes
         can_lead = first.name not in ALONE and first.kind in ("elementwise", "product")
         if can_lead and not self.sums_rows(first):
@@ -179,7 +180,8 @@ class Plan:
 
     def _connected(self, operations: list[Operation]) -> list[Operation]:
         """Return the operations that lead to the first one's result or come from it, or share others with it."""
-        connected, count = {operations[0].result.name}, 0
+        connected = {operations[0].result.name}
+        count = 0
         while len(connected) > count:
             count = len(connected)
             for operation in operations:

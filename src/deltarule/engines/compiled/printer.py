@@ -111,9 +111,11 @@ class Printer:
 
     def __init__(self, program: Program, form: Form) -> None:
         results = dict(zip(program.names, program.results, strict=True))
-        self.form, self.objective = form, results.pop("J", Constant(0.0, np.dtype(float)))
+        self.form = form
+        self.objective = results.pop("J", Constant(0.0, np.dtype(float)))
         self.state = {name.removesuffix("′"): result for name, result in results.items() if name.endswith("′")}
-        self.plan, self.text = Plan(program), self.text_type(form.lanes)
+        self.plan = Plan(program)
+        self.text = self.text_type(form.lanes)
         self.places = self.places_type(self.plan, form, self.state)
         self.arrays = self.arrays_type(self.text, self.plan, self.places)
         views = [self.plan.view(result) for result in self.state.values()]
@@ -122,7 +124,8 @@ class Printer:
         self.number = self.row_count = ""
 
     def printed(self) -> Printed:
-        text, arguments = self.text, [*self.places.arguments, "order", *self._other_arrays()]
+        text = self.text
+        arguments = [*self.places.arguments, "order", *self._other_arrays()]
         kept_rows = self._kept_rows()
         for name, offset in self.places.kept.items():
             start = text.single(f"mul i64 {kept_rows}, {offset}")
@@ -196,7 +199,8 @@ class Printer:
         text, lanes = self.text, self.form.lanes
 
         def copy(name: str, row: Index, lane: Index, own: str) -> None:
-            place, width = self.places[name], count_of_entries(self.plan.views[name].axes)
+            place = self.places[name]
+            width = count_of_entries(self.plan.views[name].axes)
             is_by_lane = name == "w" and self.form.own_weights
 
             def column(j: Index) -> None:
@@ -225,7 +229,8 @@ class Printer:
         for group in phase.groups:
             if self.plan.sums_rows(group.first):
                 self._clear(group.first)
-        text, rows = self.text, self.form.tile.rows
+        text = self.text
+        rows = self.form.tile.rows
         tiles = text.single(f"udiv i64 {self.row_count}, {rows}")
         text.loop(tiles, lambda i: self._tile(phase, i * rows, rows))
         if self.form.short_tiles and rows > 1:
@@ -240,14 +245,16 @@ class Printer:
 
     def _clear(self, operation: Operation) -> None:
         """Set what is summed over rows to 0."""
-        place, zero = self.places[operation.result.name], self.text.value(0, KINDS[operation.result.dtype.name])
+        place = self.places[operation.result.name]
+        zero = self.text.value(0, KINDS[operation.result.dtype.name])
         count = count_of_entries(operation.result.axes)
         self.text.loop(count, lambda j: self.text.store(zero, place.pointer, j + place.first))
 
     def _store_state(self) -> None:
         """Copy the new state where it was not computed in its place."""
         for name, new in self.state.items():
-            view, place = self.plan.view(new), self.places[name]
+            view = self.plan.view(new)
+            place = self.places[name]
             if view is None or self.places[view.base] is not place:
 
                 def copy(j: Index, check: Value, new: Operand = new, pointer: str = place.pointer) -> list[Value]:
@@ -274,7 +281,8 @@ class Printer:
 class _EvaluationPrinter(Printer):
     """Prints a program of some rows: results of rows are kept, others are stored."""
 
-    name, each, numbers = "evaluate", "evaluate_each", ("size",)
+    name, each = "evaluate", "evaluate_each"
+    numbers = ("size",)
 
     def _other_arrays(self) -> list[str]:
         return ["results"]

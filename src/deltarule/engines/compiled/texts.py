@@ -34,7 +34,8 @@ def _texts(problem: Problem) -> dict[Any, Printed]:
 
 def printed_update(function: Any, problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Any:
     """Return what `function`, `print_update` or one like it, prints for batches of so many rows."""
-    texts, units = _texts(problem), function is print_units
+    texts = _texts(problem)
+    units = function is print_units
     key = function, own_rows, lanes, tile, rows
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))

@@ -46,7 +46,8 @@ class UnitText(FunctionText):
         return self.new(f"select {self.mask}, {vector} {value.name}, {vector} zeroinitializer", value.kind)
 
     def load(self, pointer: str, index: Index, kind: str) -> Value:
-        place, vector = self.address(pointer, index, kind), self.vector(kind)
+        place = self.address(pointer, index, kind)
+        vector = self.vector(kind)
         if self.entries == self.lanes:
             return self.new(f"load {vector}, ptr {place}, align {BYTES[kind]}", kind)
         self.masked.add(("load", kind))
@@ -76,7 +77,8 @@ class UnitText(FunctionText):
 
     def store_interleaved(self, values: list[Value], pointer: str, index: Index) -> None:
         """Store the first entries of all values, then the second ones …"""
-        kind, count, parts = values[0].kind, self.lanes, [value.name for value in values]
+        kind = values[0].kind
+        count, parts = self.lanes, [value.name for value in values]
         while len(parts) > 1:
             pairs = zip(parts[::2], parts[1::2], strict=True)
             parts = [self.shuffled(*pair, kind, count, range(2 * count)) for pair in pairs]
@@ -87,7 +89,9 @@ class UnitText(FunctionText):
 
     def transposed(self, values: list[Value]) -> list[Value]:
         """Return as many vectors as there are lanes, rows and columns exchanged."""
-        values, lanes, kind, distance = [*values], self.lanes, values[0].kind, self.lanes // 2
+        values = [*values]
+        kind = values[0].kind
+        lanes, distance = self.lanes, self.lanes // 2
         while distance:
             for k in range(lanes):
                 if not k & distance:
@@ -204,8 +208,10 @@ class UnitArrays(Arrays):
         return self.text.load_single(place.pointer, entry + place.first, place.kind)
 
     def store(self, value: Value, result: Variable, coordinates: Coordinates) -> None:
-        place, (_, entry) = self.places[result.name], self.key(result, coordinates)
-        value, entry = value.converted(place.kind), entry + place.first
+        place = self.places[result.name]
+        _, entry = self.key(result, coordinates)
+        value = value.converted(place.kind)
+        entry = entry + place.first
         if self._has_units(result):
             self.text.store(value, place.pointer, entry)
         else:

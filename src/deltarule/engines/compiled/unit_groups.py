@@ -45,8 +45,8 @@ class UnitGroups(Groups):
         elif ROWS in first.result.axes and first.kind == "reduction":
             self._rows(lambda start, rows: self._reduce(first, rows))
         elif ROWS in first.result.axes:
-            units, most = int(first.result.axes[-1]), None if first.kind == "product" else 1
-            self.blocks(units, lambda j, many: self._columns(group, j, many), most=most)
+            most = None if first.kind == "product" else 1
+            self.blocks(int(first.result.axes[-1]), lambda j, many: self._columns(group, j, many), most=most)
         else:
             self._of_whole_arrays(group)
         self.arrays.registers = {}
@@ -73,7 +73,8 @@ class UnitGroups(Groups):
     ) -> dict[tuple[int, int], Value]:
         if not self.packs:
             return super()._product(operation, rows, j, many)
-        (left, right), kind = operation.operands, KINDS[operation.result.dtype.name]
+        left, right = operation.operands
+        kind = KINDS[operation.result.dtype.name]
         tile = [(r, u) for r in range(len(rows)) for u in range(many)]
 
         def add(q: Index, *sums: Value) -> list[Value]:
@@ -169,7 +170,8 @@ class UnitGroups(Groups):
             self._add_units(operation, 0)
             self.is_shared = False
         elif operation.name == "sum" and set(operation.detail) == {-1, -2}:
-            count, row = int(operand.axes[-1]), list[Index | Row]([Row(0)])
+            count = int(operand.axes[-1])
+            row = list[Index | Row]([Row(0)])
             [total] = self._of_each_row(
                 lambda q, total: [total + self._summed(operand, [row], count)[0]], [self._zero(operand)]
             )
@@ -194,7 +196,8 @@ class UnitGroups(Groups):
         """The gradient of weights: a tile of its lines and units, for all rows."""
         left, right = operation.operands
         assert isinstance(left, Variable)  # rows of activations
-        result, lines = operation.result, int(operation.result.axes[-2])
+        result = operation.result
+        lines = int(operation.result.axes[-2])
         kind, wide = KINDS[left.dtype.name], KINDS[result.dtype.name]
         rows = min(self.tile.rows, lines)
 
@@ -227,7 +230,9 @@ class UnitGroups(Groups):
 
     def _pack_lines(self, left: Variable, i: Index, count: int) -> None:
         """Copy some lines of a transposed array, row by row: every block of units reads them in this order."""
-        text, kind, first = self.text, KINDS[left.dtype.name], self._packed_lines(i)
+        text = self.text
+        kind = KINDS[left.dtype.name]
+        first = self._packed_lines(i)
 
         def copy(q: Index) -> None:
             for r in range(count):
@@ -288,11 +293,15 @@ class UnitGroups(Groups):
 
     def _draw(self, result: Variable, start: Index, rows: int) -> None:
         """Draw masks as `masks.keep_masks`: each lane draws for four units."""
-        text, place, arrays = self.text, self.arrays.places[result.name], self.arrays
-        layer, units, lanes = int(result.name.removeprefix("keep")), int(result.axes[-1]), text.lanes
+        text = self.text
+        place, arrays = self.arrays.places[result.name], self.arrays
+        layer = int(result.name.removeprefix("keep"))
+        units = int(result.axes[-1])
+        lanes = text.lanes
         single = [(pointer_of("limits"), layer - 1), (pointer_of("keys"), 0), (pointer_of("keys"), 1)]
         limit, *keys = (text.everywhere(text.load_single(pointer, Index(i), "i64"), "i64") for pointer, i in single)
-        step, purpose = text.everywhere(self.update(), "i64"), text.value(DROPOUT | layer << 8, "i64")
+        step = text.everywhere(self.update(), "i64")
+        purpose = text.value(DROPOUT | layer << 8, "i64")
         ramp = Value(text, f"<{', '.join(f'i64 {lane}' for lane in range(lanes))}>", "i64")
 
         def of_row(r: Index) -> None:

@@ -48,12 +48,14 @@ def advance_member(
     first, n = steps
     member = int(state.members[index])
     rows, size, epoch_steps = problem.row_count(member), problem.batch_rows(member), problem.steps_per_epoch(member)
-    objective, bad = np.empty(n, problem.dtype), np.full(pace.threads, -1)
+    objective = np.empty(n, problem.dtype)
+    bad = np.full(pace.threads, -1)
     own_state = {"θ": state.theta[index], "buffers": state.buffers[index]}
     own_state |= {name: slot[index] for name, slot in state.slots.items()}
     of_threads = {f"own{part}": printed.bytes_of_thread(size) for part in range(pace.threads)}
     memory = working_memory(printed.text, scratch=printed.scratch_bytes, kept=printed.bytes_a_row * size, **of_threads)
-    meeting, own = aligned(1, np.int64), [memory[name] for name in of_threads]
+    meeting = aligned(1, np.int64)
+    own = [memory[name] for name in of_threads]
     arrays = {
         **shared_arrays(problem),
         **given,

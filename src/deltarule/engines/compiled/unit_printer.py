@@ -103,7 +103,8 @@ class _UnitPrinter(Printer):
     arrays: UnitArrays
     groups: UnitGroups
     text_type, places_type, arrays_type, groups_type = UnitText, UnitPlaces, UnitArrays, UnitGroups
-    each, numbers = "", UNIT_NUMBERS
+    each = ""
+    numbers = UNIT_NUMBERS
     memory = ("%scratch", "%kept", "%own", "%meeting")
     alone = ""
 
@@ -193,7 +194,8 @@ class _UnitPrinter(Printer):
 
     def _store_state(self) -> None:
         for name, new in self.state.items():
-            view, place = self.plan.view(new), self.places[name]
+            view = self.plan.view(new)
+            place = self.places[name]
             if view is None or self.places[view.base] is not place:
                 self._wait({self._place(view.base)} if view else set(), {self._place(name)})
                 self.groups.checks += self._shared_blocks(

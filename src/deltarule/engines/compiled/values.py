@@ -87,7 +87,8 @@ class Value:
 
     def compared(self, of_floats: str, of_integers: str, other: Any) -> "Value":
         """Return the truths of a comparison, by LLVM's names for it."""
-        right, word = self.text.value(other, self.kind), f"fcmp {of_floats}" if self.is_float else f"icmp {of_integers}"
+        right = self.text.value(other, self.kind)
+        word = f"fcmp {of_floats}" if self.is_float else f"icmp {of_integers}"
         return self.text.new(f"{word} {self.text.vector(self.kind)} {self.name}, {right.name}", "i1")
 
     def __gt__(self, other: Any) -> "Value":
@@ -129,7 +130,10 @@ class FunctionText:
     """
 
     def __init__(self, lanes: int) -> None:
-        self.lanes, self.lines, self.block, self._count = lanes, ["entry:"], "entry", 0
+        self.lanes = lanes
+        self.lines = ["entry:"]
+        self.block = "entry"
+        self._count = 0
         self.called: set[tuple[str, str, int]] = set()  # name, kind and number of arguments of called functions
 
     def vector(self, kind: str) -> str:
@@ -204,7 +208,8 @@ class FunctionText:
         """
         if count == 1:
             return body(Index(), *carried) or ()
-        number, before = self.fresh(), self.block
+        number = self.fresh()
+        before = self.block
         head, inside, after = f"head{number}", f"loop{number}", f"after{number}"
         self.add(f"br label %{head}")
         self.label(head)
@@ -228,7 +233,8 @@ class FunctionText:
         self, condition: str, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
     ) -> Sequence[Value]:
         """Write a block that runs only if a single truth holds; return the values that it returns, or those given."""
-        number, before = self.fresh(), self.block
+        number = self.fresh()
+        before = self.block
         self.add(f"br i1 {condition}, label %then{number}, label %after{number}")
         self.label(f"then{number}")
         news = body(*carried) or ()

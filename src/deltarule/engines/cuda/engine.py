@@ -51,7 +51,8 @@ def _run_on_device(
     printed: Printed, numbers: tuple[int, ...], arrays: dict[str, NDArray[Any]], shared: dict[str, NDArray[Any]]
 ) -> None:
     """Launch a program for the one block of `arrays`, as `run_blocks` calls it."""
-    gpu, members = driver(), printed.lanes
+    gpu = driver()
+    members = printed.lanes
     names = *printed.arguments, "scratch", "kept"
     given = {name: arrays[name] if name in arrays else shared[name] for name in names}
     with gpu.copies(given, MEMORY) as addresses:

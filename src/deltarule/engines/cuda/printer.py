@@ -33,7 +33,8 @@ class _MemberText(FunctionText):
 
 
 class _MemberPrinter(Printer):
-    text_type, each = _MemberText, ""
+    text_type = _MemberText
+    each = ""
     numbers = (*NUMBERS, "members", "member")
     alone = ""  # other threads write to the entries of other members
 

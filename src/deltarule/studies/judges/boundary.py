@@ -39,7 +39,8 @@ MAX_EPOCHS = 10_000
 RUNS = 5
 """Runs of which the report's comparisons of optimizers show the epochs, and compare the mean."""
 
-NOT_SQUARED_AT_0, SCHEDULE_OFF = "not-squared-at-0", "schedule-off"
+NOT_SQUARED_AT_0 = "not-squared-at-0"
+SCHEDULE_OFF = "schedule-off"
 
 RATE = "optimizer.learning_rate"
 ONE_UNIT, MANY_UNITS = ({"network.layers": layers} for layers in ([2, 1, 1, 1], [2, 20, 7, 1]))

@@ -19,7 +19,8 @@ from deltarule.studies.experiments import Experiments
 
 # --- the trainings ----------------------------------------------------------------------------------------------------
 
-SIDE, COLORS = 32, 3
+SIDE = 32
+COLORS = 3
 
 Combination = tuple[int, int, int, float, float]
 """Hidden units, iterations, batch, rate, λ of a network of the grid."""
@@ -337,7 +338,8 @@ def cifar_12(experiments: Experiments, weights: str) -> Evidence:
 
     def judge(names: list[Deep]) -> Evidence:
         accuracies = deep_accuracies(experiments, weights, names=names)
-        table, has_norm = np.array(list(accuracies.values())), np.array([name[1] for name in accuracies])
+        table = np.array(list(accuracies.values()))
+        has_norm = np.array([name[1] for name in accuracies])
         count = has_norm[np.argsort(-table, axis=0, kind="stable")[:10]].sum(0)
         means = {
             kind: np.mean([accuracies[name] for name in with_norm if name[2] == kind], axis=0) for kind in ACTIVATIONS

@@ -32,7 +32,8 @@ OTHER_WEIGHTS = ("weights-normal", "weights-uniform", "weights-small", "weights-
 """The experiments with other initial weights or biases."""
 FINAL_COST = 0.000081
 """The cost that the report gives of its final network."""
-RATE, DECAY = "optimizer.learning_rate", "loss.strength"
+RATE = "optimizer.learning_rate"
+DECAY = "loss.strength"
 USUAL_LOSS = "squared_error"
 LONGEST = 15_000
 """Iterations within which the outputs come to those of figure 5 under either cost, if they do."""

@@ -219,7 +219,8 @@ def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means:
 
 
 def _effect_table(sweep_effects: Effects) -> Table:
-    columns, rows = ["parameter", "value", "effect", "±", "diverged"], []
+    columns = ["parameter", "value", "effect", "±", "diverged"]
+    rows = []
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
         numbers = zip(effect.mean.tolist(), effect.half.tolist(), effect.diverged, effect.rows, strict=True)
         for value, (mean, half, diverged, total) in zip(parameter.values, numbers, strict=True):
