@@ -102,12 +102,12 @@ def _layers_backward(
 
 def _layer_numbers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> list[int]:
     """The layer number of each array, by its name or position."""
-    found = [re.findall(r"\d+", name) for name in names]
-    if not all(found):
+    numbers = [re.findall(r"\d+", name) for name in names]
+    if not all(numbers):
         return []
     stems = {re.sub(r"\d+", "", name) for name in names}
     if len(stems) > 1:
-        return [int(digits[0]) for digits in found]
+        return [int(digits[0]) for digits in numbers]
     return [1 + i // 2 for i in range(len(names))] if _are_dense_layers(shapes) else []
 
 
@@ -118,4 +118,4 @@ def _are_dense_layers(shapes: Sequence[tuple[int, ...]]) -> bool:
         return False
     lengths = [max(shape, default=1) for shape in biases]
     pairs = [*zip(weights, lengths, strict=True), *zip(weights[1:], lengths, strict=False)]
-    return all(length in shape for shape, length in pairs) and all(max(one) == prod(one) for one in biases if one)
+    return all(length in shape for shape, length in pairs) and all(max(bias) == prod(bias) for bias in biases if bias)

@@ -76,10 +76,10 @@ class ArrayVerdict:
         if self.evidence.shape_mistake == OTHER_SHAPE:
             return ArrayResult(self.name, WRONG)
         known = np.isfinite(self.evidence.expected)
-        found, expected = self.evidence.found[known], self.evidence.expected[known]
-        largest = max(_max_absolute(found), _max_absolute(expected)) or 1.0
-        found, expected = found / largest, expected / largest
-        error = _norm(found - expected) / (max(_norm(found), _norm(expected)) or 1.0)
+        own, expected = self.evidence.gradient[known], self.evidence.expected[known]
+        largest = max(_max_absolute(own), _max_absolute(expected)) or 1.0
+        own, expected = own / largest, expected / largest
+        error = _norm(own - expected) / (max(_norm(own), _norm(expected)) or 1.0)
         is_measured = self.judged.any() or self.is_zero or self.has_smooth_direction
         if self.is_wrong:
             verdict = WRONG
@@ -99,7 +99,8 @@ class ArrayVerdict:
     def chance_to_pass(self) -> float:
         directions = zip(self.tolerances_along, self.reference.directions, strict=True)
         allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
-        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.evidence.found)) if self.reference.directions else 0.0
+        size = _norm(self.evidence.gradient)
+        return chance_to_pass(allowed, SMALL_ERROR * size) if self.reference.directions else 0.0
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
@@ -109,12 +110,14 @@ def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceG
 @np.errstate(over="ignore", invalid="ignore")
 def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> ArrayVerdict:
     """Compare the entries of one array, and slopes along directions, with the reference."""
-    parameter, reference = code.start[i], whole.arrays[i]
+    parameter = code.start[i]
+    reference = whole.arrays[i]
     is_float64 = raw.dtype == parameter.dtype == np.float64 and not whole.is_float32
     share = tolerances.FLOAT64 if is_float64 else tolerances.FLOAT32
     in_shape, shape_mistake = match_shape(raw, parameter)
-    found, expected = np.asarray(in_shape, float), reference.expected
-    size, largest_here = np.fmax(np.abs(found), np.abs(expected)), _max_absolute(expected)
+    own, expected = np.asarray(in_shape, float), reference.expected
+    size = np.fmax(np.abs(own), np.abs(expected))
+    largest_here = _max_absolute(expected)
     uncertainty = 2 * reference.uncertainty + share.array * largest_here + share.gradient * whole.largest
     tolerance = share.relative * size + uncertainty + (code.rounding[i] if code.rounding else 0.0)
     known = np.isfinite(expected) & ~reference.at_kink
@@ -122,7 +125,7 @@ def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> Array
         name=code.names[i],
         value=parameter,
         raw=raw,
-        found=found,
+        gradient=own,
         expected=np.where(reference.at_kink, np.nan, expected),
         tolerance=np.where(known, tolerance, np.inf),
         uncertainty=uncertainty,
@@ -130,21 +133,22 @@ def _compare(code: Code, i: int, raw: Floats, whole: ReferenceGradient) -> Array
         shape_mistake=shape_mistake,
         at_kink=reference.at_kink,
     )
-    tolerance, wrong = evidence.tolerance, evidence.wrong
+    tolerance = evidence.tolerance
+    wrong = evidence.wrong
     exact = tolerances.REFERENCE.exact if is_float64 else share.relative
-    agrees_exactly = whole.is_exact & (np.abs(found - expected) <= exact * size)
+    agrees_exactly = whole.is_exact & (np.abs(own - expected) <= exact * size)
     is_visible = tolerance <= share.visible * np.maximum(size, max(1e-3 * largest_here, 1e-6 * whole.largest))
     judged = known & (is_visible | agrees_exactly | wrong)
     smooth = known | reference.at_edge
     not_judged = smooth & ~judged & (size > max(share.large * largest_here, 1e-6 * whole.largest))
     is_largest_judged = not (size[not_judged] > tolerances.REFERENCE.tied * size[smooth].max(initial=0)).any()
     invisible = 1e-13 * whole.largest + (0 if whole.is_exact else 2 * reference.uncertainty[known])
-    is_found_zero = (np.abs(found) <= share.zero * whole.largest).all()
+    is_found_zero = (np.abs(own) <= share.zero * whole.largest).all()
     is_zero = bool(known.any() and (size[known] <= invisible).all() and is_found_zero)
-    allowed = tolerances.REFERENCE.along * _norm(found) + (_norm(code.rounding[i]) if code.rounding else 0.0)
+    allowed = tolerances.REFERENCE.along * _norm(own) + (_norm(code.rounding[i]) if code.rounding else 0.0)
     along = tuple(allowed + 2 * direction.uncertainty for direction in reference.directions)
     pairs = zip(reference.directions, along, strict=True)
-    is_wrong_along = any(not one.at_kink and not abs(one.error(found)) <= tolerance for one, tolerance in pairs)
+    is_wrong_along = any(not pair.at_kink and not abs(pair.error(own)) <= tolerance for pair, tolerance in pairs)
     evidence = replace(evidence, is_wrong=bool(wrong.any() or shape_mistake or is_wrong_along))
     return ArrayVerdict(evidence, reference, judged, not_judged, bool(is_largest_judged), is_zero, along)
 
@@ -159,13 +163,13 @@ def scaled_errors(arrays: Sequence[ArrayVerdict]) -> Iterator[tuple[str, Floats,
         evidence, wrong = array.evidence, array.evidence.wrong
         if not array.judged.any() or evidence.shape_mistake == OTHER_SHAPE:
             continue
-        found, expected = evidence.found, array.reference.expected
-        scale = np.fmax(np.abs(found), np.abs(expected)) + evidence.tolerance * ~wrong
-        difference = np.abs(found - expected)
+        own, expected = evidence.gradient, array.reference.expected
+        scale = np.fmax(np.abs(own), np.abs(expected)) + evidence.tolerance * ~wrong
+        difference = np.abs(own - expected)
         error = np.where(array.judged, difference / np.where(scale > 0, scale, 1), -1)
         norm = np.nansum(np.abs(expected)) or 1.0
         rank = np.where(wrong, difference / norm, -1) if has_wrong else error
-        yield array.name, found, expected, error, rank
+        yield array.name, own, expected, error, rank
 
 
 def comparison_notes(
@@ -190,9 +194,9 @@ def comparison_notes(
     if sampled:
         lines = len(sampled[0].reference.directions)
         yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
-    for one in (array.evidence for array in arrays):
-        if one.shape_mistake or one.is_wrong and one.raw.size < one.value.size:
-            yield Note("other_shape", name=one.name, found=one.raw.shape, expected=one.value.shape)
+    for parameter in (array.evidence for array in arrays):
+        if parameter.shape_mistake or parameter.is_wrong and parameter.raw.size < parameter.value.size:
+            yield Note("other_shape", name=parameter.name, found=parameter.raw.shape, expected=parameter.value.shape)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -200,10 +204,10 @@ def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
     """The sentence on a right gradient with a limit on entries or norm; "" for others."""
     if not code.is_repeatable or sum(int(array.wrong.sum()) for array in arrays) < 2:
         return ""
-    limit = max(float(np.abs(array.found).max()) for array in arrays)
+    limit = max(float(np.abs(array.gradient).max()) for array in arrays)
     if limit <= max(float(np.nanmax(array.tolerance[array.wrong], initial=0)) for array in arrays):
         return ""
-    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.found) <= array.tolerance for array in arrays]
+    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.gradient) <= array.tolerance for array in arrays]
     if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
         return Note("cut_off", limit=limit)
     try:
@@ -211,7 +215,7 @@ def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
     except BadInput:  # code that fails there
         return ""
     raw = [array.raw for array in arrays]
-    here, there = (np.sqrt(sum((one**2).sum() for one in each)) for each in (raw, nearby))
+    here, there = (np.sqrt(sum((array**2).sum() for array in each)) for each in (raw, nearby))
     if not abs(here - there) <= 1e-9 * here or all(map(np.array_equal, raw, nearby)):
         return ""
     return Note("same_norm", norm=here)
@@ -250,7 +254,7 @@ class MeasuredPoint:
 
 def measure_point(code: Code, raw: list[Floats], loss: float) -> MeasuredPoint:
     """The user's gradient `raw` with the reference."""
-    sizes = [probes.reference_size(*one) for one in zip(raw, code.start, probes.rough_size(code, loss), strict=True)]
+    sizes = [probes.reference_size(*pair) for pair in zip(raw, code.start, probes.rough_size(code, loss), strict=True)]
     return MeasuredPoint(code, raw, measure_gradient(code, sizes), loss)
 
 
@@ -260,11 +264,13 @@ def move_off_kinks(point: MeasuredPoint) -> MeasuredPoint:
     A gradient that is right here and wrong there may be no function of the parameters, such as an array computed once
     or one that uses values of an earlier call.
     """
-    kinks, zeros = probes.count_kinks(point.reference), point.zeros
+    kinks = probes.count_kinks(point.reference)
+    zeros = point.zeros
     is_at_kink = bool(kinks) and point.verdicts != {RIGHT}
     if not is_at_kink and (not zeros or WRONG in point.verdicts):
         return point
-    code, note = point.code.nearby, Note("moved") if is_at_kink else Note("symmetric", names=join_names(zeros))
+    code = point.code.nearby
+    note = Note("moved") if is_at_kink else Note("symmetric", names=join_names(zeros))
     try:
         raw, loss = probes.finite_gradient(code, code.start), loss_at(code, code.start)
         if all(map(np.array_equal, point.raw, raw)) or not np.isfinite(loss):  # a constant is no function

@@ -260,8 +260,8 @@ def code_of_object(
     def gradient_at(values: Values) -> list[Floats]:
         if backward is not None:
             call_user_function(backward, (), {}, "backward")
-        found = {name: attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
-        return [array.copy() for array in gradient_arrays(found, find_parameters(), "the object")]
+        gradients = {name: attribute_at(net, path) for name, path in zip(params, grads, strict=True)}
+        return [array.copy() for array in gradient_arrays(gradients, find_parameters(), "the object")]
 
     def restore() -> None:
         store.restore()

@@ -109,7 +109,8 @@ def check_definitions(path: Path, hint: int, problem: BadInput) -> CodeReport:
         raise problem
     specification = spec_from_file_location(path.stem, path)
     assert specification is not None and specification.loader is not None
-    module, before = module_from_spec(specification), sys.modules.get(path.stem)
+    module = module_from_spec(specification)
+    before = sys.modules.get(path.stem)
     with redirect_stdout(sys.stderr), modules_beside(path.parent):
         sys.modules[path.stem] = module
         try:
@@ -183,14 +184,14 @@ def _check_torch_module(module: Any, arguments: Sequence[Any], hint: int) -> Cod
     import torch
 
     names = [name for name, _ in module.named_parameters()]
-    inputs = [torch.as_tensor(one, dtype=torch.float64) for one in arguments]
+    inputs = [torch.as_tensor(array, dtype=torch.float64) for array in arguments]
     if not inputs:
         raise BadInput(f"{type(module).__name__} is given no input; give it, as check(module, x)")
-    held = [one.detach().double() for one in module.parameters()]
+    held = [parameter.detach().double() for parameter in module.parameters()]
 
     def forward(*values: Any) -> Any:
-        given = [torch.as_tensor(one).detach().double().requires_grad_() for one in values]
-        buffers = {name: one.double() if one.is_floating_point() else one for name, one in module.named_buffers()}
+        given = [torch.as_tensor(array).detach().double().requires_grad_() for array in values]
+        buffers = {name: b.double() if b.is_floating_point() else b for name, b in module.named_buffers()}
         out = torch.func.functional_call(
             module, dict(zip(names, given[len(inputs) :], strict=True)) | buffers, tuple(given[: len(inputs)])
         )
@@ -205,19 +206,20 @@ def _check_torch_module(module: Any, arguments: Sequence[Any], hint: int) -> Cod
 
 def _check_module(module: ModuleType, hint: int) -> CodeReport:
     """All functions and layers of a module for which it has the arguments too."""
-    own = {name: one for name, one in vars(module).items() if getattr(one, "__module__", None) == module.__name__}
-    functions = {name: one for name, one in own.items() if inspect.isfunction(one)}
-    objects = {name: one for name, one in vars(module).items() if type(one).__module__ == module.__name__}
-    made = {type(one) for one in objects.values()}
-    objects |= {name: one for name, one in own.items() if _is_layer_class(one) and one not in made}
+    own = {name: item for name, item in vars(module).items() if getattr(item, "__module__", None) == module.__name__}
+    functions = {name: item for name, item in own.items() if inspect.isfunction(item)}
+    objects = {name: item for name, item in vars(module).items() if type(item).__module__ == module.__name__}
+    made = {type(item) for item in objects.values()}
+    objects |= {name: item for name, item in own.items() if _is_layer_class(item) and item not in made}
     partners = {name: _partner_of(name, functions) for name in functions}
-    reports, left = {}, dict[str, BadInput]()
-    for name, one in (functions | objects).items():
+    reports = {}
+    left = dict[str, BadInput]()
+    for name, member in (functions | objects).items():
         if name in partners.values():
             continue
         partner = partners.get(name)
         try:
-            reports[name] = _check_value(one, [functions[partner]] if partner else [], hint)
+            reports[name] = _check_value(member, [functions[partner]] if partner else [], hint)
         except BadInput as error:
             left[name] = error
     if not reports:
@@ -237,30 +239,28 @@ def _is_of_user(error: BadInput) -> bool:
     return cause is not None and cause.__traceback__ is not None and cause.__traceback__.tb_next is not None
 
 
-def _is_layer_class(one: Any) -> bool:
-    has_both = all(any(hasattr(one, name) for name in names) for names in (FORWARDS[:1] + FORWARDS[2:], _BACKWARDS))
-    return isinstance(one, type) and has_both
+def _is_layer_class(kind: Any) -> bool:
+    has_both = all(any(hasattr(kind, name) for name in names) for names in (FORWARDS[:1] + FORWARDS[2:], _BACKWARDS))
+    return isinstance(kind, type) and has_both
 
 
 def _partner_of(name: str, functions: Mapping[str, Any]) -> str | None:
     """The name of the function that is the gradient or the backward pass of another one."""
     if name in _LOSSES:
-        return next((one for one in _GRADIENTS if one in functions), None)
+        return next((own for own in _GRADIENTS if own in functions), None)
     if "forward" in name:
-        return next((one for one in (name.replace("forward", "backward"),) if one in functions), None)
-    named = {one: _DERIVATIVE.fullmatch(one) for one in functions}
-    return next((one for one, found in named.items() if found and name in found.groups()), None)
+        return next((partner for partner in (name.replace("forward", "backward"),) if partner in functions), None)
+    named = {other: _DERIVATIVE.fullmatch(other) for other in functions}
+    return next((other for other, match in named.items() if match and name in match.groups()), None)
 
 
 def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, BadInput]) -> CodeReport:
     """One report of several functions: it is that of the first wrong one, with the arrays of all."""
     first = next(
-        (name for verdict in ("WRONG", "not proved") for name, one in reports.items() if one.verdict == verdict), ""
+        (name for verdict in ("WRONG", "not proved") for name, r in reports.items() if r.verdict == verdict), ""
     )
-    arrays = tuple(
-        replace(array, name=f"{name}: {array.name}") for name, one in reports.items() for array in one.arrays
-    )
-    notes = [Note("code", text=f"{name}: {note}") for name, one in reports.items() for note in one.notes]
+    arrays = tuple(replace(array, name=f"{name}: {array.name}") for name, r in reports.items() for array in r.arrays)
+    notes = [Note("code", text=f"{name}: {note}") for name, report in reports.items() for note in report.notes]
     notes += [Note("code", text=f"not checked: {failure}") for failure in left.values() if _is_of_user(failure)]
     unknown = [
         name for name, failure in left.items() if not _is_of_user(failure) and _HAS_GRADIENT.search(name.lower())
@@ -269,7 +269,8 @@ def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, B
         notes.append(Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}"))
     report = reports[first] if first else next(iter(reports.values()))
     counts = {
-        name: sum(getattr(one, name) for one in reports.values()) for name in ("entries", "compared", "kinks", "faint")
+        name: sum(getattr(report, name) for report in reports.values())
+        for name in ("entries", "compared", "kinks", "faint")
     }
     return replace(
         report,

@@ -100,7 +100,7 @@ def _takes_floats(forward: Callable[..., Any], x: Any) -> bool:
 
 def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[Callable[..., Any], Any]:
     """A layer of its arrays alone: labels, dictionaries of settings and `training=True` stay as they are given."""
-    moved = [i for i, one in enumerate(x) if isinstance(one, list | tuple | float) or dtype_kind(one) == "f"]
+    moved = [i for i, value in enumerate(x) if isinstance(value, list | tuple | float) or dtype_kind(value) == "f"]
     names = argument_names(forward)
     if len(moved) in (0, len(x)) or len(names) < len(x):
         return forward, x

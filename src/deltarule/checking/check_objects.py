@@ -69,18 +69,18 @@ def _check_as_layer(
 
 def _is_derivative(function: Callable[..., Any], partner: Callable[..., Any]) -> bool:
     """Whether a partner takes the input of an elementwise function, and no upstream gradient."""
-    own, names = names_of(function), [one.name for one in required_parameters(partner)]
+    own, names = names_of(function), [parameter.name for parameter in required_parameters(partner)]
     return len(names) == 1 and names == own[:1]
 
 
 def names_of(function: Callable[..., Any]) -> list[str]:
-    return [one.name for one in positional_parameters(function)]
+    return [parameter.name for parameter in positional_parameters(function)]
 
 
 def variables_of(function: Callable[..., Any], names: Sequence[str]) -> list[Any]:
     """The variables of a function's module that have the names of its required parameters."""
     space = getattr(function, "__globals__", {})
-    required = [one.name for one in required_parameters(function)]
+    required = [parameter.name for parameter in required_parameters(function)]
     missing = [name for name in required if not isinstance(space.get(name), np.ndarray | float | int | dict | list)]
     if missing or not required:
         shown = getattr(function, "__name__", "function")
@@ -90,7 +90,7 @@ def variables_of(function: Callable[..., Any], names: Sequence[str]) -> list[Any
 
 def _with_names(partner: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
     """A gradient that is called with all arguments of its loss, of which it may take some."""
-    wanted = [one.name for one in required_parameters(partner)]
+    wanted = [parameter.name for parameter in required_parameters(partner)]
     if set(wanted) <= set(names):
         return lambda *values: partner(*(values[list(names).index(name)] for name in wanted))
     return lambda *values: partner(*values[: len(wanted)])
@@ -99,11 +99,11 @@ def _with_names(partner: Callable[..., Any], names: Sequence[str]) -> Callable[.
 def _moved(returned: Any, given: Sequence[Any], names: Sequence[str]) -> list[int]:
     """The indices of the arguments of which there are gradients."""
     if isinstance(returned, Mapping):
-        containers = [i for i, one in enumerate(given) if isinstance(one, Mapping) and are_named(one, returned)]
+        containers = [i for i, value in enumerate(given) if isinstance(value, Mapping) and are_named(value, returned)]
         return containers or [i for i, name in enumerate(names) if are_named([name], returned)]
     gradients = list(returned) if isinstance(returned, tuple | list) else [returned]
-    for i, one in enumerate(given):
-        if isinstance(one, list | tuple) and len(one) == len(gradients) and all(map(same_size, one, gradients)):
+    for i, value in enumerate(given):
+        if isinstance(value, list | tuple) and len(value) == len(gradients) and all(map(same_size, value, gradients)):
             return [i]
     moved = list[int]()
     for gradient in gradients:
@@ -113,7 +113,7 @@ def _moved(returned: Any, given: Sequence[Any], names: Sequence[str]) -> list[in
 
 
 def are_named(names: Any, gradients: Mapping[Any, Any]) -> bool:
-    return all(any(one in gradients for one in (name, *gradient_paths(str(name)))) for name in names)
+    return all(any(path in gradients for path in (name, *gradient_paths(str(name)))) for name in names)
 
 
 def same_size(first: Any, second: Any) -> bool:
@@ -131,12 +131,12 @@ def is_torch_function(target: Any) -> bool:
 def method_of(target: Any, names: Sequence[str]) -> Callable[..., Any] | None:
     if inspect.isroutine(target) or isinstance(target, type):
         return None
-    found = (getattr(target, name, None) for name in names if name != "__call__" or callable(target))
-    return next((one for one in found if callable(one)), None)
+    methods = (getattr(target, name, None) for name in names if name != "__call__" or callable(target))
+    return next((method for method in methods if callable(method)), None)
 
 
 def is_layer(forward: Any, backward: Any, arguments: Sequence[Any]) -> bool:
-    names = [one.name for one in required_parameters(backward)]
+    names = [parameter.name for parameter in required_parameters(backward)]
     return forward is not None and len(arguments) < 2 and bool(names) and not {*names} & {*_TARGETS}
 
 
@@ -149,7 +149,7 @@ def check_layer(
 
 
 def is_loss(target: Any, forward: Callable[..., Any], backward: Callable[..., Any]) -> bool:
-    names = [one.name for one in required_parameters(forward)]
+    names = [parameter.name for parameter in required_parameters(forward)]
     is_named = "loss" in type(target).__name__.lower() or not required_parameters(backward)
     return is_named and len(names) == 2 and names[1] in _TARGETS
 
@@ -178,7 +178,7 @@ def check_loss_object(
 
 def _make_input(target: Any, forward: Callable[..., Any]) -> Any:
     """Random numbers of a shape that a layer takes."""
-    lengths = [n for _, one in arrays_in(target) for n in np.shape(as_numpy(one))]
+    lengths = [n for _, array in arrays_in(target) for n in np.shape(as_numpy(array))]
     shapes = [*((5, n) for n in dict.fromkeys([*lengths, 3])), *((2, n, 6, 6) for n in (1, 3)), (2, 5, 3)]
     generator = np.random.default_rng(0)
     for shape in shapes:
@@ -223,17 +223,19 @@ def check_network(
         return None if backward is None else backward(*arguments[len(arguments) - count if count < 2 else 0 :][:count])
 
     with random_numbers((target,)):
-        before = {path: np.array(as_numpy(one)) for path, one in arrays_in(target)}
+        before = {path: np.array(as_numpy(array)) for path, array in arrays_in(target)}
         result = quietly(lambda: call_user_function(value, (), {}, "loss"))
         returned = quietly(lambda: call_user_function(gradient, (), {}, "backward"))
     after = dict(arrays_in(target))
     kept = [path for path in before if path in after and np.array_equal(before[path], as_numpy(after[path]))]
-    partners = {path: next((one for one in gradient_paths(path) if one in after), None) for path in kept}
-    found = {path: one for path, one in partners.items() if one is not None}
+    partners = {path: next((path for path in gradient_paths(path) if path in after), None) for path in kept}
+    partner = {path: gradient for path, gradient in partners.items() if gradient is not None}
     what = f"gradient of {type(target).__name__}"
-    if found and (returned is None or not isinstance(returned, Mapping | list | tuple)):
+    if partner and (returned is None or not isinstance(returned, Mapping | list | tuple)):
         back = None if backward is None else gradient
-        report = check_object(target, params=[*found], grads=[*found.values()], loss=value, backward=back, hint=hint)
+        report = check_object(
+            target, params=[*partner], grads=[*partner.values()], loss=value, backward=back, hint=hint
+        )
         return replace(report, what=what)
     if returned is None and isinstance(result, tuple | list) and len(result) == 2:
         returned = result[1]
@@ -249,13 +251,13 @@ def check_network(
 def _held_by_gradient(returned: Any, held: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The arrays of an object of which gradients were returned, by name or in order."""
     if isinstance(returned, Mapping):
-        for path, one in held.items():
+        for path, array in held.items():
             name = re.split(r"[.\[]", path)[-1].strip("]'\"")
             if are_named([name], returned):
-                yield name, one
+                yield name, array
     elif isinstance(returned, list | tuple):
-        arrays = [(path, one) for path, one in held.items() if not isinstance(one, float)]
+        arrays = [(path, array) for path, array in held.items() if not isinstance(array, float)]
         if len(arrays) == len(returned) and all(
-            same_size(one, of) for (_, one), of in zip(arrays, returned, strict=True)
+            same_size(array, of) for (_, array), of in zip(arrays, returned, strict=True)
         ):
             yield from arrays

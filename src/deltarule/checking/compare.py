@@ -95,14 +95,14 @@ def compare(
     if not isinstance(network, Network):
         raise BadInput(f"network is {type(network).__name__}; give a Network, as Network([2, 3, 1])")
     arrays = flatten(params)
-    found = _with_standard_names(mine, network)
+    own = _with_standard_names(mine, network)
     like = Like(network, to_finite_array(x, "x"), to_finite_array(y, "y"))
     comparisons = []
     with one_blas_thread():
         for layout, rows, targets in readings_of(arrays.names, arrays.values, like):
             problem = create_problem(network, rows, targets, loss=loss, **options)
             of_mean, per_sample = (
-                _Comparison(problem, list(_correct_values(problem, layout, arrays.values, each)), found, each)
+                _Comparison(problem, list(_correct_values(problem, layout, arrays.values, each)), own, each)
                 for each in (False, True)
             )
             comparisons.append(max(of_mean, per_sample, key=lambda comparison: comparison.right_deltas))
@@ -152,12 +152,12 @@ class _Value:
     parameter: Floats | None = None
     penalty: Floats | None = None
 
-    def judge(self, found: Floats) -> ArrayResult:
-        if found.shape != self.correct.shape:
+    def judge(self, own: Floats) -> ArrayResult:
+        if own.shape != self.correct.shape:
             return ArrayResult(self.name, WRONG)
-        size = max(float(np.linalg.norm(found)), float(np.linalg.norm(self.correct)))
-        error = float(np.linalg.norm(found - self.correct)) / size if size else 0.0
-        return ArrayResult(self.name, RIGHT if _are_equal(found, self.correct) else WRONG, error)
+        size = max(float(np.linalg.norm(own)), float(np.linalg.norm(self.correct)))
+        error = float(np.linalg.norm(own - self.correct)) / size if size else 0.0
+        return ArrayResult(self.name, RIGHT if _are_equal(own, self.correct) else WRONG, error)
 
 
 class _Comparison:
@@ -170,7 +170,9 @@ class _Comparison:
     """
 
     def __init__(self, problem: Problem, values: list[_Value], mine: Mapping[str, Floats], is_per_sample: bool) -> None:
-        self.problem, self.values, self.is_per_sample = problem, values, is_per_sample
+        self.problem = problem
+        self.values = values
+        self.is_per_sample = is_per_sample
         known = [value.name for value in values]
         for name in mine:
             if name not in known:
@@ -183,7 +185,7 @@ class _Comparison:
         self.names = [value.name for value in given]
         self.results = [value.judge(own) for value, own in self.compared]
         self.first = next((i for i, result in enumerate(self.results) if result.verdict == WRONG), None)
-        self.right_deltas = sum(one.verdict == RIGHT for one in self.results if one.name[:2] in _DELTAS)
+        self.right_deltas = sum(result.verdict == RIGHT for result in self.results if result.name[:2] in _DELTAS)
 
     def report(self) -> CodeReport:
         """Report the first wrong value with its formula and mistakes, if any."""
@@ -202,46 +204,46 @@ class _Comparison:
             deltas = join_names([name for name in self.names if name[:2] in _DELTAS])
             vacuous = Note("mean_unseen", deltas=deltas) if is_unseen else None
             return replace(report, ok=vacuous is None, vacuous=vacuous, notes=() if vacuous else tuple(notes))
-        wrong, found = self.compared[self.first]
-        is_other_shape = found.shape != wrong.correct.shape
+        wrong, own = self.compared[self.first]
+        is_other_shape = own.shape != wrong.correct.shape
         if self.first:
             notes.append(Note("right_before", names=join_names(self.names[: self.first])))
         if is_other_shape:
-            notes.insert(0, Note("value_shape", name=wrong.name, found=found.shape, expected=wrong.correct.shape))
+            notes.insert(0, Note("value_shape", name=wrong.name, found=own.shape, expected=wrong.correct.shape))
             worst: Worst | None = Worst(wrong.name, (), float("nan"), float("nan"), float("inf"))
         else:
-            error = np.abs(found - wrong.correct)
-            error = error / np.where(error > 0, np.maximum(np.abs(found), np.abs(wrong.correct)), 1)
-            worst = worst_entry([(wrong.name, found, wrong.correct, error, error)])
+            error = np.abs(own - wrong.correct)
+            error = error / np.where(error > 0, np.maximum(np.abs(own), np.abs(wrong.correct)), 1)
+            worst = worst_entry([(wrong.name, own, wrong.correct, error, error)])
         return replace(
             report,
             worst=worst,
             compared=sum(sizes[: self.first + (not is_other_shape)]),
             formula=wrong.formula(),
-            diagnosis=self._diagnose(wrong, found),
+            diagnosis=self._diagnose(wrong, own),
             notes=tuple(notes),
             location=f"{wrong.name} is the first wrong value",
         )
 
-    def _diagnose(self, wrong: _Value, found: Floats) -> tuple[Mistake, ...]:
+    def _diagnose(self, wrong: _Value, own: Floats) -> tuple[Mistake, ...]:
         """The mistakes, at most two, that explain the first wrong value."""
         before = self.values[self.values.index(wrong) - 1]
         # A gradient that equals the upstream one means a missing derivative, not an exchange of two values.
         is_delta = wrong.name[:2] in ("dz", "dn") and before.name == f"da{wrong.name[2:]}"
-        if is_delta and _are_equal(found, before.correct):
+        if is_delta and _are_equal(own, before.correct):
             sentence = f"{wrong.name} is {before.name}, without the activation's derivative"
             return (make_mistake("derivative_missing", [wrong.name], sentence),)
         parameters: list[ParameterEvidence] = []
         penalties: list[PenaltyTerm] = []
         for value in self.values:
-            raw = found if value is wrong else value.correct
+            raw = own if value is wrong else value.correct
             in_shape, shape_mistake = match_shape(raw, value.correct)
             parameters.append(
                 ParameterEvidence(
                     name=value.name,
                     value=np.zeros(value.correct.shape) if value.parameter is None else value.parameter,
                     raw=np.asarray(raw, float),
-                    found=np.asarray(in_shape, float),
+                    gradient=np.asarray(in_shape, float),
                     expected=value.correct,
                     tolerance=1e-9 * np.abs(value.correct),
                     uncertainty=np.zeros(value.correct.shape),
@@ -253,15 +255,16 @@ class _Comparison:
                 is_sign = np.ptp(np.abs(value.penalty)) == 0 < np.ptp(np.abs(value.parameter))
                 c = fit_ratio(value.penalty, np.sign(value.parameter) if is_sign else value.parameter, value.correct)
                 penalties.append(PenaltyTerm(len(parameters) - 1, c, bool(is_sign), value.penalty))
-        samples, outputs = len(self.problem.x), self.problem.network.outputs
+        samples = len(self.problem.x)
+        outputs = self.problem.network.outputs
         evidence = Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
         return diagnose(replace(evidence, find_penalties=lambda: penalties))
 
 
-def _are_equal(found: Floats, correct: Floats) -> bool:
-    share = 1e-7 if found.dtype == np.float64 else 1e-3
+def _are_equal(own: Floats, correct: Floats) -> bool:
+    share = 1e-7 if own.dtype == np.float64 else 1e-3
     tolerance = share * np.abs(correct) + 1e-2 * share * float(np.abs(correct).max())
-    return found.shape == correct.shape and bool((np.abs(found - correct) <= tolerance).all())
+    return own.shape == correct.shape and bool((np.abs(own - correct) <= tolerance).all())
 
 
 def _correct_values(
@@ -272,7 +275,8 @@ def _correct_values(
     ours = layout.to_ours(tuple(np.asarray(value, float) for value in params), network)
     theta = flatten_parameters({name: array[None] for name, array in ours.items()}, network.entries)
     trace = explain_update(problem, initial_state(problem, theta))
-    samples, last = float(trace["N"]), network.depth
+    samples = float(trace["N"])
+    last = network.depth
     scale = float(divisor(problem.reduction, np.asarray(samples), 1)) if is_per_sample else 1.0
     gradients = layout.to_theirs({name: trace[f"∂J/∂{name}"] for name in layout.index})
     penalized = [f"d{entry.name}" for entry in network.entries if problem.penalized[entry.start]]

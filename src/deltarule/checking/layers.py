@@ -56,7 +56,10 @@ class Layer:
         *,
         moves_input: bool = True,
     ) -> None:
-        self.forward, self.backward, self.arguments, self.numbers = forward, backward, arguments, numbers
+        self.forward = forward
+        self.backward = backward
+        self.arguments = arguments
+        self.numbers = numbers
         self._lists = [(kept, len(kept)) for kept in outside_of(forward) or () if type(kept) is list]
         self._call = find_caller(forward, arguments, "forward")
         if self._call.is_in_place:
@@ -133,13 +136,13 @@ class Layer:
 
     def _run_backward(self, reading: Reading, values: Values, upstream: Sequence[Floats]) -> list[Floats]:
         result = self._call_backward(reading, self._run_forward(values), upstream)
-        found: list[Floats] = []
+        gradients: list[Floats] = []
         if self._argument_gradients:
-            found = gradient_arrays(self._argument_gradients(result), self.arguments, "backward")
+            gradients = gradient_arrays(self._argument_gradients(result), self.arguments, "backward")
         for path, gradient_of in self._gradients_of.items():
-            one = to_array(gradient_of(result), f"the gradient of {path}")
-            found.append(np.array(one) if one.dtype.kind == "f" else one.astype(float))
-        return found
+            gradient = to_array(gradient_of(result), f"the gradient of {path}")
+            gradients.append(np.array(gradient) if gradient.dtype.kind == "f" else gradient.astype(float))
+        return gradients
 
     def _call_backward(self, reading: Reading, parts: Sequence[Any], upstream: Sequence[Floats]) -> Any:
         function = self._backward_among(parts)
@@ -209,7 +212,7 @@ class Layer:
         if not self.readings:
             raise errors[0]
         linear = [reading for reading in self.readings[1:] if self._is_linear(reading)]
-        self.readings = [*reversed(linear), *(one for one in self.readings if one not in linear)]
+        self.readings = [*reversed(linear), *(reading for reading in self.readings if reading not in linear)]
         self.restore()
 
     def _try_backward(self, reading: Reading) -> Any:
@@ -249,8 +252,8 @@ class Layer:
         returned = dict(named_results(result, len(self._start)))
         takes_rate = any(kind == "rate" for kind, _ in reading)
         for path in kept:
-            at = next((one for one in gradient_paths(path) if one in after and one != path), None)
-            key = next((one for one in marked_names(path) if one in returned), None)
+            at = next((other for other in gradient_paths(path) if other in after and other != path), None)
+            key = next((name for name in marked_names(path) if name in returned), None)
             if takes_rate and not self._is_unchanged(path, after):
                 self._gradients_of[path] = partial(self._moved_by, path)
             elif at is not None:
@@ -258,11 +261,11 @@ class Layer:
                 self._zeros += [at] if at in self._held else []
             elif key is not None:
                 self._gradients_of[path] = partial(self._returned, key)
-        gradients = {one for path in self._gradients_of for one in gradient_paths(path)}
+        gradients = {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
         arrays = [path for path in kept if path not in self._gradients_of and path not in gradients]
         read = [path for path in arrays if not isinstance(self._held[path][0], float) and self._is_read(path)]
-        rest = [one for key, one in returned.items() if isinstance(key, int)]
-        if rest and [np.size(one) for one in rest] == [self._held[path][1].size for path in read]:
+        rest = [value for key, value in returned.items() if isinstance(key, int)]
+        if rest and [np.size(value) for value in rest] == [self._held[path][1].size for path in read]:
             for i, path in enumerate(read):
                 self._gradients_of[path] = partial(self._returned, i)
             read = []
@@ -275,10 +278,10 @@ class Layer:
     def _find_argument_gradients(self, after: Mapping[str, Any]) -> None:
         """Find the arrays that a backward pass that returns nothing has set for its arguments."""
         made = [path for path, value in after.items() if path not in self._held or self._held[path][0] is not value]
-        names = [next((one for one in marked_names(name) if one in made), None) for name in self.arguments.names]
+        names = [next((name for name in marked_names(name) if name in made), None) for name in self.arguments.names]
         if len(names) == 1 and names[0] is None:
             shape = self._start[0].shape
-            of_held = {one for path in self._gradients_of for one in gradient_paths(path)}
+            of_held = {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
             marked = [path for path in made if path not in of_held and is_gradient_name(path)]
             names = [next((path for path in marked if np.shape(after[path]) == shape), None)]
         if all(names):
@@ -332,8 +335,8 @@ def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
     if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
         return moved, list(constant)
     outside = outside_of(layer.backward)
-    arrays = [one for one in outside or () if isinstance(one, np.ndarray)]
-    may_read_one = outside is None or any(np.array_equal(one, own) for one in arrays for own in constant.values())
+    arrays = [array for array in outside or () if isinstance(array, np.ndarray)]
+    may_read_one = outside is None or any(np.array_equal(array, own) for array in arrays for own in constant.values())
     is_moved = len(required_parameters(layer.backward)) > 1 or not all(
         map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
     )

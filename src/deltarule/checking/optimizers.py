@@ -54,7 +54,9 @@ class Steps:
         """
         slopes = self.gradient[0]
         is_large = (np.abs(slopes) > 0.01 * np.abs(slopes).max(initial=0)) & (self.moved[0] != 0)
-        steps, slopes, values = self.moved[0][is_large], slopes[is_large], self.begin[0][is_large]
+        steps = self.moved[0][is_large]
+        slopes = slopes[is_large]
+        values = self.begin[0][is_large]
         if len(steps) < 2 or _are_nearly_equal(np.abs(slopes)):
             return False
         if _are_nearly_equal(np.abs(steps)) and (np.ptp(np.sign(steps)) > 0 or np.ptp(np.sign(slopes)) == 0):
@@ -107,9 +109,9 @@ def _steps_along(
         return None
 
     def entries(values: Any) -> Floats:
-        return np.array([np.concatenate([np.asarray(one[i])[measured[i]] for i in arrays]) for one in values], float)
+        return np.array([np.concatenate([np.asarray(v[i])[measured[i]] for i in arrays]) for v in values], float)
 
-    begin, end = entries([one for one, _ in update.steps]), entries([one for _, one in update.steps])
+    begin, end = entries([before for before, _ in update.steps]), entries([after for _, after in update.steps])
     rounding = learning_rate * entries([update.code.rounding])
     return Steps(begin, end - begin, entries(gradients), owner, rounding, learning_rate, is_float32)
 
@@ -117,7 +119,8 @@ def _steps_along(
 @np.errstate(all="ignore")
 def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
     """The report of an update by another optimizer, if one is recognized."""
-    names, count = [array.name for array in report.arrays], len(steps.owner)
+    names = [array.name for array in report.arrays]
+    count = len(steps.owner)
     candidates = list(_candidates(steps, momentum))
     of_loss = ["epsilon_of_loss"] if steps.is_but_for_epsilon else []
     errors = [steps.error(moves) for *_, moves in candidates]
@@ -126,7 +129,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
             if not (error <= tolerance).all():
                 continue
             mistake = variant if variant in _MISTAKES else ""
-            found = CodeReport(
+            recognized = CodeReport(
                 f"update of {optimizer}",
                 ok=not mistake,
                 entries=report.entries,
@@ -138,10 +141,10 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
                 code = mistake if mistake == "root_missing" else "bias_correction"
                 wrong = tuple(ArrayResult(name, WRONG) for name in names)
                 diagnosis = (make_mistake(code, names, str(Note(mistake, optimizer=optimizer))),)
-                return replace(found, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
+                return replace(recognized, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
             largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
             right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
-            return replace(found, methods=(f"{optimizer} ({numbers})",), arrays=right)
+            return replace(recognized, methods=(f"{optimizer} ({numbers})",), arrays=right)
     return None
 
 
@@ -155,7 +158,7 @@ def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeR
     def in_turn(values: Floats) -> Floats:
         return values.reshape(-1, sizes[0])
 
-    one = replace(
+    shared = replace(
         steps,
         begin=in_turn(steps.begin),
         moved=in_turn(steps.moved),
@@ -163,9 +166,9 @@ def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeR
         owner=np.zeros(sizes[0], int),
         rounding=in_turn(steps.rounding).max(axis=0),
     )
-    found = recognize(one, momentum, replace(report, arrays=report.arrays[:1]))
-    what = found.what if found is not None and found.ok else "update"
-    if what == "update" and not (momentum and one.are_made_of(_momentum_moves(one, momentum))):
+    recognized = recognize(shared, momentum, replace(report, arrays=report.arrays[:1]))
+    what = recognized.what if recognized is not None and recognized.ok else "update"
+    if what == "update" and not (momentum and shared.are_made_of(_momentum_moves(shared, momentum))):
         return None
     sentence = f"all arrays share one velocity or average: each takes up what the one before it left ({what})"
     wrong = tuple(ArrayResult(name, WRONG) for name in names)
@@ -177,17 +180,19 @@ def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeR
 @np.errstate(all="ignore")
 def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
     """The other rates, or decay of weights beside the velocity or within it, with which all steps are right."""
-    rate, descent = steps.learning_rate, _momentum_moves(steps, momentum)
+    rate = steps.learning_rate
+    descent = _momentum_moves(steps, momentum)
     if len(steps.owner) < _STEPS:  # few entries are soon a multiple of any others
         return None
     share = fit_ratio(steps.moved, descent, descent)
     if share > 0 and steps.are_made_of(share * descent):
         return Note("other_rate", rate=f"{share * rate:.3g}")
-    masks, weights = [steps.owner == i for i in range(len(names))], replace(steps, gradient=steps.begin)
+    masks = [steps.owner == i for i in range(len(names))]
+    weights = replace(steps, gradient=steps.begin)
     for is_nesterov, is_within in product((False, True), repeat=2):
         descent = _momentum_moves(steps, momentum, is_nesterov)
         pull = -_momentum_moves(weights, momentum, is_nesterov) / rate if is_within else steps.begin
-        decayed = np.array([fit_ratio((descent - steps.moved)[:, one], pull[:, one], pull[:, one]) for one in masks])
+        decayed = np.array([fit_ratio((descent - steps.moved)[:, m], pull[:, m], pull[:, m]) for m in masks])
         decayed[np.abs(decayed) <= 1e-9 * rate] = 0.0  # the rounding errors of an array that does not decay
         if decayed.any() and decayed.min() >= 0 and steps.are_made_of(descent - decayed[steps.owner] * pull):
             parts = [f"{share / rate:.3g} {name}" for share, name in zip(decayed, names, strict=True) if share]
@@ -200,7 +205,7 @@ def find_rates_by_array(steps: Steps, names: Sequence[str], momentum: float) -> 
     """The different rates with which the steps of each array are right."""
     descent = _momentum_moves(steps, momentum)
     masks = [steps.owner == i for i in range(len(names))]
-    shares = np.array([fit_ratio(steps.moved[:, one], descent[:, one], descent[:, one]) for one in masks])
+    shares = np.array([fit_ratio(steps.moved[:, mask], descent[:, mask], descent[:, mask]) for mask in masks])
     if (
         len(steps.owner) < _STEPS
         or shares.min() <= 0
@@ -218,7 +223,8 @@ def why_rescaled(steps: Steps) -> str | None:
 
     A wrong constant has the same ratio in all steps; a decaying rate, clipping and a running mean do not.
     """
-    rate, tolerance = steps.learning_rate, steps.tolerance
+    rate = steps.learning_rate
+    tolerance = steps.tolerance
     descent = -rate * steps.gradient
     shares = (steps.moved * descent).sum(axis=1) / (descent**2).sum(axis=1)
     first, last = shares[0], shares[-1]
@@ -251,7 +257,8 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
                 yield "RMSprop", variant, f"ρ {rho:g}, ε {epsilon:g}", _moves(steps, variant, 0.0, rho, epsilon)
         for numbers in product(_BETAS1, _BETAS2, _EPSILONS):
             for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
-                moves, words = _moves(steps, fault, *numbers), "β₁ {:g}, β₂ {:g}, ε {:g}".format(*numbers)
+                moves = _moves(steps, fault, *numbers)
+                words = "β₁ {:g}, β₂ {:g}, ε {:g}".format(*numbers)
                 yield "Adam", variant, words, moves
                 begin = steps.learning_rate * steps.begin  # AdamW's step is Adam's − α λ θ
                 decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())
@@ -260,7 +267,8 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
 
 
 def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Floats:
-    velocity, moves = np.zeros_like(steps.gradient[0]), []
+    velocity = np.zeros_like(steps.gradient[0])
+    moves = []
     for gradient in steps.gradient:
         velocity = beta * velocity - steps.learning_rate * gradient
         moves.append(beta * velocity - steps.learning_rate * gradient if is_nesterov else velocity)
@@ -272,7 +280,8 @@ def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float)
 
     fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"; or a place of ε
     """
-    m, v, gain = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0]), 1 - beta2 or 1.0
+    m, v = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0])
+    gain = 1 - beta2 or 1.0
     moves = []
     for t, g in enumerate(steps.gradient, 1):
         m = g if t == 1 and fault.startswith("first_mean") else beta1 * m + (1 - beta1) * g

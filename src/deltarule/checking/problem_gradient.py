@@ -83,7 +83,7 @@ def check_problem(
     if problem.dtype != np.float64:
         notes.append(f"checked as a copy in float64: {problem.dtype} has too few digits for it")
         arrays = {"x": problem.x, "y": problem.y, "weights": problem.weights}
-        wide: dict[str, Any] = {name: None if one is None else one.astype(float) for name, one in arrays.items()}
+        wide: dict[str, Any] = {name: None if array is None else array.astype(float) for name, array in arrays.items()}
         problem = replace(problem, **wide, dtype=np.dtype(np.float64))
         state = replace(state, theta=state.theta.astype(float), buffers=state.buffers.astype(float))
     if gradient is not None and np.shape(gradient) != state.theta.shape:
@@ -92,10 +92,10 @@ def check_problem(
     given: list[Floats | None] = [None] * count if gradient is None else list(np.asarray(gradient, np.float64))
     with one_blas_thread(), np.errstate(all="ignore"):
         alone = [state.take(np.array([k])) for k in range(count)]
-        parts = [_check_member(problem, *one, MAX_ENTRIES // count) for one in zip(alone, given, strict=True)]
-    checks = _merge([check for found, _, _ in parts for check in found])
-    notes += dict.fromkeys(note for _, found, _ in parts for note in found)
-    zero = [name for name in parts[0][2] if all(name in found for _, _, found in parts)]
+        parts = [_check_member(problem, *pair, MAX_ENTRIES // count) for pair in zip(alone, given, strict=True)]
+    checks = _merge([check for checks_of_member, _, _ in parts for check in checks_of_member])
+    notes += dict.fromkeys(note for _, notes_of_member, _ in parts for note in notes_of_member)
+    zero = [name for name in parts[0][2] if all(name in zeros for _, _, zeros in parts)]
     vacuous = _why_vacuous(checks, is_zero=len(zero) == len(problem.network.entries))
     if zero and not vacuous:
         notes.append(f"the gradient of {', '.join(zero)} is 0 in every entry")
@@ -130,10 +130,10 @@ def code_of_problem(problem: Problem, state: State) -> Code:
         return members, batch(problem, members.members, members.step)
 
     def losses(points: Iterator[Values]) -> Floats:
-        found = [np.zeros(0)]
+        objectives = [np.zeros(0)]
         while chunk := list(islice(points, max(1, _NUMBERS_AT_ONCE // numbers))):
-            found.append(forward_pass(problem, *moved(chunk))[0])
-        return np.concatenate(found)
+            objectives.append(forward_pass(problem, *moved(chunk))[0])
+        return np.concatenate(objectives)
 
     return Code(
         names=tuple(entry.name for entry in network.entries),
@@ -149,24 +149,26 @@ def _check_member(
     problem: Problem, state: State, given: Floats | None, max_entries: int
 ) -> tuple[list[Check], list[str], list[str]]:
     """The checks of one member, notes, and the names of arrays with a gradient of 0."""
-    network, code = problem.network, code_of_problem(problem, state)
+    network = problem.network
+    code = code_of_problem(problem, state)
     check_finite("the objective", np.asarray(code.loss(code.start)))
     own = code.gradient(code.start)
     checked = own if given is None else _split(network, given)
     for name, array in zip(code.names, checked, strict=True):
         check_finite(f"the gradient of {name}", array)
-    magnitude = max(_magnitude(problem, state), *(np.abs(one).max() for one in own))
+    magnitude = max(_magnitude(problem, state), *(np.abs(array).max() for array in own))
     rounded = magnitude * (10 if network.buffers else 1)  # batch norm subtracts terms that are nearly equal
     rows = problem.batch_rows(int(state.members[0]))
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
     lines = sample_lines(code, max(1, min(max_entries, affordable)))
     slopes, exact = measure_precisely(lines, own)
     # Along a direction that moves n entries errors add up to √n times as much.
-    spread = np.sqrt(np.where(lines.entry < 0, np.array([one.size for one in own])[lines.array], 1))
-    largest = np.array([np.abs(one).max() for one in own])[lines.array]
+    spread = np.sqrt(np.where(lines.entry < 0, np.array([array.size for array in own])[lines.array], 1))
+    largest = np.array([np.abs(array).max() for array in own])[lines.array]
     scale = np.maximum(np.abs(lines.project(own)), 1e-3 * largest * spread) + 1e-5 * magnitude * spread
     along = _Derivatives(code, int(state.members[0]), lines.array, lines.entry, lines.project(checked))
-    checks, notes = [along.compare(CENTRAL, slopes.value, scale, slopes.kink, slopes.doubt)], []
+    checks = [along.compare(CENTRAL, slopes.value, scale, slopes.kink, slopes.doubt)]
+    notes = []
     count = int((lines.entry >= 0).sum())
     if count < network.parameters:
         notes.append(
@@ -183,7 +185,7 @@ def _check_member(
         checks.append(by_pytorch)
     else:
         notes.append(by_pytorch)
-    zero = [name for name, one in zip(code.names, checked, strict=True) if np.abs(one).max() <= 1e-12 * magnitude]
+    zero = [name for name, array in zip(code.names, checked, strict=True) if np.abs(array).max() <= 1e-12 * magnitude]
     return checks, notes, zero
 
 
@@ -196,10 +198,10 @@ def _check_by_pytorch(
         _, expected = AutogradEngine().objective_and_gradient(problem, state, rows, published_gradient=False)
     except BadInput as error:
         return f"no check by PyTorch: {error}"
-    array = np.repeat(np.arange(len(checked)), [one.size for one in checked])
-    entry = np.concatenate([np.arange(one.size) for one in checked])
-    found = np.concatenate([one.ravel() for one in checked])
-    is_excused = np.zeros(len(found), bool)
+    array = np.repeat(np.arange(len(checked)), [array.size for array in checked])
+    entry = np.concatenate([np.arange(array.size) for array in checked])
+    own = np.concatenate([array.ravel() for array in checked])
+    is_excused = np.zeros(len(own), bool)
     # At a kink PyTorch takes the slope on the same side, unless rounding or a user's formula decides the side.
     formulas = [
         problem.loss,
@@ -207,11 +209,11 @@ def _check_by_pytorch(
         *(placed.formula for placed in problem.network.layers),
         problem.network.output,
     ]
-    if problem.network.buffers or not all(one is None or is_built_in(one) for one in formulas):
+    if problem.network.buffers or not all(formula is None or is_built_in(formula) for formula in formulas):
         is_at_kink = np.array([place in kinks for place in zip(array.tolist(), entry.tolist(), strict=True)])
-        is_excused = is_at_kink & (np.abs(found - expected[0]) > TOLERANCES[PYTORCH] * magnitude)
-    every = _Derivatives(code, int(state.members[0]), array, entry, found)
-    return every.compare(PYTORCH, expected[0], np.full(len(found), magnitude), is_excused)
+        is_excused = is_at_kink & (np.abs(own - expected[0]) > TOLERANCES[PYTORCH] * magnitude)
+    every = _Derivatives(code, int(state.members[0]), array, entry, own)
+    return every.compare(PYTORCH, expected[0], np.full(len(own), magnitude), is_excused)
 
 
 def _magnitude(problem: Problem, state: State) -> float:
@@ -219,7 +221,8 @@ def _magnitude(problem: Problem, state: State) -> float:
 
     Near the targets, or with saturated units, large terms cancel here, and their rounding errors remain.
     """
-    other, largest = replace(problem, y=-np.roll(problem.y, 1, axis=-1)), 0.0
+    other = replace(problem, y=-np.roll(problem.y, 1, axis=-1))
+    largest = 0.0
     rows = batch(other, state.members, state.step)
     for factor in (1.0, 2.0**-6):
         there = replace(state, theta=factor * state.theta)
@@ -235,19 +238,22 @@ class _Derivatives(NamedTuple):
     member: int
     array: Integers
     entry: Integers
-    found: Floats
+    gradient: Floats
 
     def compare(self, method: str, expected: Floats, scale: Floats, kinks: Floats, doubt: Any = 0.0) -> Check:
         """Compare with the derivatives [n] by one method, off kinks and without doubt."""
-        tolerance, difference = TOLERANCES[method], np.abs(self.found - expected)
+        tolerance = TOLERANCES[method]
+        difference = np.abs(self.gradient - expected)
         difference[difference < IMAGINARY] = 0  # for a gradient of 0 the complex step gives its own square
-        size = np.maximum(np.abs(self.found), np.abs(expected))
+        size = np.maximum(np.abs(self.gradient), np.abs(expected))
         errors = np.divide(difference, np.maximum(scale, size), out=np.zeros_like(scale), where=difference != 0)
         is_visible = (size == 0) | (SMALL_ERROR * size >= tolerance * scale) | (errors > tolerance)
         known = ~kinks & (doubt <= tolerance * scale) & is_visible & np.isfinite(errors)
         counts = {"compared": int(known.sum()), "kinks": int(kinks.sum()), "faint": int((~known & ~kinks).sum())}
-        worst, errors = int(np.where(known, errors, -1).argmax()), np.where(known, errors, 0.0)
-        name, entry = self.code.names[self.array[worst]], self.entry[worst]
+        worst = int(np.where(known, errors, -1).argmax())
+        errors = np.where(known, errors, 0.0)
+        name = self.code.names[self.array[worst]]
+        entry = self.entry[worst]
         index = np.unravel_index(entry, self.code.start[self.array[worst]].shape) if entry >= 0 else ()
         return Check(
             method,
@@ -257,7 +263,7 @@ class _Derivatives(NamedTuple):
             name=name if entry >= 0 else f"a direction of {name}",
             index=tuple(int(i) for i in index),
             member=self.member,
-            found=float(self.found[worst]),
+            found=float(self.gradient[worst]),
             expected=float(expected[worst]),
             **counts,
         )

@@ -47,7 +47,8 @@ def _sides_never_taken(code: Code) -> Iterator[str]:
     with suppress(BadInput):  # replaces traced arrays that the code has cached
         loss_at(code, code.start)
     for group in recording.operation_groups() if recording else ():
-        name, place = group[0].name, _place(group[0])
+        name = group[0].name
+        place = _place(group[0])
         if name in ("where", "maximum", "minimum"):
             taken = np.concatenate([_takes_first(node).ravel() for node in group])
             if taken.size and taken.all() != taken.any():
@@ -99,7 +100,7 @@ def _lines_never_run(code: Code) -> Iterator[str]:
             if isinstance(loop, ast.For | ast.While):
                 passes = counts[loop.body[0].lineno]
                 entries = counts[loop.lineno] - passes
-                ends_at_once = any(isinstance(one, ast.Return | ast.Break) for one in loop.body)
+                ends_at_once = any(isinstance(node, ast.Return | ast.Break) for node in loop.body)
                 if passes and passes <= entries and not ends_at_once:
                     yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
 
@@ -111,8 +112,10 @@ def _statements_never_run(function: ast.AST, lines: set[int]) -> Iterator[ast.st
             branch = getattr(node, field, None)
             if node is function or not isinstance(node, ast.If | ast.For | ast.While) or not branch:
                 continue
-            computes = [one for one in branch if isinstance(one, ast.Assign | ast.AugAssign | ast.Return | ast.For)]
-            is_run = any(line in lines for one in branch for line in range(one.lineno, (one.end_lineno or 0) + 1))
+            computes = [
+                child for child in branch if isinstance(child, ast.Assign | ast.AugAssign | ast.Return | ast.For)
+            ]
+            is_run = any(line in lines for child in branch for line in range(child.lineno, (child.end_lineno or 0) + 1))
             if computes and node.lineno in lines and not is_run:
                 yield computes[0]
 
@@ -123,9 +126,9 @@ def _strides_of_one(code: Code) -> Iterator[str]:
     for root in code.roots:
         spaces += [*variables_of(root)[:1], *containers_of(getattr(root, "__self__", None))]
     held = [space for space in spaces if isinstance(space, Mapping) and "__builtins__" not in space]
-    found = [name for space in held for name, value in space.items() if _is_stride_of_one(name, value)]
-    if found:
-        yield f"{join_names(list(dict.fromkeys(found)))} is 1; another one was not tried"
+    strides = [name for space in held for name, value in space.items() if _is_stride_of_one(name, value)]
+    if strides:
+        yield f"{join_names(list(dict.fromkeys(strides)))} is 1; another one was not tried"
 
 
 def _is_stride_of_one(name: Any, value: Any) -> bool:

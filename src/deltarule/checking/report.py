@@ -206,10 +206,11 @@ class CodeReport:
         if self.vacuous:
             yield "proves nothing", self.vacuous
         if self.worst and not self.ok and 0 < self.worst.error < float("inf"):
-            expected, error = f"should be {self.worst.expected:.8g}", f"a scaled error of {self.worst.error:.1e}"
+            expected = f"should be {self.worst.expected:.8g}"
+            error = f"a scaled error of {self.worst.error:.1e}"
             is_hidden = np.isnan(self.worst.expected)
-            found = f"{self.worst.where} is {self.worst.found:.8g}"
-            yield "worst entry", f"{found}, which is wrong" if is_hidden else f"{found} and {expected}, {error}"
+            value = f"{self.worst.where} is {self.worst.found:.8g}"
+            yield "worst entry", f"{value}, which is wrong" if is_hidden else f"{value} and {expected}, {error}"
         if self.formula:
             yield "right is", self.formula
         for sentence in self.wrong:
@@ -291,12 +292,13 @@ def report_as_html(
 
 
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
-    worst, highest = None, -np.inf
-    for name, found, expected, error, rank in arrays:
+    worst = None
+    highest = -np.inf
+    for name, own, expected, error, rank in arrays:
         index = tuple(int(i) for i in np.unravel_index(int(rank.argmax()), rank.shape))
         if rank[index] > highest:
             highest = float(rank[index])
-            worst = Worst(name, index, float(found[index]), float(expected[index]), float(error[index]))
+            worst = Worst(name, index, float(own[index]), float(expected[index]), float(error[index]))
     return worst
 
 
@@ -311,7 +313,7 @@ def limit_to_hint(report: CodeReport, hint: int) -> CodeReport:
     """A copy of a report without what the hint hides from a student."""
     if hint == MAX_HINT:
         return replace(report, hint=hint)
-    named = tuple(_without_lines(one, hint) for one in report.diagnosis) if hint >= HINT_OF_KIND else ()
+    named = tuple(_without_lines(mistake, hint) for mistake in report.diagnosis) if hint >= HINT_OF_KIND else ()
     correction = line_alone(report.correction, hint)
     report = replace(report, hint=hint, formula="", diagnosis=named, correction=correction)
     if hint >= HINT_OF_KIND:

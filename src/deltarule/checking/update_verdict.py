@@ -93,7 +93,8 @@ def _judge_second_step(first_report: CodeReport, update: Update, context: Contex
 
 def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport:
     """Explain a wrong update: by another optimizer, other numbers, or chance."""
-    names, momentum = update.code.names, context.momentum
+    names = update.code.names
+    momentum = context.momentum
     codes = {mistake.code for mistake in report.diagnosis}
     if codes == {"nesterov"} and {*report.diagnosis[0].where} == {*names}:
         what = "update of Nesterov's momentum"

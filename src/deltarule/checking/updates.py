@@ -48,11 +48,12 @@ class Update:
                 return flatten(params, item_names=names)
             arrays = flatten(call_user_function(params, (), {}, "params"), item_names=names)
             # A list that is made anew at each call is no place for numbers: those stand in attributes.
-            found = [find_attribute(one, params) for one in arrays.leaves]
-            named = [one[0] if one else name for one, name in zip(found, arrays.names, strict=True)]
-            return replace(arrays, names=tuple(named), assigners=tuple(one[1] if one else None for one in found))
+            places = [find_attribute(leaf, params) for leaf in arrays.leaves]
+            named = [place[0] if place else name for place, name in zip(places, arrays.names, strict=True)]
+            return replace(arrays, names=tuple(named), assigners=tuple(place[1] if place else None for place in places))
 
-        self._params, self.learning_rate = find(), learning_rate or 1.0
+        self._params = find()
+        self.learning_rate = learning_rate or 1.0
         self._first_end: tuple[Floats, ...] | None = None
         call_loss = find_caller(loss, self._params, "loss", lambda result: bool(split_loss(result, "loss")))
         self._call_step = caller_in_style_of(call_loss, step, "step")
@@ -80,7 +81,7 @@ class Update:
         """Take the first step, and find its learning rate."""
         self._first_end = self._step_from(code.start)
         moved = [before - after for before, after in zip(code.start, self._first_end, strict=True)]
-        if any(map(np.any, moved)) and all(np.isfinite(one).all() for one in moved):
+        if any(map(np.any, moved)) and all(np.isfinite(array).all() for array in moved):
             reference = measure_gradient(self.code, moved, max_entries=200)
             self.learning_rate = _fit_rate(moved, [array.expected for array in reference.arrays])
             self.code = self._code_from(code, code.start)
@@ -95,11 +96,11 @@ class Update:
         ahead = replace(code, start=tuple(start + step for start, step in zip(end, velocity, strict=True)))
 
         def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
-            velocities = [one / self.learning_rate for one in velocity]
+            velocities = [array / self.learning_rate for array in velocity]
             pairs = zip(evidence.parameters, velocities, strict=True)
-            without = [one for one, v in pairs if one.is_wrong and one.fits(one.expected + v)]
+            without = [array for array, v in pairs if array.is_wrong and array.fits(array.expected + v)]
             if without:
-                sentence = f"the update of {join_names([one.name for one in without])} lacks the velocity"
+                sentence = f"the update of {join_names([array.name for array in without])} lacks the velocity"
                 yield one_mistake("velocity_missing", without, sentence)
             with suppress(BadInput):  # there is no loss
                 reference = measure_gradient(ahead, evidence.gradients, max_entries=200)
@@ -120,14 +121,14 @@ class Update:
 
     def with_velocity(self, momentum: float) -> Code:
         """Two steps as code: what the second adds to β times the first is −α g, whatever the velocity was before."""
-        functions = [one for one in self.code.roots if isinstance(one, FunctionType)]
+        functions = [root for root in self.code.roots if isinstance(root, FunctionType)]
         state = State(functions, list(self.code.roots))
 
         def gradient(values: Values) -> list[Floats]:
             state.restore()
             moves = [(begin, self._step_from(begin)) for begin in (self.code.start, tuple(values))]
             state.restore()
-            first, second = ([after - before for before, after in zip(*one, strict=True)] for one in moves)
+            first, second = ([after - before for before, after in zip(*move, strict=True)] for move in moves)
             return [(momentum * v - move) / self.learning_rate for v, move in zip(first, second, strict=True)]
 
         return replace(self.code, gradient=gradient, is_repeatable=True, has_own_forward_pass=True)
@@ -201,7 +202,8 @@ class Update:
         return tuple(np.array(value) for value in returned.values)
 
     def _recover_gradient(self, values: Values, velocity: tuple[Floats, ...] | None = None) -> list[Floats]:
-        end, self._first_end = self._first_end or self._step_from(values), None
+        end = self._first_end or self._step_from(values)
+        self._first_end = None
         if all(map(np.array_equal, values, end)):
             raise BadInput(
                 "the step changes no parameter; if it creates new arrays, give params as a function that finds them, "
@@ -210,22 +212,22 @@ class Update:
         self.steps.append((tuple(values), end))
         moved = [before - after for before, after in zip(values, end, strict=True)]
         if velocity:
-            moved = [one + by_velocity for one, by_velocity in zip(moved, velocity, strict=True)]
-        return [one / self.learning_rate for one in moved]
+            moved = [array + by_velocity for array, by_velocity in zip(moved, velocity, strict=True)]
+        return [array / self.learning_rate for array in moved]
 
 
 @np.errstate(all="ignore")
 def _fit_rate(moved: Sequence[Floats], gradients: Sequence[Floats]) -> float:
     """The rate of a step: that of the most arrays, or its length where all entries move by the same, as Adam's do."""
-    steps = np.concatenate([one[np.isfinite(of)] for one, of in zip(moved, gradients, strict=True)])
+    steps = np.concatenate([array[np.isfinite(of)] for array, of in zip(moved, gradients, strict=True)])
     sizes = np.abs(steps[steps != 0])
     if len(sizes) > 1 and np.ptp(sizes) <= 1e-3 * sizes.max():
         return float(np.median(sizes))
     ratios = []
-    for one, of in zip(moved, gradients, strict=True):
-        ratio = fit_ratio(one, of, of)
-        error = np.nanmax(np.abs(one - ratio * of), initial=0)
-        ratios += [abs(ratio)] * (3 if error <= 1e-4 * np.abs(one).max(initial=0) else 1) if ratio else []
+    for array, of in zip(moved, gradients, strict=True):
+        ratio = fit_ratio(array, of, of)
+        error = np.nanmax(np.abs(array - ratio * of), initial=0)
+        ratios += [abs(ratio)] * (3 if error <= 1e-4 * np.abs(array).max(initial=0) else 1) if ratio else []
     ratios.sort(key=lambda ratio: -sum(abs(ratio - other) <= 1e-4 * ratio for other in ratios))
     return ratios[0] if ratios else 1.0
 

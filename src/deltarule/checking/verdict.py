@@ -128,7 +128,8 @@ def _report_unrepeatable(
     report: CodeReport, code: Code, raw: list[Floats], mistake: Mistake, context: Context
 ) -> CodeReport:
     """The report of a gradient that differs between calls; it may add up by design."""
-    once, reference = replace(code, is_repeatable=False), measure_gradient(code, raw)
+    once = replace(code, is_repeatable=False)
+    reference = measure_gradient(code, raw)
     arrays = compare_closely(MeasuredPoint(once, raw, reference, 0.0)).arrays
     named = replace(report, diagnosis=(mistake,), arrays=tuple(array.result for array in arrays))
     if mistake.code == "accumulated":
@@ -147,7 +148,8 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     if _is_right_but_for_epsilon(mistakes, point.code, context):
         notes_on_mistakes = (*notes_on_mistakes, Note("but_for_epsilon", sentence=mistakes[0].sentence))
         right = [replace(array.evidence, is_wrong=False) for array in arrays]
-        mistakes, arrays = (), [replace(one, evidence=of) for one, of in zip(arrays, right, strict=True)]
+        mistakes = ()
+        arrays = [replace(array, evidence=of) for array, of in zip(arrays, right, strict=True)]
     may_be_clipped = {mistake.code for mistake in mistakes} <= {"factor", "factor_two"}
     clipped = why_clipped(point.code, [array.evidence for array in arrays]) if may_be_clipped else ""
     if clipped:
@@ -180,7 +182,7 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         notes += further
     if judged.code.rounding and judged.code is not point.code:
         pairs = zip(judged.code.rounding, point.raw, strict=True)
-        share = max(one.max(initial=0) / np.abs(array).max(initial=1e-300) for one, array in pairs)
+        share = max(doubt.max(initial=0) / np.abs(array).max(initial=1e-300) for doubt, array in pairs)
         notes += [Note("rounded", share=share)] if share else []
     is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in report.arrays)
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
@@ -200,9 +202,10 @@ def with_correction(report: CodeReport, code: Code, truth: Sequence[Floats], con
     except Exception as error:  # values of users' own classes may raise anything; the verdict stands
         note = Note("no_correction", why=f"{type(error).__name__}: {error}".rstrip(": "))
         return replace(report, notes=(*report.notes, note))
-    named, notes = report.diagnosis, report.notes
-    if correction is not None and correction.changes and "factor" in {one.code for one in named}:
-        named = tuple(one for one in named if one.code == "factor")  # which count it is, was a guess
+    named = report.diagnosis
+    notes = report.notes
+    if correction is not None and correction.changes and "factor" in {mistake.code for mistake in named}:
+        named = tuple(mistake for mistake in named if mistake.code == "factor")  # which count it is, was a guess
     if all(mistake.kind.describes_numbers for mistake in named):  # they do not say what to change
         named = (*_named_by(correction, report), *named)[:2]
     if not report.diagnosis and (named or (correction is not None and correction.changes)):
@@ -231,11 +234,12 @@ def _notes_on_zeros(point: MeasuredPoint, arrays: Sequence[ArrayVerdict], contex
         yield Note("unused", subject=context.subject, names=join_names(unused))
     if context.is_layer or not all(zero):
         return
-    code, indices = point.code, range(len(arrays))
+    code = point.code
+    indices = range(len(arrays))
     near = [loss_at(code, with_array(code.start, i, code.start[i] + 2.0**-10)) for i in indices]
     if not any(probes.depends_on(code, i) for i in indices):
         yield context.constant_note
-    elif max(abs(one - point.loss) for one in near) <= probes.relative_noise(code) * abs(point.loss):
+    elif max(abs(loss - point.loss) for loss in near) <= probes.relative_noise(code) * abs(point.loss):
         yield Note("flat")
 
 
@@ -276,7 +280,7 @@ def _ratios_nearby(code: Code) -> dict[str, float]:
     except BadInput:  # code that fails there
         return {}
     of_arrays = [array.evidence for array in arrays]
-    return {one.name: fit_ratio(one.found, one.expected, one.expected) for one in of_arrays}
+    return {array.name: fit_ratio(array.gradient, array.expected, array.expected) for array in of_arrays}
 
 
 def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
@@ -287,7 +291,7 @@ def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, 
 
 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
-    arrays = [ArrayResult(one.name, WRONG) if one.name in mistake.where else one for one in report.arrays]
+    arrays = [ArrayResult(array.name, WRONG) if array.name in mistake.where else array for array in report.arrays]
     return _with_arrays(report, arrays, code, context)
 
 
@@ -318,7 +322,8 @@ def _measure_nearby(code: Code) -> MeasuredPoint | None:
     """A gradient that is right only by chance, at parameters nearby; None where the code fails there."""
     nearby = code.nearby
     try:
-        raw, loss = probes.finite_gradient(nearby, nearby.start), loss_at(nearby, nearby.start)
+        raw = probes.finite_gradient(nearby, nearby.start)
+        loss = loss_at(nearby, nearby.start)
         return compare_closely(measure_point(nearby, raw, loss))
     except BadInput:
         return None

@@ -91,7 +91,8 @@ def diagnose_code(
     if not mistakes and like is None and not evidence.is_layer:
         match = guess_network(code, evidence, loss)
         if match is not None:
-            notes, search = _notes_about(match), _Search(code, evidence, match)
+            notes = _notes_about(match)
+            search = _Search(code, evidence, match)
             mistakes = search.explain(search.evidence)
     elif not mistakes and like is not None and match is None and any(map(np.any, evidence.references)):
         of_gradient = match_network(evidence, evidence.gradients, None, like)
@@ -131,7 +132,8 @@ class _Search:
     """The search for the mistakes of one program, perhaps a recognized network."""
 
     def __init__(self, code: Code, evidence: Evidence, match: NetworkMatch | None) -> None:
-        self.code, self.match = code, match
+        self.code = code
+        self.match = match
         if match is not None:
             evidence = replace(evidence, samples=(len(match.x),), outputs=match.network.outputs)
         self.evidence = replace(evidence, find_penalties=lambda: self.penalties)
@@ -177,20 +179,21 @@ class _Search:
             parts.append(self._first_layer(own_hypotheses))
         if not any(mistakes for mistakes, _ in parts):
             for clue in shapes.incompatible_shapes(self.evidence):
-                parts.append((clue.mistakes, [one.name for one in self.evidence.wrong if one not in clue.parameters]))
-        found = [part for part in parts if part[0]]
-        return min(found, key=lambda part: (bool(part[1]), _are_factors(part[0])), default=((), []))
+                others = [array.name for array in self.evidence.wrong if array not in clue.parameters]
+                parts.append((clue.mistakes, others))
+        explained = [part for part in parts if part[0]]
+        return min(explained, key=lambda part: (bool(part[1]), _are_factors(part[0])), default=((), []))
 
     def _first_layer(self, own_hypotheses: Sequence[Hypothesis]) -> tuple[tuple[Mistake, ...], list[str]]:
         """Explain the first wrong layer on the way back alone."""
         parameters = self.evidence.parameters
-        results = [ArrayResult(one.name, WRONG if one.is_wrong else RIGHT) for one in parameters]
-        first = first_wrong_layer(results, [one.value.shape for one in parameters])
-        rest = [one.name for one in self.evidence.wrong if one.name not in first]
+        results = [ArrayResult(array.name, WRONG if array.is_wrong else RIGHT) for array in parameters]
+        first = first_wrong_layer(results, [array.value.shape for array in parameters])
+        rest = [array.name for array in self.evidence.wrong if array.name not in first]
         if not rest:
             return (), []
-        unknown = [replace(one, is_wrong=False, expected=np.full_like(one.expected, np.nan)) for one in parameters]
-        kept = tuple(gone if one.name in rest else one for one, gone in zip(parameters, unknown, strict=True))
+        unknown = [replace(a, is_wrong=False, expected=np.full_like(a.expected, np.nan)) for a in parameters]
+        kept = tuple(gone if a.name in rest else a for a, gone in zip(parameters, unknown, strict=True))
         mistakes = self.explain(replace(self.evidence, parameters=kept), own_hypotheses)
         return tuple(mistake for mistake in mistakes if not mistake.kind.describes_numbers), rest
 
@@ -200,8 +203,8 @@ class _Search:
         The factor is that of an array which nothing else makes wrong: the nearest to the loss is tried first.
         """
         evidence = self.evidence
-        known = [(factor, one) for one in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, one))]
-        groups = [[one for other, one in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
+        known = [(factor, a) for a in reversed(evidence.wrong) if (factor := factors.fit_factor(evidence, a))]
+        groups = [[a for other, a in known if factor.is_near(other.value, 1e-4)] for factor, _ in known]
         first: tuple[tuple[Mistake, ...], list[str]] = (), []
         tried: list[ParameterEvidence] = []
         for (factor, parameter), alike in sorted(zip(known, groups, strict=True), key=lambda pair: -len(pair[1])):
@@ -212,8 +215,8 @@ class _Search:
             mistakes = self.explain(divided) if divided.wrong else ()
             if mistakes:
                 of_factor = factors.mistakes_of_factor(evidence, factor, evidence.parameters)
-                beside = [replace(one, sentence=f"beside that, {one.sentence}") for one in mistakes]
+                beside = [replace(mistake, sentence=f"beside that, {mistake.sentence}") for mistake in mistakes]
                 return (*of_factor, *beside)[:2], []
-            rest = [one.name for one in evidence.wrong if one not in alike]
+            rest = [array.name for array in evidence.wrong if array not in alike]
             first = first if first[0] else (factors.mistakes_of_factor(evidence, factor, alike), rest)
         return first

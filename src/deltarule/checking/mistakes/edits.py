@@ -85,7 +85,7 @@ def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequen
                 continue  # a list of numbers becomes an array
             for k in range(len(members[0].inputs)):
                 if all(k < len(node.inputs) for node in members) and any(rules.is_active(node, k) for node in members):
-                    parameters = {id(one): one for one in (rules.parameter_of(recording, n.inputs[k]) for n in members)}
+                    parameters = {id(p): p for p in (rules.parameter_of(recording, n.inputs[k]) for n in members)}
                     parameter = next(iter(parameters.values())) if len(parameters) == 1 else None
                     if parameter is None or parameter in wrong:
                         yield Edge(recording, members, k, members is not group, parameter)
@@ -102,17 +102,18 @@ def _nearby(edge: Edge, nearest: Nearest) -> list[list[tuple[Node, Node]]]:
 
 def _nearest_by_instruction(recording: Recording, node: Node) -> Mapping[Any, Node]:
     """The nodes around a node by users and inputs, the nearest of each instruction."""
-    seen, layer = {node.index}, [node]
+    seen = {node.index}
+    layer = [node]
     nearest: dict[Any, Node] = {}
     while layer and len(seen) <= _MAX_NEARBY:
         reached: dict[int, Node] = {}
-        for one in layer:
-            if one.name != "parameter":  # which is used everywhere
-                reached |= {user.index: user for user in recording.users.get(one.index, [])}
-            for k, entry in enumerate(one.inputs):
+        for near in layer:
+            if near.name != "parameter":  # which is used everywhere
+                reached |= {user.index: user for user in recording.users.get(near.index, [])}
+            for k, entry in enumerate(near.inputs):
                 other = _as_node(entry)
                 if other is not node:
-                    nearest.setdefault((one.line, one.name, one.index > node.index, k), other)
+                    nearest.setdefault((near.line, near.name, near.index > node.index, k), other)
                     reached[other.index] = other
         layer = [other for other in reached.values() if other.index >= 0 and other.index not in seen]
         seen |= set(reached)
@@ -144,13 +145,13 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
             text = "goes back through weights that are flipped, or not flipped"
             yield from replaced("kernel_not_flipped", text, flipped)
     neighbors = [(nodes[:-1], nodes[1:]), (nodes[1:], nodes[:-1])]
-    others = [(0, [(one, _as_node(n.inputs[1 - k])) for one, n in zip(*both, strict=True)]) for both in neighbors]
+    others = [(0, [(node, _as_node(n.inputs[1 - k])) for node, n in zip(*both, strict=True)]) for both in neighbors]
     others += [(1, pairs) for pairs in _nearby(edge, nearest)]
     is_start = [edge.parameter is not None and not operands[node.index].any() for node in nodes]
     for start in (node for node, is_zero in zip(nodes, is_start, strict=True) if is_zero and len(nodes) > 1):
         zeros = operands[start.index]
-        last = {one.line: one for one in edge.recording.nodes if one.value.size == zeros.size}  # h[−1] at t = 0
-        others += [(0, [(start, replace(one, value=one.value.reshape(zeros.shape)))]) for one in last.values()]
+        last = {node.line: node for node in edge.recording.nodes if node.value.size == zeros.size}  # h[−1] at t = 0
+        others += [(0, [(start, replace(node, value=node.value.reshape(zeros.shape)))]) for node in last.values()]
     for constants, pairs in others:
         values = {node.index: other.value for node, other in pairs}
         fitting = {index: value for index, value in values.items() if value.shape == operands[index].shape}

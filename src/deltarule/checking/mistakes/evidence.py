@@ -1,6 +1,6 @@
 """What is known about a wrong gradient, and whether a prediction of it fits.
 
-E  the reference gradient, as measured      F  the user's gradient, `found`      V  the parameter itself
+E  the reference gradient, as measured      F  the user's gradient, `gradient`     V  the parameter itself
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class ParameterEvidence:
     """What is known about the gradient of one parameter.
 
     raw                the user's gradient, in the shape in which it was returned
-    found              the user's gradient, in the parameter's shape
+    gradient           the user's gradient, in the parameter's shape
     expected           the reference gradient; NaN where it was not measured, or does not exist
     tolerance          the error allowed in each entry; `uncertainty` is the part of it that belongs to `expected`
     shape_mistake      code of the mistake that the shape shows, or ""
@@ -38,7 +38,7 @@ class ParameterEvidence:
     name: str
     value: Floats
     raw: Floats
-    found: Floats
+    gradient: Floats
     expected: Floats
     tolerance: Floats
     uncertainty: Floats
@@ -49,7 +49,7 @@ class ParameterEvidence:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """The entries that are off by more than their tolerance."""
-        return np.isfinite(self.expected) & ~(np.abs(self.found - self.expected) <= self.tolerance)
+        return np.isfinite(self.expected) & ~(np.abs(self.gradient - self.expected) <= self.tolerance)
 
     def divided_by(self, factor: float, uncertainty: float, penalty: Floats) -> "ParameterEvidence":
         """The evidence with the gradient, but for its penalty, divided by a factor."""
@@ -58,14 +58,14 @@ class ParameterEvidence:
         divided = replace(
             self,
             raw=(self.raw - kept) / factor + kept,
-            found=(self.found - kept) / factor + kept,
-            tolerance=self.tolerance * max(1.0, 1 / abs(factor)) + uncertainty * np.abs(self.found / factor),
+            gradient=(self.gradient - kept) / factor + kept,
+            tolerance=self.tolerance * max(1.0, 1 / abs(factor)) + uncertainty * np.abs(self.gradient / factor),
         )
         return replace(divided, is_wrong=bool(divided.wrong.any() or self.shape_mistake))
 
     @property
     def count_clearly_wrong(self) -> int:
-        error = np.abs(self.found - self.expected)
+        error = np.abs(self.gradient - self.expected)
         return int((error > tolerances.FIT.informative * self.tolerance).sum())
 
     @property
@@ -75,19 +75,19 @@ class ParameterEvidence:
     @property
     def is_faint(self) -> bool:
         """Whether the user's gradient is too small to distinguish predictions."""
-        return bool(self.found.any() and (np.abs(self.found) <= 10 * self.finite_tolerance).all())
+        return bool(self.gradient.any() and (np.abs(self.gradient) <= 10 * self.finite_tolerance).all())
 
     @property
     def is_rounding(self) -> bool:
         """Whether there are rounding errors alone, no multiple of the right gradient."""
-        found, expected = np.abs(self.found).max(initial=0), np.nanmax(np.abs(self.expected), initial=0)
-        rest = self.found - fit_ratio(self.found, self.expected, self.expected) * self.expected
-        return bool(found <= 1e-13 * expected and np.nanmax(np.abs(rest), initial=0) > 0.01 * found)
+        own, expected = np.abs(self.gradient).max(initial=0), np.nanmax(np.abs(self.expected), initial=0)
+        rest = self.gradient - fit_ratio(self.gradient, self.expected, self.expected) * self.expected
+        return bool(own <= 1e-13 * expected and np.nanmax(np.abs(rest), initial=0) > 0.01 * own)
 
     @property
     def is_repeated(self) -> bool:
         """Whether a number, a row or a column is repeated where a larger gradient belongs."""
-        is_number = self.found.size > 3 and np.ptp(self.found) <= 1e-9 * np.abs(self.found).max() > 0
+        is_number = self.gradient.size > 3 and np.ptp(self.gradient) <= 1e-9 * np.abs(self.gradient).max() > 0
         return bool(self.is_wrong and not self.shape_mistake and (self.raw.size < self.value.size or is_number))
 
     @property
@@ -102,28 +102,29 @@ class ParameterEvidence:
         It is NaN where it says nothing; `uncertainty_factor` is that by which it multiplies the one of `expected`.
         """
         prediction = np.asarray(prediction, float)
-        if prediction.shape != self.found.shape:
+        if prediction.shape != self.gradient.shape:
             return False
         known = np.isfinite(prediction) & np.isfinite(self.expected)
         if not known.any():
             return False
-        found, predicted = self.found[known], prediction[known]
+        own, predicted = self.gradient[known], prediction[known]
         tolerance = self.finite_tolerance[known] + (uncertainty_factor - 1) * self.uncertainty[known]
-        excess, error = np.abs(found - predicted) - tolerance, np.abs(found - self.expected[known])
+        excess = np.abs(own - predicted) - tolerance
+        error = np.abs(own - self.expected[known])
         # A prediction explains a mistake only if it is much closer than the reference gradient itself.
         if self.is_wrong and not self.shape_mistake:
             if not ((error > tolerance).any() and (excess <= tolerances.FIT.improvement * error.max()).all()):
                 return False
-        return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(found), np.abs(predicted))).all())
+        return bool((excess <= tolerances.FIT.residual * np.maximum(np.abs(own), np.abs(predicted))).all())
 
     def is_found(self, gradient: Floats) -> bool:
         """Whether a predicted gradient equals the user's at all entries without a kink."""
         if self.shape_mistake or not self.fits(gradient):
             return False
-        default = 1e-8 * np.abs(self.found).max()
+        default = 1e-8 * np.abs(self.gradient).max()
         tolerance = np.where(np.isfinite(self.tolerance), self.tolerance, default)
-        tolerance = tolerance + tolerances.FIT.residual * np.maximum(np.abs(self.found), np.abs(gradient))
-        return not ((np.abs(self.found - gradient) > tolerance) & ~self.at_kink).any()
+        tolerance = tolerance + tolerances.FIT.residual * np.maximum(np.abs(self.gradient), np.abs(gradient))
+        return not ((np.abs(self.gradient - gradient) > tolerance) & ~self.at_kink).any()
 
     def fit_multiple(
         self, regressor: Floats, known_constants: Sequence[float] = (), min_informative_entries: int = 2
@@ -132,7 +133,7 @@ class ParameterEvidence:
 
         It must be a known constant if fewer than `min_informative_entries` determine it.
         """
-        c = fit_ratio(self.found - self.expected, regressor, self.expected)
+        c = fit_ratio(self.gradient - self.expected, regressor, self.expected)
         if not c or not self.fits(self.expected + c * regressor):
             return None
         is_informative = np.abs(c * regressor) > tolerances.FIT.informative * self.tolerance
@@ -140,11 +141,11 @@ class ParameterEvidence:
         return c if is_sure or np.isclose(c, known_constants, rtol=10 * tolerances.FIT.constant, atol=0).any() else None
 
 
-def fit_ratio(found: Floats, regressor: Floats, expected: Floats) -> float:
+def fit_ratio(own: Floats, regressor: Floats, expected: Floats) -> float:
     """Fit r in found = r · regressor by least squares."""
     known = np.isfinite(expected) & np.isfinite(regressor)
     square = float((regressor[known] ** 2).sum())
-    return float((found[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
+    return float((own[known] * regressor[known]).sum() / square) if square > 1e-300 else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +187,7 @@ class Evidence:
     def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
         """The evidence with the gradient divided by a factor of some uncertainty."""
         pairs = zip(self.parameters, self.penalties, strict=True)
-        divided = tuple(one.divided_by(factor, uncertainty, part) for one, part in pairs)
+        divided = tuple(array.divided_by(factor, uncertainty, part) for array, part in pairs)
         return replace(self, parameters=divided, divisor=factor)
 
     @property
@@ -204,7 +205,7 @@ class Evidence:
     @property
     def gradients(self) -> list[Floats]:
         """The gradients that the user's code computes."""
-        return [parameter.found for parameter in self.parameters]
+        return [parameter.gradient for parameter in self.parameters]
 
     @property
     def references(self) -> list[Floats]:

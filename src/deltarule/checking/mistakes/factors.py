@@ -59,7 +59,8 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
 
 def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
     """Fit r in F = r E, or in F = r E + c V."""
-    found, expected, value = parameter.found, parameter.expected, parameter.value
+    own, expected = parameter.gradient, parameter.expected
+    value = parameter.value
     r = _ratio_without_penalty(parameter)
     if r and not parameter.is_rounding:
         return Factor(r, _uncertainty(parameter, r, r * expected))
@@ -68,9 +69,9 @@ def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | Non
         return None
     matrix = np.stack([expected[known], value[known]], axis=1)
     size = np.maximum(np.abs(matrix).max(0), 1e-300)
-    r, c = (float(constant) for constant in np.linalg.lstsq(matrix / size, found[known], rcond=None)[0] / size)
+    r, c = (float(constant) for constant in np.linalg.lstsq(matrix / size, own[known], rcond=None)[0] / size)
     # Beside a penalty alone r is a rounding error.
-    is_penalty_alone = np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(found[known]).max()
+    is_penalty_alone = np.abs(r * expected[known]).max() <= tolerances.FIT.residual * np.abs(own[known]).max()
     if is_penalty_alone or not parameter.fits(r * expected + c * value, max(1.0, abs(r))):
         return None
     return Factor(r, _uncertainty(parameter, r, r * expected + c * value))
@@ -78,7 +79,7 @@ def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | Non
 
 def _ratio_without_penalty(parameter: ParameterEvidence) -> float:
     """Fit r in F = r E; 0 if no r fits."""
-    r = fit_ratio(parameter.found, parameter.expected, parameter.expected)
+    r = fit_ratio(parameter.gradient, parameter.expected, parameter.expected)
     return r if parameter.fits(r * parameter.expected, max(1.0, abs(r))) else 0.0
 
 
@@ -92,7 +93,7 @@ def mistakes_of_factor(
 
 def _uncertainty(parameter: ParameterEvidence, r: float, prediction: Floats) -> float:
     known = np.isfinite(parameter.expected)
-    residual = np.abs(parameter.found - prediction)[known] / abs(r)
+    residual = np.abs(parameter.gradient - prediction)[known] / abs(r)
     error = np.linalg.norm(residual + parameter.uncertainty[known])
     return tolerances.FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
 
@@ -101,7 +102,8 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
     """The mistakes that may cause a fitted factor."""
     if factor.is_near(1):
         return
-    subject, r = evidence.describe(parameters), factor.value
+    subject = evidence.describe(parameters)
+    r = factor.value
     size = Factor(abs(r), factor.uncertainty)
     wrong_sign = one_mistake("sign", parameters, f"{subject} has the wrong sign")
     if size.is_near(1):
@@ -141,7 +143,8 @@ def _meanings_of_size(
 
 def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[tuple[str, str]]:
     """The mistakes in a count, such as of samples, that may cause a factor."""
-    r, is_large = size.value, size.value > 1
+    r = size.value
+    is_large = size.value > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)
     times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"
     code, problem = ("mean_missing", "is not divided by") if is_large else ("mean_twice", "is divided twice by")
@@ -190,7 +193,8 @@ def penalties_of(recording: Recording) -> list[PenaltyTerm]:
             if is_sign is not None:
                 parts[is_sign] = parts.get(is_sign, 0.0) + np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
         for is_sign, part in parts.items():
-            c, gradient = _penalty_factor(part, parameter.value, is_sign), recording.gradients[parameter.index]
+            c = _penalty_factor(part, parameter.value, is_sign)
+            gradient = recording.gradients[parameter.index]
             if np.abs(gradient - part).max() <= 1e-9 * np.abs(part).max():
                 continue  # a loss such as Σ W² alone
             terms += [PenaltyTerm(i, c, is_sign, part)] if c else []
@@ -229,7 +233,8 @@ def _meanings(
     evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
 ) -> Iterator[Meaning]:
     """The mistakes that explain an array's error by the loss's known penalties."""
-    value, expected, name = parameter.value, parameter.expected, parameter.name
+    value, expected = parameter.value, parameter.expected
+    name = parameter.name
     index = evidence.parameters.index(parameter)
     own = [term for term in terms if term.index == index]
     for term in own:
@@ -293,7 +298,8 @@ def _penalties_of_others(
     evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm]
 ) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of other weights V'."""
-    name, others = parameter.name, evidence.other_parameters(parameter)
+    name = parameter.name
+    others = evidence.other_parameters(parameter)
     own = evidence.penalties[evidence.parameters.index(parameter)]
     for other in others if parameter.value.size > 1 else ():
         sentence = f"the penalty in the gradient of {name} is that of {other.name}"

@@ -25,7 +25,7 @@ _MAX_SINGLE = 16
 _PLAIN = ("identity", "exponential", "leaky_relu")
 """Activations that are one operation, and the one that is tried with several slopes."""
 _ELEMENTWISE = {
-    **{one.name: one for one in ACTIVATIONS.values() if not one.rowwise and one.name not in _PLAIN},
+    **{f.name: f for f in ACTIVATIONS.values() if not f.rowwise and f.name not in _PLAIN},
     **{
         f"leaky_relu ({leak})": replace(ACTIVATIONS["leaky_relu"], parameters={"slope": leak})
         for leak in (0.01, 0.1, 0.2, 0.05)
@@ -45,20 +45,20 @@ def _by_formula(formula: Any, names: Callable[..., Mapping[str, Any]], g: Array,
     return np.asarray(evaluate(formula, {"g": g, "u": u, "v": v, **names(g, u, v)}))
 
 
-def value_of(one: Activation, z: Array) -> Array:
-    return one.function(z, **one.parameters)
+def value_of(activation: Activation, z: Array) -> Array:
+    return activation.function(z, **activation.parameters)
 
 
-def slope_of(one: Activation, z: Array, a: Array | None = None) -> Array:
+def slope_of(activation: Activation, z: Array, a: Array | None = None) -> Array:
     """f′(z) by its formula with z and a = f(z), or with another a."""
-    return one.derivative(z, value_of(one, z) if a is None else a, **one.parameters)
+    return activation.derivative(z, value_of(activation, z) if a is None else a, **activation.parameters)
 
 
 def _elementwise_rules(name: str) -> Iterator[WrongRule]:
     """Wrong rules for an elementwise function."""
 
-    def names_of(one: Activation) -> Callable[..., Mapping[str, Any]]:
-        return lambda *_: {"f": partial(value_of, one), "slope": partial(slope_of, one)}
+    def names_of(f: Activation) -> Callable[..., Mapping[str, Any]]:
+        return lambda *_: {"f": partial(value_of, f), "slope": partial(slope_of, f)}
 
     own = names_of(_ELEMENTWISE[name])
     for group in ("every", "with_mask" if "relu" in name else "smooth"):
@@ -118,8 +118,8 @@ def _normalization_rules(
 
     def names(g: Array, u: Array, v: Array) -> Mapping[str, Any]:
         axes = (axis, -1 if axis == 0 else 0)
-        m, m_other = (g.mean(axis=one, keepdims=True) if mean else 0.0 for one in axes)
-        s, s_other = (v * reduce(g * v, axis=one, keepdims=True) if scale else 0.0 for one in axes)
+        m, m_other = (g.mean(axis=along, keepdims=True) if mean else 0.0 for along in axes)
+        s, s_other = (v * reduce(g * v, axis=along, keepdims=True) if scale else 0.0 for along in axes)
         return {"N": N, "i": i, "m": m, "s": s, "m_other": m_other, "s_other": s_other}
 
     both = " and ".join(name for name in (mean, scale) if name)
@@ -153,9 +153,9 @@ def find_functions(recording: Recording) -> list[Function]:
     with np.errstate(all="ignore"):
         for node in recording.nodes:
             if node.value.dtype.kind == "f" and np.isfinite(node.value).all():
-                found = list(_functions_of(node, outputs))
-                functions += [replace(function, rank=rank) for rank, function in enumerate(found)]
-                outputs |= {node.index for function in found if function.activation}
+                functions_of_node = list(_functions_of(node, outputs))
+                functions += [replace(function, rank=rank) for rank, function in enumerate(functions_of_node)]
+                outputs |= {node.index for function in functions_of_node if function.activation}
     return functions
 
 
@@ -164,18 +164,19 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
     """
-    v, is_blocked = output.value, False
+    v = output.value
+    is_blocked = False
     for node in ancestors(output):
         u = node.value
         is_blocked = is_blocked or node.index in elementwise_indices  # 1 − sigmoid(z) is no other function of z
         if u.shape != v.shape or not np.isfinite(u).all():
             continue
-        for name, one in _ELEMENTWISE.items():
+        for name, f in _ELEMENTWISE.items():
             if "relu" in name and output.name not in ("maximum", "multiply", "where", "setitem"):
                 continue
-            if not is_blocked and is_close(value_of(one, u.flat[:3]), v.flat[:3]) and is_close(value_of(one, u), v):
+            if not is_blocked and is_close(value_of(f, u.flat[:3]), v.flat[:3]) and is_close(value_of(f, u), v):
                 is_blocked = True
-                yield Function(name, node, output, one, _RULES[name])
+                yield Function(name, node, output, f, _RULES[name])
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
                 yield Function("softmax", node, output, None, _softmax_rules("every", axis))
@@ -194,9 +195,10 @@ def is_close(first: Array, second: Array) -> bool:
 
 def ancestors(node: Node) -> Iterator[Node]:
     """The nodes, about 60 at most, that a node is computed from, nearest first."""
-    seen, layer = {node.index}, [node]
+    seen = {node.index}
+    layer = [node]
     for _ in range(_MAX_DEPTH):
-        layer = list({e.index: e for one in layer for _, e in one.active_inputs if e.index not in seen}.values())
+        layer = list({e.index: e for below in layer for _, e in below.active_inputs if e.index not in seen}.values())
         seen |= {entry.index for entry in layer}
         yield from layer
         if not layer or len(seen) > 60:
@@ -216,7 +218,8 @@ def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
     groups += [group[:-1] for group in by_name if len(group) > 1]  # all but that of the output
     groups += [[f] for group in by_name if 1 < len(group) <= _MAX_SINGLE for f in group]
     for group in groups:
-        place, name = describe_line([f.output for f in group]), group[0].name
+        place = describe_line([f.output for f in group])
+        name = group[0].name
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
             text = f"has a derivative of {name} that {text}, at {place}"
@@ -244,8 +247,8 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
             yield Candidate("other_mask", text, Changes(jumps=jumps))
 
 
-def _at_other_input(one: Activation, z: Array, g: Array, u: Array, v: Array) -> Array:
-    return g * slope_of(one, z)
+def _at_other_input(activation: Activation, z: Array, g: Array, u: Array, v: Array) -> Array:
+    return g * slope_of(activation, z)
 
 
 def softmax(z: Array, axis: int | None) -> Array:
@@ -257,7 +260,8 @@ def output_mistakes(recording: Recording) -> Iterator[Candidate]:
     """Wrong forms of ∂J/∂z = (p − y) / N, with p = softmax(z) or sigmoid(z)."""
     count_found = 0
     for node in reversed(recording.nodes):
-        z, gradient = node.value, recording.gradients.get(node.index)
+        z = node.value
+        gradient = recording.gradients.get(node.index)
         if gradient is None or z.ndim not in (1, 2) or z.size < 2:
             continue
         for axis in (*(axis for axis in range(z.ndim) if z.shape[axis] > 1), None):

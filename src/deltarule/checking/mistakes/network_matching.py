@@ -113,7 +113,8 @@ def match_network(
     network = like.network
     for kinds in (("",), ("broadcast", "activation_twice")):
         for layout, x, y in readings:
-            parameters, share = layout.to_ours(evidence.values, network), np.full((len(x), 1), 1 / len(x))
+            parameters = layout.to_ours(evidence.values, network)
+            share = np.full((len(x), 1), 1 / len(x))
             tape, _ = forward(network.layers, parameters, x, {"share": share})
             for objective in possible_objectives(network, tape[-1].value, y):
                 is_common = objective.loss.domain != "positive" or network.output.range == "positive"
@@ -173,7 +174,8 @@ def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) 
 
 def _data_readings(like: Like) -> Iterator[tuple[Floats, Floats, bool]]:
     """The user's data as x [N, D], y [N, C], and whether its samples are columns."""
-    network, is_readable = like.network, False
+    network = like.network
+    is_readable = False
     x = like.x.astype(float)
     x = x.reshape(-1, 1) if x.ndim == 1 and network.inputs == 1 else np.atleast_2d(x)
     for columns in (False, True):
@@ -222,7 +224,8 @@ def _fit_objective(
 
     with np.errstate(all="ignore"):
         columns = [flat(layout.to_theirs(backward(tape, objective.slope))), flat(layout.to_theirs(weights))]
-    target, allowed = flat(gradients), 4 * flat([parameter.finite_tolerance for parameter in evidence.parameters])
+    target = flat(gradients)
+    allowed = 4 * flat([parameter.finite_tolerance for parameter in evidence.parameters])
     if not np.isfinite(columns[0]).all() or not columns[0].any():
         return None
     arrays = (*evidence.values, *(parameter.raw for parameter in evidence.parameters))
@@ -232,10 +235,11 @@ def _fit_objective(
         matrix = np.stack(columns[:count], axis=1)
         size = np.maximum(np.abs(matrix).max(0), 1e-300)
         solution = np.linalg.lstsq(matrix / size, target, rcond=None)[0] / size
-        residual, terms = np.abs(matrix @ solution - target), np.abs(matrix * solution).sum(1)
+        residual = np.abs(matrix @ solution - target)
+        terms = np.abs(matrix * solution).sum(1)
         c, p = float(solution[0]), float(solution[1]) if count == 2 else 0.0
         if c > 0 and (residual <= allowed + 1e-6 * terms).all():
-            whole = c * objective.total + p / 2 * sum(float((one**2).sum()) for one in weights.values())
+            whole = c * objective.total + p / 2 * sum(float((W**2).sum()) for W in weights.values())
             if loss_value is None or abs(whole - loss_value) <= tolerance * (abs(loss_value) + abs(whole)):
                 return c, p
     return None
@@ -246,7 +250,8 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
 
     The mistakes: a table of all predictions and targets, the output's activation twice.
     """
-    output, ones = network.output, np.ones((len(z), 1))
+    output = network.output
+    ones = np.ones((len(z), 1))
     with np.errstate(all="ignore"):
         # The loss that belongs to the output first: behind softmax, that of a Poisson law is the same function.
         for loss in sorted(LOSSES.values(), key=lambda loss: output.name not in loss.fused):

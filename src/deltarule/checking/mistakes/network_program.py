@@ -33,7 +33,7 @@ def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
     formulas: list[Any] = [match.objective.loss, *match.network.activations.values()]
     layers = [placed.layer for placed in match.network.layers if placed.symbol != "a"]
-    is_written = all(one.name in {**_ACTIVATIONS, **_LOSSES} for one in formulas)
+    is_written = all(formula.name in {**_ACTIVATIONS, **_LOSSES} for formula in formulas)
     if not is_written or not all(map(is_built_in, [*formulas, *layers])):
         return None
     source = "\n    ".join(["def loss(params):", *_statements(match)])

@@ -54,26 +54,26 @@ def record_reference(code: Code, evidence: Evidence) -> Recording | None:
 @np.errstate(all="ignore")
 def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothesis]:
     """Hypotheses of mistakes in the recorded code that give the user's gradient."""
-    if any(one.shape_mistake or one.is_wrong and one.is_faint for one in evidence.parameters):
+    if any(array.shape_mistake or array.is_wrong and array.is_faint for array in evidence.parameters):
         return []
     scaled: list[Hypothesis] = []
     hypotheses = [*_matching_candidates(recording, evidence, scaled), *_fitted_mistakes(recording, evidence)]
     if not hypotheses:
         return scaled
     # `path_missing` ranks as high as `gradient_overwritten`, if both occur.
-    rank = min((one.constants for one in hypotheses if one.mistakes[0].code == "gradient_overwritten"), default=2)
+    rank = min((h.constants for h in hypotheses if h.mistakes[0].code == "gradient_overwritten"), default=2)
     ranked = [
-        replace(one, constants=min(one.constants, rank)) if one.mistakes[0].code == "path_missing" else one
-        for one in hypotheses
+        replace(h, constants=min(h.constants, rank)) if h.mistakes[0].code == "path_missing" else h for h in hypotheses
     ]
-    if any(one.mistakes[0].code == "path_missing" for one in ranked):  # nothing shows that everything is overwritten
-        ranked = [one for one in ranked if EVERY_OPERATION not in one.mistakes[0].sentence]
-    return sorted(ranked, key=lambda one: one.mistakes[0].code == "gradient_overwritten")
+    if any(h.mistakes[0].code == "path_missing" for h in ranked):  # nothing shows that everything is overwritten
+        ranked = [h for h in ranked if EVERY_OPERATION not in h.mistakes[0].sentence]
+    return sorted(ranked, key=lambda h: h.mistakes[0].code == "gradient_overwritten")
 
 
 def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
     """All mistakes that are tried in the backward pass, most specific first."""
-    groups, functions = list(recording.operation_groups()), find_functions(recording)
+    groups = list(recording.operation_groups())
+    functions = find_functions(recording)
     gates = {function.output.index for function in functions if function.name == "sigmoid"}
     yield from function_mistakes(functions)
     yield from output_mistakes(recording)
@@ -114,7 +114,8 @@ def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[
             continue
         if candidate.parameter is not None:
             position = recording.parameters.index(candidate.parameter)
-            parameter, explained = evidence.parameters[position], by_code.setdefault(candidate.code, {})
+            parameter = evidence.parameters[position]
+            explained = by_code.setdefault(candidate.code, {})
             is_simpler = parameter not in explained or candidate.constants < explained[parameter].constants
             if is_simpler and gradients[position].any() and parameter.is_found(gradients[position]):
                 explained[parameter] = candidate
@@ -139,16 +140,18 @@ def _hypothesis_of_candidate(
     """
     names = [wrong.name for wrong in evidence.wrong]
     by_parameter = list(zip(gradients, evidence.parameters, strict=True))
-    if any(not gradient.any() and parameter.found.any() for gradient, parameter in by_parameter if parameter.is_wrong):
+    if any(not gradient.any() and wrong.gradient.any() for gradient, wrong in by_parameter if wrong.is_wrong):
         return None  # beside zeros anything tiny would fit
     if not all(parameter.is_found(gradient) for gradient, parameter in by_parameter if parameter.is_wrong):
         return None
-    sentence, constants = f"the gradient {candidate.text}", candidate.constants
+    sentence = f"the gradient {candidate.text}"
+    constants = candidate.constants
     if not evidence.is_found(gradients):
         entries = sum(wrong.count_clearly_wrong for wrong in evidence.wrong)
-        if entries < _MIN_INFORMATIVE_ENTRIES or not any(wrong.found.any() for wrong in evidence.wrong):
+        if entries < _MIN_INFORMATIVE_ENTRIES or not any(wrong.gradient.any() for wrong in evidence.wrong):
             return None
-        sentence, constants = f"for {join_names(names)} alone, {sentence}", constants + 2
+        sentence = f"for {join_names(names)} alone, {sentence}"
+        constants = constants + 2
     hypothesis = one_mistake(candidate.code, evidence.parameters, sentence, constants, names)
     if "derivative" in candidate.code and candidate.activation in _DERIVATIVES:
         [mistake] = hypothesis.mistakes
@@ -164,12 +167,13 @@ def _scaled_hypotheses(
     penalties = evidence.penalties
 
     def data_part(arrays: Sequence[Array]) -> Array:
-        return np.concatenate([(one - part).ravel() for one, part in zip(arrays, penalties, strict=True)])
+        return np.concatenate([(array - part).ravel() for array, part in zip(arrays, penalties, strict=True)])
 
-    found, planted, right = map(data_part, (evidence.gradients, gradients, evidence.references))
-    r, of_right = fit_ratio(found, planted, planted), fit_ratio(planted, right, right)
+    own, planted, right = map(data_part, (evidence.gradients, gradients, evidence.references))
+    r = fit_ratio(own, planted, planted)
+    of_right = fit_ratio(planted, right, right)
     is_factor = np.nanmax(np.abs(planted - of_right * right)) <= tolerances.FIT.residual * np.abs(planted).max()
-    if not r or is_factor or np.abs(found - r * planted).max() > tolerances.FIT.residual * np.abs(found).max():
+    if not r or is_factor or np.abs(own - r * planted).max() > tolerances.FIT.residual * np.abs(own).max():
         return
     factor = Factor(r, tolerances.FIT.constant)
     # Twice one of two paths is one in place of the other; −1 times one of them may be the other alone.
@@ -177,7 +181,7 @@ def _scaled_hypotheses(
     is_other_path = is_other_path or (candidate.code in _LOSES_A_PATH[:2] and factor.is_near(-1))
     if factor.is_near(1) or is_other_path:
         return
-    multiples = [r * (one - part) + part for one, part in zip(gradients, penalties, strict=True)]
+    multiples = [r * (array - part) + part for array, part in zip(gradients, penalties, strict=True)]
     if evidence.is_found(multiples):
         slip = one_mistake(candidate.code, evidence.parameters, f"beside that, the gradient {candidate.text}")
         mistakes = (*mistakes_of_factor(evidence, factor, evidence.parameters), *slip.mistakes)
@@ -190,7 +194,7 @@ def _hypothesis_of_parameters(
     """The hypothesis that the same mistake is made at each of some parameters."""
     parameters = list(explained)
     constants = max(candidate.constants for candidate in explained.values())
-    is_sure = any(one.count_clearly_wrong >= _MIN_INFORMATIVE_ENTRIES for one in parameters)
+    is_sure = any(array.count_clearly_wrong >= _MIN_INFORMATIVE_ENTRIES for array in parameters)
     text = explained[parameters[0]].text
     return one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}", constants + (0 if is_sure else 2))
 
@@ -224,7 +228,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
     epsilon = _fit_constant(evidence, with_epsilon, 1e-9) if logarithms else 0.0
     if 0 < epsilon <= tolerances.FIT.epsilon and evidence.is_found(with_epsilon(epsilon)):
         sentence = f"the gradient divides by predictions plus {epsilon:.3g}, and the loss has no such ε"
-        yield one_mistake("epsilon", evidence.parameters, sentence, 0, [one.name for one in evidence.wrong])
+        yield one_mistake("epsilon", evidence.parameters, sentence, 0, [array.name for array in evidence.wrong])
     epsilon, gradients = without_epsilon(recording)
     if epsilon and evidence.is_found(gradients):
         sentence = f"the loss adds {epsilon:.3g} to predictions in the logarithm, and the gradient has no such ε"
@@ -233,20 +237,23 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
 
 def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
     """The ε that the loss adds in its logarithms, or 0, and the gradients without it."""
-    found, edge_rules = 0.0, dict[int, EdgeRule]()
+    largest = 0.0
+    edge_rules = dict[int, EdgeRule]()
     for node in recording.nodes:
         sums = node.inputs[0] if node.name == "log" else None
         if isinstance(sums, Node) and sums.name == "add":
             k = 0 if rules.is_active(sums, 0) else 1
             epsilon, p = sums.values[1 - k], sums.values[k]
             if epsilon.size == 1 and 0 < epsilon <= tolerances.FIT.epsilon and not rules.is_active(sums, 1 - k):
-                found, edge_rules[node.index] = float(epsilon.item()), partial(lambda p, k, g, n: g / p, p)
-    return found, parameter_gradients(recording, Changes(rules=edge_rules))
+                largest = float(epsilon.item())
+                edge_rules[node.index] = partial(lambda p, k, g, n: g / p, p)
+    return largest, parameter_gradients(recording, Changes(rules=edge_rules))
 
 
 def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
     """Rules, by node index, that make products use other values of parameters."""
-    values, edge_rules = dict(parameters), dict[int, EdgeRule]()
+    values = dict(parameters)
+    edge_rules = dict[int, EdgeRule]()
     for node in recording.nodes:
         inputs = [entry.index for entry in node.inputs if isinstance(entry, Node) and entry.index in values]
         if inputs and node.name in rules.VIEWS:
@@ -261,11 +268,12 @@ def _fit_constant(evidence: Evidence, gradients_at: Callable[[float], list[Array
 
     def error(constant: float) -> Array:
         pairs = zip(gradients_at(constant), evidence.parameters, strict=True)
-        return np.concatenate([np.nan_to_num(gradient - parameter.found).ravel() for gradient, parameter in pairs])
+        return np.concatenate([np.nan_to_num(gradient - parameter.gradient).ravel() for gradient, parameter in pairs])
 
     constant = 0.0
     for _ in range(12):
-        here, step = error(constant), max(nudge, 1e-4 * abs(constant))
+        here = error(constant)
+        step = max(nudge, 1e-4 * abs(constant))
         slope = (error(constant + step) - here) / step
         change = float(slope @ here) / (float(slope @ slope) or 1.0)
         constant -= change

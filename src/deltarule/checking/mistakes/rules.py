@@ -147,7 +147,8 @@ def _spread(share_of: Callable[[Array, Array, Array], Any]) -> EdgeRule:
 
 
 def _to_exchanged_axes(k: int, g: Array, node: Node) -> Array:
-    result, axes = correct_gradient(k, g, node), node.data[1]
+    result = correct_gradient(k, g, node)
+    axes = node.data[1]
     if len(axes) < 2 or len({result.shape[axis] for axis in axes[-2:]}) > 1:
         raise ValueError("the window is no square")
     return np.swapaxes(result, *axes[-2:])
@@ -234,7 +235,8 @@ def _rows_of(node: Node) -> list[Row]:
 
 def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
     """Wrong derivatives of equal operations."""
-    node, place = operations[0], describe_line(operations)
+    node = operations[0]
+    place = describe_line(operations)
     rows = _rows_of(node)
     for k in range(2 if node.name == "multiply" else 1) if node.name in ("multiply", "divide") else ():
         if not any(is_active(operation, k) for operation in operations):
@@ -248,9 +250,11 @@ def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iter
                 changes = Changes(rules=dict.fromkeys(scaled, pass_through))
                 yield Candidate(missing, f"lacks the mask and its scale, at {place}", changes)
         else:
-            what, missing, twice = "divisor" if node.name == "divide" else "factor", "scale_missing", "scale_missing"
+            what = "divisor" if node.name == "divide" else "factor"
+            missing, twice = "scale_missing", "scale_missing"
             if _is_count(node):
-                what, missing, twice = "1 / N", "mean_missing", "mean_twice"
+                what = "1 / N"
+                missing, twice = "mean_missing", "mean_twice"
             rows += _rows("factor", k, what=what, missing=missing, twice=twice)
     if node.name == "subtract" and np.size(node.values[1]) < node.value.size and _is_margin(recording, node):
         text = "of the correct class's score counts one margin, not all that are violated"
@@ -287,7 +291,8 @@ def _is_count(node: Node) -> bool:
     """Whether a quotient is a mean: its divisor is a length of what was summed."""
     if node.name != "divide" or node.values[1].size > 1:
         return False
-    sizes, source = {*node.values[0].shape, node.values[0].size}, node.inputs[0]
+    sizes = {*node.values[0].shape, node.values[0].size}
+    source = node.inputs[0]
     while isinstance(source, Node) and source.name in ("sum", "negative"):
         sizes |= {*source.values[0].shape, source.values[0].size}
         source = source.inputs[0]

@@ -38,12 +38,13 @@ def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
     if not evidence.prefix:  # a comparison reports shapes itself
         return
     over_units = []
-    for one in evidence.parameters:
-        may_be = one.is_vector and one.shape_mistake in (OTHER_SHAPE, "not_summed")
-        total, allowed = np.nansum(one.expected), 10 * tolerances.FIT.residual * np.nansum(np.abs(one.expected))
-        if may_be and one.raw.size == max(one.raw.shape, default=1) and abs(one.raw.sum() - total) <= allowed:
-            over_units.append(one)
-    incompatible = [one for one in evidence.parameters if one.shape_mistake == OTHER_SHAPE or one.is_repeated]
+    for array in evidence.parameters:
+        may_be = array.is_vector and array.shape_mistake in (OTHER_SHAPE, "not_summed")
+        total = np.nansum(array.expected)
+        allowed = 10 * tolerances.FIT.residual * np.nansum(np.abs(array.expected))
+        if may_be and array.raw.size == max(array.raw.shape, default=1) and abs(array.raw.sum() - total) <= allowed:
+            over_units.append(array)
+    incompatible = [array for array in evidence.parameters if array.shape_mistake == OTHER_SHAPE or array.is_repeated]
     if any(parameter in incompatible for parameter in over_units):
         first = over_units[0]
         lengths = f"that of {first.name} has the shape {first.raw.shape}, and {first.name} itself {first.value.shape}"
@@ -67,11 +68,11 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
     for axis in range(raw.ndim):
         summed = raw.sum(axis).ravel()
         if summed.size == expected.size and (np.abs(summed - expected.ravel()) <= tolerance).all():
-            yield parameter.found  # correct after that sum, whichever axis it is over
+            yield parameter.gradient  # correct after that sum, whichever axis it is over
 
 
 def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
-    parameters = [one for one in evidence.wrong if not one.raw.any() or one.is_rounding]
+    parameters = [array for array in evidence.wrong if not array.raw.any() or array.is_rounding]
     if parameters:
         is_rounded = any(parameter.raw.any() for parameter in parameters)
         cause = ", but for rounding: do its terms cancel, as those of a softmax's Jacobian that is summed?"
@@ -106,7 +107,8 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
     (parameter,) = evidence.wrong
     if not (np.isfinite(parameter.expected) | parameter.at_kink).all() or not parameter.count_clearly_wrong:
         return
-    shape, name = parameter.expected.shape, parameter.name
+    shape = parameter.expected.shape
+    name = parameter.name
     indices = np.argwhere(parameter.wrong)
     lines = [("single_row", "row", (0,)), ("single_row", "column", (1,))] if len(shape) == 2 else []
     for code, what, axes in (("single_entry", "entry", range(len(shape))), *lines):
@@ -127,13 +129,13 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
     """The hypothesis that gradients of vectors are summed over the units too."""
     parameters = []
     for parameter in evidence.wrong:
-        found, expected = parameter.found, parameter.expected
-        if found.size < 2 or found.size != max(found.shape) or not np.isfinite(expected).all():
+        own, expected = parameter.gradient, parameter.expected
+        if own.size < 2 or own.size != max(own.shape) or not np.isfinite(expected).all():
             continue
-        if not found.any() and parameter.raw.size >= found.size:
+        if not own.any() and parameter.raw.size >= own.size:
             continue  # zeros that were never summed; a total may be 0
         total = expected.sum()
-        if any(parameter.fits(np.full(found.shape, entry), found.size) for entry in (total, total / found.size)):
+        if any(parameter.fits(np.full(own.shape, entry), own.size) for entry in (total, total / own.size)):
             parameters.append(parameter)
     if parameters:
         sentence = f"{evidence.describe(parameters)} is summed over its units too"
@@ -160,11 +162,11 @@ def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
 
 def _is_gradient_of(parameter: ParameterEvidence, other: ParameterEvidence) -> bool:
     raw, expected = parameter.raw, other.expected
-    if raw.shape == expected.shape != parameter.found.shape:
+    if raw.shape == expected.shape != parameter.gradient.shape:
         known = np.isfinite(expected)
         excess = np.abs(raw - expected)[known] - other.finite_tolerance[known]
         return bool(known.any() and (excess <= tolerances.FIT.residual * np.abs(expected[known])).all())
-    return any(map(parameter.fits, shaped_as(expected, parameter.found.shape)))
+    return any(map(parameter.fits, shaped_as(expected, parameter.gradient.shape)))
 
 
 def shaped_as(array: Floats, shape: tuple[int, ...]) -> Iterator[Floats]:

@@ -34,7 +34,7 @@ def find_changes(code: Code) -> dict[str, list[str]]:
         call(values)
         after = values if code.store is None or code.loss_in_place is None else code.store.read()
         arrays = zip(code.names, code.start, values, after, strict=True)
-        changed = [array for array, *all_of in arrays if not all(np.array_equal(all_of[0], one) for one in all_of)]
+        changed = [array for array, *all_of in arrays if not all(np.array_equal(all_of[0], again) for again in all_of)]
         if changed:
             changes[name] = changed
     return changes
@@ -47,8 +47,9 @@ def find_unrepeatable(code: Code, first_gradient: Sequence[Floats]) -> Mistake |
     changed = {name: of for name, of in by_name.items() if np.abs(of[0] - of[1]).max() > 1e-6 * np.abs(of[0]).max()}
     if not changed:
         return None
-    names, growths = list(changed), [(two - one, three - two) for one, two, three in changed.values()]
-    if all(np.allclose(one, two, rtol=1e-5, atol=1e-9 * np.abs(one).max()) for one, two in growths):
+    names = list(changed)
+    growths = [(second - first, third - second) for first, second, third in changed.values()]
+    if all(np.allclose(first, second, rtol=1e-5, atol=1e-9 * np.abs(first).max()) for first, second in growths):
         sentence = f"the gradient of {join_names(names)} grows by the same amount at every call"
         return make_mistake("accumulated", names, sentence)
     sentence = f"the gradient of {join_names(names)} is a different one at every call, but the loss is not"
@@ -68,7 +69,7 @@ def find_stale(code: Code) -> Mistake | None:
         raw = lines.gradient_at(nearby, nearby.start)
         matched = [match_shape(array, start) for array, start in zip(raw, code.start, strict=True)]
         gradient = [np.asarray(array, float) for array, _ in matched]
-        if any(mistake for _, mistake in matched) or any(one.dtype != np.float64 for one in (*raw, *code.start)):
+        if any(mistake for _, mistake in matched) or any(array.dtype != np.float64 for array in (*raw, *code.start)):
             return None
         if not all(np.isfinite(array).all() for array in gradient):
             return None
@@ -78,9 +79,10 @@ def find_stale(code: Code) -> Mistake | None:
     names = []
     for i, name in enumerate(code.names):
         is_constant = np.may_share_memory(raw[i], first[i]) and (raw[i] == before[i]).all()
-        one, size = directions[i], max(float(np.sqrt((gradient[i] ** 2).sum())), abs(directions[i].value))
-        allowed = max(tolerances.REFERENCE.stale * size, 10 * one.uncertainty)
-        if not one.at_kink and abs(one.error(gradient[i])) > allowed and not is_constant:
+        along = directions[i]
+        size = max(float(np.sqrt((gradient[i] ** 2).sum())), abs(directions[i].value))
+        allowed = max(tolerances.REFERENCE.stale * size, 10 * along.uncertainty)
+        if not along.at_kink and abs(along.error(gradient[i])) > allowed and not is_constant:
             names.append(name)
     if not names:
         return None
@@ -105,7 +107,7 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
     for draw in range(3):
         directions = _normal_arrays(code, draw)
         steps = [
-            _STEP_OF_FLOAT32 * np.maximum(1, np.abs(one)) * e for one, e in zip(code.start, directions, strict=True)
+            _STEP_OF_FLOAT32 * np.maximum(1, np.abs(array)) * e for array, e in zip(code.start, directions, strict=True)
         ]
         try:
             gradients = [
@@ -167,7 +169,7 @@ def relative_noise(code: Code) -> float:
 def depends_on(code: Code, index: int) -> bool:
     for draw, length in enumerate((0.0, 0.1, 1.0, 10.0)):
         shifts, further = _normal_arrays(code, 3 + 2 * draw), _normal_arrays(code, 4 + 2 * draw)
-        around = [one + length * shift for one, shift in zip(code.start, shifts, strict=True)]
+        around = [array + length * shift for array, shift in zip(code.start, shifts, strict=True)]
         moved = around[index] + (1 + length) * further[index]
         try:
             before, after = lines.loss_at(code, around), lines.loss_at(code, lines.with_array(around, index, moved))

@@ -36,7 +36,8 @@ class ParameterLines:
     """
 
     def __init__(self, code: Code, entries: Mapping[int, Integers], vectors: Mapping[int, Sequence[Floats]]) -> None:
-        self.code, self.middle = code, loss_at(code, code.start)
+        self.code = code
+        self.middle = loss_at(code, code.start)
         self.lines: list[tuple[int, int]] = []
         self.vectors: dict[tuple[int, int], Floats] = {}
         for i, start in enumerate(code.start):
@@ -50,8 +51,8 @@ class ParameterLines:
     def along(self, lines: Integers, t: Floats) -> Floats:
         """The losses on some lines at a real or imaginary distance t from the start."""
         if self.code.losses is not None:
-            return self.code.losses(self._values_on_line(*one) for one in zip(lines, t, strict=True))
-        return np.array(quietly(lambda: [self._loss_on_line(*one) for one in zip(lines, t, strict=True)]))
+            return self.code.losses(self._values_on_line(*pair) for pair in zip(lines, t, strict=True))
+        return np.array(quietly(lambda: [self._loss_on_line(*pair) for pair in zip(lines, t, strict=True)]))
 
     def _values_on_line(self, line: int, t: Any) -> list[Floats]:
         i, e = self.lines[line]
@@ -67,7 +68,8 @@ class ParameterLines:
         try:
             return self.code.loss(self._values_on_line(line, t))
         except BadInput as error:
-            name, hint = self.code.names[self.array[line]], "check at parameters around which the loss is defined"
+            name = self.code.names[self.array[line]]
+            hint = "check at parameters around which the loss is defined"
             raise BadInput(f"{error}, when {name} was moved a little; {hint}") from error
 
     def project(self, arrays: Sequence[Floats]) -> Floats:
@@ -99,7 +101,8 @@ def move(start: Floats, step: Any) -> Floats:
 
 def sample_lines(code: Code, max_entries: int) -> ParameterLines:
     """Lines of at most `max_entries` entries, and directions of larger arrays."""
-    entries, vectors = {}, {}
+    entries = {}
+    vectors = {}
     counts = share_entries([start.size for start in code.start], max_entries)
     for i, (start, count) in enumerate(zip(code.start, counts, strict=True)):
         entries[i] = np.arange(start.size) if count == start.size else _sample_entries(i, start.shape, count)
@@ -214,12 +217,13 @@ def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direct
 
 def measure_lines(lines: ParameterLines, gradient: Sequence[Floats]) -> MeasuredLines:
     """Measure the derivatives along lines to the accuracy that a gradient needs."""
-    code, loss = lines.code, abs(lines.middle)
+    code = lines.code
+    loss = abs(lines.middle)
     along_gradient = lines.project(gradient)
-    sizes = np.array([max(float(np.abs(one).max()), 1e-300) for one in gradient])[lines.array]
+    sizes = np.array([max(float(np.abs(array).max()), 1e-300) for array in gradient])[lines.array]
     # Where an input is large, even a small step moves far, so that steps may have to be narrow; but a loss with the 24
     # bits of float32 does not resolve these, even if it only sums in more bits.
-    has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(one.dtype != np.float64 for one in code.start)
+    has_few_digits = frexp(loss)[0] * 2.0**24 % 1 == 0 or any(array.dtype != np.float64 for array in code.start)
     min_share = 2.0**-10 if has_few_digits else 2.0**-24
     step = differences.unit_steps(lines.size, np.full(len(lines.size), loss), np.abs(along_gradient), min_share)
     few = np.linspace(0, len(step) - 1, min(16, 4 * len(step))).astype(int)
@@ -250,7 +254,9 @@ def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tupl
 def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
     """The correct gradient along lines, by the better of both methods."""
     measured = measure_lines(lines, gradient)
-    slopes, exact, along_gradient = measured.differences, measured.exact, lines.project(gradient)
+    slopes = measured.differences
+    exact = measured.exact
+    along_gradient = lines.project(gradient)
     is_confirmed: Mask = np.False_
     if exact is not None:
         # Confirmed by differences, the complex step is uncertain by the rounding error of the loss alone.
@@ -291,7 +297,8 @@ def _remeasure_differences(
 
 
 def _affordable_entries(code: Code, max_entries: int) -> int:
-    calls_per_entry, seconds = 8, 8.0
+    calls_per_entry = 8
+    seconds = 8.0
     begin = perf_counter()
     code.loss(code.start)
     return max(60, min(max_entries, int(seconds / calls_per_entry / max(perf_counter() - begin, 1e-9))))

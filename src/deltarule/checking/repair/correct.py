@@ -25,7 +25,8 @@ from deltarule.user_functions import quietly
 
 SECONDS_FOR_WORDS = 1.0
 MAX_OTHERS = 3
-MAX_MEASURED, MAX_SHOWN = 400, 6
+MAX_MEASURED = 400
+MAX_SHOWN = 6
 """Entries of a value that no edit corrects: of how many the right ones are measured, and of how many all are shown."""
 
 
@@ -97,12 +98,12 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
 
 def _facts(search: Search, edit: Edit) -> Facts:
     """What the name of a mistake is read off, beside the lines that change."""
-    near = [one for one in search.where.places if one.file is edit.file and one.line == edit.line]
-    place = next((one for one in near if ast.unparse(one.node) == edit.old), near[0] if near else None)
+    near = [place for place in search.where.places if place.file is edit.file and place.line == edit.line]
+    place = next((place for place in near if ast.unparse(place.node) == edit.old), near[0] if near else None)
     if place is None:
         return Facts(search.trials.code.names)
     is_backward = place.function.gradient_lines and not place.function.loss_lines
-    inputs = [one.arg for one in place.function.node.args.args if one.arg not in ("self", "cls")] if is_backward else []
+    inputs = [a.arg for a in place.function.node.args.args if a.arg not in ("self", "cls")] if is_backward else []
 
     def value_of(text: str) -> Any:
         try:
@@ -128,14 +129,15 @@ def _in_tree(edit: Edit) -> Iterator[None]:
 
 def _meaning(search: Search, edit: Edit) -> labels.Label | None:
     """Which forward value's gradient the corrected line computes."""
-    program, point = search.trials.program, search.trials.points[0]
+    program = search.trials.program
+    point = search.trials.points[0]
     end = thread_time() + SECONDS_FOR_WORDS
     with _in_tree(edit):
         changed = edit.changes[0].new
         node = changed[0] if isinstance(changed, list) and changed else changed
         node = getattr(node, "value", node) if isinstance(node, ast.stmt) else node
-        places = list_places([one for one in program.functions if one.gradient_lines])
-        place = next((one for one in places if one.node is node), None)
+        places = list_places([function for function in program.functions if function.gradient_lines])
+        place = next((place for place in places if place.node is node), None)
         if place is None:
             return None
         with probed(program, places) as probe:
@@ -166,13 +168,13 @@ def _describe_first_wrong(search: Search) -> Correction | None:
 
 def _right_value(search: Search, place: Place, meant: Sequence[labels.Label]) -> str:
     """What should stand in a line that no edit corrects: all of a small array, or its worst entry; "" for several."""
-    found = np.asarray(as_numpy(place.values[0]))
-    if len(meant) != 1 or place.visits != 1 or not meant[0].line or found.size > MAX_MEASURED:
+    value = np.asarray(as_numpy(place.values[0]))
+    if len(meant) != 1 or place.visits != 1 or not meant[0].line or value.size > MAX_MEASURED:
         return ""
-    right = labels.right_gradient(search.trials.program, search.trials.points[0], meant[0]).reshape(found.shape)
+    right = labels.right_gradient(search.trials.program, search.trials.points[0], meant[0]).reshape(value.shape)
     name = labels.assigned_name(place)
     if right.size <= MAX_SHOWN:
         return f"; right there is {name} = {np.array2string(right, precision=5, separator=', ')}".replace("\n", "")
-    index = tuple(int(i) for i in np.unravel_index(np.abs(found - right).argmax(), found.shape))
+    index = tuple(int(i) for i in np.unravel_index(np.abs(value - right).argmax(), value.shape))
     entry = f"{name}[{', '.join(map(str, index))}]"
-    return f"; {entry} is {found[index]:.5g} and should be {right[index]:.5g}"
+    return f"; {entry} is {value[index]:.5g} and should be {right[index]:.5g}"

@@ -51,12 +51,12 @@ class Label:
             return None
         if np.ndim(plain) == len(shape) and np.shape(plain) != shape:  # a row for a column
             return None
-        found = np.ravel(np.asarray(plain, float))
-        products = self.directions.reshape(len(self.directions), -1) @ found
-        if not found.any() or not np.isfinite(found).all() or not self.slopes.any():
+        numbers = np.ravel(np.asarray(plain, float))
+        products = self.directions.reshape(len(self.directions), -1) @ numbers
+        if not numbers.any() or not np.isfinite(numbers).all() or not self.slopes.any():
             return None
         factor = float(products @ self.slopes / (self.slopes @ self.slopes))
-        scale = np.abs(products).max() + 1e-3 * np.linalg.norm(found)
+        scale = np.abs(products).max() + 1e-3 * np.linalg.norm(numbers)
         return factor if np.abs(products - factor * self.slopes).max() <= 1e-4 * scale and abs(factor) > 1e-6 else None
 
     def is_gradient(self, value: Any) -> bool:
@@ -103,7 +103,7 @@ def forward_labels(
         if np.isfinite(true).all():
             directions = _directions(true.shape, 0)
             labels.append(Label(name, 0, directions, (directions * true).reshape(DIRECTIONS, -1).sum(1)))
-    places = list_places([one for one in program.functions if one.loss_lines])
+    places = list_places([function for function in program.functions if function.loss_lines])
     with probed(program, places) as probe:
         probe.is_recording = True
         loss_at(point.code, point.code.start)
@@ -116,11 +116,11 @@ def forward_labels(
             for visit, value in enumerate(place.values):
                 plain = as_numpy(value)
                 is_wanted = is_measurable(plain, place) and (
-                    squeezed(plain) in shapes or any(is_named_after(one, name) for one in gradients)
+                    squeezed(plain) in shapes or any(is_named_after(gradient, name) for gradient in gradients)
                 )
                 if plain is value and is_wanted:
                     directions = _directions(np.shape(plain), k)
-                    slopes = [_slope(probe, (k, visit + 1), one, plain, point) for one in directions]
+                    slopes = [_slope(probe, (k, visit + 1), direction, plain, point) for direction in directions]
                     if np.abs(slopes).max() > 1e-10:
                         text = source_of(place.file, place.node) if argument else ""
                         labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1), text))
@@ -131,8 +131,8 @@ def right_gradient(program: Program, point: Point, label: Label) -> Floats:
     """The right gradient of a forward value, entry by entry."""
     shape = label.directions.shape[1:]
     units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
-    with probed(program, list_places([one for one in program.functions if one.loss_lines])) as probe:
-        slopes = [_slope(probe, label.at, one, np.ones(1), point) for one in units]
+    with probed(program, list_places([function for function in program.functions if function.loss_lines])) as probe:
+        slopes = [_slope(probe, label.at, unit, np.ones(1), point) for unit in units]
     return np.array(slopes).reshape(shape)
 
 
@@ -152,7 +152,8 @@ def _slope(probe: Probe, at: tuple[int, int], direction: Floats, value: Floats, 
     step = _STEP * max(1.0, float(np.abs(value).max()))
     losses = []
     for sign in (1, -1):
-        probe.bumped, probe.seen = (*at, sign * step * direction), 0
+        probe.bumped = (*at, sign * step * direction)
+        probe.seen = 0
         losses.append(loss_at(point.code, point.code.start))
     probe.bumped = None
     return (losses[0] - losses[1]) / (2 * step)
@@ -170,33 +171,34 @@ class Labelling:
     """
 
     def __init__(self, program: Program, point: Point, places: Sequence[Place], end: float) -> None:
-        wholes = [one for one in places if one.whole is one and one.values and not one.is_forward]
-        wholes = [one for one in wholes if is_measurable(one.values[0], one)]
-        shapes = {squeezed(value) for one in wholes for value in one.values}
-        names = [assigned_name(one) for one in wholes]
+        wholes = [place for place in places if place.whole is place and place.values and not place.is_forward]
+        wholes = [place for place in wholes if is_measurable(place.values[0], place)]
+        shapes = {squeezed(value) for place in wholes for value in place.values}
+        names = [assigned_name(place) for place in wholes]
         self.labels = forward_labels(program, point, shapes, names, end)
         self.is_complete = thread_time() <= end  # an unknown label would make a right value look wrong
         fitting = {one for one in wholes if self.fits(one, one.values)}
         self.right = {one for one in fitting if self._is_plainly_right(one)}
         self.plausible = fitting - self.right
-        named = [one for one in wholes if assigned_name(one) and _is_of_backward_pass(one)]
+        named = [place for place in wholes if assigned_name(place) and _is_of_backward_pass(place)]
         is_right: dict[str, bool] = {}
         self.suspects, self.later = list[Place](), list[Place]()
         strayed: set[str] = set()
         self.first_wrong: tuple[Place, list[Label]] | None = None
-        for one in named if self.is_complete else []:
-            meant, operands = self.named_after(assigned_name(one)), _names_in(one)
+        for place in named if self.is_complete else []:
+            meant = self.named_after(assigned_name(place))
+            operands = _names_in(place)
             of_gradients = [is_right[text] for text in operands if text in is_right]
-            is_zero = not any(np.any(value) for value in one.values)  # to be filled later
-            if one not in self.right and not is_zero and all(of_gradients):
-                self.suspects += [one] if meant else []
-                meant = meant or (self._of_same_number(one) if of_gradients and one not in fitting else [])
+            is_zero = not any(np.any(value) for value in place.values)  # to be filled later
+            if place not in self.right and not is_zero and all(of_gradients):
+                self.suspects += [place] if meant else []
+                meant = meant or (self._of_same_number(place) if of_gradients and place not in fitting else [])
                 if meant and self.first_wrong is None:
-                    self.first_wrong = one, meant
-            is_right[assigned_name(one)] = one in fitting
-            self.later += [one] if strayed & operands else []
-            if meant and one not in fitting and not is_zero and not self._is_multiple(one):
-                strayed.add(assigned_name(one))
+                    self.first_wrong = place, meant
+            is_right[assigned_name(place)] = place in fitting
+            self.later += [place] if strayed & operands else []
+            if meant and place not in fitting and not is_zero and not self._is_multiple(place):
+                strayed.add(assigned_name(place))
 
     def _is_plainly_right(self, place: Place) -> bool:
         """Whether a right gradient is that of the value after which it is named: of z where that is a = f(z)."""
@@ -211,11 +213,12 @@ class Labelling:
 
     def _of_same_number(self, place: Place) -> list[Label]:
         """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
-        number, shape = re.search(r"\d+$", assigned_name(place)), squeezed(place.values[0])
-        alike = [one for one in self.labels if one.line and tuple(np.squeeze(one.directions[0]).shape) == shape]
+        number = re.search(r"\d+$", assigned_name(place))
+        shape = squeezed(place.values[0])
+        alike = [label for label in self.labels if label.line and tuple(np.squeeze(label.directions[0]).shape) == shape]
         is_bare = number and assigned_name(place).lower().removesuffix(number[0]).rstrip("_") in GRADIENT_PREFIXES
-        alike = [one for one in alike if is_bare and number and re.fullmatch(rf"\D+{number[0]}", one.name)]
-        return [one for one in alike if one.name[0] == "z"] or alike[:1]
+        alike = [label for label in alike if is_bare and number and re.fullmatch(rf"\D+{number[0]}", label.name)]
+        return [label for label in alike if label.name[0] == "z"] or alike[:1]
 
     def named_after(self, name: str) -> list[Label]:
         return [label for label in self.labels if is_named_after(name, label.name)]
@@ -228,12 +231,12 @@ class Labelling:
         return any(label.is_gradient(value) for label in self.expected(place) for value in values)
 
     def meaning(self, place: Place, values: Sequence[Any]) -> Label | None:
-        fitting = (one for one in self.expected(place) if any(map(one.is_gradient, values)))
+        fitting = (label for label in self.expected(place) if any(map(label.is_gradient, values)))
         return min(fitting, key=lambda label: label.line, default=None)
 
 
 def _names_in(place: Place) -> set[str]:
-    return {ast.unparse(one) for one in ast.walk(place.node) if isinstance(one, ast.Name | ast.Attribute)}
+    return {ast.unparse(node) for node in ast.walk(place.node) if isinstance(node, ast.Name | ast.Attribute)}
 
 
 def _is_of_backward_pass(place: Place) -> bool:

@@ -44,15 +44,17 @@ class Location:
         self.places = self._probe(seconds_to_probe)
         self.mixed_samples = next((place for place in self.places if _adds_up_over_samples(place)), None)
         self.labelling: Labelling | None = None
-        self._has_backward_pass = any(one.gradient_lines - one.loss_lines for one in trials.program.functions)
+        self._has_backward_pass = any(f.gradient_lines - f.loss_lines for f in trials.program.functions)
         if self.wrong.any() and self.mixed_samples is None:
-            end, point = thread_time() + seconds_to_label, trials.points[0]
+            end = thread_time() + seconds_to_label
+            point = trials.points[0]
             self.labelling = trials.limited(lambda: Labelling(trials.program, point, self.places, end), 2.0)
             trials.state.restore()
 
     def _probe(self, seconds: float) -> list[Place]:
         """Record the values of all expressions, and find the gradient's entries that move with each."""
-        trials, point = self.trials, self.trials.points[0]
+        trials = self.trials
+        point = self.trials.points[0]
         places = list_places(trials.program.functions)
         with probed(trials.program, places) as probe:
             probe.is_recording = True
@@ -69,7 +71,9 @@ class Location:
             for k in [k for k, place in enumerate(places) if place.values and reference is not None]:
                 if thread_time() > end:
                     break
-                probe.noisy, probe.has_moved, probe.random = k, False, np.random.default_rng(k)
+                probe.noisy = k
+                probe.has_moved = False
+                probe.random = np.random.default_rng(k)
                 after = trials.limited(point.gradient)
                 if after is not None and probe.has_moved and reference is not None:
                     places[k].moves = ~np.isclose(point.traces(after), reference, rtol=1e-9, atol=1e-13)
@@ -77,14 +81,14 @@ class Location:
                 if places[k].function.loss_lines and trials.limited(point.keeps_loss) is False:
                     places[k].is_forward = True
                 trials.state.restore()
-        found = [place for place in places if place.values]
-        by_node: dict[ast.AST, Place] = {place.node: place for place in found}
-        for place in found:  # one that was not probed moves what the expression around it moves
+        reached = [place for place in places if place.values]
+        by_node: dict[ast.AST, Place] = {place.node: place for place in reached}
+        for place in reached:  # one that was not probed moves what the expression around it moves
             node: ast.AST | None = place.node
             while place.moves is None and node is not None and not isinstance(node, ast.stmt):
                 node = place.file.parents.get(node)
                 place.moves = by_node[node].moves if node in by_node else None
-        return found
+        return reached
 
     def rank(self, places: Sequence[Place]) -> float | None:
         """The cost of editing some places, 0 for the best; None if no wrong entry moves with them."""
@@ -115,7 +119,8 @@ class Location:
 
     def becomes_gradient(self, place: Place, values: Sequence[Any]) -> bool:
         """Whether values make the whole that a place is a part of the gradient that it was not."""
-        whole, labelling = place.whole, self.labelling
+        whole = place.whole
+        labelling = self.labelling
         if whole is None or not whole.values or labelling is None or whole in labelling.right:
             return False
         return labelling.fits(whole, values[:1])

@@ -97,14 +97,14 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
         return "transposed"
     if isinstance(old, ast.Tuple) and isinstance(new, ast.Tuple):
         same = Counter(map(ast.unparse, old.elts)) == Counter(map(ast.unparse, new.elts))
-        return "exchanged" if same and any(isinstance(one, ast.Return) for one in above) else ""
+        return "exchanged" if same and any(isinstance(node, ast.Return) for node in above) else ""
     if isinstance(old, ast.Compare) and isinstance(new, ast.Compare):
         is_turned = ast.dump(old.left) == ast.dump(new.left) and len(old.ops) == 1
         of_gradient = is_gradient(ast.unparse(old.left))
         return "mask_inverted" if is_turned else "mask_of_gradient" if of_gradient else "other_mask"
     for node in reversed(above):  # a mask, or an operand of one
         if isinstance(node, ast.Compare):
-            is_count = any(COUNT.fullmatch(ast.unparse(one)) for one in (old, new))
+            is_count = any(COUNT.fullmatch(ast.unparse(side)) for side in (old, new))
             return "" if is_count else "mask_of_gradient" if is_gradient(ast.unparse(old)) else "other_mask"
         if not isinstance(node, ast.Subscript | ast.Attribute):
             break
@@ -112,7 +112,7 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
         is_step = {ast.unparse(old), ast.unparse(new)} <= {"-1", "1"}
         return "kernel_not_flipped" if is_step else ""
     if method_of(old) == method_of(new) != "" and ast.dump(arguments_of(old)) == ast.dump(arguments_of(new)):
-        inside = [one.func.value for one in (old, new)]  # type: ignore[attr-defined]
+        inside = [side.func.value for side in (old, new)]  # type: ignore[attr-defined]
         is_turned = ast.unparse(inside[0]).removesuffix(".T") == ast.unparse(inside[1]).removesuffix(".T")
         return "wrong_axis" if is_turned else _by_expressions(inside[0], inside[1], [*above, old], facts)
     reduction = _by_reduction(old, new)
@@ -126,10 +126,10 @@ def _by_expressions(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: F
 
 def _by_reduction(old: ast.expr, new: ast.expr) -> str:
     """A sum or mean that is new, gone, or in the place of the other."""
-    names = [method_of(one) for one in (old, new)]
+    names = [method_of(side) for side in (old, new)]
     if names in (["mean", "sum"], ["sum", "mean"]):
         return "mean_twice" if names[0] == "mean" else "mean_missing"
-    inside = [ast.unparse(one.func.value) if method_of(one) else "" for one in (old, new)]  # type: ignore[attr-defined]
+    inside = [ast.unparse(side.func.value) if method_of(side) else "" for side in (old, new)]  # type: ignore[attr-defined]
     if names[1] == "sum" and inside[1] == ast.unparse(old):
         return "not_summed"
     if names[0] in ("sum", "mean") and inside[0] == ast.unparse(new):
@@ -181,7 +181,7 @@ def _is_sum(node: ast.AST) -> bool:
 
 
 def _by_sign(node: ast.expr, above: list[ast.AST]) -> str:
-    sums = [one for one in above if _is_sum(one) and isinstance(one, ast.BinOp)]
+    sums = [node for node in above if _is_sum(node) and isinstance(node, ast.BinOp)]
     return _of_part_with_sign(ast.unparse(sums[0])) if sums else "sign"
 
 
@@ -205,7 +205,7 @@ def _by_new_term(term: ast.expr, sign: int, old: ast.expr, above: list[ast.AST],
 
 def _by_slopes(old: ast.expr, new: ast.expr) -> str:
     """The same derivative of another value, or another derivative."""
-    variables = [sorted({ast.unparse(one) for one in variables_of(node)}) for node in (old, new)]
+    variables = [sorted({ast.unparse(variable) for variable in variables_of(node)}) for node in (old, new)]
     if len(variables[0]) == len(variables[1]) == 1 and variables[0] != variables[1]:
         renamed = ast.unparse(old).replace(variables[0][0], variables[1][0])
         if renamed == ast.unparse(new):
@@ -226,7 +226,7 @@ def _layer(name: str) -> str:
 
 def _by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts) -> str:
     gone, added = only_in(factors_of(old), factors_of(new)), only_in(factors_of(new), factors_of(old))
-    is_part = any(_is_sum(one) for one in above)
+    is_part = any(_is_sum(node) for node in above)
     if is_part and is_penalty(_term_around(old, above), facts):
         return "penalty_factor"
     changed = [ast.unparse(node) for _, node in gone + added]
@@ -267,7 +267,7 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
     if direction < 0:
         return ""
     if isinstance(node, ast.Compare):
-        has_mask = any(isinstance(one, ast.Compare) for one in ast.walk(old))
+        has_mask = any(isinstance(inner, ast.Compare) for inner in ast.walk(old))
         is_of_relu = re.search(r"[<>]=? 0(\.0)?$", text)
         return "" if has_mask else "derivative_missing" if is_of_relu else "mask_missing"
     if facts.is_mask(node):
@@ -282,7 +282,7 @@ def _by_new_factors(factors: list[tuple[int, ast.expr]], old: ast.expr, facts: F
 def _by_pair(gone: tuple[int, ast.expr], added: tuple[int, ast.expr], above: list[ast.AST], facts: Facts) -> str:
     """One factor in the place of another."""
     old, new = ast.unparse(gone[1]), ast.unparse(added[1])
-    around = next((one for one in reversed(above) if not isinstance(one, ast.UnaryOp)), None)
+    around = next((node for node in reversed(above) if not isinstance(node, ast.UnaryOp)), None)
     if isinstance(added[1], ast.Constant) and isinstance(around, ast.Call):  # such as the axis of a user's function
         return "wrong_axis" if ast.unparse(around.func).endswith("softmax") else ""
     if isinstance(added[1], ast.Constant) and isinstance(around, ast.Assign):
@@ -333,8 +333,8 @@ def _number(node: ast.expr) -> float:
 
 
 def _is_exponent(node: ast.expr, above: list[ast.AST]) -> bool:
-    return any(isinstance(one, ast.BinOp) and isinstance(one.op, ast.Pow) for one in above[-2:])
+    return any(isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) for node in above[-2:])
 
 
 def _is_within_slope(above: list[ast.AST]) -> bool:
-    return any(isinstance(one, ast.BinOp) and re.match(r"1(\.0)? - ", ast.unparse(one)) for one in above)
+    return any(isinstance(node, ast.BinOp) and re.match(r"1(\.0)? - ", ast.unparse(node)) for node in above)

@@ -115,7 +115,7 @@ def _is_whole(place: Place, owner: ast.AST | None) -> bool:
 
 def _is_pure(node: ast.expr, place: Place) -> bool:
     """Whether an expression may be computed again without an effect on the program, as far as names say."""
-    for call in [one for one in ast.walk(node) if isinstance(one, ast.Call)]:
+    for call in [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]:
         if isinstance(call.func, ast.Attribute):
             owner = call.func.value
             is_module = isinstance(owner, ast.Name) and isinstance(place.function.namespace.get(owner.id), ModuleType)
@@ -123,7 +123,7 @@ def _is_pure(node: ast.expr, place: Place) -> bool:
                 return False
         elif not isinstance(call.func, ast.Name):
             return False
-    return not any(isinstance(one, ast.NamedExpr | ast.Await | ast.Yield) for one in ast.walk(node))
+    return not any(isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield) for inner in ast.walk(node))
 
 
 def list_places(functions: Sequence[Function]) -> list[Place]:
@@ -192,7 +192,8 @@ class Probe:
         self.recording_far: Callable[[], AbstractContextManager[Any]] | None = None
         self.noisy: int | None = None
         self.bumped: tuple[int, int, Floats] | None = None
-        self.seen, self.has_moved = 0, False
+        self.seen = 0
+        self.has_moved = False
         self.random = np.random.default_rng(0)
 
     def __call__(self, k: int, value: Any, local_names: dict[str, Any]) -> Any:
@@ -286,7 +287,7 @@ def probed(program: Program, places: list[Place]) -> Iterator[Probe]:
     """The program with a probe around each place."""
     probe = Probe(places)
     replaced = []
-    for function in [one for one in program.functions if one.objects]:
+    for function in [function for function in program.functions if function.objects]:
         original = function.node
         twin = copy.deepcopy(original)
         index = {

@@ -123,9 +123,9 @@ class Program:
         self.functions: list[Function] = []
         files: dict[str, SourceFile | None] = {}
         objects: dict[CodeType, list[FunctionType]] = {code: [] for code in (*loss_lines, *gradient_lines)}
-        for one in get_objects():
-            if type(one) is FunctionType and one.__code__ in objects:
-                objects[one.__code__].append(one)
+        for thing in get_objects():
+            if type(thing) is FunctionType and thing.__code__ in objects:
+                objects[thing.__code__].append(thing)
         for code, live in objects.items():
             if code.co_filename not in files:
                 files[code.co_filename] = read_source(code.co_filename)
@@ -173,18 +173,19 @@ def swapped(replaced: Iterable[tuple[Function, CodeType]]) -> Iterator[None]:
     before = []
     try:
         for function, code in replaced:
-            for one in function.objects:
-                before.append((one, one.__code__))
-                one.__code__ = code
+            for running in function.objects:
+                before.append((running, running.__code__))
+                running.__code__ = code
         yield
     finally:
-        for one, code in before:
-            one.__code__ = code
+        for running, code in before:
+            running.__code__ = code
 
 
 def compile_function(function: Function) -> CodeType:
     """The code of a function's definition as it stands in the tree, with the closure of the running one."""
-    node, original = function.node, function.code
+    node = function.node
+    original = function.code
     free = [name for name in original.co_freevars if name != "__class__"]
     body = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
     kind = ast.AsyncFunctionDef if isinstance(node, ast.AsyncFunctionDef) else ast.FunctionDef
@@ -209,12 +210,12 @@ def shared(names: list[str]) -> list[ast.stmt]:
 def compile_inside(inner: ast.stmt, name: str, free: list[str], path: str, line: int) -> CodeType:
     """The code of the function of a name in a definition that stands in one with the variables `free`."""
     if free:
-        assigned: list[ast.stmt] = [ast.Assign([ast.Name(one, ast.Store())], ast.Constant(None)) for one in free]
+        assigned: list[ast.stmt] = [ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)) for name in free]
         no_arguments = ast.arguments([], [], None, [], [], None, [])
         inner = ast.FunctionDef("_", no_arguments, [*assigned, inner], [], None)
     module = ast.Module([inner], [])
     _locate(module, line)
-    return next(one for one in nested_codes(compile(module, path, "exec", dont_inherit=True)) if one.co_name == name)
+    return next(code for code in nested_codes(compile(module, path, "exec", dont_inherit=True)) if code.co_name == name)
 
 
 def _locate(node: ast.AST, line: int) -> None:
@@ -235,4 +236,4 @@ def _without_defaults(arguments: ast.arguments) -> ast.arguments:
 
 
 def _mentions_class(node: ast.AST) -> bool:
-    return any(isinstance(one, ast.Name) and one.id in ("super", "__class__") for one in ast.walk(node))
+    return any(isinstance(inner, ast.Name) and inner.id in ("super", "__class__") for inner in ast.walk(node))

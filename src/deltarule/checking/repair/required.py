@@ -23,7 +23,8 @@ from deltarule.checking.repair.program import Change, Edit
 from deltarule.checking.repair.trials import Mask, Point, Trials
 from deltarule.proofs.differences import Floats
 
-MAX_ENTRIES, MAX_VISITS = 150, 3
+MAX_ENTRIES = 150
+MAX_VISITS = 3
 MAX_LOCALS, MAX_TERMS, MAX_PAIRS, MAX_EDITS = 11, 2000, 300, 8
 _BUMP = 1e-4
 
@@ -44,7 +45,7 @@ def required_edits(trials: Trials, where: Location, writer: ExpressionEdits, end
     if gradient is None:
         return
     needs = list(_places_in_need(trials, where, truth - gradient, 0.5 * (thread_time() + end)))
-    for need in sorted(needs, key=lambda one: (where.cost_of_line(one.place), len(ast.unparse(one.place.node)))):
+    for need in sorted(needs, key=lambda need: (where.cost_of_line(need.place), len(ast.unparse(need.place.node)))):
         if thread_time() > end:
             return
         yield from _edits_of(need, truth - gradient, writer)
@@ -54,7 +55,7 @@ def _places_in_need(trials: Trials, where: Location, missing: Floats, end: float
     point = trials.points[0]
     with probed(trials.program, where.places) as probe:
         reference = point.flat(point.gradient())
-        for place in [one for one in where.places if _is_measurable(one, where.wrong)]:
+        for place in [place for place in where.places if _is_measurable(place, where.wrong)]:
             if thread_time() > end or reference is None:
                 return
             jacobian = _jacobian(probe, point, place, reference)
@@ -71,17 +72,19 @@ def _is_measurable(place: Place, wrong: Mask) -> bool:
         return False
     is_array = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim > 0
     is_small = is_array and place.visits <= MAX_VISITS and value.size * place.visits <= MAX_ENTRIES
-    return is_small and len({shape_of(one) for one in place.values}) == 1
+    return is_small and len({shape_of(value) for value in place.values}) == 1
 
 
 def _jacobian(probe: Probe, point: Point, place: Place, reference: Floats) -> Floats | None:
-    value, k = place.values[0], probe.index[place.node]
+    value = place.values[0]
+    k = probe.index[place.node]
     columns = []
     for visit in range(place.visits):
         for entry in range(value.size):
             bump = np.zeros(value.size)
             bump[entry] = _BUMP
-            probe.bumped, probe.seen = (k, visit + 1, bump.reshape(value.shape)), 0
+            probe.bumped = (k, visit + 1, bump.reshape(value.shape))
+            probe.seen = 0
             moved = point.flat(point.gradient())
             probe.bumped = None
             if moved is None:
@@ -92,22 +95,23 @@ def _jacobian(probe: Probe, point: Point, place: Place, reference: Floats) -> Fl
 
 def _edits_of(need: _Need, missing: Floats, writer: ExpressionEdits) -> list[Edit]:
     """Edits of a place: one or two terms that are its new value, or that are added to it."""
-    place, jacobian = need.place, need.jacobian
+    place = need.place
+    jacobian = need.jacobian
     text = ast.unparse(place.node)
     names, columns = _terms(place, jacobian, writer)
     if not names:
         return []
     old = np.concatenate([np.ravel(value) for value in place.values])
-    found: set[tuple[int, int, str]] = set()
+    texts: set[tuple[int, int, str]] = set()
     for base, target in (("", missing + jacobian @ old), (text, missing)):
         for terms, coefficients in _fits(columns, target):
             parts = [_term(c, names[i]) for i, c in zip(terms, coefficients, strict=True) if c]
             new = (base + "".join(sorted(parts))).strip().removeprefix("+ ")
             odd = sum(abs(c) != 1 for c in coefficients if c)
             for form in (new.replace(", keepdims=True", ""), new):
-                found.add((odd, len(form), form))
+                texts.add((odd, len(form), form))
     edits = []
-    for odd, length, new in sorted(found)[:MAX_EDITS]:
+    for odd, length, new in sorted(texts)[:MAX_EDITS]:
         cost = 3 + odd + length / 20
         changes = partial(list[Change], [place.change(new)])
         edits.append(Edit(place.line, text, new, cost, changes, "required value", place.file))
@@ -166,7 +170,7 @@ def _fits(columns: Floats, target: Floats) -> Iterator[tuple[list[int], Floats]]
         gain /= np.maximum(1 - overlap**2, 1e-9)
     best = np.argsort(-np.nan_to_num(gain), axis=None)[:MAX_PAIRS]
     count = len(along)
-    for pair in dict.fromkeys(tuple(sorted(divmod(int(one), count))) for one in best):
+    for pair in dict.fromkeys(tuple(sorted(divmod(int(number), count))) for number in best):
         terms = sorted(set(pair))
         coefficients = np.linalg.lstsq(columns[:, terms], target, rcond=None)[0]
         simple = np.round(coefficients * 2) / 2

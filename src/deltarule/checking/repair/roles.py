@@ -38,8 +38,8 @@ class _PlainForm(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        node.args += [one.value for one in node.keywords if one.arg == "axis"]
-        node.keywords = [one for one in node.keywords if one.arg not in ("axis", "keepdims")]
+        node.args += [keyword.value for keyword in node.keywords if keyword.arg == "axis"]
+        node.keywords = [keyword for keyword in node.keywords if keyword.arg not in ("axis", "keepdims")]
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if isinstance(node.func, ast.Attribute) and node.args:
             is_library = isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy", "jnp", "torch")
@@ -65,7 +65,7 @@ def method_of(node: ast.AST) -> str:
 
 
 def arguments_of(call: ast.AST) -> ast.Tuple:
-    return ast.Tuple([*call.args, *(one.value for one in call.keywords)], ast.Load())  # type: ignore[attr-defined]
+    return ast.Tuple([*call.args, *(keyword.value for keyword in call.keywords)], ast.Load())  # type: ignore[attr-defined]
 
 
 def terms_of(node: ast.expr, sign: int = 1) -> list[tuple[int, ast.expr]]:
@@ -89,20 +89,20 @@ def factors_of(node: ast.expr, power: int = 1) -> list[tuple[int, ast.expr]]:
 
 def only_in(these: list[tuple[int, ast.expr]], those: list[tuple[int, ast.expr]]) -> list[tuple[int, ast.expr]]:
     left = Counter((sign, ast.unparse(node)) for sign, node in those)
-    found = []
+    lonely = []
     for sign, node in these:
         key = sign, ast.unparse(node)
         left[key] -= 1
         if left[key] < 0:
-            found.append((sign, node))
-    return found
+            lonely.append((sign, node))
+    return lonely
 
 
 def variables_of(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return [node]
     function = getattr(node, "func", None)
-    return [one for child in ast.iter_child_nodes(node) if child is not function for one in variables_of(child)]
+    return [inner for child in ast.iter_child_nodes(node) if child is not function for inner in variables_of(child)]
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ class Facts:
 def is_penalty(term: ast.expr, facts: Facts) -> bool:
     """Whether a term has nothing but a parameter, or its signs, and numbers."""
     factors = [ast.unparse(node) for _, node in factors_of(term)]
-    of_parameters = [one for one in factors if facts.is_parameter(re.sub(r"^\w+\.sign\((.*)\)$", r"\1", one))]
-    rest = [one for one in factors if one not in of_parameters]
-    are_numbers = all(COUNT.fullmatch(one) or re.fullmatch(r"[\w.]+", one) for one in rest)
+    of_parameters = [factor for factor in factors if facts.is_parameter(re.sub(r"^\w+\.sign\((.*)\)$", r"\1", factor))]
+    rest = [factor for factor in factors if factor not in of_parameters]
+    are_numbers = all(COUNT.fullmatch(factor) or re.fullmatch(r"[\w.]+", factor) for factor in rest)
     return len(of_parameters) == 1 and bool(rest) and are_numbers
 
 

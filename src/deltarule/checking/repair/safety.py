@@ -36,7 +36,8 @@ class _Watchdog:
     """Raises `TooLong` in a thread that runs past its deadline; one thread looks at the clock for all runs."""
 
     def __init__(self) -> None:
-        self.deadline, self.target = float("inf"), 0
+        self.deadline = float("inf")
+        self.target = 0
         self.thread: threading.Thread | None = None
         self.last_run = 0.0
 
@@ -50,7 +51,8 @@ class _Watchdog:
     def run(self, call: Callable[[], Any], seconds: float) -> Any:
         self.last_run = monotonic()
         deadline = self.last_run + seconds
-        self.deadline, self.target = deadline, threading.get_ident()
+        self.deadline = deadline
+        self.target = threading.get_ident()
         if self.thread is None or not self.thread.is_alive():
             self.thread = threading.Thread(target=self._watch, daemon=True, name="deltarule-time-limit")
             self.thread.start()
@@ -107,7 +109,7 @@ class State:
         self._lists: list[tuple[list[Any], list[Any]]] = []
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         namespaces = {id(f.__globals__): f.__globals__ for f in functions}.values()
-        self._namespaces = [(one, {name: one[name] for name in one if not name.startswith("__")}) for one in namespaces]
+        self._namespaces = [(d, {name: d[name] for name in d if not name.startswith("__")}) for d in namespaces]
         self._cells = [(cell, cell.cell_contents) for f in functions for cell in f.__closure__ or () if _is_full(cell)]
         self._seen: set[int] = set()
         self._bytes = 0

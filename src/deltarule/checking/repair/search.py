@@ -36,7 +36,8 @@ from deltarule.checking.repair.wording import line_changes
 
 SHARE_TO_PROBE, SHARE_FOR_LABELS, SHARE_FOR_REQUIRED = 0.19, 0.2, 0.25
 """The shares of the time for noise, for the right gradients of forward values, and for values that places need."""
-MAX_MISTAKES, MAX_REQUIRED = 3, 3
+MAX_MISTAKES = 3
+MAX_REQUIRED = 3
 """Mistakes that are corrected one after the other; repairs by the value that a place needs."""
 GAIN_OF_GRADIENT = 0.4
 """How much earlier an edit is tried after which its statement's value is the right gradient of a forward value."""
@@ -65,7 +66,9 @@ class Search:
     """The search for one wrong gradient."""
 
     def __init__(self, trials: Trials, seconds: float) -> None:
-        self.trials, self.seconds, self.begin = trials, seconds, thread_time()
+        self.trials = trials
+        self.seconds = seconds
+        self.begin = thread_time()
         self.end = self.begin + (1 - SHARE_FOR_REQUIRED) * seconds
         self.kept: list[Edit] = []
         self.where: Location
@@ -81,7 +84,7 @@ class Search:
             repairs, best = self._try_edits()
             repairs = repairs or self._try_required()
             if repairs or best is None or thread_time() > self.end:
-                return sorted(repairs, key=lambda one: one.rank)
+                return sorted(repairs, key=lambda repair: repair.rank)
             best.described = line_changes(best)
             self.kept.append(best)
             self.trials.program.keep(best)
@@ -103,7 +106,7 @@ class Search:
         streams.append((edit.cost, partial(iter, [edit])) for edit in of_statements)
         waiting: list[tuple[float, int, Edit]] = []
         number = count()
-        for cost, write in merge(*streams, key=lambda one: one[0]):
+        for cost, write in merge(*streams, key=lambda waiting: waiting[0]):
             while waiting and waiting[0][0] <= cost - GAIN_OF_GRADIENT:
                 yield heappop(waiting)[2]
             for edit in write():
@@ -113,16 +116,18 @@ class Search:
 
     def _edits_of_place(self, place: Place, rank: float, group: list[Place], twins: list[Place]) -> Iterator[Waiting]:
         """Edits of a place, of all places with the same text, and of its twins in statements of the same form."""
-        old, statement = ast.unparse(place.node), place.statement
-        in_whole = [one for one in group if one.whole is place.whole and place.whole is not None]
+        old = ast.unparse(place.node)
+        statement = place.statement
+        in_whole = [other for other in group if other.whole is place.whole and place.whole is not None]
         is_first_twin = bool(twins) and place.line < max(twin.line for twin in twins)
 
         def write(text: Text) -> Iterator[Edit]:
-            one = self.writer.evaluated(place, text)
-            if one is None:
+            evaluated = self.writer.evaluated(place, text)
+            if evaluated is None:
                 return
-            new, cost = one.text, one.cost
-            is_labelled = self.where.becomes_gradient(place, one.values)
+            new = evaluated.text
+            cost = evaluated.cost
+            is_labelled = self.where.becomes_gradient(place, evaluated.values)
             changes = partial(_changes, [place], [new])
             yield Edit(place.line, old, new, cost + rank, changes, file=place.file, is_labelled=is_labelled)
             if cost < 2.5 and len(group) > 1 and group[0] is place:
@@ -139,7 +144,8 @@ class Search:
     def _at_several(self, places: list[Place], new: str, texts: list[str], size: float) -> Iterator[Edit]:
         rank = self.where.rank(places)
         if rank is not None and not any(place.is_forward for place in places):
-            first, changes = places[0], partial(_changes, places, texts)
+            first = places[0]
+            changes = partial(_changes, places, texts)
             yield Edit(first.line, ast.unparse(first.node), new, size + rank + 1, changes, SAME_EDIT, first.file)
 
     def _edits_of_statements(self) -> Iterator[Edit]:
@@ -150,10 +156,10 @@ class Search:
                 if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
                     inside.setdefault(node, []).append(place)
                 node = place.file.parents.get(node)
-        moving = {one: [place for place in places if place.moves is not None] for one, places in inside.items()}
+        moving = {key: [place for place in places if place.moves is not None] for key, places in inside.items()}
         edits = [
-            (one.edit, [place for statement in one.statements for place in moving.get(statement, ())])
-            for one in statement_edits(self.trials.program)
+            (edit.edit, [place for statement in edit.statements for place in moving.get(statement, ())])
+            for edit in statement_edits(self.trials.program)
         ]
         for statement, places in inside.items():  # divided by a count, after an array was changed in place
             if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript):
@@ -169,7 +175,9 @@ class Search:
         """Full repairs, and the best edit that corrects something and spoils nothing."""
         repairs: list[Repair] = []
         best: tuple[tuple[float, ...], Edit | None] = (), None
-        end, highest, wrong = self.end, float("inf"), self.where.wrong
+        end = self.end
+        highest = float("inf")
+        wrong = self.where.wrong
         for edit in self._edits():
             now = thread_time()
             if now > end or (edit.cost > highest and not edit.is_labelled):
@@ -190,7 +198,7 @@ class Search:
                     highest = edit.cost + 3 * _FURTHER_COST
                     end = max(end, min(self.end, now + 3 * _FURTHER_SECONDS))
             elif not repairs:
-                best = max(best, (self._score_of_partial(edit, right), edit), key=lambda one: one[0])
+                best = max(best, (self._score_of_partial(edit, right), edit), key=lambda partial: partial[0])
         return repairs, best[1] if best[0] else None
 
     def _score_of_partial(self, edit: Edit, right: Mask) -> tuple[float, ...]:

@@ -81,24 +81,24 @@ class Point:
         """For each known entry of all arrays, whether a gradient has it right."""
         right = []
         rows = zip(gradient, self.truth, self.known, self.expected, self.allowed, strict=True)
-        for found, true, known, expected, allowed in rows:
-            shaped, mistake = match_shape(found, true)
+        for own, true, known, expected, allowed in rows:
+            shaped, mistake = match_shape(own, true)
             is_right = np.abs(shaped[known] - expected) <= allowed
             right.append(is_right if not mistake else np.zeros(len(expected), bool))
         return np.concatenate(right)
 
     def flat(self, gradient: Sequence[Floats]) -> Floats | None:
         """The known entries of a gradient; None if an array has another shape."""
-        if any(match_shape(found, true)[1] for found, true in zip(gradient, self.truth, strict=True)):
+        if any(match_shape(own, true)[1] for own, true in zip(gradient, self.truth, strict=True)):
             return None
         return self.traces(gradient)
 
     def traces(self, gradient: Sequence[Floats]) -> Floats:
         """What moves with a gradient: its known entries, or a weighted sum of an array that has another shape."""
         rows = []
-        for found, true, known in zip(gradient, self.truth, self.known, strict=True):
-            shaped, mistake = match_shape(found, true)
-            of_all = np.ravel(found) @ np.sqrt(np.arange(1, found.size + 1)) if mistake else 0.0
+        for own, true, known in zip(gradient, self.truth, self.known, strict=True):
+            shaped, mistake = match_shape(own, true)
+            of_all = np.ravel(own) @ np.sqrt(np.arange(1, own.size + 1)) if mistake else 0.0
             rows.append(np.full(int(known.sum()), of_all) if mistake else shaped[known])
         return np.concatenate(rows)
 
@@ -138,9 +138,9 @@ def points_of(
     ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
     ways += [lambda way=way: _measured_or_none(code, way) for way in _ways_to_shorten(code, functions)]
     for measure in ways:
-        found = _attempt(measure)
-        if found and abs(found[0].loss - points[0].loss) > 1e-9 * abs(points[0].loss):
-            points.append(replace(found[0], is_required=False))
+        attempt = _attempt(measure)
+        if attempt and abs(attempt[0].loss - points[0].loss) > 1e-9 * abs(points[0].loss):
+            points.append(replace(attempt[0], is_required=False))
             break
     for point, other in zip(points, [*points[1:], points[0]], strict=True):
         if point.needs_loss and other is not point:
@@ -186,8 +186,8 @@ def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
 
 def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
     """Ways to take a sample away from the data that functions read: the most frequent length is the samples'."""
-    found = {id(one): one for root in (*functions, *code.roots) for one in containers_of(root)}
-    items = [item for container in found.values() for item in items_of(container)]
+    containers = {id(container): container for root in (*functions, *code.roots) for container in containers_of(root)}
+    items = [item for container in containers.values() for item in items_of(container)]
     own = {id(leaf) for leaf in (code.store.read() if code.store else ())}
     taken = {start.shape for start in code.start}
     values = {id(value): value for value, _ in items if isinstance(value, np.ndarray) and value.ndim}
@@ -230,7 +230,7 @@ class Trials:
     ) -> None:
         self.code = code
         self.program = Program(lambda: code.loss(code.start), Point(code, truth, float("nan")).gradient)
-        live = [one for function in self.program.functions for one in function.objects]
+        live = [running for function in self.program.functions for running in function.objects]
         self.state = State(live, list(code.roots))
         begin = thread_time()
         self.points = points_of(code, truth, live, others, shorter) if self.program.functions else []
@@ -271,7 +271,7 @@ class Trials:
 
     def spoils_none(self, edit: Edit) -> bool:
         """Whether an edit makes entries right, and none wrong, at the other points that are required."""
-        for point in [one for one in self.points[1:] if one.is_required]:
+        for point in [point for point in self.points[1:] if point.is_required]:
             gradient = self.limited(point.gradient)
             self.state.restore()
             right = self.right_entries(edit, point)

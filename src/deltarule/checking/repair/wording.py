@@ -25,7 +25,7 @@ def line_changes(edit: Edit) -> list[LineChange]:
             by_statement.setdefault(statement, []).append(change)
     for statement, of_statement in by_statement.items():
         changes += _changes_of_expressions(edit.file, statement, of_statement)
-    return sorted(dict.fromkeys(changes), key=lambda one: one.line)
+    return sorted(dict.fromkeys(changes), key=lambda change: change.line)
 
 
 def _statement_around(file: SourceFile, node: ast.AST) -> ast.stmt:
@@ -36,21 +36,21 @@ def _statement_around(file: SourceFile, node: ast.AST) -> ast.stmt:
 
 def _changes_of_statements(file: SourceFile, change: Change) -> Iterator[LineChange]:
     before = getattr(change.owner, change.field)[change.index]
-    kept = [one for one in change.new if one in before]
+    kept = [node for node in change.new if node in before]
     if kept and len(kept) == len(change.new) == len(before):  # another order
-        start = min(one.lineno for one in before)
-        old = "; ".join(source_of(file, one) for one in before)
-        yield LineChange(start, old, "; ".join(source_of(file, one) for one in change.new))
+        start = min(node.lineno for node in before)
+        old = "; ".join(source_of(file, node) for node in before)
+        yield LineChange(start, old, "; ".join(source_of(file, node) for node in change.new))
         return
-    new = [ast.unparse(one) for one in change.new if not isinstance(one, ast.Pass)]
+    new = [ast.unparse(node) for node in change.new if not isinstance(node, ast.Pass)]
     if len(before) == 1 and len(new) == 2 and new[0] == ast.unparse(before[0]):
         yield LineChange(before[0].lineno, source_of(file, before[0]), f"{source_of(file, before[0])}; {new[1]}")
         return
     if len(before) == len(new):
-        for one, text in zip(before, new, strict=True):
-            yield LineChange(one.lineno, source_of(file, one), text)
+        for node, text in zip(before, new, strict=True):
+            yield LineChange(node.lineno, source_of(file, node), text)
         return
-    yield LineChange(before[0].lineno, "; ".join(source_of(file, one) for one in before), "; ".join(new))
+    yield LineChange(before[0].lineno, "; ".join(source_of(file, node) for node in before), "; ".join(new))
 
 
 def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list[Change]) -> Iterator[LineChange]:
@@ -58,10 +58,10 @@ def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list
     for change in changes:
         node = _node_at(change)
         by_line.setdefault(node.lineno, []).append((change, node))
-    if all(node.lineno == node.end_lineno for found in by_line.values() for _, node in found):
-        written = [_written(file, line, found) for line, found in by_line.items()]
+    if all(node.lineno == node.end_lineno for nodes in by_line.values() for _, node in nodes):
+        written = [_written(file, line, nodes) for line, nodes in by_line.items()]
         if all(written):
-            yield from (one for one in written if one)
+            yield from (line_change for line_change in written if line_change)
             return
     with applied(changes):
         new = ast.unparse(statement)
@@ -74,14 +74,14 @@ def _node_at(change: Change) -> Any:
     return node if isinstance(node, ast.AST) else change.owner
 
 
-def _written(file: SourceFile, line: int, found: list[tuple[Change, Any]]) -> LineChange | None:
+def _written(file: SourceFile, line: int, pairs: list[tuple[Change, Any]]) -> LineChange | None:
     """The source line with new expressions in it, with parentheses where it would mean something else without."""
     original = file.lines[line - 1]
-    with applied(change for change, _ in found):
+    with applied(change for change, _ in pairs):
         wanted = ast.dump(file.tree)
     for form in ("{}", "({})"):
         text = original.encode()
-        for change, node in sorted(found, key=lambda one: -one[1].col_offset):
+        for change, node in sorted(pairs, key=lambda pair: -pair[1].col_offset):
             assert node.end_col_offset is not None
             new = form.format(_with_quotes_of(original, _text_of(change.new))).encode()
             text = text[: node.col_offset] + new + text[node.end_col_offset :]
@@ -89,7 +89,7 @@ def _written(file: SourceFile, line: int, found: list[tuple[Change, Any]]) -> Li
         try:
             if ast.dump(ast.parse("".join(lines))) == wanted:
                 return _shortened(
-                    file, found, LineChange(line, _without_comment(original), _without_comment(text.decode()))
+                    file, pairs, LineChange(line, _without_comment(original), _without_comment(text.decode()))
                 )
         except SyntaxError:
             continue
@@ -99,9 +99,9 @@ def _written(file: SourceFile, line: int, found: list[tuple[Change, Any]]) -> Li
 MAX_LINE = 72
 
 
-def _shortened(file: SourceFile, found: list[tuple[Change, Any]], change: LineChange) -> LineChange:
+def _shortened(file: SourceFile, pairs: list[tuple[Change, Any]], change: LineChange) -> LineChange:
     """The function alone, of a long line in which it is written without a name."""
-    node: ast.AST | None = found[0][1]
+    node: ast.AST | None = pairs[0][1]
     while node is not None and not isinstance(node, ast.Lambda | ast.stmt):
         node = file.parents.get(node)
     if not isinstance(node, ast.Lambda) or len(change.old) <= MAX_LINE or node.lineno != node.end_lineno:

@@ -81,13 +81,13 @@ def explained_arrays(
 ) -> dict[int, str]:
     """Return the arrays that move along the slopes times a factor, up to a small error; a remark names weight decay."""
     strict = replace(step, tolerance=tolerance)
-    found = {}
+    remarks = {}
     for i in arrays:
         if strict.fits(step.descent[i], slopes, i, factor):
-            found[i] = ""
+            remarks[i] = ""
         elif remark := _decay(strict, slopes, i, factor, step.descent[i]):
-            found[i] = remark
-    return found
+            remarks[i] = remark
+    return remarks
 
 
 def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate]:
@@ -113,7 +113,8 @@ def _candidates_of(
     moves: Vectors | None,
     read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]],
 ) -> Iterator[Candidate]:
-    (key, which), is_move = number, moves is not None
+    key, which = number
+    is_move = moves is not None
     name = key[1]
     is_word = sounds_like_loss(name) or is_own_loss(key) or name in LOSS_LETTERS or name[0] in "½−"
     if moves is None and not (sounds_like_loss(name) or is_own_loss(key) or is_reward(name) or name[0] in "½−"):
@@ -132,7 +133,7 @@ def _candidates_of(
     vectors = moves
     if vectors is None:  # an optimizer's state is nothing that the loss depends on
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
-        vectors = [[(remark, vector) for remark, targets, vector in one if not targets & depends] for one in read]
+        vectors = [[(remark, vector) for remark, targets, vector in array if not targets & depends] for array in read]
     agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move, is_own_loss(key))
     rate = None if factor is None else named_rate(step, factor)
     is_plausible = factor is not None and (factor > 0 if is_move else is_whole_ratio(abs(factor)))
@@ -191,13 +192,15 @@ def _explain(
         is_named = named_rate(step, factor) is not None
         order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
         if agreeing and (best_order is None or order > best_order):
-            best, best_order = (agreeing, factor), order
+            best = (agreeing, factor)
+            best_order = order
     return *best, {i: factor for i, _, _, factor in alike}
 
 
 def _own_rate(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> str:
     """A remark if an array has a rate of its own, and the script names both."""
-    values, vector = slopes.values[array], step.descent[array]
+    values = slopes.values[array]
+    vector = step.descent[array]
     own = float(vector @ values / (values @ values))
     are_named = all(named_rate(step, rate) not in (None, 1.0) for rate in (factor, own))
     return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
@@ -207,7 +210,8 @@ def _decay(step: StepSlopes, slopes: Slopes, array: int, factor: float, vector: 
     """A remark if what remains of a move, or of a gradient, is a small multiple of the array itself."""
     if factor < 0 or step.sizes[array] <= 2:
         return ""
-    own, rest = step.own[array], vector - factor * slopes.values[array]
+    own = step.own[array]
+    rest = vector - factor * slopes.values[array]
     share = float(rest @ own / max(own @ own, 1e-300))
     allowed = step.tolerance * np.abs(rest).max() + factor * slopes.errors[array]
     is_decay = 0 < share < 1 and bool((np.abs(rest - share * own) <= allowed).all())
@@ -234,18 +238,19 @@ def _gradients_read(step: StepSlopes) -> list[list[tuple[str, frozenset[str], Fl
         for array in arrays
         if not array.text[0].isdigit() and not any(map(sounds_like_loss, array.targets))
     ]
-    found: list[list[tuple[str, frozenset[str], Floats]]] = []
+    gradients: list[list[tuple[str, frozenset[str], Floats]]] = []
     for i, parameter in enumerate(run.parameters):
-        found.append([])
+        gradients.append([])
         for array in kept if step.moves(i) else ():
-            values, start = array.values, parameter.start
+            values = array.values
+            start = parameter.start
             if values.size != start.size or parameter.text in array.targets:
                 continue
             if values.size > 1 and np.array_equal(values.ravel(), start.ravel()):
                 continue
             along = np.array(run.along(i, values.reshape(start.shape)))
-            found[-1].append((f"gradient {array.text}", array.targets, along))
-    return found
+            gradients[-1].append((f"gradient {array.text}", array.targets, along))
+    return gradients
 
 
 _MAX_UNEXPLAINED = 1e-2
@@ -256,7 +261,8 @@ _MIN_VISIBLE = 100
 
 def _share_of_array(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> float | None:
     """The multiple of an array by which its moves differ from the slopes; 0 for no difference, None for another one."""
-    own, rest = step.own[array], step.descent[array] - factor * slopes.values[array]
+    own = step.own[array]
+    rest = step.descent[array] - factor * slopes.values[array]
     share = float(rest @ own / max(own @ own, 1e-300))
     noise = 3 * factor * slopes.errors[array].max()
     if (np.abs(rest - share * own) > _MAX_UNEXPLAINED * np.abs(rest).max() + noise).any():
@@ -270,7 +276,8 @@ def arrays_without_penalty(step: StepSlopes, best: Candidate, right: dict[int, s
         return {}
     key, which = best.number
     # The first value of a loss may be its data term, to which the script adds the penalty.
-    slopes, lacking = step.numbers[key, which or 1], {}
+    slopes = step.numbers[key, which or 1]
+    lacking = {}
     for i in (i for i, remark in right.items() if not remark and step.sizes[i] > 1):
         share = _share_of_array(step, slopes, i, best.factor)
         if share is not None and share < 0:
@@ -284,7 +291,8 @@ def unbalanced_arrays(step: StepSlopes, own: Candidate, rate: float) -> dict[int
     slopes = step.numbers[own.number]
     factor = max(_factors(step, slopes, own), default=0.0)
     shares = {i: _share_of_array(step, slopes, i, factor) for i in own.live}
-    ratio, penalized = factor / rate, [share for share in shares.values() if share is not None and share < 0]
+    ratio = factor / rate
+    penalized = [share for share in shares.values() if share is not None and share < 0]
     if None in shares.values() or not penalized or ratio < 1.5 or not is_whole_ratio(ratio):
         return {}
     return {

@@ -105,12 +105,12 @@ def _end(process: subprocess.Popen) -> None:
 
 def _findings(record: dict[str, Any]) -> Findings:
     verdicts = tuple(
-        StepVerdict(**{**one, "loop": tuple(one["loop"]), "candidates": tuple(one["candidates"])})
-        for one in record.pop("verdicts")
+        StepVerdict(**{**verdict, "loop": tuple(verdict["loop"]), "candidates": tuple(verdict["candidates"])})
+        for verdict in record.pop("verdicts")
     )
     correction = record.pop("correction")
     if correction is not None:
-        lines = {name: tuple(LineChange(**one) for one in correction[name]) for name in ("changes", "others")}
+        lines = {name: tuple(LineChange(**line) for line in correction[name]) for name in ("changes", "others")}
         correction = Correction(**{**correction, **lines})
     return Findings(verdicts, correction=correction, **record)
 

@@ -90,18 +90,17 @@ class RepeatableStep:
         path = frame.f_code.co_filename
         source = run.sources.get(path)
         assert source is not None
-        self.sources, self.verdict = run.sources, verdict
+        self.sources = run.sources
+        self.verdict = verdict
         self.body = LoopBody(path, source.lines, verdict.loop[2], frame)
         judged = {**verdict.right, **verdict.wrong}
         is_plain = {
             name: name in verdict.gradients if not verdict.is_move else not verdict.right.get(name) for name in judged
         }
-        self.parameters = [self._moved_to_body(one, frame) for one in run.parameters if is_plain.get(one.name)]
-        functions = [
-            one for one in get_objects() if type(one) is FunctionType and run.sources.get(one.__code__.co_filename)
-        ]
+        self.parameters = [self._moved_to_body(p, frame) for p in run.parameters if is_plain.get(p.name)]
+        functions = [f for f in get_objects() if type(f) is FunctionType and run.sources.get(f.__code__.co_filename)]
         self.roots: list[Any] = [self.body.function, *self.body.values.values()]
-        self.roots += [place.owner for one in run.parameters for place, _ in one.parts if place.kind != "variable"]
+        self.roots += [place.owner for p in run.parameters for place, _ in p.parts if place.kind != "variable"]
         self._begin = dict(self.body.values)
         self.state = State([self.body.function, *functions], self.roots)
         self.numbers = RandomNumbers([self._begin, *self.roots])
@@ -121,8 +120,8 @@ class RepeatableStep:
         """The loss of the step, and what it does to its arrays in place of a gradient."""
         self.is_variable = self.is_variable and self._is_held_at_the_end()
         return Code(
-            names=tuple(one.name for one in self.parameters),
-            start=tuple(one.start.copy() for one in self.parameters),
+            names=tuple(parameter.name for parameter in self.parameters),
+            start=tuple(parameter.start.copy() for parameter in self.parameters),
             loss=self.loss,
             gradient=self.gradient,
             has_own_forward_pass=True,
@@ -136,16 +135,17 @@ class RepeatableStep:
         try:
             if not self.verdict.is_move:
                 read = self._arrays_read()
-                return [read[self.verdict.gradients[one.name]] / factor for one in self.parameters]
+                return [read[self.verdict.gradients[parameter.name]] / factor for parameter in self.parameters]
             self.body.run()
-            ends = [one.current() for one in self.parameters]
+            ends = [parameter.current() for parameter in self.parameters]
             return [(start - end) / factor for end, start in zip(ends, values, strict=True)]
         finally:
             self._restore()
 
     def _arrays_read(self) -> dict[Read, Floats]:
         """What updates read as gradients."""
-        wanted, found = set(self.verdict.gradients.values()), dict[Read, Floats]()
+        wanted = set(self.verdict.gradients.values())
+        arrays = dict[Read, Floats]()
         texts = {read[:3] for read in wanted}
         counts: Counter[tuple[str, int, str]] = Counter()
 
@@ -156,10 +156,10 @@ class RepeatableStep:
                         read = path, line, text, counts[path, line, text]
                         counts[path, line, text] += 1
                         if read in wanted:
-                            found[read] = array.copy()
+                            arrays[read] = array.copy()
 
         self._run_traced(note)
-        return found
+        return arrays
 
     def loss(self, values: Sequence[Floats]) -> float:
         self._restore(values)
@@ -182,7 +182,8 @@ class RepeatableStep:
         return bool(np.size(value) == 1 and float(np.asarray(value).reshape(-1)[0]) == traced)
 
     def _traced_loss(self) -> float:
-        met, last = NumbersMet(), dict[int, int]()
+        met = NumbersMet()
+        last = dict[int, int]()
 
         def note(frame: FrameType, event: str, argument: Any) -> None:
             source = self.sources.get(frame.f_code.co_filename)

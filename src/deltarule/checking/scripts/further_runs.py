@@ -80,7 +80,8 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
             run.parameters[i].move(share * run.steps[i] * run.directions[i][0])
             run.parameters[i].start = run.parameters[i].current()
 
-    climbers, run = {}, step.run
+    climbers = {}
+    run = step.run
     sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
     undecided = {name: step.names.index(name) for name in reads if name in verdict.right}
     for times in _LENGTHS:
@@ -103,7 +104,9 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
 
 def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
     """For each array which of the arrays that updates read is its gradient, or should be: the only one of its size."""
-    run, found, wrong = step.run, dict[str, int](), list[int]()
+    run = step.run
+    chosen = dict[str, int]()
+    wrong = list[int]()
     read = run.read_in_order()
     for i, parameter in enumerate(run.parameters):
         if parameter.name in verdict.wrong:
@@ -117,24 +120,24 @@ def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> d
             if array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any():
                 values = array.values.reshape(parameter.start.shape)
                 if step.fits(np.array(run.along(i, values)), slopes, i, verdict.factor or 1.0):
-                    found[parameter.name] = k
+                    chosen[parameter.name] = k
                     break
-    known = {run.place_of_read(k)[:3] for k in found.values()}
-    tracked = {parameter.text for parameter in run.parameters} | set().union(*(one.targets for one in read))
+    known = {run.place_of_read(k)[:3] for k in chosen.values()}
+    tracked = {parameter.text for parameter in run.parameters} | set().union(*(array.targets for array in read))
     for i in wrong:
         shape = run.parameters[i].start.shape
-        fitting = [k for k, one in enumerate(read) if one.values.shape == shape and k not in found.values()]
+        fitting = [k for k, array in enumerate(read) if array.values.shape == shape and k not in chosen.values()]
         alike = [k for k in fitting if run.place_of_read(k)[:3] in known]
         if not alike and len(wrong) == 1:  # a gradient of another shape, in the line in which all others are read
-            unread = [k for k in range(len(read)) if run.place_of_read(k)[:3] in known and k not in found.values()]
+            unread = [k for k in range(len(read)) if run.place_of_read(k)[:3] in known and k not in chosen.values()]
             alike = unread if len(known) == 1 else []
         if not alike:
             alike = [k for k in fitting if re.fullmatch(r"[\w.\[\]'\"]+", read[k].text)]
             alike = [k for k in alike if not tracked & {read[k].text, read[k].text.removesuffix(".T")}]
             alike = [k for k in alike if is_named_after(read[k].text, run.parameters[i].name)] or alike
         if len({read[k].values.tobytes() for k in alike}) == 1:
-            found[run.parameters[i].name] = alike[0]
-    return found
+            chosen[run.parameters[i].name] = alike[0]
+    return chosen
 
 
 def _share_uphill(gradient: Floats, move: Floats) -> float | None:
@@ -153,7 +156,8 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
 
     Not those that follow the gradient at the updated arrays, as in alternating descent.
     """
-    slopes, run = _slopes(step, verdict), step.run
+    slopes = _slopes(step, verdict)
+    run = step.run
     names = {*verdict.right, *verdict.wrong, *verdict.doubtful}
     judged = [i for i, name in enumerate(step.names) if name in names]
     if slopes is None or len(run.order) < 2:
@@ -170,7 +174,8 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     scale = np.abs(simultaneous).max(axis=1)
     changed = [i for i in judged if np.abs(simultaneous[i] - step.descent[i]).max() > 10 * TIGHT * scale[i]]
     right = {step.names[i]: agreeing[i] for i in judged}
-    wrong, order = {}, None
+    wrong = {}
+    order = None
     for i in changed:
         before = [k for k in run.order[: run.order.index(i)] if k in judged] if i in run.order else []
         if not before:
@@ -183,13 +188,14 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         first = " and ".join(step.names[k] for k in before)
         lines = {run.parameters[k].line for k in before}
         where = f"line {min(lines)}" if len(lines) == 1 else f"lines {', '.join(map(str, sorted(lines)))}"
-        line, verb = run.parameters[i].line, "are" if " and " in first else "is"
+        line = run.parameters[i].line
+        verb = "are" if " and " in first else "is"
         order = order or (min(lines), first, line, name)
         wrong[name] = f"(line {line}) is computed with {first}, which {verb} updated before ({where})"
     rate = (
         verdict.rate
         if factor == verdict.factor
-        else next((one for one in step.constant_rates if abs(factor - one) < 1e-6 * one), None)
+        else next((rate for rate in step.constant_rates if abs(factor - rate) < 1e-6 * rate), None)
     )
     return replace(
         verdict,
@@ -212,8 +218,8 @@ def _best_factor(step: StepSlopes, slopes: Slopes, arrays: list[int]) -> tuple[f
         if values.any():
             factors.append(float(f"{step.descent[i] @ values / (values @ values):.9g}"))
     factors += sorted(step.constant_rates) + [2 * rate for rate in step.constant_rates]
-    found = {factor: explained_arrays(step, slopes, arrays, factor, TIGHT) for factor in factors if factor > 0}
-    return max(found.items(), key=lambda one: len(one[1]), default=(0.0, {}))
+    remarks = {factor: explained_arrays(step, slopes, arrays, factor, TIGHT) for factor in factors if factor > 0}
+    return max(remarks.items(), key=lambda entry: len(entry[1]), default=(0.0, {}))
 
 
 def _descent_of_simultaneous_updates(step: StepSlopes) -> Floats | None:

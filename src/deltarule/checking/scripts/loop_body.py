@@ -23,12 +23,12 @@ class LoopBody:
     def __init__(self, path: str, lines: list[str], line: int, frame: FrameType) -> None:
         text = _text_with_function(lines, line)
         tree = ast.parse(text, path)
-        node = next(one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef) and one.name == NAME)
+        node = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == NAME)
         linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
         self.is_module = frame.f_code.co_name == "<module>"
         own = {} if self.is_module else dict(frame.f_locals)
         self.names = sorted(
-            _stored_names(node) | ({one.id for one in ast.walk(node) if isinstance(one, ast.Name)} & own.keys())
+            _stored_names(node) | ({inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} & own.keys())
         )
         self._globals = frame.f_globals
         known = self._globals if self.is_module else own
@@ -56,11 +56,11 @@ class LoopBody:
 def _text_with_function(lines: list[str], line: int) -> str:
     """The file with the loop's header as that of a function, and what leaves or goes on with the loop as `return`."""
     tree = ast.parse("\n".join(lines) + "\n")
-    loop = next(one for one in ast.walk(tree) if isinstance(one, ast.For | ast.While) and one.lineno == line)
+    loop = next(node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While) and node.lineno == line)
     first = loop.body[0].lineno
     if first == line:
         raise ValueError("a loop in one line")
-    new = [one.rstrip("\n") for one in lines]
+    new = [line.rstrip("\n") for line in lines]
     new[line - 1] = f"{' ' * loop.col_offset}def {NAME}():"
     for number in range(line + 1, first):
         new[number - 1] = ""
@@ -79,18 +79,18 @@ def _text_with_function(lines: list[str], line: int) -> str:
 
 def _leaving(body: list[ast.stmt]) -> list[ast.Break | ast.Continue]:
     """The statements that leave a loop, or go on with its next turn, without those of loops inside."""
-    found: list[ast.Break | ast.Continue] = []
+    statements: list[ast.Break | ast.Continue] = []
     for statement in body:
         if isinstance(statement, ast.Break | ast.Continue):
-            found.append(statement)
+            statements.append(statement)
         elif isinstance(statement, ast.For | ast.While):
-            found += _leaving(statement.orelse)
+            statements += _leaving(statement.orelse)
         elif not isinstance(statement, ast.FunctionDef | ast.ClassDef):
             for field in ("body", "orelse", "finalbody"):
-                found += _leaving(getattr(statement, field, []))
+                statements += _leaving(getattr(statement, field, []))
             for handler in getattr(statement, "handlers", []):
-                found += _leaving(handler.body)
-    return found
+                statements += _leaving(handler.body)
+    return statements
 
 
 def _stored_names(node: ast.FunctionDef) -> set[str]:
@@ -98,13 +98,13 @@ def _stored_names(node: ast.FunctionDef) -> set[str]:
     names: set[str] = set()
     waiting: list[ast.AST] = list(node.body)
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, ast.FunctionDef | ast.ClassDef):
-            names.add(one.name)
-        elif isinstance(one, ast.alias):
-            names.add((one.asname or one.name).partition(".")[0])
-        elif isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
-            names.add(one.id)
-        elif not isinstance(one, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            waiting += ast.iter_child_nodes(one)
+        inner = waiting.pop()
+        if isinstance(inner, ast.FunctionDef | ast.ClassDef):
+            names.add(inner.name)
+        elif isinstance(inner, ast.alias):
+            names.add((inner.asname or inner.name).partition(".")[0])
+        elif isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            names.add(inner.id)
+        elif not isinstance(inner, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            waiting += ast.iter_child_nodes(inner)
     return names

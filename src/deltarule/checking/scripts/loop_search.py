@@ -78,7 +78,7 @@ def _check_loops(
         if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
     if finder.moved:  # where others move, it is no mistake that one loop leaves what it finds
-        best = [replace(one, wrong={}, doubtful=tuple(one.wrong)) if one.kind == "still" else one for one in best]
+        best = [replace(v, wrong={}, doubtful=tuple(v.wrong)) if v.kind == "still" else v for v in best]
     return best
 
 
@@ -92,17 +92,17 @@ def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> 
         verdicts.append(check_step(turn, loss, names, is_screened))
         if verdicts[0].confidence[0] == 2:
             names = verdicts[0].right.keys()
-        verdicts.sort(key=lambda one: one.confidence, reverse=True)
+        verdicts.sort(key=lambda verdict: verdict.confidence, reverse=True)
         if verdicts[0].confidence[0] < 1 and len(verdicts) == 2:
             break
     if verdicts[0].is_loss_made:  # what the script's own loss says of another turn is worth more
-        verdicts.sort(key=lambda one: bool(one.wrong and not one.is_loss_made and one.confidence[1] > 0), reverse=True)
+        verdicts.sort(key=lambda v: bool(v.wrong and not v.is_loss_made and v.confidence[1] > 0), reverse=True)
     return verdicts
 
 
 def _confidence(verdicts: list[StepVerdict]) -> tuple[float, float]:
     """That of the first verdict, lower if an array is wrong in another step."""
-    wrong = [one.confidence for one in verdicts if one.kind == "loss" and one.loss == verdicts[0].loss and one.wrong]
+    wrong = [v.confidence for v in verdicts if v.kind == "loss" and v.loss == verdicts[0].loss and v.wrong]
     return min([verdicts[0].confidence, *wrong])
 
 

@@ -179,7 +179,8 @@ def _report(run: StepRun, writing: int) -> None:
 
 def _report_of(child: int, reading: int) -> StepRecord | None:
     """What a child reports; None if it does not finish the step, or takes too long."""
-    deadline, data = time.monotonic() + SECONDS_OF_A_CHILD + 1, b""
+    deadline = time.monotonic() + SECONDS_OF_A_CHILD + 1
+    data = b""
     while True:
         ready, _, _ = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
         chunk = os.read(reading, 1 << 16) if ready else b""

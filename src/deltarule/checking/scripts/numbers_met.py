@@ -61,7 +61,8 @@ class NumbersMet:
         value: Callable[[str, FrameType], Any],
     ) -> None:
         """Note what the last line of a frame made, and what the next one takes differences of."""
-        function, line = frame.f_code.co_name, before or frame.f_lineno
+        function = frame.f_code.co_name
+        line = before or frame.f_lineno
         if event == "return":
             parts = returned if isinstance(returned, tuple) else (returned,)
             for index, part in enumerate(parts):

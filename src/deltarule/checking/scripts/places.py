@@ -171,8 +171,8 @@ class Parameter:
         """A copy of its values now: those of the start where the script has dropped them."""
         values = []
         for place, path in self.parts:
-            found = dict(float_leaves(place.get())).get(path)
-            values.append(np.zeros(0) if found is None else np.array(found, float))
+            arrays = dict(float_leaves(place.get())).get(path)
+            values.append(np.zeros(0) if arrays is None else np.array(arrays, float))
         if len(values) == 1:
             return values[0]
         return np.concatenate([value.reshape(-1) for value in values])

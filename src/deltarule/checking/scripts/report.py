@@ -119,9 +119,9 @@ class ScriptReport:
         if self.wrong and (self.right or self.correction):
             right = f"; {' '.join(self.right)} right" if self.right else ""
             yield "checked", f"{' '.join(self.wrong)} wrong{right}"
-        found = [part for part in (self.loop, self.loss, self.rate, self.reach) if part]
-        if found:
-            yield "found", "; ".join(found)
+        parts = [part for part in (self.loop, self.loss, self.rate, self.reach) if part]
+        if parts:
+            yield "found", "; ".join(parts)
         for note in self.notes:
             yield "note", note
         if self.question:
@@ -149,9 +149,9 @@ class ScriptReport:
 def make_report(script: Path, findings: Findings) -> ScriptReport:
     """Put the verdicts of several steps together, in words."""
     first = findings.verdicts[0]
-    alike = [one for one in findings.verdicts if (one.kind, one.loss) == (first.kind, first.loss)]
-    wrong = {name: remark for one in reversed(alike) for name, remark in one.wrong.items()}
-    right = {name: remark for one in reversed(alike) for name, remark in one.right.items() if name not in wrong}
+    alike = [verdict for verdict in findings.verdicts if (verdict.kind, verdict.loss) == (first.kind, first.loss)]
+    wrong = {name: remark for verdict in reversed(alike) for name, remark in verdict.wrong.items()}
+    right = {name: remark for verdict in reversed(alike) for name, remark in verdict.right.items() if name not in wrong}
     verdict = "WRONG" if wrong else "right" if right else "not proved"
     return ScriptReport(
         str(script),
@@ -163,7 +163,7 @@ def make_report(script: Path, findings: Findings) -> ScriptReport:
         _loss_sentence(first),
         _rate_sentence(first),
         _reach_sentence(alike),
-        tuple(one.turn for one in alike),
+        tuple(verdict.turn for verdict in alike),
         tuple(_notes(first)),
         _question(first),
         first.candidates,
@@ -202,9 +202,11 @@ def _rate_sentence(verdict: StepVerdict) -> str:
 def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
     """How many lines of the loop, and of the functions that its step calls, ran in one of the steps."""
     file, function, header = verdicts[0].loop
-    names, count, missing = [], 0, []
-    for path in dict.fromkeys(path for one in verdicts for path in one.lines_run):
-        run = {line for one in verdicts for line in one.lines_run.get(path, ())}
+    names = []
+    count = 0
+    missing = []
+    for path in dict.fromkeys(path for verdict in verdicts for path in verdict.lines_run):
+        run = {line for verdict in verdicts for line in verdict.lines_run.get(path, ())}
         for node in ast.walk(read_source(Path(path)).tree):
             is_loop = isinstance(node, ast.For | ast.While) and (path, node.lineno) == (file, header)
             if not is_loop and (not isinstance(node, ast.FunctionDef) or (path, node.name) == (file, function)):
@@ -213,7 +215,7 @@ def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
             if reached := sum(bool(run & lines_of_one) for lines_of_one in map(set, lines)):
                 names.append("the loop" if is_loop else f"{getattr(node, 'name', '')}()")
                 count += reached
-                missing += [one.start for one in lines if not run & set(one)]
+                missing += [lines.start for lines in lines if not run & set(lines)]
     if not names:
         return ""
     shown = join_names(names) if len(names) <= 3 else f"the loop and {len(names) - 1} functions"
@@ -248,5 +250,5 @@ def _question(verdict: StepVerdict) -> str:
     names = verdict.candidates
     if not names:
         return "no number that the script computes depends on what it updates; compute the loss in the loop"
-    found, arrays = join_names(names, MAX_LISTED), join_names(verdict.doubtful, MAX_LISTED)
-    return f"{found} {'depend' if len(names) > 1 else 'depends'} on {arrays}: which is the loss? --loss {names[0]}"
+    losses, arrays = join_names(names, MAX_LISTED), join_names(verdict.doubtful, MAX_LISTED)
+    return f"{losses} {'depend' if len(names) > 1 else 'depends'} on {arrays}: which is the loss? --loss {names[0]}"

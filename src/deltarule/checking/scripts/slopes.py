@@ -68,12 +68,14 @@ class StepSlopes:
         """The slopes along the directions of single arrays."""
         run, records = measurement.run, measurement.records
         assert run.record is not None
-        starts, n = [parameter.start for parameter in run.parameters], len(run.parameters)
+        starts = [parameter.start for parameter in run.parameters]
+        n = len(run.parameters)
         descent = -np.array(run.record.moves).reshape(n, DIRECTIONS)
-        touched = [run.along(i, one.start * (one.moved() != 0)) for i, one in enumerate(run.parameters)]
+        touched = [run.along(i, p.start * (p.moved() != 0)) for i, p in enumerate(run.parameters)]
         own = np.array(touched).reshape(n, DIRECTIONS)
-        jacobian, noise = np.zeros((n, DIRECTIONS, n, DIRECTIONS)), np.zeros((n, DIRECTIONS, n))
-        names, texts = [one.name for one in run.parameters], [one.text for one in run.parameters]
+        jacobian = np.zeros((n, DIRECTIONS, n, DIRECTIONS))
+        noise = np.zeros((n, DIRECTIONS, n))
+        names, texts = [p.name for p in run.parameters], [p.text for p in run.parameters]
         step = cls(measurement.turn, run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
         reach = np.array(
             [
@@ -100,7 +102,8 @@ class StepSlopes:
         descent = -(np.array(run.record.moves) * steps).sum(axis=0, keepdims=True)
         size = sum(parameter.start.size for parameter in run.parameters)
         nothing = np.zeros((1, DIRECTIONS))
-        jacobian, noise = np.zeros((1, DIRECTIONS, 1, DIRECTIONS)), np.zeros((1, DIRECTIONS, 1))
+        jacobian = np.zeros((1, DIRECTIONS, 1, DIRECTIONS))
+        noise = np.zeros((1, DIRECTIONS, 1))
         step = cls(measurement.turn, run, ["all arrays"], [""], [size], descent, nothing, jacobian, noise)
         for j in range(DIRECTIONS):
             up, down = records.get((None, j, 1.0)), records.get((None, j, -1.0))
@@ -138,13 +141,13 @@ class StepSlopes:
 
     def parameters(self) -> set[int]:
         """The arrays whose move depends on them as a parameter's does: not counters, sums, or states made anew."""
-        found = set()
+        movers = set()
         for i in range(self.count):
             changes_others = any(self.depends(k, i) for k in range(self.count) if k != i)
             changes_itself = np.any(np.abs(self.jacobian[i, :, i]) > 30 * self.noise[i, :, [i]].T)
             if changes_others or changes_itself and not bool((np.abs(self._lost_share(i)) > 0.099).all()):
-                found.add(i)
-        return found - self.states()
+                movers.add(i)
+        return movers - self.states()
 
     def states(self) -> set[int]:
         """The arrays that the step makes anew, as the hidden state of a recurrent network."""
@@ -163,7 +166,8 @@ class StepSlopes:
 
     def is_trivial(self, array: int) -> bool:
         """Whether an array's move changes with it by one factor, as that of a velocity: this is always symmetric."""
-        rows, directions = self._directions_of(array), self.run.directions[array]
+        rows = self._directions_of(array)
+        directions = self.run.directions[array]
         block = self.jacobian[array, rows, array]
         products = np.array([self.run.along(array, directions[j]) for j in rows])
         factor = float((block * products).sum() / (products * products).sum())

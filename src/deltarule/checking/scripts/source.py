@@ -42,7 +42,8 @@ class ScriptSource:
     """
 
     def __init__(self, path: str, text: str) -> None:
-        self.path, self.lines = path, text.splitlines()
+        self.path = path
+        self.lines = text.splitlines()
         self.tree = ast.parse(text, path)
         self.updates: dict[int, list[ast.expr]] = defaultdict(list)
         self.reads: dict[int, set[str]] = defaultdict(set)

@@ -32,7 +32,8 @@ _STEP, _STEP_IN_FLOAT32 = 1e-6, 2e-3
 _MIN_SCALE = 0.1
 """An array of smaller entries is moved as one of this size."""
 _MAX_PARAMETERS = 40
-_MAX_SINGLE_NUMBERS, _MAX_ROWS = 4, 3
+_MAX_SINGLE_NUMBERS = 4
+_MAX_ROWS = 3
 """More numbers of one kind, or more rows of one list, are moved as one array."""
 _MAX_READ = 40
 MAX_ENTRIES = 300
@@ -152,7 +153,8 @@ class StepRun(TracedRun):
     def after_update(self, frame: FrameType, line: int, pending: Pending) -> None:
         if self.is_far:
             return
-        value, target = self.value(pending.text, frame), pending.target
+        value = self.value(pending.text, frame)
+        target = pending.target
         if not float_leaves(value):
             return
         if self.is_in_step:
@@ -236,16 +238,17 @@ class StepRun(TracedRun):
     def _begin(self, frame: FrameType) -> None:
         self.parameters = self._find_parameters(frame)
         generator = np.random.default_rng(0)
-        self.directions = [generator.normal(size=(DIRECTIONS, *one.start.shape)) for one in self.parameters]
+        self.directions = [generator.normal(size=(DIRECTIONS, *parameter.start.shape)) for parameter in self.parameters]
         self.is_float32 = any(parameter.is_float32 for parameter in self.parameters)
         length = _STEP_IN_FLOAT32 if self.is_float32 else _STEP
-        self.steps = [length * max(_MIN_SCALE, float(np.abs(one.start).max())) for one in self.parameters]
-        self._frame, self.is_in_step = frame, True
+        self.steps = [length * max(_MIN_SCALE, float(np.abs(parameter.start).max())) for parameter in self.parameters]
+        self._frame = frame
+        self.is_in_step = True
         self.at_step(self)
 
     def _find_parameters(self, frame: FrameType) -> list[Parameter]:
         """The arrays at the places that were updated, each once, with names."""
-        found: list[tuple[Place, Path, Any]] = []
+        leaves: list[tuple[Place, Path, Any]] = []
         seen: set[object] = set()
         for place in sorted(self._places.values(), key=lambda place: place.kind == "variable"):
             value = place.get()
@@ -254,8 +257,8 @@ class StepRun(TracedRun):
                 mark = id(item) if is_changeable(item) else (id(place.owner), place.key, path)
                 if mark not in seen:
                     seen.add(mark)
-                    found.append((place, path, item))
-        groups = _grouped(found)
+                    leaves.append((place, path, item))
+        groups = _grouped(leaves)
         names = find_names(groups, frame, self.value, self.sources.script.loop_variables)
         pairs = zip(names, groups, strict=True)
         return [Parameter.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
@@ -280,22 +283,22 @@ class StepRun(TracedRun):
         self.record = StepRecord(self.met.values, self.moves())
         if self.are_entries_wanted:
             entries = [self._moved(i).reshape(-1)[:MAX_ENTRIES].tolist() for i in range(len(self.parameters))]
-            read = [one.values.reshape(-1)[:MAX_ENTRIES].tolist() for one in self.read_in_order()]
+            read = [array.values.reshape(-1)[:MAX_ENTRIES].tolist() for array in self.read_in_order()]
             self.record = replace(self.record, entries=entries, read=read)
         raise StopRun
 
     def read_in_order(self) -> list[ReadArray]:
-        return [one for key in sorted(self.read) for one in self.read[key]]
+        return [array for key in sorted(self.read) for array in self.read[key]]
 
     def place_of_read(self, number: int) -> Read:
         """Where the update reads that is the one of this number in order."""
         return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))][number]
 
 
-def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:
+def _grouped(leaves: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:
     """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
     groups: dict[object, list[tuple[Place, Path, Any]]] = {}
-    for place, path, item in found:
+    for place, path, item in leaves:
         if isinstance(item, list | tuple):
             kind: object = ("row", id(place.owner), place.key)
         elif as_number(item) is not None:
@@ -307,5 +310,5 @@ def _grouped(found: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Pat
     for kind, group in groups.items():
         assert isinstance(kind, tuple)
         is_joined = len(group) > (_MAX_ROWS if kind[0] == "row" else _MAX_SINGLE_NUMBERS)
-        parts += [group] if is_joined else [[one] for one in group]
+        parts += [group] if is_joined else [[leaf] for leaf in group]
     return parts

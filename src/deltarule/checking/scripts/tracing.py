@@ -65,7 +65,8 @@ class TracedRun:
     """
 
     def __init__(self, sources: Sources, deadline: float) -> None:
-        self.sources, self.deadline = sources, deadline
+        self.sources = sources
+        self.deadline = deadline
         self.failure: BaseException | None = None
         self.module = ModuleType("__main__")
         self._last_lines: dict[int, int] = {}
@@ -77,7 +78,9 @@ class TracedRun:
         folder = Path(script.path).resolve().parent
         _forget_modules_beside(folder)
         saved = sys.argv, sys.path[:], sys.modules.get("__main__")
-        sys.argv, sys.path[:0], sys.modules["__main__"] = [script.path], [str(folder)], self.module
+        sys.argv = [script.path]
+        sys.path[:0] = [str(folder)]
+        sys.modules["__main__"] = self.module
         self.module.__file__ = script.path
         np.random.seed(0)
         random.seed(0)
@@ -137,7 +140,8 @@ class TracedRun:
             raise StopRun
         source = self.sources.get(frame.f_code.co_filename)
         assert source is not None
-        key, line = id(frame), frame.f_lineno
+        key = id(frame)
+        line = frame.f_lineno
         before = self._last_lines.get(key)
         for pending in self._pending.pop(key, ()):
             self.after_update(frame, before or line, pending)

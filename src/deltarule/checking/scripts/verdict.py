@@ -77,10 +77,10 @@ def judge_step(step: StepSlopes, loss: str | None = None) -> StepVerdict:
 
 def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | None:
     """The verdict that all arrays are right if one loss explains the moves along directions that move all arrays."""
-    candidates = [one for one in find_candidates(step, loss) if one.is_plausible and one.agreeing]
+    candidates = [c for c in find_candidates(step, loss) if c.is_plausible and c.agreeing]
     if not candidates:
         return None
-    best = max(candidates, key=lambda one: one.order)
+    best = max(candidates, key=lambda candidate: candidate.order)
     verdict = _with_loss(step, _empty(step), best)
     right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
     return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
@@ -103,8 +103,10 @@ def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Ca
 
 class _Judge:
     def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[Candidate]) -> None:
-        self.step, self.empty, self.candidates = step, empty, candidates
-        self.best = _own_loss_for(max(candidates, key=lambda one: one.order, default=None), candidates)
+        self.step = step
+        self.empty = empty
+        self.candidates = candidates
+        self.best = _own_loss_for(max(candidates, key=lambda candidate: candidate.order, default=None), candidates)
         agreeing = self.best.agreeing if self.best and self.best.is_plausible else {}
         moved = {i for i in self.best.live if step.moves(i)} if self.best else set()
         real = (step.parameters() | set(agreeing) | moved) - step.states()
@@ -146,10 +148,10 @@ class _Judge:
         if self.step.descent.any():
             return None
         empty = replace(self.empty, kind="still", doubtful=tuple(self.step.names), confidence=(0.0, NOT_FOUND))
-        losses = [one for one in self.candidates if one.is_loss and one.live]
+        losses = [candidate for candidate in self.candidates if candidate.is_loss and candidate.live]
         if not losses:
             return empty
-        loss = max(losses, key=lambda one: one.order)
+        loss = max(losses, key=lambda candidate: candidate.order)
         wrong = {i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live}
         return replace(
             self._accused(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
@@ -157,7 +159,8 @@ class _Judge:
 
     def by_loss(self) -> StepVerdict | None:
         """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
-        best, step = self.best, self.step
+        best = self.best
+        step = self.step
         if best is None:
             return None
         uphill = self._uphill() if self.real and not (self.right and best.is_move) else None
@@ -237,7 +240,7 @@ class _Judge:
     def _own_losses(self) -> list[Candidate]:
         """The losses that the script itself computes from all that it updates, before it does."""
         live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
-        return [one for one in self.candidates if one.is_move and live <= set(one.live) and self._is_own_before(one)]
+        return [c for c in self.candidates if c.is_move and live <= set(c.live) and self._is_own_before(c)]
 
     def _is_own_before(self, loss: Candidate) -> bool:
         """Whether the script itself computes a loss, before its updates."""
@@ -277,9 +280,9 @@ class _Judge:
         if not best.is_made:
             return ""
         right = set(self.right)
-        own = [one for one in self.candidates if right <= set(one.live) and self._is_own_before(one)]
-        own = [one for one in own if any(word in " ".join(one.number[0]).lower() for word in ("loss", "cost"))]
-        return own[0].name if own and not any(right <= set(one.agreeing) for one in own) else ""
+        own = [c for c in self.candidates if right <= set(c.live) and self._is_own_before(c)]
+        own = [c for c in own if any(word in " ".join(c.number[0]).lower() for word in ("loss", "cost"))]
+        return own[0].name if own and not any(right <= set(c.agreeing) for c in own) else ""
 
     def by_symmetry(self) -> StepVerdict | None:
         """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
@@ -332,7 +335,7 @@ class _Judge:
 
 def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> StepVerdict:
     key = candidate.number[0]
-    updates = {one.line for one in step.run.parameters if not sounds_like_loss(one.name)}
+    updates = {parameter.line for parameter in step.run.parameters if not sounds_like_loss(parameter.name)}
     read = sorted(step.run.numbers_beside_updates.items())
     beside = [(line, rates) for (_, line, _), rates in read if line in updates]
     return replace(

@@ -243,7 +243,8 @@ def _contributions(
         return
     if node.gradient is None:
         return
-    rule, right = changes.rules.get(node.index), node.gradient
+    rule = changes.rules.get(node.index)
+    right = node.gradient
     for k, entry in node.active_inputs:
         later = changes.upstream.get((node.index, k))
         other = None if later is None else gradient_of(later)
@@ -264,7 +265,8 @@ def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) ->
 
 def _changed_gradients(recording: Recording, changes: Changes) -> dict[int, Array]:
     """The gradients that changes of some nodes change, by linearity."""
-    right, deltas = recording.gradients, dict[int, Array]()
+    right = recording.gradients
+    deltas = dict[int, Array]()
 
     def gradient_of(index: int) -> Array | None:
         return right[index] + deltas.get(index, 0) if index in right else None

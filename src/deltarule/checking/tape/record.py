@@ -92,7 +92,7 @@ def _traced_extreme(find_index: Callable[..., Any], name: str) -> Any:
         axes = tuple(np.arange(value.ndim) if axis is None else np.arange(value.ndim)[np.atleast_1d(axis)])
 
         def select(positions: Any) -> Any:
-            moved, of_value = (np.moveaxis(one, axes, range(-len(axes), 0)) for one in (positions, value))
+            moved, of_value = (np.moveaxis(array, axes, range(-len(axes), 0)) for array in (positions, value))
             rows = (*moved.shape[: value.ndim - len(axes)], -1)
             best = find_index(of_value.reshape(rows), axis=-1)
             chosen = np.take_along_axis(moved.reshape(rows), best[..., None], -1)[..., 0]
@@ -193,7 +193,8 @@ class _TracedJoin:
     """`np.c_` or `np.r_`, which join arrays that stand in brackets."""
 
     def __init__(self, tape: traced.Tape, original: Any) -> None:
-        self.tape, self.original = tape, original
+        self.tape = tape
+        self.original = original
 
     def __getitem__(self, parts: Any) -> Any:
         if not traced.is_traced(list(parts) if isinstance(parts, tuple) else parts):
@@ -270,7 +271,8 @@ def record_loss(code: Code) -> Recording | None:
                 with _replaced_references(tape, by_id, [], code.roots):
                     result = quietly(lambda: code.loss(traced))  # type: ignore[arg-type]
             else:
-                arrays, loss_in_place = code.store.find(), code.loss_in_place
+                arrays = code.store.find()
+                loss_in_place = code.loss_in_place
                 by_id |= {id(array): replacement for array, replacement in zip(arrays.leaves, traced, strict=True)}
                 with _replaced_references(tape, by_id, arrays.leaves, code.roots):
                     result = quietly(lambda: loss_in_place(arrays))

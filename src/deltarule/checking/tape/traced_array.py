@@ -92,7 +92,8 @@ class TracedArray(NDArrayOperatorsMixin):
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, tape: Tape, node: Node) -> None:
-        self.tape, self.node = tape, node
+        self.tape = tape
+        self.node = node
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:  # isinstance(x, np.ndarray) in user code

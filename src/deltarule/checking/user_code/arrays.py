@@ -53,17 +53,17 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
     A list of rows of numbers is one array, and so is one row of numbers inside of something else. `item_names` name the
     items of a list or tuple, or a single array.
     """
-    found = list(_named_cells(structure, "", what, item_names))
-    if not found:
+    cells = list(_named_cells(structure, "", what, item_names))
+    if not cells:
         raise BadInput(f"{what} holds no arrays; give an array, or a dictionary, a list or a tuple of arrays")
     alone = item_names[0] if len(item_names) == 1 else what
-    names, leaves = tuple(name or alone for name, _, _ in found), tuple(as_numpy(leaf) for _, leaf, _ in found)
+    names, leaves = tuple(name or alone for name, _, _ in cells), tuple(as_numpy(leaf) for _, leaf, _ in cells)
     values = tuple(array.astype(float) if array.dtype.kind in "iu" else array for array in map(np.asarray, leaves))
     for name, array in zip(names, values, strict=True):
         if array.dtype.kind != "f":
             raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
         check_finite(name, array)
-    return Arrays(structure, names, values, leaves, tuple(assign for *_, assign in found))
+    return Arrays(structure, names, values, leaves, tuple(assign for *_, assign in cells))
 
 
 def named_leaves(
@@ -142,7 +142,8 @@ class ParameterStore:
     """
 
     def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
-        self._assign, first = assign, find()
+        self._assign = assign
+        first = find()
         names = first.names
         self.find = lambda: _only_named(find(), names)  # a network of lists keeps outputs beside its weights later
         for (name, value), (other, other_value) in combinations(zip(first.names, first.values, strict=True), 2):
@@ -202,7 +203,8 @@ def _write_list(rows: list[Any], values: Floats) -> None:
 
 def match_shape(gradient: Floats, parameter: Floats) -> tuple[Floats, str]:
     """Convert a gradient to its parameter's shape; zeros and "other_shape" if not."""
-    shape, lengths = parameter.shape, _long_axes(parameter.shape)
+    shape = parameter.shape
+    lengths = _long_axes(parameter.shape)
     broadcast: tuple[int, ...] = ()
     with suppress(ValueError):  # they cannot be subtracted
         broadcast = np.broadcast_shapes(gradient.shape, shape)

@@ -14,7 +14,8 @@ from deltarule.checking.user_code.gradient_arrays import marked_names
 from deltarule.checking.user_code.references import are_user_globals, variables_of
 from deltarule.errors import BadInput
 
-_MAX_DEPTH, _MAX_ITEMS = 5, 100
+_MAX_DEPTH = 5
+_MAX_ITEMS = 100
 _HOLDERS = {
     **dict.fromkeys(("params", "parameters"), ("grads", "gradients", "grad", "dparams")),
     **dict.fromkeys(("weights", "theta"), ("grads", "gradients")),
@@ -68,11 +69,11 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
         frame = frame.f_back
     spaces += [] if frame is None else [frame.f_locals, frame.f_globals]
-    known: list[Mapping[str, Any]] = [dict(arrays_in(getattr(one, "__self__", None))) for one in functions]
+    known: list[Mapping[str, Any]] = [dict(arrays_in(getattr(function, "__self__", None))) for function in functions]
     known += spaces
     if any(all(item is not value for space in known for value in space.values()) for item in items):
-        objects = {name: one for space in reversed(spaces) for name, one in space.items() if _is_users_object(one)}
-        known += [dict(arrays_in(one, name)) for name, one in objects.items()]
+        objects = {name: item for space in reversed(spaces) for name, item in space.items() if _is_users_object(item)}
+        known += [dict(arrays_in(item, name)) for name, item in objects.items()]
 
     def name_of(item: Any) -> str:
         is_number = isinstance(item, int | float)  # the same one has many names
@@ -88,15 +89,15 @@ def find_attribute(number: Any, function: Any) -> tuple[str, Callable[[Any], Non
     read = getattr(getattr(function, "__func__", function), "__code__", None)
     if read is None or not isinstance(number, int | float):
         return None
-    holders = {name: one for space in variables_of(function) for name, one in space.items() if name in read.co_names}
+    holders = {name: item for space in variables_of(function) for name, item in space.items() if name in read.co_names}
     holders |= variables_of(function)[0]
-    found = [
+    holders_of_number = [
         (f"{variable}.{name}", partial(setattr, holder, name))
         for variable, holder in holders.items()
         for name in read.co_names
         if _is_users_object(holder) and vars(holder).get(name) is number
     ]
-    return found[0] if len(found) == 1 else None
+    return holders_of_number[0] if len(holders_of_number) == 1 else None
 
 
 def arrays_in(
@@ -123,8 +124,8 @@ def arrays_in(
         yield from arrays_in(item, below, depth - 1, seen)
 
 
-def _is_users_object(one: Any) -> bool:
-    return hasattr(one, "__dict__") and not isinstance(one, type) and not _is_library(one)
+def _is_users_object(value: Any) -> bool:
+    return hasattr(value, "__dict__") and not isinstance(value, type) and not _is_library(value)
 
 
 def _is_library(owner: Any) -> bool:

@@ -76,7 +76,8 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     arrays = flatten(params, item_names=item_names)
     loss_name, gradient_name = _name_of(loss, "loss"), _name_of(gradient, "gradient")
     if gradient is None or gradient is loss:
-        gradient, gradient_name = None, loss_name
+        gradient = None
+        gradient_name = loss_name
         call_loss = call_gradient = find_caller(
             loss, arrays, loss_name, lambda result: is_gradient(rest_beside_loss(result, loss_name), arrays)
         )
@@ -92,7 +93,8 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
     if reads_in_place and any(value.dtype != np.float64 for value in arrays.values):
         assign = _find_assignment(arrays, callers)
         if assign is not None:  # variables can hold arrays with more digits, which need no wide steps
-            put_back, store = partial(assign, arrays.leaves), None
+            put_back = partial(assign, arrays.leaves)
+            store = None
 
     def restore() -> None:
         with suppress(BadInput):
@@ -102,8 +104,8 @@ def code_of_functions(loss: Callable[..., Any], gradient: Callable[..., Any] | N
 
     def gradient_at(values: Values) -> list[Floats]:
         result = call_gradient(values)
-        found = rest_beside_loss(result, loss_name) if gradient is None else result
-        return gradient_arrays(found, arrays, gradient_name)
+        gradients = rest_beside_loss(result, loss_name) if gradient is None else result
+        return gradient_arrays(gradients, arrays, gradient_name)
 
     return code_of_loss(
         call_loss,
@@ -153,7 +155,10 @@ class Caller:
     """
 
     def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
-        self.function, self.params, self.what, self.style = function, params, what, style
+        self.function = function
+        self.params = params
+        self.what = what
+        self.style = style
         self.is_in_place = style == "in place"
         self.store: ParameterStore | None = None
         self.assign: Callable[[Sequence[Any]], None] | None = None
@@ -214,7 +219,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
 def _find_assignment(arrays: Arrays, callers: Sequence[Caller]) -> Callable[[Sequence[Any]], None] | None:
     """The function that gives arrays to all variables that hold those of `arrays`, if code reads no others."""
     assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
-    containers = {id(one): one for call in callers for one in containers_of(call.function)}
+    containers = {id(container): container for call in callers for container in containers_of(call.function)}
     for container in containers.values():
         for value, assign_item in items_of(container):
             if id(value) in assigners:
@@ -225,7 +230,8 @@ def _find_assignment(arrays: Arrays, callers: Sequence[Caller]) -> Callable[[Seq
             for assign_one in assigners[id(leaf)]:
                 assign_one(value)
 
-    start, [loss, _] = [value.astype(np.float64) for value in arrays.values], callers
+    start = [value.astype(np.float64) for value in arrays.values]
+    [loss, _] = callers
     stores = [call.store for call in callers]
     for call in callers:
         call.assign, call.store = assign, None
@@ -295,7 +301,8 @@ def _styles(function: Callable[..., Any], params: Arrays, function_name: str) ->
     except (TypeError, ValueError):  # some functions written in C have none
         return ["whole"]
     kinds = [parameter.kind for parameter in signature.parameters.values()]
-    structure, takes_any = params.structure, inspect.Parameter.VAR_POSITIONAL in kinds
+    structure = params.structure
+    takes_any = inspect.Parameter.VAR_POSITIONAL in kinds
     is_container = isinstance(structure, Mapping | list | tuple)
     if isinstance(structure, Mapping) and all(isinstance(key, str) for key in structure):
         keywords = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -66,14 +66,14 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
 def _align(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
-        found = [by_name[name] for name in params.names]
+        gradients = [by_name[name] for name in params.names]
     elif len(params.names) == 1 and not isinstance(result, Mapping | list | tuple):
-        found = [result]
+        gradients = [result]
     else:
-        found = list(_pair_leaves(result, params.structure, function_name, is_inside=False))
-    if len(found) != len(params.names):
+        gradients = list(_pair_leaves(result, params.structure, function_name, is_inside=False))
+    if len(gradients) != len(params.names):
         raise _other_form(result, params.structure, function_name)
-    return [_to_gradient(*one, function_name) for one in zip(found, params.names, params.values, strict=True)]
+    return [_to_gradient(*leaf, function_name) for leaf in zip(gradients, params.names, params.values, strict=True)]
 
 
 def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: bool) -> Iterator[Any]:
@@ -90,8 +90,8 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
     elif isinstance(result, list | tuple):
         items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
         if len(result) == len(items):
-            for found, item in zip(result, items, strict=True):
-                yield from _pair_leaves(found, item, function_name, is_inside=True)
+            for part, item in zip(result, items, strict=True):
+                yield from _pair_leaves(part, item, function_name, is_inside=True)
         elif len(result) == len(list(arrays.named_leaves(structure))):
             yield from result
         else:

@@ -32,7 +32,7 @@ class RandomNumbers:
 
     def __init__(self, roots: Sequence[Any]) -> None:
         torch = sys.modules.get("torch")
-        held = {id(one): one for one in contents_of(roots)}.values()
+        held = {id(value): value for value in contents_of(roots)}.values()
         self._generators = [random, np.random, *([torch] if torch else []), *filter(_is_generator, held)]
         self._begin = self._read()
         self._later: list[Any] | None = None
@@ -48,7 +48,8 @@ class RandomNumbers:
             return quietly(lambda: code.loss([start.copy() for start in code.start]))
 
         try:
-            first_loss, after_loss = loss(), self._read()
+            first_loss = loss()
+            after_loss = self._read()
             if _are_equal(self._begin, after_loss) or loss() == first_loss:
                 return code
         except BadInput:  # which is reported where the loss is checked
@@ -68,7 +69,8 @@ class RandomNumbers:
         )
         if code.has_own_forward_pass:
             return code_again
-        first, after_gradient = _gradient_after_loss(code_again, code.start), self._read()
+        first = _gradient_after_loss(code_again, code.start)
+        after_gradient = self._read()
         if _are_equal(self._begin, after_gradient):  # it draws nothing
             return code_again
         if _are_equal(first, _gradient_after_loss(code_again, code.nearby.start)):  # a forward pass of its own
@@ -87,7 +89,7 @@ class RandomNumbers:
             self._later = self._read()
 
     def _read(self) -> list[Any]:
-        return [_read_state(one) for one in self._generators]
+        return [_read_state(generator) for generator in self._generators]
 
     def _write(self, states: Sequence[Any]) -> None:
         for generator, state in zip(self._generators, states, strict=True):
@@ -113,7 +115,7 @@ def _write_state(generator: Any, state: Any) -> None:
     if isinstance(generator, np.random.Generator):
         generator.bit_generator.state = state
     else:
-        name = next(one for one in ("setstate", "set_state", "set_rng_state") if hasattr(generator, one))
+        name = next(name for name in ("setstate", "set_state", "set_rng_state") if hasattr(generator, name))
         getattr(generator, name)(state)
 
 
@@ -157,8 +159,8 @@ class OrderedSet(set[Any]):
 @contextmanager
 def ordered_sets(roots: Sequence[Any]) -> Iterator[None]:
     """A context in which `set` in the modules of user code is one with an order."""
-    spaces = {id(one): one for root in roots for one in containers_of(root) if isinstance(one, dict)}
-    changed = [one for one in spaces.values() if "__builtins__" in one and "set" not in one and _makes_sets(one)]
+    spaces = {id(d): d for root in roots for d in containers_of(root) if isinstance(d, dict)}
+    changed = [d for d in spaces.values() if "__builtins__" in d and "set" not in d and _makes_sets(d)]
     for space in changed:
         space["set"] = OrderedSet
     try:
@@ -169,11 +171,12 @@ def ordered_sets(roots: Sequence[Any]) -> Iterator[None]:
 
 
 def _makes_sets(space: dict[str, Any]) -> bool:
-    functions = [one for one in space.values() if isinstance(one, FunctionType)]
-    for kind in (one for one in space.values() if isinstance(one, type) and one.__module__ == space.get("__name__")):
-        functions += [one for one in vars(kind).values() if isinstance(one, FunctionType)]
-    return any(_uses_set(one.__code__) for one in functions)
+    functions = [value for value in space.values() if isinstance(value, FunctionType)]
+    for kind in [value for value in space.values() if isinstance(value, type)]:
+        if kind.__module__ == space.get("__name__"):
+            functions += [member for member in vars(kind).values() if isinstance(member, FunctionType)]
+    return any(_uses_set(function.__code__) for function in functions)
 
 
 def _uses_set(code: CodeType) -> bool:
-    return "set" in code.co_names or any(_uses_set(one) for one in code.co_consts if isinstance(one, CodeType))
+    return "set" in code.co_names or any(_uses_set(item) for item in code.co_consts if isinstance(item, CodeType))

@@ -60,7 +60,8 @@ def are_user_globals(names: Any) -> bool:
     """Whether a dictionary is of a user's module, or of ours that converts its values."""
     if not isinstance(names, dict) or "__name__" not in names:
         return False
-    file, name = names.get("__file__") or "", str(names["__name__"])
+    file = names.get("__file__") or ""
+    name = str(names["__name__"])
     package = name.partition(".")[0]
     is_library = "site-packages" in file or package in sys.stdlib_module_names or package in ("deltarule", "builtins")
     return not is_library or name.startswith("deltarule.checking.user_code.")
@@ -99,7 +100,7 @@ def owner_of(function: Any) -> Any:
         owner = function
     if owner is None:
         held = (
-            one for one in outside_of(function) or () if any(hasattr(one, name) for name in ("backward", "forward"))
+            item for item in outside_of(function) or () if any(hasattr(item, name) for name in ("backward", "forward"))
         )
         owner = next(held, None)
     return None if owner is None or isinstance(owner, type | ModuleType) else owner
@@ -112,9 +113,9 @@ def names_read(function: Callable[..., Any]) -> list[str]:
     except (TypeError, ValueError):  # no Python function
         return []
     # An attribute of the same name counts as a global variable there.
-    read = {one.argval for one in dis.get_instructions(function) if one.opname == "LOAD_GLOBAL"}
-    outside = {**names.nonlocals, **{name: one for name, one in names.globals.items() if name in read}}
-    return [name for name, one in outside.items() if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+    read = {instruction.argval for instruction in dis.get_instructions(function) if instruction.opname == "LOAD_GLOBAL"}
+    outside = {**names.nonlocals, **{name: value for name, value in names.globals.items() if name in read}}
+    return [name for name, value in outside.items() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
 
 
 def outside_of(function: Callable[..., Any] | None) -> list[Any] | None:
@@ -124,7 +125,7 @@ def outside_of(function: Callable[..., Any] | None) -> list[Any] | None:
     except (TypeError, ValueError):  # no Python function
         return None
     outside = [*names.nonlocals.values(), *names.globals.values(), getattr(function, "__self__", None)]
-    for one in [one for one in outside if not isinstance(one, ModuleType)]:
-        held = one if isinstance(one, Mapping) else getattr(one, "__dict__", {})
+    for value in [held for held in outside if not isinstance(held, ModuleType)]:
+        held = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
         outside += held.values()
     return outside

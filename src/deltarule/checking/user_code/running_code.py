@@ -76,30 +76,30 @@ def trace_lines(call: Callable[[], Any]) -> dict[CodeType, Counter[int]]:
         sys.settrace(before)
     inner = [code for code in lines if code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")]
     for code in inner:  # their lines are those of the function around
-        around = [one for one in lines if one not in inner and code in nested_codes(one)]
-        for one in around[-1:]:
-            lines[one] += lines[code]
+        around = [outer for outer in lines if outer not in inner and code in nested_codes(outer)]
+        for outer in around[-1:]:
+            lines[outer] += lines[code]
         del lines[code]
-    return {code: found for code, found in lines.items() if code.co_name != "<module>"}
+    return {code: counts for code, counts in lines.items() if code.co_name != "<module>"}
 
 
 def nested_codes(code: CodeType) -> list[CodeType]:
-    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
-    return inner + [deeper for one in inner for deeper in nested_codes(one)]
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return inner + [deeper for nested in inner for deeper in nested_codes(nested)]
 
 
 def find_node(file: SourceFile, code: CodeType) -> FunctionNode | None:
     """The definition of a function's code; lambdas of one line differ in their columns."""
-    found = []
+    nodes = []
     for node in ast.walk(file.tree):
         if not isinstance(node, _FUNCTION_NODES) or getattr(node, "name", "<lambda>") != code.co_name:
             continue
         if isinstance(node, ast.Lambda):
             start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-            places = [(one[0], one[2]) for one in code.co_positions() if one[2] is not None and one[0] is not None]
+            places = [(p[0], p[2]) for p in code.co_positions() if p[2] is not None and p[0] is not None]
             inside = [place for place in places if start <= place <= end]
             if node.lineno == code.co_firstlineno and len(inside) >= len(places) - 2:
-                found.append((end[0] - start[0], end[1] - start[1] if end[0] == start[0] else 0, node))
-        elif min([node.lineno, *(one.lineno for one in node.decorator_list)]) == code.co_firstlineno:
+                nodes.append((end[0] - start[0], end[1] - start[1] if end[0] == start[0] else 0, node))
+        elif min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) == code.co_firstlineno:
             return node
-    return min(found, key=lambda one: one[:2])[2] if found else None
+    return min(nodes, key=lambda entry: entry[:2])[2] if nodes else None

@@ -18,7 +18,7 @@ _OUTPUT_NAMES = ("output", "outputs", "out", "y", "a", "activation", "activation
 
 def required_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters without a default that may be given by position; none if unknown."""
-    return [one for one in _parameters(function, inspect.Parameter.POSITIONAL_ONLY) if one.default is one.empty]
+    return [p for p in _parameters(function, inspect.Parameter.POSITIONAL_ONLY) if p.default is p.empty]
 
 
 def positional_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -29,7 +29,7 @@ def positional_parameters(function: Callable[..., Any]) -> list[inspect.Paramete
 def _parameters(function: Callable[..., Any], *kinds: Any) -> list[inspect.Parameter]:
     with suppress(TypeError, ValueError):  # some functions written in C have no signature
         parameters = inspect.signature(function).parameters.values()
-        return [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, *kinds)]
+        return [parameter for parameter in parameters if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, *kinds)]
     return []
 
 
@@ -93,13 +93,14 @@ def readings_of(function: Callable[..., Any], parts: Sequence[Any], argument_nam
     for count in range(1, outputs + 1):
         upstream = [("upstream", i) for i in range(count)]
         rest = [("part", i) for i in range(count, len(parts))]
-        readings += [tuple(one) for one in (upstream + rest, upstream) if len(one) == len(names)]
+        readings += [tuple(reading) for reading in (upstream + rest, upstream) if len(reading) == len(names)]
     return list(dict.fromkeys(readings)) or [(("upstream", 0),)]
 
 
 def _reading_by_name(names: Sequence[str], parts: int, outputs: int, argument_names: Sequence[str]) -> Reading | None:
     slots: list[tuple[str, int]] = []
-    count, unknown = 0, list[int]()
+    count = 0
+    unknown = list[int]()
     for name in names:
         if name.lower() in _RATES:
             slots.append(("rate", 0))
@@ -120,8 +121,8 @@ def _reading_by_name(names: Sequence[str], parts: int, outputs: int, argument_na
 
 def find_output(before: dict[str, Any], after: dict[str, Any], arguments: Sequence[Any]) -> str | None:
     """The path of the array that forward set in its object, where it returns none."""
-    inputs = {id(one) for one in arguments}
-    made = [path for path, one in after.items() if before.get(path) is not one and id(one) not in inputs]
+    inputs = {id(argument) for argument in arguments}
+    made = [path for path, value in after.items() if before.get(path) is not value and id(value) not in inputs]
     named = [path for name in _OUTPUT_NAMES for path in made if path.rpartition(".")[2] == name]
     return next(iter([*named, *reversed(made)]), None)
 
@@ -143,12 +144,12 @@ def _apply_torch_function(function: Any, *arguments: Any) -> tuple[Any, Callable
     """The outputs of a function of PyTorch's, and its backward pass."""
     import torch
 
-    inputs = [torch.as_tensor(one).detach().clone().requires_grad_() for one in arguments]
+    inputs = [torch.as_tensor(argument).detach().clone().requires_grad_() for argument in arguments]
     outputs = function.apply(*inputs)
 
     def backward(upstream: Any) -> Any:
         given = torch.autograd.grad(outputs, inputs, torch.as_tensor(upstream), allow_unused=True)
-        return tuple(torch.zeros_like(one) if of is None else of for one, of in zip(inputs, given, strict=True))
+        return tuple(torch.zeros_like(x) if of is None else of for x, of in zip(inputs, given, strict=True))
 
     return outputs.detach(), backward
 
@@ -159,7 +160,7 @@ def named_results(result: Any, count: int) -> Iterator[tuple[Any, Any]]:
     if len(rest) == 1 and isinstance(rest[0], Mapping):
         yield from rest[0].items()
     elif isinstance(result, tuple | list):
-        yield from ((i, one) for i, one in enumerate(rest) if not isinstance(one, Mapping | list | tuple))
+        yield from ((i, value) for i, value in enumerate(rest) if not isinstance(value, Mapping | list | tuple))
 
 
 def is_gradient_name(path: str) -> bool:

@@ -37,8 +37,8 @@ def differentiate(node: ast.expr, name: str) -> str:
     text = ast.unparse(node)
     if text == name:
         return "1"
-    variables = (one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute))
-    if name not in text or not any(ast.unparse(one) == name for one in variables):
+    variables = (node for node in ast.walk(node) if isinstance(node, ast.Name | ast.Attribute))
+    if name not in text or not any(ast.unparse(variable) == name for variable in variables):
         return "0"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _times("-1", differentiate(node.operand, name))
@@ -75,7 +75,7 @@ def _of_call(node: ast.Call, name: str) -> str:
         return _times(f"({slope})", differentiate(node.args[0], name))
     if (function, len(node.args)) in (("where", 3), ("maximum", 2)):
         condition = first if function == "where" else f"({first}) > ({ast.unparse(node.args[1])})"
-        branches = (differentiate(one, name) for one in node.args[-2:])
+        branches = (differentiate(branch, name) for branch in node.args[-2:])
         return f"{library}where({condition}, {', '.join(branches)})"
     raise ValueError
 
@@ -100,8 +100,8 @@ VARIABLE = "variable__"
 
 def derivatives_of_functions(nodes: Sequence[ast.AST]) -> list[str]:
     """The derivatives of the formulas that functions compute, as texts of `VARIABLE`."""
-    found = dict.fromkeys(pair for node in nodes for pair in _derivatives_of(node))
-    texts = dict.fromkeys(_of_variable(*pair) for pair in found if len(pair[1]) > 3)
+    pairs = dict.fromkeys(pair for node in nodes for pair in _derivatives_of(node))
+    texts = dict.fromkeys(_of_variable(*pair) for pair in pairs if len(pair[1]) > 3)
     return sorted(texts, key=len)[:MAX_FORMULAS]
 
 
@@ -116,7 +116,7 @@ class _Simplify(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
-        left, right = (one.value if isinstance(one, ast.Constant) else None for one in (node.left, node.right))
+        left, right = (side.value if isinstance(side, ast.Constant) else None for side in (node.left, node.right))
         if isinstance(node.op, ast.Sub) and isinstance(left, int) and isinstance(right, int):
             return ast.Constant(left - right)
         if isinstance(node.op, ast.Mult) and left == 1:
@@ -142,7 +142,7 @@ def _derivatives_of(node: ast.AST) -> Iterator[tuple[str, str]]:
     if not isinstance(node, ast.FunctionDef | ast.Lambda):
         return
     statements: list[ast.stmt] = [ast.Return(node.body)] if isinstance(node, ast.Lambda) else node.body
-    for statement in [inner for one in statements for inner in ast.walk(one)]:
+    for statement in [inner for whole in statements for inner in ast.walk(whole)]:
         if not isinstance(statement, ast.Return | ast.Assign) or statement.value is None:
             continue
         formula = Substitute(table).visit(copy.deepcopy(statement.value))
@@ -156,7 +156,7 @@ def _derivatives_of(node: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 def _with_respect_to_names(formula: ast.expr) -> Iterator[tuple[str, str]]:
-    names = {ast.unparse(one) for one in ast.walk(formula) if isinstance(one, ast.Name | ast.Attribute)}
+    names = {ast.unparse(node) for node in ast.walk(formula) if isinstance(node, ast.Name | ast.Attribute)}
     for name in sorted(names):
         with suppress(ValueError):
             derivative = differentiate(formula, name)

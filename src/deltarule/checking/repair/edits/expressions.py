@@ -40,11 +40,14 @@ STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * (
 """Forms by which a gradient is no longer one, but for another gradient or a penalty; and those that fit by chance."""
 COST_OF_SHAPE = 0.8
 """The cost of an edit after which its statement has another shape."""
-COST_OF_STRAY, COST_OF_PARAMETER_SIZE = 0.6, 0.8
+COST_OF_STRAY = 0.6
+COST_OF_PARAMETER_SIZE = 0.8
 """The cost of a form that no gradient has; of a parameter's size as a count."""
-COST_OF_OTHER_GLOBAL, GAIN_OF_UNUSED = 0.6, 0.5
+COST_OF_OTHER_GLOBAL = 0.6
+GAIN_OF_UNUSED = 0.5
 """The cost of a global name that the function does not use; the gain of a variable that it sets and never reads."""
-COST_OF_CHARACTER, COST_OF_DEPTH = 0.005, 0.02
+COST_OF_CHARACTER = 0.005
+COST_OF_DEPTH = 0.02
 """So that of equal edits the shortest one of the largest expression is found first."""
 MAX_EDITS_A_PLACE = 2500
 
@@ -72,7 +75,8 @@ class ExpressionEdits:
     """Writes the edits of a place."""
 
     def __init__(self, program: Program, parameters: Sequence[str] = ()) -> None:
-        self.atoms, self.parameters = Atoms(program), {re.findall(r"\w+", name)[-1] for name in parameters}
+        self.atoms = Atoms(program)
+        self.parameters = {re.findall(r"\w+", name)[-1] for name in parameters}
         trees = [file.tree for file in program.files]
         nodes = [node for tree in trees for node in ast.walk(tree)]
         self._cheapest: dict[ast.expr, dict[Any, float]] = {}
@@ -81,8 +85,8 @@ class ExpressionEdits:
             [node for node in nodes if isinstance(node, ast.FunctionDef | ast.Lambda)]
         )
         self.functions = functions_of_one(trees)
-        aliases = [one for node in nodes if isinstance(node, ast.Import) for one in node.names]
-        self.numpy = next((one.asname or one.name for one in aliases if one.name in ("numpy", "jax.numpy")), "np")
+        aliases = [a for node in nodes if isinstance(node, ast.Import) for a in node.names]
+        self.numpy = next((a.asname or a.name for a in aliases if a.name in ("numpy", "jax.numpy")), "np")
 
     def texts(self, place: Place) -> list[Text]:
         """What may take the place of an expression, the cheapest first; `evaluated` says what comes of it."""
@@ -91,18 +95,19 @@ class ExpressionEdits:
         with suppress(Exception):
             values = key_of(at.values), key_of(evaluate_far(template.replace(PART, f"({text})"), at))
             self._cheapest.setdefault(at.node, {})[values] = 0.0
-        found = [Text(*one) for one in self._texts(place)]
+        texts = [Text(*text) for text in self._texts(place)]
         is_name = isinstance(place.node, ast.Name | ast.Attribute | ast.Subscript)
         if is_name and isinstance(place.values[0], np.ndarray | list):
-            found.append(Text(f"{text}.copy()", 0.8 if place.whole is place else 1.6, is_copy=True))
-        return sorted(found, key=lambda one: one.cost)[:MAX_EDITS_A_PLACE]
+            texts.append(Text(f"{text}.copy()", 0.8 if place.whole is place else 1.6, is_copy=True))
+        return sorted(texts, key=lambda text: text.cost)[:MAX_EDITS_A_PLACE]
 
     def evaluated(self, place: Place, edit: Text) -> ExpressionEdit | None:
         """An edit with the values that its statement has with it; None if it fails, or they are an earlier one's."""
         at, template = _at(place)
         if edit.is_copy:
             return ExpressionEdit(edit.text, edit.cost, at.values)
-        text, key = ast.unparse(place.node), None
+        text = ast.unparse(place.node)
+        key = None
         with suppress(Exception), np.errstate(all="ignore"):
             new = template.replace(PART, f"({edit.text})")
             values = evaluate(new, at)
@@ -120,8 +125,10 @@ class ExpressionEdits:
         return ExpressionEdit(edit.text, cost, values)
 
     def _texts(self, place: Place) -> Iterator[tuple[str, float, bool]]:
-        node, value = place.node, place.values[0]
-        text, is_simple = ast.unparse(node), isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
+        node = place.node
+        value = place.values[0]
+        text = ast.unparse(node)
+        is_simple = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
         numbers, whole, rest = self.atoms.at(place)
         known = self._names_used(place) | set(place.environments[0])
 
@@ -161,7 +168,7 @@ class ExpressionEdits:
             return
         is_added = isinstance(place.owner, ast.AugAssign) and isinstance(place.owner.op, ast.Add | ast.Sub)
         is_negative = is_added or any(
-            isinstance(one, ast.UnaryOp) for one in (node, place.owner)
+            isinstance(node, ast.UnaryOp) for node in (node, place.owner)
         )  # -= for += says more
         for form, cost in FORMS["alone"].items():
             if not (is_negative and form.startswith("-")):
@@ -197,9 +204,9 @@ class ExpressionEdits:
 
     def _names_unused(self, place: Place) -> set[str]:
         """The names that a function sets and never reads: they are probably forgotten somewhere."""
-        names = [one for one in ast.walk(place.function.node) if isinstance(one, ast.Name)]
-        read = {one.id for one in names if isinstance(one.ctx, ast.Load)}
-        return {one.id for one in names if isinstance(one.ctx, ast.Store)} - read
+        names = [name for name in ast.walk(place.function.node) if isinstance(name, ast.Name)]
+        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+        return {name.id for name in names if isinstance(name.ctx, ast.Store)} - read
 
     def _in_place_of_constant(self, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float]]:
         """A value, its sign, or its sums, where a number stands."""
@@ -212,13 +219,14 @@ class ExpressionEdits:
         """The names that a function itself uses; another global is rarely meant."""
         node = place.function.node
         if node not in self._used:
-            self._used[node] = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+            self._used[node] = {node.id for node in ast.walk(node) if isinstance(node, ast.Name)}
             self._used[node] |= {self.numpy, "len", "float", "abs"}
         return self._used[node]
 
     def _with_derivatives(self, place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
         """The derivatives of the program's own formulas, at values of this place."""
-        shape, text = shape_of(place.values[0]), ast.unparse(place.node)
+        shape = shape_of(place.values[0])
+        text = ast.unparse(place.node)
         near = [name for name, v in numbers if shape in (shape_of(v), shape_of(v)[1:]) or shape_of(v) == shape[1:]][:14]
         for derivative in self.formulas:
             for name in near if VARIABLE in derivative else [""]:
@@ -249,7 +257,7 @@ def _with_term(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tup
     constants = [one for one, value in numbers if not shape_of(value) and shape_of(place.values[0])]
     for one, other in itertools.product(constants, near):
         if is_named_after(name, other):
-            for penalty, cost in ((f"{one} * {other}", 1.2), (f"2 * {one} * {other}", 1.4)):
+            for penalty, cost in ((f"{constant} * {other}", 1.2), (f"2 * {constant} * {other}", 1.4)):
                 yield f"{text} + {penalty}", cost + size_in_words(penalty), True
 
 
@@ -285,7 +293,7 @@ def _edits_of_count(text: str, whole: Sequence[str]) -> Iterator[tuple[str, floa
 
 @cache
 def _names_in(text: str) -> set[str]:
-    return {one.id for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Name)}
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
 def size_in_words(text: str) -> float:

@@ -18,7 +18,8 @@ _PURE_FUNCTIONS = {
 }
 MAX_TEXT = 34
 """Characters of a piece of the program that is used elsewhere."""
-SECONDS_FOR_ATOMS, MAX_ATOMS = 0.3, 45
+SECONDS_FOR_ATOMS = 0.3
+MAX_ATOMS = 45
 MAX_CONSTANTS = 6
 MAX_SIZE = 4_000_000
 """Entries of a value that an edit may make."""
@@ -85,7 +86,7 @@ class Atoms:
                         if len(text) <= MAX_TEXT:
                             self.pieces[text] = owner
         constants = [
-            getattr(one, "value", 0.0) for file in program.files for one in ast.walk(file.tree) if _is_decimal(one)
+            getattr(node, "value", 0.0) for file in program.files for node in ast.walk(file.tree) if _is_decimal(node)
         ]
         self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
         self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
@@ -98,11 +99,12 @@ class Atoms:
         return self._cache[key]
 
     def _find(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
-        names, namespace = place.environments[0], place.function.namespace
+        names = place.environments[0]
+        namespace = place.function.namespace
         own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
         plain_globals = [name for name, value in namespace.items() if isinstance(value, int | float)]
         near = sorted(self.pieces, key=lambda text: (self.pieces[text] is not place.function.node, len(text)))
-        used = {one.id for one in ast.walk(place.function.node) if isinstance(one, ast.Name)}
+        used = {node.id for node in ast.walk(place.function.node) if isinstance(node, ast.Name)}
         others = sorted(namespace, key=lambda name: name not in used)
         numbers: dict[Any, tuple[str, Any]] = {}
         whole: dict[Any, list[str]] = {}
@@ -149,10 +151,10 @@ def _counts(text: str, values: Sequence[Any]) -> Iterator[tuple[str, tuple[int, 
 
 
 def _is_pure(node: ast.AST) -> bool:
-    for one in ast.walk(node):
-        if isinstance(one, ast.Lambda | ast.NamedExpr | ast.JoinedStr):
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Lambda | ast.NamedExpr | ast.JoinedStr):
             return False
-        if isinstance(one, ast.Call) and ast.unparse(one.func).rpartition(".")[2] not in _PURE_FUNCTIONS:
+        if isinstance(inner, ast.Call) and ast.unparse(inner.func).rpartition(".")[2] not in _PURE_FUNCTIONS:
             return False
     return True
 
@@ -181,11 +183,11 @@ def is_in_product(place: Place) -> bool:
 
 def functions_of_one(trees: Sequence[ast.Module]) -> list[str]:
     """The names of the program's functions of one argument, such as its activations."""
-    found = []
+    names = []
     for statement in [statement for tree in trees for statement in tree.body]:
         if isinstance(statement, ast.FunctionDef) and len(statement.args.args) == 1:
-            found.append(statement.name)
+            names.append(statement.name)
         elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
             if len(statement.value.args.args) == 1 and isinstance(statement.targets[0], ast.Name):
-                found.append(statement.targets[0].id)
-    return found[:6]
+                names.append(statement.targets[0].id)
+    return names[:6]

@@ -51,28 +51,28 @@ class Block:
         if not statements and j - i == len(body):
             statements = [ast.copy_location(ast.Pass(), body[i])]
         old = "; ".join(ast.unparse(statement) for statement in body[i:j])
-        text = said or (new if isinstance(new, str) else "; ".join(ast.unparse(one) for one in new))
+        text = said or (new if isinstance(new, str) else "; ".join(ast.unparse(statement) for statement in new))
         change = Change(self.owner, self.field, slice(i, j), statements)
         return StatementEdit(Edit(body[i].lineno, old, text, cost, lambda: [change], kind, self.file), body[i:j])
 
 
 def statement_edits(program: Program) -> list[StatementEdit]:
-    found: list[StatementEdit] = []
+    edits_of_all: list[StatementEdit] = []
     alike: dict[tuple[str, str], list[StatementEdit]] = {}
     for function in program.functions:
         lines = function.gradient_lines | function.loss_lines
         for block in _blocks(function):
             for i, statement in enumerate(block.body):
                 if statement.lineno in lines:
-                    found += _edits_of_statement(block, i, alike)
+                    edits_of_all += _edits_of_statement(block, i, alike)
     for (operator, _), edits in alike.items():
         if 1 < len(edits) < 12:
-            found.append(_together(edits, f"(each with {operator}=)", 2.0))
+            edits_of_all.append(_together(edits, f"(each with {operator}=)", 2.0))
     for function in program.functions:
-        found += _exchanged_names(function)
-        found += _shifted_slices(function)
-    found += _indices_as_elsewhere(program)
-    return found
+        edits_of_all += _exchanged_names(function)
+        edits_of_all += _shifted_slices(function)
+    edits_of_all += _indices_as_elsewhere(program)
+    return edits_of_all
 
 
 def _statements_that_run(function: Function) -> Iterator[ast.stmt]:
@@ -86,7 +86,7 @@ def _exchanged_names(function: Function) -> Iterator[StatementEdit]:
     """Two names of a statement exchange their places: rows and columns, k and l."""
     for statement in _statements_that_run(function):
         nodes = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-        called = {one.func for one in ast.walk(statement) if isinstance(one, ast.Call)}
+        called = {node.func for node in ast.walk(statement) if isinstance(node, ast.Call)}
         names = sorted({node.id for node in nodes if node not in called})
         for one, other in combinations(names, 2) if len(names) < 8 else ():
             changed = [node for node in nodes if node.id in (one, other)]
@@ -103,7 +103,7 @@ def _exchange(file: SourceFile, statement: ast.stmt, nodes: list[ast.Name], tabl
 
 def _shifted_slices(function: Function) -> Iterator[StatementEdit]:
     """All slices of an index begin later, by a whole number such as a padding."""
-    used = sorted({one.id for one in ast.walk(function.node) if isinstance(one, ast.Name) and len(one.id) < 9})
+    used = sorted({node.id for node in ast.walk(function.node) if isinstance(node, ast.Name) and len(node.id) < 9})
     for statement in _statements_that_run(function):
         for node in ast.walk(statement):
             if isinstance(node, ast.Subscript) and _has_slice(node):
@@ -121,30 +121,30 @@ class _ShiftedSlices(ast.NodeTransformer):
     def visit_Slice(self, node: ast.Slice) -> ast.Slice:
         if node.lower is None and node.upper is None:
             return node
-        bounds = [one and ast.BinOp(one, ast.Add(), self.shift) for one in (node.lower, node.upper)]
+        bounds = [bound and ast.BinOp(bound, ast.Add(), self.shift) for bound in (node.lower, node.upper)]
         return ast.Slice(bounds[0] or self.shift, bounds[1], node.step)
 
 
 def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
     """An index of several axes or with slices, as another line has it, in one line or at all places where it stands."""
     for file in program.files:
-        functions = [one for one in program.functions if one.file is file]
-        indices = [one for one in ast.walk(file.tree) if isinstance(one, ast.Subscript)]
-        indices = [one for one in indices if isinstance(one.slice, ast.Tuple) or _has_slice(one)]
+        functions = [function for function in program.functions if function.file is file]
+        indices = [node for node in ast.walk(file.tree) if isinstance(node, ast.Subscript)]
+        indices = [node for node in indices if isinstance(node.slice, ast.Tuple) or _has_slice(node)]
         texts = list(dict.fromkeys(map(_index_text, indices)))
-        run = [(one, function) for function in functions for one in ast.walk(function.node) if one in set(indices)]
+        run = [(node, function) for function in functions for node in ast.walk(function.node) if node in set(indices)]
         for text in texts:
-            places = [(one, function) for one, function in run if _index_text(one) == text]
-            places = [(one, function) for one, function in places if one.lineno in function.gradient_lines]
-            for other in [one for one in texts if one != text and one.count(",") == text.count(",")]:
-                edits = [edit for one, _ in places for edit in [_with_index(file, one, other)] if edit]
+            places = [(node, function) for node, function in run if _index_text(node) == text]
+            places = [(node, function) for node, function in places if node.lineno in function.gradient_lines]
+            for other in [form for form in texts if form != text and form.count(",") == text.count(",")]:
+                edits = [edit for node, _ in places for edit in [_with_index(file, node, other)] if edit]
                 yield from edits
                 if 1 < len(edits) < 6:
                     yield _together(edits, f"{other} in the place of {text}", 2.0)
 
 
 def _has_slice(node: ast.Subscript) -> bool:
-    return any(isinstance(one, ast.Slice) and (one.lower or one.upper) for one in ast.walk(node.slice))
+    return any(isinstance(bound, ast.Slice) and (bound.lower or bound.upper) for bound in ast.walk(node.slice))
 
 
 def _index_text(node: ast.AST) -> str:
@@ -159,9 +159,10 @@ def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | N
         statement = file.parents[statement]
     parsed = ast.parse(f"_{text}", mode="eval").body
     assert isinstance(parsed, ast.Subscript)
-    for one in ast.walk(parsed.slice):
-        ast.copy_location(one, node.slice)
-    old, change = ast.unparse(node), Change(node, "slice", None, parsed.slice)
+    for inner in ast.walk(parsed.slice):
+        ast.copy_location(inner, node.slice)
+    old = ast.unparse(node)
+    change = Change(node, "slice", None, parsed.slice)
     new = f"{ast.unparse(node.value)}{text}"
     return StatementEdit(Edit(statement.lineno, old, new, 1.5, lambda: [change], "index", file), [statement])
 
@@ -183,7 +184,8 @@ def _edits_of_statement(
     following = body[i + 1] if i + 1 < len(body) and not isinstance(body[i + 1], ast.Return) else None
     edits: list[StatementEdit | None] = []
     if is_single_assignment(statement):
-        target, value = target_of(statement), ast.unparse(statement.value)  # type: ignore[attr-defined]
+        target = target_of(statement)
+        value = ast.unparse(statement.value)  # type: ignore[attr-defined]
         written = OPERATORS[type(statement.op)] if isinstance(statement, ast.AugAssign) else ""
         for operator in ("", "+", "-", "*", "/"):
             if operator != written:
@@ -195,7 +197,7 @@ def _edits_of_statement(
                     alike.setdefault((operator, ast.unparse(target).rpartition(".")[2]), []).append(edit)
         if isinstance(target, ast.Subscript):
             sign = "-" if written == "-" else ""
-            has_slice = any(isinstance(one, ast.Slice) for one in ast.walk(target.slice))
+            has_slice = any(isinstance(bound, ast.Slice) for bound in ast.walk(target.slice))
             brackets = ast.unparse(target).removeprefix(ast.unparse(target.value))
             index = f"np.s_{brackets}" if has_slice else ast.unparse(target.slice)
             text = f"np.add.at({ast.unparse(target.value)}, {index}, {sign}({value}))"
@@ -266,10 +268,10 @@ def _value_of(statement: ast.AST) -> str:
 
 def _together(edits: Sequence[StatementEdit], new: str, cost: float, kind: str = SAME_EDIT) -> StatementEdit:
     first = edits[0].edit
-    old = "; ".join(f"line {one.edit.line}: {one.edit.old}" for one in edits)
-    changes = [change for one in edits for change in one.edit.changes]
+    old = "; ".join(f"line {edit.edit.line}: {edit.edit.old}" for edit in edits)
+    changes = [change for edit in edits for change in edit.edit.changes]
     edit = Edit(first.line, old, new, cost, lambda: changes, kind, first.file)
-    return StatementEdit(edit, [statement for one in edits for statement in one.statements])
+    return StatementEdit(edit, [statement for edit in edits for statement in edit.statements])
 
 
 def skeleton(node: ast.AST) -> str:
@@ -295,7 +297,7 @@ def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
 
 
 def _names(node: ast.AST) -> list[ast.Name | ast.Attribute]:
-    return [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
+    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Name | ast.Attribute)]
 
 
 def _name(node: ast.Name | ast.Attribute) -> str:
@@ -310,7 +312,7 @@ def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
         if isinstance(block, list) and statement in block:
             i = block.index(statement)
             near = [*block[max(0, i - 3) : i], *block[i + 1 : i + 4]]
-            return [one for one in near if skeleton(one) == skeleton(statement)]
+            return [sibling for sibling in near if skeleton(sibling) == skeleton(statement)]
     return []
 
 
@@ -320,8 +322,8 @@ def twins_of(place: Place, by_node: dict[ast.AST, Place]) -> list[Place]:
         return []
     role = next(i for i, node in enumerate(ast.walk(place.statement)) if node is place.node)
     others = siblings(place.statement, place.file)
-    found = [by_node.get(next(itertools.islice(ast.walk(one), role, None))) for one in others]
-    return [] if None in found or not found else [one for one in found if one is not None]
+    twins = [by_node.get(next(itertools.islice(ast.walk(sibling), role, None))) for sibling in others]
+    return [] if None in twins or not twins else [twin for twin in twins if twin is not None]
 
 
 def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[str]) -> Iterator[Edit]:
@@ -331,7 +333,8 @@ def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[s
     for name in ("body", "orelse"):
         body = getattr(owner, name, None)
         if isinstance(body, list) and statement in body:
-            i, block = body.index(statement), Block(file, owner, name)
+            i = body.index(statement)
+            block = Block(file, owner, name)
             for count in counts:
                 added = f"{ast.unparse(statement)}\n{ast.unparse(statement.target.value)} /= {count}"
                 edit = block.replace(i, i + 1, added, 1.8, "line added")

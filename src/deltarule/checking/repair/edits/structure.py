@@ -82,7 +82,8 @@ def _edits_of_product(factors: Sequence[ast.expr]) -> Iterator[tuple[str, float]
 
 
 def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
-    left, right, operator = ast.unparse(node.left), ast.unparse(node.right), OPERATORS.get(type(node.op), "+")
+    left, right = ast.unparse(node.left), ast.unparse(node.right)
+    operator = OPERATORS.get(type(node.op), "+")
     yield left, 0.9
     yield right, 1.0
     yield f"({right}) {operator} ({left})", 0.6 if operator == "-" else 0.9
@@ -104,14 +105,15 @@ def _regrouped(node: ast.BinOp, left: str, right: str, operator: str) -> Iterato
     """(a + b) * c as a + b * c or a * c + b, and with a or b alone; likewise c * (a + b)."""
     for side, is_left in ((node.left, True), (node.right, False)):
         if isinstance(side, ast.BinOp) and type(side.op) in OPERATORS:
-            a, b = (f"({ast.unparse(one)})" for one in (side.left, side.right))
+            a, b = (f"({ast.unparse(operand)})" for operand in (side.left, side.right))
             form = "({0} " + operator + " ({1}))" if is_left else "(({1}) " + operator + " {0})"
-            ac, bc = (form.format(one, right if is_left else left) for one in (a, b))
+            ac, bc = (form.format(operand, right if is_left else left) for operand in (a, b))
             yield from formed("regrouped", a=a, b=b, ac=ac, bc=bc, inner=OPERATORS[type(side.op)])
 
 
 def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
-    function, arguments = ast.unparse(node.func), [ast.unparse(one) for one in node.args]
+    function = ast.unparse(node.func)
+    arguments = [ast.unparse(argument) for argument in node.args]
     head, _, name = function.rpartition(".")
     is_library = head in (numpy, "np", "")
     if head and not is_library:
@@ -125,7 +127,7 @@ def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
         for kind in ("call_of_two", "product_of_two")[: 1 + (name in ("dot", "matmul", "outer"))]:
             yield from formed(kind, **words)
     if name in ("sum", "mean", "max"):
-        inside = ", ".join([*arguments, *(ast.unparse(one) for one in node.keywords)])
+        inside = ", ".join([*arguments, *(ast.unparse(keyword) for keyword in node.keywords)])
         yield f"{head}.{'sum' if name == 'mean' else 'mean'}({inside})", 0.5
         kept = arguments[:1] if is_library else []
         axes = ("axis=0", "axis=1", "axis=-1", "axis=(0, 1)", "axis=(0, 2, 3)", "")
