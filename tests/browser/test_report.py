@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deltarule.errors import count_of
-from deltarule.reports.report import Block, Report, ReportSection, report_page
+from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
 from deltarule.reports.table import table
 
 HOSTILE = '<script>document.title="taken"</script><img src=x onerror=\'document.title="taken"\'>&amp; \x1b[31m$x^2$'
@@ -207,7 +207,7 @@ def test_columns_of_numbers_sort_by_them_and_texts_stand_behind(browser, tmp_pat
         ["1.0 to 5.0", "9.5 %", "-1,000", "3-8-3"],
         ["> 9.5 to 9.9", "more than 99.9 %", "±2", "h1"],
     ]
-    blocks = [Block("b", "", table=table(["interval", "share", "number", "text"], rows))]
+    blocks = [ReportBlock("b", "", table=table(["interval", "share", "number", "text"], rows))]
     (tmp_path / "page.html").write_text(report_page(Report("", [ReportSection("a", "", "", blocks)])), encoding="utf-8")
     page = browser.new_page()
     page.goto((tmp_path / "page.html").as_uri())

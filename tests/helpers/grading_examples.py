@@ -8,7 +8,7 @@ import psutil
 
 from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.grade import grade
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, SubmissionResult
 from deltarule.grading.roster import Person, read_roster
 from deltarule.grading.sandbox import Sandbox
 from deltarule.grading.submissions import find_submissions
@@ -153,5 +153,5 @@ def roster(folder: Path, text: str) -> list[Person]:
 
 
 def graded(student: str, points: float = 10.0, **fields: object) -> SubmissionResult:
-    check = CheckResult("f(x)", "forward", "", (ArrayResult("z", "right", 0.0, points, 10.0),))
+    check = CheckResult("f(x)", "forward", "", (GradedArray("z", "right", 0.0, points, 10.0),))
     return SubmissionResult(student, True, "", (check,), **fields)  # type: ignore[arg-type]

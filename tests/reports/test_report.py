@@ -7,11 +7,11 @@ import pytest
 
 from deltarule.reports.chart import Chart
 from deltarule.reports.marks import Line, Panel
-from deltarule.reports.report import Block, Report, ReportSection, TrainingSlider, report_page
+from deltarule.reports.report import Report, ReportBlock, ReportSection, TrainingSlider, report_page
 
 
 def page(**given):
-    return report_page(Report("", [ReportSection("a", "", "", [Block("b", "", **given)])]))
+    return report_page(Report("", [ReportSection("a", "", "", [ReportBlock("b", "", **given)])]))
 
 
 @pytest.mark.parametrize(("steps", "told"), [(1, "after 1 update<"), (2000, "after 2,000 updates<")])

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from deltarule.reports.table import Column, Pairs, table
+from deltarule.reports.table import Pairs, TableColumn, table
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]))
-HEAD = ["optimizer.learning_rate", Column("layers", is_text=True), "least_of_all", "rows"]
+HEAD = ["optimizer.learning_rate", TableColumn("layers", is_text=True), "least_of_all", "rows"]
 CELLS = [["1.234e-07", "784-100-10 and many words", "0.9000", "1,200"], ["0.1", "auto-8-auto", "-5.9e+105", "5"]]
 
 

@@ -12,7 +12,7 @@ from deltarule.problem.configuration import parse
 from deltarule.sweeps import grid
 from deltarule.sweeps import plan as plans
 from deltarule.sweeps.grid import limit_of, plan_sweep
-from deltarule.sweeps.plan import Row, Source, data_of
+from deltarule.sweeps.plan import PlannedRow, Source, data_of
 from deltarule.sweeps.worker import train_unit
 
 HERE = Source(Path())
@@ -181,7 +181,7 @@ def test_changed_file_is_read_again(tmp_path):
 
 
 def test_smaller_limit_ends_a_row():
-    assert limit_of(Row(0, 10, 2, ""), 3) == 6 and limit_of(Row(0, 5, 2, ""), 3) == 5
+    assert limit_of(PlannedRow(0, 10, 2, ""), 3) == 6 and limit_of(PlannedRow(0, 5, 2, ""), 3) == 5
 
 
 def test_memory_bounds_a_population(monkeypatch):

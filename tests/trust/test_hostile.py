@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from deltarule.array_files import load_arrays, save_arrays
-from deltarule.data.cache import Place
+from deltarule.data.cache import DataFolder
 from deltarule.data.images import read_images
 from deltarule.data.load import read_table
 from deltarule.data.published import MNIST
@@ -52,7 +52,7 @@ def gzip_bomb(gigabytes: int) -> bytes:
 def test_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     for name in MNIST.files:
         (tmp_path / f"{name}.gz").write_bytes(gzip_bomb(1))
-    place = Place(tmp_path, {name: tmp_path / f"{name}.gz" for name in MNIST.files})
+    place = DataFolder(tmp_path, {name: tmp_path / f"{name}.gz" for name in MNIST.files})
     assert_refused(lambda: read_images(MNIST, place), "is not the published train-images-idx3-ubyte")
 
 

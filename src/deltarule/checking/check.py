@@ -12,7 +12,7 @@ from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, to_array, to_finite_array
+from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, flatten, to_array, to_finite_array
 from deltarule.checking.user_code.attributes import assign_attribute, attribute_at
 from deltarule.checking.user_code.callables import Caller, Code, Values, code_of_functions, code_of_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
@@ -251,7 +251,7 @@ def code_of_object(
 ) -> Code:
     """Make `Code` from a network object and the paths of its parameters and gradients."""
 
-    def find_parameters() -> Arrays:
+    def find_parameters() -> NamedArrays:
         return flatten({path: attribute_at(net, path) for path in params})
 
     call_loss = Caller(loss, find_parameters(), "loss", "in place")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.layers import Layer, without_constants
+from deltarule.checking.layers import UserLayer, without_constants
 from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
 from deltarule.checking.user_code.arrays import dtype_kind, flatten
@@ -79,7 +79,7 @@ def check_vjp(
     if dtype_kind(x) in ("i", "u") and not _takes_floats(forward, x):
         params = flatten(0.0, "x")  # rows of a table are looked up: nothing moves but what the layer holds
         with random_numbers((forward, backward)) as numbers:
-            layer = Layer(function_of_none(forward, x), backward, params, numbers, moves_input=False)
+            layer = UserLayer(function_of_none(forward, x), backward, params, numbers, moves_input=False)
             return limit_to_hint(_check_layer(layer, seconds), hint)
     if isinstance(x, tuple):
         forward, x = _without_options(forward, x)
@@ -87,7 +87,7 @@ def check_vjp(
     count = len(x) if isinstance(x, tuple) else 1
     params = flatten(x, "x", names if len(names) == count else names_in_program(x, (forward, backward), "x"))
     with random_numbers((forward, backward)) as numbers:
-        return limit_to_hint(_check_layer(Layer(forward, backward, params, numbers), seconds), hint)
+        return limit_to_hint(_check_layer(UserLayer(forward, backward, params, numbers), seconds), hint)
 
 
 def _takes_floats(forward: Callable[..., Any], x: Any) -> bool:
@@ -107,7 +107,7 @@ def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[C
     return function_of_some(forward, x, names, moved), x[moved[0]] if len(moved) == 1 else tuple(x[i] for i in moved)
 
 
-def _check_layer(layer: Layer, seconds: float) -> CodeReport:
+def _check_layer(layer: UserLayer, seconds: float) -> CodeReport:
     """The report of a layer by the likeliest reading of what its backward pass takes."""
     first, *others = layer.readings
     report = _check_reading(layer, first, 0.0 if others else seconds)
@@ -120,17 +120,17 @@ def _check_layer(layer: Layer, seconds: float) -> CodeReport:
     return report
 
 
-def _code_of(layer: Layer, reading: Reading, draw: int) -> Code:
+def _code_of(layer: UserLayer, reading: Reading, draw: int) -> Code:
     return layer.code(reading, draw, 1.0)[0]
 
 
-def _code_without_last_sample(layer: Layer, reading: Reading) -> Code:
+def _code_without_last_sample(layer: UserLayer, reading: Reading) -> Code:
     arguments = without_last_sample(layer.arguments) if layer.moves_input else layer.arguments
-    shorter = Layer(layer.forward, layer.backward, arguments, layer.numbers, moves_input=layer.moves_input)
+    shorter = UserLayer(layer.forward, layer.backward, arguments, layer.numbers, moves_input=layer.moves_input)
     return _code_of(shorter, reading, 0)
 
 
-def _check_reading(layer: Layer, reading: Reading, seconds: float = 0.0) -> CodeReport:
+def _check_reading(layer: UserLayer, reading: Reading, seconds: float = 0.0) -> CodeReport:
     for draw, scale in enumerate((1.0, 10.0, 0.1)):
         code, hypotheses = layer.code(reading, draw, scale)
         context = Context(

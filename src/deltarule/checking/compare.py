@@ -15,7 +15,7 @@ from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose
-from deltarule.checking.mistakes.evidence import Evidence, ParameterEvidence, PenaltyTerm, fit_ratio
+from deltarule.checking.mistakes.evidence import GradientEvidence, ParameterEvidence, PenaltyTerm, fit_ratio
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
@@ -257,7 +257,7 @@ class _Comparison:
                 penalties.append(PenaltyTerm(len(parameters) - 1, c, bool(is_sign), value.penalty))
         samples = len(self.problem.x)
         outputs = self.problem.network.outputs
-        evidence = Evidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
+        evidence = GradientEvidence(tuple(parameters), samples=(samples,), outputs=outputs, prefix="")
         return diagnose(replace(evidence, find_penalties=lambda: penalties))
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, one_mistake
+from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, one_mistake
 from deltarule.checking.numerics.reference_gradient import gradient_at, normal_direction
-from deltarule.checking.user_code.arrays import Arrays, as_numpy, like_leaf, named_leaves, to_array
+from deltarule.checking.user_code.arrays import NamedArrays, as_numpy, like_leaf, named_leaves, to_array
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, marked_names
@@ -40,7 +40,7 @@ _UPSTREAM_STREAM = 1 << 20
 _STREAMS_OF_AN_OUTPUT = 1 << 10
 
 
-class Layer:
+class UserLayer:
     """A user's layer, as it is called, and the arrays that it holds.
 
     readings       what the backward pass may be given, the likeliest first
@@ -51,7 +51,7 @@ class Layer:
         self,
         forward: Callable[..., Any],
         backward: Callable[..., Any] | None,
-        arguments: Arrays,
+        arguments: NamedArrays,
         numbers: RandomNumbers,
         *,
         moves_input: bool = True,
@@ -81,7 +81,7 @@ class Layer:
 
     def code(
         self, reading: Reading, draw: int, scale: float
-    ) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
+    ) -> tuple[Code, Callable[[GradientEvidence], Iterator[Hypothesis]]]:
         """The layer as code, for random upstream gradients, and hypotheses about it."""
         held = tuple(self._held[path][1].astype(np.float64) for path in self._gradients_of)
         start = (*self._start, *held) if self._argument_gradients else held
@@ -322,7 +322,7 @@ class Layer:
         return to_array(self._parts(result)[0], "the output of forward")
 
 
-def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
+def without_constants(code: Code, layer: UserLayer) -> tuple[Code, list[str]]:
     """The layer with arrays moved that are all 0 or 1, as γ at first; and their names.
 
     There are none if the backward pass may read them from outside, where they stay.
@@ -343,7 +343,7 @@ def without_constants(code: Code, layer: Layer) -> tuple[Code, list[str]]:
     return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
 
 
-def _layer_hypotheses(evidence: Evidence, u: Floats, back: Callable[..., list[Floats]]) -> Iterator[Hypothesis]:
+def _layer_hypotheses(evidence: GradientEvidence, u: Floats, back: Callable[..., list[Floats]]) -> Iterator[Hypothesis]:
     """Yield hypotheses about a wrong backward pass of a layer."""
     if all(map(np.array_equal, back(), back(factor=2.0))):
         sentence = "the backward pass gives the same for any upstream gradient"

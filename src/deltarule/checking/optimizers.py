@@ -34,7 +34,7 @@ _PLACES_OF_EPSILON = ("under_root", "before_correction")
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class UpdateSteps:
     """Entries [step, entry] of several steps, and the array of each entry."""
 
     begin: Floats
@@ -79,7 +79,7 @@ class Steps:
         return bool((self.error(moves) <= self.tolerance).all())
 
 
-def follow_steps(update: Update, learning_rate: float) -> Iterator[Steps]:
+def follow_steps(update: Update, learning_rate: float) -> Iterator[UpdateSteps]:
     """The user's first steps with correct gradients, and with those without an ε."""
     try:
         references = update.next_steps(_STEPS)
@@ -99,7 +99,7 @@ def follow_steps(update: Update, learning_rate: float) -> Iterator[Steps]:
 
 def _steps_along(
     update: Update, gradients: Sequence[Sequence[Floats]], learning_rate: float, is_float32: bool
-) -> Steps | None:
+) -> UpdateSteps | None:
     arrays = range(len(update.code.names))
     if any(end[i].shape != begin[i].shape for begin, end in update.steps for i in arrays):
         return None
@@ -113,11 +113,11 @@ def _steps_along(
 
     begin, end = entries([before for before, _ in update.steps]), entries([after for _, after in update.steps])
     rounding = learning_rate * entries([update.code.rounding])
-    return Steps(begin, end - begin, entries(gradients), owner, rounding, learning_rate, is_float32)
+    return UpdateSteps(begin, end - begin, entries(gradients), owner, rounding, learning_rate, is_float32)
 
 
 @np.errstate(all="ignore")
-def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
+def recognize(steps: UpdateSteps, momentum: float, report: CodeReport) -> CodeReport | None:
     """The report of an update by another optimizer, if one is recognized."""
     names = [array.name for array in report.arrays]
     count = len(steps.owner)
@@ -148,7 +148,7 @@ def recognize(steps: Steps, momentum: float, report: CodeReport) -> CodeReport |
     return None
 
 
-def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeReport | None:
+def recognize_shared(steps: UpdateSteps, momentum: float, report: CodeReport) -> CodeReport | None:
     """Return the report if arrays of the same size share one velocity or average, a common mistake; else None."""
     names = [array.name for array in report.arrays]
     sizes = np.bincount(steps.owner)
@@ -178,7 +178,7 @@ def recognize_shared(steps: Steps, momentum: float, report: CodeReport) -> CodeR
 
 
 @np.errstate(all="ignore")
-def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
+def find_other_numbers(steps: UpdateSteps, names: Sequence[str], momentum: float) -> str | None:
     """The other rates, or decay of weights beside the velocity or within it, with which all steps are right."""
     rate = steps.learning_rate
     descent = _momentum_moves(steps, momentum)
@@ -201,7 +201,7 @@ def find_other_numbers(steps: Steps, names: Sequence[str], momentum: float) -> s
 
 
 @np.errstate(all="ignore")
-def find_rates_by_array(steps: Steps, names: Sequence[str], momentum: float) -> str | None:
+def find_rates_by_array(steps: UpdateSteps, names: Sequence[str], momentum: float) -> str | None:
     """The different rates with which the steps of each array are right."""
     descent = _momentum_moves(steps, momentum)
     masks = [steps.owner == i for i in range(len(names))]
@@ -218,7 +218,7 @@ def find_rates_by_array(steps: Steps, names: Sequence[str], momentum: float) -> 
 
 
 @np.errstate(all="ignore")
-def why_rescaled(steps: Steps) -> str | None:
+def why_rescaled(steps: UpdateSteps) -> str | None:
     """Why steps of another length along the right gradient need not be wrong.
 
     A wrong constant has the same ratio in all steps; a decaying rate, clipping and a running mean do not.
@@ -244,7 +244,7 @@ Candidate = tuple[str, str, str, Floats]
 """Optimizer, its mistake or convention, its numbers in words, and its moves."""
 
 
-def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
+def _candidates(steps: UpdateSteps, momentum: float) -> Iterator[Candidate]:
     """The moves of optimizers with usual numbers: by convention, then with a mistake."""
     fitted = -steps.moved[0] / (steps.learning_rate * steps.gradient[0]) - 1  # Nesterov's first step is 1 + β times α g
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
@@ -266,7 +266,7 @@ def _candidates(steps: Steps, momentum: float) -> Iterator[Candidate]:
                 yield "AdamW", variant, f"{words}, λ {decay:g}", moves - decay * begin
 
 
-def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Floats:
+def _momentum_moves(steps: UpdateSteps, beta: float, is_nesterov: bool = False) -> Floats:
     velocity = np.zeros_like(steps.gradient[0])
     moves = []
     for gradient in steps.gradient:
@@ -275,7 +275,7 @@ def _momentum_moves(steps: Steps, beta: float, is_nesterov: bool = False) -> Flo
     return np.array(moves)
 
 
-def _moves(steps: Steps, fault: str, beta1: float, beta2: float, epsilon: float) -> Floats:
+def _moves(steps: UpdateSteps, fault: str, beta1: float, beta2: float, epsilon: float) -> Floats:
     """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
 
     fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"; or a place of ε

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio, one_mistake
+from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, fit_ratio, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
 from deltarule.checking.numerics.reference_gradient import ReferenceGradient, gradient_at, measure_gradient
-from deltarule.checking.repair.safety import State
+from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.tape.record import record_loss
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
+from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
 from deltarule.checking.user_code.attributes import find_attribute, names_in_program
 from deltarule.checking.user_code.callables import Code, Values, caller_in_style_of, code_of_loss, find_caller
 from deltarule.errors import BadInput
@@ -43,7 +43,7 @@ class Update:
         first = params if is_fixed else call_user_function(params, (), {}, "params")
         names = names_in_program(first, (step, loss))
 
-        def find() -> Arrays:
+        def find() -> NamedArrays:
             if is_fixed:
                 return flatten(params, item_names=names)
             arrays = flatten(call_user_function(params, (), {}, "params"), item_names=names)
@@ -86,7 +86,7 @@ class Update:
             self.learning_rate = _fit_rate(moved, [array.expected for array in reference.arrays])
             self.code = self._code_from(code, code.start)
 
-    def next_step(self, momentum: float) -> tuple[Code, Callable[[Evidence], Iterator[Hypothesis]]]:
+    def next_step(self, momentum: float) -> tuple[Code, Callable[[GradientEvidence], Iterator[Hypothesis]]]:
         """The next step as code, and hypotheses about its velocity."""
         begin, end = self.steps[-1]
         if any(before.shape != after.shape for before, after in zip(begin, end, strict=True)):
@@ -95,7 +95,7 @@ class Update:
         code = self._code_from(self.code, end, velocity)
         ahead = replace(code, start=tuple(start + step for start, step in zip(end, velocity, strict=True)))
 
-        def hypotheses(evidence: Evidence) -> Iterator[Hypothesis]:
+        def hypotheses(evidence: GradientEvidence) -> Iterator[Hypothesis]:
             velocities = [array / self.learning_rate for array in velocity]
             pairs = zip(evidence.parameters, velocities, strict=True)
             without = [array for array, v in pairs if array.is_wrong and array.fits(array.expected + v)]
@@ -122,7 +122,7 @@ class Update:
     def with_velocity(self, momentum: float) -> Code:
         """Two steps as code: what the second adds to β times the first is −α g, whatever the velocity was before."""
         functions = [root for root in self.code.roots if isinstance(root, FunctionType)]
-        state = State(functions, list(self.code.roots))
+        state = ProgramState(functions, list(self.code.roots))
 
         def gradient(values: Values) -> list[Floats]:
             state.restore()

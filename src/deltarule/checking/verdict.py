@@ -24,7 +24,7 @@ from deltarule.checking.array_verdicts import (
 )
 from deltarule.checking.catalog import Correction, Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.diagnose import diagnose_code
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, fit_ratio
+from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, fit_ratio
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.reference_gradient import loss_at, measure_gradient, with_array
@@ -60,7 +60,7 @@ class Context:
     samples: tuple[int, ...] = ()
     learning_rate: float | None = None
     momentum: float = 0.0
-    own_hypotheses: Callable[[Evidence], Iterator[Hypothesis]] = lambda evidence: iter(())
+    own_hypotheses: Callable[[GradientEvidence], Iterator[Hypothesis]] = lambda evidence: iter(())
     is_layer: bool = False
     seconds: float = 0.0
     others: Sequence[Callable[[], Code]] = ()
@@ -265,7 +265,7 @@ def _why_impure(code: Code, loss: float, context: Context) -> str | None:
 def _diagnose(point: MeasuredPoint, context: Context) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
     arrays = tuple(array.evidence for array in point.arrays)
     rate, momentum = context.learning_rate, context.momentum
-    evidence = Evidence(arrays, context.samples, None, rate, momentum, is_layer=context.is_layer)
+    evidence = GradientEvidence(arrays, context.samples, None, rate, momentum, is_layer=context.is_layer)
     if point.code.is_repeatable:
         evidence = replace(evidence, ratios_nearby=partial(_ratios_nearby, point.code))
     own_hypotheses = list(context.own_hypotheses(evidence)) if evidence.wrong else []

@@ -11,7 +11,7 @@ from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
 from deltarule.grading.codes import Worksheet, read_codes
-from deltarule.reports.table import Column, table
+from deltarule.reports.table import TableColumn, table
 
 if TYPE_CHECKING:
     from deltarule.grading.assignment import Assignment
@@ -139,7 +139,7 @@ def _grade_submissions(
 def _show_codes(file: Path) -> Result:
     """Read worksheets' codes into a table."""
     sheets = read_codes(file)
-    columns = [Column(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
+    columns = [TableColumn(field.name.replace("_", " "), is_text=field.type == "str") for field in fields(Worksheet)]
     rows = [tuple(vars(sheet).values()) for sheet in sheets]
     return Result([asdict(sheet) for sheet in sheets], [table(columns, rows)])
 
@@ -201,8 +201,8 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     summary = class_summary(record)
     yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
     if count <= MAX_ROWS:
-        student, remark = (Column(name, is_text=True) for name in ("student", "remarks"))
-        columns = [student, Column("points", is_text=False, format=format_points), remark]
+        student, remark = (TableColumn(name, is_text=True) for name in ("student", "remarks"))
+        columns = [student, TableColumn("points", is_text=False, format=format_points), remark]
         yield table(columns, [(result.title, result.points, remarks(result)) for result in record.submissions])
     else:
         yield f"{summary['full']} with all points; median {format_points(summary['median'])}"

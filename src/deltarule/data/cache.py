@@ -19,7 +19,7 @@ SECONDS_TO_ANSWER = 30
 
 
 @dataclass(frozen=True)
-class Place:
+class DataFolder:
     """The files of a data set, by name, in a folder."""
 
     folder: Path
@@ -36,7 +36,7 @@ def cache_folder() -> Path:
         return temporary_folder() / "data"
 
 
-def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> Place | None:
+def find(published: Published, data_dir: str | Path | None = None, cache: Path | None = None) -> DataFolder | None:
     """The first place on this computer that holds a data set's files, or None.
 
     A folder, `data_dir` or the `cache`, may hold the files themselves, or a folder with a usual name that holds them.
@@ -56,10 +56,10 @@ def missing_file(published: Published, data_dir: Path) -> str:
     return next(name for name in published.files if name not in fullest)
 
 
-def _places(published: Published, folder: Path) -> Iterator[Place]:
+def _places(published: Published, folder: Path) -> Iterator[DataFolder]:
     for each in (*(folder / name for name in published.folders), folder):
         paths = ((name, each / (name + ending)) for name in published.files for ending in ENDINGS)
-        yield Place(each, {name: path for name, path in paths if path.is_file()})
+        yield DataFolder(each, {name: path for name, path in paths if path.is_file()})
 
 
 def fetch(published: Published, folder: Path | None = None) -> Path:

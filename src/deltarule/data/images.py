@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deltarule.data.cache import Place, fetch, find, missing_file
+from deltarule.data.cache import DataFolder, fetch, find, missing_file
 from deltarule.data.dataset import Dataset, Rows
 from deltarule.data.published import Published
 from deltarule.errors import BadInput
@@ -38,7 +38,7 @@ def load_published(published: Published, data_dir: str | Path | None = None) -> 
     return read_images(published, place)
 
 
-def read_images(published: Published, place: Place) -> Dataset:
+def read_images(published: Published, place: DataFolder) -> Dataset:
     with ThreadPoolExecutor() as threads:  # xz takes seconds, and does not block other threads
         read = threads.map(lambda name: read_published_file(published, name, place.files[name]), place.files)
         arrays = dict(zip(place.files, read, strict=True))

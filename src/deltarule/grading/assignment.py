@@ -21,11 +21,11 @@ from deltarule.files import read_bytes
 from deltarule.grading import worker
 from deltarule.grading.checks import (
     AssignmentTable,
-    Check,
     CheckSection,
     ManualSection,
     Points,
     Positive,
+    SolvedCheck,
     solution_arrays,
 )
 from deltarule.grading.diagnosis import check_solution
@@ -65,7 +65,7 @@ class Assignment(AssignmentSection):
     `names` are what the solution defines.
     """
 
-    checks: Sequence[Check]
+    checks: Sequence[SolvedCheck]
     paths: tuple[Path, Path]
     names: dict[str, Any]
 
@@ -102,7 +102,7 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
     section = _read_section(path)
     solution = path.parent / section.solution
     names = _run_solution(path, section, solution, salt)
-    checks: list[Check] = []
+    checks: list[SolvedCheck] = []
     for i, table in enumerate(section.checks, 1):
         try:
             checks.append(_read_check(table, section, names))
@@ -151,7 +151,7 @@ def _run_solution(path: Path, section: AssignmentSection, solution: Path, salt: 
     return names
 
 
-def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any]) -> Check:
+def _read_check(section: CheckSection, assignment: AssignmentSection, names: Mapping[str, Any]) -> SolvedCheck:
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     _check_names(section, labels, points, names)
@@ -173,7 +173,7 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
         "max_points": dict(zip(labels, map(float, points), strict=True)),
         "like": network and Network(network.sizes, network.hidden, network.output),
     }
-    check = Check.model_construct(**{**dict(section), **added, "expected": {}})
+    check = SolvedCheck.model_construct(**{**dict(section), **added, "expected": {}})
     check = check.model_copy(update={"expected": solution_arrays(check, names)})
     for name in check.returns:
         if not isinstance(check.expected.get(name), np.ndarray) or not np.isfinite(check.expected[name]).all():

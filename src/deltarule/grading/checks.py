@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deltarule.errors import BadInput
 from deltarule.grading import worker
-from deltarule.grading.record import ArrayResult
+from deltarule.grading.record import GradedArray
 from deltarule.problem.problem import Floats
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -65,7 +65,7 @@ class ManualSection(AssignmentTable):
         return self.rubric or {"points": self.points or 0.0}
 
 
-class Check(CheckSection):
+class SolvedCheck(CheckSection):
     """A check with what the solution gives for it.
 
     values      the teacher's values that the call uses, by name
@@ -88,7 +88,7 @@ class Check(CheckSection):
         return request | {"values": self.values, "max_bytes": max_bytes, "is_watched": bool(self.gradient_of)}
 
 
-def solution_arrays(check: Check, names: Mapping[str, Any]) -> dict[str, Any]:
+def solution_arrays(check: SolvedCheck, names: Mapping[str, Any]) -> dict[str, Any]:
     """What the functions of a solution return for a check."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
     request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40, "is_watched": False}
@@ -176,10 +176,10 @@ def _bare_name(name: str) -> str:
     return re.sub(r"_?grads?$|[^a-z0-9]", "", name)
 
 
-def compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
+def compare_array(check: SolvedCheck, name: str, returned: Any) -> GradedArray:
     expected = np.asarray(check.expected[name], float)
     points = check.max_points[name]
-    lost = functools.partial(ArrayResult, name, error=None, points=0.0, max_points=points)
+    lost = functools.partial(GradedArray, name, error=None, points=0.0, max_points=points)
     if returned is None:
         return lost(verdict="missing", message=f"{name} is not returned")
     if not isinstance(returned, np.ndarray) or returned.dtype.kind not in "fiub":
@@ -194,4 +194,4 @@ def compare_array(check: Check, name: str, returned: Any) -> ArrayResult:
         return lost(verdict="wrong", message=f"{name} holds NaN or infinity")
     error = float(np.abs(values - expected).max(initial=0)) / (float(np.abs(expected).max(initial=0)) or 1.0)
     verdict, earned = ("right", points) if error <= check.tolerance else ("wrong", 0.0)
-    return ArrayResult(name, verdict, error, earned, points, f"{name} is {verdict}")
+    return GradedArray(name, verdict, error, earned, points, f"{name} is {verdict}")

@@ -15,7 +15,7 @@ from deltarule.checking.catalog import Mistake
 from deltarule.checking.check import check_gradient
 from deltarule.checking.report import CodeReport
 from deltarule.errors import BadInput
-from deltarule.grading.checks import Check
+from deltarule.grading.checks import SolvedCheck
 from deltarule.problem.problem import Floats
 
 Arrays = Mapping[str, Any]
@@ -23,7 +23,7 @@ _ABOUT_CALLS = ("stale", "random_gradient")
 """Mistakes that only show in several calls; here there is a single one."""
 
 
-def name_mistakes(check: Check, names: Arrays, returned: Arrays) -> tuple[Mistake, ...]:
+def name_mistakes(check: SolvedCheck, names: Arrays, returned: Arrays) -> tuple[Mistake, ...]:
     """The mistakes that explain a check's wrong gradients.
 
     `names` are what the solution defines. Arrays may be `returned` in wrong shapes.
@@ -46,7 +46,7 @@ def name_mistakes(check: Check, names: Arrays, returned: Arrays) -> tuple[Mistak
     return tuple(likeliest.values())
 
 
-def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> str:
+def _with_counts(mistake: Mistake, check: SolvedCheck, returned: Arrays) -> str:
     """The sentence of a mistake; of a factor in three digits, with the counts of which it may be made."""
     if mistake.code != "factor":
         return mistake.sentence
@@ -65,7 +65,7 @@ def _with_counts(mistake: Mistake, check: Check, returned: Arrays) -> str:
     return sentence
 
 
-def check_solution(check: Check, names: Arrays) -> None:
+def check_solution(check: SolvedCheck, names: Arrays) -> None:
     report = _check_arrays(check, names, check.expected)
     if any(mistake.code not in _ABOUT_CALLS for mistake in report.diagnosis):
         reason = str(report.diagnosis[0].sentence)
@@ -76,7 +76,7 @@ def check_solution(check: Check, names: Arrays) -> None:
     raise BadInput(f"the solution's gradient is wrong: {reason}; correct the solution")
 
 
-def _check_arrays(check: Check, names: Arrays, arrays: Arrays, **network: Any) -> CodeReport:
+def _check_arrays(check: SolvedCheck, names: Arrays, arrays: Arrays, **network: Any) -> CodeReport:
     gradient = {name: np.asarray(arrays[label], float) for name, label in zip(check.by, check.returns, strict=True)}
     params = {name: np.array(names[name], float) for name in check.by}
 

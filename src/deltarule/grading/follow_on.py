@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.grading.checks import Check, compare_array, fit_arrays, solution_arrays
-from deltarule.grading.process import Failed, Program, Worker
-from deltarule.grading.record import ArrayResult, CheckResult
+from deltarule.grading.checks import SolvedCheck, compare_array, fit_arrays, solution_arrays
+from deltarule.grading.process import Failed, RunningCode, Worker
+from deltarule.grading.record import CheckResult, GradedArray
 from deltarule.grading.solution import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
 from deltarule.platforms import interrupt_after
@@ -28,7 +28,9 @@ MAX_CALLS = 2000
 """Calls of a student's function while the solution runs with it."""
 
 
-def call_check(check: Check, running: Program, values: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], bool]:
+def call_check(
+    check: SolvedCheck, running: RunningCode, values: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], bool]:
     """The arrays that a submission returns for a check, and whether they were other than the assignment's."""
     request = check.request()
     result = running.call(request | {"values": request["values"] | (values or {})})
@@ -36,7 +38,7 @@ def call_check(check: Check, running: Program, values: Mapping[str, Any] | None 
     return fit_arrays(result, names, check.expected)
 
 
-def computed_arrays(check: Check, running: Program, results: Mapping[str, Any]) -> set[str]:
+def computed_arrays(check: SolvedCheck, running: RunningCode, results: Mapping[str, Any]) -> set[str]:
     """The names of the wrong arrays that were computed from the arguments, as two more calls show."""
     moved = {name: _moved(value) for name, value in check.values.items()}
     try:
@@ -55,7 +57,7 @@ def computed_arrays(check: Check, running: Program, results: Mapping[str, Any]) 
     return {name for name in results if isinstance(results[name], np.ndarray) and is_computed(name)}
 
 
-def note_unmoved(check: Check, result: CheckResult, names: Mapping[str, Any], running: Worker) -> CheckResult:
+def note_unmoved(check: SolvedCheck, result: CheckResult, names: Mapping[str, Any], running: Worker) -> CheckResult:
     """The result with a note about arrays that stay the same on other values, where those of the solution do not.
 
     To be called last, as each call may change what a function remembers.
@@ -93,8 +95,12 @@ def _is_multiple(array: Floats, other: Floats) -> bool:
 
 
 def follow_arrays(
-    check: Check, names: Mapping[str, Any], running: Program, outputs: Mapping[str, Any], arrays: Sequence[ArrayResult]
-) -> tuple[ArrayResult, ...]:
+    check: SolvedCheck,
+    names: Mapping[str, Any],
+    running: RunningCode,
+    outputs: Mapping[str, Any],
+    arrays: Sequence[GradedArray],
+) -> tuple[GradedArray, ...]:
     """The results, with those right that follow from the student's own other arrays."""
     wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
     if len(wrong) < 2:
@@ -108,13 +114,13 @@ def follow_arrays(
 
 
 def _earned(
-    check: Check,
+    check: SolvedCheck,
     expected: Mapping[str, Any],
     outputs: Mapping[str, Any],
-    arrays: Sequence[ArrayResult],
+    arrays: Sequence[GradedArray],
     computed: set[str],
     why: str,
-) -> tuple[ArrayResult, ...]:
+) -> tuple[GradedArray, ...]:
     """The results, with the points of computed arrays that are right by other expected values."""
     following = check.model_copy(update={"expected": expected})
     results = []
@@ -126,7 +132,7 @@ def _earned(
 
 
 def follow_functions(
-    checks: Sequence[Check], results: Sequence[CheckResult], names: Mapping[str, Any], running: Worker
+    checks: Sequence[SolvedCheck], results: Sequence[CheckResult], names: Mapping[str, Any], running: Worker
 ) -> tuple[CheckResult, ...]:
     """The results, with those right that follow from the student's own other functions."""
     wrong: dict[int, tuple[dict[str, Any], set[str]]] = {}

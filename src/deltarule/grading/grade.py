@@ -27,11 +27,11 @@ import numpy as np
 from deltarule.checking.catalog import Mistake
 from deltarule.errors import one_line
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.checks import Check, compare_array
+from deltarule.grading.checks import SolvedCheck, compare_array
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions, note_unmoved
-from deltarule.grading.process import Failed, Program, Worker, clean_text
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, HandedIn, SubmissionResult
+from deltarule.grading.process import Failed, RunningCode, Worker, clean_text
+from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, HandedIn, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import (
     NotCode,
@@ -205,13 +205,13 @@ def _shared_files(isolation: str) -> set[str]:
     return {str(entry) for folder in map(Path, folders) if folder.is_dir() for entry in folder.iterdir()}
 
 
-def missing_result(check: Check, message: str, *notes: str) -> CheckResult:
+def missing_result(check: SolvedCheck, message: str, *notes: str) -> CheckResult:
     """The result of a call that returned nothing."""
-    arrays = tuple(ArrayResult(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
+    arrays = tuple(GradedArray(name, "missing", None, 0.0, points) for name, points in check.max_points.items())
     return CheckResult(check.name, check.part, message, arrays, notes=notes, bonus=check.bonus)
 
 
-def _what_is_there(check: Check, assignment: Assignment, submission: Submission) -> str:
+def _what_is_there(check: SolvedCheck, assignment: Assignment, submission: Submission) -> str:
     """The functions that a submission has instead of one that it lacks."""
     missing = set(check.functions) - defined_names(submission.cells)
     others = [name for name in defined_functions(submission.cells) if name not in assignment.functions]
@@ -221,7 +221,9 @@ def _what_is_there(check: Check, assignment: Assignment, submission: Submission)
     return f"; you have {', '.join(close)}"
 
 
-def _without_epsilon(check: Check, submission: Submission, arrays: tuple[ArrayResult, ...]) -> tuple[ArrayResult, ...]:
+def _without_epsilon(
+    check: SolvedCheck, submission: Submission, arrays: tuple[GradedArray, ...]
+) -> tuple[GradedArray, ...]:
     """The results, with what is right but for a small number that avoids log(0) or a division by it."""
     code = "\n".join(source for _, source in submission.cells)
     if check.part not in ("forward", "loss") or not _EPSILON.search(code):
@@ -234,7 +236,7 @@ def _without_epsilon(check: Check, submission: Submission, arrays: tuple[ArrayRe
     )
 
 
-def _line_of_solution(assignment: Assignment, check: Check, mistake: Mistake) -> str:
+def _line_of_solution(assignment: Assignment, check: SolvedCheck, mistake: Mistake) -> str:
     """The line with which the solution computes the arrays of a mistake; "" where it does not say."""
     if "paths" not in vars(assignment):  # public checks have no solution
         return ""
@@ -246,7 +248,9 @@ def _line_of_solution(assignment: Assignment, check: Check, mistake: Mistake) ->
     return line_of(cells, check.call, sorted(concerned), sorted({*texts} - concerned))
 
 
-def grade_check(check: Check, assignment: Assignment, running: Program, is_diagnosed: bool = True) -> CheckResult:
+def grade_check(
+    check: SolvedCheck, assignment: Assignment, running: RunningCode, is_diagnosed: bool = True
+) -> CheckResult:
     """Make a call, compare its result with the solution's and name the mistakes.
 
     With `is_diagnosed` the solution runs beside the student's arrays.
@@ -281,10 +285,10 @@ def grade_check(check: Check, assignment: Assignment, running: Program, is_diagn
 
 
 def _lines(
-    check: Check,
+    check: SolvedCheck,
     assignment: Assignment,
-    running: Program,
-    arrays: tuple[ArrayResult, ...],
+    running: RunningCode,
+    arrays: tuple[GradedArray, ...],
     mistakes: tuple[Mistake, ...],
     texts: list[str],
 ) -> tuple[str, list[str], list[str]]:
@@ -303,7 +307,9 @@ def _lines(
     return "", lines, right_lines
 
 
-def _notes(check: Check, outputs: dict[str, Any], arrays: tuple[ArrayResult, ...], numeric: list[str]) -> list[str]:
+def _notes(
+    check: SolvedCheck, outputs: dict[str, Any], arrays: tuple[GradedArray, ...], numeric: list[str]
+) -> list[str]:
     """What is to be said of a check beside its arrays: derivatives by differences, and what is no array."""
     notes = [f"{check.call} takes derivatives by {' and '.join(numeric)}"] if numeric else []
     errors = [array.error for array in arrays if array.verdict == "right" and array.error and check.gradient_of]

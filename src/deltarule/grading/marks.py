@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deltarule.errors import BadInput
 from deltarule.files import write_whole
-from deltarule.grading.record import ArrayResult, CheckResult, GradeRecord, SubmissionResult
+from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, SubmissionResult
 from deltarule.grading.results import text_cell
 from deltarule.grading.roster import read_points, read_rows
 from deltarule.grading.systems import csv_text
@@ -63,7 +63,7 @@ def _marked(question: "ManualSection", row: dict[str, str]) -> CheckResult:
         points = read_points(text) if text else 0.0
         verdict = "open" if not text else "right" if points >= most else "partly" if points else "wrong"
         message = "not marked yet" if not text else ""
-        arrays.append(ArrayResult(criterion, verdict, None, points, most, message))
+        arrays.append(GradedArray(criterion, verdict, None, points, most, message))
     message = row.get("comment", "") or question.prompt or "marked by your teacher"
     return CheckResult(question.name, "manual", message.rstrip("."), tuple(arrays), bonus=question.bonus)
 

@@ -65,7 +65,7 @@ class Forged(Failed):
     """A submission wrote what only the worker may write."""
 
 
-class Program(Protocol):
+class RunningCode(Protocol):
     """A submission whose functions can be called."""
 
     submission: Submission

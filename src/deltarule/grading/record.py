@@ -20,7 +20,7 @@ _OUTSIDE = re.compile(r"^[.\s]+|[/\\<>:\"|?*]")
 
 
 @dataclass(frozen=True)
-class ArrayResult:
+class GradedArray:
     """One array of a check, which is right, wrong or missing."""
 
     name: str
@@ -43,7 +43,7 @@ class CheckResult:
     name: str
     part: str
     message: str
-    arrays: tuple[ArrayResult, ...]
+    arrays: tuple[GradedArray, ...]
     mistakes: tuple[Mistake, ...] = ()
     notes: tuple[str, ...] = ()
     line: str = ""
@@ -118,7 +118,7 @@ class SubmissionResult(HandedIn):
         return self.name or self.student
 
     @property
-    def arrays(self) -> list[tuple[str, ArrayResult]]:
+    def arrays(self) -> list[tuple[str, GradedArray]]:
         return [(check.name, array) for check in self.checks for array in check.arrays]
 
     @property

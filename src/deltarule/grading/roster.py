@@ -22,8 +22,8 @@ from pathlib import Path
 from deltarule.errors import BadInput, count_of
 from deltarule.files import read_bytes
 from deltarule.grading.record import (
-    ArrayResult,
     CheckResult,
+    GradedArray,
     GradeRecord,
     SubmissionResult,
     format_points,
@@ -31,7 +31,7 @@ from deltarule.grading.record import (
 )
 from deltarule.grading.source import decode
 
-Row = dict[str, str]
+RosterRow = dict[str, str]
 NAMES = ("name", "student", "full name")
 IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "student_id", "github_id")
 GROUPS = ("group", "group name", "group_name", "team", "groups")
@@ -54,7 +54,7 @@ class Person:
     group    of which each member has what one of them hands in
     """
 
-    row: Row
+    row: RosterRow
     name: str
     id: str
     section: str
@@ -75,7 +75,7 @@ class Override:
     time: float
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[RosterRow]:
     """The rows of a CSV file that are not empty."""
     lines = decode(read_bytes(path)).splitlines(keepends=True)
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
@@ -89,7 +89,7 @@ def read_rows(path: Path) -> list[Row]:
     return [row for row in rows if any(row.values())]
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: Path) -> list[RosterRow]:
     """The rows of a CSV file, with their columns in small letters."""
     rows = [{key.lower(): value for key, value in row.items()} for row in read_rows(path)]
     return [row for row in rows if "points possible" not in row.get("student", "").lower()]
@@ -114,7 +114,7 @@ def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
     return people
 
 
-def _read_person(row: Row) -> Person:
+def _read_person(row: RosterRow) -> Person:
     def first(names: Sequence[str]) -> str:
         return next((row[name] for name in names if row.get(name)), "")
 
@@ -307,7 +307,7 @@ def _without_submission(other: SubmissionResult, person: Person, row: int) -> Su
     """The result of somebody without a submission of their own, with the checks of another one."""
     checks = []
     for check in other.checks:
-        arrays = [ArrayResult(array.name, "missing", None, 0.0, array.max_points) for array in check.arrays]
+        arrays = [GradedArray(array.name, "missing", None, 0.0, array.max_points) for array in check.arrays]
         checks.append(CheckResult(check.name, check.part, "", tuple(arrays)))
     student = safe_name(f"{person.id or person.name} (override)")
     return _of_person(SubmissionResult(student, True, "", tuple(checks)), person, row)

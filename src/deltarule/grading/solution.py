@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from deltarule.errors import BadInput
-from deltarule.grading.checks import Check, solution_arrays
+from deltarule.grading.checks import SolvedCheck, solution_arrays
 from deltarule.problem.problem import Floats
 
 _WATCH = "__watch__"
 
 
-def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
+def follow_on_arrays(check: SolvedCheck, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
     """The arrays of a check that follow from the student's `own` other arrays."""
     places = _run(check, names, {})[1]
     results = {}
@@ -28,7 +28,7 @@ def follow_on_arrays(check: Check, names: Mapping[str, Any], own: Mapping[str, F
     return results
 
 
-def require_follow_on(check: Check, names: Mapping[str, Any]) -> None:
+def require_follow_on(check: SolvedCheck, names: Mapping[str, Any]) -> None:
     """Raise `BadInput` unless an array of the check changes with another one."""
     moved = {label: 1.5 * np.asarray(array, float) + 0.25 for label, array in check.expected.items()}
     arrays = follow_on_arrays(check, names, moved)
@@ -48,7 +48,7 @@ def run_solution(names: Mapping[str, Any], replaced: Mapping[str, Any]) -> dict[
 
 
 def _run(
-    check: Check, names: Mapping[str, Any], replaced: Mapping[int, Floats]
+    check: SolvedCheck, names: Mapping[str, Any], replaced: Mapping[int, Floats]
 ) -> tuple[dict[str, Floats], dict[str, int]]:
     """Run with assigned values replaced; return results and places of expected arrays."""
     places: dict[str, int] = {}

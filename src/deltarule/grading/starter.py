@@ -22,7 +22,7 @@ from deltarule.errors import BadInput
 from deltarule.files import make_folder, read_bytes, write_whole
 from deltarule.grading import worker
 from deltarule.grading.assignment import Assignment, read_assignment
-from deltarule.grading.checks import Check, solution_arrays
+from deltarule.grading.checks import SolvedCheck, solution_arrays
 from deltarule.grading.grade import grade_check
 from deltarule.grading.process import describe_error, failure
 from deltarule.grading.record import GradeRecord, SubmissionResult, format_points
@@ -130,7 +130,7 @@ def _public_checks(assignment: Assignment) -> dict[str, Any]:
     return {"title": public.title, "hint": public.hint, "aliases": public.aliases, "checks": checks}
 
 
-def _smaller(check: Check, names: dict[str, Any], draws: np.random.Generator) -> Check:
+def _smaller(check: SolvedCheck, names: dict[str, Any], draws: np.random.Generator) -> SolvedCheck:
     """A check with smaller values of the same signs, which stay in the range of probabilities."""
     values = {
         name: value * draws.uniform(0.5, 1.0, np.shape(value)) if np.asarray(value).dtype.kind == "f" else value
@@ -160,7 +160,7 @@ def check_publicly(file: Path, public: Path) -> GradeRecord:
     """Run a student's file in this process, and make the public checks beside it."""
     try:
         content = worker.unpack(read_bytes(public))
-        checks = [Check.model_construct(**_OF_ASSIGNMENTS, **check) for check in content["checks"]]
+        checks = [SolvedCheck.model_construct(**_OF_ASSIGNMENTS, **check) for check in content["checks"]]
         about = {name: content[name] for name in ("title", "hint", "aliases")}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"{public} holds no public checks; take the one that was handed out, or remove it") from None

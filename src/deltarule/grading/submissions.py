@@ -56,7 +56,7 @@ _NOT_THE_WORK = re.compile(
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveFile:
     """A file in an archive."""
 
     archive: Path
@@ -66,7 +66,7 @@ class Member:
         return _open_archive(self.archive).read(self.info)
 
 
-Content = Path | Member
+Content = Path | ArchiveFile
 _Students = tuple[tuple[str, str], ...]
 """Names and ids of those who handed something in together."""
 _open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
@@ -322,7 +322,7 @@ def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]
         yield _target(name), path, path.stat().st_size, modified
         return
     for inner, info, time in _members(_open_archive(path)):
-        yield _target(f"{name[:-4]}/{inner}"), Member(path, info), info.file_size, time or modified
+        yield _target(f"{name[:-4]}/{inner}"), ArchiveFile(path, info), info.file_size, time or modified
 
 
 def _target(name: str) -> str:

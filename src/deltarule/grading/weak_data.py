@@ -18,7 +18,7 @@ from deltarule.checking.repair.program import Change
 from deltarule.errors import BadInput
 from deltarule.files import read_bytes
 from deltarule.grading.assignment import Assignment
-from deltarule.grading.checks import Check, compare_array, solution_arrays
+from deltarule.grading.checks import SolvedCheck, compare_array, solution_arrays
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.platforms import interrupt_after
 from deltarule.user_functions import quietly
@@ -92,7 +92,7 @@ def _changes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
             yield f"axis={axis} in place of {ast.unparse(owner)}", axis
 
 
-def _reaches(name: str, check: Check, tree: ast.Module) -> bool:
+def _reaches(name: str, check: SolvedCheck, tree: ast.Module) -> bool:
     """Whether a check's call may run a definition."""
     bodies = {getattr(node, "name", ""): ast.dump(node) for node in tree.body}
     waiting, seen = {*check.functions}, set[str]()
@@ -102,7 +102,7 @@ def _reaches(name: str, check: Check, tree: ast.Module) -> bool:
     return name in seen
 
 
-def _is_unseen(check: Check, names: dict[str, Any], wrong: Any) -> bool:
+def _is_unseen(check: SolvedCheck, names: dict[str, Any], wrong: Any) -> bool:
     """Whether a wrong definition changes nothing for a check, but something on other values."""
     name, right = wrong.name, names[wrong.name]
     try:
@@ -124,17 +124,17 @@ def _is_unseen(check: Check, names: dict[str, Any], wrong: Any) -> bool:
     return False
 
 
-def _arrays(check: Check, names: dict[str, Any]) -> dict[str, Any]:
+def _arrays(check: SolvedCheck, names: dict[str, Any]) -> dict[str, Any]:
     with interrupt_after(MAX_SECONDS):
         arrays: dict[str, Any] = quietly(lambda: solution_arrays(check, names))
     return arrays
 
 
-def _is_right(check: Check, arrays: Mapping[str, Any]) -> bool:
+def _is_right(check: SolvedCheck, arrays: Mapping[str, Any]) -> bool:
     return all(compare_array(check, label, arrays.get(label)).verdict == "right" for label in check.returns)
 
 
-def _on_other_values(check: Check) -> Iterator[Check]:
+def _on_other_values(check: SolvedCheck) -> Iterator[SolvedCheck]:
     """The check with other values of the same shapes, then with more rows where there is one."""
     for is_longer in (False, True):
         values = {}

@@ -16,7 +16,7 @@ from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import percent, visible
 from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel, Segments
 from deltarule.reports.render import draw_panel, file_content, render
-from deltarule.reports.table import Column, Table, table
+from deltarule.reports.table import Table, TableColumn, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -214,17 +214,17 @@ def curves_of(panel: Panel) -> list[Line]:
 
 def _cells_table(panels: Sequence[Panel]) -> Table:
     """The texts of cells, with the names of rows where these change."""
-    columns = list[Column]()
+    columns = list[TableColumn]()
     contents = list[Any]()
     names = None
     for panel in panels:
         if panel.y.names != names:
             names = panel.y.names
-            columns.append(Column(panel.y.label, is_text=True))
+            columns.append(TableColumn(panel.y.label, is_text=True))
             contents.append(names)
         for mark in panel.marks:
             if isinstance(mark, Cells):
-                columns += [Column(name, False, _align_star, _style_star) for name in panel.x.names or ()]
+                columns += [TableColumn(name, False, _align_star, _style_star) for name in panel.x.names or ()]
                 contents += zip(*mark.texts, strict=True)
     return table(columns, list(zip(*contents, strict=True)))
 

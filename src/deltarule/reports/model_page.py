@@ -21,8 +21,8 @@ from deltarule.reports.model_figures import (
     roc_chart,
     true_and_predicted_numbers,
 )
-from deltarule.reports.report import Block, Report, ReportSection, report_page
-from deltarule.reports.table import Column, Table, table
+from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
+from deltarule.reports.table import Table, TableColumn, table
 from deltarule.tables.cell_texts import as_text, shorten, shorten_repr
 
 if TYPE_CHECKING:
@@ -70,10 +70,10 @@ def model_page(
     curve = model.model_.loss_curve_
     losses = [loss_by_epoch(curve)] if len(curve) > 1 else []  # a linear model is solved, not trained by epochs
     blocks = [
-        Block("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
+        ReportBlock("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
         _mistakes_block(target, inspection),
         _importance_block(inspection),
-        Block("training", "How it was trained", facts=training, figures=losses, table=type_table(model)),
+        ReportBlock("training", "How it was trained", facts=training, figures=losses, table=type_table(model)),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
@@ -81,14 +81,14 @@ def model_page(
     return report_page(Report(f"deltarule: {target}", [section], footer="Drawn by deltarule."))
 
 
-def _mistakes_block(target: str, inspection: Inspection) -> Block:
+def _mistakes_block(target: str, inspection: Inspection) -> ReportBlock:
     """The block with confusions and calibration, or with a regressor's predictions."""
     title = "Where it errs"
     figures = []
     if not inspection.classes:
         numbers = inspection.targets, inspection.answers
         figures += [chart(*numbers, target=target) for chart in (true_and_predicted_numbers, errors_by_prediction)]
-        return Block("mistakes", title, figures=figures)
+        return ReportBlock("mistakes", title, figures=figures)
     if len(inspection.classes) <= MAX_COLUMNS:
         names = [label.name for label in inspection.classes]
         counts = metrics.confusion_matrix(inspection.targets, inspection.answers, labels=names)
@@ -99,19 +99,19 @@ def _mistakes_block(target: str, inspection: Inspection) -> Block:
     groups = [(group.probability, group.share, (group.low, group.high)) for group in inspection.calibration]
     figures.append(calibration_curve(*zip(*groups, strict=True)))
     about = "Recall: the share of a class's rows that are found. Precision: the share of its answers that are right."
-    return Block("mistakes", title, about, table=class_table(inspection), figures=figures)
+    return ReportBlock("mistakes", title, about, table=class_table(inspection), figures=figures)
 
 
-def _importance_block(inspection: Inspection) -> Block:
+def _importance_block(inspection: Inspection) -> ReportBlock:
     title = "Feature importance"
     columns = inspection.importances
     if not columns:
-        return Block("columns", title, "A single row, or rows that all have the same target, cannot show it.")
+        return ReportBlock("columns", title, "A single row, or rows that all have the same target, cannot show it.")
     numbers = importance_table(inspection)
     names, intervals = [row[0] for row in numbers.cells], [(column.low, column.high) for column in columns]
     score = "accuracy" if inspection.classes else "R²"
     chart = column_importances(names, [column.loss for column in columns], intervals, score=score)
-    return Block("columns", title, importance_caveat(inspection), figures=[replace(chart, numbers=numbers)])
+    return ReportBlock("columns", title, importance_caveat(inspection), figures=[replace(chart, numbers=numbers)])
 
 
 def importance_caveat(inspection: Inspection) -> str:
@@ -173,19 +173,19 @@ def describe_settings(settings: Mapping[str, Any], candidates: int, metric: str)
 
 def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only: bool = False) -> Table:
     """How each column is read, or only each that is read in another way than most."""
-    columns = [Column(name, is_text=True) for name in ("column", "kind", "why")]
+    columns = [TableColumn(name, is_text=True) for name in ("column", "kind", "why")]
     listed = [col for col in model.columns_ if not exceptions_only or col.code not in ("number", "category", "date")]
     rows = [(shorten(col.name), col.kind, col.why, len(col.inputs)) for col in listed]
-    return table([*columns, Column("inputs", is_text=False)], rows)
+    return table([*columns, TableColumn("inputs", is_text=False)], rows)
 
 
 def class_table(inspection: Inspection) -> Table:
     confusions: dict[str, str] = {}
     for mistake in inspection.mistakes:  # the most frequent first
         confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
-    recall, precision = (Column(name, is_text=False, format=_format_percent) for name in ("recall", "precision"))
-    name, taken_for = (Column(name, is_text=True) for name in ("class", "most often taken for"))
-    columns = [name, Column("rows", format="{:,}".format), recall, precision, taken_for]
+    recall, precision = (TableColumn(name, is_text=False, format=_format_percent) for name in ("recall", "precision"))
+    name, taken_for = (TableColumn(name, is_text=True) for name in ("class", "most often taken for"))
+    columns = [name, TableColumn("rows", format="{:,}".format), recall, precision, taken_for]
     rows = [
         (shorten(label.name), label.rows, label.recall, label.precision, confusions.get(label.name, ""))
         for label in inspection.classes

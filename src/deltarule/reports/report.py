@@ -51,7 +51,7 @@ class TrainingSlider:
 
 
 @dataclass(frozen=True)
-class Block:
+class ReportBlock:
     """A part of a section: a run, a range test or claims, with its figures.
 
     facts        names with values
@@ -84,7 +84,7 @@ class ReportSection:
     id: str
     title: str
     about: str
-    blocks: Sequence[Block]
+    blocks: Sequence[ReportBlock]
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Report:
     footer: str = ""
 
     @property
-    def claims(self) -> list[tuple[ReportSection, Block, Mapping[str, Any]]]:
+    def claims(self) -> list[tuple[ReportSection, ReportBlock, Mapping[str, Any]]]:
         return [
             (section, block, claim) for section in self.sections for block in section.blocks for claim in block.claims
         ]

@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
 from deltarule.reports.formatting import format_score, percent
-from deltarule.reports.table import Column, Pairs, Table, table
+from deltarule.reports.table import Pairs, Table, TableColumn, table
 from deltarule.reports.verdicts import list_verdicts
 from deltarule.stats.effects import format_value
 
@@ -91,8 +91,8 @@ def training_listing(run: "Run", every: int) -> Table:
     shown = [index for index, step in enumerate(history.steps) if step % every == 0 and step <= run.steps[0]]
     values = [history.series(name)[shown, 0].tolist() for name in names]
     steps = [history.steps[index] for index in shown]
-    columns = [Column(name.replace("_", " "), is_text=False, format="{:.6g}".format) for name in names]
-    update = Column("update", is_text=False, format="{:,}".format)
+    columns = [TableColumn(name.replace("_", " "), is_text=False, format="{:.6g}".format) for name in names]
+    update = TableColumn("update", is_text=False, format="{:,}".format)
     return table([update, *columns], list(zip(steps, *values, strict=True)))
 
 
@@ -102,10 +102,10 @@ def object_convergence(steps: Any, probabilities: Any, labels: Sequence[str]) ->
     An object is right from the update on which it is above 0.5 at every evaluation.
     """
     columns = [
-        Column("object", is_text=True),
-        Column("correct output", is_text=True, min_width=BAR_CHARACTERS),
-        Column("at the end", is_text=False),
-        Column("right from", is_text=False, style=lambda text: "bold" if text == "not right" else ""),
+        TableColumn("object", is_text=True),
+        TableColumn("correct output", is_text=True, min_width=BAR_CHARACTERS),
+        TableColumn("at the end", is_text=False),
+        TableColumn("right from", is_text=False, style=lambda text: "bold" if text == "not right" else ""),
     ]
     rows = []
     for label, values in zip(labels, np.asarray(probabilities).T, strict=True):
@@ -130,9 +130,9 @@ def best_configurations(outcome: Any) -> "Iterator[RenderableType]":
     last_parts = [key.rpartition(".")[2] for key in keys]
     names = [last if last_parts.count(last) == 1 else key for key, last in zip(keys, last_parts, strict=True)]
     are_texts = [any(type(row.settings[key]) not in (int, float) for row in best) for key in keys]
-    columns = [Column(name, is_text, format_value) for name, is_text in zip(names, are_texts, strict=True)]
-    columns += [Column(name, is_text=False, format=format_score) for name in (outcome.metric, "least", "greatest")]
-    columns.append(Column("rows", is_text=False, format="{:,}".format))
+    columns = [TableColumn(name, is_text, format_value) for name, is_text in zip(names, are_texts, strict=True)]
+    columns += [TableColumn(name, is_text=False, format=format_score) for name in (outcome.metric, "least", "greatest")]
+    columns.append(TableColumn("rows", is_text=False, format="{:,}".format))
     yield table(columns, [[*row.settings.values(), row.mean, row.least, row.greatest, row.rows] for row in best])
     text = f"{outcome.study}: {count_of(outcome.rows, 'row')}, {outcome.diverged:,} of them diverged; "
     yield ""
@@ -147,7 +147,7 @@ def reproduction_summary(reproduction: Any) -> "Iterator[RenderableType]":
         claims = list_verdicts([*study.verdicts.values(), *["left out"] * len(study.left_out)])
         seeds = "–" if study.seeds is None else f"{study.seeds:,}"
         rows.append([study.study, study.data, seeds, claims, f"{study.seconds:,.0f}"])
-    yield table(["study", "data", Column("seeds", False), Column("claims", True), "seconds"], rows)
+    yield table(["study", "data", TableColumn("seeds", False), TableColumn("claims", True), "seconds"], rows)
     yield ""
     yield from (f"Left out: {text}." for text in reproduction.left_out)
     yield from (f"Note: {study.study}: {note}." for study in reproduction.studies for note in study.notes)

@@ -13,7 +13,7 @@ from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule
 from deltarule.reports.style import fit_text, text_width
-from deltarule.stats.effects import Effect, Effects, Parameter, format_value, last_key, parameters_of
+from deltarule.stats.effects import Effect, Effects, GridParameter, format_value, last_key, parameters_of
 from deltarule.stats.ranking import FOLDS_NOTE, Ranking
 
 MAX_RANKED = 20
@@ -122,7 +122,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
     return Chart("Is the winner more than noise?", [Panel(marks, x, y)], size=size, notes=notes, sentences=sentences)
 
 
-def _marginal_panel(parameter: Parameter, effect: Effect, reach: float, below: Axis, is_first: bool) -> Panel:
+def _marginal_panel(parameter: GridParameter, effect: Effect, reach: float, below: Axis, is_first: bool) -> Panel:
     half = np.nan_to_num(effect.half)
     ends = np.stack([effect.mean - half, effect.mean + half], 1)
     marks = [Rule(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
@@ -130,7 +130,7 @@ def _marginal_panel(parameter: Parameter, effect: Effect, reach: float, below: A
     return Panel(marks, below, y)
 
 
-def _value_axis(parameter: Parameter, is_last: bool) -> Axis:
+def _value_axis(parameter: GridParameter, is_last: bool) -> Axis:
     limits = -0.5, max(len(parameter.values), 2) - 0.5
     if not is_last:
         return Axis(scale="hidden", limits=limits)

@@ -18,7 +18,7 @@ NUMBER = re.compile(r"""[^\w'"]*([\d¼-¾∞]|(inf|nan)$)""")
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of a table.
 
     is_text   whether its cells are texts, which stand to the left and may be folded; None: none begins with a number
@@ -38,7 +38,7 @@ class Column:
 class Table:
     """Rows of values below columns; each cell gets a line in a narrow terminal."""
 
-    columns: Sequence[Column]
+    columns: Sequence[TableColumn]
     rows: Sequence[Sequence[Any]]
 
     @property
@@ -98,11 +98,11 @@ class Table:
         return grid, widths
 
 
-def table(columns: Sequence[str | Column], rows: Sequence[Sequence[Any]]) -> Table:
+def table(columns: Sequence[str | TableColumn], rows: Sequence[Sequence[Any]]) -> Table:
     """A table of rows of values below columns, which may be names."""
     described = []
     for index, column in enumerate(columns):
-        column = Column(column) if isinstance(column, str) else column
+        column = TableColumn(column) if isinstance(column, str) else column
         if column.is_text is None:
             is_text = not any(NUMBER.match(column.format(row[index])) for row in rows)
             column = replace(column, is_text=is_text)

@@ -47,7 +47,7 @@ GROUP_COUNT = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Parameter:
+class GridParameter:
     """A hyperparameter of a grid: its values, and that of each configuration.
 
     key         dotted: "optimizer.learning_rate"
@@ -93,7 +93,7 @@ class Effects:
     """
 
     overall: float
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[GridParameter, ...]
     marginal: tuple[Effect, ...]
     pairwise: tuple[Effect, ...]
     blocks: int
@@ -129,7 +129,7 @@ class Effects:
         return f"Without an effect, {reason}: {'; '.join(texts)}." if texts else ""
 
 
-def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
+def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[GridParameter, ...], tuple[str, ...]]:
     """The hyperparameters in which configurations differ, and keys left out.
 
     Parameters
@@ -147,7 +147,7 @@ def parameters_of(settings: Sequence[Mapping[str, Any]]) -> tuple[tuple[Paramete
         if len(set(texts)) <= 8:
             pairs = sorted(dict(zip(texts, values, strict=True)).items(), key=lambda pair: _sort_key(pair[1]))
             ordered = tuple(text for text, _ in pairs)
-            parameters.append(Parameter(key, ordered, np.array([ordered.index(text) for text in texts])))
+            parameters.append(GridParameter(key, ordered, np.array([ordered.index(text) for text in texts])))
         elif all(_is_number(value) for value in values):
             parameters.append(_bin_values(key, np.array(values, np.float64)))
         else:
@@ -179,7 +179,7 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
 
     complete = ~np.isnan(scores).any(1)
 
-    def effect(*chosen: Parameter) -> Effect:
+    def effect(*chosen: GridParameter) -> Effect:
         shape = tuple(len(parameter.values) for parameter in chosen)
         indices = np.ravel_multi_index([parameter.index for parameter in chosen], shape)
         has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
@@ -236,17 +236,17 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
     return (2, str(value))
 
 
-def _bin_values(key: str, values: Floats) -> Parameter:
-    """Make a `Parameter` of many numbers, whose values are a few ranges."""
+def _bin_values(key: str, values: Floats) -> GridParameter:
+    """Make a `GridParameter` of many numbers, whose values are a few ranges."""
     ordered = np.sort(values)
     starts = np.unique(ordered[np.arange(GROUP_COUNT) * len(ordered) // GROUP_COUNT])
     index = np.searchsorted(starts, values, "right") - 1
     ends = [values[index == group].max() for group in range(len(starts))]
     words = tuple(f"{start:.3g} to {end:.3g}" for start, end in zip(starts.tolist(), ends, strict=True))
-    return Parameter(key, words, index)
+    return GridParameter(key, words, index)
 
 
-def _diverged_alone(diverged: Any, has_value: Any, others: Sequence[Parameter]) -> Any:
+def _diverged_alone(diverged: Any, has_value: Any, others: Sequence[GridParameter]) -> Any:
     """Mask [V] of values that alone diverged with the same other settings; if all did, that says nothing of them."""
     settings = np.column_stack([np.zeros(len(diverged), int), *(other.index for other in others)])
     same_others = np.unique(settings, axis=0, return_inverse=True)[1].ravel()

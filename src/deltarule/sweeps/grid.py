@@ -25,7 +25,17 @@ from deltarule.problem.configuration import NUMERICS_VERSIONS, configuration_has
 from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.stats import metrics
-from deltarule.sweeps.plan import Data, Group, Member, Plan, Row, Source, Unit, data_of, is_fitted_to_rows
+from deltarule.sweeps.plan import (
+    Data,
+    Group,
+    PlannedNetwork,
+    PlannedRow,
+    Source,
+    SweepPlan,
+    Unit,
+    data_of,
+    is_fitted_to_rows,
+)
 from deltarule.training.options import StopRules
 from deltarule.training.populations import configuration_key, network_of, problem_of_members, seeds_of
 
@@ -62,7 +72,7 @@ def plan_sweep(
     workers: int = 1,
     rank_by: str | None = None,
     shard: tuple[int, int] = (1, 1),
-) -> Iterator[Plan]:
+) -> Iterator[SweepPlan]:
     """Plan a sweep's rows, and which are trained together, a part at a time.
 
     `settings` are those of each configuration, instead of all combinations of the grid. Populations are small enough to
@@ -102,7 +112,7 @@ def plan_sweep(
             planned = _plan_units(configurations, seeds, source, rank_by, workers)
             own = {name: value for changed in configurations.values() for name, value in own_formulas(changed).items()}
             rows_left = left * len(seeds) * (source.folds or 1)
-            yield Plan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
+            yield SweepPlan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
 
 
 def _plan_units(
@@ -146,7 +156,7 @@ def _plan_units(
 
 def _members(
     configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, group: Group, data: Data
-) -> Iterator[Member]:
+) -> Iterator[PlannedNetwork]:
     """The members of a group, by folds, then in the order of the grid."""
     for (fold, _), hashes in sorted(group.items(), key=lambda item: item[0][0]):
         for seed in seeds:
@@ -157,8 +167,8 @@ def _members(
                 scope = [data.dataset.digest, source.fold_name(fold) or "all", seed, dtype]
                 identity = json.dumps([digest, *scope, NUMERICS_VERSIONS[dtype]])
                 key = hashlib.sha256(identity.encode("ascii")).hexdigest()
-                rows.append(Row(digest, stopping.max_steps, stopping.max_epochs, key))
-            yield Member(configurations[hashes[0]], fold, seed, tuple(rows))
+                rows.append(PlannedRow(digest, stopping.max_steps, stopping.max_epochs, key))
+            yield PlannedNetwork(configurations[hashes[0]], fold, seed, tuple(rows))
 
 
 def _group_configurations(
@@ -185,7 +195,7 @@ def _group_configurations(
     return groups
 
 
-def _choose_engine(members: Sequence[Member], max_members: int, data: Data, group_count: int) -> str:
+def _choose_engine(members: Sequence[PlannedNetwork], max_members: int, data: Data, group_count: int) -> str:
     """Choose the engine for one shape, independent of workers and of what is done."""
     name = members[0].configuration.run.engine
     if name != "auto":
@@ -197,7 +207,7 @@ def _choose_engine(members: Sequence[Member], max_members: int, data: Data, grou
     return engine_for(name, problem, steps).name
 
 
-def population_problem(members: Sequence[Member], data: Data) -> Problem:
+def population_problem(members: Sequence[PlannedNetwork], data: Data) -> Problem:
     return problem_of_members(
         [member.configuration for member in members],
         data.dataset,
@@ -206,7 +216,7 @@ def population_problem(members: Sequence[Member], data: Data) -> Problem:
     )
 
 
-def limit_of(row: Row, steps_per_epoch: int) -> int:
+def limit_of(row: PlannedRow, steps_per_epoch: int) -> int:
     limits = [row.max_steps, None if row.max_epochs is None else row.max_epochs * steps_per_epoch]
     return min(limit for limit in limits if limit is not None)
 

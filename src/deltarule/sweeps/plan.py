@@ -46,7 +46,7 @@ class Data:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlannedRow:
     """A row of the table before it is trained, with the hash of its configuration."""
 
     configuration: str
@@ -56,13 +56,13 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class PlannedNetwork:
     """One network to train, and the table rows that it gives."""
 
     configuration: Configuration
     fold: int
     seed: int
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedRow, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Unit:
     metric      the score of the rows
     """
 
-    members: tuple[Member, ...]
+    members: tuple[PlannedNetwork, ...]
     data: str
     fold: int | None
     at_once: bool
@@ -92,7 +92,7 @@ class Unit:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SweepPlan:
     """A part of the plan of a sweep: configurations, and the units that train them.
 
     base             the configuration without its grid

@@ -22,7 +22,7 @@ from deltarule.problem.validation import whole
 from deltarule.stats import metrics
 from deltarule.sweeps.executors import IN_PROCESS, Pool, run_all
 from deltarule.sweeps.grid import plan_sweep
-from deltarule.sweeps.plan import Plan, Source, Unit, forget_data
+from deltarule.sweeps.plan import Source, SweepPlan, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_errors
@@ -95,7 +95,7 @@ def run_sweep(
         worker_pool = stack.enter_context(processes)
         forget_data()
         stack.callback(forget_data)
-        plans: Iterator[Plan] = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by, shard)
+        plans: Iterator[SweepPlan] = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by, shard)
         first_part = next(plans)  # what is wrong in it is said before a store is begun
         with Store(make_folder(folder)) as store:
             if run_options is not None:
@@ -129,7 +129,7 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 
 
 @translate_errors()
-def _write_plan(store: Store, plan: Plan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
+def _write_plan(store: Store, plan: SweepPlan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
     """Write a plan's configurations and notes to the store; return ids by hash."""
     compared = {"folds": plan.source.folds, "metric": plan.metric, "ranked": plan.ranked}
     store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
@@ -164,7 +164,7 @@ def merge_sweeps(folders: Sequence[str | Path], out: str | Path) -> Sweep:
 
 def _train_plans(
     store: Store,
-    parts: Iterable[tuple[Plan, Mapping[str, int]]],
+    parts: Iterable[tuple[SweepPlan, Mapping[str, int]]],
     worker_pool: Pool,
     keep: bool,
     error_advice: str,

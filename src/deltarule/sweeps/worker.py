@@ -21,7 +21,7 @@ from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem
-from deltarule.sweeps.plan import Data, Row, Source, Unit, data_of, forget_data
+from deltarule.sweeps.plan import Data, PlannedRow, Source, Unit, data_of, forget_data
 from deltarule.training.moment import Moment
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
@@ -117,7 +117,7 @@ class _RowScorer:
         folds = {member.fold for member in unit.members}
         self.held_out = {fold: _encoded(_held_out(data, fold), data, problem) for fold in folds}
         # Each member's rows that are not scored yet, by the step at which they end; two rows may end at one step.
-        self.rows: list[dict[int, list[Row]]] = []
+        self.rows: list[dict[int, list[PlannedRow]]] = []
         for index, member in enumerate(unit.members):
             self.rows.append({})
             for row in member.rows:
@@ -142,7 +142,7 @@ class _RowScorer:
         rows = {member: sum(by_step.values(), []) for member, by_step in enumerate(self.rows)}
         self._score(run.state, rows, endings)
 
-    def _score(self, state: State, rows_by_member: dict[int, list[Row]], endings: list[dict[str, Any]]) -> None:
+    def _score(self, state: State, rows_by_member: dict[int, list[PlannedRow]], endings: list[dict[str, Any]]) -> None:
         """Score members in a state, and add their rows to the table."""
         state = state.take(np.isin(state.members, [member for member, rows in rows_by_member.items() if rows]))
         if not len(state.members):

@@ -10,7 +10,7 @@ from typing import Any
 
 from deltarule.symptoms import detectors
 from deltarule.symptoms.detectors import LEARNED, SymptomEvidence
-from deltarule.symptoms.observations import Numbers
+from deltarule.symptoms.observations import GivenNumbers
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Cause:
     def fix(self) -> str:
         return self.other_fix or FIXES[self.code]
 
-    def detect(self, member: Numbers) -> SymptomEvidence | None:
+    def detect(self, member: GivenNumbers) -> SymptomEvidence | None:
         return self.find(member) if self.may_have_learned or not member.skill >= LEARNED else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deltarule.problem.problem import Floats
-from deltarule.symptoms.observations import Numbers, Observation
+from deltarule.symptoms.observations import GivenNumbers, Observation
 from deltarule.symptoms.rate_tests import RangeTestResult
 
 LEARNED = 0.6
@@ -83,7 +83,7 @@ class SymptomEvidence:
     excess: float
 
 
-def zero_weights(member: Numbers) -> SymptomEvidence | None:
+def zero_weights(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect two successive layers whose initial weights are (nearly) zero."""
     share = member.first.size
     products = share[:-1] * share[1:]  # one zero array can grow by its gradient, two in a row cannot
@@ -98,7 +98,7 @@ def zero_weights(member: Numbers) -> SymptomEvidence | None:
     )
 
 
-def symmetric_weights(member: Numbers) -> SymptomEvidence | None:
+def symmetric_weights(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect a layer whose units all have the same initial weights."""
     drawn = member.first.size > TINY_WEIGHTS  # zeros are reported as zero_weights
     layers = [n for n, units in enumerate(member.first.twins, 1) if units and drawn[n - 1 : n + 1].any()]
@@ -114,7 +114,7 @@ def symmetric_weights(member: Numbers) -> SymptomEvidence | None:
     )
 
 
-def targets_out_of_range(member: Numbers) -> SymptomEvidence | None:
+def targets_out_of_range(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect targets that the output's activation cannot give."""
     y = member.batch.y
     low, high = member.output_range
@@ -129,7 +129,7 @@ def targets_out_of_range(member: Numbers) -> SymptomEvidence | None:
     )
 
 
-def shuffled_labels(member: Numbers) -> SymptomEvidence | None:
+def shuffled_labels(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect targets that do not depend on the inputs, such as those in another order."""
     dependence = member.dependence
     if dependence is None or dependence.p <= MAX_P_VALUE or member.validated:
@@ -142,12 +142,12 @@ def shuffled_labels(member: Numbers) -> SymptomEvidence | None:
     )
 
 
-def unscaled_inputs(member: Numbers) -> SymptomEvidence | None:
+def unscaled_inputs(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect inputs that are too large, too small or not centered."""
     return _unscaled(member.batch.x, "input", "initial weights are made for inputs of about 1")
 
 
-def unscaled_targets(member: Numbers) -> SymptomEvidence | None:
+def unscaled_targets(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect numbers to be predicted that are too large, too small or not centered."""
     if member.labels is not None or max(map(abs, member.output_range)) < UNBOUNDED:
         return None
@@ -316,7 +316,7 @@ def _describe_range_test(range_test: RangeTestResult) -> str:
     )
 
 
-def class_never_predicted(member: Numbers) -> SymptomEvidence | None:
+def class_never_predicted(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect classes that are not predicted for any row."""
     if member.labels is None or member.diverged:
         return None

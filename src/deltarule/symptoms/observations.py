@@ -40,7 +40,7 @@ class Weights:
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot(Weights):
+class LayerMeasurements(Weights):
     """Measurements of a member by layer, at its initial or final weights.
 
     length          norm of all W together
@@ -58,7 +58,7 @@ class Snapshot(Weights):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Numbers:
+class GivenNumbers:
     """A network from elsewhere, as far as it is known: parts that are not are empty.
 
     batch            inputs [N, D] and targets [N, C]
@@ -101,7 +101,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Observation(Numbers):
+class Observation(GivenNumbers):
     """All measurements of one member of a run.
 
     objective        at the end, not finite if the member diverged; at_start: before the first update
@@ -113,8 +113,8 @@ class Observation(Numbers):
     """
 
     problem: Problem
-    first: Snapshot
-    last: Snapshot
+    first: LayerMeasurements
+    last: LayerMeasurements
     at_start: float
     objective: float
     least: float
@@ -135,13 +135,13 @@ class Observation(Numbers):
         return float(values.min()), float(values.max())
 
 
-def observe_numbers(given: Mapping[str, Floats], weights: Sequence[Floats]) -> Numbers:
+def observe_numbers(given: Mapping[str, Floats], weights: Sequence[Floats]) -> GivenNumbers:
     """Observe what is given of outputs, targets, inputs [N, ·] and weights."""
     nothing = np.empty((len(next(iter(given.values()), ())), 0))
     x, y, outputs = (given.get(name, nothing) for name in ("inputs", "targets", "outputs"))
     largest = float(((y - y.mean(0)) ** 2).sum()) if outputs.size else 0.0
     measured = _measure_weights({f"W{number}": matrix for number, matrix in enumerate(weights, 1)})
-    return Numbers(
+    return GivenNumbers(
         batch=Batch(x, y, np.ones((len(y), 1)), np.arange(len(y))),
         outputs=outputs,
         dependence=measure_dependence(x, y) if x.size and y.size else None,
@@ -236,7 +236,7 @@ def _loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
     return float(constant / parts), float(least / parts)
 
 
-def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
+def _snapshot(problem: Problem, state: State, rows: Batch) -> LayerMeasurements:
     """Measure weights, gradients and slopes of a state's only member on some rows."""
     network = problem.network
     done = objective_and_gradient(replace(problem, penalty=None), state, rows)
@@ -250,7 +250,7 @@ def _snapshot(problem: Problem, state: State, rows: Batch) -> Snapshot:
     W = problem.penalized.astype(bool)
     parameters = {name: value[0] for name, value in views(state.theta, network.entries).items()}
     hidden = list(network.activations.items())[:-1]
-    return Snapshot(
+    return LayerMeasurements(
         **vars(_measure_weights(parameters)),
         length=_norm(state.theta[0, W]),
         data=_norm(done.gradient[0, W]) * batch_share(problem),
@@ -279,7 +279,7 @@ def _deltas(tape: Sequence[Taped], upstream: Floats) -> Floats:
 
 
 def _slopes(tape: Sequence[Taped], number: int, activation: Activation) -> Floats:
-    """The relative slopes |f'(z)| of a hidden layer's units [H], as in `Snapshot`."""
+    """The relative slopes |f'(z)| of a hidden layer's units [H], as in `LayerMeasurements`."""
     index = next(i for i, taped in enumerate(tape) if taped.name == f"a{number}")
     z = tape[index - 1].value[0]
     a = tape[index].value[0]

@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 from deltarule.problem.validation import member_indices
 from deltarule.symptoms.causes import CAUSES, FIXES, Cause
 from deltarule.symptoms.detectors import LEARNED, SymptomEvidence
-from deltarule.symptoms.observations import Numbers, observe_members, observe_numbers
+from deltarule.symptoms.observations import GivenNumbers, observe_members, observe_numbers
 from deltarule.training.run import Run
 
 MAX_MEMBERS = 32
@@ -248,7 +248,7 @@ def _finite_numbers(name: str, values: Any) -> Any:
     return array.reshape(len(array), -1).astype(float)
 
 
-def _causes_of(observation: Numbers, known: Iterable[Cause] = CAUSES) -> dict[str, tuple[Cause, SymptomEvidence]]:
+def _causes_of(observation: GivenNumbers, known: Iterable[Cause] = CAUSES) -> dict[str, tuple[Cause, SymptomEvidence]]:
     causes: dict[str, tuple[Cause, SymptomEvidence]] = {}
     for cause in known:
         evidence = None if causes and cause.last_resort else cause.detect(observation)

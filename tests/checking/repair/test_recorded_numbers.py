@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from deltarule.checking.repair.safety import State
+from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.tape.traced_array import Tape
 
 
 def test_recorded_array_in_what_code_keeps_is_left_alone() -> None:
     """Closures of a graph of numbers live on in cycles, and hold the recorded numbers of an earlier call."""
     recorded = Tape().add("parameter", np.ones(2), [], None)
-    State([], [[recorded, np.ones(2)]])
+    ProgramState([], [[recorded, np.ones(2)]])

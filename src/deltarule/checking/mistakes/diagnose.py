@@ -14,12 +14,18 @@ import numpy as np
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult, first_wrong_layer
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes import factors, shapes
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, PenaltyTerm, one_mistake
+from deltarule.checking.mistakes.evidence import (
+    GradientEvidence,
+    Hypothesis,
+    ParameterEvidence,
+    PenaltyTerm,
+    one_mistake,
+)
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
 from deltarule.checking.mistakes.planting import planted_hypotheses, record_reference
 from deltarule.checking.report import Note, several
-from deltarule.checking.tape.backward import Recording
+from deltarule.checking.tape.backward import RecordedPass
 from deltarule.checking.user_code.callables import Code
 
 HYPOTHESIS_FAMILIES = (
@@ -35,13 +41,13 @@ HYPOTHESIS_FAMILIES = (
 )
 
 
-def diagnose(evidence: Evidence, extra_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
+def diagnose(evidence: GradientEvidence, extra_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
     """The simplest mistakes, at most two, that explain all wrong gradients."""
     from_numbers = [hypothesis for family in HYPOTHESIS_FAMILIES for hypothesis in family(evidence)]
     return choose_mistakes(evidence, [*extra_hypotheses, *from_numbers])
 
 
-def choose_mistakes(evidence: Evidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
+def choose_mistakes(evidence: GradientEvidence, hypotheses: Sequence[Hypothesis]) -> tuple[Mistake, ...]:
     """Choose the hypothesis or pair that explains all with fewest constants."""
     wrong = frozenset(evidence.wrong)
     complete = [hypothesis for hypothesis in hypotheses if hypothesis.parameters >= wrong]
@@ -76,7 +82,7 @@ _WRONG_LOSSES = {
 
 
 def diagnose_code(
-    code: Code, evidence: Evidence, loss: float, own_hypotheses: Sequence[Hypothesis], like: Like | None
+    code: Code, evidence: GradientEvidence, loss: float, own_hypotheses: Sequence[Hypothesis], like: Like | None
 ) -> tuple[tuple[Mistake, ...], tuple[Note, ...]]:
     """The mistakes in the gradient or the loss of user code, and notes."""
     match = None if like is None else match_network(evidence, evidence.references, loss, like)
@@ -131,7 +137,7 @@ def _notes_about(match: NetworkMatch | None) -> tuple[Note, ...]:
 class _Search:
     """The search for the mistakes of one program, perhaps a recognized network."""
 
-    def __init__(self, code: Code, evidence: Evidence, match: NetworkMatch | None) -> None:
+    def __init__(self, code: Code, evidence: GradientEvidence, match: NetworkMatch | None) -> None:
         self.code = code
         self.match = match
         if match is not None:
@@ -139,7 +145,7 @@ class _Search:
         self.evidence = replace(evidence, find_penalties=lambda: self.penalties)
 
     @cached_property
-    def recordings(self) -> list[Recording]:
+    def recordings(self) -> list[RecordedPass]:
         """The recorded loss of the code, and of the network as our program."""
         network = None if self.match is None else network_program(self.match, self.evidence)
         programs = [self.code] if network is None else [self.code, network]
@@ -150,7 +156,7 @@ class _Search:
     def penalties(self) -> list[PenaltyTerm] | None:
         return factors.penalties_of(self.recordings[0]) if self.recordings else None
 
-    def explain(self, evidence: Evidence, own_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
+    def explain(self, evidence: GradientEvidence, own_hypotheses: Sequence[Hypothesis] = ()) -> tuple[Mistake, ...]:
         """The mistakes that explain all wrong gradients of the evidence."""
         from_numbers = diagnose(evidence, [*own_hypotheses, *self._loss_hypotheses(evidence)])
         if not all(mistake.kind.describes_numbers for mistake in from_numbers):
@@ -163,7 +169,7 @@ class _Search:
                 return (*mistakes, *from_numbers)[:2]
         return from_numbers
 
-    def _loss_hypotheses(self, evidence: Evidence) -> Iterator[Hypothesis]:
+    def _loss_hypotheses(self, evidence: GradientEvidence) -> Iterator[Hypothesis]:
         match = self.match
         of_gradient = match and match_network(evidence, evidence.gradients, None, match.like)
         if match and of_gradient and of_gradient.objective.loss is not match.objective.loss:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking.mistakes import rules
-from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, RecordedPass
 
 MAX_CHANGED_SINGLY = 8
 """The largest number of operations on one line that are also changed one by one."""
@@ -34,7 +34,7 @@ class Edge:
     `parameter` is the one that this input is, perhaps through views.
     """
 
-    recording: Recording
+    recording: RecordedPass
     nodes: Sequence[Node]
     k: int
     is_part: bool
@@ -46,15 +46,15 @@ class Edge:
 
     def candidate(
         self, code: str, text: str, edge_rules: Mapping[int, EdgeRule] | EdgeRule, constants: int = 0
-    ) -> rules.Candidate:
+    ) -> rules.PlantedMistake:
         if not isinstance(edge_rules, Mapping):
             edge_rules = dict.fromkeys((node.index for node in self.nodes), edge_rules)
-        return rules.Candidate(code, text, Changes(rules=edge_rules), constants, self.parameter)
+        return rules.PlantedMistake(code, text, Changes(rules=edge_rules), constants, self.parameter)
 
 
 def edit_mistakes(
-    recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], gates: AbstractSet[int]
-) -> Iterator[rules.Candidate]:
+    recording: RecordedPass, groups: Sequence[Sequence[Node]], wrong: Sequence[Node], gates: AbstractSet[int]
+) -> Iterator[rules.PlantedMistake]:
     """The generic mistakes at all operations, the most specific first."""
     edges = list(_edges(recording, groups, wrong))
     nearest = cache(partial(_nearest_by_instruction, recording))
@@ -77,7 +77,7 @@ def edit_mistakes(
                     yield chosen[0].candidate("gradient_overwritten", text, edge_rules)
 
 
-def _edges(recording: Recording, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
+def _edges(recording: RecordedPass, groups: Sequence[Sequence[Node]], wrong: Sequence[Node]) -> Iterator[Edge]:
     """Yield the inputs of operations through which a wrong gradient passes."""
     for group in groups:
         for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
@@ -100,7 +100,7 @@ def _nearby(edge: Edge, nearest: Nearest) -> list[list[tuple[Node, Node]]]:
     return list({tuple(id(other.value) for _, other in pairs): pairs for pairs in aligned.values()}.values())
 
 
-def _nearest_by_instruction(recording: Recording, node: Node) -> Mapping[Any, Node]:
+def _nearest_by_instruction(recording: RecordedPass, node: Node) -> Mapping[Any, Node]:
     """The nodes around a node by users and inputs, the nearest of each instruction."""
     seen = {node.index}
     layer = [node]
@@ -122,13 +122,15 @@ def _nearest_by_instruction(recording: Recording, node: Node) -> Mapping[Any, No
     return nearest
 
 
-def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Iterator[rules.Candidate]:
+def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Iterator[rules.PlantedMistake]:
     """Mistakes that multiply by a wrong value."""
     nodes, k, first = edge.nodes, edge.k, edge.nodes[0]
     if len(first.inputs) != 2 or first.name not in rules.PRODUCTS:
         return
 
-    def replaced(code: str, text: str, values: Mapping[int, Array], constants: int = 0) -> Iterator[rules.Candidate]:
+    def replaced(
+        code: str, text: str, values: Mapping[int, Array], constants: int = 0
+    ) -> Iterator[rules.PlantedMistake]:
         edge_rules = {n.index: rules.with_operand(k, values[n.index]) for n in nodes if n.index in values}
         yield edge.candidate(code, f"{text}, at {edge.place}", edge_rules, constants + (len(edge_rules) < len(nodes)))
 
@@ -185,7 +187,7 @@ def _code_of_operand(edge: Edge, operand: Any, other: Node) -> str:
     return "other_weights" if is_weight else "wrong_input"
 
 
-def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[rules.Candidate]:
+def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[rules.PlantedMistake]:
     """Mistakes that take a wrong upstream gradient."""
     nodes, k, first, place = edge.nodes, edge.k, edge.nodes[0], edge.place
     is_product = first.name in (*rules.PRODUCTS, "add", "subtract", "divide")
@@ -223,7 +225,7 @@ def _upstream_edits(edge: Edge, nearest: Nearest) -> Iterator[rules.Candidate]:
         if code == "other_delta":
             text = f"is computed from the gradient of the value of {rules.describe_line([other])}, at {place}"
         constants = 1 + (len(upstream) < len(nodes) or i >= count_nearby)
-        yield rules.Candidate(code, text, Changes(upstream=upstream), constants, edge.parameter)
+        yield rules.PlantedMistake(code, text, Changes(upstream=upstream), constants, edge.parameter)
 
 
 def _with_upstream(k: int, function: Callable[[Array], Array]) -> EdgeRule:
@@ -242,7 +244,7 @@ def _names_between(later: Node, node: Node) -> set[str] | None:
     return names
 
 
-def _sample_edits(edge: Edge) -> Iterator[rules.Candidate]:
+def _sample_edits(edge: Edge) -> Iterator[rules.PlantedMistake]:
     """Mistakes that sum the upstream gradient over samples, or keep that of one."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     for axis in range(min(node.value.ndim for node in nodes)):
@@ -266,7 +268,7 @@ def _sample_edits(edge: Edge) -> Iterator[rules.Candidate]:
                 yield edge.candidate("last_sample", text, _with_upstream(k, single), int(share > 1))
 
 
-def _factor_edits(edge: Edge) -> Iterator[rules.Candidate]:
+def _factor_edits(edge: Edge) -> Iterator[rules.PlantedMistake]:
     """Mistakes that transpose, drop, negate, double or halve a gradient."""
     nodes, k, place = edge.nodes, edge.k, edge.place
     is_leaf = edge.parameter is not None
@@ -285,14 +287,14 @@ def _factor_edits(edge: Edge) -> Iterator[rules.Candidate]:
         yield edge.candidate("factor_two", f"has {how} what comes back through {place}", rule_of(factor), 2)
 
 
-def overwritten_gradients(recording: Recording) -> Iterator[rules.Candidate]:
+def overwritten_gradients(recording: RecordedPass) -> Iterator[rules.PlantedMistake]:
     """Mistakes that assign gradients of values which are used several times."""
     groups = [(group, rules.describe_line(group)) for group in recording.operation_groups()]
     for is_first in (False, True):
         for nodes, place in ((recording.nodes, EVERY_OPERATION), *groups):
             text = f"of values that are used several times is overwritten by {place}, not added up"
             writers = frozenset(node.index for node in nodes)
-            yield rules.Candidate("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))
+            yield rules.PlantedMistake("gradient_overwritten", text, Changes(writers=writers, is_first=is_first))
     for group, place in groups:
         if group[0].name == "getitem" and any(len(np.unique(node.data[0])) < node.data[0].size for node in group):
             text = f"of rows that occur several times is overwritten, not added up, at {place}"
@@ -304,7 +306,7 @@ def overwritten_gradients(recording: Recording) -> Iterator[rules.Candidate]:
                     (frozenset(edge_rules), True),
                 ):
                     changes = Changes(rules=edge_rules, writers=writers, is_first=is_first)
-                    yield rules.Candidate("gradient_overwritten", text, changes)
+                    yield rules.PlantedMistake("gradient_overwritten", text, changes)
 
 
 def _assign_to(source: NDArray[np.int64], order: slice) -> EdgeRule:

@@ -149,7 +149,7 @@ def fit_ratio(own: Floats, regressor: Floats, expected: Floats) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class GradientEvidence:
     """What is known about the gradient of all parameters, some of it wrong.
 
     samples         possible numbers of samples
@@ -184,7 +184,7 @@ class Evidence:
             parts[term.index] += term.part
         return parts
 
-    def divided_by(self, factor: float, uncertainty: float) -> "Evidence":
+    def divided_by(self, factor: float, uncertainty: float) -> "GradientEvidence":
         """The evidence with the gradient divided by a factor of some uncertainty."""
         pairs = zip(self.parameters, self.penalties, strict=True)
         divided = tuple(array.divided_by(factor, uncertainty, part) for array, part in pairs)

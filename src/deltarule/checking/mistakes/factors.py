@@ -13,7 +13,7 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
 from deltarule.checking.mistakes.evidence import (
-    Evidence,
+    GradientEvidence,
     Hypothesis,
     ParameterEvidence,
     PenaltyTerm,
@@ -21,7 +21,7 @@ from deltarule.checking.mistakes.evidence import (
     one_mistake,
 )
 from deltarule.checking.mistakes.rules import VIEWS, correct_gradient, parameter_of
-from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, RecordedPass, parameter_gradients
 from deltarule.proofs.differences import Floats
 
 
@@ -41,7 +41,7 @@ class Factor:
         return is_exact and self.is_near(round(self.value))
 
 
-def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
+def wrong_factors(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses that gradients are F = r E, or F = r E + c V with a penalty."""
     groups: list[tuple[Factor, list[ParameterEvidence]]] = []
     fitted = [(fit_factor(evidence, parameter), parameter) for parameter in evidence.wrong]
@@ -57,7 +57,7 @@ def wrong_factors(evidence: Evidence) -> Iterator[Hypothesis]:
         yield from _factor_hypotheses(evidence, factor, members)
 
 
-def fit_factor(evidence: Evidence, parameter: ParameterEvidence) -> Factor | None:
+def fit_factor(evidence: GradientEvidence, parameter: ParameterEvidence) -> Factor | None:
     """Fit r in F = r E, or in F = r E + c V."""
     own, expected = parameter.gradient, parameter.expected
     value = parameter.value
@@ -84,7 +84,7 @@ def _ratio_without_penalty(parameter: ParameterEvidence) -> float:
 
 
 def mistakes_of_factor(
-    evidence: Evidence, factor: Factor, parameters: Sequence[ParameterEvidence]
+    evidence: GradientEvidence, factor: Factor, parameters: Sequence[ParameterEvidence]
 ) -> tuple[Mistake, ...]:
     """The mistakes of the likeliest meaning of a factor."""
     hypotheses = _factor_hypotheses(evidence, factor, list(parameters))
@@ -98,7 +98,9 @@ def _uncertainty(parameter: ParameterEvidence, r: float, prediction: Floats) -> 
     return tolerances.FIT.factor + float(error / np.linalg.norm(parameter.expected[known]))
 
 
-def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[ParameterEvidence]) -> Iterator[Hypothesis]:
+def _factor_hypotheses(
+    evidence: GradientEvidence, factor: Factor, parameters: list[ParameterEvidence]
+) -> Iterator[Hypothesis]:
     """The mistakes that may cause a fitted factor."""
     if factor.is_near(1):
         return
@@ -125,7 +127,7 @@ def _factor_hypotheses(evidence: Evidence, factor: Factor, parameters: list[Para
 
 
 def _meanings_of_size(
-    evidence: Evidence, size: Factor, parameters: list[ParameterEvidence]
+    evidence: GradientEvidence, size: Factor, parameters: list[ParameterEvidence]
 ) -> Iterator[tuple[str, str]]:
     """The mistakes that may cause a factor of this absolute value."""
     names = join_names([parameter.name for parameter in parameters])
@@ -141,7 +143,7 @@ def _meanings_of_size(
         yield "learning_rate", f"the update of {names} has the learning rate {count}"
 
 
-def _meanings_as_count(evidence: Evidence, size: Factor, subject: str) -> list[tuple[str, str]]:
+def _meanings_as_count(evidence: GradientEvidence, size: Factor, subject: str) -> list[tuple[str, str]]:
     """The mistakes in a count, such as of samples, that may cause a factor."""
     r = size.value
     is_large = size.value > 1
@@ -171,7 +173,7 @@ Meaning = tuple[str, str, int]
 """A mistake's code, the end of the sentence "the gradient of W …", and the number of fitted constants."""
 
 
-def penalties_of(recording: Recording) -> list[PenaltyTerm]:
+def penalties_of(recording: RecordedPass) -> list[PenaltyTerm]:
     """The penalties in a recorded loss."""
     terms = []
     for i, parameter in enumerate(recording.parameters):
@@ -209,7 +211,7 @@ def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
     return c if is_fit and np.count_nonzero(regressor) > 1 + is_sign else 0.0  # two signs fit any d and −d of a softmax
 
 
-def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
+def wrong_penalties(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses that a penalty's part is missing, wrong or of another place."""
     by_size = sorted(evidence.wrong, key=lambda parameter: -parameter.value.size)
     penalized = [parameter for parameter in by_size if evidence.may_be_penalized(parameter)]
@@ -230,7 +232,7 @@ def wrong_penalties(evidence: Evidence) -> Iterator[Hypothesis]:
 
 
 def _meanings(
-    evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
+    evidence: GradientEvidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
 ) -> Iterator[Meaning]:
     """The mistakes that explain an array's error by the loss's known penalties."""
     value, expected = parameter.value, parameter.expected
@@ -269,7 +271,7 @@ def _meanings(
 
 
 def _meanings_without_terms(
-    evidence: Evidence, parameter: ParameterEvidence, constants: list[float]
+    evidence: GradientEvidence, parameter: ParameterEvidence, constants: list[float]
 ) -> Iterator[Meaning]:
     """The mistakes that explain an array's error, where a loss could not be recorded."""
     for c, what in _fitted_constants(parameter, constants):
@@ -295,7 +297,7 @@ def _fitted_constants(parameter: ParameterEvidence, constants: list[float]) -> I
 
 
 def _penalties_of_others(
-    evidence: Evidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm]
+    evidence: GradientEvidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm]
 ) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient has the penalty of other weights V'."""
     name = parameter.name
@@ -312,7 +314,7 @@ def _penalties_of_others(
                     yield Hypothesis(frozenset([parameter]), (penalty,), 1)
 
 
-def _is_bias(evidence: Evidence, parameter: ParameterEvidence) -> bool:
+def _is_bias(evidence: GradientEvidence, parameter: ParameterEvidence) -> bool:
     """Whether an array is a vector that is not called weights, as the other arrays are not."""
     is_called_weights = [bool(re.search(r"(^|[._\d])(w(?!b)|kernel)", name.lower())) for name in evidence.names]
     is_named = is_called_weights[evidence.parameters.index(parameter)] and not all(is_called_weights)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.rules import Candidate, describe_line, evaluate, formulas_of, with_gradient
-from deltarule.checking.tape.backward import Array, Changes, Node, Recording
+from deltarule.checking.mistakes.rules import PlantedMistake, describe_line, evaluate, formulas_of, with_gradient
+from deltarule.checking.tape.backward import Array, Changes, Node, RecordedPass
 from deltarule.maths.activations import ACTIVATIONS, Activation, sigmoid
 
-Rule = Callable[[Array, Array, Array], Array]
+DerivativeRule = Callable[[Array, Array, Array], Array]
 """(g, u, v) → a wrong gradient of the input."""
-WrongRule = tuple[str, str, Rule]
+WrongRule = tuple[str, str, DerivativeRule]
 """A mistake's code, the end of the sentence "the derivative of tanh …", and the wrong rule."""
 _MAX_DEPTH = 14
 """Operations between the input and the output of a function."""
@@ -127,7 +127,7 @@ def _normalization_rules(
 
 
 @dataclass(frozen=True, eq=False)
-class Function:
+class RecognizedFunction:
     """A function recognized on a tape, with its wrong derivatives.
 
     activation   our own function, if it is an elementwise one
@@ -141,14 +141,14 @@ class Function:
     wrong: Sequence[WrongRule]
     rank: int = 0
 
-    def jump(self, rule: Rule) -> tuple[Node, Callable[[Array], Array]]:
+    def jump(self, rule: DerivativeRule) -> tuple[Node, Callable[[Array], Array]]:
         """The change of a backward pass by which the function has a wrong rule."""
         return self.input, lambda g: rule(g, self.input.value, self.output.value)
 
 
-def find_functions(recording: Recording) -> list[Function]:
+def find_functions(recording: RecordedPass) -> list[RecognizedFunction]:
     """All activations, softmaxes and normalizations on a tape."""
-    functions: list[Function] = []
+    functions: list[RecognizedFunction] = []
     outputs: set[int] = set()
     with np.errstate(all="ignore"):
         for node in recording.nodes:
@@ -159,7 +159,7 @@ def find_functions(recording: Recording) -> list[Function]:
     return functions
 
 
-def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Function]:
+def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[RecognizedFunction]:
     """The functions that may have computed a node's value, nearest first.
 
     Softmax of z − max z is also that of z and, with a bias of 0, of W x.
@@ -176,17 +176,17 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Funct
                 continue
             if not is_blocked and is_close(value_of(f, u.flat[:3]), v.flat[:3]) and is_close(value_of(f, u), v):
                 is_blocked = True
-                yield Function(name, node, output, f, _RULES[name])
+                yield RecognizedFunction(name, node, output, f, _RULES[name])
         for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
             if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
-                yield Function("softmax", node, output, None, _softmax_rules("every", axis))
+                yield RecognizedFunction("softmax", node, output, None, _softmax_rules("every", axis))
             if u.ndim > 1 and axis == -1 and v.min() >= 0 and abs(v.sum() - 1) < 1e-9 and is_close(softmax(u, None), v):
                 whole = [rule for over in range(u.ndim) for rule in _softmax_rules("whole", over)]
-                yield Function("softmax", node, output, None, whole)
+                yield RecognizedFunction("softmax", node, output, None, whole)
             if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
-                yield Function("log softmax", node, output, None, _softmax_rules("log", axis))
+                yield RecognizedFunction("log softmax", node, output, None, _softmax_rules("log", axis))
         for name, wrong in _normalizations(u, v):
-            yield Function(name, node, output, None, wrong)
+            yield RecognizedFunction(name, node, output, None, wrong)
 
 
 def is_close(first: Array, second: Array) -> bool:
@@ -205,9 +205,9 @@ def ancestors(node: Node) -> Iterator[Node]:
             return
 
 
-def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
+def function_mistakes(functions: Sequence[RecognizedFunction]) -> Iterator[PlantedMistake]:
     """Wrong derivatives of activations, softmax and normalizations."""
-    by_key: dict[Any, list[Function]] = {}
+    by_key: dict[Any, list[RecognizedFunction]] = {}
     for function in functions:
         # A function that is called on several lines is known by its input's line.
         output = function.output
@@ -223,12 +223,12 @@ def function_mistakes(functions: Sequence[Function]) -> Iterator[Candidate]:
         for i, (code, text, _) in enumerate(group[0].wrong):
             jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
             text = f"has a derivative of {name} that {text}, at {place}"
-            yield Candidate(code, text, Changes(jumps=jumps), activation=name)
+            yield PlantedMistake(code, text, Changes(jumps=jumps), activation=name)
     for group in [*by_name, [f for f in functions if f.activation]]:
         yield from _slopes_at_other_inputs(group)
 
 
-def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
+def _slopes_at_other_inputs(group: Sequence[RecognizedFunction]) -> Iterator[PlantedMistake]:
     """Mistakes that take an activation's derivative at another layer's z."""
     following = list(zip(group, group[1:], strict=False))
     of_next = [(f, other) for f, other in following if any(node is f.output for node in ancestors(other.input))]
@@ -244,7 +244,7 @@ def _slopes_at_other_inputs(group: Sequence[Function]) -> Iterator[Candidate]:
         if jumps:
             place = describe_line([pairs[0][0].output])
             text = f"has the derivative of {group[0].name} at the z of another layer or step, at {place}"
-            yield Candidate("other_mask", text, Changes(jumps=jumps))
+            yield PlantedMistake("other_mask", text, Changes(jumps=jumps))
 
 
 def _at_other_input(activation: Activation, z: Array, g: Array, u: Array, v: Array) -> Array:
@@ -256,7 +256,7 @@ def softmax(z: Array, axis: int | None) -> Array:
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
-def output_mistakes(recording: Recording) -> Iterator[Candidate]:
+def output_mistakes(recording: RecordedPass) -> Iterator[PlantedMistake]:
     """Wrong forms of ∂J/∂z = (p − y) / N, with p = softmax(z) or sigmoid(z)."""
     count_found = 0
     for node in reversed(recording.nodes):
@@ -272,7 +272,7 @@ def output_mistakes(recording: Recording) -> Iterator[Candidate]:
                 if not (np.abs(difference - y) < 1e-7).all() or y.min() != 0 or y.max() != 1:
                     continue
                 for code, text, wrong in _wrong_output_gradients(z, p, y, N, axis):
-                    yield Candidate(code, f"∂J/∂z of the output {text}", with_gradient(node, wrong / N))
+                    yield PlantedMistake(code, f"∂J/∂z of the output {text}", with_gradient(node, wrong / N))
                 count_found += 1
         if count_found > 3:  # z, −z and z without its bias
             return

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.checking import tolerances
-from deltarule.checking.mistakes.evidence import Evidence
+from deltarule.checking.mistakes.evidence import GradientEvidence
 from deltarule.errors import BadInput
 from deltarule.maths.elementary import Array
 from deltarule.maths.losses import LOSSES, Loss, meaningful
@@ -60,7 +60,7 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Objective:
+class SummedLoss:
     """The sum S = Σ ℓ of a loss over samples and outputs, without a factor or penalty.
 
     kind    code of the mistake in the loss, or ""
@@ -82,7 +82,7 @@ class NetworkMatch:
     layout: Layout
     x: Floats
     y: Floats
-    objective: Objective
+    objective: SummedLoss
     factor: float
     penalty: float
 
@@ -103,7 +103,7 @@ class NetworkMatch:
 
 
 def match_network(
-    evidence: Evidence, gradients: Sequence[Floats], loss_value: float | None, like: Like
+    evidence: GradientEvidence, gradients: Sequence[Floats], loss_value: float | None, like: Like
 ) -> NetworkMatch | None:
     """Find the first reading of a user's network that gives these gradients.
 
@@ -207,13 +207,13 @@ def _targets_as_rows(y: NDArray[Any], samples: int, outputs: int, samples_are_co
 
 
 def _fit_objective(
-    evidence: Evidence,
+    evidence: GradientEvidence,
     gradients: Sequence[Floats],
     loss_value: float | None,
     layout: Layout,
     parameters: dict[str, Floats],
     tape: list[Taped],
-    objective: Objective,
+    objective: SummedLoss,
 ) -> tuple[float, float] | None:
     """Fit c and p of an objective in gradient = c · data + p · weights."""
     weights = {name: array if name[0] == "W" else np.zeros_like(array) for name, array in parameters.items()}
@@ -245,7 +245,7 @@ def _fit_objective(
     return None
 
 
-def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objective]:
+def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[SummedLoss]:
     """Every meaningful loss for the network's output, correct or mistaken.
 
     The mistakes: a table of all predictions and targets, the output's activation twice.
@@ -259,12 +259,12 @@ def possible_objectives(network: Network, z: Array, y: Floats) -> Iterator[Objec
             if not meaningful(loss, output) or not loss.exact or not is_in_range:
                 continue
             each, slope = loss.forward(output, z, y)
-            yield Objective(loss, "", float(each.sum()), slope(ones))
+            yield SummedLoss(loss, "", float(each.sum()), slope(ones))
             if y.shape[1] == 1 and len(y) > 1:
                 pairs = [loss.forward(output, z, np.full_like(z, target)) for target in y[:, 0]]
                 total = sum(float(each.sum()) for each, _ in pairs)
-                yield Objective(loss, "broadcast", total, sum(back(ones) for _, back in pairs))
+                yield SummedLoss(loss, "broadcast", total, sum(back(ones) for _, back in pairs))
             if output.name != "identity":
                 a, through = output.forward(z)
                 each, slope = loss.forward(output, a, y)
-                yield Objective(loss, "activation_twice", float(each.sum()), through(slope(ones)))
+                yield SummedLoss(loss, "activation_twice", float(each.sum()), through(slope(ones)))

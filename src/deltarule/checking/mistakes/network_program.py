@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.mistakes.evidence import Evidence
+from deltarule.checking.mistakes.evidence import GradientEvidence
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.rules import NETWORK_FILE
 from deltarule.checking.tape.traced_array import UntraceableError
@@ -29,7 +29,7 @@ _EXPRESSIONS = tomllib.loads(Path(__file__).with_name("network_expressions.toml"
 _ACTIVATIONS, _LOSSES = _EXPRESSIONS["activations"], _EXPRESSIONS["losses"]
 
 
-def network_program(match: NetworkMatch, evidence: Evidence) -> Code | None:
+def network_program(match: NetworkMatch, evidence: GradientEvidence) -> Code | None:
     """The code of a recognized network's loss, as a function of the arrays."""
     formulas: list[Any] = [match.objective.loss, *match.network.activations.values()]
     layers = [placed.layer for placed in match.network.layers if placed.symbol != "a"]
@@ -82,7 +82,7 @@ _MAX_ARRAYS = 6
 """Arrays that are tried as the inputs x; twice as many are tried as the targets y."""
 
 
-def guess_network(code: Code, evidence: Evidence, loss: float) -> NetworkMatch | None:
+def guess_network(code: Code, evidence: GradientEvidence, loss: float) -> NetworkMatch | None:
     """Find a network, and data for it, with the reference gradient."""
     weights = [value.shape for value in evidence.values if value.ndim == 2 and min(value.shape) > 1]
     if not weights or len(evidence.values) not in (len(weights), 2 * len(weights)):
@@ -105,7 +105,7 @@ def guess_network(code: Code, evidence: Evidence, loss: float) -> NetworkMatch |
     return None
 
 
-def _referenced_arrays(code: Code, evidence: Evidence) -> Iterator[Any]:
+def _referenced_arrays(code: Code, evidence: GradientEvidence) -> Iterator[Any]:
     """The arrays that the code refers to and that may be its data."""
     shapes = {value.shape for value in evidence.values if value.ndim == 2}
     contents = {id(value): value for value in contents_of(code.roots)}

@@ -16,11 +16,11 @@ from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes import rules
 from deltarule.checking.mistakes.edits import EVERY_OPERATION, MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
+from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
 from deltarule.checking.numerics.reference_gradient import loss_at
-from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, Recording, parameter_gradients
+from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, RecordedPass, parameter_gradients
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
@@ -35,7 +35,7 @@ _MIN_INFORMATIVE_ENTRIES = 3
 
 
 @np.errstate(all="ignore")
-def record_reference(code: Code, evidence: Evidence) -> Recording | None:
+def record_reference(code: Code, evidence: GradientEvidence) -> RecordedPass | None:
     """The recorded loss, if its backward pass gives the reference gradient."""
     recording = record_loss(code)
     with suppress(BadInput):  # replaces traced arrays that the code has cached
@@ -52,7 +52,7 @@ def record_reference(code: Code, evidence: Evidence) -> Recording | None:
 
 
 @np.errstate(all="ignore")
-def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothesis]:
+def planted_hypotheses(recording: RecordedPass, evidence: GradientEvidence) -> list[Hypothesis]:
     """Hypotheses of mistakes in the recorded code that give the user's gradient."""
     if any(array.shape_mistake or array.is_wrong and array.is_faint for array in evidence.parameters):
         return []
@@ -70,7 +70,7 @@ def planted_hypotheses(recording: Recording, evidence: Evidence) -> list[Hypothe
     return sorted(ranked, key=lambda h: h.mistakes[0].code == "gradient_overwritten")
 
 
-def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
+def _candidates(recording: RecordedPass, evidence: GradientEvidence) -> Iterator[rules.PlantedMistake]:
     """All mistakes that are tried in the backward pass, most specific first."""
     groups = list(recording.operation_groups())
     functions = find_functions(recording)
@@ -86,7 +86,7 @@ def _candidates(recording: Recording, evidence: Evidence) -> Iterator[rules.Cand
     yield from edit_mistakes(recording, groups, [node for node, parameter in pairs if parameter.is_wrong], gates)
 
 
-def _penalties_through_network(recording: Recording, evidence: Evidence) -> Iterator[rules.Candidate]:
+def _penalties_through_network(recording: RecordedPass, evidence: GradientEvidence) -> Iterator[rules.PlantedMistake]:
     """Mistakes that add the penalty's derivative, c V, to a value's gradient."""
     for term in evidence.find_penalties() or ():
         for node in recording.nodes:
@@ -94,13 +94,17 @@ def _penalties_through_network(recording: Recording, evidence: Evidence) -> Iter
             for part in (term.part, term.part.T):
                 if gradient is not None and part.shape == gradient.shape:
                     text = f"of the value of {rules.describe_line([node])} has a penalty in it"
-                    yield rules.Candidate("penalty_through_network", text, rules.with_gradient(node, gradient + part))
+                    yield rules.PlantedMistake(
+                        "penalty_through_network", text, rules.with_gradient(node, gradient + part)
+                    )
 
 
-def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[Hypothesis]) -> Iterator[Hypothesis]:
+def _matching_candidates(
+    recording: RecordedPass, evidence: GradientEvidence, scaled: list[Hypothesis]
+) -> Iterator[Hypothesis]:
     """Hypotheses of candidates that give the user's gradient, or a multiple of it."""
     codes: set[str] = set()
-    by_code: dict[str, dict[ParameterEvidence, rules.Candidate]] = {}
+    by_code: dict[str, dict[ParameterEvidence, rules.PlantedMistake]] = {}
     is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, evidence), max_candidates):
@@ -132,7 +136,7 @@ def _matching_candidates(recording: Recording, evidence: Evidence, scaled: list[
 
 
 def _hypothesis_of_candidate(
-    candidate: rules.Candidate, gradients: Sequence[Array], evidence: Evidence
+    candidate: rules.PlantedMistake, gradients: Sequence[Array], evidence: GradientEvidence
 ) -> Hypothesis | None:
     """The hypothesis of a candidate if its gradients are the user's.
 
@@ -161,7 +165,7 @@ def _hypothesis_of_candidate(
 
 
 def _scaled_hypotheses(
-    candidate: rules.Candidate, gradients: Sequence[Array], evidence: Evidence
+    candidate: rules.PlantedMistake, gradients: Sequence[Array], evidence: GradientEvidence
 ) -> Iterator[Hypothesis]:
     """The hypothesis of a multiple of a candidate's gradient, but for penalties."""
     penalties = evidence.penalties
@@ -189,7 +193,7 @@ def _scaled_hypotheses(
 
 
 def _hypothesis_of_parameters(
-    code: str, explained: dict[ParameterEvidence, rules.Candidate], evidence: Evidence
+    code: str, explained: dict[ParameterEvidence, rules.PlantedMistake], evidence: GradientEvidence
 ) -> Hypothesis:
     """The hypothesis that the same mistake is made at each of some parameters."""
     parameters = list(explained)
@@ -199,7 +203,7 @@ def _hypothesis_of_parameters(
     return one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}", constants + (0 if is_sure else 2))
 
 
-def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypothesis]:
+def _fitted_mistakes(recording: RecordedPass, evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses with a fitted constant: updated weights, an ε beside a prediction."""
     pairs = list(zip(recording.parameters, parameter_gradients(recording), strict=True))
     for chosen in [*([pair] for pair in pairs), pairs]:
@@ -216,7 +220,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6)
         if 0 < rate < 1e6:
             text = f"comes back through weights after their update, with a rate of {rate:.3g}"
-            candidate = rules.Candidate("updated_weights", text, Changes(), int(evidence.learning_rate is None))
+            candidate = rules.PlantedMistake("updated_weights", text, Changes(), int(evidence.learning_rate is None))
             hypothesis = _hypothesis_of_candidate(candidate, with_update(rate), evidence)
             yield from [hypothesis] if hypothesis else []
     logarithms = [node.index for node in recording.nodes if node.name == "log"]
@@ -235,7 +239,7 @@ def _fitted_mistakes(recording: Recording, evidence: Evidence) -> Iterator[Hypot
         yield one_mistake("epsilon", evidence.parameters, sentence, 0, ["loss"])
 
 
-def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
+def without_epsilon(recording: RecordedPass) -> tuple[float, list[Array]]:
     """The ε that the loss adds in its logarithms, or 0, and the gradients without it."""
     largest = 0.0
     edge_rules = dict[int, EdgeRule]()
@@ -250,7 +254,7 @@ def without_epsilon(recording: Recording) -> tuple[float, list[Array]]:
     return largest, parameter_gradients(recording, Changes(rules=edge_rules))
 
 
-def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
+def _rules_with_values(recording: RecordedPass, parameters: Mapping[int, Array]) -> dict[int, EdgeRule]:
     """Rules, by node index, that make products use other values of parameters."""
     values = dict(parameters)
     edge_rules = dict[int, EdgeRule]()
@@ -263,7 +267,7 @@ def _rules_with_values(recording: Recording, parameters: Mapping[int, Array]) ->
     return edge_rules
 
 
-def _fit_constant(evidence: Evidence, gradients_at: Callable[[float], list[Array]], nudge: float) -> float:
+def _fit_constant(evidence: GradientEvidence, gradients_at: Callable[[float], list[Array]], nudge: float) -> float:
     """Fit the constant of `gradients_at` to the user's gradients by Gauss–Newton."""
 
     def error(constant: float) -> Array:

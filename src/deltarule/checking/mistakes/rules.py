@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.tape.backward import NO_LINE, Array, Changes, EdgeRule, Node, Recording, unbroadcast
+from deltarule.checking.tape.backward import NO_LINE, Array, Changes, EdgeRule, Node, RecordedPass, unbroadcast
 
 NETWORK_FILE = "<network>"
 """The file name of the program of a recognized network."""
@@ -31,7 +31,7 @@ FORMULAS: dict[str, dict[str, list[list[str]]]] = tomllib.loads(
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class PlantedMistake:
     """A mistake, and the changes of the backward pass that plant it.
 
     text         what the gradient has or lacks, such as "lacks the mask, at line 7 of net.py"
@@ -122,14 +122,14 @@ def is_mask(array: Array) -> bool:
     return 0 < values.size < array.size and bool((values == values.flat[0]).all())
 
 
-def parameter_of(recording: Recording, entry: Any) -> Node | None:
+def parameter_of(recording: RecordedPass, entry: Any) -> Node | None:
     """The parameter that an input is, perhaps through views."""
     while isinstance(entry, Node) and entry.name in VIEWS:
         entry = entry.inputs[0]
     return next((parameter for parameter in recording.parameters if parameter is entry), None)
 
 
-Row = tuple[str, str, EdgeRule]
+RuleRow = tuple[str, str, EdgeRule]
 """A mistake's code, the end of the sentence "the gradient …", and the wrong rule; it may raise ValueError."""
 
 
@@ -167,14 +167,14 @@ def _one_margin(is_everywhere: bool) -> EdgeRule:
     return at_input(1, gradient)
 
 
-_MAXIMUM: list[Row] = [
+_MAXIMUM: list[RuleRow] = [
     ("pool_routing", "of a maximum goes to the entry with row and column exchanged", _to_exchanged_axes),
     ("pool_routing", "of a maximum goes to every entry that ties with it", _spread(lambda v, high, low: v == high)),
     ("pool_routing", "of a maximum goes to the smallest entry", _spread(lambda v, high, low: v == low)),
     ("pool_routing", "of a maximum goes to all entries", _spread(lambda v, high, low: 1)),
     ("pool_routing", "of a maximum is averaged over all entries", _spread(lambda v, high, low: high.size / v.size)),
 ]
-_BRANCHES: list[Row] = [
+_BRANCHES: list[RuleRow] = [
     (
         "branch_missing",
         f"is that of the {which} branch everywhere",
@@ -199,7 +199,7 @@ def formulas_of(kind: str, group: str, **words: str) -> Iterator[tuple[str, str,
         yield code.format(**words), text.format(**words), _compiled(formula)
 
 
-def _rows(group: str, input_index: int | None = None, **words: str) -> Iterator[Row]:
+def _rows(group: str, input_index: int | None = None, **words: str) -> Iterator[RuleRow]:
     """The rows of a group of formulas, which hold for one input, or for all."""
     for code, text, formula in formulas_of("operation", group, **words):
         yield code, text, partial(_by_formula, formula, input_index)
@@ -215,7 +215,7 @@ def _by_formula(formula: Any, input_index: int | None, k: int, g: Array, node: N
     return pass_through(k, np.asarray(evaluate(formula, names)), node)
 
 
-def _rows_of(node: Node) -> list[Row]:
+def _rows_of(node: Node) -> list[RuleRow]:
     """The wrong derivatives of an operation, but for those of products, bounds and margins."""
     match node.name:
         case "power":
@@ -233,7 +233,7 @@ def _rows_of(node: Node) -> list[Row]:
     return [*_rows("function", name=node.name)] if is_function else []
 
 
-def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iterator[Candidate]:
+def operation_mistakes(recording: RecordedPass, operations: Sequence[Node]) -> Iterator[PlantedMistake]:
     """Wrong derivatives of equal operations."""
     node = operations[0]
     place = describe_line(operations)
@@ -248,7 +248,7 @@ def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iter
             if all(scales):
                 scaled = [operation.index for operation in (*operations, *scales) if operation is not None]
                 changes = Changes(rules=dict.fromkeys(scaled, pass_through))
-                yield Candidate(missing, f"lacks the mask and its scale, at {place}", changes)
+                yield PlantedMistake(missing, f"lacks the mask and its scale, at {place}", changes)
         else:
             what = "divisor" if node.name == "divide" else "factor"
             missing, twice = "scale_missing", "scale_missing"
@@ -261,16 +261,16 @@ def operation_mistakes(recording: Recording, operations: Sequence[Node]) -> Iter
         rows += [("hinge_count", text, _one_margin(is_everywhere)) for is_everywhere in (True, False)]
         rows.append(("target_missing", "of the correct class's score is missing", at_input(1, lambda g, n: None)))
     for code, text, rule in rows:
-        yield Candidate(code, f"{text}, at {place}", changes_at(operations, rule))
+        yield PlantedMistake(code, f"{text}, at {place}", changes_at(operations, rule))
     if node.name == "subtract" and len(operations) == 1 and len(node.active_inputs) == 1:
         ((k, prediction),) = node.active_inputs
         if np.ndim(node.values[1 - k]) and prediction.value.shape == node.value.shape:  # p in place of p − y
             rule = rule_with_values({node.index: prediction.value * (1 if k == 0 else -1)})
             changes = changes_at(recording.users.get(node.index, []), rule)
-            yield Candidate("target_missing", f"lacks the targets of {place}", changes)
+            yield PlantedMistake("target_missing", f"lacks the targets of {place}", changes)
 
 
-def _is_margin(recording: Recording, node: Node) -> bool:
+def _is_margin(recording: RecordedPass, node: Node) -> bool:
     """Whether a difference of scores, perhaps with a margin, enters a maximum with 0."""
     users = recording.users.get(node.index, [])
     for _ in range(3):
@@ -280,7 +280,7 @@ def _is_margin(recording: Recording, node: Node) -> bool:
     return False
 
 
-def _constant_scale_after(recording: Recording, node: Node) -> Node | None:
+def _constant_scale_after(recording: RecordedPass, node: Node) -> Node | None:
     users = recording.users.get(node.index, [])
     if len(users) != 1 or users[0].name not in ("multiply", "divide") or users[0].inputs[0] is not node:
         return None

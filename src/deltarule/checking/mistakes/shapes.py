@@ -7,7 +7,7 @@ import numpy as np
 
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
-from deltarule.checking.mistakes.evidence import Evidence, Hypothesis, ParameterEvidence, one_mistake
+from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, ParameterEvidence, one_mistake
 from deltarule.checking.user_code.arrays import OTHER_SHAPE
 from deltarule.proofs.differences import Floats
 
@@ -21,7 +21,7 @@ _SENTENCES = {
 _ENTRY_CONSTANTS = 3  # more than any other hypothesis: a wrong entry fits whatever explains nothing else
 
 
-def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
+def wrong_shapes(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses that only the shape is wrong."""
     for code, sentence in _SENTENCES.items():
         parameters = [
@@ -33,7 +33,7 @@ def wrong_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
             yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {sentence}")
 
 
-def incompatible_shapes(evidence: Evidence) -> Iterator[Hypothesis]:
+def incompatible_shapes(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses for shapes that cannot be broadcast to the parameter's."""
     if not evidence.prefix:  # a comparison reports shapes itself
         return
@@ -71,7 +71,7 @@ def _predictions(parameter: ParameterEvidence) -> Iterator[Floats]:
             yield parameter.gradient  # correct after that sum, whichever axis it is over
 
 
-def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+def zero_gradients(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     parameters = [array for array in evidence.wrong if not array.raw.any() or array.is_rounding]
     if parameters:
         is_rounded = any(parameter.raw.any() for parameter in parameters)
@@ -80,7 +80,7 @@ def zero_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("zero_gradient", parameters, text)
 
 
-def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+def rearranged_gradients(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses that axes of a gradient are exchanged or flipped."""
     by_code: dict[tuple[str, str], list[ParameterEvidence]] = {}
     for parameter in evidence.wrong:
@@ -96,7 +96,7 @@ def rearranged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {text}")
 
 
-def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
+def single_entries(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """The hypothesis that only one entry, row or column of an array measured as a whole is wrong.
 
     It says so only if the right gradient is not 0 elsewhere, where any mistake shows in that place alone, and if the
@@ -125,7 +125,7 @@ def single_entries(evidence: Evidence) -> Iterator[Hypothesis]:
             return
 
 
-def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
+def wrong_axes(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """The hypothesis that gradients of vectors are summed over the units too."""
     parameters = []
     for parameter in evidence.wrong:
@@ -142,7 +142,7 @@ def wrong_axes(evidence: Evidence) -> Iterator[Hypothesis]:
         yield one_mistake("wrong_axis", parameters, sentence)
 
 
-def exchanged_gradients(evidence: Evidence) -> Iterator[Hypothesis]:
+def exchanged_gradients(evidence: GradientEvidence) -> Iterator[Hypothesis]:
     """Hypotheses that a gradient is that of another parameter."""
     sources = {
         parameter: other

@@ -12,7 +12,7 @@ from deltarule.checking.catalog import Correction, LineChange
 from deltarule.checking.repair import labels
 from deltarule.checking.repair.edits.pieces import evaluate
 from deltarule.checking.repair.naming import name_of
-from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
+from deltarule.checking.repair.probe import EditPlace, as_numpy, list_places, probed
 from deltarule.checking.repair.program import Edit, applied
 from deltarule.checking.repair.roles import Facts
 from deltarule.checking.repair.safety import no_effects
@@ -62,7 +62,7 @@ def _find(trials: Trials, seconds: float) -> Correction | None:
             trials.state.restore()
 
 
-def _mixed_samples(place: Place) -> Correction:
+def _mixed_samples(place: EditPlace) -> Correction:
     """The forward pass normalizes over the whole batch: no edit of the backward pass is a correction."""
     code = place.file.lines[place.line - 1].strip()
     proof = "all entries of this array add up to 1, not those of each sample: the forward pass is what is wrong"
@@ -166,7 +166,7 @@ def _describe_first_wrong(search: Search) -> Correction | None:
     )
 
 
-def _right_value(search: Search, place: Place, meant: Sequence[labels.Label]) -> str:
+def _right_value(search: Search, place: EditPlace, meant: Sequence[labels.Label]) -> str:
     """What should stand in a line that no edit corrects: all of a small array, or its worst entry; "" for several."""
     value = np.asarray(as_numpy(place.values[0]))
     if len(meant) != 1 or place.visits != 1 or not meant[0].line or value.size > MAX_MEASURED:

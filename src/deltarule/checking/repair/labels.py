@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.numerics.reference_gradient import loss_at
-from deltarule.checking.repair.probe import Place, Probe, as_numpy, list_places, probed
-from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.probe import EditPlace, Probe, as_numpy, list_places, probed
+from deltarule.checking.repair.program import RunningProgram
 from deltarule.checking.repair.roles import GRADIENT_PREFIXES, is_gradient, is_named_after
-from deltarule.checking.repair.trials import Point
+from deltarule.checking.repair.trials import KnownPoint
 from deltarule.checking.repair.wording import source_of
 from deltarule.proofs.differences import Floats
 
@@ -64,7 +64,7 @@ class Label:
         return factor is not None and abs(factor - 1) < 1e-3
 
 
-def assigned_name(place: Place) -> str:
+def assigned_name(place: EditPlace) -> str:
     """The name of the variable that gets the value of a place; "" if it is no whole value."""
     owner = place.owner
     if isinstance(owner, ast.Assign) and place.slot == "value" and len(owner.targets) == 1:
@@ -92,7 +92,7 @@ def _directions(shape: tuple[int, ...], seed: int) -> Floats:
 
 
 def forward_labels(
-    program: Program, point: Point, shapes: set[tuple[int, ...]], gradients: Sequence[str], end: float
+    program: RunningProgram, point: KnownPoint, shapes: set[tuple[int, ...]], gradients: Sequence[str], end: float
 ) -> list[Label]:
     """The parameters, and values of the forward pass, with the slopes of the loss.
 
@@ -127,7 +127,7 @@ def forward_labels(
     return labels
 
 
-def right_gradient(program: Program, point: Point, label: Label) -> Floats:
+def right_gradient(program: RunningProgram, point: KnownPoint, label: Label) -> Floats:
     """The right gradient of a forward value, entry by entry."""
     shape = label.directions.shape[1:]
     units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
@@ -136,7 +136,7 @@ def right_gradient(program: Program, point: Point, label: Label) -> Floats:
     return np.array(slopes).reshape(shape)
 
 
-def is_measurable(value: Any, place: Place) -> bool:
+def is_measurable(value: Any, place: EditPlace) -> bool:
     """Whether a value is an array, or a number that a place has once."""
     if isinstance(value, float) or (type(value) is int and is_gradient(assigned_name(place))):
         return place.visits == 1
@@ -147,7 +147,7 @@ def squeezed(value: Any) -> tuple[int, ...]:
     return tuple(np.squeeze(value).shape)
 
 
-def _slope(probe: Probe, at: tuple[int, int], direction: Floats, value: Floats, point: Point) -> float:
+def _slope(probe: Probe, at: tuple[int, int], direction: Floats, value: Floats, point: KnownPoint) -> float:
     """The slope of the loss along a direction of a forward value."""
     step = _STEP * max(1.0, float(np.abs(value).max()))
     losses = []
@@ -170,7 +170,7 @@ class Labelling:
     first_wrong the first of these, or of those named after a layer, as d1, with what it may be the gradient of
     """
 
-    def __init__(self, program: Program, point: Point, places: Sequence[Place], end: float) -> None:
+    def __init__(self, program: RunningProgram, point: KnownPoint, places: Sequence[EditPlace], end: float) -> None:
         wholes = [place for place in places if place.whole is place and place.values and not place.is_forward]
         wholes = [place for place in wholes if is_measurable(place.values[0], place)]
         shapes = {squeezed(value) for place in wholes for value in place.values}
@@ -182,9 +182,9 @@ class Labelling:
         self.plausible = fitting - self.right
         named = [place for place in wholes if assigned_name(place) and _is_of_backward_pass(place)]
         is_right: dict[str, bool] = {}
-        self.suspects, self.later = list[Place](), list[Place]()
+        self.suspects, self.later = list[EditPlace](), list[EditPlace]()
         strayed: set[str] = set()
-        self.first_wrong: tuple[Place, list[Label]] | None = None
+        self.first_wrong: tuple[EditPlace, list[Label]] | None = None
         for place in named if self.is_complete else []:
             meant = self.named_after(assigned_name(place))
             operands = _names_in(place)
@@ -200,18 +200,18 @@ class Labelling:
             if meant and place not in fitting and not is_zero and not self._is_multiple(place):
                 strayed.add(assigned_name(place))
 
-    def _is_plainly_right(self, place: Place) -> bool:
+    def _is_plainly_right(self, place: EditPlace) -> bool:
         """Whether a right gradient is that of the value after which it is named: of z where that is a = f(z)."""
         meant = self.named_after(assigned_name(place))
         innermost = [label for label in meant if label.text] or meant
         return any(label.is_gradient(value) for label in innermost for value in place.values)
 
-    def _is_multiple(self, place: Place) -> bool:
+    def _is_multiple(self, place: EditPlace) -> bool:
         """Whether a value is a multiple of a gradient, as before it is divided by the number of samples."""
         factors = [label.factor_of(value) for label in self.expected(place) for value in place.values]
         return np.size(place.values[0]) > 1 and any(factors)
 
-    def _of_same_number(self, place: Place) -> list[Label]:
+    def _of_same_number(self, place: EditPlace) -> list[Label]:
         """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
         number = re.search(r"\d+$", assigned_name(place))
         shape = squeezed(place.values[0])
@@ -223,23 +223,23 @@ class Labelling:
     def named_after(self, name: str) -> list[Label]:
         return [label for label in self.labels if is_named_after(name, label.name)]
 
-    def expected(self, place: Place) -> list[Label]:
+    def expected(self, place: EditPlace) -> list[Label]:
         """What a whole value may be the gradient of: the values after which it is named, else any."""
         return self.named_after(assigned_name(place)) or self.labels
 
-    def fits(self, place: Place, values: Sequence[Any]) -> bool:
+    def fits(self, place: EditPlace, values: Sequence[Any]) -> bool:
         return any(label.is_gradient(value) for label in self.expected(place) for value in values)
 
-    def meaning(self, place: Place, values: Sequence[Any]) -> Label | None:
+    def meaning(self, place: EditPlace, values: Sequence[Any]) -> Label | None:
         fitting = (label for label in self.expected(place) if any(map(label.is_gradient, values)))
         return min(fitting, key=lambda label: label.line, default=None)
 
 
-def _names_in(place: Place) -> set[str]:
+def _names_in(place: EditPlace) -> set[str]:
     return {ast.unparse(node) for node in ast.walk(place.node) if isinstance(node, ast.Name | ast.Attribute)}
 
 
-def _is_of_backward_pass(place: Place) -> bool:
+def _is_of_backward_pass(place: EditPlace) -> bool:
     function = place.function
     lines = function.gradient_lines - function.loss_lines
     return place.line in lines or (not place.is_forward and function.gradient_lines == function.loss_lines)

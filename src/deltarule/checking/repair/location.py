@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.repair.labels import Labelling
-from deltarule.checking.repair.probe import Place, as_numpy, list_places, probed
+from deltarule.checking.repair.probe import EditPlace, as_numpy, list_places, probed
 from deltarule.checking.repair.trials import Mask, Trials
 
 COST_OF_RIGHT_LINE = 0.7
@@ -51,7 +51,7 @@ class Location:
             self.labelling = trials.limited(lambda: Labelling(trials.program, point, self.places, end), 2.0)
             trials.state.restore()
 
-    def _probe(self, seconds: float) -> list[Place]:
+    def _probe(self, seconds: float) -> list[EditPlace]:
         """Record the values of all expressions, and find the gradient's entries that move with each."""
         trials = self.trials
         point = self.trials.points[0]
@@ -82,7 +82,7 @@ class Location:
                     places[k].is_forward = True
                 trials.state.restore()
         reached = [place for place in places if place.values]
-        by_node: dict[ast.AST, Place] = {place.node: place for place in reached}
+        by_node: dict[ast.AST, EditPlace] = {place.node: place for place in reached}
         for place in reached:  # one that was not probed moves what the expression around it moves
             node: ast.AST | None = place.node
             while place.moves is None and node is not None and not isinstance(node, ast.stmt):
@@ -90,7 +90,7 @@ class Location:
                 place.moves = by_node[node].moves if node in by_node else None
         return reached
 
-    def rank(self, places: Sequence[Place]) -> float | None:
+    def rank(self, places: Sequence[EditPlace]) -> float | None:
         """The cost of editing some places, 0 for the best; None if no wrong entry moves with them."""
         if not places or any(place.moves is None for place in places):
             return 1.0
@@ -101,7 +101,7 @@ class Location:
         of_right = (moves & ~self.wrong).sum() / max((~self.wrong).sum(), 1)
         return None if not of_wrong else float(1.2 * (1 - of_wrong) + 1.5 * of_right)
 
-    def cost_of_line(self, place: Place) -> float:
+    def cost_of_line(self, place: EditPlace) -> float:
         """The cost of editing a line, by what is known of its value."""
         is_kept = self._has_backward_pass and place.line in place.function.loss_lines
         cost = COST_OF_FORWARD_LINE if is_kept else 0.0
@@ -117,7 +117,7 @@ class Location:
             return cost + COST_OF_LATER_LINE
         return cost - GAIN_OF_SUSPECT if place.whole in self.labelling.suspects else cost
 
-    def becomes_gradient(self, place: Place, values: Sequence[Any]) -> bool:
+    def becomes_gradient(self, place: EditPlace, values: Sequence[Any]) -> bool:
         """Whether values make the whole that a place is a part of the gradient that it was not."""
         whole = place.whole
         labelling = self.labelling
@@ -126,7 +126,7 @@ class Location:
         return labelling.fits(whole, values[:1])
 
 
-def _adds_up_over_samples(place: Place) -> bool:
+def _adds_up_over_samples(place: EditPlace) -> bool:
     """Whether a forward value is a softmax over a whole batch: all entries of a table together add up to 1."""
     value = as_numpy(place.values[0])
     if not place.is_forward or not isinstance(value, np.ndarray) or value.ndim != 2 or min(value.shape) < 2:

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltarule.checking.repair.program import Change, Function, Program, applied, compile_function, swapped
+from deltarule.checking.repair.program import (
+    Change,
+    RunningFunction,
+    RunningProgram,
+    applied,
+    compile_function,
+    swapped,
+)
 from deltarule.checking.user_code.running_code import SourceFile
 from deltarule.proofs.differences import Floats
 
@@ -37,7 +44,7 @@ class FarPoint:
 
 
 @dataclass(eq=False)
-class Place:
+class EditPlace:
     """An expression of the program, where an edit may be made.
 
     environments, values   the local names and its value at its first visits
@@ -52,7 +59,7 @@ class Place:
     owner: ast.AST
     slot: str
     index: int | None
-    function: Function
+    function: RunningFunction
     environments: list[dict[str, Any]] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     far: "FarPoint | None" = None
@@ -61,7 +68,7 @@ class Place:
     is_forward: bool = False
     statement: ast.stmt | None = None
     depth: int = 0
-    whole: "Place | None" = None
+    whole: "EditPlace | None" = None
     template: str = ""
 
     @property
@@ -83,7 +90,7 @@ class Place:
 PART = "part__"
 
 
-def find_wholes(places: Sequence[Place]) -> None:
+def find_wholes(places: Sequence[EditPlace]) -> None:
     """Find the whole value that each place is a part of: what is assigned or returned."""
     by_node = {place.node: place for place in places}
     for place in places:
@@ -104,7 +111,7 @@ def find_wholes(places: Sequence[Place]) -> None:
                 place.template = ast.unparse(place.whole.node)
 
 
-def _is_whole(place: Place, owner: ast.AST | None) -> bool:
+def _is_whole(place: EditPlace, owner: ast.AST | None) -> bool:
     if isinstance(place.node, ast.Tuple):
         return False
     if isinstance(owner, ast.Assign | ast.AugAssign | ast.Return):
@@ -113,7 +120,7 @@ def _is_whole(place: Place, owner: ast.AST | None) -> bool:
     return isinstance(owner, ast.Lambda) or (isinstance(statement, ast.Assign | ast.Return) and place.slot == "elts")
 
 
-def _is_pure(node: ast.expr, place: Place) -> bool:
+def _is_pure(node: ast.expr, place: EditPlace) -> bool:
     """Whether an expression may be computed again without an effect on the program, as far as names say."""
     for call in [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]:
         if isinstance(call.func, ast.Attribute):
@@ -126,14 +133,14 @@ def _is_pure(node: ast.expr, place: Place) -> bool:
     return not any(isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield) for inner in ast.walk(node))
 
 
-def list_places(functions: Sequence[Function]) -> list[Place]:
+def list_places(functions: Sequence[RunningFunction]) -> list[EditPlace]:
     """The expressions of the lines that run."""
-    places: list[Place] = []
+    places: list[EditPlace] = []
     nodes = {function.node: function for function in functions}
 
-    def visit(node: ast.AST, owner: ast.AST, name: str, index: int | None, function: Function | None) -> None:
+    def visit(node: ast.AST, owner: ast.AST, name: str, index: int | None, function: RunningFunction | None) -> None:
         if function is not None and _is_run(node, function) and _may_be_probed(node, owner, name):
-            places.append(Place(node, owner, name, index, function))  # type: ignore[arg-type]
+            places.append(EditPlace(node, owner, name, index, function))  # type: ignore[arg-type]
         if node in nodes:
             function = nodes[node]
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -157,7 +164,7 @@ def list_places(functions: Sequence[Function]) -> list[Place]:
     return places
 
 
-def _is_run(node: ast.AST, function: Function) -> bool:
+def _is_run(node: ast.AST, function: RunningFunction) -> bool:
     first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
     lines = function.loss_lines | function.gradient_lines
     return any(line in lines for line in range(first, last + 1)) or isinstance(function.node, ast.Lambda)
@@ -185,7 +192,7 @@ def _may_be_probed(node: ast.AST, owner: ast.AST, name: str) -> bool:
 class Probe:
     """Called with the value of every expression while a gradient is computed."""
 
-    def __init__(self, places: list[Place]) -> None:
+    def __init__(self, places: list[EditPlace]) -> None:
         self.places = places
         self.index = {place.node: k for k, place in enumerate(places)}
         self.is_recording = False
@@ -283,7 +290,7 @@ class _Wrap(ast.NodeTransformer):
 
 
 @contextmanager
-def probed(program: Program, places: list[Place]) -> Iterator[Probe]:
+def probed(program: RunningProgram, places: list[EditPlace]) -> Iterator[Probe]:
     """The program with a probe around each place."""
     probe = Probe(places)
     replaced = []

@@ -25,7 +25,7 @@ from deltarule.checking.user_code.running_code import (
 
 
 @dataclass(eq=False)
-class Function:
+class RunningFunction:
     """A function that runs in the check.
 
     node      its definition in the tree of `file`
@@ -115,12 +115,12 @@ class Edit:
         return f"line {self.line}: {self.old}  →  {self.new}"
 
 
-class Program:
+class RunningProgram:
     """The functions that run when a loss and its gradient are computed."""
 
     def __init__(self, loss: Callable[[], Any], gradient: Callable[[], Any]) -> None:
         loss_lines, gradient_lines = trace_lines(loss), trace_lines(gradient)
-        self.functions: list[Function] = []
+        self.functions: list[RunningFunction] = []
         files: dict[str, SourceFile | None] = {}
         objects: dict[CodeType, list[FunctionType]] = {code: [] for code in (*loss_lines, *gradient_lines)}
         for thing in get_objects():
@@ -133,11 +133,11 @@ class Program:
             node = find_node(file, code) if file else None
             if file is not None and node is not None:
                 lines = (set(loss_lines.get(code, ())), set(gradient_lines.get(code, ())))
-                self.functions.append(Function(file, node, code, live, *lines))
+                self.functions.append(RunningFunction(file, node, code, live, *lines))
         self.files = [file for file in files.values() if file is not None]
         self._by_node = {function.node: function for function in self.functions}
 
-    def _functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[Function]:
+    def _functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[RunningFunction]:
         while node is not None:
             if node in self._by_node:
                 yield self._by_node[node]
@@ -169,7 +169,7 @@ class Program:
 
 
 @contextmanager
-def swapped(replaced: Iterable[tuple[Function, CodeType]]) -> Iterator[None]:
+def swapped(replaced: Iterable[tuple[RunningFunction, CodeType]]) -> Iterator[None]:
     before = []
     try:
         for function, code in replaced:
@@ -182,7 +182,7 @@ def swapped(replaced: Iterable[tuple[Function, CodeType]]) -> Iterator[None]:
             running.__code__ = code
 
 
-def compile_function(function: Function) -> CodeType:
+def compile_function(function: RunningFunction) -> CodeType:
     """The code of a function's definition as it stands in the tree, with the closure of the running one."""
     node = function.node
     original = function.code

@@ -18,9 +18,9 @@ import numpy as np
 from deltarule.checking.repair.edits.expressions import ExpressionEdits
 from deltarule.checking.repair.edits.pieces import evaluate, key_of, shape_of
 from deltarule.checking.repair.location import Location
-from deltarule.checking.repair.probe import Place, Probe, probed
+from deltarule.checking.repair.probe import EditPlace, Probe, probed
 from deltarule.checking.repair.program import Change, Edit
-from deltarule.checking.repair.trials import Mask, Point, Trials
+from deltarule.checking.repair.trials import KnownPoint, Mask, Trials
 from deltarule.proofs.differences import Floats
 
 MAX_ENTRIES = 150
@@ -33,7 +33,7 @@ _BUMP = 1e-4
 class _Need:
     """A place where another value can make the gradient right, with its Jacobian."""
 
-    place: Place
+    place: EditPlace
     jacobian: Floats
 
 
@@ -66,7 +66,7 @@ def _places_in_need(trials: Trials, where: Location, missing: Floats, end: float
                 yield _Need(place, jacobian)
 
 
-def _is_measurable(place: Place, wrong: Mask) -> bool:
+def _is_measurable(place: EditPlace, wrong: Mask) -> bool:
     value = place.values[0]
     if place.is_forward or place.moves is None or place.moves.shape != wrong.shape or (wrong & ~place.moves).any():
         return False
@@ -75,7 +75,7 @@ def _is_measurable(place: Place, wrong: Mask) -> bool:
     return is_small and len({shape_of(value) for value in place.values}) == 1
 
 
-def _jacobian(probe: Probe, point: Point, place: Place, reference: Floats) -> Floats | None:
+def _jacobian(probe: Probe, point: KnownPoint, place: EditPlace, reference: Floats) -> Floats | None:
     value = place.values[0]
     k = probe.index[place.node]
     columns = []
@@ -123,7 +123,7 @@ def _term(coefficient: float, name: str) -> str:
     return sign + name if abs(coefficient) == 1 else f"{sign}{abs(coefficient):g} * {name}"
 
 
-def _terms(place: Place, jacobian: Floats, writer: ExpressionEdits) -> tuple[list[str], Floats]:
+def _terms(place: EditPlace, jacobian: Floats, writer: ExpressionEdits) -> tuple[list[str], Floats]:
     """Terms of local values in the shape of a place, and what the gradient is for each."""
     shape = shape_of(place.values[0])
     near = [text for text, value in writer.atoms.at(place)[0] if _is_local(text, value, place)]
@@ -154,7 +154,7 @@ def _terms(place: Place, jacobian: Floats, writer: ExpressionEdits) -> tuple[lis
     return names, np.array(columns).T
 
 
-def _is_local(text: str, value: Any, place: Place) -> bool:
+def _is_local(text: str, value: Any, place: EditPlace) -> bool:
     is_array = (
         isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim <= len(shape_of(place.values[0]))
     )

@@ -100,7 +100,7 @@ def no_effects() -> Iterator[None]:
         _guarded_threads.discard(thread)
 
 
-class State:
+class ProgramState:
     """The data of a program, to be restored after an edit ran: random generators, globals, objects and arrays."""
 
     def __init__(self, functions: list[FunctionType], roots: list[Any]) -> None:

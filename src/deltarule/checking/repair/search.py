@@ -28,7 +28,7 @@ from deltarule.checking.repair.edits.statements import (
     twins_of,
 )
 from deltarule.checking.repair.location import Location
-from deltarule.checking.repair.probe import Place
+from deltarule.checking.repair.probe import EditPlace
 from deltarule.checking.repair.program import Change, Edit
 from deltarule.checking.repair.required import required_edits
 from deltarule.checking.repair.trials import Mask, Trials
@@ -92,8 +92,8 @@ class Search:
 
     def _edits(self) -> Iterator[Edit]:
         """The edits, those of least cost first; those of expressions are evaluated shortly before their turn."""
-        by_node: dict[ast.AST, Place] = {place.node: place for place in self.where.places}
-        alike: dict[tuple[str, Any], list[Place]] = {}
+        by_node: dict[ast.AST, EditPlace] = {place.node: place for place in self.where.places}
+        alike: dict[tuple[str, Any], list[EditPlace]] = {}
         for place in self.where.places:
             alike.setdefault((ast.unparse(place.node), place.function), []).append(place)
         streams: list[Iterator[Waiting]] = []
@@ -114,7 +114,9 @@ class Search:
         while waiting:
             yield heappop(waiting)[2]
 
-    def _edits_of_place(self, place: Place, rank: float, group: list[Place], twins: list[Place]) -> Iterator[Waiting]:
+    def _edits_of_place(
+        self, place: EditPlace, rank: float, group: list[EditPlace], twins: list[EditPlace]
+    ) -> Iterator[Waiting]:
         """Edits of a place, of all places with the same text, and of its twins in statements of the same form."""
         old = ast.unparse(place.node)
         statement = place.statement
@@ -141,7 +143,7 @@ class Search:
         for text in self.writer.texts(place):
             yield text.cost + rank, partial(write, text)
 
-    def _at_several(self, places: list[Place], new: str, texts: list[str], size: float) -> Iterator[Edit]:
+    def _at_several(self, places: list[EditPlace], new: str, texts: list[str], size: float) -> Iterator[Edit]:
         rank = self.where.rank(places)
         if rank is not None and not any(place.is_forward for place in places):
             first = places[0]
@@ -149,7 +151,7 @@ class Search:
             yield Edit(first.line, ast.unparse(first.node), new, size + rank + 1, changes, SAME_EDIT, first.file)
 
     def _edits_of_statements(self) -> Iterator[Edit]:
-        inside: dict[ast.stmt, list[Place]] = {}
+        inside: dict[ast.stmt, list[EditPlace]] = {}
         for place in self.where.places:
             node: ast.AST | None = place.statement
             while node is not None:
@@ -224,5 +226,5 @@ class Search:
         return repairs
 
 
-def _changes(places: Sequence[Place], texts: Sequence[str]) -> list[Change]:
+def _changes(places: Sequence[EditPlace], texts: Sequence[str]) -> list[Change]:
     return [place.change(text) for place, text in zip(places, texts, strict=True)]

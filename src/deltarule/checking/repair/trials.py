@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from deltarule.checking.numerics.probes import rough_size
 from deltarule.checking.numerics.reference_gradient import gradient_at, loss_at, measure_lines, sample_lines
-from deltarule.checking.repair.program import Edit, Program
-from deltarule.checking.repair.safety import State, TooLong, run_limited
+from deltarule.checking.repair.program import Edit, RunningProgram
+from deltarule.checking.repair.safety import ProgramState, TooLong, run_limited
 from deltarule.checking.user_code.arrays import match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import containers_of, items_of
@@ -37,7 +37,7 @@ SECONDS_A_POINT = 1.0
 
 
 @dataclass(eq=False)
-class Point:
+class KnownPoint:
     """A point at which the gradient is known.
 
     truth       the right gradient by array; NaN where it is not known; and its uncertainty, `doubt`
@@ -102,7 +102,7 @@ class Point:
             rows.append(np.full(int(known.sum()), of_all) if mistake else shaped[known])
         return np.concatenate(rows)
 
-    def skip_loss_if_independent(self, moved: "Point") -> None:
+    def skip_loss_if_independent(self, moved: "KnownPoint") -> None:
         """Compute the gradient without the loss before it, where it does not depend on that call."""
         before = self.gradient()
         loss_at(moved.code, moved.code.start)
@@ -120,12 +120,12 @@ def points_of(
     functions: Sequence[FunctionType],
     others: Sequence[Callable[[], Code]] = (),
     shorter: Sequence[Callable[[], Code]] = (),
-) -> list[Point]:
+) -> list[KnownPoint]:
     """The points at which edits are judged; the first is the user's.
 
     `others` make the same code for other upstream gradients, without moving its input, and `shorter` for fewer samples.
     """
-    points = [Point(code, truth, loss_at(code, code.start))]
+    points = [KnownPoint(code, truth, loss_at(code, code.start))]
     for make in others:
         with suppress(DeltaruleError):
             points.append(measured(make()))
@@ -148,7 +148,7 @@ def points_of(
     return points
 
 
-def _attempt(measure: Callable[[], list[Point]]) -> list[Point]:
+def _attempt(measure: Callable[[], list[KnownPoint]]) -> list[KnownPoint]:
     with suppress(DeltaruleError):
         return measure()
     return []
@@ -160,7 +160,7 @@ def _move(start: Floats, draw: int) -> Floats:
     return np.asarray(start + scale * noise).astype(start.dtype)
 
 
-def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[Point]:
+def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[KnownPoint]:
     try:
         point = measured(code, arranged)
         point.gradient()
@@ -169,7 +169,7 @@ def _measured_or_none(code: Code, arranged: Arrangement = nullcontext) -> list[P
     return [point] if np.isfinite(point.loss) else []
 
 
-def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
+def measured(code: Code, arranged: Arrangement = nullcontext) -> KnownPoint:
     """A point with its gradient by differences, for as many entries as about a second allows."""
     with arranged():
         begin = thread_time()
@@ -181,7 +181,7 @@ def measured(code: Code, arranged: Arrangement = nullcontext) -> Point:
     for n, (i, entry) in enumerate(lines.lines):
         if entry >= 0 and not slopes.kink[n] and np.isfinite(slopes.doubt[n]):
             truth[i].flat[entry], doubt[i].flat[entry] = slopes.value[n], slopes.doubt[n]
-    return Point(code, truth, loss, arranged, doubt=doubt)
+    return KnownPoint(code, truth, loss, arranged, doubt=doubt)
 
 
 def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
@@ -229,9 +229,9 @@ class Trials:
         shorter: Sequence[Callable[[], Code]],
     ) -> None:
         self.code = code
-        self.program = Program(lambda: code.loss(code.start), Point(code, truth, float("nan")).gradient)
+        self.program = RunningProgram(lambda: code.loss(code.start), KnownPoint(code, truth, float("nan")).gradient)
         live = [running for function in self.program.functions for running in function.objects]
-        self.state = State(live, list(code.roots))
+        self.state = ProgramState(live, list(code.roots))
         begin = thread_time()
         self.points = points_of(code, truth, live, others, shorter) if self.program.functions else []
         self.state.restore()
@@ -244,7 +244,7 @@ class Trials:
         except (Exception, TooLong, SystemExit):
             return None
 
-    def right_entries(self, edit: Edit, point: Point) -> Mask | None:
+    def right_entries(self, edit: Edit, point: KnownPoint) -> Mask | None:
         """Which entries are right at a point with an edit; None if it fails, or changes the loss."""
         try:
             with self.program.edited(edit):

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from deltarule.checking.scripts.numbers_met import MADE, is_own_loss, sounds_like_loss
-from deltarule.checking.scripts.slopes import Number, Slopes, StepSlopes
+from deltarule.checking.scripts.slopes import Number, NumberSlopes, StepSlopes
 from deltarule.proofs.differences import Floats
 
 Vectors: TypeAlias = Sequence[Sequence[tuple[str, Floats]]]
@@ -24,7 +24,7 @@ _RATIOS_OF_NUMBERS = (0.5, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
-class Candidate:
+class LossCandidate:
     """A number, and what its slopes explain.
 
     factor     the moves are this many times the slopes: the rate
@@ -77,7 +77,7 @@ def is_reward(name: str) -> bool:
 
 
 def explained_arrays(
-    step: StepSlopes, slopes: Slopes, arrays: Iterable[int], factor: float, tolerance: float
+    step: StepSlopes, slopes: NumberSlopes, arrays: Iterable[int], factor: float, tolerance: float
 ) -> dict[int, str]:
     """Return the arrays that move along the slopes times a factor, up to a small error; a remark names weight decay."""
     strict = replace(step, tolerance=tolerance)
@@ -90,7 +90,7 @@ def explained_arrays(
     return remarks
 
 
-def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate]:
+def find_candidates(step: StepSlopes, loss: str | None = None) -> list[LossCandidate]:
     """All numbers that depend on an array, compared with the moves and with the gradients that updates read.
 
     With `loss` only the number of this name.
@@ -109,10 +109,10 @@ def find_candidates(step: StepSlopes, loss: str | None = None) -> list[Candidate
 def _candidates_of(
     step: StepSlopes,
     number: Number,
-    slopes: Slopes,
+    slopes: NumberSlopes,
     moves: Vectors | None,
     read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]],
-) -> Iterator[Candidate]:
+) -> Iterator[LossCandidate]:
     key, which = number
     is_move = moves is not None
     name = key[1]
@@ -120,7 +120,7 @@ def _candidates_of(
     if moves is None and not (sounds_like_loss(name) or is_own_loss(key) or is_reward(name) or name[0] in "½−"):
         return
     is_other = np.array([[text != name] for text in step.texts])  # a sum is no parameter of itself
-    slopes = Slopes(slopes.values * is_other, slopes.errors)
+    slopes = NumberSlopes(slopes.values * is_other, slopes.errors)
     live = [i for i in range(step.count) if slopes.is_live(i)]
     others = [i for i in range(step.count) if is_other[i] and i not in live]
     if not live or any(step.numbers[key, 2].is_live(i) for i in others):
@@ -146,11 +146,11 @@ def _candidates_of(
     if name.startswith("return"):  # of variables of the same value
         rank -= 0.05
     weight = step.weight(agreeing)
-    yield Candidate(number, factor, agreeing, live, is_move, rate, is_loss, is_plausible, weight, rank, multiples)
+    yield LossCandidate(number, factor, agreeing, live, is_move, rate, is_loss, is_plausible, weight, rank, multiples)
 
 
 def _share_of_tolerance(
-    step: StepSlopes, slopes: Slopes, agreeing: dict[int, str], vectors: Vectors, factor: float | None
+    step: StepSlopes, slopes: NumberSlopes, agreeing: dict[int, str], vectors: Vectors, factor: float | None
 ) -> float:
     """How much of the tolerance the arrays need that agree without a remark: a number beside the loss needs more."""
     shares = [
@@ -163,7 +163,7 @@ def _share_of_tolerance(
 
 
 def _explain(
-    step: StepSlopes, slopes: Slopes, live: list[int], vectors: Vectors, is_move: bool, is_own: bool
+    step: StepSlopes, slopes: NumberSlopes, live: list[int], vectors: Vectors, is_move: bool, is_own: bool
 ) -> tuple[dict[int, str], float | None, dict[int, float]]:
     """The factor with which the slopes agree with the most arrays: (agreeing, factor, multiples).
 
@@ -197,7 +197,7 @@ def _explain(
     return *best, {i: factor for i, _, _, factor in alike}
 
 
-def _own_rate(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> str:
+def _own_rate(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float) -> str:
     """A remark if an array has a rate of its own, and the script names both."""
     values = slopes.values[array]
     vector = step.descent[array]
@@ -206,7 +206,7 @@ def _own_rate(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> st
     return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
 
 
-def _decay(step: StepSlopes, slopes: Slopes, array: int, factor: float, vector: Floats) -> str:
+def _decay(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, vector: Floats) -> str:
     """A remark if what remains of a move, or of a gradient, is a small multiple of the array itself."""
     if factor < 0 or step.sizes[array] <= 2:
         return ""
@@ -259,7 +259,7 @@ _MIN_VISIBLE = 100
 """How many times as large as the error of the slopes a difference has to be."""
 
 
-def _share_of_array(step: StepSlopes, slopes: Slopes, array: int, factor: float) -> float | None:
+def _share_of_array(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float) -> float | None:
     """The multiple of an array by which its moves differ from the slopes; 0 for no difference, None for another one."""
     own = step.own[array]
     rest = step.descent[array] - factor * slopes.values[array]
@@ -270,7 +270,7 @@ def _share_of_array(step: StepSlopes, slopes: Slopes, array: int, factor: float)
     return share if np.abs(rest).max() > _MIN_VISIBLE * noise else 0.0
 
 
-def arrays_without_penalty(step: StepSlopes, best: Candidate, right: dict[int, str]) -> dict[int, str]:
+def arrays_without_penalty(step: StepSlopes, best: LossCandidate, right: dict[int, str]) -> dict[int, str]:
     """Arrays of which the moves differ from the slopes a little, by a multiple of the array: the loss's penalty."""
     if best.factor is None or best.rate is None or best.is_made or not best.is_move:
         return {}
@@ -286,7 +286,7 @@ def arrays_without_penalty(step: StepSlopes, best: Candidate, right: dict[int, s
     return lacking
 
 
-def unbalanced_arrays(step: StepSlopes, own: Candidate, rate: float) -> dict[int, str]:
+def unbalanced_arrays(step: StepSlopes, own: LossCandidate, rate: float) -> dict[int, str]:
     """Remarks on all arrays where the data's part is a multiple of the script's own loss, and the penalty is not."""
     slopes = step.numbers[own.number]
     factor = max(_factors(step, slopes, own), default=0.0)
@@ -302,7 +302,7 @@ def unbalanced_arrays(step: StepSlopes, own: Candidate, rate: float) -> dict[int
     }
 
 
-def _factors(step: StepSlopes, slopes: Slopes, own: Candidate) -> Iterable[float]:
+def _factors(step: StepSlopes, slopes: NumberSlopes, own: LossCandidate) -> Iterable[float]:
     """How many times the slopes the moves are: of arrays without a penalty, or else beside a multiple of the array."""
     if own.multiples:
         return own.multiples.values()

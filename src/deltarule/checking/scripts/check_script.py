@@ -14,7 +14,7 @@ from typing import Any
 
 from deltarule.checking.catalog import Correction, LineChange
 from deltarule.checking.report import HINT_OF_KIND, MAX_HINT
-from deltarule.checking.scripts.report import Findings, ScriptReport, make_report
+from deltarule.checking.scripts.report import ScriptFindings, ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import BadInput, RunFailed
 from deltarule.platforms import WINDOWS
@@ -66,7 +66,7 @@ def check_training(path: Path, loss: str | None, seconds: float | None, hint: in
     return report.limited(hint)
 
 
-def _in_own_process(script: Path, settings: dict[str, Any]) -> Findings:
+def _in_own_process(script: Path, settings: dict[str, Any]) -> ScriptFindings:
     environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
     environment["MPLBACKEND"] = "Agg"
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -103,7 +103,7 @@ def _end(process: subprocess.Popen) -> None:
     process.wait()
 
 
-def _findings(record: dict[str, Any]) -> Findings:
+def _findings(record: dict[str, Any]) -> ScriptFindings:
     verdicts = tuple(
         StepVerdict(**{**verdict, "loop": tuple(verdict["loop"]), "candidates": tuple(verdict["candidates"])})
         for verdict in record.pop("verdicts")
@@ -112,7 +112,7 @@ def _findings(record: dict[str, Any]) -> Findings:
     if correction is not None:
         lines = {name: tuple(LineChange(**line) for line in correction[name]) for name in ("changes", "others")}
         correction = Correction(**{**correction, **lines})
-    return Findings(verdicts, correction=correction, **record)
+    return ScriptFindings(verdicts, correction=correction, **record)
 
 
 def _main(script: str, result: str, options: str) -> None:

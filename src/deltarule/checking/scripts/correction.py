@@ -13,12 +13,12 @@ import numpy as np
 
 from deltarule.checking.catalog import Correction
 from deltarule.checking.repair.correct import find_correction
-from deltarule.checking.repair.safety import State
+from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.repair.trials import measured
 from deltarule.checking.scripts.further_runs import UPHILL
 from deltarule.checking.scripts.loop_body import NAME, LoopBody
 from deltarule.checking.scripts.numbers_met import HELD, NumbersMet
-from deltarule.checking.scripts.places import Parameter, Place, float_leaves
+from deltarule.checking.scripts.places import MovedArray, Storage, float_leaves
 from deltarule.checking.scripts.source import expression_code
 from deltarule.checking.scripts.step_run import Read, StepRun
 from deltarule.checking.scripts.tracing import Sources, StopRun
@@ -102,16 +102,16 @@ class RepeatableStep:
         self.roots: list[Any] = [self.body.function, *self.body.values.values()]
         self.roots += [place.owner for p in run.parameters for place, _ in p.parts if place.kind != "variable"]
         self._begin = dict(self.body.values)
-        self.state = State([self.body.function, *functions], self.roots)
+        self.state = ProgramState([self.body.function, *functions], self.roots)
         self.numbers = RandomNumbers([self._begin, *self.roots])
         key = verdict.loss_function, verdict.loss
         self.key = (NAME, key[1]) if key[0] == frame.f_code.co_name else key
         self.is_variable = key[0] == frame.f_code.co_name and verdict.loss in self.body.names
 
-    def _moved_to_body(self, parameter: Parameter, frame: FrameType) -> Parameter:
+    def _moved_to_body(self, parameter: MovedArray, frame: FrameType) -> MovedArray:
         """The parameter with the variables of the frame as those of the body."""
         parts = [
-            (Place(place.text, "item", self.body.values, place.key) if place.owner is frame else place, path)
+            (Storage(place.text, "item", self.body.values, place.key) if place.owner is frame else place, path)
             for place, path in parameter.parts
         ]
         return replace(parameter, parts=parts)

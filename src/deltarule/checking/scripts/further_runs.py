@@ -12,7 +12,7 @@ import numpy as np
 from deltarule.checking.repair.roles import is_named_after
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import go_through
-from deltarule.checking.scripts.slopes import Slopes, StepSlopes
+from deltarule.checking.scripts.slopes import NumberSlopes, StepSlopes
 from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.proofs.differences import Floats
@@ -102,7 +102,7 @@ def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     return verdict.accusing(climbers, 2.0)
 
 
-def _gradients_read(step: StepSlopes, slopes: Slopes, verdict: StepVerdict) -> dict[str, int]:
+def _gradients_read(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict) -> dict[str, int]:
     """For each array which of the arrays that updates read is its gradient, or should be: the only one of its size."""
     run = step.run
     chosen = dict[str, int]()
@@ -147,7 +147,7 @@ def _share_uphill(gradient: Floats, move: Floats) -> float | None:
     return float(((gradient * move)[seen] > 0).mean()) if seen.any() else None
 
 
-def _slopes(step: StepSlopes, verdict: StepVerdict) -> Slopes | None:
+def _slopes(step: StepSlopes, verdict: StepVerdict) -> NumberSlopes | None:
     return step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
 
 
@@ -210,7 +210,7 @@ def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     )
 
 
-def _best_factor(step: StepSlopes, slopes: Slopes, arrays: list[int]) -> tuple[float, dict[int, str]]:
+def _best_factor(step: StepSlopes, slopes: NumberSlopes, arrays: list[int]) -> tuple[float, dict[int, str]]:
     """The factor with which most arrays agree but for rounding."""
     factors = []
     for i in arrays:

@@ -12,7 +12,7 @@ from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
 from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.quiet import quiet_script
-from deltarule.checking.scripts.report import Findings
+from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, read_source
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
@@ -28,7 +28,7 @@ def search_loops(
     loss: str | None = None,
     fork: bool = True,
     seconds_to_correct: float = 0.0,
-) -> Iterator[Findings]:
+) -> Iterator[ScriptFindings]:
     """Run a script, find the loops that train, and check steps of them from the innermost loop outwards.
 
     What is found comes first without a correction, which takes longer, then perhaps with one.
@@ -38,7 +38,7 @@ def search_loops(
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
-        yield Findings(problem=f"{script.name}{where}: {getattr(error, 'msg', error)}", is_failure=True)
+        yield ScriptFindings(problem=f"{script.name}{where}: {getattr(error, 'msg', error)}", is_failure=True)
         return
     verdicts: list[StepVerdict] = []
     with quiet_script():
@@ -48,9 +48,9 @@ def search_loops(
             verdicts = _check_loops(sources, finder, deadline, loss, fork)
     if not verdicts:
         reason = problem or f"{script.name} updates no array or number again and again in a loop"
-        yield Findings(problem=reason, is_failure=bool(problem))
+        yield ScriptFindings(problem=reason, is_failure=bool(problem))
         return
-    yield Findings(tuple(verdicts))
+    yield ScriptFindings(tuple(verdicts))
     if not verdicts[0].wrong and verdicts[0].used_before is None:
         return
     from deltarule.checking.scripts.correction import correct_step  # imports as much again as all before
@@ -59,7 +59,7 @@ def search_loops(
         seconds = min(seconds_to_correct, deadline - monotonic())
         correction = correct_step(sources, deadline, verdicts[0], seconds)
     if correction is not None:
-        yield Findings(tuple(verdicts), correction=correction)
+        yield ScriptFindings(tuple(verdicts), correction=correction)
 
 
 def _check_loops(

@@ -88,7 +88,7 @@ def shifted(value: Any, path: Path, step: Floats) -> Any:
 
 
 @dataclass
-class Place:
+class Storage:
     """Where a value lives: an object that is changed in place, an attribute, an item, or a variable of a frame."""
 
     text: str
@@ -130,15 +130,15 @@ def _set_variable(frame: FrameType, name: str, value: Any) -> None:
 
 
 @dataclass
-class Parameter:
+class MovedArray:
     """What is moved and compared as one array: an array, or many single numbers of one kind."""
 
     name: str
-    parts: list[tuple[Place, Path]]
+    parts: list[tuple[Storage, Path]]
     start: Floats
 
     @classmethod
-    def at(cls, name: str, parts: list[tuple[Place, Path]]) -> "Parameter":
+    def at(cls, name: str, parts: list[tuple[Storage, Path]]) -> "MovedArray":
         parameter = cls(name, parts, np.empty(0))
         parameter.start = parameter.current()
         return parameter
@@ -196,7 +196,7 @@ class Parameter:
 
 
 def find_names(
-    groups: Sequence[Sequence[tuple[Place, Path, Any]]],
+    groups: Sequence[Sequence[tuple[Storage, Path, Any]]],
     frame: FrameType,
     value: Callable[[str, FrameType], Any],
     loop_variables: Set[str],
@@ -226,7 +226,7 @@ def find_names(
     ]
 
 
-def _size(part: tuple[Place, Path, Any]) -> int:
+def _size(part: tuple[Storage, Path, Any]) -> int:
     return len(part[2]) if isinstance(part[2], list | tuple) else 1
 
 

@@ -29,7 +29,7 @@ MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
-class Findings:
+class ScriptFindings:
     """What a script showed: the verdicts of some steps of one loop, or why there is none.
 
     problem     a sentence for the user if nothing was checked: the script fails, or has no updates
@@ -146,7 +146,7 @@ class ScriptReport:
         return report_as_html(Path(self.script).name, self.verdict, self._lines(), self.correction)
 
 
-def make_report(script: Path, findings: Findings) -> ScriptReport:
+def make_report(script: Path, findings: ScriptFindings) -> ScriptReport:
     """Put the verdicts of several steps together, in words."""
     first = findings.verdicts[0]
     alike = [verdict for verdict in findings.verdicts if (verdict.kind, verdict.loss) == (first.kind, first.loss)]

@@ -20,7 +20,7 @@ _TOLERANCE, _TOLERANCE_IN_FLOAT32 = 3e-3, 2e-2
 
 
 @dataclass(frozen=True)
-class Slopes:
+class NumberSlopes:
     """The derivative of one number along each direction of each array, and how far it may be off."""
 
     values: Floats
@@ -52,7 +52,7 @@ class StepSlopes:
     own: Floats
     jacobian: Floats
     noise: Floats
-    numbers: dict[Number, Slopes] = field(default_factory=dict)
+    numbers: dict[Number, NumberSlopes] = field(default_factory=dict)
     measured: set[tuple[int, int]] = field(default_factory=set)
     tolerance: float = 0.0
 
@@ -117,7 +117,7 @@ class StepSlopes:
             triples = zip(up.numbers[key], down.numbers[key], self.run.record.numbers[key], strict=True)
             for which, (a, b, middle) in enumerate(triples):
                 if (key, which) not in self.numbers:
-                    self.numbers[key, which] = Slopes(*np.zeros((2, self.count, DIRECTIONS)))
+                    self.numbers[key, which] = NumberSlopes(*np.zeros((2, self.count, DIRECTIONS)))
                 slopes = self.numbers[key, which]
                 slopes.values[i, j] = (a - b) / (2 * h)
                 slopes.errors[i, j] = abs(a + b - 2 * middle) / (2 * h) + _rounding(self.run) * abs(middle) / h
@@ -129,7 +129,7 @@ class StepSlopes:
     def moves(self, array: int) -> bool:
         return bool(np.abs(self.descent[array]).any())
 
-    def fits(self, vector: Floats, slopes: Slopes, array: int, factor: float) -> bool:
+    def fits(self, vector: Floats, slopes: NumberSlopes, array: int, factor: float) -> bool:
         """Whether a vector is the slopes times a factor."""
         allowed = self.tolerance * np.abs(vector).max() + 2 * abs(factor) * slopes.errors[array]
         return bool((np.abs(vector - factor * slopes.values[array]) <= allowed).all())

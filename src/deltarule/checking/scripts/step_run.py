@@ -12,9 +12,9 @@ import numpy as np
 
 from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides, sounds_like_loss
 from deltarule.checking.scripts.places import (
-    Parameter,
+    MovedArray,
     Path,
-    Place,
+    Storage,
     as_number,
     find_names,
     float_leaves,
@@ -90,7 +90,7 @@ class StepRun(TracedRun):
     turn: int
     at_step: AtStep
     held: Sides | None = None
-    parameters: list[Parameter] = field(default_factory=list)
+    parameters: list[MovedArray] = field(default_factory=list)
     read: dict[tuple[str, int, str], list[ReadArray]] = field(default_factory=dict)
     numbers_beside_updates: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
     record: StepRecord | None = None
@@ -107,7 +107,7 @@ class StepRun(TracedRun):
         self.lines_run: dict[str, set[int]] = defaultdict(set)
         """By file the lines that run in the step."""
         self.shift: Shift | None = None
-        self._places: dict[tuple[str, int, Any], Place] = {}
+        self._places: dict[tuple[str, int, Any], Storage] = {}
         self._turns = 0
         self.in_body: Callable[[StepRun, FrameType], None] | None = None
         """Called where the step enters the body of the loop, with its variables assigned."""
@@ -160,17 +160,17 @@ class StepRun(TracedRun):
         if self.is_in_step:
             self._met_before_update = len(self.met.values)
         if value is pending.value and is_changeable(value):
-            place = Place(pending.text, "in place", value)
+            place = Storage(pending.text, "in place", value)
         elif isinstance(target, ast.Attribute):
-            place = Place(pending.text, "attribute", self.value(ast.unparse(target.value), frame), target.attr)
+            place = Storage(pending.text, "attribute", self.value(ast.unparse(target.value), frame), target.attr)
         elif isinstance(target, ast.Call):  # of getattr
             owner, name = (self.value(ast.unparse(argument), frame) for argument in target.args)
-            place = Place(f"{ast.unparse(target.args[0])}.{name}", "attribute", owner, name)
+            place = Storage(f"{ast.unparse(target.args[0])}.{name}", "attribute", owner, name)
         elif isinstance(target, ast.Subscript):
             key = self.value(ast.unparse(target.slice), frame)
-            place = Place(pending.text, "item", self.value(ast.unparse(target.value), frame), key)
+            place = Storage(pending.text, "item", self.value(ast.unparse(target.value), frame), key)
         else:
-            place = Place(pending.text, "variable", frame, pending.text)
+            place = Storage(pending.text, "variable", frame, pending.text)
         place = self._places.setdefault((place.kind, id(place.owner), place.key), place)
         source = self.sources.get(frame.f_code.co_filename)
         place.line = line
@@ -179,7 +179,7 @@ class StepRun(TracedRun):
             self._note_order(place)
         place.is_increment |= source is not None and line in source.increments
 
-    def _note_order(self, place: Place) -> None:
+    def _note_order(self, place: Storage) -> None:
         """Note which arrays at a place have just moved: of those in one list only some."""
         for index, parameter in enumerate(self.parameters):
             if not any(own is place for own, _ in parameter.parts):
@@ -246,9 +246,9 @@ class StepRun(TracedRun):
         self.is_in_step = True
         self.at_step(self)
 
-    def _find_parameters(self, frame: FrameType) -> list[Parameter]:
+    def _find_parameters(self, frame: FrameType) -> list[MovedArray]:
         """The arrays at the places that were updated, each once, with names."""
-        leaves: list[tuple[Place, Path, Any]] = []
+        leaves: list[tuple[Storage, Path, Any]] = []
         seen: set[object] = set()
         for place in sorted(self._places.values(), key=lambda place: place.kind == "variable"):
             value = place.get()
@@ -261,7 +261,7 @@ class StepRun(TracedRun):
         groups = _grouped(leaves)
         names = find_names(groups, frame, self.value, self.sources.script.loop_variables)
         pairs = zip(names, groups, strict=True)
-        return [Parameter.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
+        return [MovedArray.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
             :_MAX_PARAMETERS
         ]
 
@@ -295,9 +295,9 @@ class StepRun(TracedRun):
         return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))][number]
 
 
-def _grouped(leaves: list[tuple[Place, Path, Any]]) -> list[list[tuple[Place, Path, Any]]]:
+def _grouped(leaves: list[tuple[Storage, Path, Any]]) -> list[list[tuple[Storage, Path, Any]]]:
     """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
-    groups: dict[object, list[tuple[Place, Path, Any]]] = {}
+    groups: dict[object, list[tuple[Storage, Path, Any]]] = {}
     for place, path, item in leaves:
         if isinstance(item, list | tuple):
             kind: object = ("row", id(place.owner), place.key)

@@ -7,7 +7,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from deltarule.checking.scripts.candidates import (
-    Candidate,
+    LossCandidate,
     arrays_without_penalty,
     find_candidates,
     is_whole_ratio,
@@ -91,7 +91,7 @@ def _empty(step: StepSlopes) -> StepVerdict:
     return StepVerdict("nothing found", step.run.loop, step.run.turn, lines_run=lines)
 
 
-def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Candidate | None:
+def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:
     """The script's own loss in place of a multiple of it, such as a sum for a mean, that explains more."""
     if best is None or not (best.is_made and best.is_move):
         return best
@@ -102,7 +102,7 @@ def _own_loss_for(best: Candidate | None, candidates: Iterable[Candidate]) -> Ca
 
 
 class _Judge:
-    def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[Candidate]) -> None:
+    def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[LossCandidate]) -> None:
         self.step = step
         self.empty = empty
         self.candidates = candidates
@@ -197,7 +197,7 @@ class _Judge:
             )
         return None
 
-    def _kind_of_mistake(self, array: int, best: Candidate) -> str:
+    def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
         """What the numbers alone say about a wrong array."""
         parameter = self.step.run.parameters[array]
         where = f"(line {parameter.line}) "
@@ -215,7 +215,7 @@ class _Judge:
             return f"{where}moves by one number in all entries, as a sum over everything does"
         return ""
 
-    def _explained_by_another(self, wrong: Iterable[int]) -> Candidate | None:
+    def _explained_by_another(self, wrong: Iterable[int]) -> LossCandidate | None:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
         arrays = set(wrong)
         for candidate in self.candidates:
@@ -224,7 +224,7 @@ class _Judge:
                     return candidate
         return None
 
-    def _climbing(self, best: Candidate) -> list[int]:
+    def _climbing(self, best: LossCandidate) -> list[int]:
         """Arrays whose moves are a negative multiple of the slopes, where those of others are a positive one."""
         plain = [c for c in self.candidates if c.is_move and c.number == best.number] if not best.is_move else []
         signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
@@ -237,19 +237,19 @@ class _Judge:
                 return self._accused(replace(own, factor=rate, rate=rate), wrong)
         return None
 
-    def _own_losses(self) -> list[Candidate]:
+    def _own_losses(self) -> list[LossCandidate]:
         """The losses that the script itself computes from all that it updates, before it does."""
         live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
         return [c for c in self.candidates if c.is_move and live <= set(c.live) and self._is_own_before(c)]
 
-    def _is_own_before(self, loss: Candidate) -> bool:
+    def _is_own_before(self, loss: LossCandidate) -> bool:
         """Whether the script itself computes a loss, before its updates."""
         return is_own_loss(loss.number[0]) and loss.number[0] not in self.step.run.after_updates
 
-    def _accused(self, loss: Candidate, wrong: dict[int, str]) -> StepVerdict:
+    def _accused(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
         return replace(_with_loss(self.step, self.empty, loss), wrong=self._named(wrong), confidence=(1.0, 0.0))
 
-    def _is_plain_descent(self, loss: Candidate) -> bool:
+    def _is_plain_descent(self, loss: LossCandidate) -> bool:
         """Whether each array is updated once, and nothing else changes how: no optimizer with a memory."""
         step, parameters = self.step, self.step.run.parameters
         if any(parameters[i].updates > 1 for i in loss.live if i in self.real):
@@ -257,7 +257,7 @@ class _Judge:
         memory = set(range(step.count)) - set(loss.live)
         return not any(step.depends(k, i) for i in memory for k in loss.live if k in self.real)
 
-    def _is_contradicted(self, best: Candidate) -> bool:
+    def _is_contradicted(self, best: LossCandidate) -> bool:
         """Whether the arrays that disagree with the loss do have symmetric moves: then it is another loss."""
         return (
             bool(self.wrong)
@@ -275,7 +275,7 @@ class _Judge:
                 return self._accused(candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
         return None
 
-    def _other_loss_of_script(self, best: Candidate) -> str:
+    def _other_loss_of_script(self, best: LossCandidate) -> str:
         """The script's own loss, if the moves are the gradient of another one."""
         if not best.is_made:
             return ""
@@ -333,7 +333,7 @@ class _Judge:
         return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}
 
 
-def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: Candidate) -> StepVerdict:
+def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: LossCandidate) -> StepVerdict:
     key = candidate.number[0]
     updates = {parameter.line for parameter in step.run.parameters if not sounds_like_loss(parameter.name)}
     read = sorted(step.run.numbers_beside_updates.items())

@@ -18,9 +18,9 @@ Array = NDArray[Any]
 Gradient = Callable[[int, Array, Sequence[Array], Array], Array]
 """(k, g, inputs, output) → the gradient of input k, from the gradient g of the output."""
 
-Line = tuple[str, int, int]
+SourceLine = tuple[str, int, int]
 """File and line of user code, and the position of the instruction."""
-NO_LINE: Line = ("", 0, 0)
+NO_LINE: SourceLine = ("", 0, 0)
 
 
 @dataclass(eq=False)
@@ -40,8 +40,8 @@ class Node:
     value: Array
     inputs: tuple[Any, ...] = ()
     gradient: Gradient | None = None
-    line: Line = NO_LINE
-    site: Line = NO_LINE
+    line: SourceLine = NO_LINE
+    site: SourceLine = NO_LINE
     data: Any = None
     is_active: bool = field(default=False)
 
@@ -146,7 +146,7 @@ EdgeRule = Callable[[int, Array, Node], Array | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Recording:
+class RecordedPass:
     """A recorded forward pass, from the parameters to the loss."""
 
     nodes: Sequence[Node]
@@ -182,7 +182,7 @@ class Recording:
             for group in by_line.values():
                 if length == 3 or len({node.line for node in group}) > 1:
                     yield group
-                by_site: dict[Line, list[Node]] = {}
+                by_site: dict[SourceLine, list[Node]] = {}
                 for node in group if length == 3 else ():
                     by_site.setdefault(node.site, []).append(node)
                 yield from by_site.values() if len(by_site) > 1 else ()
@@ -209,7 +209,7 @@ class Changes:
 _NO_CHANGES = Changes()
 
 
-def run_backward(recording: Recording, changes: Changes = _NO_CHANGES) -> dict[int, Array]:
+def run_backward(recording: RecordedPass, changes: Changes = _NO_CHANGES) -> dict[int, Array]:
     """The gradient of the loss with respect to every node, by node index."""
     gradients: dict[int, Array] = {recording.loss.index: np.ones_like(recording.loss.value, float)}
     written: dict[int, Array] = {}  # by node index, which entries have been assigned
@@ -255,7 +255,7 @@ def _contributions(
             yield entry, gradient if is_fitting else np.broadcast_to(gradient, entry.value.shape)
 
 
-def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) -> list[Array]:
+def parameter_gradients(recording: RecordedPass, changes: Changes = _NO_CHANGES) -> list[Array]:
     if changes.writers:
         gradients = run_backward(recording, changes)
     else:
@@ -263,7 +263,7 @@ def parameter_gradients(recording: Recording, changes: Changes = _NO_CHANGES) ->
     return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]
 
 
-def _changed_gradients(recording: Recording, changes: Changes) -> dict[int, Array]:
+def _changed_gradients(recording: RecordedPass, changes: Changes) -> dict[int, Array]:
     """The gradients that changes of some nodes change, by linearity."""
     right = recording.gradients
     deltas = dict[int, Array]()

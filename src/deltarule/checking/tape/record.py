@@ -19,9 +19,9 @@ from deltarule.checking.tape.backward import (
     NO_LINE,
     WITHOUT_GRADIENT,
     Array,
-    Line,
     Node,
-    Recording,
+    RecordedPass,
+    SourceLine,
     einsum_gradient,
     sum_gradient,
 )
@@ -257,7 +257,7 @@ def tracing_numpy(tape: traced.Tape) -> Iterator[dict[int, Any]]:
             setattr(module, name, original)
 
 
-def record_loss(code: Code) -> Recording | None:
+def record_loss(code: Code) -> RecordedPass | None:
     """Record the loss of user code at its starting parameters.
 
     Its gradient may not be that of the loss, where user code makes a plain array of a traced one.
@@ -281,7 +281,7 @@ def record_loss(code: Code) -> Recording | None:
         return None
 
 
-def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Recording:
+def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> RecordedPass:
     """The recording of the operations between parameters and loss."""
     for node in parameters:
         node.is_active = True
@@ -291,14 +291,14 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
     for node in reversed(tape.nodes):
         if node.index in needed:
             needed |= {entry.index for entry in node.inputs if isinstance(entry, Node) and entry.is_active}
-    sites: dict[Line, set[Line]] = {}
+    sites: dict[SourceLine, set[SourceLine]] = {}
     for node in tape.nodes:
         sites.setdefault(node.line, set()).add(node.site)
     for node in tape.nodes:
         node.site = node.site if len(sites[node.line]) > 1 else NO_LINE
     if loss.value.shape:
         raise UntraceableError("the loss is no number")
-    return Recording([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
+    return RecordedPass([node for node in tape.nodes if node.index in needed and node.is_active], parameters, loss)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from deltarule.checking.tape import backward
-from deltarule.checking.tape.backward import NO_LINE, Line, Node
+from deltarule.checking.tape.backward import NO_LINE, Node, SourceLine
 
 MAX_NODES = 20_000
 """Operations of the longest forward pass that is recorded."""
@@ -54,7 +54,7 @@ class Tape:
         return self.add(name, value, inputs, backward.gather_gradient(sources), sources)
 
 
-def _user_lines() -> tuple[Line, Line]:
+def _user_lines() -> tuple[SourceLine, SourceLine]:
     """The line of user code that called an operation, and that of its caller."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and _is_library(frame):
@@ -69,7 +69,7 @@ def _is_library(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith(LIBRARY_FOLDERS)
 
 
-def _line_of(frame: FrameType | None) -> Line:
+def _line_of(frame: FrameType | None) -> SourceLine:
     return NO_LINE if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
 
 

@@ -30,7 +30,7 @@ Assigner = Callable[[Any], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Arrays:
+class NamedArrays:
     """The named arrays of a structure, in its order.
 
     leaves     what stands in the structure for each array
@@ -47,7 +47,7 @@ class Arrays:
         return _rebuild(self.structure, iter(values), is_inside=False)
 
 
-def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> Arrays:
+def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()) -> NamedArrays:
     """Flatten parameters to named arrays; None stands for no array.
 
     A list of rows of numbers is one array, and so is one row of numbers inside of something else. `item_names` name the
@@ -63,7 +63,7 @@ def flatten(structure: Any, what: str = "params", item_names: Sequence[str] = ()
         if array.dtype.kind != "f":
             raise BadInput(f"{name} holds {array.dtype}; give arrays of floating-point numbers, as with .astype(float)")
         check_finite(name, array)
-    return Arrays(structure, names, values, leaves, tuple(assign for *_, assign in cells))
+    return NamedArrays(structure, names, values, leaves, tuple(assign for *_, assign in cells))
 
 
 def named_leaves(
@@ -141,7 +141,7 @@ class ParameterStore:
     `find` returns the current arrays themselves: an update may create new ones. `assign` stores a plain number by name.
     """
 
-    def __init__(self, find: Callable[[], Arrays], assign: Callable[[str, float], None] | None = None) -> None:
+    def __init__(self, find: Callable[[], NamedArrays], assign: Callable[[str, float], None] | None = None) -> None:
         self._assign = assign
         first = find()
         names = first.names
@@ -178,7 +178,7 @@ class ParameterStore:
         self.write(self._start)
 
 
-def _only_named(arrays: Arrays, names: Sequence[str]) -> Arrays:
+def _only_named(arrays: NamedArrays, names: Sequence[str]) -> NamedArrays:
     if arrays.names == names:
         return arrays
     indices = [arrays.names.index(name) for name in names if name in arrays.names]
@@ -189,7 +189,7 @@ def _only_named(arrays: Arrays, names: Sequence[str]) -> Arrays:
         return tuple(field[i] for i in indices)
 
     fields = (chosen(arrays.values), chosen(arrays.leaves), chosen(arrays.assigners))
-    return Arrays(arrays.structure, chosen(arrays.names), *fields)
+    return NamedArrays(arrays.structure, chosen(arrays.names), *fields)
 
 
 def _write_list(rows: list[Any], values: Floats) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.user_code.arrays import Arrays, ParameterStore, flatten, split_loss
+from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, flatten, split_loss
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
 from deltarule.checking.user_code.references import containers_of, items_of
@@ -53,7 +53,7 @@ class Code:
     rounding: tuple[Floats, ...] | None = None
     restore: Callable[[], None] = lambda: None
     store: ParameterStore | None = None
-    loss_in_place: Callable[[Arrays], Any] | None = None
+    loss_in_place: Callable[[NamedArrays], Any] | None = None
     function_names: tuple[str, str] = ("loss", "gradient")
     roots: tuple[Any, ...] = ()
     losses: Callable[[Iterator[Values]], Floats] | None = None
@@ -123,7 +123,7 @@ def code_of_loss(
 ) -> Code:
     """Make `Code` of a loss with a caller, a gradient, and what they read in place."""
 
-    def loss_in_place(arrays: Arrays) -> Any:
+    def loss_in_place(arrays: NamedArrays) -> Any:
         return split_loss(loss.call(arrays.structure), loss.what)[0]
 
     return Code(
@@ -154,7 +154,7 @@ class Caller:
     assign   gives other arrays to the variables that it reads, in place of writing into theirs
     """
 
-    def __init__(self, function: Callable[..., Any], params: Arrays, what: str, style: str) -> None:
+    def __init__(self, function: Callable[..., Any], params: NamedArrays, what: str, style: str) -> None:
         self.function = function
         self.params = params
         self.what = what
@@ -193,7 +193,7 @@ class Caller:
             return 1
 
 
-def _reads_in_place(call: Caller, params: Arrays) -> bool:
+def _reads_in_place(call: Caller, params: NamedArrays) -> bool:
     """Whether a loss ignores its argument and reads parameters in place."""
 
     def loss_of(values: Values) -> Any:
@@ -216,7 +216,7 @@ def _reads_in_place(call: Caller, params: Arrays) -> bool:
         call.store = None
 
 
-def _find_assignment(arrays: Arrays, callers: Sequence[Caller]) -> Callable[[Sequence[Any]], None] | None:
+def _find_assignment(arrays: NamedArrays, callers: Sequence[Caller]) -> Callable[[Sequence[Any]], None] | None:
     """The function that gives arrays to all variables that hold those of `arrays`, if code reads no others."""
     assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
     containers = {id(container): container for call in callers for container in containers_of(call.function)}
@@ -249,7 +249,7 @@ def _find_assignment(arrays: Arrays, callers: Sequence[Caller]) -> Callable[[Seq
 
 
 def find_caller(
-    function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead = lambda result: True
+    function: Callable[..., Any], params: NamedArrays, function_name: str, can_read: CanRead = lambda result: True
 ) -> Caller:
     """Find the style of taking parameters in which a function works best."""
     return max(_rank_callers(function, params, function_name, can_read), key=lambda ranked: ranked[1])[0]
@@ -263,7 +263,7 @@ def caller_in_style_of(model: Caller, function: Callable[..., Any], function_nam
 
 
 def _pair_callers(
-    loss: Callable[..., Any], loss_name: str, gradient: Callable[..., Any], gradient_name: str, params: Arrays
+    loss: Callable[..., Any], loss_name: str, gradient: Callable[..., Any], gradient_name: str, params: NamedArrays
 ) -> tuple[Caller, Caller]:
     """Find how a loss and its gradient take parameters.
 
@@ -282,14 +282,14 @@ def _pair_callers(
 
 
 def _rank_callers(
-    function: Callable[..., Any], params: Arrays, function_name: str, can_read: CanRead
+    function: Callable[..., Any], params: NamedArrays, function_name: str, can_read: CanRead
 ) -> list[tuple[Caller, int]]:
     styles = _styles(function, params, function_name)
     callers = [Caller(function, params, function_name, style) for style in styles]
     return [(caller, caller.rank(can_read) if len(callers) > 1 else 0) for caller in callers]
 
 
-def _styles(function: Callable[..., Any], params: Arrays, function_name: str) -> list[str]:
+def _styles(function: Callable[..., Any], params: NamedArrays, function_name: str) -> list[str]:
     """The styles in which a function may take its parameters, likeliest first.
 
     loss(params, scale=1.0) takes all of them; loss(W, b=0.0) does not work with all in W.

@@ -16,7 +16,7 @@ def marked_names(name: Any) -> list[str]:
     return [f"{prefix}{name}" for prefix in (*_PREFIXES, "g", "G")] + [f"{name}{suffix}" for suffix in _SUFFIXES]
 
 
-def gradient_arrays(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
+def gradient_arrays(result: Any, params: arrays.NamedArrays, function_name: str) -> list[Floats]:
     """Find the arrays of a gradient in a result, in the parameters' order.
 
     The gradient has the parameters' structure, or is a flat list of arrays or a dictionary with names such as "dW1"
@@ -41,14 +41,14 @@ def rest_beside_loss(result: Any, function_name: str) -> Any:
     return rest[0] if len(rest) == 1 else rest
 
 
-def is_gradient(result: Any, params: arrays.Arrays) -> bool:
+def is_gradient(result: Any, params: arrays.NamedArrays) -> bool:
     try:
         return _has_same_sizes(_align(result, params, ""), params)
     except BadInput:
         return False
 
 
-def _has_same_sizes(gradient: Sequence[Floats], params: arrays.Arrays) -> bool:
+def _has_same_sizes(gradient: Sequence[Floats], params: arrays.NamedArrays) -> bool:
     return all(array.size == value.size for array, value in zip(gradient, params.values, strict=True))
 
 
@@ -63,7 +63,7 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
             yield from (result[start : start + count] for start in range(len(result) - count + 1))
 
 
-def _align(result: Any, params: arrays.Arrays, function_name: str) -> list[Floats]:
+def _align(result: Any, params: arrays.NamedArrays, function_name: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
         gradients = [by_name[name] for name in params.names]

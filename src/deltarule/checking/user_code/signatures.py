@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from deltarule.checking.user_code.arrays import Arrays, dtype_kind, flatten
+from deltarule.checking.user_code.arrays import NamedArrays, dtype_kind, flatten
 
 Reading = tuple[tuple[str, int], ...]
 _RATES = {"learning_rate", "lr", "alpha", "eta", "rate", "step_size"}
@@ -168,7 +168,7 @@ def is_gradient_name(path: str) -> bool:
     return name.startswith("d") or "grad" in name or "delta" in name
 
 
-def without_last_sample(params: Arrays) -> Arrays:
+def without_last_sample(params: NamedArrays) -> NamedArrays:
     """The inputs of a layer for a sample less: those that share the first one's length lose their last row."""
     count = len(params.values[0]) if params.values[0].ndim else 0
     rows = [value[:-1] if value.ndim and len(value) == count > 2 else value for value in params.values]

@@ -6,7 +6,7 @@ from pathlib import Path
 from deltarule.errors import BadInput, count_of
 from deltarule.files import write_whole
 from deltarule.json_files import read_json
-from deltarule.reports.report import Block, Report, ReportSection, report_page
+from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
 from deltarule.studies.recipes import bundled_studies
 from deltarule.studies.report.record_blocks import StudyBlock, claims_block, sweep_block, variants_block
 from deltarule.studies.report.run_block import run_block
@@ -111,7 +111,7 @@ def _display_name(path: Path, folder: Path) -> str:
     return inside.as_posix() if inside.parts else "this folder"
 
 
-def _section(study: str, blocks: list[Block], run_folders: list[Path]) -> ReportSection:
+def _section(study: str, blocks: list[ReportBlock], run_folders: list[Path]) -> ReportSection:
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
     texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]

@@ -15,7 +15,7 @@ from deltarule.problem.error_messages import as_toml
 from deltarule.reports import comparison_figures, figures, sweep_figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import format_score, percent
-from deltarule.reports.report import Block
+from deltarule.reports.report import ReportBlock
 from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, last_key, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
@@ -24,7 +24,7 @@ from deltarule.studies.variants import Variant, comparisons
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.sweeps.result import load_sweep
 
-StudyBlock = tuple[str, Block]
+StudyBlock = tuple[str, ReportBlock]
 """A study's name, and a block of its section in the report."""
 
 
@@ -72,7 +72,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     has_run = (folder / "run.json").is_file()
     seeds = f"{'up to ' if results.get('sequential') else ''}{count_of(results['seeds'], 'seed')}"
     of_seeds = [] if results.get("sequential") else ["--seeds", str(results["seeds"])]
-    block = Block(
+    block = ReportBlock(
         id=id,
         title=f"Claims of {study}",
         facts=[
@@ -101,7 +101,7 @@ def variants_block(study: str, variants: Sequence[Variant], id: str) -> StudyBlo
     columns = ["variant", "networks", "updates", "converged", "by update", "objective", "accuracy", "seconds each"]
     listed = table(columns, [[variant.name, *_result_cells(variant)] for variant in variants])
     listed = listed.without_empty_columns()  # sweeps store no accuracy, for example
-    return study, Block(id, f"Variants of {study} beside one another", text, table=listed, figures=drawn)
+    return study, ReportBlock(id, f"Variants of {study} beside one another", text, table=listed, figures=drawn)
 
 
 def _comparison_figures(key: str, compared: Mapping[str, Variant]) -> Iterator[Chart]:
@@ -143,7 +143,7 @@ MAX_LISTED = 50
 """The largest number of configurations listed from each end of the ranking."""
 
 
-def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
+def sweep_block(folder: Path, id: str) -> tuple[str, ReportBlock]:
     """Draw the block of the sweep in a folder, with its study's name."""
     with contextlib.closing(load_sweep(folder)) as sweep:
         study, quantity = sweep.name, sweep.quantity
@@ -164,7 +164,7 @@ def sweep_block(folder: Path, id: str) -> tuple[str, Block]:
         means = {part: mean_unless_diverged(values) for part, values in parts.items() if np.isfinite(values).any()}
         drawn += _sweep_figures(settings, scores, effect_sizes, quantity, means)
         notes += filter(None, [effect_sizes.without_effect])
-    block = Block(
+    block = ReportBlock(
         id=id,
         title=f"Sweep of {study}: {folder.resolve().name}",
         facts=facts,

@@ -15,7 +15,7 @@ from deltarule.problem.error_messages import as_toml
 from deltarule.reports import figures, heat_maps, model_figures, network_figures
 from deltarule.reports.chart import Chart, capitalize
 from deltarule.reports.formatting import row_names
-from deltarule.reports.report import Block, TrainingSlider
+from deltarule.reports.report import ReportBlock, TrainingSlider
 from deltarule.reports.summaries import run_facts
 from deltarule.reports.table import Table, table
 from deltarule.stats.metrics import METRICS
@@ -48,7 +48,7 @@ def run_block(folder: Path, id: str) -> StudyBlock:
     seed = arrays["seeds"].astype(np.uint64)[0]
     network_name = f"the {'first ' if run['members'] > 1 else ''}network (seed {seed})"
     experiment = f", {run['experiment']}" if run["experiment"] else ""
-    block = Block(
+    block = ReportBlock(
         id=id,
         title=f"Run of {run['study']}{experiment}",
         facts=run_facts(run),

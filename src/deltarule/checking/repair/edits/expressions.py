@@ -32,8 +32,8 @@ from deltarule.checking.repair.edits.pieces import (
 )
 from deltarule.checking.repair.edits.structure import FORMS, formed, structural_edits
 from deltarule.checking.repair.labels import assigned_name
-from deltarule.checking.repair.probe import PART, Place
-from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.probe import PART, EditPlace
+from deltarule.checking.repair.program import RunningProgram
 from deltarule.checking.repair.roles import has_gradient, is_gradient, is_named_after
 
 STRAYS = {"({s}) + {n}", "({s}) - {n}", "{n} - ({s})", "({s}) / {n}", "({s}) * ({n} > 0)"}
@@ -74,7 +74,7 @@ class ExpressionEdit:
 class ExpressionEdits:
     """Writes the edits of a place."""
 
-    def __init__(self, program: Program, parameters: Sequence[str] = ()) -> None:
+    def __init__(self, program: RunningProgram, parameters: Sequence[str] = ()) -> None:
         self.atoms = Atoms(program)
         self.parameters = {re.findall(r"\w+", name)[-1] for name in parameters}
         trees = [file.tree for file in program.files]
@@ -88,7 +88,7 @@ class ExpressionEdits:
         aliases = [a for node in nodes if isinstance(node, ast.Import) for a in node.names]
         self.numpy = next((a.asname or a.name for a in aliases if a.name in ("numpy", "jax.numpy")), "np")
 
-    def texts(self, place: Place) -> list[Text]:
+    def texts(self, place: EditPlace) -> list[Text]:
         """What may take the place of an expression, the cheapest first; `evaluated` says what comes of it."""
         at, template = _at(place)
         text = ast.unparse(place.node)
@@ -101,7 +101,7 @@ class ExpressionEdits:
             texts.append(Text(f"{text}.copy()", 0.8 if place.whole is place else 1.6, is_copy=True))
         return sorted(texts, key=lambda text: text.cost)[:MAX_EDITS_A_PLACE]
 
-    def evaluated(self, place: Place, edit: Text) -> ExpressionEdit | None:
+    def evaluated(self, place: EditPlace, edit: Text) -> ExpressionEdit | None:
         """An edit with the values that its statement has with it; None if it fails, or they are an earlier one's."""
         at, template = _at(place)
         if edit.is_copy:
@@ -124,7 +124,7 @@ class ExpressionEdits:
         cheapest[key] = cost
         return ExpressionEdit(edit.text, cost, values)
 
-    def _texts(self, place: Place) -> Iterator[tuple[str, float, bool]]:
+    def _texts(self, place: EditPlace) -> Iterator[tuple[str, float, bool]]:
         node = place.node
         value = place.values[0]
         text = ast.unparse(node)
@@ -202,7 +202,7 @@ class ExpressionEdits:
             yield from _with_term(place, numbers)
         yield from self._with_derivatives(place, numbers)
 
-    def _names_unused(self, place: Place) -> set[str]:
+    def _names_unused(self, place: EditPlace) -> set[str]:
         """The names that a function sets and never reads: they are probably forgotten somewhere."""
         names = [name for name in ast.walk(place.function.node) if isinstance(name, ast.Name)]
         read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
@@ -215,7 +215,7 @@ class ExpressionEdits:
             for kind in kinds[: 1 + min(2, len(shape_of(value)))]:
                 yield from ((text, cost + size_in_words(name)) for text, cost in formed(kind, n=name, np=self.numpy))
 
-    def _names_used(self, place: Place) -> set[str]:
+    def _names_used(self, place: EditPlace) -> set[str]:
         """The names that a function itself uses; another global is rarely meant."""
         node = place.function.node
         if node not in self._used:
@@ -223,7 +223,9 @@ class ExpressionEdits:
             self._used[node] |= {self.numpy, "len", "float", "abs"}
         return self._used[node]
 
-    def _with_derivatives(self, place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
+    def _with_derivatives(
+        self, place: EditPlace, numbers: Sequence[tuple[str, Any]]
+    ) -> Iterator[tuple[str, float, bool]]:
         """The derivatives of the program's own formulas, at values of this place."""
         shape = shape_of(place.values[0])
         text = ast.unparse(place.node)
@@ -236,7 +238,7 @@ class ExpressionEdits:
                 yield f"({text}) * ({edit})", cost, True
 
 
-def _strays(place: Place, operand: str, value: Any, form: str) -> bool:
+def _strays(place: EditPlace, operand: str, value: Any, form: str) -> bool:
     """Whether a form with a value is hardly meant: a gradient with a value that is neither one nor a penalty."""
     if "* " in form or "/ " in form:  # a condition on one number is right by chance, as is a quotient of arrays
         return bool(shape_of(value)) == ("/ " in form)
@@ -246,7 +248,7 @@ def _strays(place: Place, operand: str, value: Any, form: str) -> bool:
     return not any(is_named_after(name, word) for word in _names_in(operand))
 
 
-def _with_term(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
+def _with_term(place: EditPlace, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
     """A gradient with another path's part, or with a penalty's."""
     text, name, local = ast.unparse(place.node), assigned_name(place), place.environments[0]
     near = [one for one, _ in numbers if one in local]
@@ -254,14 +256,14 @@ def _with_term(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[tup
     for one, other in itertools.product(upstream, [one for one in near if not is_gradient(one)][:14]):
         yield f"{text} + {one} * {other}", 1.5 + size_in_words(one + other), True
     yield from ((f"{text} + {path}", 1.3 + size_in_words(path), True) for path in _through_products(place, numbers))
-    constants = [one for one, value in numbers if not shape_of(value) and shape_of(place.values[0])]
-    for one, other in itertools.product(constants, near):
+    constants = [label for label, value in numbers if not shape_of(value) and shape_of(place.values[0])]
+    for constant, other in itertools.product(constants, near):
         if is_named_after(name, other):
             for penalty, cost in ((f"{constant} * {other}", 1.2), (f"2 * {constant} * {other}", 1.4)):
                 yield f"{text} + {penalty}", cost + size_in_words(penalty), True
 
 
-def _through_products(place: Place, numbers: Sequence[tuple[str, Any]]) -> Iterator[str]:
+def _through_products(place: EditPlace, numbers: Sequence[tuple[str, Any]]) -> Iterator[str]:
     """What comes back through a product with a table, rows @ table or table @ columns, in the shape of a place."""
     shape = shape_of(place.values[0])
     shapes = {name: shape_of(value) for name, value in numbers}
@@ -275,7 +277,7 @@ def _through_products(place: Place, numbers: Sequence[tuple[str, Any]]) -> Itera
             yield f"{table}.T @ {one}"
 
 
-def _at(place: Place) -> tuple[Place, str]:
+def _at(place: EditPlace) -> tuple[EditPlace, str]:
     """The whole value that an edit of a place changes, and its text with `PART` in this place."""
     whole = place.whole
     return (whole, place.template) if whole is not None and whole.values else (place, PART)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.checking.repair.probe import Place, as_numpy
-from deltarule.checking.repair.program import Program
+from deltarule.checking.repair.probe import EditPlace, as_numpy
+from deltarule.checking.repair.program import RunningProgram
 from deltarule.checking.repair.roles import is_gradient
 
 _PURE_FUNCTIONS = {
@@ -55,7 +55,7 @@ def key_of(value: Any) -> Any:
     return repr(value)[:200]
 
 
-def evaluate(text: str, place: Place) -> list[Any]:
+def evaluate(text: str, place: EditPlace) -> list[Any]:
     """The values of a text where a place stands, at each recorded visit."""
     code = compile(text, "<edit>", "eval")
     values = [eval(code, place.function.namespace, dict(names)) for names in place.environments]
@@ -64,7 +64,7 @@ def evaluate(text: str, place: Place) -> list[Any]:
     return values
 
 
-def evaluate_far(text: str, place: Place) -> Any:
+def evaluate_far(text: str, place: EditPlace) -> Any:
     """The value of a text where a place stands, at another point; None without one."""
     if place.far is None:
         return None
@@ -75,7 +75,7 @@ def evaluate_far(text: str, place: Place) -> Any:
 class Atoms:
     """The pieces of the program that have a number at some place, nearest first."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: RunningProgram) -> None:
         self.pieces: dict[str, ast.AST] = {}
         for file in program.files:
             functions = [n for n in ast.walk(file.tree) if isinstance(n, ast.FunctionDef | ast.Lambda)]
@@ -91,14 +91,14 @@ class Atoms:
         self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
         self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
 
-    def at(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+    def at(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
         """Texts with numeric values, texts of whole numbers such as len(x), and other local names."""
         key = (id(place.function), place.line)
         if key not in self._cache:
             self._cache[key] = self._find(place)
         return self._cache[key]
 
-    def _find(self, place: Place) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+    def _find(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
         names = place.environments[0]
         namespace = place.function.namespace
         own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
@@ -162,7 +162,7 @@ def _is_pure(node: ast.AST) -> bool:
 _REDUCTIONS = ("sum", "mean", "max", "min", "std", "var", "argmax", "softmax")
 
 
-def is_axis(place: Place) -> bool:
+def is_axis(place: EditPlace) -> bool:
     """Whether a place is the axis of a sum."""
     if not isinstance(place.node, ast.Constant | ast.UnaryOp) or not is_whole(place.values[0]):
         return False
@@ -173,7 +173,7 @@ def is_axis(place: Place) -> bool:
     return is_call and ast.unparse(owner.func).rpartition(".")[2] in _REDUCTIONS  # type: ignore[attr-defined]
 
 
-def is_in_product(place: Place) -> bool:
+def is_in_product(place: EditPlace) -> bool:
     owner = place.owner
     if isinstance(owner, ast.BinOp):
         return isinstance(owner.op, ast.MatMult)

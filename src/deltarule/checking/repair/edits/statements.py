@@ -9,8 +9,8 @@ from functools import partial
 from itertools import combinations
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
-from deltarule.checking.repair.probe import Place
-from deltarule.checking.repair.program import Change, Edit, Function, Program
+from deltarule.checking.repair.probe import EditPlace
+from deltarule.checking.repair.program import Change, Edit, RunningFunction, RunningProgram
 from deltarule.checking.user_code.running_code import SourceFile
 
 SAME_EDIT = "same edit at several places"
@@ -25,7 +25,7 @@ class StatementEdit:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class StatementBlock:
     """Statements that follow each other."""
 
     file: SourceFile
@@ -56,7 +56,7 @@ class Block:
         return StatementEdit(Edit(body[i].lineno, old, text, cost, lambda: [change], kind, self.file), body[i:j])
 
 
-def statement_edits(program: Program) -> list[StatementEdit]:
+def statement_edits(program: RunningProgram) -> list[StatementEdit]:
     edits_of_all: list[StatementEdit] = []
     alike: dict[tuple[str, str], list[StatementEdit]] = {}
     for function in program.functions:
@@ -75,14 +75,14 @@ def statement_edits(program: Program) -> list[StatementEdit]:
     return edits_of_all
 
 
-def _statements_that_run(function: Function) -> Iterator[ast.stmt]:
+def _statements_that_run(function: RunningFunction) -> Iterator[ast.stmt]:
     for node in ast.walk(function.node):
         is_simple = isinstance(node, ast.Assign | ast.AugAssign | ast.Return)
         if is_simple and node.lineno in function.gradient_lines:  # type: ignore[attr-defined]
             yield node  # type: ignore[misc]
 
 
-def _exchanged_names(function: Function) -> Iterator[StatementEdit]:
+def _exchanged_names(function: RunningFunction) -> Iterator[StatementEdit]:
     """Two names of a statement exchange their places: rows and columns, k and l."""
     for statement in _statements_that_run(function):
         nodes = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
@@ -101,7 +101,7 @@ def _exchange(file: SourceFile, statement: ast.stmt, nodes: list[ast.Name], tabl
     return StatementEdit(edit, [statement])
 
 
-def _shifted_slices(function: Function) -> Iterator[StatementEdit]:
+def _shifted_slices(function: RunningFunction) -> Iterator[StatementEdit]:
     """All slices of an index begin later, by a whole number such as a padding."""
     used = sorted({node.id for node in ast.walk(function.node) if isinstance(node, ast.Name) and len(node.id) < 9})
     for statement in _statements_that_run(function):
@@ -125,7 +125,7 @@ class _ShiftedSlices(ast.NodeTransformer):
         return ast.Slice(bounds[0] or self.shift, bounds[1], node.step)
 
 
-def _indices_as_elsewhere(program: Program) -> Iterator[StatementEdit]:
+def _indices_as_elsewhere(program: RunningProgram) -> Iterator[StatementEdit]:
     """An index of several axes or with slices, as another line has it, in one line or at all places where it stands."""
     for file in program.files:
         functions = [function for function in program.functions if function.file is file]
@@ -167,17 +167,17 @@ def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | N
     return StatementEdit(Edit(statement.lineno, old, new, 1.5, lambda: [change], "index", file), [statement])
 
 
-def _blocks(function: Function) -> Iterator[Block]:
+def _blocks(function: RunningFunction) -> Iterator[StatementBlock]:
     if isinstance(function.node, ast.Lambda):
         return
     for node in ast.walk(function.node):
         for name in ("body", "orelse"):
             if isinstance(getattr(node, name, None), list):
-                yield Block(function.file, node, name)
+                yield StatementBlock(function.file, node, name)
 
 
 def _edits_of_statement(
-    block: Block, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
+    block: StatementBlock, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
 ) -> Iterator[StatementEdit]:
     body = block.body
     statement = body[i]
@@ -232,7 +232,7 @@ def _without_last(loop: ast.For | ast.While) -> ast.stmt:
     return ast.copy_location(type(loop)(**fields), loop)
 
 
-def _edits_of_pair(block: Block, i: int) -> list[StatementEdit | None]:
+def _edits_of_pair(block: StatementBlock, i: int) -> list[StatementEdit | None]:
     """Two assignments at once, with the old values, or with their targets exchanged."""
     one, other = block.body[i : i + 2]
     if not (is_single_assignment(one) and is_single_assignment(other)):
@@ -316,7 +316,7 @@ def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
     return []
 
 
-def twins_of(place: Place, by_node: dict[ast.AST, Place]) -> list[Place]:
+def twins_of(place: EditPlace, by_node: dict[ast.AST, EditPlace]) -> list[EditPlace]:
     """The places of the same role in statements of the same form near by."""
     if place.statement is None:
         return []
@@ -334,7 +334,7 @@ def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[s
         body = getattr(owner, name, None)
         if isinstance(body, list) and statement in body:
             i = body.index(statement)
-            block = Block(file, owner, name)
+            block = StatementBlock(file, owner, name)
             for count in counts:
                 added = f"{ast.unparse(statement)}\n{ast.unparse(statement.target.value)} /= {count}"
                 edit = block.replace(i, i + 1, added, 1.8, "line added")
