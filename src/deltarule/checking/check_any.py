@@ -230,7 +230,7 @@ def _check_module(module: ModuleType, hint: int) -> CodeReport:
             f"{module.__name__} has no gradients that can be checked as they are; give a function or an object of it, "
             "and what it is called with"
         )
-    return _merged(module.__name__, reports, left)
+    return _merge_reports(module.__name__, reports, left)
 
 
 def _is_of_user(error: BadInput) -> bool:
@@ -254,7 +254,7 @@ def _partner_of(name: str, functions: Mapping[str, Any]) -> str | None:
     return next((other for other, match in named.items() if match and name in match.groups()), None)
 
 
-def _merged(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, BadInput]) -> CodeReport:
+def _merge_reports(module: str, reports: Mapping[str, CodeReport], left: Mapping[str, BadInput]) -> CodeReport:
     """One report of several functions: it is that of the first wrong one, with the arrays of all."""
     first = next(
         (name for verdict in ("WRONG", "not proved") for name, r in reports.items() if r.verdict == verdict), ""

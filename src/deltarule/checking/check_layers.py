@@ -19,9 +19,9 @@ from deltarule.checking.user_code.random_numbers import random_numbers
 from deltarule.checking.user_code.signatures import (
     Reading,
     argument_names,
-    function_of_none,
-    function_of_some,
     functions_of,
+    with_fixed_arguments,
+    with_fixed_input,
     without_last_sample,
 )
 from deltarule.checking.verdict import Context, check_code, seconds_to_repair
@@ -79,7 +79,7 @@ def check_vjp(
     if dtype_kind(x) in ("i", "u") and not _takes_floats(forward, x):
         params = flatten(0.0, "x")  # rows of a table are looked up: nothing moves but what the layer holds
         with random_numbers((forward, backward)) as numbers:
-            layer = UserLayer(function_of_none(forward, x), backward, params, numbers, moves_input=False)
+            layer = UserLayer(with_fixed_input(forward, x), backward, params, numbers, moves_input=False)
             return limit_to_hint(_check_layer(layer, seconds), hint)
     if isinstance(x, tuple):
         forward, x = _without_options(forward, x)
@@ -104,7 +104,9 @@ def _without_options(forward: Callable[..., Any], x: tuple[Any, ...]) -> tuple[C
     names = argument_names(forward)
     if len(moved) in (0, len(x)) or len(names) < len(x):
         return forward, x
-    return function_of_some(forward, x, names, moved), x[moved[0]] if len(moved) == 1 else tuple(x[i] for i in moved)
+    return with_fixed_arguments(forward, x, names, moved), x[moved[0]] if len(moved) == 1 else tuple(
+        x[i] for i in moved
+    )
 
 
 def _check_layer(layer: UserLayer, seconds: float) -> CodeReport:

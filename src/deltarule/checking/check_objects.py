@@ -15,7 +15,7 @@ from deltarule.checking.report import CodeReport
 from deltarule.checking.user_code.arrays import as_numpy, dtype_kind, split_loss
 from deltarule.checking.user_code.attributes import arrays_in, gradient_paths
 from deltarule.checking.user_code.random_numbers import random_numbers
-from deltarule.checking.user_code.signatures import function_of_some, positional_parameters, required_parameters
+from deltarule.checking.user_code.signatures import positional_parameters, required_parameters, with_fixed_arguments
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 
@@ -46,14 +46,14 @@ def check_function(function: Callable[..., Any], arguments: Sequence[Any], hint:
         if partner is not None:
             of_partner = _with_names(partner, names)
             returned = quietly(lambda: call_user_function(of_partner, given, {}, "gradient"))
-    moved = _moved(returned, given, names)
+    moved = _indices_with_gradients(returned, given, names)
     if not moved:
         raise BadInput(
             f"{what} returns no gradient of its arguments; let it return (loss, gradients), or give its gradient"
         )
     params = given[moved[0]] if len(moved) == 1 else tuple(given[i] for i in moved)
-    loss = function_of_some(function, given, names, moved)
-    gradient = None if of_partner is None else function_of_some(of_partner, given, names, moved)
+    loss = with_fixed_arguments(function, given, names, moved)
+    gradient = None if of_partner is None else with_fixed_arguments(of_partner, given, names, moved)
     return replace(check_gradient(loss, gradient, params, hint=hint), what=f"gradient of {what}")
 
 
@@ -96,7 +96,7 @@ def _with_names(partner: Callable[..., Any], names: Sequence[str]) -> Callable[.
     return lambda *values: partner(*values[: len(wanted)])
 
 
-def _moved(returned: Any, given: Sequence[Any], names: Sequence[str]) -> list[int]:
+def _indices_with_gradients(returned: Any, given: Sequence[Any], names: Sequence[str]) -> list[int]:
     """The indices of the arguments of which there are gradients."""
     if isinstance(returned, Mapping):
         containers = [i for i, value in enumerate(given) if isinstance(value, Mapping) and are_named(value, returned)]

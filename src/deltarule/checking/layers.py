@@ -65,14 +65,14 @@ class UserLayer:
         if self._call.is_in_place:
             raise BadInput("forward takes no arguments; give a function of the layer's input")
         self._owner = next((owner for owner in map(owner_of, (forward, backward)) if owner is not None), None)
-        self._held = {path: (value, np.array(as_numpy(value))) for path, value in self._arrays()}
+        self._held = {path: (value, np.array(as_numpy(value))) for path, value in self._owner_arrays()}
         self._gradients_of: dict[str, Callable[[Any], Any]] = {}
         self._zeros: list[str] = []
         self._output_path: str | None = None
         self._argument_gradients: Callable[[Any], Any] | None = (lambda result: result) if moves_input else None
         self.moves_input = moves_input
         self.readings: list[Reading] = []
-        self._look()
+        self._call_once()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class UserLayer:
         """The layer as code, for random upstream gradients, and hypotheses about it."""
         held = tuple(self._held[path][1].astype(np.float64) for path in self._gradients_of)
         start = (*self._start, *held) if self._argument_gradients else held
-        upstream = self._upstream(reading, self._run_forward(start), draw, scale)
+        upstream = self._draw_upstream(reading, self._run_forward(start), draw, scale)
 
         def loss(values: Values) -> Any:
             parts = zip(upstream, self._run_forward(values), strict=False)
@@ -129,9 +129,9 @@ class UserLayer:
         for path, value in zip(self._gradients_of, values[count:], strict=True):
             assign_attribute(self._owner, path, like_leaf(self._held[path][0], value.copy()))
         self._values = [*(values[:count] or self._start), *values[count:]]
-        return self._parts(self._call(self._values[: len(self._start)]))
+        return self._output_parts(self._call(self._values[: len(self._start)]))
 
-    def _parts(self, result: Any) -> tuple[Any, ...]:
+    def _output_parts(self, result: Any) -> tuple[Any, ...]:
         return split_outputs(result) if self._output_path is None else (attribute_at(self._owner, self._output_path),)
 
     def _run_backward(self, reading: Reading, values: Values, upstream: Sequence[Floats]) -> list[Floats]:
@@ -166,7 +166,7 @@ class UserLayer:
             raise BadInput("forward returns no backward function; give backward")
         return function
 
-    def _upstream(self, reading: Reading, parts: Sequence[Any], draw: int, scale: float) -> list[Floats]:
+    def _draw_upstream(self, reading: Reading, parts: Sequence[Any], draw: int, scale: float) -> list[Floats]:
         upstream = []
         for i, part in enumerate(parts[: sum(kind == "upstream" for kind, _ in reading)]):
             shape = np.shape(to_array(part, "the output of forward"))
@@ -177,22 +177,22 @@ class UserLayer:
 
     # --- what the layer returns, and what it holds ------------------------------------------------------------------
 
-    def _arrays(self) -> Iterator[tuple[str, Any]]:
+    def _owner_arrays(self) -> Iterator[tuple[str, Any]]:
         yield from () if self._owner is None else arrays_in(self._owner)
 
-    def _look(self) -> None:
+    def _call_once(self) -> None:
         """Call both passes once, to see what they return and which arrays they set."""
         self._start = tuple(value.astype(np.float64) for value in self.arguments.values)
         values = [value.copy() for value in self._start]
         self.numbers.restore()
         result = quietly(lambda: self._call(values))
-        after_forward = dict(self._arrays())
+        after_forward = dict(self._owner_arrays())
         if result is None:
             before = {path: value for path, (value, _) in self._held.items()}
             self._output_path = find_output(before, after_forward, values)
             if self._output_path is None:
                 raise BadInput("forward returns None and sets no array of its object; let it return the output")
-        parts = self._parts(result)
+        parts = self._output_parts(result)
         first = to_array(parts[0], "the output of forward")
         if first.dtype.kind not in "fiubc":
             raise BadInput(f"the output of forward holds {first.dtype}; return an array of numbers")
@@ -222,8 +222,8 @@ class UserLayer:
         def call() -> Any:
             result = self._call([value.copy() for value in self._start])
             self._values = list(self._start)
-            parts = self._parts(result)
-            return self._call_backward(reading, parts, self._upstream(reading, parts, 0, 1.0))
+            parts = self._output_parts(result)
+            return self._call_backward(reading, parts, self._draw_upstream(reading, parts, 0, 1.0))
 
         return quietly(call)
 
@@ -232,7 +232,7 @@ class UserLayer:
         self.numbers.restore()
         held = [self._held[path][1] for path in self._gradients_of]
         values = [*self._start, *held] if self._argument_gradients else held
-        upstream = self._upstream(reading, self._run_forward(values), 0, 1.0)
+        upstream = self._draw_upstream(reading, self._run_forward(values), 0, 1.0)
         gradients = []
         for factor in (0.0, 1.0, 2.0):
             self.numbers.restore()
@@ -248,7 +248,7 @@ class UserLayer:
 
     def _find_gradients(self, reading: Reading, kept: Sequence[str], result: Any) -> None:
         """Find the gradients of arguments and of arrays that the layer holds."""
-        after = dict(self._arrays())
+        after = dict(self._owner_arrays())
         returned = dict(named_results(result, len(self._start)))
         takes_rate = any(kind == "rate" for kind, _ in reading)
         for path in kept:
@@ -257,17 +257,17 @@ class UserLayer:
             if takes_rate and not self._is_unchanged(path, after):
                 self._gradients_of[path] = partial(self._moved_by, path)
             elif at is not None:
-                self._gradients_of[path] = partial(self._attribute, at)
+                self._gradients_of[path] = partial(self._read_attribute, at)
                 self._zeros += [at] if at in self._held else []
             elif key is not None:
-                self._gradients_of[path] = partial(self._returned, key)
+                self._gradients_of[path] = partial(self._read_returned, key)
         gradients = {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
         arrays = [path for path in kept if path not in self._gradients_of and path not in gradients]
         read = [path for path in arrays if not isinstance(self._held[path][0], float) and self._is_read(path)]
         rest = [value for key, value in returned.items() if isinstance(key, int)]
         if rest and [np.size(value) for value in rest] == [self._held[path][1].size for path in read]:
             for i, path in enumerate(read):
-                self._gradients_of[path] = partial(self._returned, i)
+                self._gradients_of[path] = partial(self._read_returned, i)
             read = []
         self.not_compared = read + names_read(self.forward)
         if self._argument_gradients is None and not self._gradients_of:
@@ -285,17 +285,17 @@ class UserLayer:
             marked = [path for path in made if path not in of_held and is_gradient_name(path)]
             names = [next((path for path in marked if np.shape(after[path]) == shape), None)]
         if all(names):
-            self._argument_gradients = lambda result: [self._attribute(str(name), result) for name in names]
+            self._argument_gradients = lambda result: [self._read_attribute(str(name), result) for name in names]
         elif self._gradients_of:
             self._argument_gradients = None
         else:
             wanted = join_names([f"d{name}" for name in self.arguments.names])
             raise BadInput(f"backward returns None and sets no gradient of its input; return it, or set it as {wanted}")
 
-    def _attribute(self, path: str, result: Any) -> Any:
+    def _read_attribute(self, path: str, result: Any) -> Any:
         return attribute_at(self._owner, path)
 
-    def _returned(self, key: Any, result: Any) -> Any:
+    def _read_returned(self, key: Any, result: Any) -> Any:
         return dict(named_results(result, len(self._start)))[key]
 
     def _moved_by(self, path: str, result: Any) -> Any:
@@ -319,7 +319,7 @@ class UserLayer:
 
     def _first_output(self) -> Floats:
         result = quietly(lambda: self._call([value.copy() for value in self._start]))
-        return to_array(self._parts(result)[0], "the output of forward")
+        return to_array(self._output_parts(result)[0], "the output of forward")
 
 
 def without_constants(code: Code, layer: UserLayer) -> tuple[Code, list[str]]:

@@ -314,7 +314,7 @@ def limit_to_hint(report: CodeReport, hint: int) -> CodeReport:
     if hint == MAX_HINT:
         return replace(report, hint=hint)
     named = tuple(_without_lines(mistake, hint) for mistake in report.diagnosis) if hint >= HINT_OF_KIND else ()
-    correction = line_alone(report.correction, hint)
+    correction = limit_correction(report.correction, hint)
     report = replace(report, hint=hint, formula="", diagnosis=named, correction=correction)
     if hint >= HINT_OF_KIND:
         return report
@@ -332,7 +332,7 @@ def _without_lines(mistake: Mistake, hint: int) -> Mistake:
     return replace(mistake, sentence=mistake.kind.meaning if is_quoted else sentence, fix="")
 
 
-def line_alone(correction: Correction | None, hint: int) -> Correction | None:
+def limit_correction(correction: Correction | None, hint: int) -> Correction | None:
     """A correction as a hint shows it: from level 3 on the line and what it is meant to be, and with 4 all of it."""
     if correction is None or hint >= MAX_HINT:
         return correction

@@ -57,7 +57,7 @@ def judge_update(update: Update, context: Context) -> CodeReport:
             if unchanged and update.is_fixed:
                 report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
             if report.verdict == "WRONG" and context.seconds:
-                code = update.with_velocity(context.momentum) if context.momentum else update.without_memory()
+                code = update.with_velocity(context.momentum) if context.momentum else update.repeatable_code()
                 report = with_correction(report, code, measured(code).truth, context) if code else report
             return report
         finally:

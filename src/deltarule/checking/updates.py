@@ -111,7 +111,7 @@ class Update:
 
         return code, hypotheses
 
-    def without_memory(self) -> Code | None:
+    def repeatable_code(self) -> Code | None:
         """The step as code that can be called again and again; None if it keeps anything, as a velocity."""
         with suppress(BadInput):  # a second step may change nothing
             first, second = (self._recover_gradient(self.code.start) for _ in range(2))

@@ -169,7 +169,7 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         worst=None if is_elsewhere else worst_entry(scaled_errors(arrays)),
         diagnosis=mistakes,
     )
-    report = _with_arrays(report, [array.result for array in arrays], point.code, context)
+    report = _with_array_results(report, [array.result for array in arrays], point.code, context)
     notes = [point.note] if point.note else []
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
     if is_any_wrong or mistakes:
@@ -178,7 +178,7 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         report = _corrected(report, judged, context) if is_any_wrong else report
         notes = list(report.notes)
     else:
-        report, further = _confirm(report, judged.code, arrays, context)
+        report, further = _confirm_right(report, judged.code, arrays, context)
         notes += further
     if judged.code.rounding and judged.code is not point.code:
         pairs = zip(judged.code.rounding, point.raw, strict=True)
@@ -283,7 +283,7 @@ def _ratios_nearby(code: Code) -> dict[str, float]:
     return {array.name: fit_ratio(array.gradient, array.expected, array.expected) for array in of_arrays}
 
 
-def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
+def _with_array_results(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, context: Context) -> CodeReport:
     subject = "the gradient of" if context.learning_rate is None else "the update of"
     shapes = [] if context.is_layer else [start.shape for start in code.start]  # one layer's inputs have no order
     location = describe_location(arrays, subject, shapes)
@@ -292,10 +292,10 @@ def _with_arrays(report: CodeReport, arrays: Sequence[ArrayResult], code: Code, 
 
 def _with_wrong_arrays(report: CodeReport, mistake: Mistake, code: Code, context: Context) -> CodeReport:
     arrays = [ArrayResult(array.name, WRONG) if array.name in mistake.where else array for array in report.arrays]
-    return _with_arrays(report, arrays, code, context)
+    return _with_array_results(report, arrays, code, context)
 
 
-def _confirm(
+def _confirm_right(
     report: CodeReport, code: Code, arrays: Sequence[ArrayVerdict], context: Context
 ) -> tuple[CodeReport, list[Note]]:
     """Finish the report of a gradient without mistakes."""

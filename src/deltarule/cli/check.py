@@ -54,22 +54,22 @@ def check(
         raise BadInput(f"give a script or a study, or your own code with --function; {given}")
     of_studies = {"--experiment": experiment, "--set": set, "--seed": seed, "--data": data}
     if study is not None and study.lower().endswith((".py", ".ipynb")):
-        _refuse({"--like": like, **of_studies}, "is not for a script; leave it out")
+        _refuse_options({"--like": like, **of_studies}, "is not for a script; leave it out")
         if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
             return _check_publicly(Path(study), public, hint)
         return _check_script(Path(study), loss, seconds, hint)
-    _refuse({"--loss": loss, "--seconds": seconds}, "is for a script; leave it out")
+    _refuse_options({"--loss": loss, "--seconds": seconds}, "is for a script; leave it out")
     report: CodeReport
     if function is None:
-        _refuse({"--hint": hint, "--like": like}, "is for your own code; give --function too")
+        _refuse_options({"--hint": hint, "--like": like}, "is for your own code; give --function too")
         report = _check_study(str(study), experiment, set, seed, data)
     else:
-        _refuse(of_studies, "is for studies; leave it out with --function")
+        _refuse_options(of_studies, "is for studies; leave it out with --function")
         report = _check_user_code(function, hint, like)
-    return _result(report)
+    return _check_result(report)
 
 
-def _result(report: "CodeReport | ScriptReport") -> Result:
+def _check_result(report: "CodeReport | ScriptReport") -> Result:
     """The report with the verdict, the line as it stands and the line to write in colors."""
     from rich.text import Text
 
@@ -125,10 +125,10 @@ def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int |
             from deltarule.checking.check_any import check_definitions
 
             report = check_definitions(path, hint, problem)
-    return _result(report)
+    return _check_result(report)
 
 
-def _refuse(options: dict[str, Any], reason: str) -> None:
+def _refuse_options(options: dict[str, Any], reason: str) -> None:
     for name, value in options.items():
         if value is not None:
             raise BadInput(f"{name} {reason}")

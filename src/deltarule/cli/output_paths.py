@@ -63,15 +63,17 @@ def _inputs(arguments: Mapping[str, Any]) -> Iterator[Path]:
     for name, value in arguments.items():
         for each in value if isinstance(value, list) else [value]:
             # A text may be a study's name, which a folder has, too; to --merge it is a folder.
-            is_folder = name != "data" and (isinstance(each, Path) or arguments.get("merge")) and _is(Path.is_dir, each)
-            if is_folder or _is(Path.is_file, each):
+            is_folder = (
+                name != "data" and (isinstance(each, Path) or arguments.get("merge")) and _passes(Path.is_dir, each)
+            )
+            if is_folder or _passes(Path.is_file, each):
                 yield Path(each)
                 files = Path(each).iterdir() if is_folder else [Path(each)]
                 recipes = [file for file in files if file.suffix.lower() in READERS and file.is_file()]
                 yield from chain.from_iterable(_named_files(recipe, folders) for recipe in recipes)
 
 
-def _is(test: Callable[[Path], bool], value: Any) -> bool:
+def _passes(test: Callable[[Path], bool], value: Any) -> bool:
     with suppress(OSError, ValueError):  # a text may be too long for a path
         return isinstance(value, str | Path) and test(Path(value))
     return False
@@ -87,7 +89,7 @@ def _named_files(recipe: Path, folders: list[Path]) -> Iterator[Path]:
         if isinstance(value, dict | list):
             texts += value.values() if isinstance(value, dict) else value
         elif isinstance(value, str):
-            yield from (folder / value for folder in [recipe.parent, *folders] if _is(Path.is_file, folder / value))
+            yield from (folder / value for folder in [recipe.parent, *folders] if _passes(Path.is_file, folder / value))
 
 
 def _check_file(label: str, path: Path, content: str, inputs: list[Path], outputs: list[tuple[str, Path]]) -> None:

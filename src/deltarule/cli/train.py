@@ -159,7 +159,7 @@ def train(
     model.target_, model.target_form_ = target, frame.forms.get(target)
     if out is not None:
         model.save(out)
-    outcome = _outcome(model, table, notes, out)
+    outcome = _train_outcome(model, table, notes, out)
     return Result(outcome, _training_lines(model, outcome), verdict=score_line(outcome.scores, model.usual_))
 
 
@@ -214,7 +214,7 @@ def _parse_types(texts: list[str]) -> dict[str, str]:
     return types
 
 
-def _outcome(
+def _train_outcome(
     model: "TabularClassifier | TabularRegressor", table: Path, notes: list[str], out: Path | None
 ) -> TrainOutcome:
     classes = getattr(model, "classes_", None)

@@ -40,7 +40,7 @@ def call_check(
 
 def computed_arrays(check: SolvedCheck, running: RunningCode, results: Mapping[str, Any]) -> set[str]:
     """The names of the wrong arrays that were computed from the arguments, as two more calls show."""
-    moved = {name: _moved(value) for name, value in check.values.items()}
+    moved = {name: _other_values(value) for name, value in check.values.items()}
     try:
         again, other = call_check(check, running)[0], call_check(check, running, moved)[0]
     except Failed:
@@ -62,7 +62,7 @@ def note_unmoved(check: SolvedCheck, result: CheckResult, names: Mapping[str, An
 
     To be called last, as each call may change what a function remembers.
     """
-    moved = {name: _moved(value) for name, value in check.values.items()}
+    moved = {name: _other_values(value) for name, value in check.values.items()}
     returned = [array.name for array in result.arrays if array.verdict != "missing"]
     started = time.monotonic()
     try:
@@ -80,7 +80,7 @@ def note_unmoved(check: SolvedCheck, result: CheckResult, names: Mapping[str, An
     return replace(result, notes=(*result.notes, note)) if same else result
 
 
-def _moved(value: Any) -> Any:
+def _other_values(value: Any) -> Any:
     """Other values of the same signs and ranges."""
     if isinstance(value, float):
         return 0.9 * value
@@ -110,10 +110,10 @@ def follow_arrays(
         name: np.asarray(outputs[name], float).reshape(check.expected[name].shape) for name in wrong if name in computed
     }
     expected = follow_on_arrays(check, names, own)
-    return _earned(check, expected, outputs, arrays, computed, "after the wrong arrays before it")
+    return _credit_computed(check, expected, outputs, arrays, computed, "after the wrong arrays before it")
 
 
-def _earned(
+def _credit_computed(
     check: SolvedCheck,
     expected: Mapping[str, Any],
     outputs: Mapping[str, Any],
@@ -148,12 +148,12 @@ def follow_functions(
         others &= names.keys() - set(checks[i].functions)
         if not others or not computed:
             continue
-        proxies = {name: _proxy(name, running) for name in others}
+        proxies = {name: _call_in_process(name, running) for name in others}
         try:
             expected = solution_arrays(checks[i], run_solution(names, proxies))
         except Exception:  # of a stranger's functions in the solution; without it the verdicts stand
             continue
-        arrays = _earned(
+        arrays = _credit_computed(
             checks[i], expected, outputs, results[i].arrays, computed, f"with your own {', '.join(sorted(others))}"
         )
         if arrays != results[i].arrays:
@@ -164,7 +164,7 @@ def follow_functions(
     return tuple(new)
 
 
-def _proxy(name: str, running: Worker) -> Callable[..., Any]:
+def _call_in_process(name: str, running: Worker) -> Callable[..., Any]:
     """A student's function, called in its own process."""
     end = time.monotonic() + running.assignment.time_limit_seconds
     calls = iter(range(MAX_CALLS))

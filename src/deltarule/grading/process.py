@@ -33,12 +33,12 @@ _TYPES = {*vars(builtins), "numpy", "numpy.ndarray", "ndarray", "NoneType", "fun
 _TYPES |= {"LinAlgError", "AxisError", "UFuncTypeError", "TimeLimit", "float64", "numpy.float64"}
 
 
-def _pattern(line: str) -> re.Pattern[str]:
+def _line_pattern(line: str) -> re.Pattern[str]:
     parts = re.split(r"\{(\w+)\}", line)
     return re.compile("".join(_SLOTS[part] if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
 
-PATTERNS = [*map(_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
+PATTERNS = [*map(_line_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
 NUMERIC = {"complex numbers", "differences", "operators of its own classes"}
@@ -100,13 +100,13 @@ class Worker:
                 problem = self._start(0 if problems else 10)  # seconds for its own imports and statements
                 return "; ".join(filter(None, [*problems, problem]))
             except Failed as error:  # what is defined beside a statement that ends everything counts too
-                statement = self._statement()
+                statement = self._last_statement()
                 if isinstance(error, Forged) or statement in self.skipped or len(self.skipped) == MAX_STARTS:
                     raise
                 self.skipped.append(statement)
                 problems = problems or [str(error)]
 
-    def _statement(self) -> int:
+    def _last_statement(self) -> int:
         """The number of the statement that ran last, as the submission's process wrote it; -1 if it cannot be read."""
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
         with contextlib.suppress(OSError, ValueError):

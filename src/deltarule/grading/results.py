@@ -235,11 +235,11 @@ def remarks(result: SubmissionResult) -> str:
     return "; ".join(filter(None, [result.message, *notes]))
 
 
-def _code_alone(line: str) -> str:
+def _anonymous_code(line: str) -> str:
     """A quoted line without its number, comments and texts, which may say whose it is."""
     return re.sub(r"""^(?:cell \d+, |[^:]*, )?line \d+: |\s*#.*|(?<==)\s*(["']).*?\1""", "", line).strip()
 
 
 def _render(name: str, **values: Any) -> str:
-    filters = {"code": _code_alone, "points": format_points, "counted": count_of, "remarks": remarks}
+    filters = {"code": _anonymous_code, "points": format_points, "counted": count_of, "remarks": remarks}
     return load_template(name, **filters).render(**values)

@@ -20,11 +20,11 @@ _WATCH = "__watch__"
 
 def follow_on_arrays(check: SolvedCheck, names: Mapping[str, Any], own: Mapping[str, Floats]) -> dict[str, Floats]:
     """The arrays of a check that follow from the student's `own` other arrays."""
-    places = _run(check, names, {})[1]
+    places = _run_replaced(check, names, {})[1]
     results = {}
     for label in check.returns:
         replaced = {places[other]: array for other, array in own.items() if other != label and other in places}
-        results[label] = _run(check, names, replaced)[0][label]
+        results[label] = _run_replaced(check, names, replaced)[0][label]
     return results
 
 
@@ -47,7 +47,7 @@ def run_solution(names: Mapping[str, Any], replaced: Mapping[str, Any]) -> dict[
     return here
 
 
-def _run(
+def _run_replaced(
     check: SolvedCheck, names: Mapping[str, Any], replaced: Mapping[int, Floats]
 ) -> tuple[dict[str, Floats], dict[str, int]]:
     """Run with assigned values replaced; return results and places of expected arrays."""

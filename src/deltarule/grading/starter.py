@@ -39,7 +39,7 @@ def write_starter(folder: Path, assignment: Assignment) -> list[str]:
     """Write the files to hand out; their names."""
     make_folder(folder)
     name = assignment.submission or "homework.py"
-    texts = {name: _stubs(assignment), "README.md": _task(assignment, name)}
+    texts = {name: _stubs(assignment), "README.md": _task_text(assignment, name)}
     taken = [file for file in (*texts, PUBLIC) if (folder / file).exists()]
     if taken:
         raise BadInput(f"{folder} already has {', '.join(taken)}; give another folder")
@@ -72,16 +72,16 @@ def _stub(node: Any) -> Any:
     return node
 
 
-def _task(assignment: Assignment, file: str) -> str:
-    lines = [f"# {assignment.title}", "", f"Complete `{file}`: {_points(_all_points(assignment))}.", ""]
+def _task_text(assignment: Assignment, file: str) -> str:
+    lines = [f"# {assignment.title}", "", f"Complete `{file}`: {_points_text(_all_points(assignment))}.", ""]
     for check in assignment.checks:
-        shapes = (f"`{name}` {_shape(array)}".rstrip() for name, array in check.expected.items())
-        points = _points(sum(check.max_points.values()), check.bonus)
+        shapes = (f"`{name}` {_shape_text(array)}".rstrip() for name, array in check.expected.items())
+        points = _points_text(sum(check.max_points.values()), check.bonus)
         lines.append(f"- `{check.call}` gives {', '.join(shapes)}: {points}")
     for question in assignment.manual:
         about = f"{question.name}: {question.prompt}" if question.prompt else question.name
         criteria = ", ".join(f"{name} {format_points(most)}" for name, most in question.rubric.items())
-        points = _points(sum(question.columns.values()), question.bonus)
+        points = _points_text(sum(question.columns.values()), question.bonus)
         lines.append(f"- {about.rstrip('.')}: {points}{f' ({criteria})' if criteria else ''}")
     if assignment.forbid:
         lines += ["", f"These modules cannot be imported: {', '.join(assignment.forbid)}."]
@@ -89,7 +89,7 @@ def _task(assignment: Assignment, file: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _points(points: float, is_bonus: bool = False) -> str:
+def _points_text(points: float, is_bonus: bool = False) -> str:
     return f"{format_points(points)} point{'s' * (points != 1)}{' (bonus)' * is_bonus}"
 
 
@@ -98,7 +98,7 @@ def _all_points(assignment: Assignment) -> float:
     return assignment.max_points + sum(marked)
 
 
-def _shape(array: Any) -> str:
+def _shape_text(array: Any) -> str:
     return f"({' × '.join(map(str, np.shape(array)))})" if np.ndim(array) else ""
 
 
@@ -121,7 +121,7 @@ def _public_checks(assignment: Assignment) -> dict[str, Any]:
     checks = []
     for check, own in zip(public.checks, assignment.checks, strict=True):
         differs = any(not np.array_equal(value, own.values[name]) for name, value in check.values.items())
-        new = check if differs else _smaller(check, public.names, np.random.default_rng(number))
+        new = check if differs else _smaller_check(check, public.names, np.random.default_rng(number))
         fields = {name: getattr(new, name) for name in ("call", "setup", "returns", "values", "expected", "tolerance")}
         fields |= {"name": new.name, "part": new.part, "functions": new.functions, "max_points": new.max_points}
         more = {name: public.names[name] for name in [*new.by, new.upstream] if name in public.names}
@@ -130,7 +130,7 @@ def _public_checks(assignment: Assignment) -> dict[str, Any]:
     return {"title": public.title, "hint": public.hint, "aliases": public.aliases, "checks": checks}
 
 
-def _smaller(check: SolvedCheck, names: dict[str, Any], draws: np.random.Generator) -> SolvedCheck:
+def _smaller_check(check: SolvedCheck, names: dict[str, Any], draws: np.random.Generator) -> SolvedCheck:
     """A check with smaller values of the same signs, which stay in the range of probabilities."""
     values = {
         name: value * draws.uniform(0.5, 1.0, np.shape(value)) if np.asarray(value).dtype.kind == "f" else value

@@ -108,7 +108,7 @@ def find_submissions(
     entries = [path] if is_one else list(filter(_is_handed_in, path.iterdir()))
     by_student: dict[_Students, list[tuple[str, Path]]] = {}
     for entry in sorted(entries, key=lambda file: (_copy_number(file.name), file)):
-        student, number, file = _split(entry)
+        student, number, file = _split_name(entry)
         students = people[entry.name][0] if entry.name in people else ((student, number),)
         by_student.setdefault(students, []).append((file or entry.name, entry))
     if not by_student:
@@ -127,7 +127,7 @@ def find_submissions(
 
     for students, files in by_student.items():
         (name, delivered, number), *others = [(page_name(*names), *names) for names in students]
-        submission = _submission(name, files, preferred_file, functions)
+        submission = _read_submission(name, files, preferred_file, functions)
         canvas = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
         is_late = any(match["late"] for match in canvas) if canvas else None
         time = people[files[0][1].name][1] if files[0][1].name in people else 0.0
@@ -145,7 +145,7 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
         yield path
         return
     with zipfile.ZipFile(path) as archive:
-        members = list(_members(archive))
+        members = list(_archive_members(archive))
         tops = {name.parts[0] for name, _, _ in members}
         is_export = any(name.name == "submission_metadata.yml" for name, _, _ in members)
         if not is_export and not any(system.fullmatch(top) for system in _FROM_SYSTEMS[:2] for top in tops):
@@ -163,7 +163,7 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
             yield Path(folder, *tops) if is_export and len(tops) == 1 else Path(folder)
 
 
-def _members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
+def _archive_members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
     """The files that are taken from an archive, with their times; 0 for a date that does not exist."""
     for info in archive.infolist():
         name = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
@@ -192,7 +192,7 @@ def _is_handed_in(entry: Path) -> bool:
     return not is_hidden and not is_other
 
 
-def _split(entry: Path) -> tuple[str, str, str]:
+def _split_name(entry: Path) -> tuple[str, str, str]:
     """Split a delivered name into the student, the number and the file's own name."""
     name, suffix = _student_name(entry), Path(_code_name(entry.name)).suffix
     for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
@@ -236,13 +236,13 @@ def _code_name(name: str) -> str:
     return _SAVED_AS.sub(r"\1", name)
 
 
-def _submission(
+def _read_submission(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
     """Read a submission; whatever is wrong with it is its `problem`."""
     try:
         with interrupt_after(READING_SECONDS):
-            return _read(student, handed_in, preferred_file, functions)
+            return _read_files(student, handed_in, preferred_file, functions)
     except BadInput:  # about this computer, as a missing library
         raise
     except Exception as error:  # of a stranger's files
@@ -255,7 +255,7 @@ def reason_of(error: Exception) -> str:
     return one_line(text)[:200] or type(error).__name__
 
 
-def _read(
+def _read_files(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
     files: dict[str, Content] = {}
@@ -264,7 +264,7 @@ def _read(
     problems: list[str] = []
     left_out: list[str] = []
     used_bytes = 0
-    contents = list(_contents(handed_in, problems))
+    contents = list(_files_handed_in(handed_in, problems))
     for name, content, size, modified in sorted(contents, key=lambda row: 0 if row[0].endswith(CODE) else 1 + row[2]):
         if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
             left_out.append(one_line(name))
@@ -302,7 +302,9 @@ def _read(
     return Submission(student, file, files, "", cells, time=time, notes=tuple(notes))
 
 
-def _contents(handed_in: Sequence[tuple[str, Path]], problems: list[str]) -> Iterator[tuple[str, Content, int, float]]:
+def _files_handed_in(
+    handed_in: Sequence[tuple[str, Path]], problems: list[str]
+) -> Iterator[tuple[str, Content, int, float]]:
     """The files in files, folders and archives, with their names, sizes and times."""
     for name, path in handed_in:
         if not (path.is_file() or path.is_dir()):
@@ -311,21 +313,21 @@ def _contents(handed_in: Sequence[tuple[str, Path]], problems: list[str]) -> Ite
             inner = PurePosixPath(name if file == path else file.relative_to(path).as_posix())
             if file.is_file() and not file.is_symlink() and (file == path or not _is_foreign(inner)):
                 try:
-                    yield from _expanded(str(inner), file)
+                    yield from _expand(str(inner), file)
                 except Exception as error:  # of a damaged archive
                     problems.append(f"{one_line(str(inner))} cannot be read: {reason_of(error)}")
 
 
-def _expanded(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
+def _expand(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
     modified = path.stat().st_mtime
     if path.suffix.lower() not in (".zip", ".whl", ".egg"):
-        yield _target(name), path, path.stat().st_size, modified
+        yield _copied_name(name), path, path.stat().st_size, modified
         return
-    for inner, info, time in _members(_open_archive(path)):
-        yield _target(f"{name[:-4]}/{inner}"), ArchiveFile(path, info), info.file_size, time or modified
+    for inner, info, time in _archive_members(_open_archive(path)):
+        yield _copied_name(f"{name[:-4]}/{inner}"), ArchiveFile(path, info), info.file_size, time or modified
 
 
-def _target(name: str) -> str:
+def _copied_name(name: str) -> str:
     """The name of a file in the copy of a submission: of code in small letters at its end, and no part too long."""
     parts = [
         part if len(os.fsencode(part)) < 256 else f"{part[:20]}-{hashlib.sha256(os.fsencode(part)).hexdigest()[:16]}"

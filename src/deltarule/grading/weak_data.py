@@ -48,7 +48,7 @@ def weak_data(assignment: Assignment) -> tuple[str, ...]:
     for node in definitions:
         if any(isinstance(inner, ast.While) for inner in ast.walk(node)):  # a mistake in it may never end
             continue
-        checks = [check for check in assignment.checks if _reaches(node.name, check, tree)]
+        checks = [check for check in assignment.checks if _runs_definition(node.name, check, tree)]
         for kind, line in _mistakes(node) if checks else ():
             if time.monotonic() > end:
                 return tuple(sorted(sentences))
@@ -63,13 +63,13 @@ def _mistakes(definition: ast.AST) -> Iterator[tuple[str, int]]:
     for owner in ast.walk(definition):
         for name, value in ast.iter_fields(owner):
             for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                for kind, text in _changes(node, owner):
+                for kind, text in _possible_mistakes(node, owner):
                     undo = Change(owner, name, index, ast.parse(text, mode="eval").body).apply()
                     yield kind, node.lineno
                     undo()
 
 
-def _changes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
+def _possible_mistakes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
     """What may be wrong at an expression, and what stands there then."""
     match node:
         case ast.BinOp():
@@ -92,7 +92,7 @@ def _changes(node: Any, owner: ast.AST) -> Iterator[tuple[str, str]]:
             yield f"axis={axis} in place of {ast.unparse(owner)}", axis
 
 
-def _reaches(name: str, check: SolvedCheck, tree: ast.Module) -> bool:
+def _runs_definition(name: str, check: SolvedCheck, tree: ast.Module) -> bool:
     """Whether a check's call may run a definition."""
     bodies = {getattr(node, "name", ""): ast.dump(node) for node in tree.body}
     waiting, seen = {*check.functions}, set[str]()
@@ -108,14 +108,14 @@ def _is_unseen(check: SolvedCheck, names: dict[str, Any], wrong: Any) -> bool:
     try:
         exec(compile(ast.Module([wrong], []), str(names["__file__"]), "exec"), names)
         mistaken = names[name]
-        if not _is_right(check, _arrays(check, names)):
+        if not _is_right(check, _solution_arrays(check, names)):
             return False
-        for other in _on_other_values(check):
+        for other in _checks_of_other_values(check):
             names[name] = right
             with contextlib.suppress(BadInput):  # the solution itself fails on such values
-                other = other.model_copy(update={"expected": _arrays(other, names)})
+                other = other.model_copy(update={"expected": _solution_arrays(other, names)})
                 names[name] = mistaken
-                if not _is_right(other, _arrays(other, names)):
+                if not _is_right(other, _solution_arrays(other, names)):
                     return True
     except Exception:  # the mistake ends in an exception, which everybody sees
         return False
@@ -124,7 +124,7 @@ def _is_unseen(check: SolvedCheck, names: dict[str, Any], wrong: Any) -> bool:
     return False
 
 
-def _arrays(check: SolvedCheck, names: dict[str, Any]) -> dict[str, Any]:
+def _solution_arrays(check: SolvedCheck, names: dict[str, Any]) -> dict[str, Any]:
     with interrupt_after(MAX_SECONDS):
         arrays: dict[str, Any] = quietly(lambda: solution_arrays(check, names))
     return arrays
@@ -134,7 +134,7 @@ def _is_right(check: SolvedCheck, arrays: Mapping[str, Any]) -> bool:
     return all(compare_array(check, label, arrays.get(label)).verdict == "right" for label in check.returns)
 
 
-def _on_other_values(check: SolvedCheck) -> Iterator[SolvedCheck]:
+def _checks_of_other_values(check: SolvedCheck) -> Iterator[SolvedCheck]:
     """The check with other values of the same shapes, then with more rows where there is one."""
     for is_longer in (False, True):
         values = {}

@@ -173,11 +173,11 @@ def outcome_of(
         notes=run.notes,
         out=None if out is None else str(out),
         why=why,
-        digest=_digest(run.state.theta),
+        digest=_theta_hash(run.state.theta),
     )
 
 
-def _digest(theta: Floats) -> str:
+def _theta_hash(theta: Floats) -> str:
     return hashlib.sha256(theta.astype(theta.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 

@@ -67,7 +67,7 @@ def train_unit(
         steps = sorted({step for by_step in scorer.rows for step in by_step})
         rules |= {"metric": "objective", "every": steps, "record": {"rows": scorer.observe}}
     else:
-        rules |= {"validation": _encoded(_held_out(data, first.fold), data, problem)}
+        rules |= {"validation": _encode_rows(_held_out(data, first.fold), data, problem)}
     run = train(problem, engine=engine, progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt
@@ -93,7 +93,7 @@ def _load_unit_data(unit: Unit, source: Source) -> Data:
     return data
 
 
-def _encoded(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, Floats] | None:
+def _encode_rows(rows: Rows | None, data: Data, problem: Problem) -> tuple[Floats, Floats] | None:
     if rows is None:
         return None
     y = data.dataset.encode(rows, problem.network.outputs)
@@ -113,9 +113,9 @@ class _RowScorer:
         self.metric = unit.metric
         self.table: list[dict[str, Any]] = []
         self.weights: dict[str, tuple[Floats, Floats]] = {}
-        self.test_rows = _encoded(data.dataset.test, data, problem)
+        self.test_rows = _encode_rows(data.dataset.test, data, problem)
         folds = {member.fold for member in unit.members}
-        self.held_out = {fold: _encoded(_held_out(data, fold), data, problem) for fold in folds}
+        self.held_out = {fold: _encode_rows(_held_out(data, fold), data, problem) for fold in folds}
         # Each member's rows that are not scored yet, by the step at which they end; two rows may end at one step.
         self.rows: list[dict[int, list[PlannedRow]]] = []
         for index, member in enumerate(unit.members):

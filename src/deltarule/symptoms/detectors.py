@@ -144,17 +144,17 @@ def shuffled_labels(member: GivenNumbers) -> SymptomEvidence | None:
 
 def unscaled_inputs(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect inputs that are too large, too small or not centered."""
-    return _unscaled(member.batch.x, "input", "initial weights are made for inputs of about 1")
+    return _unscaled_evidence(member.batch.x, "input", "initial weights are made for inputs of about 1")
 
 
 def unscaled_targets(member: GivenNumbers) -> SymptomEvidence | None:
     """Detect numbers to be predicted that are too large, too small or not centered."""
     if member.labels is not None or max(map(abs, member.output_range)) < UNBOUNDED:
         return None
-    return _unscaled(member.batch.y, "target", "the first outputs are about 1")
+    return _unscaled_evidence(member.batch.y, "target", "the first outputs are about 1")
 
 
-def _unscaled(values: Floats, name: str, beside: str) -> SymptomEvidence | None:
+def _unscaled_evidence(values: Floats, name: str, beside: str) -> SymptomEvidence | None:
     values = values.astype(np.float64)
     size = np.sqrt((values * values).mean(0))
     mean = np.abs(values.mean(0))

@@ -128,7 +128,7 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
     if len(first.inputs) != 2 or first.name not in rules.PRODUCTS:
         return
 
-    def replaced(
+    def with_values(
         code: str, text: str, values: Mapping[int, Array], constants: int = 0
     ) -> Iterator[rules.PlantedMistake]:
         edge_rules = {n.index: rules.with_operand(k, values[n.index]) for n in nodes if n.index in values}
@@ -140,12 +140,12 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
         exchanged = {index: np.swapaxes(value, i, j) for index, value in operands.items()}
         if exchanged[first.index].shape == operands[first.index].shape:
             text = "goes back through a matrix that is not transposed"
-            yield from replaced("weights_not_transposed", text, exchanged)
+            yield from with_values("weights_not_transposed", text, exchanged)
     if edge.parameter is None and rules.parameter_of(edge.recording, first.inputs[1 - k]) is not None:
         for axes in ((-1,), (-2, -1), (-2,), (0,), (0, 1))[: max(0, 2 * ndim - 1)]:
             flipped = {index: np.flip(value, axes) for index, value in operands.items()}
             text = "goes back through weights that are flipped, or not flipped"
-            yield from replaced("kernel_not_flipped", text, flipped)
+            yield from with_values("kernel_not_flipped", text, flipped)
     neighbors = [(nodes[:-1], nodes[1:]), (nodes[1:], nodes[:-1])]
     others = [(0, [(node, _as_node(n.inputs[1 - k])) for node, n in zip(*both, strict=True)]) for both in neighbors]
     others += [(1, pairs) for pairs in _nearby(edge, nearest)]
@@ -168,7 +168,7 @@ def _operand_edits(edge: Edge, nearest: Nearest, gates: AbstractSet[int]) -> Ite
         if not operands[pairs[0][0].index].any():
             text += ", which is 0 in the first step: does an index of −1 take the last value?"
         code = _code_of_operand(edge, first.inputs[1 - k], pairs[0][1])
-        yield from replaced(code, text, fitting, constants)
+        yield from with_values(code, text, fitting, constants)
 
 
 def _as_node(entry: Any) -> Node:

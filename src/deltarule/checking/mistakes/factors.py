@@ -222,7 +222,7 @@ def wrong_penalties(evidence: GradientEvidence) -> Iterator[Hypothesis]:
         if terms is None:
             meanings = _meanings_without_terms(evidence, parameter, constants)
         else:
-            meanings = _meanings(evidence, parameter, terms, constants)
+            meanings = _penalty_mistakes(evidence, parameter, terms, constants)
             yield from _penalties_of_others(evidence, parameter, terms)
         for code, text, count in meanings:
             groups.setdefault((code, count), {}).setdefault(text, []).append(parameter)
@@ -231,7 +231,7 @@ def wrong_penalties(evidence: GradientEvidence) -> Iterator[Hypothesis]:
         yield one_mistake(code, parameters, f"{evidence.describe(parameters)} {join_names(list(members))}", count)
 
 
-def _meanings(
+def _penalty_mistakes(
     evidence: GradientEvidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
 ) -> Iterator[Meaning]:
     """The mistakes that explain an array's error by the loss's known penalties."""

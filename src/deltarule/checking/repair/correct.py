@@ -45,10 +45,10 @@ def find_correction(
     """
     if seconds <= 0:
         return None
-    return quietly(lambda: _find(Trials(code, list(truth), others, shorter), seconds))
+    return quietly(lambda: _find_correction(Trials(code, list(truth), others, shorter), seconds))
 
 
-def _find(trials: Trials, seconds: float) -> Correction | None:
+def _find_correction(trials: Trials, seconds: float) -> Correction | None:
     if not trials.points or not any(np.nan_to_num(array).any() for array in trials.points[0].truth):
         return None
     search = Search(trials, seconds)
@@ -79,7 +79,7 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
         own = line_changes(repair.edits[-1])
         if len(own) == 1 and own[0] not in changes and own[0] not in other_changes:
             other_changes.append(own[0])
-    meaning = _meaning(search, last) if len(best.edits) == 1 else None
+    meaning = _label_of_corrected_line(search, last) if len(best.edits) == 1 else None
     count = len(search.trials.code.names)
     proof = "with it both arrays are right" if count == 2 else f"with it all {count} arrays are right"
     if count == 1:
@@ -91,12 +91,12 @@ def _describe(search: Search, repairs: Sequence[Repair]) -> Correction:
         changes=tuple(changes),
         meaning=str(meaning) if meaning else "",
         proof=proof if len(changes) == 1 else proof.replace("with it", "with these"),
-        kind=name_of(last, changes, _facts(search, last)) if len(best.edits) == 1 else "",
+        kind=name_of(last, changes, _facts_of_place(search, last)) if len(best.edits) == 1 else "",
         others=tuple(other_changes[:MAX_OTHERS]),
     )
 
 
-def _facts(search: Search, edit: Edit) -> Facts:
+def _facts_of_place(search: Search, edit: Edit) -> Facts:
     """What the name of a mistake is read off, beside the lines that change."""
     near = [place for place in search.where.places if place.file is edit.file and place.line == edit.line]
     place = next((place for place in near if ast.unparse(place.node) == edit.old), near[0] if near else None)
@@ -127,7 +127,7 @@ def _in_tree(edit: Edit) -> Iterator[None]:
         edit.file.relink()
 
 
-def _meaning(search: Search, edit: Edit) -> labels.Label | None:
+def _label_of_corrected_line(search: Search, edit: Edit) -> labels.Label | None:
     """Which forward value's gradient the corrected line computes."""
     program = search.trials.program
     point = search.trials.points[0]

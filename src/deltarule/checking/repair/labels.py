@@ -78,7 +78,7 @@ def assigned_name(place: EditPlace) -> str:
     return ""
 
 
-def named_argument(place: Place) -> str:
+def named_argument(place: EditPlace) -> str:
     """The name of the value f(z) for a place z within it that has no name of its own; "" for any other place."""
     is_inner = isinstance(place.owner, ast.Call | ast.UnaryOp) and isinstance(place.node, ast.BinOp | ast.Call)
     whole = place.whole
@@ -192,7 +192,7 @@ class Labelling:
             is_zero = not any(np.any(value) for value in place.values)  # to be filled later
             if place not in self.right and not is_zero and all(of_gradients):
                 self.suspects += [place] if meant else []
-                meant = meant or (self._of_same_number(place) if of_gradients and place not in fitting else [])
+                meant = meant or (self._labels_of_same_number(place) if of_gradients and place not in fitting else [])
                 if meant and self.first_wrong is None:
                     self.first_wrong = place, meant
             is_right[assigned_name(place)] = place in fitting
@@ -211,7 +211,7 @@ class Labelling:
         factors = [label.factor_of(value) for label in self.expected(place) for value in place.values]
         return np.size(place.values[0]) > 1 and any(factors)
 
-    def _of_same_number(self, place: EditPlace) -> list[Label]:
+    def _labels_of_same_number(self, place: EditPlace) -> list[Label]:
         """What a value such as d1, named after a layer, is the gradient of: z1, or another value of the layer."""
         number = re.search(r"\d+$", assigned_name(place))
         shape = squeezed(place.values[0])

@@ -41,7 +41,7 @@ class Location:
     def __init__(self, trials: Trials, seconds_to_probe: float, seconds_to_label: float) -> None:
         self.trials = trials
         self.wrong: Mask = np.ones(0, bool)
-        self.places = self._probe(seconds_to_probe)
+        self.places = self._probe_places(seconds_to_probe)
         self.mixed_samples = next((place for place in self.places if _adds_up_over_samples(place)), None)
         self.labelling: Labelling | None = None
         self._has_backward_pass = any(f.gradient_lines - f.loss_lines for f in trials.program.functions)
@@ -51,7 +51,7 @@ class Location:
             self.labelling = trials.limited(lambda: Labelling(trials.program, point, self.places, end), 2.0)
             trials.state.restore()
 
-    def _probe(self, seconds: float) -> list[EditPlace]:
+    def _probe_places(self, seconds: float) -> list[EditPlace]:
         """Record the values of all expressions, and find the gradient's entries that move with each."""
         trials = self.trials
         point = self.trials.points[0]

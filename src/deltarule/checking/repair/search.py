@@ -133,17 +133,17 @@ class Search:
             changes = partial(_changes, [place], [new])
             yield Edit(place.line, old, new, cost + rank, changes, file=place.file, is_labelled=is_labelled)
             if cost < 2.5 and len(group) > 1 and group[0] is place:
-                yield from self._at_several(group, new, [new] * len(group), cost)
+                yield from self._edits_at_several(group, new, [new] * len(group), cost)
             if cost < 2.5 and 1 < len(in_whole) < len(group) and in_whole[0] is place:
-                yield from self._at_several(in_whole, new, [new] * len(in_whole), cost - 0.6)
+                yield from self._edits_at_several(in_whole, new, [new] * len(in_whole), cost - 0.6)
             if cost < 3 and is_first_twin and statement is not None:
                 texts = [renamed(new, statement, twin.statement) for twin in twins if twin.statement]
-                yield from self._at_several([place, *twins], new, [new, *texts], cost)
+                yield from self._edits_at_several([place, *twins], new, [new, *texts], cost)
 
         for text in self.writer.texts(place):
             yield text.cost + rank, partial(write, text)
 
-    def _at_several(self, places: list[EditPlace], new: str, texts: list[str], size: float) -> Iterator[Edit]:
+    def _edits_at_several(self, places: list[EditPlace], new: str, texts: list[str], size: float) -> Iterator[Edit]:
         rank = self.where.rank(places)
         if rank is not None and not any(place.is_forward for place in places):
             first = places[0]
@@ -211,7 +211,9 @@ class Search:
         sizes = np.cumsum([int(known.sum()) for known in point.known])[:-1]
         parts = zip(np.split(right, sizes), np.split(corrected, sizes), strict=True)
         arrays = sum(bool(of_right.all() and of_corrected.any()) for of_right, of_corrected in parts)
-        return (arrays, float(corrected.sum()), -edit.cost) if arrays and self.trials.spoils_none(edit) else ()
+        return (
+            (arrays, float(corrected.sum()), -edit.cost) if arrays and self.trials.improves_other_points(edit) else ()
+        )
 
     def _try_required(self) -> list[Repair]:
         """Repairs by the value that a place needs."""

@@ -129,7 +129,7 @@ def points_of(
     for make in others:
         with suppress(DeltaruleError):
             points.append(measured(make()))
-    moved = replace(code, start=tuple(_move(start, draw) for draw, start in enumerate(code.start)))
+    moved = replace(code, start=tuple(_move_values(start, draw) for draw, start in enumerate(code.start)))
     if others:  # a backward pass may read its input from outside, where it stays
         follows = not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start)))
         points += [replace(point, is_required=False) for point in (_measured_or_none(moved) if follows else ())]
@@ -138,7 +138,7 @@ def points_of(
     ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
     ways += [lambda way=way: _measured_or_none(code, way) for way in _ways_to_shorten(code, functions)]
     for measure in ways:
-        attempt = _attempt(measure)
+        attempt = _measure_if_possible(measure)
         if attempt and abs(attempt[0].loss - points[0].loss) > 1e-9 * abs(points[0].loss):
             points.append(replace(attempt[0], is_required=False))
             break
@@ -148,13 +148,13 @@ def points_of(
     return points
 
 
-def _attempt(measure: Callable[[], list[KnownPoint]]) -> list[KnownPoint]:
+def _measure_if_possible(measure: Callable[[], list[KnownPoint]]) -> list[KnownPoint]:
     with suppress(DeltaruleError):
         return measure()
     return []
 
 
-def _move(start: Floats, draw: int) -> Floats:
+def _move_values(start: Floats, draw: int) -> Floats:
     noise = np.random.default_rng(7 + draw).normal(size=start.shape)
     scale = 0.1 * (np.abs(start).mean() + 0.3) if start.size else 0.0
     return np.asarray(start + scale * noise).astype(start.dtype)
@@ -269,7 +269,7 @@ class Trials:
             passed += is_right
         return passed
 
-    def spoils_none(self, edit: Edit) -> bool:
+    def improves_other_points(self, edit: Edit) -> bool:
         """Whether an edit makes entries right, and none wrong, at the other points that are required."""
         for point in [point for point in self.points[1:] if point.is_required]:
             gradient = self.limited(point.gradient)

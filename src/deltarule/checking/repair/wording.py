@@ -59,7 +59,7 @@ def _changes_of_expressions(file: SourceFile, statement: ast.stmt, changes: list
         node = _node_at(change)
         by_line.setdefault(node.lineno, []).append((change, node))
     if all(node.lineno == node.end_lineno for nodes in by_line.values() for _, node in nodes):
-        written = [_written(file, line, nodes) for line, nodes in by_line.items()]
+        written = [_line_with_changes(file, line, nodes) for line, nodes in by_line.items()]
         if all(written):
             yield from (line_change for line_change in written if line_change)
             return
@@ -74,7 +74,7 @@ def _node_at(change: Change) -> Any:
     return node if isinstance(node, ast.AST) else change.owner
 
 
-def _written(file: SourceFile, line: int, pairs: list[tuple[Change, Any]]) -> LineChange | None:
+def _line_with_changes(file: SourceFile, line: int, pairs: list[tuple[Change, Any]]) -> LineChange | None:
     """The source line with new expressions in it, with parentheses where it would mean something else without."""
     original = file.lines[line - 1]
     with applied(change for change, _ in pairs):
@@ -88,7 +88,7 @@ def _written(file: SourceFile, line: int, pairs: list[tuple[Change, Any]]) -> Li
         lines = [*file.lines[: line - 1], text.decode(), *file.lines[line:]]
         try:
             if ast.dump(ast.parse("".join(lines))) == wanted:
-                return _shortened(
+                return _lambda_alone(
                     file, pairs, LineChange(line, _without_comment(original), _without_comment(text.decode()))
                 )
         except SyntaxError:
@@ -99,7 +99,7 @@ def _written(file: SourceFile, line: int, pairs: list[tuple[Change, Any]]) -> Li
 MAX_LINE = 72
 
 
-def _shortened(file: SourceFile, pairs: list[tuple[Change, Any]], change: LineChange) -> LineChange:
+def _lambda_alone(file: SourceFile, pairs: list[tuple[Change, Any]], change: LineChange) -> LineChange:
     """The function alone, of a long line in which it is written without a name."""
     node: ast.AST | None = pairs[0][1]
     while node is not None and not isinstance(node, ast.Lambda | ast.stmt):

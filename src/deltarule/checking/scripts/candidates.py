@@ -135,7 +135,7 @@ def _candidates_of(
         depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
         vectors = [[(remark, vector) for remark, targets, vector in array if not targets & depends] for array in read]
     agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move, is_own_loss(key))
-    rate = None if factor is None else named_rate(step, factor)
+    rate = None if factor is None else known_rate(step, factor)
     is_plausible = factor is not None and (factor > 0 if is_move else is_whole_ratio(abs(factor)))
     is_made = name.startswith(MADE)
     is_loss = is_word or is_made
@@ -189,7 +189,7 @@ def _explain(
             remark = remark or next(filter(None, decays), "")
             if remark:
                 agreeing[i] = remark
-        is_named = named_rate(step, factor) is not None
+        is_named = known_rate(step, factor) is not None
         order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
         if agreeing and (best_order is None or order > best_order):
             best = (agreeing, factor)
@@ -202,7 +202,7 @@ def _own_rate(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float)
     values = slopes.values[array]
     vector = step.descent[array]
     own = float(vector @ values / (values @ values))
-    are_named = all(named_rate(step, rate) not in (None, 1.0) for rate in (factor, own))
+    are_named = all(known_rate(step, rate) not in (None, 1.0) for rate in (factor, own))
     return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
 
 
@@ -218,7 +218,7 @@ def _decay(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, ve
     return f"with weight decay {share / factor:.3g}, which the loss leaves out" if is_decay else ""
 
 
-def named_rate(step: StepSlopes, factor: float) -> float | None:
+def known_rate(step: StepSlopes, factor: float) -> float | None:
     """The number beside an update, or 1, that a factor is."""
     return next((rate for rate in sorted(step.constant_rates) if abs(factor - rate) < 1e-3 * rate), None)
 

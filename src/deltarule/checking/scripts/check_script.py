@@ -87,14 +87,14 @@ def _in_own_process(script: Path, settings: dict[str, Any]) -> ScriptFindings:
             if not result.is_file():  # or else only the search for a correction has not ended
                 raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
         finally:
-            _end(process)
+            _end_process(process)
         if not result.is_file():
             last = (errors.decode(errors="replace").strip().splitlines() or [f"status {process.returncode}"])[-1]
             raise RunFailed(f"the process that ran {script.name} ended early: {last}")
         return _findings(json.loads(result.read_text(encoding="utf-8")))
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end_process(process: subprocess.Popen) -> None:
     """End a process and what it started."""
     if sys.platform != "win32":
         with suppress(ProcessLookupError, PermissionError):

@@ -53,7 +53,7 @@ def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, second
         sys.modules["__main__"] = run.module
         try:
             with suppress(Exception), np.errstate(all="ignore"):
-                return _correct(step, seconds)
+                return _find_correction(step, seconds)
         finally:
             sys.modules["__main__"] = main
     return None
@@ -75,7 +75,7 @@ def _later_update(sources: Sources, verdict: StepVerdict) -> Correction | None:
     return Correction(source.path, line, source.text_of(line), proof=proof, kind="updated_weights")
 
 
-def _correct(step: "RepeatableStep", seconds: float) -> Correction | None:
+def _find_correction(step: "RepeatableStep", seconds: float) -> Correction | None:
     code = step.code()
     first, again = code.gradient(code.start), code.gradient(code.start)
     if not all(map(np.array_equal, first, again)):

@@ -30,13 +30,13 @@ AT_ITS_TURN = "follows the gradient at what was updated before it"
 def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """The verdict of a step after further runs of it, where they can say more."""
     if verdict.kind == "loss" and not verdict.is_move:
-        return _without_climbers(step, verdict)
+        return _accuse_climbers(step, verdict)
     if verdict.kind not in ("loss", "another loss"):
         return verdict
-    return _without_stuck(step, _in_order(step, verdict))
+    return _accuse_stuck(step, _accuse_updated_before(step, verdict))
 
 
-def _without_stuck(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def _accuse_stuck(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse arrays that an update leaves as they are even where the loss has a slope, though here it has none."""
     key = verdict.loss_function, verdict.loss
     if verdict.kind != "loss" or verdict.rate is None or verdict.is_loss_later:
@@ -63,9 +63,9 @@ def _without_stuck(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     return verdict.accusing(stuck, 1.0)
 
 
-def _without_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def _accuse_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse the arrays that an optimizer moves along their gradient, not against it."""
-    slopes = _slopes(step, verdict)
+    slopes = _loss_slopes(step, verdict)
     if slopes is None or verdict.factor is None:
         return verdict
     reads = _gradients_read(step, slopes, verdict)
@@ -147,16 +147,16 @@ def _share_uphill(gradient: Floats, move: Floats) -> float | None:
     return float(((gradient * move)[seen] > 0).mean()) if seen.any() else None
 
 
-def _slopes(step: StepSlopes, verdict: StepVerdict) -> NumberSlopes | None:
+def _loss_slopes(step: StepSlopes, verdict: StepVerdict) -> NumberSlopes | None:
     return step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
 
 
-def _in_order(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
+def _accuse_updated_before(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """Accuse arrays whose gradient is computed with what was updated before, and is right without that.
 
     Not those that follow the gradient at the updated arrays, as in alternating descent.
     """
-    slopes = _slopes(step, verdict)
+    slopes = _loss_slopes(step, verdict)
     run = step.run
     names = {*verdict.right, *verdict.wrong, *verdict.doubtful}
     judged = [i for i, name in enumerate(step.names) if name in names]

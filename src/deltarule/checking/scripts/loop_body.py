@@ -68,7 +68,7 @@ def _text_with_function(lines: list[str], line: int) -> str:
         last = loop.body[-1].end_lineno or first
         for number in range(last + 1, (loop.orelse[-1].end_lineno or last) + 1):
             new[number - 1] = ""
-    for leave in _leaving(loop.body):
+    for leave in _breaks_and_continues(loop.body):
         text = new[leave.lineno - 1].encode()
         word = b"break" if isinstance(leave, ast.Break) else b"continue"
         new[leave.lineno - 1] = (
@@ -77,19 +77,19 @@ def _text_with_function(lines: list[str], line: int) -> str:
     return "\n".join(new) + "\n"
 
 
-def _leaving(body: list[ast.stmt]) -> list[ast.Break | ast.Continue]:
+def _breaks_and_continues(body: list[ast.stmt]) -> list[ast.Break | ast.Continue]:
     """The statements that leave a loop, or go on with its next turn, without those of loops inside."""
     statements: list[ast.Break | ast.Continue] = []
     for statement in body:
         if isinstance(statement, ast.Break | ast.Continue):
             statements.append(statement)
         elif isinstance(statement, ast.For | ast.While):
-            statements += _leaving(statement.orelse)
+            statements += _breaks_and_continues(statement.orelse)
         elif not isinstance(statement, ast.FunctionDef | ast.ClassDef):
             for field in ("body", "orelse", "finalbody"):
-                statements += _leaving(getattr(statement, field, []))
+                statements += _breaks_and_continues(getattr(statement, field, []))
             for handler in getattr(statement, "handlers", []):
-                statements += _leaving(handler.body)
+                statements += _breaks_and_continues(handler.body)
     return statements
 
 

@@ -211,7 +211,7 @@ def find_names(
             whole = (
                 place.text if any(other.owner is not place.owner for other, _, _ in group) else own.partition("[")[0]
             )
-            names.append(f"{whole} ({sum(map(_size, group))} numbers)")
+            names.append(f"{whole} ({sum(map(_count_numbers, group))} numbers)")
             continue
         is_passing = own.isidentifier() or bool(loop_variables & set(re.split(r"\W+", own)))
         if is_changeable(item) and (is_passing or value(own, frame) is not item):
@@ -226,7 +226,7 @@ def find_names(
     ]
 
 
-def _size(part: tuple[Storage, Path, Any]) -> int:
+def _count_numbers(part: tuple[Storage, Path, Any]) -> int:
     return len(part[2]) if isinstance(part[2], list | tuple) else 1
 
 
@@ -248,11 +248,11 @@ def _names_in_reach(frame: FrameType, loop_variables: Set[str]) -> dict[int, str
                 continue
             names[id(value)] = name
             if depth < _MAX_DEPTH:
-                queue.extend((part, text, depth + 1) for part, text in _parts(value, name))
+                queue.extend((part, text, depth + 1) for part, text in _named_parts(value, name))
     return names
 
 
-def _parts(value: Any, name: str) -> Iterator[tuple[Any, str]]:
+def _named_parts(value: Any, name: str) -> Iterator[tuple[Any, str]]:
     if isinstance(value, list | tuple) and len(value) <= _MAX_ITEMS:
         yield from ((item, f"{name}[{index}]") for index, item in enumerate(value))
     elif isinstance(value, dict) and len(value) <= _MAX_ITEMS:

@@ -15,7 +15,7 @@ from deltarule.checking.report import (
     NOTES,
     WIDTH,
     Note,
-    line_alone,
+    limit_correction,
     report_as_html,
     wrapped_rows,
 )
@@ -85,7 +85,7 @@ class ScriptReport:
         """A copy without what a hint hides from a student."""
         if hint == MAX_HINT or not self.wrong:
             return replace(self, hint=hint)
-        report = replace(self, hint=hint, correction=line_alone(self.correction, hint))
+        report = replace(self, hint=hint, correction=limit_correction(self.correction, hint))
         if hint == HINT_OF_KIND and self.correction and self.correction.kind:
             report = replace(report, notes=(KINDS[self.correction.kind].meaning, *self.notes))
         if hint < HINT_OF_LINE:

@@ -63,12 +63,12 @@ class ScriptSource:
             if isinstance(target, ast.Name)
         }
         copies = _copied_results(scopes)
-        copied = {name.id for copy in copies for name in _walk(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
+        copied = {name.id for copy in copies for name in _nodes_of(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
         self.pure = _pure_functions(self.tree)
         self.targets = _target_texts(self.tree) | {ast.unparse(t) for copied in copies.values() for t in copied}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
-                stored = {name.id for name in _walk(node, ast.Name) if isinstance(name.ctx, ast.Store)}
+                stored = {name.id for name in _nodes_of(node, ast.Name) if isinstance(name.ctx, ast.Store)}
                 for line in _lines_of(node):
                     self.stores[line] |= stored
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and node.value is not None:
@@ -79,22 +79,22 @@ class ScriptSource:
                 for line in range(node.body[0].lineno, _lines_of(node.body[-1])[-1] + 1):
                     self.loops[line].add(node.lineno)
         self._add_indirect_reads(scopes)
-        loops = _walk(self.tree, ast.For | ast.comprehension)
-        self.loop_variables = {name.id for loop in loops for name in _walk(loop.target, ast.Name)}
+        loops = _nodes_of(self.tree, ast.For | ast.comprehension)
+        self.loop_variables = {name.id for loop in loops for name in _nodes_of(loop.target, ast.Name)}
         self.headers = set().union(*self.loops.values())
 
     def _note_update(
         self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr], made: dict[str, ast.expr]
     ) -> None:
-        for target in map(_whole, targets):
+        for target in map(_updated_whole, targets):
             if isinstance(target, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
                 self.updates[statement.lineno].append(target)
                 texts = {ast.unparse(target) for target in targets}
                 if not isinstance(statement, ast.Assign) or _is_increment(value, texts, made):
                     self.increments.add(statement.lineno)
-                read = _walk(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
+                read = _nodes_of(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
                 self.reads[statement.lineno] |= {ast.unparse(node) for node in read}
-                products = [node for node in _walk(value, ast.BinOp | ast.Call) if _is_harmless(node, self.pure)]
+                products = [node for node in _nodes_of(value, ast.BinOp | ast.Call) if _is_harmless(node, self.pure)]
                 self.products[statement.lineno] |= {ast.unparse(node) for node in products if node is not value}
 
     def _add_indirect_reads(self, scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> None:
@@ -114,7 +114,7 @@ class ScriptSource:
         own = {ast.unparse(target) for target in targets}
         new_values = _new_values(statement, value, copied)
         for node in ast.walk(value):
-            sides = _sides(node) if node not in new_values else None
+            sides = _sides_of_difference(node) if node not in new_values else None
             if sides and any(_is_scaled(side, self.targets) for side in sides):
                 continue  # of an update's own terms, as momentum * velocity - rate * gradient
             if sides and ast.unparse(sides[0]) not in own and all(_is_harmless(side, self.pure) for side in sides):
@@ -160,7 +160,7 @@ def _code_of_notebook(text: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _walk(node: ast.AST, kinds: object) -> list:
+def _nodes_of(node: ast.AST, kinds: object) -> list:
     return [inner for inner in ast.walk(node) if isinstance(inner, kinds)]  # type: ignore[arg-type]
 
 
@@ -216,15 +216,15 @@ def _single_targets(statement: ast.Assign) -> list[ast.expr]:
 
 
 def _texts_read(value: ast.expr) -> set[str]:
-    return {ast.unparse(node) for node in _walk(value, ast.Name | ast.Attribute | ast.Subscript)}
+    return {ast.unparse(node) for node in _nodes_of(value, ast.Name | ast.Attribute | ast.Subscript)}
 
 
 def _assignments_by_scope(tree: ast.Module) -> list[tuple[list[ast.Assign], dict[str, set[str]]]]:
     """For the module and each function its assignments, and by variable the texts that it is made from."""
     scopes = []
-    for scope in [tree, *_walk(tree, ast.FunctionDef)]:
+    for scope in [tree, *_nodes_of(tree, ast.FunctionDef)]:
         made_from: dict[str, set[str]] = defaultdict(set)
-        assignments = _walk(scope, ast.Assign)
+        assignments = _nodes_of(scope, ast.Assign)
         for statement in assignments:
             for target in _single_targets(statement):
                 if isinstance(target, ast.Name):
@@ -246,7 +246,7 @@ def _copied_results(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) 
     return copies
 
 
-def _whole(target: ast.expr) -> ast.expr:
+def _updated_whole(target: ast.expr) -> ast.expr:
     """What an update of a part changes: W for W[i, j], layers for layers[0], but params["W"] itself."""
     while isinstance(target, ast.Subscript):
         if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
@@ -255,7 +255,7 @@ def _whole(target: ast.expr) -> ast.expr:
     return target
 
 
-def _sides(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+def _sides_of_difference(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     """The two sides of a difference of variables."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         sides = node.left, node.right
@@ -275,7 +275,7 @@ def _new_values(statement: ast.stmt, value: ast.expr, copied: Set[str]) -> list[
 
 
 def _target_texts(tree: ast.Module) -> set[str]:
-    statements = _walk(tree, ast.Assign | ast.AugAssign)
+    statements = _nodes_of(tree, ast.Assign | ast.AugAssign)
     return {ast.unparse(target) for statement in statements for target in _updated_targets(statement)}
 
 
@@ -305,7 +305,7 @@ def _operand_text(side: ast.expr) -> str:
 
 
 def _is_harmless(node: ast.AST, pure: Set[str] = frozenset()) -> bool:
-    calls = _walk(node, ast.Call)
+    calls = _nodes_of(node, ast.Call)
     return all(
         getattr(c.func, "attr", "") in _HARMLESS_CALLS or getattr(c.func, "id", "") in _HARMLESS_CALLS | pure
         for c in calls
@@ -318,12 +318,12 @@ def _pure_functions(tree: ast.Module) -> frozenset[str]:
     for _ in range(3):  # functions that call such functions
         functions = {
             node.name
-            for node in _walk(tree, ast.FunctionDef)
+            for node in _nodes_of(tree, ast.FunctionDef)
             if all(_only_computes(statement) for statement in node.body) and _is_harmless(node, pure)
         }
         lambdas = {
             node.targets[0].id
-            for node in _walk(tree, ast.Assign)
+            for node in _nodes_of(tree, ast.Assign)
             if isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Lambda)
             and _is_harmless(node.value, pure)

@@ -184,7 +184,7 @@ class StepRun(TracedRun):
         for index, parameter in enumerate(self.parameters):
             if not any(own is place for own, _ in parameter.parts):
                 continue
-            moved = self._moved(index) - self._taken_back.get(index, 0.0)
+            moved = self._moved_values(index) - self._taken_back.get(index, 0.0)
             if not np.any(moved):
                 continue
             if index not in self.order:
@@ -267,13 +267,13 @@ class StepRun(TracedRun):
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
-        return [self.along(i, self._moved(i)) for i in range(len(self.parameters))]
+        return [self.along(i, self._moved_values(i)) for i in range(len(self.parameters))]
 
     def along(self, array: int, values: Floats) -> list[float]:
         """The components of values of an array's shape along its directions."""
         return [float((values * direction).sum()) for direction in self.directions[array]]
 
-    def _moved(self, i: int) -> Floats:
+    def _moved_values(self, i: int) -> Floats:
         moved = self.parameters[i].moved()
         if self.shift is not None and self.shift[0] in (None, i):
             moved = moved - self.shift[2] * self.steps[i] * self.directions[i][self.shift[1]]
@@ -282,7 +282,7 @@ class StepRun(TracedRun):
     def _finish(self) -> None:
         self.record = StepRecord(self.met.values, self.moves())
         if self.are_entries_wanted:
-            entries = [self._moved(i).reshape(-1)[:MAX_ENTRIES].tolist() for i in range(len(self.parameters))]
+            entries = [self._moved_values(i).reshape(-1)[:MAX_ENTRIES].tolist() for i in range(len(self.parameters))]
             read = [array.values.reshape(-1)[:MAX_ENTRIES].tolist() for array in self.read_in_order()]
             self.record = replace(self.record, entries=entries, read=read)
         raise StopRun

@@ -118,7 +118,7 @@ class _Judge:
         states = self._states(agreeing)
         self.real = [i for i in self.real if i not in states]
         self.right = {i: remark for i, remark in agreeing.items() if i in self.real}
-        self.wrong = self._wrong()
+        self.wrong = self._wrong_arrays()
 
     def _states(self, agreeing: dict[int, str]) -> set[int]:
         """Arrays that are made anew, where others that are added to agree with the loss: no parameters."""
@@ -131,7 +131,7 @@ class _Judge:
         name = self.step.names[array].lower()
         return self.step.sizes[array] == 1 and (sounds_like_loss(name) or any(word in name for word in _SUMS))
 
-    def _wrong(self) -> list[int]:
+    def _wrong_arrays(self) -> list[int]:
         parameters = self.step.run.parameters
         moving = {id(parameters[i].parts[0][0]) for i in range(self.step.count) if self.step.moves(i)}
         return [
@@ -154,7 +154,7 @@ class _Judge:
         loss = max(losses, key=lambda candidate: candidate.order)
         wrong = {i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live}
         return replace(
-            self._accused(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
+            self._accusing_verdict(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
         )  # less than moves say
 
     def by_loss(self) -> StepVerdict | None:
@@ -163,10 +163,10 @@ class _Judge:
         step = self.step
         if best is None:
             return None
-        uphill = self._uphill() if self.real and not (self.right and best.is_move) else None
+        uphill = self._uphill_verdict() if self.real and not (self.right and best.is_move) else None
         if uphill is not None:
             return uphill
-        if best.is_made and best.rate is not None and (unbalanced := self._unbalanced(best.rate)) is not None:
+        if best.is_made and best.rate is not None and (unbalanced := self._unbalanced_verdict(best.rate)) is not None:
             return unbalanced
         is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
         is_known = best.is_loss or best.rate is not None or len(self.right) > 1
@@ -180,18 +180,18 @@ class _Judge:
             and not self._is_contradicted(best)
         ):
             wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
-            if wrong and best.rate is not None and (second := self._explained_by_another(wrong)) is not None:
+            if wrong and best.rate is not None and (second := self._loss_of_second_player(wrong)) is not None:
                 self.right |= dict.fromkeys(wrong, f"follows {second.name}")
                 wrong = {}
-            wrong |= dict.fromkeys(self._climbing(best), "has the wrong sign") | arrays_without_penalty(
+            wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign") | arrays_without_penalty(
                 step, best, self.right
             )
             self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
             balance = step.weight(self.right) - step.weight(wrong)
             return replace(
                 _with_loss(step, self.empty, best),
-                right=self._named(self.right),
-                wrong=self._named(wrong),
+                right=self._by_name(self.right),
+                wrong=self._by_name(wrong),
                 own_loss=self._other_loss_of_script(best),
                 confidence=(1.0 if wrong else 2.0, balance),
             )
@@ -215,7 +215,7 @@ class _Judge:
             return f"{where}moves by one number in all entries, as a sum over everything does"
         return ""
 
-    def _explained_by_another(self, wrong: Iterable[int]) -> LossCandidate | None:
+    def _loss_of_second_player(self, wrong: Iterable[int]) -> LossCandidate | None:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
         arrays = set(wrong)
         for candidate in self.candidates:
@@ -224,17 +224,17 @@ class _Judge:
                     return candidate
         return None
 
-    def _climbing(self, best: LossCandidate) -> list[int]:
+    def _climbing_arrays(self, best: LossCandidate) -> list[int]:
         """Arrays whose moves are a negative multiple of the slopes, where those of others are a positive one."""
         plain = [c for c in self.candidates if c.is_move and c.number == best.number] if not best.is_move else []
         signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
         return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []
 
-    def _unbalanced(self, rate: float) -> StepVerdict | None:
+    def _unbalanced_verdict(self, rate: float) -> StepVerdict | None:
         """The verdict where moves follow the script's own loss but for the weight of its penalty."""
         for own in self._own_losses():
             if wrong := unbalanced_arrays(self.step, own, rate):
-                return self._accused(replace(own, factor=rate, rate=rate), wrong)
+                return self._accusing_verdict(replace(own, factor=rate, rate=rate), wrong)
         return None
 
     def _own_losses(self) -> list[LossCandidate]:
@@ -246,8 +246,8 @@ class _Judge:
         """Whether the script itself computes a loss, before its updates."""
         return is_own_loss(loss.number[0]) and loss.number[0] not in self.step.run.after_updates
 
-    def _accused(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
-        return replace(_with_loss(self.step, self.empty, loss), wrong=self._named(wrong), confidence=(1.0, 0.0))
+    def _accusing_verdict(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
+        return replace(_with_loss(self.step, self.empty, loss), wrong=self._by_name(wrong), confidence=(1.0, 0.0))
 
     def _is_plain_descent(self, loss: LossCandidate) -> bool:
         """Whether each array is updated once, and nothing else changes how: no optimizer with a memory."""
@@ -266,13 +266,15 @@ class _Judge:
             and all(any(self.symmetry[min(i, k), max(i, k)] for k in self.real) for i in self.wrong)
         )
 
-    def _uphill(self) -> StepVerdict | None:
+    def _uphill_verdict(self) -> StepVerdict | None:
         for candidate in self.candidates:
             is_loss = candidate.name[0] == "½" or sounds_like_loss(candidate.name)
             is_loss = is_loss and "objective" not in candidate.name.lower()  # which may be a reward
             is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
             if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
-                return self._accused(candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill"))
+                return self._accusing_verdict(
+                    candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill")
+                )
         return None
 
     def _other_loss_of_script(self, best: LossCandidate) -> str:
@@ -294,7 +296,7 @@ class _Judge:
             names = tuple(self.step.names[i] for i in self.real)
             confidence = (0.5, self.step.weight(self.real) / 4)
             own = self._own_losses()
-            for unbalanced in filter(None, map(self._unbalanced, sorted(self.step.constant_rates - {1.0}))):
+            for unbalanced in filter(None, map(self._unbalanced_verdict, sorted(self.step.constant_rates - {1.0}))):
                 return unbalanced
             is_named = bool(self.best and self.best.rate is not None)
             balance = self.step.weight(self.right) - self.step.weight(self.wrong)
@@ -304,32 +306,32 @@ class _Judge:
                 assert loss is not None
                 verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
                 return replace(verdict, kind="another loss", doubtful=names)
-            right = self._named(dict.fromkeys(self.real, ""))
+            right = self._by_name(dict.fromkeys(self.real, ""))
             return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
         if losses:
             wrong = {i: "" for i in losses[0].live if i in self.real}
-            return replace(self._accused(losses[0], wrong), factor=None)
+            return replace(self._accusing_verdict(losses[0], wrong), factor=None)
         alone = {i for i, k in self.asymmetric if i == k}
         doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
         return replace(
             self.empty,
             kind="no gradient",
             doubtful=tuple(self.step.names[i] for i in doubtful),
-            candidates=self._askable(),
+            candidates=self._possible_losses(),
             confidence=(0.0, -len(doubtful)),
         )
 
     def nothing(self) -> StepVerdict:
         doubtful = tuple(self.step.names)
-        return replace(self.empty, doubtful=doubtful, candidates=self._askable(), confidence=(0.0, NOT_FOUND))
+        return replace(self.empty, doubtful=doubtful, candidates=self._possible_losses(), confidence=(0.0, NOT_FOUND))
 
-    def _askable(self) -> tuple[str, ...]:
+    def _possible_losses(self) -> tuple[str, ...]:
         """The script's own numbers that depend on what is updated."""
         own = (c.name for c in self.candidates if not c.is_made)
         return tuple(dict.fromkeys(name for name in own if not name.startswith("return")))
 
-    def _named(self, arrays: dict[int, str]) -> dict[str, str]:
+    def _by_name(self, arrays: dict[int, str]) -> dict[str, str]:
         return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}
 
 

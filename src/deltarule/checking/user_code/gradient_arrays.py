@@ -26,7 +26,7 @@ def gradient_arrays(result: Any, params: arrays.NamedArrays, function_name: str)
     aligned = []
     for candidate in _candidates(result, len(params.values)):
         try:
-            aligned.append(_align(candidate, params, function_name))
+            aligned.append(_leaves_in_order(candidate, params, function_name))
         except BadInput as error:
             errors.append(error)
     if not aligned:
@@ -43,7 +43,7 @@ def rest_beside_loss(result: Any, function_name: str) -> Any:
 
 def is_gradient(result: Any, params: arrays.NamedArrays) -> bool:
     try:
-        return _has_same_sizes(_align(result, params, ""), params)
+        return _has_same_sizes(_leaves_in_order(result, params, ""), params)
     except BadInput:
         return False
 
@@ -63,7 +63,7 @@ def _candidates(result: Any, count: int) -> Iterator[Any]:
             yield from (result[start : start + count] for start in range(len(result) - count + 1))
 
 
-def _align(result: Any, params: arrays.NamedArrays, function_name: str) -> list[Floats]:
+def _leaves_in_order(result: Any, params: arrays.NamedArrays, function_name: str) -> list[Floats]:
     if isinstance(result, Mapping) and not isinstance(params.structure, Mapping):
         by_name = _match_names(result, params.names, function_name)
         gradients = [by_name[name] for name in params.names]
@@ -72,7 +72,7 @@ def _align(result: Any, params: arrays.NamedArrays, function_name: str) -> list[
     else:
         gradients = list(_pair_leaves(result, params.structure, function_name, is_inside=False))
     if len(gradients) != len(params.names):
-        raise _other_form(result, params.structure, function_name)
+        raise _wrong_form_error(result, params.structure, function_name)
     return [_to_gradient(*leaf, function_name) for leaf in zip(gradients, params.names, params.values, strict=True)]
 
 
@@ -95,12 +95,12 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
         elif len(result) == len(list(arrays.named_leaves(structure))):
             yield from result
         else:
-            raise _other_form(result, structure, function_name)
+            raise _wrong_form_error(result, structure, function_name)
     else:
-        raise _other_form(result, structure, function_name)
+        raise _wrong_form_error(result, structure, function_name)
 
 
-def _other_form(result: Any, structure: Any, function_name: str) -> BadInput:
+def _wrong_form_error(result: Any, structure: Any, function_name: str) -> BadInput:
     names = ", ".join(name for name, _ in arrays.named_leaves(structure))
     given = arrays.describe_type(result)
     return BadInput(

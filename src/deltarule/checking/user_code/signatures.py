@@ -45,7 +45,7 @@ def accepts(signature: inspect.Signature, count: int) -> bool:
     return True
 
 
-def function_of_none(function: Callable[..., Any], x: Any) -> Callable[..., Any]:
+def with_fixed_input(function: Callable[..., Any], x: Any) -> Callable[..., Any]:
     """Return a function of one unused number that calls another with a fixed input."""
 
     def of_none(unused: Any) -> Any:
@@ -56,7 +56,7 @@ def function_of_none(function: Callable[..., Any], x: Any) -> Callable[..., Any]
     return of_none
 
 
-def function_of_some(
+def with_fixed_arguments(
     function: Callable[..., Any], given: Sequence[Any], names: Sequence[str], moved: Sequence[int]
 ) -> Callable[..., Any]:
     """A function of some of its arguments alone."""

@@ -219,7 +219,7 @@ def needs_fewer_epochs(
     of_five : what is compared are means over five seeds each.
     figure : the ratio of the report's means, which may be one of ours.
     """
-    runs = [train(experiments, *names, epochs=_limit(names, frozen), every=10) for names in (first, second)]
+    runs = [train(experiments, *names, epochs=_epochs_to_compare(names, frozen), every=10) for names in (first, second)]
     fast, slow = (epochs_needed(run, np.inf) if until == "stop" else epochs_until_right(run) for run in runs)
     if of_five and len(fast) >= RUNS:
         whole = len(fast) // RUNS * RUNS
@@ -233,7 +233,7 @@ def needs_fewer_epochs(
     with np.errstate(invalid="ignore"):
         known = np.nan_to_num(fast / slow, nan=1.0, posinf=np.inf)  # nothing is known where neither training stops
     figures = {"epochs": fast, "of the other": slow, "ratio (0 where only the first stops)": known}
-    return _of_those_that_tell(holds, figures, np.maximum(fast, slow) > parted, parted)
+    return _evidence_of_unconverged(holds, figures, np.maximum(fast, slow) > parted, parted)
 
 
 def step_fits_best(experiments: Experiments, names: Names, step: int, other: int) -> Evidence:
@@ -248,10 +248,12 @@ def step_fits_best(experiments: Experiments, names: Names, step: int, other: int
     stops = [epochs_needed(run, np.inf) for run in runs]
     parted = min(step, other)
     figures = {f"epochs with {step:,}": stops[0], f"with {other:,}": stops[1]}
-    return _of_those_that_tell(_stops_first(runs[0], runs[1], 7 * max(step, other)), figures, stops[0] > parted, parted)
+    return _evidence_of_unconverged(
+        _stops_first(runs[0], runs[1], 7 * max(step, other)), figures, stops[0] > parted, parted
+    )
 
 
-def _of_those_that_tell(holds: Any, figures: Mapping[str, Any], tells: Any, parted: int) -> Evidence:
+def _evidence_of_unconverged(holds: Any, figures: Mapping[str, Any], tells: Any, parted: int) -> Evidence:
     """The evidence of seeds that have not converged before two trainings part; none if fewer than two are left."""
     if parted < 0:
         return Evidence(holds, figures)
@@ -263,7 +265,9 @@ def _of_those_that_tell(holds: Any, figures: Mapping[str, Any], tells: Any, part
 
 def ends_lower(experiments: Experiments, first: Names, second: Names, frozen: int, same_epoch: bool) -> Evidence:
     """Judge whether momentum ends with less loss, and with all points right."""
-    with_it, without = (train(experiments, *names, epochs=_limit(names, frozen)) for names in (first, second))
+    with_it, without = (
+        train(experiments, *names, epochs=_epochs_to_compare(names, frozen)) for names in (first, second)
+    )
     J, other = loss_at(with_it, MAX_EPOCHS), loss_at(without, MAX_EPOCHS)
     if same_epoch:
         looks = np.array([loss_at(without, epoch) for epoch in without.history.steps])
@@ -288,5 +292,5 @@ def prints_the_loss_of_its_predictions(
     return Evidence(bool(cost <= loss), {"cross-entropy": [cost]}, f"cross-entropy {cost:.6f}, printed {loss:.6f}")
 
 
-def _limit(names: Names, frozen: int) -> int:
+def _epochs_to_compare(names: Names, frozen: int) -> int:
     return MAX_EPOCHS if SCHEDULE_OFF in names else min(MAX_EPOCHS, frozen)

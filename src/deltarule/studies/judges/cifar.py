@@ -247,7 +247,7 @@ def cifar_6(experiments: Experiments, weights: str) -> Evidence:
 def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     """Judge whether the report's best deep network has 54.9 % and is about the best."""
     own_name = (5, True, "relu")
-    names = [own_name, *(name for name in sorted(DEEP, key=_promise) if name != own_name)]
+    names = [own_name, *(name for name in sorted(DEEP, key=_order_of_promise) if name != own_name)]
 
     def judge(names: list[Deep]) -> Evidence:
         accuracies = deep_accuracies(experiments, weights, part, names)
@@ -264,7 +264,7 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
     return until_refuted((names[:count] for count in range(1, 37)), judge)
 
 
-def _promise(name: Deep) -> tuple[bool, bool, int]:
+def _order_of_promise(name: Deep) -> tuple[bool, bool, int]:
     """Networks that may be better than the report's best come first, and of these the cheaper ones."""
     depth, norm, kind = name
     return not norm, kind == "sigmoid", depth

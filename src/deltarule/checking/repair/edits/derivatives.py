@@ -43,13 +43,13 @@ def differentiate(node: ast.expr, name: str) -> str:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _times("-1", differentiate(node.operand, name))
     if isinstance(node, ast.BinOp):
-        return _of_operation(node, name)
+        return _differentiate_operation(node, name)
     if isinstance(node, ast.Call) and node.args:
-        return _of_call(node, name)
+        return _differentiate_call(node, name)
     raise ValueError
 
 
-def _of_operation(node: ast.BinOp, name: str) -> str:
+def _differentiate_operation(node: ast.BinOp, name: str) -> str:
     left, right = ast.unparse(node.left), ast.unparse(node.right)
     of_left, of_right = differentiate(node.left, name), differentiate(node.right, name)
     match OPERATORS.get(type(node.op)):
@@ -65,7 +65,7 @@ def _of_operation(node: ast.BinOp, name: str) -> str:
     raise ValueError
 
 
-def _of_call(node: ast.Call, name: str) -> str:
+def _differentiate_call(node: ast.Call, name: str) -> str:
     library, dot, function = ast.unparse(node.func).rpartition(".")
     library += dot
     first = ast.unparse(node.args[0])

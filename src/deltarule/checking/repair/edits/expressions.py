@@ -21,13 +21,13 @@ from deltarule.checking.repair.edits.pieces import (
     Atoms,
     evaluate,
     evaluate_far,
-    functions_of_one,
     is_axis,
     is_in_product,
     is_mask,
     is_numeric,
     is_whole,
     key_of,
+    one_argument_functions,
     shape_of,
 )
 from deltarule.checking.repair.edits.structure import FORMS, formed, structural_edits
@@ -84,13 +84,13 @@ class ExpressionEdits:
         self.formulas = derivatives_of_functions(
             [node for node in nodes if isinstance(node, ast.FunctionDef | ast.Lambda)]
         )
-        self.functions = functions_of_one(trees)
+        self.functions = one_argument_functions(trees)
         aliases = [a for node in nodes if isinstance(node, ast.Import) for a in node.names]
         self.numpy = next((a.asname or a.name for a in aliases if a.name in ("numpy", "jax.numpy")), "np")
 
     def texts(self, place: EditPlace) -> list[Text]:
         """What may take the place of an expression, the cheapest first; `evaluated` says what comes of it."""
-        at, template = _at(place)
+        at, template = _whole_with_part(place)
         text = ast.unparse(place.node)
         with suppress(Exception):
             values = key_of(at.values), key_of(evaluate_far(template.replace(PART, f"({text})"), at))
@@ -103,7 +103,7 @@ class ExpressionEdits:
 
     def evaluated(self, place: EditPlace, edit: Text) -> ExpressionEdit | None:
         """An edit with the values that its statement has with it; None if it fails, or they are an earlier one's."""
-        at, template = _at(place)
+        at, template = _whole_with_part(place)
         if edit.is_copy:
             return ExpressionEdit(edit.text, edit.cost, at.values)
         text = ast.unparse(place.node)
@@ -193,7 +193,7 @@ class ExpressionEdits:
                     if name == text:
                         continue
                     edit = form.format(s=text, n=operand, np=self.numpy)
-                    stray = COST_OF_STRAY * (form in STRAYS and _strays(place, operand, other, form))
+                    stray = COST_OF_STRAY * (form in STRAYS and _is_stray(place, operand, other, form))
                     yield edit, cost + size_in_words(operand) + far(name) + stray, True
         for function in self.functions:
             if function != place.function.name and function in place.function.namespace:
@@ -238,7 +238,7 @@ class ExpressionEdits:
                 yield f"({text}) * ({edit})", cost, True
 
 
-def _strays(place: EditPlace, operand: str, value: Any, form: str) -> bool:
+def _is_stray(place: EditPlace, operand: str, value: Any, form: str) -> bool:
     """Whether a form with a value is hardly meant: a gradient with a value that is neither one nor a penalty."""
     if "* " in form or "/ " in form:  # a condition on one number is right by chance, as is a quotient of arrays
         return bool(shape_of(value)) == ("/ " in form)
@@ -277,7 +277,7 @@ def _through_products(place: EditPlace, numbers: Sequence[tuple[str, Any]]) -> I
             yield f"{table}.T @ {one}"
 
 
-def _at(place: EditPlace) -> tuple[EditPlace, str]:
+def _whole_with_part(place: EditPlace) -> tuple[EditPlace, str]:
     """The whole value that an edit of a place changes, and its text with `PART` in this place."""
     whole = place.whole
     return (whole, place.template) if whole is not None and whole.values else (place, PART)

@@ -95,10 +95,10 @@ class Atoms:
         """Texts with numeric values, texts of whole numbers such as len(x), and other local names."""
         key = (id(place.function), place.line)
         if key not in self._cache:
-            self._cache[key] = self._find(place)
+            self._cache[key] = self._find_atoms(place)
         return self._cache[key]
 
-    def _find(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+    def _find_atoms(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
         names = place.environments[0]
         namespace = place.function.namespace
         own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
@@ -181,7 +181,7 @@ def is_in_product(place: EditPlace) -> bool:
     return is_call and ast.unparse(owner.func).rpartition(".")[2] in ("dot", "matmul")  # type: ignore[attr-defined]
 
 
-def functions_of_one(trees: Sequence[ast.Module]) -> list[str]:
+def one_argument_functions(trees: Sequence[ast.Module]) -> list[str]:
     """The names of the program's functions of one argument, such as its activations."""
     names = []
     for statement in [statement for tree in trees for statement in tree.body]:

@@ -67,7 +67,7 @@ def statement_edits(program: RunningProgram) -> list[StatementEdit]:
                     edits_of_all += _edits_of_statement(block, i, alike)
     for (operator, _), edits in alike.items():
         if 1 < len(edits) < 12:
-            edits_of_all.append(_together(edits, f"(each with {operator}=)", 2.0))
+            edits_of_all.append(_joint_edit(edits, f"(each with {operator}=)", 2.0))
     for function in program.functions:
         edits_of_all += _exchanged_names(function)
         edits_of_all += _shifted_slices(function)
@@ -91,10 +91,12 @@ def _exchanged_names(function: RunningFunction) -> Iterator[StatementEdit]:
         for one, other in combinations(names, 2) if len(names) < 8 else ():
             changed = [node for node in nodes if node.id in (one, other)]
             if len(changed) < 3:
-                yield _exchange(function.file, statement, changed, {one: other, other: one})
+                yield _exchange_edit(function.file, statement, changed, {one: other, other: one})
 
 
-def _exchange(file: SourceFile, statement: ast.stmt, nodes: list[ast.Name], table: dict[str, str]) -> StatementEdit:
+def _exchange_edit(
+    file: SourceFile, statement: ast.stmt, nodes: list[ast.Name], table: dict[str, str]
+) -> StatementEdit:
     changes = [Change(node, "id", None, table[node.id]) for node in nodes]
     said = f"({' and '.join(table)} exchanged)"
     edit = Edit(statement.lineno, ast.unparse(statement), said, 1.8, partial(list, changes), "names exchanged", file)
@@ -140,7 +142,7 @@ def _indices_as_elsewhere(program: RunningProgram) -> Iterator[StatementEdit]:
                 edits = [edit for node, _ in places for edit in [_with_index(file, node, other)] if edit]
                 yield from edits
                 if 1 < len(edits) < 6:
-                    yield _together(edits, f"{other} in the place of {text}", 2.0)
+                    yield _joint_edit(edits, f"{other} in the place of {text}", 2.0)
 
 
 def _has_slice(node: ast.Subscript) -> bool:
@@ -220,13 +222,18 @@ def _edits_of_statement(
     if isinstance(statement, ast.For | ast.While) and inner and len(inner) > 1:
         edits.append(
             block.replace(
-                i, i + 1, [_without_last(statement), inner[-1]], 2.0, "line moved", "(its last line behind the loop)"
+                i,
+                i + 1,
+                [_without_last_statement(statement), inner[-1]],
+                2.0,
+                "line moved",
+                "(its last line behind the loop)",
             )
         )
     yield from (edit for edit in edits if edit)
 
 
-def _without_last(loop: ast.For | ast.While) -> ast.stmt:
+def _without_last_statement(loop: ast.For | ast.While) -> ast.stmt:
     fields = dict(ast.iter_fields(loop))
     fields["body"] = loop.body[:-1]
     return ast.copy_location(type(loop)(**fields), loop)
@@ -266,7 +273,7 @@ def _value_of(statement: ast.AST) -> str:
     return value
 
 
-def _together(edits: Sequence[StatementEdit], new: str, cost: float, kind: str = SAME_EDIT) -> StatementEdit:
+def _joint_edit(edits: Sequence[StatementEdit], new: str, cost: float, kind: str = SAME_EDIT) -> StatementEdit:
     first = edits[0].edit
     old = "; ".join(f"line {edit.edit.line}: {edit.edit.old}" for edit in edits)
     changes = [change for edit in edits for change in edit.edit.changes]
