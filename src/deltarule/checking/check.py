@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from deltarule.checking.context import Context, seconds_to_repair
 from deltarule.checking.mistakes.network_matching import Like
 from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
@@ -17,7 +18,7 @@ from deltarule.checking.user_code.attributes import assign_attribute, attribute_
 from deltarule.checking.user_code.callables import Caller, Code, Values, code_of_functions, code_of_loss
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays
 from deltarule.checking.user_code.random_numbers import random_numbers
-from deltarule.checking.verdict import Context, check_code, seconds_to_repair
+from deltarule.checking.verdict import check_code
 from deltarule.errors import BadInput
 from deltarule.problem.network import Network
 from deltarule.proofs.differences import Floats

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
+from deltarule.checking.context import Context, seconds_to_repair
 from deltarule.checking.layers import UserLayer, without_constants
 from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
@@ -24,7 +25,7 @@ from deltarule.checking.user_code.signatures import (
     with_fixed_input,
     without_last_sample,
 )
-from deltarule.checking.verdict import Context, check_code, seconds_to_repair
+from deltarule.checking.verdict import check_code
 from deltarule.errors import BadInput
 from deltarule.user_functions import call_user_function, quietly
 

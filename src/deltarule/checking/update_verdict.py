@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names, make_mistake
+from deltarule.checking.context import Context, one_thread
 from deltarule.checking.optimizers import (
     find_other_numbers,
     find_rates_by_array,
@@ -23,7 +24,7 @@ from deltarule.checking.optimizers import (
 from deltarule.checking.repair.trials import measured
 from deltarule.checking.report import CodeReport, Note
 from deltarule.checking.updates import Update
-from deltarule.checking.verdict import Context, check_code, one_thread, with_correction
+from deltarule.checking.verdict import check_code, with_correction
 from deltarule.errors import BadInput
 
 _DIVIDES_BY_ZERO = "the first update gives infinity or NaN: it divides by 0, as Adam does by 1 − βᵗ with t = 0"

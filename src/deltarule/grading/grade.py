@@ -46,7 +46,8 @@ from deltarule.grading.source import (
     statement_shapes,
     unusual_parts,
 )
-from deltarule.grading.submissions import Submission, forbidden_packages, is_forbidden_copy, reason_of
+from deltarule.grading.submissions import Submission
+from deltarule.grading.submitted_files import forbidden_packages, is_forbidden_copy, reason_of
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
@@ -103,12 +104,14 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     notes += [f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}"] if unusual else []
     left_out = []
     digest = hashlib.sha256(submission.student.encode())
-    packages = forbidden_packages(submission, tuple(assignment.forbid))
+    forbidden = tuple(assignment.forbid)
+    packages = forbidden_packages(submission.files, forbidden)
     for target, file in submission.files.items():
         try:
             content = file.read_bytes()
             digest.update(f"{target} {len(content)} ".encode(errors="replace") + content)
-            if target.startswith(packages) or is_forbidden_copy(submission, target, content, tuple(assignment.forbid)):
+            is_other_code = target.endswith(".py") and target != submission.file
+            if target.startswith(packages) or (is_other_code and is_forbidden_copy(content, forbidden)):
                 left_out.append(target)
                 continue
             copy = folder / "submission" / target

@@ -1,8 +1,6 @@
 """Find each student's submission in a folder, and the file of it that is loaded."""
 
 import contextlib
-import functools
-import hashlib
 import itertools
 import json
 import os
@@ -19,7 +17,6 @@ from pathlib import Path, PurePosixPath
 
 from deltarule.errors import BadInput, one_line
 from deltarule.grading.record import HandedIn, safe_name
-from deltarule.grading.sandbox import module_paths
 from deltarule.grading.source import (
     Cell,
     NotCode,
@@ -29,47 +26,37 @@ from deltarule.grading.source import (
     read_cells,
     unwritten_functions,
 )
+from deltarule.grading.submitted_files import (
+    MAX_FILES,
+    Content,
+    archive_members,
+    code_name,
+    files_handed_in,
+    is_foreign,
+    reason_of,
+)
 from deltarule.grading.systems import SYSTEMS
 from deltarule.platforms import interrupt_after
 
 NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".ini", ".db")
 """What lies beside the submissions of a class, and is none, unless a system named it after a student."""
 ABOUT_THE_FOLDER = ("readme", "license", "index", "__init__")
-FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
 CODE = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
 """More is data sets or environments, which are left out."""
 MAX_CODE_CHARACTERS = 2**20
-MAX_FILES = 1000
 READING_SECONDS = 30
 
 _FROM_SYSTEMS = [pattern for system in SYSTEMS.values() if (pattern := system.delivered)]
 """Canvas, Moodle, then what browsers add."""
 _COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
 """What systems add to the name of a file that is handed in again."""
-_SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
-"""What browsers add to the name of a file of code."""
 _NOT_THE_WORK = re.compile(
     r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup|[^/]*(?:template|skeleton|starter)[^/]*)\.\w+$"
 )
 """Tests, and what was handed out."""
-
-
-@dataclass(frozen=True)
-class ArchiveFile:
-    """A file in an archive."""
-
-    archive: Path
-    info: zipfile.ZipInfo
-
-    def read_bytes(self) -> bytes:
-        return _open_archive(self.archive).read(self.info)
-
-
-Content = Path | ArchiveFile
 _Students = tuple[tuple[str, str], ...]
 """Names and ids of those who handed something in together."""
-_open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
 
 
 @dataclass(frozen=True)
@@ -145,7 +132,7 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
         yield path
         return
     with zipfile.ZipFile(path) as archive:
-        members = list(_archive_members(archive))
+        members = list(archive_members(archive))
         tops = {name.parts[0] for name, _, _ in members}
         is_export = any(name.name == "submission_metadata.yml" for name, _, _ in members)
         if not is_export and not any(system.fullmatch(top) for system in _FROM_SYSTEMS[:2] for top in tops):
@@ -163,18 +150,6 @@ def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
             yield Path(folder, *tops) if is_export and len(tops) == 1 else Path(folder)
 
 
-def _archive_members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
-    """The files that are taken from an archive, with their times; 0 for a date that does not exist."""
-    for info in archive.infolist():
-        name = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
-        is_link = info.external_attr >> 28 == 0xA
-        if not (info.is_dir() or is_link or name.is_absolute() or _is_foreign(name)):
-            time = 0.0
-            with contextlib.suppress(ValueError, OverflowError):
-                time = datetime(*info.date_time).timestamp()
-            yield name, info, time
-
-
 def _copy_number(name: str) -> int:
     """The number of a file that is handed in again, as `hw3-2.py`."""
     match = _COPY.search(name)
@@ -183,7 +158,7 @@ def _copy_number(name: str) -> int:
 
 def _is_handed_in(entry: Path) -> bool:
     """Whether what lies in the folder of a class is a student's."""
-    if entry.is_symlink() or (entry.is_dir() and _is_foreign(PurePosixPath(entry.name))):
+    if entry.is_symlink() or (entry.is_dir() and is_foreign(PurePosixPath(entry.name))):
         return False
     if entry.is_dir() or any(pattern.fullmatch(entry.stem) for pattern in _FROM_SYSTEMS[:2]):
         return True
@@ -194,7 +169,7 @@ def _is_handed_in(entry: Path) -> bool:
 
 def _split_name(entry: Path) -> tuple[str, str, str]:
     """Split a delivered name into the student, the number and the file's own name."""
-    name, suffix = _student_name(entry), Path(_code_name(entry.name)).suffix
+    name, suffix = _student_name(entry), Path(code_name(entry.name)).suffix
     for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
         parts = match.groupdict()
         file = f"{parts['file']}{suffix}" if parts["file"] and not entry.is_dir() else ""
@@ -228,12 +203,7 @@ def _yaml_text(text: str) -> str:
 
 def _student_name(path: Path) -> str:
     """The student after whom a file or folder is named."""
-    return path.name if path.is_dir() else Path(_code_name(path.name)).stem.removesuffix(".tar")
-
-
-def _code_name(name: str) -> str:
-    """The name of a file without what a browser added to that of code."""
-    return _SAVED_AS.sub(r"\1", name)
+    return path.name if path.is_dir() else Path(code_name(path.name)).stem.removesuffix(".tar")
 
 
 def _read_submission(
@@ -249,12 +219,6 @@ def _read_submission(
         return Submission(student, "", {}, f"it cannot be read: {reason_of(error)}")
 
 
-def reason_of(error: Exception) -> str:
-    """Why a file cannot be read."""
-    text = re.sub(r" <[^>]*>", "", getattr(error, "strerror", "") or str(error))  # Python's description of a member
-    return one_line(text)[:200] or type(error).__name__
-
-
 def _read_files(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
@@ -264,7 +228,7 @@ def _read_files(
     problems: list[str] = []
     left_out: list[str] = []
     used_bytes = 0
-    contents = list(_files_handed_in(handed_in, problems))
+    contents = list(files_handed_in(handed_in, problems))
     for name, content, size, modified in sorted(contents, key=lambda row: 0 if row[0].endswith(CODE) else 1 + row[2]):
         if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
             left_out.append(one_line(name))
@@ -300,67 +264,6 @@ def _read_files(
     if rivals:
         notes.append(f"{file} is graded; {', '.join(map(one_line, rivals[:5]))} defines the same functions")
     return Submission(student, file, files, "", cells, time=time, notes=tuple(notes))
-
-
-def _files_handed_in(
-    handed_in: Sequence[tuple[str, Path]], problems: list[str]
-) -> Iterator[tuple[str, Content, int, float]]:
-    """The files in files, folders and archives, with their names, sizes and times."""
-    for name, path in handed_in:
-        if not (path.is_file() or path.is_dir()):
-            raise OSError(None, "it is no file")
-        for file in [path] if path.is_file() else sorted(itertools.islice(path.rglob("*"), 20 * MAX_FILES)):
-            inner = PurePosixPath(name if file == path else file.relative_to(path).as_posix())
-            if file.is_file() and not file.is_symlink() and (file == path or not _is_foreign(inner)):
-                try:
-                    yield from _expand(str(inner), file)
-                except Exception as error:  # of a damaged archive
-                    problems.append(f"{one_line(str(inner))} cannot be read: {reason_of(error)}")
-
-
-def _expand(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
-    modified = path.stat().st_mtime
-    if path.suffix.lower() not in (".zip", ".whl", ".egg"):
-        yield _copied_name(name), path, path.stat().st_size, modified
-        return
-    for inner, info, time in _archive_members(_open_archive(path)):
-        yield _copied_name(f"{name[:-4]}/{inner}"), ArchiveFile(path, info), info.file_size, time or modified
-
-
-def _copied_name(name: str) -> str:
-    """The name of a file in the copy of a submission: of code in small letters at its end, and no part too long."""
-    parts = [
-        part if len(os.fsencode(part)) < 256 else f"{part[:20]}-{hashlib.sha256(os.fsencode(part)).hexdigest()[:16]}"
-        for part in _code_name(name).split("/")
-    ]
-    return re.sub(r"\.(py|ipynb)$", lambda match: match[0].lower(), "/".join(parts), flags=re.IGNORECASE)
-
-
-def forbidden_packages(submission: Submission, forbidden: Sequence[str]) -> tuple[str, ...]:
-    """The folders of forbidden packages that were handed in, with a slash at their end."""
-    packages = {PurePosixPath(name).parent for name in submission.files if name.endswith("/__init__.py")}
-    return tuple(f"{package}/" for package in packages if package.name in forbidden)
-
-
-def is_forbidden_copy(submission: Submission, name: str, content: bytes, forbidden: tuple[str, ...]) -> bool:
-    """Whether a file beside the submission's own is a forbidden module's, by its content."""
-    return name != submission.file and name.endswith(".py") and _skeleton(content) in _skeletons(forbidden)
-
-
-@functools.cache
-def _skeletons(modules: tuple[str, ...]) -> set[bytes]:
-    """Code of modules without names and comments, where enough is left."""
-    files = (file for path in module_paths(modules) for file in ([path] if path.is_file() else path.rglob("*.py")))
-    return {skeleton for skeleton in (_skeleton(file.read_bytes()) for file in files) if len(skeleton) > 200}
-
-
-def _skeleton(content: bytes) -> bytes:
-    return re.sub(rb"(?:#[^\n]*|[\w\s])+", b" ", content).strip()
-
-
-def _is_foreign(name: PurePosixPath) -> bool:
-    """Whether a file is hidden, a system's, or named to lead out of its folder."""
-    return any(part.startswith(".") or part in FOREIGN_FOLDERS for part in name.parts)
 
 
 def _main_file(

@@ -1,0 +1,121 @@
+"""The files that students handed in: in folders and archives, under safe names, and copies of forbidden modules."""
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+
+from deltarule.errors import one_line
+from deltarule.grading.sandbox import module_paths
+
+FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
+MAX_FILES = 1000
+
+_SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
+"""What browsers add to the name of a file of code."""
+
+
+@dataclass(frozen=True)
+class ArchiveFile:
+    """A file in an archive."""
+
+    archive: Path
+    info: zipfile.ZipInfo
+
+    def read_bytes(self) -> bytes:
+        return _open_archive(self.archive).read(self.info)
+
+
+Content = Path | ArchiveFile
+_open_archive = functools.lru_cache(maxsize=8)(zipfile.ZipFile)
+
+
+def files_handed_in(
+    handed_in: Sequence[tuple[str, Path]], problems: list[str]
+) -> Iterator[tuple[str, Content, int, float]]:
+    """The files in files, folders and archives, with their names, sizes and times."""
+    for name, path in handed_in:
+        if not (path.is_file() or path.is_dir()):
+            raise OSError(None, "it is no file")
+        for file in [path] if path.is_file() else sorted(itertools.islice(path.rglob("*"), 20 * MAX_FILES)):
+            inner = PurePosixPath(name if file == path else file.relative_to(path).as_posix())
+            if file.is_file() and not file.is_symlink() and (file == path or not is_foreign(inner)):
+                try:
+                    yield from _expand(str(inner), file)
+                except Exception as error:  # of a damaged archive
+                    problems.append(f"{one_line(str(inner))} cannot be read: {reason_of(error)}")
+
+
+def _expand(name: str, path: Path) -> Iterator[tuple[str, Content, int, float]]:
+    modified = path.stat().st_mtime
+    if path.suffix.lower() not in (".zip", ".whl", ".egg"):
+        yield _copied_name(name), path, path.stat().st_size, modified
+        return
+    for inner, info, time in archive_members(_open_archive(path)):
+        yield _copied_name(f"{name[:-4]}/{inner}"), ArchiveFile(path, info), info.file_size, time or modified
+
+
+def _copied_name(name: str) -> str:
+    """The name of a file in the copy of a submission: of code in small letters at its end, and no part too long."""
+    parts = [
+        part if len(os.fsencode(part)) < 256 else f"{part[:20]}-{hashlib.sha256(os.fsencode(part)).hexdigest()[:16]}"
+        for part in code_name(name).split("/")
+    ]
+    return re.sub(r"\.(py|ipynb)$", lambda match: match[0].lower(), "/".join(parts), flags=re.IGNORECASE)
+
+
+def archive_members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
+    """The files that are taken from an archive, with their times; 0 for a date that does not exist."""
+    for info in archive.infolist():
+        name = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
+        is_link = info.external_attr >> 28 == 0xA
+        if not (info.is_dir() or is_link or name.is_absolute() or is_foreign(name)):
+            time = 0.0
+            with contextlib.suppress(ValueError, OverflowError):
+                time = datetime(*info.date_time).timestamp()
+            yield name, info, time
+
+
+def code_name(name: str) -> str:
+    """The name of a file without what a browser added to that of code."""
+    return _SAVED_AS.sub(r"\1", name)
+
+
+def is_foreign(name: PurePosixPath) -> bool:
+    """Whether a file is hidden, a system's, or named to lead out of its folder."""
+    return any(part.startswith(".") or part in FOREIGN_FOLDERS for part in name.parts)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read."""
+    text = re.sub(r" <[^>]*>", "", getattr(error, "strerror", "") or str(error))  # Python's description of a member
+    return one_line(text)[:200] or type(error).__name__
+
+
+def forbidden_packages(names: Iterable[str], forbidden: Sequence[str]) -> tuple[str, ...]:
+    """The folders of forbidden packages that were handed in, with a slash at their end."""
+    packages = {PurePosixPath(name).parent for name in names if name.endswith("/__init__.py")}
+    return tuple(f"{package}/" for package in packages if package.name in forbidden)
+
+
+def is_forbidden_copy(content: bytes, forbidden: tuple[str, ...]) -> bool:
+    """Whether the code of a file is a forbidden module's."""
+    return _skeleton(content) in _skeletons(forbidden)
+
+
+@functools.cache
+def _skeletons(modules: tuple[str, ...]) -> set[bytes]:
+    """Code of modules without names and comments, where enough is left."""
+    files = (file for path in module_paths(modules) for file in ([path] if path.is_file() else path.rglob("*.py")))
+    return {skeleton for skeleton in (_skeleton(file.read_bytes()) for file in files) if len(skeleton) > 200}
+
+
+def _skeleton(content: bytes) -> bytes:
+    return re.sub(rb"(?:#[^\n]*|[\w\s])+", b" ", content).strip()
