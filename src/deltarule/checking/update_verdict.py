@@ -5,6 +5,7 @@ As gradient descent or momentum, and if it is wrong, as another optimizer or wit
 α  the learning rate      g  the gradient      v, β  the velocity and its factor, momentum
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -113,10 +114,7 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
         if rates:
             return replace(report, vacuous=rates)
     why = None
-    named = codes - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
-    wrong = {name for mistake in report.diagnosis for name in mistake.where}
-    is_whole = wrong == set(names) or not named & _MISTAKES_OF_ALL
-    if first is not None and is_whole and named <= _MISTAKES_LIKE_RATES:  # another rate or decay shows the same
+    if first is not None and _may_be_other_numbers(codes, report, names):
         why = None if momentum else why_rescaled(first)
         if codes and not why:
             return replace(report, vacuous=find_other_numbers(first, names, momentum))
@@ -126,3 +124,10 @@ def _explain(report: CodeReport, update: Update, context: Context) -> CodeReport
         unmeasured = tuple(ArrayResult(name, NOT_MEASURED) for name in names)
         return CodeReport(report.what, entries=report.entries, arrays=unmeasured, vacuous=why)
     return report
+
+
+def _may_be_other_numbers(codes: set[str], report: CodeReport, names: Sequence[str]) -> bool:
+    """Whether another rate, or decay of weights, than the given one may look like these mistakes."""
+    named = codes - ({"penalty_factor"} if "penalty_not_in_loss" in codes else set())
+    wrong = {name for mistake in report.diagnosis for name in mistake.where}
+    return named <= _MISTAKES_LIKE_RATES and (wrong == set(names) or not named & _MISTAKES_OF_ALL)

@@ -95,18 +95,7 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
     if any(array.is_wrong for array in arrays) and point.code.draws_other_numbers:
         return replace(report, vacuous=Note("other_draws"))
     is_any_wrong = any(array.is_wrong for array in arrays)
-    # The mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
-    is_elsewhere = (is_any_wrong or mistakes) and not any(array.has_wrong_entry for array in arrays)
-    report = replace(
-        report,
-        compared=sum(int(array.judged.sum()) for array in arrays),
-        kinks=sum(int(array.reference.at_kink.sum()) for array in arrays),
-        faint=sum(array.faint for array in arrays),
-        methods=("central differences", "the complex step")[: 1 + judged.reference.is_exact],
-        false_pass=max((array.chance_to_pass for array in arrays), default=0.0),
-        worst=None if is_elsewhere else worst_entry(scaled_errors(arrays)),
-        diagnosis=mistakes,
-    )
+    report = _with_figures(replace(report, diagnosis=mistakes), arrays, judged.reference.is_exact)
     report = _with_array_results(report, [array.result for array in arrays], point.code, context)
     notes = [point.note] if point.note else []
     notes += [*comparison_notes(judged.reference, arrays, report.false_pass, context.subject), *notes_on_mistakes]
@@ -124,6 +113,24 @@ def _report_comparison(report: CodeReport, point: MeasuredPoint, context: Contex
         notes += [Note("rounded", share=share)] if share else []
     is_all_judged = all(array.verdict in (RIGHT, WRONG) for array in report.arrays)
     return replace(report, notes=without_notes(notes, ["no_complex_step"] if is_all_judged else []))
+
+
+def _with_figures(report: CodeReport, arrays: Sequence[ArrayVerdict], is_exact: bool) -> CodeReport:
+    """How much was compared, how surely, and the worst entry.
+
+    A mistake may be in a shape, or in the loss: then the worst entry, which is right, would mislead.
+    """
+    is_wrong = any(array.is_wrong for array in arrays) or bool(report.diagnosis)
+    has_worst = not is_wrong or any(array.has_wrong_entry for array in arrays)
+    return replace(
+        report,
+        compared=sum(int(array.judged.sum()) for array in arrays),
+        kinks=sum(int(array.reference.at_kink.sum()) for array in arrays),
+        faint=sum(array.faint for array in arrays),
+        methods=("central differences", "the complex step")[: 1 + is_exact],
+        false_pass=max((array.chance_to_pass for array in arrays), default=0.0),
+        worst=worst_entry(scaled_errors(arrays)) if has_worst else None,
+    )
 
 
 def _corrected(report: CodeReport, point: MeasuredPoint, context: Context) -> CodeReport:
