@@ -14,7 +14,7 @@ from deltarule.reports.figures import (
     objective_curves,
     range_test_curves,
 )
-from deltarule.reports.marks import Band, Line, Rule, Segments
+from deltarule.reports.marks import Band, Line, RuleLine, Segments
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest, range_test
 from deltarule.training.train import train
@@ -130,7 +130,7 @@ def test_range_test_shows_its_record_and_the_suggestion(kind, members):
     chart = range_test_curves(tested)
     assert chart.panels[0].x.scale == ("log" if kind == "exponential" else "linear")
     for panel, values in enumerate((tested.objective, tested.accuracy)):
-        [rule] = marks_of(chart, Rule, panel)
+        [rule] = marks_of(chart, RuleLine, panel)
         assert rule.x == np.median(tested.suggested) and rule.name.startswith(f"suggested: {rule.x:.3g}")
         expected = values.T if members <= 8 else [np.median(values, 1)]
         lines = marks_of(chart, Line, panel)
@@ -147,7 +147,7 @@ def test_fall_of_a_range_test_is_seen_beside_its_divergence():
 
 def test_range_test_without_a_suggestion_says_so():
     chart = range_test_curves(RangeTest(np.logspace(-3, 0, 5), np.ones((5, 1)), None, np.array([np.nan])))
-    assert chart.notes == ["No rate is suggested: at none does the objective fall."] and not marks_of(chart, Rule)
+    assert chart.notes == ["No rate is suggested: at none does the objective fall."] and not marks_of(chart, RuleLine)
 
 
 def test_comparison_of_members_shows_their_medians():

@@ -24,7 +24,7 @@ from deltarule.reports.chart import (
     select_evenly,
 )
 from deltarule.reports.formatting import member_names
-from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, Rule, Segments
+from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, RuleLine, Segments
 from deltarule.reports.summaries import ENDED
 from deltarule.training.history import History
 from deltarule.training.range_test import RangeTest
@@ -122,7 +122,7 @@ def object_curves(
     """
     values = np.asarray(probabilities)
     scale = "linear" if ((values < 0) | (values > 1)).any() else "share"
-    panel = Panel([*members(steps, values, labels, 16), Rule(y=0.5)], UPDATES, Axis(quantity, scale))
+    panel = Panel([*members(steps, values, labels, 16), RuleLine(y=0.5)], UPDATES, Axis(quantity, scale))
     notes = ["Gray line: 0.5, above which the correct output is right."]
     return Chart(capitalize(quantity), [panel], legend="object", notes=notes)
 
@@ -140,7 +140,7 @@ def range_test_curves(tested: RangeTest) -> Chart:
     rules = []
     if len(suggested):
         rate = float(np.median(suggested))
-        rules = [Rule(x=rate, name=f"suggested: {rate:.3g}" + (" (median)" if len(suggested) > 1 else ""))]
+        rules = [RuleLine(x=rate, name=f"suggested: {rate:.3g}" + (" (median)" if len(suggested) > 1 else ""))]
     is_linear = np.allclose(np.diff(tested.rates), tested.rates[1] - tested.rates[0], atol=0)
     rates = Axis("learning rate", "linear" if is_linear else "log")
     marks = members(tested.rates, tested.objective, names)

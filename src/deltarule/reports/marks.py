@@ -111,7 +111,7 @@ class Dots(Mark):
 
 
 @dataclass(frozen=True)
-class Rule(Mark):
+class RuleLine(Mark):
     """A thin gray line across the panel at `x` or at `y`."""
 
     x: Any = None

@@ -13,7 +13,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.chart import Chart, objective_axis, rows_axis
 from deltarule.reports.heat_maps import MAX_ROWS, cell_panel
-from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, Rule
+from deltarule.reports.marks import Axis, Cells, Dots, Line, Mark, Panel, Regions, RuleLine
 from deltarule.reports.style import text_width
 from deltarule.stats.planes import DecisionPlane, Feature, model_plane, predicted_classes
 
@@ -189,7 +189,7 @@ def column_importances(columns: Sequence[str], losses: Any, intervals: Any, *, s
         notes.insert(0, f"The first {MAX_ROWS} of {count:,} columns.")
     x = Axis(f"{score} lost if it is shuffled, with its interval (95 %)")
     dots = Dots(losses, np.arange(len(losses)), intervals=intervals)
-    panel = Panel([Rule(x=0.0), dots], x, rows_axis("column", columns))
+    panel = Panel([RuleLine(x=0.0), dots], x, rows_axis("column", columns))
     sentences = [f"{columns[0]} matters most; {int((intervals[:, 0] > 0).sum())} of {count} surely matter."]
     return Chart("Feature importance", [panel], notes=notes, sentences=sentences)
 

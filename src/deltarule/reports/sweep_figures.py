@@ -11,7 +11,7 @@ import numpy as np
 from deltarule.errors import BadInput
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
-from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, Rule
+from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, RuleLine
 from deltarule.reports.style import fit_text, text_width
 from deltarule.stats.effects import Effect, Effects, GridParameter, format_value, last_key, parameters_of
 from deltarule.stats.ranking import FOLDS_NOTE, Ranking
@@ -125,7 +125,7 @@ def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Rankin
 def _marginal_panel(parameter: GridParameter, effect: Effect, reach: float, below: Axis, is_first: bool) -> Panel:
     half = np.nan_to_num(effect.half)
     ends = np.stack([effect.mean - half, effect.mean + half], 1)
-    marks = [Rule(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
+    marks = [RuleLine(y=0.0), Dots(np.arange(len(half)), effect.mean, intervals=ends, are_upright=True)]
     y = Axis(parameter.name if is_first else "", limits=(-reach, reach), font_size=7, has_upright_label=not is_first)
     return Panel(marks, below, y)
 

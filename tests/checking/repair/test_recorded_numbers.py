@@ -3,10 +3,10 @@
 import numpy as np
 
 from deltarule.checking.repair.safety import ProgramState
-from deltarule.checking.tape.traced_array import Tape
+from deltarule.checking.tape.traced_array import ForwardTape
 
 
 def test_recorded_array_in_what_code_keeps_is_left_alone() -> None:
     """Closures of a graph of numbers live on in cycles, and hold the recorded numbers of an earlier call."""
-    recorded = Tape().add("parameter", np.ones(2), [], None)
+    recorded = ForwardTape().add("parameter", np.ones(2), [], None)
     ProgramState([], [[recorded, np.ones(2)]])

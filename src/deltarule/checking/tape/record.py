@@ -25,7 +25,7 @@ from deltarule.checking.tape.backward import (
     einsum_gradient,
     sum_gradient,
 )
-from deltarule.checking.tape.traced_array import Tape, TracedFloat, UntraceableError
+from deltarule.checking.tape.traced_array import ForwardTape, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.references import are_user_globals, containers_of, items_of
 from deltarule.user_functions import quietly
@@ -192,7 +192,7 @@ _CONVERTED = ("array", "asarray", "ascontiguousarray")
 class _TracedJoin:
     """`np.c_` or `np.r_`, which join arrays that stand in brackets."""
 
-    def __init__(self, tape: traced.Tape, original: Any) -> None:
+    def __init__(self, tape: traced.ForwardTape, original: Any) -> None:
         self.tape = tape
         self.original = original
 
@@ -203,7 +203,7 @@ class _TracedJoin:
         return self.tape.gather("join", lambda *moved: self.original[moved], *parts)
 
 
-def _tracing_numpy_module(tape: traced.Tape) -> ModuleType:
+def _tracing_numpy_module(tape: traced.ForwardTape) -> ModuleType:
     def record_creation(original: Callable[..., Any]) -> Callable[..., Any]:
         def make(*args: Any, **options: Any) -> Any:
             value = original(
@@ -229,7 +229,7 @@ def _if_traced(original: Callable[..., Any], function: Callable[..., Any]) -> Ca
 
 
 @contextmanager
-def tracing_numpy(tape: traced.Tape) -> Iterator[dict[int, Any]]:
+def tracing_numpy(tape: traced.ForwardTape) -> Iterator[dict[int, Any]]:
     """A context in which `math` and `jax.numpy` accept traced arrays.
 
     It gives replacements for references to NumPy, by the identity of what they replace: the module, and functions that
@@ -262,7 +262,7 @@ def record_loss(code: Code) -> RecordedPass | None:
 
     Its gradient may not be that of the loss, where user code makes a plain array of a traced one.
     """
-    tape = Tape()
+    tape = ForwardTape()
     traced = [tape.add("parameter", np.array(start, float), [], None) for start in code.start]
     parameters = [array.node for array in traced]
     try:
@@ -281,7 +281,7 @@ def record_loss(code: Code) -> RecordedPass | None:
         return None
 
 
-def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> RecordedPass:
+def _select_active(tape: ForwardTape, parameters: Sequence[Node], loss: Node) -> RecordedPass:
     """The recording of the operations between parameters and loss."""
     for node in parameters:
         node.is_active = True
@@ -303,7 +303,7 @@ def _select_active(tape: Tape, parameters: Sequence[Node], loss: Node) -> Record
 
 @contextmanager
 def _replaced_references(
-    tape: Tape, by_id: Mapping[int, Any], arrays: Sequence[Array], roots: Sequence[Any]
+    tape: ForwardTape, by_id: Mapping[int, Any], arrays: Sequence[Array], roots: Sequence[Any]
 ) -> Iterator[None]:
     """A context in which user code's references to NumPy and parameters are replaced.
 

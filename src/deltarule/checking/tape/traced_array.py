@@ -24,22 +24,22 @@ class UntraceableError(Exception):
     """Raised for an operation that cannot be recorded on a tape."""
 
 
-class Tape:
+class ForwardTape:
     """The operations of a forward pass in order."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
 
-    def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "TracedArray":
+    def add(self, name: str, value: Any, inputs: Sequence[Any], gradient: Any, data: Any = None) -> "RecordedArray":
         """Append an operation and return its value, traced."""
         if len(self.nodes) >= MAX_NODES:
             raise UntraceableError("the forward pass has too many operations")
-        entries = tuple(entry.node if isinstance(entry, TracedArray) else np.asarray(entry) for entry in inputs)
+        entries = tuple(entry.node if isinstance(entry, RecordedArray) else np.asarray(entry) for entry in inputs)
         node = Node(len(self.nodes), name, np.asarray(value), entries, gradient, *_user_lines(), data)
         self.nodes.append(node)
-        return TracedArray(self, node)
+        return RecordedArray(self, node)
 
-    def gather(self, name: str, function: Callable[..., Any], *inputs: Any) -> "TracedArray":
+    def gather(self, name: str, function: Callable[..., Any], *inputs: Any) -> "RecordedArray":
         """Record a function that only moves, repeats or joins entries, or pads with 0.
 
         It is called with the positions of the entries, from 1, in place of the entries.
@@ -74,7 +74,7 @@ def _line_of(frame: FrameType | None) -> SourceLine:
 
 
 def strip_trace(value: Any) -> Any:
-    if isinstance(value, TracedArray):
+    if isinstance(value, RecordedArray):
         return value.node.value
     return type(value)(strip_trace(item) for item in value) if type(value) in (list, tuple) else value
 
@@ -82,16 +82,16 @@ def strip_trace(value: Any) -> Any:
 def is_traced(value: Any) -> bool:
     if type(value) in (list, tuple):
         return builtins.any(is_traced(item) for item in value)
-    return type(value) is TracedArray
+    return type(value) is RecordedArray
 
 
-class TracedArray(NDArrayOperatorsMixin):
+class RecordedArray(NDArrayOperatorsMixin):
     """An array that behaves like one of NumPy and records each operation."""
 
     __array_priority__ = 1e6
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, tape: Tape, node: Node) -> None:
+    def __init__(self, tape: ForwardTape, node: Node) -> None:
         self.tape = tape
         self.node = node
 
@@ -164,7 +164,7 @@ class TracedArray(NDArrayOperatorsMixin):
         if out is None:
             return result
         (target,) = out
-        if type(target) is not TracedArray:
+        if type(target) is not RecordedArray:
             raise UntraceableError("a traced value is written into an array that is not traced")
         target.node = result.node
         return target
@@ -177,7 +177,7 @@ class TracedArray(NDArrayOperatorsMixin):
         raise UntraceableError(getattr(function, "__name__", "function"))
 
     def copy(self, *args: Any) -> Any:
-        return TracedArray(self.tape, self.node)
+        return RecordedArray(self.tape, self.node)
 
     __copy__ = copy
 
@@ -204,7 +204,7 @@ class _FloatType(type):
     """The type of `TracedFloat`, whose instances include traced numbers."""
 
     def __instancecheck__(cls, value: Any) -> bool:
-        return isinstance(value, float) or type(value) is TracedArray and not value.ndim
+        return isinstance(value, float) or type(value) is RecordedArray and not value.ndim
 
 
 class TracedFloat(float, metaclass=_FloatType):
@@ -214,7 +214,7 @@ class TracedFloat(float, metaclass=_FloatType):
 
     def __new__(cls, value: Any = 0.0) -> Any:
         """Convert to a float, except that a traced number stays traced."""
-        return value.reshape(()) if type(value) is TracedArray else float(value)
+        return value.reshape(()) if type(value) is RecordedArray else float(value)
 
 
 GATHERS = {
@@ -240,19 +240,19 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """By NumPy function, its form for traced arrays; `record.py` fills it."""
 
 
-def as_traced(tape: Tape, value: Any) -> TracedArray:
-    if type(value) is TracedArray:
+def as_traced(tape: ForwardTape, value: Any) -> RecordedArray:
+    if type(value) is RecordedArray:
         return value
     if is_traced(value):
         return join_arrays(np.stack, [as_traced(tape, item) for item in value])
     return tape.add("constant", np.asarray(value), [], None)
 
 
-def first_traced(values: Any) -> TracedArray:
-    return next(value for value in values if type(value) is TracedArray)
+def first_traced(values: Any) -> RecordedArray:
+    return next(value for value in values if type(value) is RecordedArray)
 
 
-def traced_matmul(tape: Tape, a: Any, b: Any) -> Any:
+def traced_matmul(tape: ForwardTape, a: Any, b: Any) -> Any:
     """The matrix product a @ b, recorded for matrices: vectors are reshaped first."""
     ndims = np.ndim(strip_trace(a)), np.ndim(strip_trace(b))
     a = as_traced(tape, a).reshape(1, -1) if ndims[0] == 1 else a
