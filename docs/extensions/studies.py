@@ -15,8 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from deltarule.errors import count_of
 from deltarule.json_files import to_jsonable
-from deltarule.reports.formatting import percent
-from deltarule.reports.verdicts import (
+from deltarule.reports.claim_verdicts import (
     VERDICTS,
     describe_condition,
     describe_figure,
@@ -25,6 +24,7 @@ from deltarule.reports.verdicts import (
     describe_verdict,
     list_verdicts,
 )
+from deltarule.reports.formatting import percent
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import STUDIES
 from deltarule.studies.recipes import load_recipe

@@ -13,7 +13,7 @@ import pytest
 from examples import files_of, hide, lacking, write_files_of
 from rich.console import Console
 
-from deltarule.reports.verdicts import judged_claims
+from deltarule.reports.claim_verdicts import judged_claims
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.recipes import load_recipe
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
-from deltarule.reports.verdicts import describe_readings, describe_shares, describe_verdict
+from deltarule.reports.claim_verdicts import describe_readings, describe_shares, describe_verdict
 from deltarule.studies.claim_results import (
     RECORD_SECONDS,
     StudyResults,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deltarule.reports.verdicts import VERDICTS
+from deltarule.reports.claim_verdicts import VERDICTS
 from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.recipes import load_recipe
 

@@ -5,7 +5,7 @@ import pytest
 from deltarule.array_files import load_arrays
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable, write_json
-from deltarule.reports.verdicts import VERDICTS
+from deltarule.reports.claim_verdicts import VERDICTS
 from deltarule.studies import reproduce_studies
 from deltarule.studies.claims import claims_of_study
 from deltarule.studies.recipes import load_recipe

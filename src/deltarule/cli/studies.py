@@ -108,7 +108,7 @@ def claims(
     It begins with 6, and goes on to the study's number or until a claim is decided; --seeds N judges over just N.
     Prints for each claim the report's figure, its criterion, ours, the share of seeds, the needed one, the verdict.
     """
-    from deltarule.reports.verdicts import list_verdicts
+    from deltarule.reports.claim_verdicts import list_verdicts
     from deltarule.studies.claim_results import judge_as_published, judge_study
     from deltarule.studies.experiments import Experiments
     from deltarule.studies.report.page import write_report
@@ -159,7 +159,7 @@ def _chosen_claims(recipe: "Recipe", file: Path | None, only: str | None) -> "tu
 
 
 def _claim_lines(results: "StudyResults") -> Shown:
-    from deltarule.reports.verdicts import judged_claims
+    from deltarule.reports.claim_verdicts import judged_claims
 
     yield from judged_claims(results.claims)
     readings = [reading for claim in results.claims for reading in claim.readings.values() if reading.interval]

@@ -29,7 +29,7 @@ from deltarule.grading.checks import (
     solution_arrays,
 )
 from deltarule.grading.diagnosis import check_solution
-from deltarule.grading.solution import require_follow_on
+from deltarule.grading.solution_rerun import require_follow_on
 from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function

@@ -18,7 +18,7 @@ import numpy as np
 from deltarule.grading.checks import SolvedCheck, compare_array, fit_arrays, solution_arrays
 from deltarule.grading.process import Failed, RunningCode, Worker
 from deltarule.grading.record import CheckResult, GradedArray
-from deltarule.grading.solution import follow_on_arrays, run_solution
+from deltarule.grading.solution_rerun import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
 from deltarule.platforms import interrupt_after
 from deltarule.problem.problem import Floats

@@ -17,16 +17,16 @@ from deltarule.errors import count_of
 from deltarule.problem.problem import Floats, Integers
 from deltarule.reports import style
 from deltarule.reports.chart import Chart
-from deltarule.reports.formatting import load_template, percent
-from deltarule.reports.svg_embed import embed_figure
-from deltarule.reports.table import Table
-from deltarule.reports.verdicts import (
+from deltarule.reports.claim_verdicts import (
     count_verdicts,
     describe_control,
     describe_readings,
     describe_shares,
     describe_verdict,
 )
+from deltarule.reports.formatting import load_template, percent
+from deltarule.reports.svg_embed import embed_figure
+from deltarule.reports.table import Table
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import numpy as np
 
 from deltarule.errors import count_of
 from deltarule.problem.problem import Floats
+from deltarule.reports.claim_verdicts import list_verdicts
 from deltarule.reports.formatting import format_score, percent
 from deltarule.reports.table import Pairs, Table, TableColumn, table
-from deltarule.reports.verdicts import list_verdicts
 from deltarule.stats.effects import format_value
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from deltarule.reports.verdicts import (
+from deltarule.reports.claim_verdicts import (
     count_verdicts,
     describe_condition,
     describe_figure,
