@@ -381,7 +381,7 @@ def test_answers_of_the_guesses_hold():
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_fits_every_width_and_does_not_jump(open_lesson, axe_violations, name, scheme):
-    for width in WIDTHS:
+    for width in WIDTHS if scheme == "light" else WIDTHS[-1:]:  # colors have no width
         page = open_lesson(name, "#7", viewport={"width": width, "height": 844}, color_scheme=scheme)
         values = BY_HAND[name].compute(given_numbers(page, 7), float)
         height = page.evaluate("document.documentElement.scrollHeight")
