@@ -133,7 +133,7 @@ def range_test_curves(tested: RangeTest) -> Chart:
     >>> rates = np.logspace(-3, 0, 4)
     >>> tested = RangeTest(rates, np.array([[2.0], [1.0], [0.5], [9.0]]), None, np.array([0.01]))
     >>> range_test_curves(tested).panels[0].marks[-1]
-    Rule(x=0.01, y=None, name='suggested: 0.01')
+    RuleLine(x=0.01, y=None, name='suggested: 0.01')
     """
     names = [f"member {member}" for member in range(tested.objective.shape[1])]
     suggested = tested.suggested[np.isfinite(tested.suggested)]
