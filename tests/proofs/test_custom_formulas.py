@@ -373,7 +373,9 @@ def muon(theta: Any, g: Any, m: Any, learning_rate: Any, momentum: Any) -> Any:
     return theta - learning_rate * X, m
 
 
-@pytest.mark.parametrize("engine", ["reference", "compiled", pytest.param("autograd", marks=pytest.mark.needs("torch"))])
+@pytest.mark.parametrize(
+    "engine", ["reference", "compiled", pytest.param("autograd", marks=pytest.mark.needs("torch"))]
+)
 def test_optimizer_of_whole_arrays_is_tested_and_trains(engine: str) -> None:
     register_optimizer("mine", muon, slots=["m"], parameters={"momentum": 0.9}, whole_arrays=True)
     x, y = np.random.default_rng(0).normal(size=(7, 3)), np.ones((7, 1))

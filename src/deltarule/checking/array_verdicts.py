@@ -97,10 +97,11 @@ class ArrayVerdict:
 
     @property
     def chance_to_pass(self) -> float:
+        if not self.reference.directions:
+            return 0.0
         directions = zip(self.tolerances_along, self.reference.directions, strict=True)
         allowed = [tolerance for tolerance, direction in directions if not direction.at_kink]
-        size = _norm(self.evidence.gradient)
-        return chance_to_pass(allowed, SMALL_ERROR * size) if self.reference.directions else 0.0
+        return chance_to_pass(allowed, SMALL_ERROR * _norm(self.evidence.gradient))
 
 
 def compare_arrays(code: Code, gradient: Sequence[Floats], reference: ReferenceGradient) -> list[ArrayVerdict]:
