@@ -199,6 +199,7 @@ BAD = [
     # rows
     ({"rows": [[0, 1], []]}, "a member's rows are not a list of whole numbers; give at least one row's index"),
     ({"rows": [[0, 3]]}, "a member's rows go from 0 to 3; there are rows 0 to 2"),
+    ({"rows": 3}, "rows is 3; give for each member a list of the indices of its rows"),
 ]
 
 

@@ -1,6 +1,6 @@
 """Validate arguments and convert them to their final form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -195,6 +195,8 @@ def check_row_indices(rows: Any, row_count: int) -> tuple[Integers, ...] | None:
     """Convert each member's row indices to an integer array and check them."""
     if rows is None:
         return None
+    if not isinstance(rows, Iterable):
+        raise BadInput(f"rows is {short_repr(rows)}; give for each member a list of the indices of its rows")
     checked: dict[int, Integers] = {}  # by id: members of one fold share one list and its memory
     lists = list(rows)  # keeps all of them alive: the id of a freed one would be used again
     for indices in {id(indices): indices for indices in lists}.values():
