@@ -1,6 +1,7 @@
 """The pieces of a program that may be put elsewhere, and their values there."""
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from time import thread_time
 from types import ModuleType
@@ -98,12 +99,16 @@ class Atoms:
             self._cache[key] = self._find_atoms(place)
         return self._cache[key]
 
+    def _is_far(self, text: str, place: EditPlace) -> bool:
+        """Whether a piece stands in another function alone; a value that it only names, as p["W"], is near."""
+        return self.pieces[text] is not place.function.node and re.fullmatch(r"\w+(\.\w+|\['\w+'\])", text) is None
+
     def _find_atoms(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
         names = place.environments[0]
         namespace = place.function.namespace
         own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
         plain_globals = [name for name, value in namespace.items() if isinstance(value, int | float)]
-        near = sorted(self.pieces, key=lambda text: (self.pieces[text] is not place.function.node, len(text)))
+        near = sorted(self.pieces, key=lambda text: (self._is_far(text, place), len(text)))
         used = {node.id for node in ast.walk(place.function.node) if isinstance(node, ast.Name)}
         others = sorted(namespace, key=lambda name: name not in used)
         numbers: dict[Any, tuple[str, Any]] = {}
