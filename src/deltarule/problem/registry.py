@@ -62,7 +62,9 @@ def add(kind: str, formula: Any) -> None:
 
 def accept(formula: Any) -> None:
     """Let a formula that has been proved be used, also where it is handed over in place of a name."""
-    _ACCEPTED.append(_formula_parts(formula))
+    parts = _formula_parts(formula)
+    if parts not in _ACCEPTED:  # workers take the same formulas over again and again
+        _ACCEPTED.append(parts)
 
 
 def remove(kind: str, name: str) -> None:
