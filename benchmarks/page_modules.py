@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from page_kernels import assemble, print_kernels
+from page_kernels import print_kernels
+from wasm_module import assemble
 
 from deltarule.data.load import load
 from deltarule.maths.activations import ACTIVATIONS
