@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from time import perf_counter
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -39,10 +39,10 @@ from deltarule.estimators.tabular.evaluation import (
     row_digests,
     share_of_known,
 )
+from deltarule.estimators.tabular.parts import ChosenInputs, Part, blend, of_all_parts, plain_inputs
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
-from deltarule.estimators.tabular.table_network import blend_networks
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
 from deltarule.tables.column_encoder import (
@@ -85,27 +85,6 @@ class TrainingTable:
     y: Any
     division: RowDivision
     notes: list[str]
-
-
-class Part(NamedTuple):
-    """Networks of an ensemble: their settings, and which of the inputs [D] they have."""
-
-    choice: Choice
-    used: Any = slice(None)
-
-
-class ChosenInputs(NamedTuple):
-    """The inputs of networks [N, D] with the best settings for them.
-
-    `plain` are those of columns that are in no pieces; `known` those of `x` that several rows trained on have. Of the
-    `parts` of an ensemble, several with the preset "best", the first has all inputs.
-    """
-
-    plain: Floats
-    x: Floats
-    known: Floats
-    choice: Choice
-    parts: Sequence[Part]
 
 
 @dataclass(eq=False, repr=False, match_args=False)
@@ -291,7 +270,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
             for part, used in parts
         ]
         of_rows = [take(each, held_out) for each in (known, y, weights, table.division.groups)]
-        scores, predictions = self._assess(_blend(ensembles, parts), choice, *of_rows)
+        scores, predictions = self._assess(blend(ensembles, parts), choice, *of_rows)
         warnings = self._warn_of_scores(table, train, held_out, scores, predictions)
         warnings += self._find_shared_rows(chosen.plain, y, train, held_out)
         budget.begin("it is trained on all rows", budget.total - budget.done)
@@ -302,7 +281,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
                 ensembles[index] = train_ensemble(self._create_network, *rows, members, weights)
             else:
                 ensembles[index] = continue_ensemble(ensembles[index], *rows, weights)
-        self.model_ = _blend(ensembles, parts)
+        self.model_ = blend(ensembles, parts)
         is_divided = table.division.groups is not None or table.division.times is not None
         notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
         self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
@@ -339,7 +318,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
         in_pieces = fit_columns(table.frame, self.columns_, in_pieces=True)
         if not (any(column.knots for column in in_pieces) and choice.kinds and budget.may_search):
             parts = [Part(kind) for kind in (is_blended and choice.kinds) or [choice]]
-            return ChosenInputs(x, x, known, _of_all_parts(choice, parts), parts)
+            return ChosenInputs(x, x, known, of_all_parts(choice, parts), parts)
         x_in_pieces = encode_columns(in_pieces, table.frame)
         known_in_pieces, other = choose(x_in_pieces, choice)
         is_better = other.is_better_than(choice)
@@ -349,9 +328,9 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self.columns_ = in_pieces
         parts = [Part(best)]
         if is_blended:
-            is_plain = [name in plain for plain, names in map(_plain_inputs, in_pieces) for name in names]
-            parts = [*map(Part, other.kinds), *(Part(kind, np.array(is_plain)) for kind in choice.kinds)]
-        return ChosenInputs(x, x_in_pieces, known_in_pieces, _of_all_parts(best, parts), parts)
+            is_plain = plain_inputs(in_pieces)
+            parts = [*map(Part, other.kinds), *(Part(kind, is_plain) for kind in choice.kinds)]
+        return ChosenInputs(x, x_in_pieces, known_in_pieces, of_all_parts(best, parts), parts)
 
     def _member_count(self, chosen: ChosenInputs, rows: int, budget: Budget) -> int:
         """The number of networks of each part of an ensemble."""
@@ -446,21 +425,6 @@ class BaseTabular(SavedEstimator, TabularParameters):
             )
         forms = {name: frame.forms[old] for name, old in zip(names, frame, strict=True) if old in frame.forms}
         return Frame(zip(names, frame.values(), strict=True), forms)
-
-
-def _plain_inputs(column: Column) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of a column's inputs without its pieces, and of all."""
-    return replace(column, knots=()).inputs, column.inputs
-
-
-def _blend(models: Sequence[BaseMLP], parts: Sequence[Part]) -> BaseMLP:
-    return blend_networks(models, [part.used for part in parts])
-
-
-def _of_all_parts(choice: Choice, parts: Sequence[Part]) -> Choice:
-    """The choice, with the networks of all parts together for each fold."""
-    folds = zip(*(part.choice.out_of_fold for part in parts), strict=True)
-    return choice._replace(out_of_fold=[(_blend([fit[0] for fit in fits], parts), *fits[0][1:]) for fits in folds])
 
 
 def frame_of_input(X: Any) -> Frame:
