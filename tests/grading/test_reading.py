@@ -110,6 +110,7 @@ ENDS = {
     "exit": "exit()",
     "input": "n = int(input('epochs? '))",
     "endless and catches everything": "while True:\n    try:\n        step()\n    except:\n        pass",
+    "sleep": "import time; time.sleep(3600)",
     "many trainings": "import time\n" + "\n".join(f"run_{i} = time.sleep(60)" for i in range(40)),
     "ends the process": "import os; os._exit(0)",
     "crash": "import os; os.abort()",

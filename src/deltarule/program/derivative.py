@@ -151,7 +151,7 @@ def _way_back(slope: Callable[..., Array], values: Sequence[Any], result: Array)
 
 
 _FLAT = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceil", "isfinite")
-"""Operations whose derivative is 0 wherever it exists."""
+"""Operations that are constant between their steps: their derivative is 0."""
 
 _SLOPES: dict[str, tuple[Callable[..., Array], ...]] = {
     "add": (lambda g, r, a, b: g, lambda g, r, a, b: g),

@@ -237,7 +237,7 @@ def _sort_key(value: Any) -> tuple[Any, ...]:
 
 
 def _bin_values(key: str, values: Floats) -> GridParameter:
-    """Make a `GridParameter` of many numbers, whose values are a few ranges."""
+    """Make a `GridParameter` of a key with many numbers: its values are a few ranges of them."""
     ordered = np.sort(values)
     starts = np.unique(ordered[np.arange(GROUP_COUNT) * len(ordered) // GROUP_COUNT])
     index = np.searchsorted(starts, values, "right") - 1
