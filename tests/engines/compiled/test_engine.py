@@ -16,9 +16,8 @@ from unproved import unproved
 
 from deltarule import Network, create_problem, train
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.places import Tile
-from deltarule.engines.compiled.printer import print_update
-from deltarule.engines.compiled.texts import printed_update
+from deltarule.engines.compiled.printed import Tile
+from deltarule.engines.compiled.texts import MEMBERS, printed_update
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.maths.activations import Activation
 from deltarule.maths.losses import LOSSES
@@ -53,7 +52,7 @@ def is_steady(problem: Problem) -> bool:
 @settings(max_examples=examples(50), suppress_health_check=list(HealthCheck))
 @given(problems(max_units=9, is_finite=True).filter(is_steady), st.sampled_from([4, 8]))
 def test_random_problems_agree_with_the_reference_engine(problem: Problem, lanes: int) -> None:
-    printed_update(print_update, problem, False, lanes, None, problem.batch_rows(0))  # there is a program for each
+    printed_update(MEMBERS, problem, False, lanes, None, problem.batch_rows(0))  # there is a program for each
     assert_agrees(problem, lanes=lanes)
 
 

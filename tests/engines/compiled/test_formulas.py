@@ -16,7 +16,7 @@ from unproved import unproved
 
 from deltarule.engines.base import Trace
 from deltarule.engines.compiled.engine import CompiledEngine, warn_once
-from deltarule.engines.compiled.plan import NotPrintable
+from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.engines.compiled.texts import printed_evaluation
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.engines.selection import engine_for

@@ -1,4 +1,4 @@
-"""Machine code is compiled once, for all threads and processes of a computer."""
+"""A program is printed and compiled once, for all threads and processes of a computer."""
 
 import os
 import shutil
@@ -16,11 +16,11 @@ from deltarule.files import temporary_folder
 TRAINING = """
 import sys
 from deltarule import Network, create_problem, platforms, train
-from deltarule.engines.compiled import machine_code
+from deltarule.engines.compiled import machine_code, texts
 
 platforms.cache_folder = lambda: platforms.Path(sys.argv[1])
 if sys.argv[2] == "loads":
-    machine_code.compile_text = None
+    machine_code.compile_text = texts.resolve_name = None
 problem = create_problem(Network([1, 3, 1]), [[0.0], [1.0]], [1.0, 3.0], learning_rate=0.1, members=20)
 print(train(problem, max_steps=9, engine="compiled", history_every=0).state.theta.tobytes().hex())
 """
@@ -36,10 +36,10 @@ def trained(folder: Path, how: str, before: str = "") -> str:
     ).stdout
 
 
-def test_a_second_process_compiles_nothing_but_what_is_damaged(tmp_path) -> None:
+def test_a_second_process_prints_and_compiles_nothing_but_what_is_damaged(tmp_path) -> None:
     expected = trained(tmp_path, "compiles")
     assert trained(tmp_path, "loads") == expected
-    for file in (tmp_path / "programs").glob("*.o"):
+    for file in (tmp_path / "programs").glob("deltarule_*"):
         file.write_bytes(file.read_bytes()[:-1])
     assert trained(tmp_path, "compiles") == expected
 
@@ -57,7 +57,7 @@ def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch) -> N
     monkeypatch.setenv("TMPDIR", str(temporary))
     expected = trained(tmp_path / "any", "compiles")
     assert trained(tmp_path / "full", "compiles", FULL) == expected
-    assert not list(programs.glob("*.o"))
+    assert not list(programs.glob("deltarule_*"))
     shutil.rmtree(programs)
     programs.write_bytes(b"")  # so that nothing can be written there
     assert trained(tmp_path / "full", "compiles") == expected

@@ -8,10 +8,9 @@ from lanes import examples
 from random_problems import problems
 
 from deltarule import Network, create_problem
-from deltarule.engines.compiled import engine, texts
+from deltarule.engines.compiled import engine, texts, unit_printer
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.places import Tile
-from deltarule.engines.compiled.plan import NotPrintable
+from deltarule.engines.compiled.printed import NotPrintable, Tile
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -62,7 +61,8 @@ def test_what_has_no_form_with_units_is_printed_with_members(monkeypatch) -> Non
     def refuse(*arguments: object) -> None:
         raise NotPrintable("it has no such form")
 
-    monkeypatch.setattr(texts, "print_units", refuse)
+    monkeypatch.setattr(unit_printer, "print_units", refuse)
+    monkeypatch.setattr(texts, "kept", lambda file: None)
     rng = np.random.default_rng(4)
     problem = create_problem(Network([3, 2, 1]), rng.normal(size=(5, 3)), rng.random((5, 1)), batch_size=5)
     assert_same_bits(problem, 3)

@@ -14,7 +14,7 @@ from deltarule.engines.compiled.member_arrays import (
     shared_arrays,
     working_memory,
 )
-from deltarule.engines.compiled.printer import Printed
+from deltarule.engines.compiled.printed import Printed
 from deltarule.problem.problem import Integers
 
 

@@ -15,7 +15,7 @@ from deltarule.engines.compiled.exponentials import (
     tanh,
     whole_power,
 )
-from deltarule.engines.compiled.plan import NotPrintable
+from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.engines.compiled.special_functions import arctan, cos, cosh, erf, sin, sinh
 from deltarule.engines.compiled.values import KINDS, FunctionText, Value
 from deltarule.program.program import Constant, Operation

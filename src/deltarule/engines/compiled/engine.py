@@ -19,12 +19,9 @@ from deltarule.engines.compiled.evaluation import DERIVED, evaluate_members, out
 from deltarule.engines.compiled.machine_code import compiled
 from deltarule.engines.compiled.member_arrays import copied
 from deltarule.engines.compiled.pace import Pace
-from deltarule.engines.compiled.places import Tile
-from deltarule.engines.compiled.plan import NotPrintable
-from deltarule.engines.compiled.printer import Printed, print_update
-from deltarule.engines.compiled.texts import printed_evaluation, printed_update
+from deltarule.engines.compiled.printed import NotPrintable, Printed, Tile
+from deltarule.engines.compiled.texts import MEMBERS, UNITS, printed_evaluation, printed_update
 from deltarule.engines.compiled.unit_members import advance_member, arrays_of_members
-from deltarule.engines.compiled.unit_printer import print_units
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -160,8 +157,7 @@ class CompiledEngine(ReferenceEngine):
         paces, indices = _paces.setdefault(problem, {}), range(len(state.members))
         sizes = problem.batch_sizes[state.members].tolist()
         printed = {  # before there are threads, each of which would print
-            size: printed_update(print_units, problem, False, self._lanes(problem), self.tile, size)
-            for size in set(sizes)
+            size: printed_update(UNITS, problem, False, self._lanes(problem), self.tile, size) for size in set(sizes)
         }
         given = {size: arrays_of_members(problem, after, each) for size, each in printed.items()}
 
@@ -197,7 +193,7 @@ class CompiledEngine(ReferenceEngine):
     def _advancing(self, updates: Updates, indices: Integers, own_rows: bool, work: int) -> list[Callable[[], None]]:
         problem = updates.problem
         rows = problem.batch_rows(updates.state.members[indices[0]])
-        printed = printed_update(print_update, problem, own_rows, self._lanes(problem), self.tile, rows)
+        printed = printed_update(MEMBERS, problem, own_rows, self._lanes(problem), self.tile, rows)
         return self._tasks(printed, indices, work, advance_members, updates, own_rows)
 
     def _tasks(
@@ -223,7 +219,7 @@ class CompiledEngine(ReferenceEngine):
 def reason_against(problem: Problem) -> str:
     """Return why there is no program of a problem's updates, or ""."""
     try:
-        printed_update(print_update, problem, False, 8, None, problem.batch_rows(0))
+        printed_update(MEMBERS, problem, False, 8, None, problem.batch_rows(0))
     except (NotPrintable, NotTraceable) as reason:
         return _words(reason)
     return ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from deltarule.engines.compiled.blocks import by_member, fill, memory_of
 from deltarule.engines.compiled.member_arrays import aligned, member_arrays, shared_arrays
-from deltarule.engines.compiled.printer import Printed
+from deltarule.engines.compiled.printed import Printed
 from deltarule.problem.batches import groups, rows_at, split_by_kind
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State

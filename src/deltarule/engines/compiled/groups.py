@@ -7,8 +7,9 @@ import numpy as np
 from deltarule.engines.compiled.arrays import Arrays, Coordinates, Row
 from deltarule.engines.compiled.elementary import computed
 from deltarule.engines.compiled.masks import keep_masks
-from deltarule.engines.compiled.places import Tile, parts_of
-from deltarule.engines.compiled.plan import Group, NotPrintable, View
+from deltarule.engines.compiled.places import parts_of
+from deltarule.engines.compiled.plan import Group, View
+from deltarule.engines.compiled.printed import NotPrintable, Tile
 from deltarule.engines.compiled.values import KINDS, Index, Value
 from deltarule.program.program import ROWS, Operand, Operation
 

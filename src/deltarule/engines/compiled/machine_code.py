@@ -9,17 +9,13 @@ import ctypes
 import hashlib
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from threading import Lock
 from typing import Any
 
-from deltarule.engines.compiled.cache import folder
-from deltarule.errors import DeltaruleError
-from deltarule.files import write_whole
+from deltarule.engines.compiled.cache import keep, kept
 
 OPTIMIZATION = 2
-DIGEST_BYTES = 32
 
 FLUSHED = {
     "x86_64": """
@@ -90,15 +86,11 @@ def _compiled(text: str, name: str, arguments: int, features: str | None) -> Com
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten() if features is None else features
     text = f"{text}{_flushed(text, name)}"
     key = hashlib.sha256(repr((text, llvmlite.__version__, processor, OPTIMIZATION)).encode()).hexdigest()[:32]
-    path = folder() / f"deltarule_{key}.o"
-    stored = b""
-    with suppress(OSError):
-        stored = path.read_bytes()
-    machine_code = stored[DIGEST_BYTES:]
-    if not stored or hashlib.sha256(machine_code).digest() != stored[:DIGEST_BYTES]:
+    file = f"deltarule_{key}.o"
+    machine_code = kept(file)
+    if machine_code is None:
         machine_code = compile_text(text, features)
-        with suppress(OSError, DeltaruleError):  # a full disk stops no training
-            write_whole(path, hashlib.sha256(machine_code).digest() + machine_code)
+        keep(file, machine_code)
     return Compiled(machine_code, f"flushed_{name}", arguments)
 
 

@@ -7,43 +7,14 @@ and the new state replaces the old one as it is computed, where nothing reads th
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from deltarule.engines.compiled.plan import Group, Plan, View, count_of_entries
+from deltarule.engines.compiled.printed import WIDEST, Form
 from deltarule.engines.compiled.values import BYTES, KINDS
 from deltarule.program.program import MEMBERS, ROWS, Axis, Operand, Operation, Variable
 
 STEP_NUMBERS = ("updates", "counted")
 """Arguments of a program that are computed from the number of the update."""
-WIDEST = 8
-"""Bytes of the widest number."""
-
-
-class Tile(NamedTuple):
-    """How many rows and units of a product are in registers."""
-
-    rows: int
-    units: int
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the text of a program depends on beside the program.
-
-    slots : the names of the optimizer's.
-    per_epoch : whether the schedule counts epochs.
-    own_weights : whether each member has weights of rows for itself.
-    short_tiles : whether there are batches that the rows of a tile do not divide.
-    few_rows : whether a batch has no more than two tiles of rows.
-    """
-
-    lanes: int
-    tile: Tile
-    slots: tuple[str, ...] = ()
-    per_epoch: bool = False
-    own_weights: bool = False
-    short_tiles: bool = True
-    few_rows: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,11 @@ group: what is between them stays in registers.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from deltarule.errors import DeltaruleError
+from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.program.program import MEMBERS, ROWS, Axis, Constant, Operand, Operation, Program, Variable
 
 ALONE = ("mask", "turn")
 """Operations that printers add to a program, and that no others join: masks, and copies of transposed arrays."""
-
-
-class NotPrintable(DeltaruleError):
-    """Raised if a program has no form in LLVM's language; the message says what it lacks."""
 
 
 @dataclass(frozen=True)

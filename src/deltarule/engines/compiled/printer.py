@@ -11,16 +11,16 @@ so a member's bits depend on nothing but the member.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from deltarule.engines.compiled.arrays import Arrays
 from deltarule.engines.compiled.elementary import definitions
 from deltarule.engines.compiled.groups import Groups
-from deltarule.engines.compiled.places import STEP_NUMBERS, Form, Places, pointer_of
+from deltarule.engines.compiled.places import STEP_NUMBERS, Places, pointer_of
 from deltarule.engines.compiled.plan import Phase, Plan, count_of_entries
+from deltarule.engines.compiled.printed import Form, Printed
 from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
 from deltarule.program.program import ROWS, Constant, Operand, Operation, Program
 
@@ -54,30 +54,6 @@ ADDRESS = """\
   %stride{n} = load i64, ptr %from{n}
   %offset{n} = mul i64 %block, %stride{n}
   %pointer{n} = getelementptr i8, ptr %first{n}, i64 %offset{n}"""
-
-
-@dataclass(frozen=True)
-class Printed:
-    """The text of a function that runs on a block of so many lanes.
-
-    name : of the function.
-    numbers, arguments : the names of the numbers that it is given, and of the arrays whose addresses follow; then
-        scratch memory, and memory for kept rows.
-    each : the name of a function that calls it for several blocks, or "" if there is none. That is given the number of
-        blocks, the numbers, and the addresses of two arrays: of the first block's addresses, and of their strides.
-    scratch_bytes, bytes_a_row : the sizes of both, of the second for each row of a batch.
-    kept : the distance of kept arrays from the first, in bytes for each row of a batch.
-    """
-
-    text: str
-    name: str
-    lanes: int
-    numbers: tuple[str, ...]
-    arguments: tuple[str, ...]
-    scratch_bytes: int
-    bytes_a_row: int
-    kept: Mapping[str, int]
-    each: str
 
 
 def print_update(program: Program, form: Form) -> Printed:

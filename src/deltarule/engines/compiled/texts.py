@@ -1,14 +1,28 @@
-"""The texts of problems' programs, each printed once."""
+"""The texts of problems' programs, each printed once: a text is kept on disk by what it is printed from.
 
+A printer is named by its module and function, so that what prints is imported only where something is printed.
+"""
+
+import hashlib
+import json
+import platform
+import zlib
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from deltarule.engines.compiled.places import Form, Tile
-from deltarule.engines.compiled.printer import Printed, print_evaluation
-from deltarule.engines.compiled.unit_printer import print_units
+from deltarule.engines.compiled.cache import keep, kept
+from deltarule.engines.compiled.printed import Form, Printed, PrintedUnits, Tile
 from deltarule.engines.update_program import evaluation_program, has_custom_formulas, update_program
 from deltarule.problem.problem import Problem
 from deltarule.program.program import Program
+
+MEMBERS = "deltarule.engines.compiled.printer:print_update"
+UNITS = "deltarule.engines.compiled.unit_printer:print_units"
+EVALUATION = "deltarule.engines.compiled.printer:print_evaluation"
 
 
 def tile_for(rows: int, widths: list[int]) -> Tile:
@@ -32,11 +46,11 @@ def _texts(problem: Problem) -> dict[Any, Printed]:
     return {} if has_custom_formulas(problem) else _of_problems.setdefault(problem, {})
 
 
-def printed_update(function: Any, problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Any:
-    """Return what `function`, `print_update` or one like it, prints for batches of so many rows."""
+def printed_update(printer: str, problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Any:
+    """Return what `printer`, `MEMBERS` or one like it, prints for batches of so many rows."""
     texts = _texts(problem)
-    units = function is print_units
-    key = function, own_rows, lanes, tile, rows
+    units = printer == UNITS
+    key = printer, own_rows, lanes, tile, rows
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))
         program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
@@ -45,7 +59,7 @@ def printed_update(function: Any, problem: Problem, own_rows: bool, lanes: int, 
         per_epoch = problem.schedule.per == "epoch"
         few = units and rows <= 2 * tile.rows
         form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short, few)
-        texts[key] = _printed(function, program, form)
+        texts[key] = _printed(printer, program, form)
     return texts[key]
 
 
@@ -62,7 +76,7 @@ def printed_evaluation(
         program = evaluation_program(problem, own, metrics).cut(names)
         tile = tile or tile_for(rows, list(problem.network.sizes[1:]))
         form = Form(lanes, tile, own_weights=own_weights, short_tiles=rows % tile.rows > 0)
-        texts[key] = _printed(print_evaluation, program, form)
+        texts[key] = _printed(EVALUATION, program, form)
     return texts[key]
 
 
@@ -77,8 +91,26 @@ def owned(problem: Problem, own_rows: bool) -> frozenset[str]:
     return frozenset(name for name, is_own in own.items() if is_own)
 
 
-def _printed(function: Any, program: Program, form: Form) -> Printed:
-    key = function, program.fingerprint, form
+def _printed(printer: str, program: Program, form: Form) -> Printed:
+    key = printer, program.fingerprint, form
     if key not in _of_programs:
-        _of_programs[key] = function(program, form)
+        of_all = (*key, platform.machine(), _printers_digest())
+        file = f"deltarule_{hashlib.sha256(repr(of_all).encode()).hexdigest()[:32]}.ll"
+        content = kept(file)
+        if content is None:
+            _of_programs[key] = resolve_name(printer)(program, form)
+            keep(file, zlib.compress(json.dumps(asdict(_of_programs[key])).encode(), 1))
+        else:
+            stored = json.loads(zlib.decompress(content))
+            kind = PrintedUnits if "own_bytes" in stored else Printed
+            tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
+            _of_programs[key] = kind(**stored | tuples)
     return _of_programs[key]
+
+
+@cache
+def _printers_digest() -> bytes:
+    """The digest of all source from which a text follows."""
+    folders = (Path(__file__).parents[2] / name for name in ("engines", "maths", "program"))
+    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+    return hashlib.sha256(b"".join(map(Path.read_bytes, files))).digest()

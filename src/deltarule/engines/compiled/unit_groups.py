@@ -11,7 +11,8 @@ from deltarule.engines.compiled.arrays import Row
 from deltarule.engines.compiled.groups import SUMS, Groups
 from deltarule.engines.compiled.masks import philox
 from deltarule.engines.compiled.places import pointer_of
-from deltarule.engines.compiled.plan import Group, NotPrintable, count_of_entries
+from deltarule.engines.compiled.plan import Group, count_of_entries
+from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitText
 from deltarule.engines.compiled.values import KINDS, Index, Value
 from deltarule.maths.random import DROPOUT

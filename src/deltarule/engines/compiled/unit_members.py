@@ -19,7 +19,7 @@ from deltarule.engines.compiled.member_arrays import (
     working_memory,
 )
 from deltarule.engines.compiled.pace import Pace
-from deltarule.engines.compiled.unit_printer import PrintedUnits
+from deltarule.engines.compiled.printed import PrintedUnits
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 

@@ -6,12 +6,13 @@ they have written, or writes what they may still read.
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from deltarule.engines.compiled.places import WIDEST, Form, pointer_of
+from deltarule.engines.compiled.places import pointer_of
 from deltarule.engines.compiled.plan import Group, Phase
-from deltarule.engines.compiled.printer import NUMBERS, Printed, Printer, with_masks
+from deltarule.engines.compiled.printed import WIDEST, Form, PrintedUnits
+from deltarule.engines.compiled.printer import NUMBERS, Printer, with_masks
 from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitPlaces, UnitText
 from deltarule.engines.compiled.unit_groups import Body, UnitGroups
 from deltarule.engines.compiled.values import Index, Value
@@ -59,23 +60,6 @@ out:
   ret void
 }
 """
-
-
-@dataclass(frozen=True)
-class PrintedUnits(Printed):
-    """The text of a function; each thread also has memory for itself.
-
-    own_bytes, line_bytes : of this memory: those of single numbers, and of each packed line of columns.
-    longest : the most entries of a row that products read; so many are packed for each row, and so many columns.
-    """
-
-    own_bytes: int
-    line_bytes: int
-    longest: int
-
-    def bytes_of_thread(self, rows: int) -> int:
-        """Return the bytes of a thread's own memory, for batches of so many rows."""
-        return self.own_bytes + max(rows, self.longest) * self.line_bytes + rows * self.longest * WIDEST
 
 
 def print_units(program: Program, form: Form) -> PrintedUnits:

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from deltarule.engines.base import Updates
 from deltarule.engines.compiled.blocks import advance_members
 from deltarule.engines.compiled.engine import CompiledEngine
-from deltarule.engines.compiled.printer import Printed
+from deltarule.engines.compiled.printed import Printed
 from deltarule.engines.compiled.texts import printed_update
 from deltarule.engines.cuda.driver import driver
-from deltarule.engines.cuda.printer import KERNEL, THREADS_A_BLOCK, kernel, print_member, ptx
+from deltarule.engines.cuda.printer import KERNEL, THREADS_A_BLOCK, kernel, ptx
 from deltarule.problem.problem import Integers, Problem
 
+MEMBER = "deltarule.engines.cuda.printer:print_member"
 MEMORY = frozenset(("scratch", "kept"))
 
 
@@ -37,7 +38,7 @@ class CudaEngine(CompiledEngine):
 
 def member_program(problem: Problem, own_rows: bool, rows: int) -> Printed:
     """Return the text of an update of one member among many."""
-    printed: Printed = printed_update(print_member, problem, own_rows, 1, None, rows)
+    printed: Printed = printed_update(MEMBER, problem, own_rows, 1, None, rows)
     return printed
 
 

@@ -7,8 +7,8 @@ numbers.
 from functools import cache
 
 from deltarule.engines.compiled.machine_code import OPTIMIZATION, optimized
-from deltarule.engines.compiled.places import Form
-from deltarule.engines.compiled.printer import NUMBERS, Printed, Printer, with_masks
+from deltarule.engines.compiled.printed import Form, Printed
+from deltarule.engines.compiled.printer import NUMBERS, Printer, with_masks
 from deltarule.engines.compiled.values import FunctionText, Index, Value
 from deltarule.program.program import Program
 
