@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from layer_chains import CHAINS, problem_with_layers
 from unproved import unproved
 
 import deltarule
@@ -204,3 +205,12 @@ def test_what_an_own_layer_computes_on_the_way_has_the_names_of_its_variables() 
     finally:
         unregister("layer", "own_gate")
         unregister("layer", "own_sorting")
+
+
+def test_a_gradient_that_several_layers_give_names_each_part_in_the_order_of_training() -> None:
+    problem = problem_with_layers(CHAINS["residual"])
+    explained = explain_update(problem, initial_state(problem))
+    assert "∂J/∂a1[i, j] = Σ_k δ2[i, k] · W2[j, k] + ∂J/∂r3[i, j] + ∂J/∂r2[i, j]\n" in explained.text(width=200)
+    gradient = ReferenceEngine().advance(problem, initial_state(problem), 1)[0].slots["v"]
+    arrays = {name: explained[f"v_{name}_new"] for name in views(gradient[0], problem.network.entries)}
+    assert np.array_equal(np.concatenate([array.ravel() for array in arrays.values()]), gradient[0])

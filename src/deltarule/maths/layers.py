@@ -59,6 +59,8 @@ class Layer:
     can_stop : whether the backward pass takes `to_input`: with False it leaves out ∂J/∂x, for which nobody asks at the
         data and which costs a third of the products.
     agreement : for each gradient the cosine of the angle to the derivative, where it has been compared.
+    sentences : what explanations say of its "value", of an array by its name, and of a gradient, by ∂ and the name of
+        an array or x: with {source}, what the layer is applied to, its number {n}, and the {bias} that it may have.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Layer:
     parameters: Mapping[str, float] = field(default_factory=Fixed, hash=False)
     can_stop: bool = False
     agreement: Mapping[str, float] = field(default_factory=Fixed, compare=False)
+    sentences: Mapping[str, str] = field(default_factory=Fixed, compare=False)
 
     @property
     def sets_units(self) -> bool:
@@ -264,11 +267,40 @@ def residual(x: Array, skip: Array) -> tuple[Array, Callable[[Array], tuple[Arra
 
 _NORM = Fixed({"gamma": Own("1 D", 1.0), "beta": Own("1 D", 0.0)})
 _WEIGHTS, _BIASES = Own("D H"), Own("1 H")
+_OF_DENSE = Fixed(
+    {
+        "value": "{source} W{n}{bias}, pre-activations",
+        "W": "weights of layer {n}, inputs × units",
+        "b": "biases of layer {n}",
+        "∂W": "{source}ᵀ δ{n}",
+        "∂b": "Σ δ{n} over the samples",
+        "∂x": "δ{n} W{n}ᵀ",
+    }
+)
 
-DENSE = Layer("dense", "z", dense, Fixed({"W": _WEIGHTS, "b": _BIASES}), can_stop=True)
-DENSE_WITHOUT_BIASES = Layer("dense", "z", dense, Fixed({"W": _WEIGHTS}), can_stop=True)
-SCALING = Layer("scaling", "s", scaling, Fixed({"scale": Own("1 D", 1.0)}), can_stop=True)
-DROPOUT = Layer("dropout", "d", dropout, given=("keep", "dropout"))
+DENSE = Layer("dense", "z", dense, Fixed({"W": _WEIGHTS, "b": _BIASES}), can_stop=True, sentences=_OF_DENSE)
+DENSE_WITHOUT_BIASES = Layer("dense", "z", dense, Fixed({"W": _WEIGHTS}), can_stop=True, sentences=_OF_DENSE)
+SCALING = Layer(
+    "scaling",
+    "s",
+    scaling,
+    Fixed({"scale": Own("1 D", 1.0)}),
+    can_stop=True,
+    sentences=Fixed(
+        {
+            "value": "{source} times scale{n}, scaled inputs",
+            "scale": "weights of the inputs, one for each",
+            "∂scale": "Σ ∂J/∂s{n} x over the samples",
+        }
+    ),
+)
+DROPOUT = Layer(
+    "dropout",
+    "d",
+    dropout,
+    given=("keep", "dropout"),
+    sentences=Fixed({"value": "{source} after dropout", "∂x": "back through the same mask of dropout"}),
+)
 BATCH_NORM = Layer(
     "batch_norm",
     "n",
@@ -279,6 +311,16 @@ BATCH_NORM = Layer(
     update=running_statistics,
     evaluation=batch_norm_evaluation,
     parameters=Fixed({"epsilon": BATCH_NORM_EPSILON}),
+    sentences=Fixed(
+        {
+            "value": "gamma{n} zhat{n} + beta{n}, normalized",
+            "gamma": "scale of layer {n}'s batch norm",
+            "beta": "shift of layer {n}'s batch norm",
+            "∂gamma": "Σ ∂J/∂n{n} zhat{n} over the samples",
+            "∂beta": "Σ ∂J/∂n{n} over the samples",
+            "∂x": "back through batch norm, whose mean and variance depend on every sample",
+        }
+    ),
 )
 
 LAYERS = {

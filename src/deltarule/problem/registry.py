@@ -78,7 +78,7 @@ _ACCEPTED: list[list[Any]] = []
 _BUILT_IN = {kind: dict(table) for kind, table in _TABLES.items()}
 _KINDS = {type(formula): kind for kind, table in _BUILT_IN.items() for formula in table.values()}
 _IGNORED_FIELDS = frozenset(
-    {"name", "range", "domain", "targets", "flat", "kinks", "module", "rescaling", "symbol", "agreement"}
+    {"name", "range", "domain", "targets", "flat", "kinks", "module", "rescaling", "symbol", "agreement", "sentences"}
 )
 """Fields of a formula that do not affect what it computes: its name, and what it may be combined with."""
 _DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})

@@ -1,72 +1,46 @@
 """Trace the backward pass: ∂J/∂ every array, from the logits to the first layer."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from deltarule.maths.elementary import Array
 from deltarule.maths.losses import divisor
+from deltarule.maths.network import Taped
+from deltarule.maths.network import backward as network_backward
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index
-from deltarule.tracing.layers import LayerTrace, Rule, rule_of
+from deltarule.tracing.grid import Grid
+from deltarule.tracing.layers import about, rule_of
 from deltarule.tracing.trace_builder import TraceBuilder
 
-Part = tuple[Array, Rule | None]
-"""A gradient and its formula."""
 
+def backward(trace: TraceBuilder, tape: Sequence[Taped]) -> None:
+    """Run the backward pass on the grids of the forward pass, and add its arrays in the order of the way back."""
+    upstreams: dict[str, Grid] = {}
 
-def backward(trace: TraceBuilder, layers: Mapping[str, LayerTrace]) -> None:
-    """Add every array of the backward pass, in reverse order of the tape.
+    def noted(taped: Taped) -> Taped:
+        def back(upstream: Grid) -> Any:
+            upstreams[taped.name] = upstream
+            return taped.backward(upstream)
 
-    The gradient of what several layers take is the sum of their parts.
-    """
-    upstream: Array | None = _add_output_derivatives(trace)
-    parts: dict[str, list[Part]] = defaultdict(list)
-    for taped in reversed(trace.forward_pass.tape):
-        source, about = trace.input_name(taped.name), f"back through {taped.kind}"
-        if upstream is None:
+        return taped._replace(backward=back)
+
+    loss, output = trace.problem.loss, trace.network.output
+    is_fused = loss.fused_with(output) is not None
+    tape = tape[:-1] if is_fused else tape
+    gradients = network_backward([*map(noted, tape)], _output_derivative(trace, is_fused))
+    what = f"{loss.name} behind {output.name}: predicted minus target" if is_fused else f"the slope of {loss.name}"
+    layers = {placed.name: placed for placed in trace.network.layers}
+    for taped, before in zip(reversed(tape), [*reversed(["x", *(each.name for each in tape)])][1:], strict=True):
+        if taped.name not in upstreams:  # in front of the first parameters
             break
-        value, others = taped.backward(upstream)
-        if taped.name not in layers:
-            of_source: Rule | None = activation_rule(trace, taped.layer)
-        else:
-            layer, axes = layers[taped.name], "id" if source.startswith("s") else "ij"
-            of_input, *grids = layer.gradients(derivative_name(taped.name))
-            of_source, about = rule_of(of_input, axes), layer.about("x")
-            for (name, array), grid in zip(others.items(), grids, strict=False):
-                own = "".join(trace.at[name].axes)
-                parts[name].append((array, rule_of(grid, own)))
-                symbol = name.removesuffix(f"{layer.n}")
-                if symbol in layer.layer.arrays:
-                    _add_parameter_gradient(trace, name, own, layer.about(symbol), parts.pop(name))
-                    if grid is not None:
-                        grid.give_name(trace.at[derivative_name(name)])
-        if source != "x" and value is not None:
-            parts[source].append((value, of_source))
-            upstream, rule = _total(parts.pop(source))
-            axes = "id" if source.startswith("s") else "ij"
-            _add_derivative(trace, source, upstream, about, rule, axes)
-        else:
-            upstream = None
-
-
-def _total(parts: Sequence[Part]) -> tuple[Array, Rule | None]:
-    """Return the sum of the gradients of several layers, and its formula."""
-    rules = [rule for _, rule in parts]
-
-    def rule(*index: Index) -> Expression | None:
-        total: Any = None
-        for each in rules:
-            term = each and each(*index)
-            if term is None:
-                return None
-            total = term if total is None else total + term
-        return total
-
-    total = parts[0][0]
-    for array, _ in parts[1:]:
-        total = total + array
-    return total, rule
+        _add_derivative(trace, taped.name, upstreams[taped.name], what)
+        what = f"back through {taped.kind}"
+        if taped.name in layers:
+            placed = layers[taped.name]
+            for symbol in placed.layer.arrays:
+                name = f"{symbol}{placed.number}"
+                _add_parameter_gradient(trace, name, gradients[name], about(placed, symbol, before))
+            what = about(placed, "x", before)
 
 
 def derivative_name(name: str) -> str:
@@ -74,62 +48,43 @@ def derivative_name(name: str) -> str:
     return f"δ{name[1:]}" if name.startswith("z") else f"∂J/∂{name}"
 
 
-def _add_derivative(
-    trace: TraceBuilder, name: str, value: Array, about: str, rule: Rule | None, axes: str = "ij"
-) -> None:
-    short = derivative_name(name)
-    description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
-    trace.add(short, "backward", value, axes, description, rule)
-
-
-def _add_output_derivatives(trace: TraceBuilder) -> Array:
-    """Add the derivatives at the output layer and return ∂J/∂z."""
-    problem, n, rows = trace.problem, trace.last, trace.rows
-    z = trace.input_name(f"a{n}")
-    loss, output, logits = problem.loss, trace.network.output, trace.tape[z].value
+def _output_derivative(trace: TraceBuilder, is_fused: bool) -> Grid:
+    """∂J/∂ the predictions, or ∂J/∂ the logits where the loss is computed from these."""
+    problem, rows, loss, output = trace.problem, trace.rows, trace.problem.loss, trace.network.output
     share = rows.w / divisor(problem.reduction, rows.w.sum(-2, keepdims=True), trace.network.outputs)
-    delta = loss.forward(output, logits, rows.y)[1](share)
+    if is_fused:
+        array = loss.forward(output, trace.logits.value, rows.y)[1](share)
+    else:
+        array = share * loss.derivative(output.forward(trace.logits.value)[0], rows.y, **loss.parameters)
 
     def slope(i: Index, j: Index) -> Expression | None:
-        _, found = trace.loss_formulas(i, j)
-        return None if found is None else trace.objective_weight(i) * found
+        _, formula = trace.loss_formulas(i, j)
+        return None if formula is None else trace.objective_weight(i) * formula
 
-    if loss.fused_with(output):
-        _add_derivative(trace, z, delta, f"{loss.name} behind {output.name}: predicted minus target", slope)
-        return delta
-    at_p = share * loss.derivative(output.forward(logits)[0], rows.y, **loss.parameters)
-    _add_derivative(trace, f"a{n}", at_p, f"the slope of {loss.name}", slope)
-    _add_derivative(trace, z, delta, f"back through {output.name}", activation_rule(trace, n))
-    return delta
+    return Grid(array, "ij", slope)
 
 
-def activation_rule(trace: TraceBuilder, n: int) -> Rule:
-    """Return the formula of ∂J/∂z from that of ∂J/∂a."""
-    activation, source, units = (
-        trace.network.activations[n],
-        trace.input_name(f"a{n}"),
-        trace.at[f"a{n}"].value.shape[-1],
-    )
-    numbers = trace.add_parameters("activation", activation, n)
-
-    def rule(i: Index, j: Index) -> Expression | None:
-        z, a, da = (trace.row(name, i) for name in (source, f"a{n}", f"∂J/∂a{n}"))
-        return formulas.activation_backward(activation, z, a, da, j, units, numbers)
-
-    return rule
+def _add_derivative(trace: TraceBuilder, name: str, grid: Grid, about: str) -> None:
+    short, axes = derivative_name(name), "id" if name.startswith("s") else "ij"
+    description = f"∂J/∂{name}, {about}" if short.startswith("δ") else about
+    grid.give_name(trace.add(short, "backward", grid.array, axes, description, rule_of(grid, axes)))
 
 
-def _add_parameter_gradient(trace: TraceBuilder, name: str, axes: str, about: str, parts: Sequence[Part]) -> None:
+def _add_parameter_gradient(trace: TraceBuilder, name: str, of_layers: Grid, about: str) -> None:
     """Add the gradient of an array: that of all layers that take it, and the penalty's part."""
+    axes = "".join(trace.at[name].axes)
     penalty = trace.problem.penalty if name in trace.penalized_names else None
-    _, of_layers = _total(parts)
+    rule = rule_of(of_layers, axes)
 
-    def rule(*index: Index) -> Expression | None:
-        gradient = of_layers and of_layers(*index)
-        if penalty is None or gradient is None:
+    def penalized(*index: Index) -> Expression | None:
+        gradient = rule and rule(*index)
+        if gradient is None or penalty is None:
             return gradient
         slope = formulas.run(f"{penalty.name}′", penalty.derivative, trace.at[name](*index))
         return gradient + trace.strength() * slope
 
     part = ", and the penalty's part" if penalty else ""
-    _add_derivative(trace, name, trace.gradient[name], about + part, rule, axes)
+    value, short = trace.gradient[name], derivative_name(name)
+    quantity = trace.add(short, "backward", value, axes, about + part, penalized)
+    if penalty is None:
+        of_layers.give_name(quantity)

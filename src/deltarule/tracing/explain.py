@@ -110,9 +110,9 @@ def explain_update(
     trace = TraceBuilder(problem, state, rows, tuple(features), tuple(classes), tuple(map(str, places.tolist())))
     with one_blas_thread(), np.errstate(all="ignore"):
         add_inputs(trace)
-        layers = forward(trace)
+        tape = forward(trace)
         objective(trace)
-        backward(trace, layers)
+        backward(trace, tape)
         if update:
             trace_update(trace)
     settings = {name: one for name, one in trace.at.items() if one.section == "settings"}

@@ -1,23 +1,15 @@
 """Trace the forward pass from the data to the objective J."""
 
-from deltarule.maths.activations import Activation
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import views
+from deltarule.maths.network import PlacedLayer, Taped, views
+from deltarule.maths.network import forward as network_forward
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import Penalty
-from deltarule.problem.registry import is_built_in
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import SAMPLES, Expression, Index, Series
-from deltarule.tracing.layers import LayerTrace
+from deltarule.tracing.grid import Grid
+from deltarule.tracing.layers import traced
 from deltarule.tracing.trace_builder import TraceBuilder, drop_member_axis
-
-KINDS = {
-    ("scaling", "scale"): "weights of the inputs, one for each",
-    ("dense", "W"): "weights of layer {}, inputs × units",
-    ("dense", "b"): "biases of layer {}",
-    ("batch_norm", "gamma"): "scale of layer {}'s batch norm",
-    ("batch_norm", "beta"): "shift of layer {}'s batch norm",
-}
 
 
 def add_inputs(trace: TraceBuilder) -> None:
@@ -33,33 +25,23 @@ def add_inputs(trace: TraceBuilder) -> None:
     for placed in trace.network.layers:
         layer, n = placed.layer, placed.number
         for symbol, own in layer.arrays.items():
-            axes = "d" if layer.name == "scaling" else "j" if own.shape.startswith("1") else "dj"
-            about = KINDS.get((layer.name, symbol), f"array of layer {{}}'s {layer.name}").format(n)
+            axes = "d" if layer.symbol == "s" else "j" if own.shape.startswith("1") else "dj"
+            about = layer.sentences.get(symbol, f"array of layer {{n}}'s {layer.name}").format(n=n)
             trace.add(f"{symbol}{n}", "parameters", theta[f"{symbol}{n}"], axes, about)
 
 
-def forward(trace: TraceBuilder) -> dict[str, LayerTrace]:
-    """Add the values of all layers; return the layers that are no activations, by the names of their values."""
-    layers = {}
-    for placed in trace.network.layers:
-        if isinstance(placed.formula, Activation) and (not placed.formula.rowwise or is_built_in(placed.formula)):
-            activation(trace, placed.number, placed.formula, placed.units)
-        elif placed.name in trace.tape:
-            layers[placed.name] = LayerTrace(trace, placed)
-            layers[placed.name].add_value()
-    activation(trace, trace.last, trace.network.output, trace.network.outputs)
-    return layers
-
-
-def activation(trace: TraceBuilder, n: int, activation: Activation, units: int) -> None:
-    source = trace.input_name(f"a{n}")
-    numbers = trace.add_parameters("activation", activation, n)
-    value, what = activation.forward(trace.tape[source].value)[0], "predictions" if n == trace.last else "activations"
-
-    def a(i: Index, j: Index) -> Expression | None:
-        return formulas.activation_value(activation, trace.row(source, i), j, units, numbers)
-
-    trace.add(f"a{n}", "forward", value, "ij", f"{activation.name}({source}), {what}", a)
+def forward(trace: TraceBuilder) -> list[Taped]:
+    """Run the forward pass on grids, which add the values of all layers to the trace; return the tape."""
+    network, at = trace.network, trace.at
+    output = PlacedLayer(network.output, trace.last, network.outputs, network.outputs)
+    layers = [traced(trace, placed) for placed in (*network.layers, output)]
+    parameters = {
+        name: Grid(array, "dj").give_name(at[name]) for name, array in views(trace.state.theta, network.entries).items()
+    }
+    share = trace.rows.w / trace.rows.w.sum(-2, keepdims=True)
+    given = {"share": Grid(share, "ij", lambda i, _: trace.weight(i) / at["N"]())}
+    given |= {name: Grid(array, "ij") for name, array in trace.dropped.items()}
+    return network_forward(layers, parameters, Grid(trace.rows.x, "id").give_name(at["x"]), given)[0]
 
 
 def objective(trace: TraceBuilder) -> None:
@@ -75,8 +57,8 @@ def objective(trace: TraceBuilder) -> None:
     if problem.penalty is None:
         trace.add("J", "loss", value, "", about, total)
         return
-    logits = trace.tape[trace.logits].value
-    term, _ = data_term(problem.loss, problem.reduction, trace.network.output, logits, trace.rows.y, trace.rows.w)
+    rows, output = trace.rows, trace.network.output
+    term, _ = data_term(problem.loss, problem.reduction, output, trace.logits.value, rows.y, rows.w)
     trace.add("L", "loss", term, "", "the loss of the batch", total)
     _add_penalty(trace, problem.penalty)
     trace.add("J", "loss", value, "", about, lambda: at["L"]() + at["R"]())
@@ -85,7 +67,7 @@ def objective(trace: TraceBuilder) -> None:
 def _add_loss(trace: TraceBuilder) -> None:
     """Add the unweighted loss of each output [B, C] and the loss's parameters."""
     loss, output = trace.problem.loss, trace.network.output
-    value, _ = loss.forward(output, trace.tape[trace.logits].value, trace.rows.y)
+    value, _ = loss.forward(output, trace.logits.value, trace.rows.y)
     about = f"{loss.name} of each output" + (", computed from the logits" if loss.fused_with(output) else "")
     trace.add("loss", "loss", value, "ij", about, lambda i, j: trace.loss_formulas(i, j)[0])
 

@@ -1,15 +1,15 @@
-"""Grids: arrays of formulas, on which a layer of `maths` runs as on numbers.
+"""Grids: arrays of numbers with a formula for each, on which the passes of `maths` run as on numbers alone.
 
-So the layer gives the formula of each entry. It is made when it is asked for; a grid that has a name by then is
-written by its name.
+The formula of an entry is made when it is asked for; a grid that has a name by then is written by its name.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from deltarule.maths.elementary import select
 from deltarule.tracing.explanation import Quantity
 from deltarule.tracing.expressions import SAMPLES, Cases, Comparison, Expression, Index, Number, Series
 
@@ -21,30 +21,37 @@ _LETTERS = "dklm"
 
 
 class Grid(NDArrayOperatorsMixin):
-    """An array [rows, columns] of formulas; `letters` are those of its axes."""
+    """An array [.., rows, columns] of numbers and their formulas; `letters` are those of its last two axes."""
 
-    def __init__(self, shape: tuple[int, int], letters: str, entry: Entry) -> None:
-        self.shape, self.letters, self._entry = shape, letters, entry
+    def __init__(self, array: Any, letters: str, formula: Entry | None = None) -> None:
+        self.array, self.letters, self.formula = array, letters, formula
         self.quantity: Quantity | None = None
-        self.ndim, self.dtype = 2, np.dtype(float)
 
     def __call__(self, row: Index, column: Index) -> Any:
         """The formula of an entry, or a reference to it."""
-        return self.formula(row, column) if self.quantity is None else self.quantity(*self._own_axes(row, column))
+        if self.quantity is not None:
+            axes = self.quantity.axes
+            return self.quantity(*((column,) if len(axes) == 1 and axes[0] != SAMPLES else (row, column)[: len(axes)]))
+        if self.formula is None:
+            raise TypeError("what computed these numbers has no formula")
+        return self.formula(row, column)
+
+    def give_name(self, quantity: Quantity) -> "Grid":
+        """Write entries as those of a quantity from now on."""
+        self.quantity = quantity
+        return self
 
     @property
-    def formula(self) -> Entry:
-        """The formula of an entry, whether or not the grid has a name."""
-        return self._entry
+    def shape(self) -> tuple[int, ...]:
+        return np.shape(self.array)[-2:] or (1, 1)
 
-    def give_name(self, quantity: Quantity) -> None:
-        """Write entries as those of a quantity from now on, which may have one axis."""
-        self.quantity = quantity
+    @property
+    def ndim(self) -> int:
+        return 2
 
-    def _own_axes(self, row: Index, column: Index) -> tuple[Index, ...]:
-        assert self.quantity is not None
-        axes = self.quantity.axes
-        return (row, column)[: len(axes)] if len(axes) != 1 or axes[0] == SAMPLES else (column,)
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.asarray(self.array).dtype
 
     @property
     def real(self) -> "Grid":
@@ -57,14 +64,17 @@ class Grid(NDArrayOperatorsMixin):
             letter = _free_letter(self.letters[axis], (row, column))
             return Series((letter,), (length,), lambda k: self(k, column) if axis == -2 else self(row, k))
 
-        shape = (1, self.shape[1]) if axis == -2 else (self.shape[0], 1)
-        return Grid(shape, self.letters, total)
+        return Grid(self.array.sum(axis, keepdims=True), self.letters, total)
 
     def mean(self, axis: int, keepdims: bool = False) -> "Grid":
-        return self.sum(axis, keepdims) / self.shape[axis]
+        total = self.sum(axis) / self.shape[axis]
+        return Grid(self.array.mean(axis, keepdims=True), self.letters, total.formula)
 
     def where_positive(self, yes: Any, no: Any) -> "Grid":
-        return _elementwise(lambda test, a, b: test.where_positive(a, b), [self, yes, no])
+        return _elementwise(lambda test, a, b: test.where_positive(a, b), [self, yes, no], select)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a formula is no array")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> "Grid":
         if method != "__call__" or options:
@@ -73,18 +83,20 @@ class Grid(NDArrayOperatorsMixin):
             return _product(*inputs)
         if ufunc.__name__ in _COMPARISONS:
             sign = _COMPARISONS[ufunc.__name__]
-            return _elementwise(lambda a, b: Comparison(a, sign, b), inputs)
+            return _elementwise(lambda a, b: Comparison(a, sign, b), inputs, ufunc)
         return _elementwise(ufunc, inputs)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
         if function is np.swapaxes:
-            return Grid(self.shape[::-1], self.letters[::-1], lambda row, column: self(column, row))
+            array = np.swapaxes(self.array, -1, -2)
+            return Grid(array, self.letters[::-1], lambda row, column: self(column, row))
         if function is np.where:
-            return _elementwise(lambda test, yes, no: Cases(((test, yes),), no), arguments)
+            return _elementwise(lambda test, yes, no: Cases(((test, yes),), no), arguments, np.where)
         if function in (np.sum, np.mean):
             return getattr(self, function.__name__)(*arguments[1:], **options)
         if function is np.broadcast_to:
-            return _elementwise(lambda a: a, [self], tuple(arguments[1]))
+            shape = (*np.shape(self.array)[:-2], *arguments[1])
+            return _elementwise(lambda a: a, [self], lambda array: np.broadcast_to(array, shape))
         if function is np.iscomplexobj:
             return False
         raise TypeError(f"a formula has no {function.__name__}")
@@ -103,16 +115,18 @@ def _product(left: Grid, right: Grid) -> Grid:
         letter = _free_letter(inner, (row, column))
         return Series((letter,), (length,), lambda k: left(row, k) * right(k, column))
 
-    return Grid((left.shape[0], right.shape[1]), left.letters[0] + right.letters[1], entry)
+    return Grid(left.array @ right.array, left.letters[0] + right.letters[1], entry)
 
 
-def _elementwise(function: Callable[..., Any], inputs: Sequence[Any], shape: tuple[int, ...] | None = None) -> Grid:
-    grids = [each for each in inputs if isinstance(each, Grid)]
-    rows, columns = shape or (max(grid.shape[axis] for grid in grids) for axis in (0, 1))
-    widest = max(grids, key=lambda grid: grid.shape)
+def _elementwise(
+    function: Callable[..., Any], inputs: Sequence[Any], of_numbers: Callable[..., Any] | None = None
+) -> Grid:
+    """Combine entries by a function of formulas, and one of numbers where that is another."""
+    widest = max((each for each in inputs if isinstance(each, Grid)), key=lambda grid: grid.shape)
+    numbers = [each.array if isinstance(each, Grid) else each for each in inputs]
 
     def entry(row: Index, column: Index) -> Any:
         parts = (each(row, column) if isinstance(each, Grid) else Number(float(each)) for each in inputs)
         return function(*parts)
 
-    return Grid((rows, columns), widest.letters, entry)
+    return Grid((of_numbers or function)(*numbers), widest.letters, entry)

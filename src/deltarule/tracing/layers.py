@@ -1,163 +1,184 @@
-"""Trace layers: the formulas of a layer's value and gradients, from running its function on grids of formulas.
+"""Trace layers: what they compute on grids of formulas, as their functions run.
 
 What a layer computes on the way is shown too, by the names that its variables have.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from deltarule.maths.activations import Activation
 from deltarule.maths.network import PlacedLayer
-from deltarule.problem.problem import Floats
+from deltarule.problem.registry import is_built_in
 from deltarule.program.numpy_text import with_locals
+from deltarule.tracing import formulas
 from deltarule.tracing.expressions import SAMPLES, Expression, Index
 from deltarule.tracing.grid import Grid
 from deltarule.tracing.trace_builder import TraceBuilder
 
-VALUES = {
-    "dense": "{source} W{n}{bias}, pre-activations",
-    "scaling": "{source} times scale{n}, scaled inputs",
-    "batch_norm": "gamma{n} zhat{n} + beta{n}, normalized",
-    "dropout": "{source} after dropout",
+_VALUES = {
     "mean": "mean of {source} over the {over}",
     "variance": "variance of {source} over the {over}",
     "zhat": "{source} with mean 0 and variance 1",
     "centered": "{source} with mean 0",
     "deviation": "standard deviation of {source}",
 }
-"""What a layer's value is, and what its statistics and named parts are; of others the name of the layer says it."""
-GRADIENTS = {
-    ("dense", "W"): "{source}ᵀ δ{n}",
-    ("dense", "b"): "Σ δ{n} over the samples",
-    ("dense", "x"): "δ{n} W{n}ᵀ",
-    ("scaling", "scale"): "Σ ∂J/∂s{n} x over the samples",
-    ("batch_norm", "gamma"): "Σ ∂J/∂n{n} zhat{n} over the samples",
-    ("batch_norm", "beta"): "Σ ∂J/∂n{n} over the samples",
-    ("batch_norm", "x"): "back through batch norm, whose mean and variance depend on every sample",
-    ("dropout", "x"): "back through the same mask of dropout",
-}
-"""What a gradient is: of an array of a layer, or of its input, x."""
+"""What statistics and named parts of layers are; of others the name of the layer says it."""
 _SHOWN = {"normalized": "zhat"}
 """Names of parts in the code, and in explanations."""
 
 Rule = Callable[..., Expression | None]
 
 
-class LayerTrace:
-    """A layer that has run on numbers and on formulas."""
+def traced(trace: TraceBuilder, placed: PlacedLayer) -> PlacedLayer:
+    """Return a layer of grids, which adds to the trace what it computes."""
+    formula = placed.formula
+    is_elementwise = isinstance(formula, Activation) and (not formula.rowwise or is_built_in(formula))
+    run = partial(_run_activation if is_elementwise else _run_layer, trace, placed)
+    return replace(placed, formula=replace(placed.layer, function=run))
 
-    def __init__(self, trace: TraceBuilder, placed: PlacedLayer) -> None:
-        self.trace, self.placed = trace, placed
-        self.n, self.layer, self.source = placed.number, placed.layer, trace.input_name(placed.name)
-        given = [self._given(name) for name in self.layer.given]
-        operands = [self._operand(name) for name in (self.source, *map(trace.resolved, placed.arrays))]
-        operands += given
-        parameters = {
-            key: _of_one(reference, float(self.layer.parameters[key]))
-            for key, reference in trace.add_parameters("layer", self.layer, self.n).items()
-        }
-        numbers = {key: value for key, (_, value) in parameters.items()}
-        self.numbers, variables, _ = with_locals(self.layer.function, *(array for _, array in operands), **numbers)
-        self.grids: Sequence[Any] | None = None
-        self.parts: dict[str, tuple[Floats, Grid]] = {}
+
+def about(placed: PlacedLayer, part: str, source: str) -> str:
+    """Say what the gradient of an array is, or of the input, x."""
+    sentence = placed.layer.sentences.get(f"∂{part}", f"back through {placed.formula.name}")
+    return sentence.format(source=source, n=placed.number)
+
+
+def _run_activation(trace: TraceBuilder, placed: PlacedLayer, z: Grid) -> tuple[Grid, Callable[[Grid], Grid]]:
+    activation, n, units = placed.formula, placed.number, placed.units
+    assert isinstance(activation, Activation)
+    numbers = trace.add_parameters("activation", activation, n)
+    value, back = activation.forward(z.array)
+
+    def f(i: Index, j: Index) -> Expression | None:
+        return formulas.activation_value(activation, partial(z, i), j, units, numbers)
+
+    what = "predictions" if n == trace.last else "activations"
+    a = Grid(value, "ij", f)
+    _add(trace, placed, placed.name, a, f"{activation.name}({_name(z)}), {what}")
+
+    def backward(da: Grid) -> Grid:
+        def slope(i: Index, j: Index) -> Expression | None:
+            rows = partial(z, i), partial(a, i), partial(da, i)
+            return formulas.activation_backward(activation, *rows, j, units, numbers)
+
+        return Grid(back(da.array), "ij", slope)
+
+    return a, backward
+
+
+def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parameters: float) -> tuple[Any, ...]:
+    layer, n = placed.layer, placed.number
+    given = arrays[len(arrays) - len(layer.given) :]
+    for name, grid in zip(layer.given, given, strict=True):
+        _name_given(trace, f"{name}{n}", grid)
+    source = _name(arrays[0])
+    operands = [_operand(each, is_input=index == 0) for index, each in enumerate(arrays)]
+    settings = trace.add_parameters("layer", layer, n)
+    for key, reference in settings.items():
+        parameters[key] = _constant(reference, float(parameters[key]))  # type: ignore[assignment]
+    try:
+        (value, back, *statistics), variables, _ = with_locals(layer.function, *operands, **parameters)
+        if not isinstance(value, Grid):
+            raise TypeError("the layer makes arrays of its own")
+    except Exception:  # whatever an own layer raises on what is not an array: it has no formulas then
+        (value, back, *statistics), variables = _of_numbers(layer.function, operands, parameters), {}
+    parts = dict(zip(layer.statistics, statistics, strict=True))
+    known = [*operands, *parameters.values(), value]
+    for name, each in variables.items():  # a truth stands where it is asked for
+        if isinstance(each, Grid) and not any(each is other for other in known) and each.dtype.kind != "b":
+            parts[name] = each
+    over = "batch" if layer.given else "row"
+    bias = f" + b{n}" if "b" in layer.arrays else ""
+    for name, grid in parts.items():
+        name = _SHOWN.get(name, name)
+        sentence = _VALUES.get(name, f"{name} of {layer.name}").format(source=source, over=over)
+        is_taken = f"{name}{n}" in trace.at or f"{name}{n}" == placed.name
+        _add(trace, placed, f"{name}_{placed.name}" if is_taken else f"{name}{n}", grid, sentence)
+    sentence = layer.sentences.get("value", f"{layer.name} of {{source}}")
+    _add(trace, placed, placed.name, value, sentence.format(source=source, n=n, bias=bias))
+
+    def backward(upstream: Grid, **options: Any) -> Any:
+        upstream = Grid(upstream.array, "ij", upstream)
         try:
-            formulas = {key: grid for key, (grid, _) in parameters.items()}
-            self.grids, named, _ = with_locals(self.layer.function, *(grid for grid, _ in operands), **formulas)
-        except Exception:  # whatever an own layer raises on what is not an array: it has no formulas then
-            return
-        known = {id(grid) for grid, _ in [*operands, *parameters.values()]} | {id(self.grids[0])}
-        for name, grid in named.items():
-            is_truth = np.asarray(variables[name]).dtype.kind == "b"  # it stands where it is asked for
-            if isinstance(grid, Grid) and id(grid) not in known and not is_truth:
-                self.parts[name] = variables[name], grid
+            returned = back(upstream, **options)
+        except Exception:  # as above
+            returned = _of_numbers(layer.function, operands, parameters)[1](upstream, **options)
+        gradients = returned if isinstance(returned, tuple) else (returned,)
+        # Two layers get the same gradient through a sum, each under a name of its own.
+        return tuple(Grid(each.array, "ij", each) if each is upstream else _grid(each) for each in gradients)
 
-    def _operand(self, name: str) -> tuple[Grid, Floats]:
-        quantity = self.trace.at[name]
-        array = np.atleast_2d(quantity.value)
-        of_rows = SAMPLES if quantity.axes[:1] == (SAMPLES,) else "d"
-        grid = Grid(array.shape, of_rows + ("d" if name == self.source else quantity.axes[-1]), _no_entry)
-        grid.give_name(quantity)
-        return grid, array
+    return value, backward, *statistics
 
-    def _given(self, name: str) -> tuple[Grid, Any]:
-        """Return what a layer takes of the update: each row's share of the batch, or a mask and the rate."""
-        trace, n = self.trace, self.n
-        if name == "share":
-            grid = Grid((len(trace.w), 1), "ij", lambda i, _: trace.weight(i) / trace.at["N"]())
-            return grid, (trace.w / trace.w.sum())[:, None]
-        if name == "dropout":
-            value = trace.dropped[f"dropout{n}"]
-            setting = trace.add_setting(f"dropout{n}", value, f"dropout rate after layer {n}", layer=n)
-            return _of_one(setting, float(value.ravel()[0]))
+
+def _of_numbers(function: Callable[..., Any], operands: list[Grid], parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Run a layer on numbers, and return grids without formulas."""
+    numbers = {key: grid.array for key, grid in parameters.items()}
+    value, back, *statistics = function(*(each.array for each in operands), **numbers)
+
+    def backward(upstream: Grid, **options: Any) -> Any:
+        return back(upstream.array, **options)
+
+    return _grid(value), backward, *map(_grid, statistics)
+
+
+def _grid(array: Any) -> Grid | None:
+    return array if isinstance(array, Grid | None) else Grid(array, "ij")
+
+
+def _name_given(trace: TraceBuilder, name: str, grid: Grid) -> None:
+    """Add what a layer takes of the update: a mask, or a rate; each row's share of the batch is a formula."""
+    if name.startswith("keep"):
         about = "1 where a unit stays, 0 where it is dropped: drawn from the seed, the step and the sample's position"
-        trace.add(f"keep{n}", "forward", trace.dropped[f"keep{n}"], "ij", about)
-        return self._operand(f"keep{n}")
+        grid.give_name(trace.add(name, "forward", grid.array, "ij", about))
+    elif name.startswith("dropout"):
+        layer = int(name.removeprefix("dropout"))
+        setting = trace.add_setting(name, grid.array, f"dropout rate after layer {layer}", layer=layer)
+        grid.formula = lambda *_: setting
 
-    def add_value(self) -> None:
-        """Add the layer's statistics, what it computes on the way, and its value."""
-        grids = self.grids or (None, None, *[None] * len(self.layer.statistics))
-        statistics = zip(self.layer.statistics, zip(self.numbers[2:], grids[2:], strict=True), strict=True)
-        parts = dict(statistics) | self.parts
-        bias = f" + b{self.n}" if "b" in self.layer.arrays else ""
-        over = "batch" if self.layer.given else "row"
-        words = {"source": self.source, "n": self.n, "bias": bias, "over": over}
-        for name, (array, grid) in parts.items():
-            shown = _SHOWN.get(name, name)
-            about = VALUES.get(shown, f"{shown} of {self.layer.name}").format(**words)
-            name = f"{shown}{self.n}"
-            is_taken = name in self.trace.at or name == self.placed.name
-            self._add(f"{shown}_{self.placed.name}" if is_taken else name, "forward", array, grid, about)
-        about = VALUES.get(self.layer.name, f"{self.layer.name} of {{source}}").format(**words)
-        array = self.trace.tape[self.placed.name].value
-        self._add(self.placed.name, "forward", array[0] if array.ndim == 3 else array, grids[0], about)
 
-    def _add(self, name: str, section: str, array: Floats, grid: Grid | None, about: str) -> None:
-        rows, columns = array.shape
-        of_rows = SAMPLES if rows == len(self.trace.w) else "d"[: rows - 1]
-        of_columns = "d" if self.layer.name == "scaling" or self.placed.units != columns == self.placed.inputs else "j"
-        axes = of_rows + (of_columns if columns != 1 or self.placed.units == 1 or not of_rows else "")
-        shape = array.shape if len(axes) == 2 else (max(rows, columns),)
-        self.trace.add(name, section, array.reshape(shape), axes, about, rule_of(grid, axes))
-        if grid is not None:
-            grid.give_name(self.trace.at[name])
+def _operand(grid: Grid, is_input: bool) -> Grid:
+    """Return a grid with the letters that its axes have within a layer."""
+    if grid.quantity is None:
+        return grid
+    axes = grid.quantity.axes
+    return Grid(grid.array, (SAMPLES if axes[:1] == (SAMPLES,) else "d") + ("d" if is_input else axes[-1]), grid)
 
-    def gradients(self, upstream: str) -> list[Grid | None]:
-        """Return the formulas of the gradients of the layer's input, and of all that it takes, in order."""
-        count = 1 + len(self.placed.arrays)
-        if self.grids is not None:
-            grid = Grid(self.grids[0].shape, "ij", _no_entry)
-            grid.give_name(self.trace.at[upstream])
-            with suppress(Exception):  # as above
-                returned = self.grids[1](grid)
-                return list(returned if isinstance(returned, tuple) else (returned,))[:count]
-        return [None] * count
 
-    def about(self, name: str) -> str:
-        known = GRADIENTS.get((self.layer.name, name), f"back through {self.layer.name}")
-        return known.format(source=self.source, n=self.n)
+def _constant(reference: Expression, value: float) -> Grid:
+    return Grid(value, "ij", lambda *_: reference)
+
+
+def _name(grid: Grid) -> str:
+    assert grid.quantity is not None
+    return grid.quantity.name
+
+
+def _add(trace: TraceBuilder, placed: PlacedLayer, name: str, grid: Grid, about: str) -> None:
+    rows, columns = grid.shape
+    of_rows = SAMPLES if rows == len(trace.w) else "d"[: rows - 1]
+    of_columns = "d" if placed.symbol == "s" or placed.units != columns == placed.inputs else "j"
+    axes = of_rows + (of_columns if columns != 1 or placed.units == 1 or not of_rows else "")
+    array = np.asarray(grid.array)
+    shape = array.shape if len(axes) == 2 else (max(rows, columns),)
+    grid.give_name(trace.add(name, "forward", array.reshape(shape), axes, about, rule_of(grid, axes)))
 
 
 def rule_of(grid: Any, axes: str) -> Rule | None:
     """The formula of an entry by the indices of some axes; None where a function has none."""
-    if not isinstance(grid, Grid):
+    entry = grid.formula if isinstance(grid, Grid) else None
+    if entry is None:
         return None
 
     def rule(*index: Any) -> Expression | None:
         row, column = index if len(index) == 2 else (index[0], 0) if axes == SAMPLES else (0, *index)
         try:
-            formula = grid(row, column) if grid.formula is _no_entry else grid.formula(row, column)
+            formula = entry(row, column)
         except Exception:  # whatever a formula of the user's raises on what is not a number
             return None
         return formula if isinstance(formula, Expression) else None
 
     return rule
-
-
-def _no_entry(row: Index, column: Index) -> None:
-    """The formula of what has a name."""
-
-
-def _of_one(reference: Expression, value: float) -> tuple[Grid, float]:
-    return Grid((1, 1), "ij", lambda *index: reference), value

@@ -28,8 +28,8 @@ Names = tuple[str, ...]
 class TraceBuilder:
     """Collects the quantities of one member's update.
 
-    w [B] and y [B, C] are the weights and targets of the batch. The tape has what the forward pass recorded, and the
-    gradient ∂J/∂θ with the penalty's part, by name.
+    w [B] and y [B, C] are the weights and targets of the batch, `logits` what the engine's forward pass ends with, and
+    `gradient` ∂J/∂θ with the penalty's part, by name.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TraceBuilder:
         self.member, self.network = int(state.members[0]), problem.network
         self.at: dict[str, Quantity] = {}
         self.forward_pass: Pass = objective_and_gradient(problem, state, rows)
-        self.tape = {taped.name: taped for taped in self.forward_pass.tape}
+        self.logits = self.forward_pass.tape[-1]
         self.gradient = views(self.forward_pass.gradient[0], self.network.entries)
         self.w, self.y = drop_member_axis(rows.w)[:, 0], drop_member_axis(rows.y)
         self.has_equal_weights = bool((self.w == 1).all())
@@ -104,30 +104,13 @@ class TraceBuilder:
             for key, value in formula.parameters.items()
         }
 
-    def input_name(self, name: str) -> str:
-        """The name of the array to which a layer is applied, by the name of its value; that of the output is last."""
-        names = ["x", *self.tape]
-        return names[names.index(name) - 1] if name in names else names[-1]
-
-    @property
-    def logits(self) -> str:
-        """The name of what the output's activation is applied to."""
-        return self.input_name(f"a{self.last}")
-
-    def resolved(self, name: str) -> str:
-        """The name of a value; that of dropout without any is that of its input."""
-        if name in self.at or name in self.tape:
-            return name
-        chain = [placed.name for placed in self.network.layers]
-        return next((each for each in reversed(chain[: chain.index(name)]) if each in self.tape), "x")
-
     def loss_formulas(self, i: Index, j: Index) -> tuple[Expression | None, Expression | None]:
         """The formulas of the loss ℓ[j] of a sample and of its slope.
 
         The slope is ∂ℓ/∂p[j] or, behind the activation that belongs to the loss, ∂(Σℓ)/∂z[j].
         """
         loss, output, n = self.problem.loss, self.network.output, self.last
-        z, p, y = (self.row(name, i) for name in (self.logits, f"a{n}", "y"))
+        z, p, y = (self.row(name, i) for name in (self.logits.name, f"a{n}", "y"))
         numbers = self.add_parameters("loss", loss)
         match loss.fused_with(output) and loss.name:
             case None:
