@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from xml.etree import ElementTree
 
 import numpy as np
@@ -354,6 +354,35 @@ def test_story_asks_first_and_says_when_its_point_is_reached(played):
     strip.get_by_text("Which network is first?").wait_for()
     page.get_by_role("button", name="circles").click()
     strip.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("has_python", [True, False])
+def test_one_sign_is_wrong(played, browser, tmp_path, has_python):
+    """Two derivatives train beside each other up to where they part, and the address brings them back."""
+    alone = write_page(recipe_to_play(), tmp_path / "play.html")
+    with nullcontext(played()[0]) if has_python else own_page(browser, alone) as page:
+        control(page, "story").select_option(label="One sign is wrong")
+        page.locator("[data-role=speed]").select_option("300")
+        control(page, "answer-2").click()
+        strip = page.locator("[data-role=story]")
+        strip.get_by_text("You were right. None: with the wrong sign").wait_for()
+        assert page.locator(".members > span").all_inner_texts() == ["right 6 of 6", "yours 0 of 6"]
+        page.get_by_label("da/dz =").fill("1 - a^3")
+        page.get_by_label("da/dz =").press("Enter")
+        strip.get_by_text("Wrong at 25 of 25 points").wait_for()
+        wait_until(page, lambda: clock(page) > 40)
+        control(page, "parting").click()
+        wait_until(page, lambda: 1 < clock(page) < 40)
+        wait_until(page, lambda: "1+-+a%5E3" in page.url)
+        again = page.context.new_page()
+        again.goto(page.url)
+        again.get_by_label("da/dz =").wait_for()
+        assert again.get_by_label("da/dz =").input_value() == "1 - a^3"
+        again.get_by_label("da/dz =").fill("1 - a^2")
+        control(again, "train-both").click()
+        again.get_by_text("Right: the derivative agrees").wait_for()
+        control(again, "parting").click()
+        again.get_by_text("The two have not parted").wait_for()
 
 
 def test_a_page_trains_when_it_opens_and_asks_who_is_first(browser, tmp_path):

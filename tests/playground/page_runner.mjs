@@ -20,7 +20,7 @@ const { drawnRows } = await import(`${folder}/own_split.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [] } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [] } = JSON.parse(line);
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
@@ -48,5 +48,5 @@ for await (const line of createInterface({ input: process.stdin })) {
       return { refused: error.message };
     }
   });
-  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why }, shown));
+  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
 }

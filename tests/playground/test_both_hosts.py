@@ -16,6 +16,7 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
+from deltarule.playground.custom_formulas import read_pair, with_formulas
 from deltarule.playground.own_page import write_page
 from deltarule.playground.play import recipe_to_play
 from deltarule.playground.population import population_of
@@ -25,7 +26,7 @@ from deltarule.playground.settings import list_stories
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import Recipe, dataset_of
+from deltarule.studies.recipes import Recipe, dataset_of, with_settings
 
 pytestmark = needs_node
 NEEDS_PYTHON = "deltarule play"
@@ -178,6 +179,53 @@ def test_typed_formula(page, kind, function, derivative):
 )
 def test_any_form_of_a_command(page, name, table):
     agree(page, (name, table), steps=0)
+
+
+BESIDE = {"kind": "activation", "function": "tanh(z)", "derivative": "1 - a^3", "beside": True}
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [("formula", BESIDE)],
+        [("formula", {**BESIDE, "function": "sin(z) + z", "derivative": "cos(z)"})],
+        [("formula", BESIDE), change(optimizer__learning_rate=0.3), ("formula", {**BESIDE, "beside": False})],
+        [("formula", BESIDE), ("formula", {"kind": "activation"}), change(run__seeds=3)],
+        [change(grid={"optimizer.learning_rate": [0.1, 0.2]}), ("formula", BESIDE)],
+        [("formula", BESIDE), change(grid={"optimizer.learning_rate": [0.1, 0.2]})],
+    ],
+)
+def test_two_derivatives_beside_each_other(page, commands):
+    agree(page, *commands, steps=20)
+
+
+def test_networks_part_where_their_objectives_do(page):
+    """The right side trains as tanh does; both hosts name the update at which the other side has left it."""
+    commands = [("story", {"name": "13-wrong-derivative"}), change(run__seeds=2), ("formula", BESIDE)]
+    recipe = with_settings(recipe_to_play("wrong-derivative"), {"run.seeds": 2, "run.engine": "reference"})
+    tanh = population_of(recipe, dataset_of(recipe))
+    yours = with_formulas(tanh, {"activation": read_pair("activation", "tanh(z)", "1 - a^3")})
+    objectives = [ReferenceEngine().advance(one, initial_state(one), 40)[1].objective for one in (tanh, yours)]
+    first = (np.abs(np.subtract(*objectives)) > 0.01 * np.maximum(*objectives)).argmax(0).tolist()
+    assert min(first) > 0
+    found = page.ask({"commands": commands, "steps": 40, "partings": [0, 1, 2]})
+    assert found["partings"] == [*first, first[0]]
+    session = Session(recipe, tempfile.TemporaryDirectory())
+    session.command("formula", BESIDE)
+    session.command("step", {"updates": 40})
+    assert [session.command("parting", {"member": member})["step"] for member in range(3)] == [*first, first[0]]
+    moment = session.workbench.moment
+    np.testing.assert_allclose(moment.state.theta[:2], found["theta"][:2], rtol=1e-9)
+    np.testing.assert_array_equal(
+        moment.state.theta[2:], ReferenceEngine().advance(yours, initial_state(yours), 40)[0].theta
+    )
+    session.command("formula", {**BESIDE, "derivative": "1 - a^2"})
+    session.command("step", {"updates": 5})
+    assert session.command("parting", {"member": 1}) == {"step": None}
+    session.command("formula", {"kind": "activation"})
+    with pytest.raises(BadInput, match="no two derivatives train beside each other"):
+        session.command("parting", {})
+    session.close()
 
 
 def test_typed_formula_ends_with_another_story(page):
@@ -443,6 +491,9 @@ POINTS = "x0,x1,class\n" + "\n".join(f"{x / 7:.4f},{y / 5:.4f},class {(x + y) % 
         [change(optimizer__name={"name": "momentum", "momentum": 0.3})],
         [change(data__name="circles"), change(data__split__test=0.2)],
         [("formula", {"kind": "activation", "function": "z^2 + 1", "derivative": "2 * z"})],
+        [("story", {"name": "13-wrong-derivative"}), change(run__seeds=3)],
+        [("story", {"name": "13-wrong-derivative"}), ("formula", BESIDE)],
+        [("story", {"name": "13-wrong-derivative"}), ("formula", {"kind": "activation"})],
         [("own-data", {"csv": POINTS})],
         [("own-data", {"csv": POINTS}), change(run__seeds=2)],
     ],

@@ -16,6 +16,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.json_files import to_jsonable
 from deltarule.playground.past import Present
+from deltarule.playground.side_by_side import SIDES, SideBySideEngine, other_side
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
@@ -34,10 +35,13 @@ def draw(
     members = np.arange(first, min(first + MAX_MULTIPLES, moment.problem.members))
     problem, several = workbench.state_at(step, members, moment)
     chosen = several.take(np.array([member - first]))
+    problem = workbench.problem_of(problem, member)
+    is_beside = isinstance(workbench.engine, SideBySideEngine)
+    twin = other_side(member, problem.members) if is_beside else member
     viewed = replace(moment, problem=problem, state=chosen)
     with one_blas_thread(), np.errstate(all="ignore"):  # the gradient of the next update
         gradient = objective_and_gradient(problem, chosen, batch(problem, chosen.members, chosen.step)).gradient
-    steps, curves, bands = moment.past.curves(np.array([member]))
+    steps, curves, bands = moment.past.curves(np.array([member, twin]))
     header = {
         "step": chosen.step,
         "last_step": moment.state.step,
@@ -49,7 +53,9 @@ def draw(
         "multiples": members.tolist(),
         "score": moment.score,
         "values": {name: float(value[0]) for name, value in viewed.evaluate().items()},
-        "varied": [str(value) for values in moment.recipe.configuration.grid.values() for value in values],
+        "varied": list(SIDES)
+        if is_beside
+        else [str(value) for values in moment.recipe.configuration.grid.values() for value in values],
         "locked": list(moment.locked),
         "rate": float(problem.rates(np.array([member]), chosen.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
@@ -67,6 +73,7 @@ def draw(
         "solved members": moment.is_solved,
         "curve steps": np.array(steps),
         **{f"curve {name}": values[:, 0] for name, values in curves.items()},
+        **({"curve other": curves["objective"][:, 1]} if is_beside else {}),
         **({"curve quantiles": bands.T} if problem.members > 1 else {}),
     }
     return header, arrays

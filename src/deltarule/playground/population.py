@@ -69,15 +69,18 @@ def require_few_members(grid: Any) -> None:
         raise BadInput(f"the grid has {members:,} members, and the page takes at most {most:,}; vary fewer values")
 
 
-def population_of(recipe: Recipe, dataset: Dataset) -> Problem:
-    """Create the problem of a recipe, with a member for each seed and grid value."""
+def population_of(recipe: Recipe, dataset: Dataset, copies: int = 1) -> Problem:
+    """Create the problem of a recipe, with a member for each seed and grid value, or as many copies of all."""
     require_affordable(recipe, dataset)
     combinations = expand_grid(recipe)
     if len(recipe.configuration.grid) > 1:
         names = ", ".join(recipe.configuration.grid)
         raise BadInput(f"the grid varies {names}; vary one of them here, or sweep them all with `deltarule sweep`")
+    if copies > 1 and recipe.configuration.grid:
+        [key] = recipe.configuration.grid
+        raise BadInput(f"the grid varies {key}; vary nothing while two derivatives train beside each other")
     plain = replace(recipe, configuration=replace(recipe.configuration, grid={}))
-    populations = populations_of_settings(plain, dataset, [settings for settings, _ in combinations])
+    populations = populations_of_settings(plain, dataset, [settings for settings, _ in combinations] * copies)
     if len(populations) > 1:
         [key] = recipe.configuration.grid
         raise BadInput(f"{key} gives networks of different shapes; vary a number, such as optimizer.learning_rate")

@@ -8,6 +8,7 @@ from typing import Any
 from deltarule.data.load import LOADERS
 from deltarule.data.synthetic import OPTION_RANGES
 from deltarule.maths.losses import LOSSES
+from deltarule.playground.custom_formulas import PRESETS
 from deltarule.playground.session import Request
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS
@@ -29,6 +30,7 @@ KNOWN = {
 def rules() -> dict[str, Any]:
     """What the page's `rules.js` reads."""
     return {
+        "examples": list(PRESETS["activation"].values()),
         "sections": list(SETTABLE),
         "on_page": sorted(KNOWN),
         "keys": {dotted: _rule(setting) for dotted, setting in SETTINGS.items()},

@@ -19,6 +19,7 @@ from deltarule.playground.own_table import read_own_table
 from deltarule.playground.past import Present
 from deltarule.playground.population import grid_of, require_few_members
 from deltarule.playground.settings import catalog, list_stories, values_of
+from deltarule.playground.side_by_side import SideBySideEngine, first_parting, right_activation
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import explain_error
@@ -59,6 +60,7 @@ class Request(BaseModel):
     kind: str = Field("", description="a text")
     function: str | None = Field(None, description="a formula")
     derivative: str = Field("", description="a formula")
+    beside: bool = Field(False, description="true or false")
 
 
 class Session:
@@ -68,7 +70,8 @@ class Session:
         self.workbench = Workbench(recipe)
         self._folder = folder
         self._notes = list(notes)
-        self._typed_activation = ""
+        self._typed: dict[str, list[Any]] = {}
+        """Formulas by kind: function, derivative, and true where the right derivative trains beside it."""
         workbench = self.workbench
         self._commands: dict[str, Callable[[Request], Any]] = {
             "catalog": lambda request: catalog(),
@@ -87,6 +90,7 @@ class Session:
             "own-data": self._use_own_data,
             "explain": self._explain,
             "formula": self._formula,
+            "parting": self._parting,
             "why": self._why,
             "export": self._export,
         }
@@ -108,7 +112,8 @@ class Session:
 
     def data(self) -> bytes:
         moment = self.workbench.moment  # whose data and network belong together
-        return picture.encode(*picture.describe_data(moment.dataset, moment.problem.network, self._typed_activation))
+        typed = self._typed.get("activation", [""])[0]
+        return picture.encode(*picture.describe_data(moment.dataset, moment.problem.network, typed))
 
     def settings(self) -> dict[str, Any]:
         moment = self.workbench.moment
@@ -118,6 +123,7 @@ class Session:
             "grid": moment.recipe.configuration.grid,
             "toml": exports.recipe_toml(moment.recipe.configuration),
             "notes": notes,
+            "typed": self._typed,
             "step": moment.state.step,
         }
 
@@ -160,17 +166,19 @@ class Session:
 
     def _tell(self, request: Request) -> None:
         """Play a story."""
-        recipes = {story["name"]: story["recipe"] for story in list_stories()}
-        if request.name not in recipes:
-            raise BadInput(f"there is no story {request.name!r}; choose one of {', '.join(recipes)}")
-        self._use_recipe(recipes[request.name])
+        stories = {story["name"]: story for story in list_stories()}
+        if request.name not in stories:
+            raise BadInput(f"there is no story {request.name!r}; choose one of {', '.join(stories)}")
+        self._use_recipe(stories[request.name]["recipe"])
+        if formula := stories[request.name]["parts"][0].get("formula"):
+            self._formula(_read_request(formula))
 
     def _use_recipe(self, toml: str) -> None:
         """Train another recipe, without the formulas that were typed before."""
         require_few_members(grid_of(toml))
         old = self.workbench.moment.recipe
         self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
-        self._typed_activation = ""
+        self._typed = {}
 
     def _use_own_data(self, request: Request) -> None:
         """Train on the rows of a pasted or opened table; the settings have notes on them."""
@@ -189,7 +197,9 @@ class Session:
         return min(max(request.member, 0), (moment or self.workbench.moment).problem.members - 1)
 
     def _viewed(self, request: Request) -> tuple[Problem, State]:
-        return self.workbench.state_at(request.step, np.array([self._member(request)]))
+        member = self._member(request)
+        problem, state = self.workbench.state_at(request.step, np.array([member]))
+        return self.workbench.problem_of(problem, member), state
 
     def _explain(self, request: Request) -> dict[str, Any]:
         """The formula of one number at the view's step, with names and with numbers."""
@@ -216,16 +226,26 @@ class Session:
 
     def _formula(self, request: Request) -> dict[str, str]:
         """Use a custom activation or loss and report the check of its derivative."""
-        formula, text = None, ""
+        formula, text, right = None, "", None
         require_kind(request.kind)
         if request.function is not None:
             formula = read_pair(request.kind, request.function, request.derivative)
             is_right, verdict = judge_pair(formula)
             text = verdict if is_right else f"{verdict}\n{explain_mistake(formula)}".rstrip()
-        self.workbench.use_formula(request.kind, formula)
-        if request.kind == "activation":
-            self._typed_activation = request.function or ""
+            if request.beside and request.kind == "activation":
+                right = right_activation(request.function)
+        self.workbench.use_formula(request.kind, formula, right)
+        others = {kind: pair for kind, pair in self._typed.items() if kind != request.kind}
+        pair = [request.function, request.derivative, *([True] if right else [])]
+        self._typed = others if formula is None else {**others, request.kind: pair}
         return {"text": text}
+
+    def _parting(self, request: Request) -> dict[str, int | None]:
+        """The update at which a network and the one with the other derivative part."""
+        engine, moment = self.workbench.engine, self.workbench.moment
+        if not isinstance(engine, SideBySideEngine):
+            raise BadInput("no two derivatives train beside each other; type one, and train both")
+        return {"step": first_parting(moment, self._member(request, moment), engine)}
 
     def _why(self, request: Request) -> dict[str, Any]:
         from deltarule.symptoms.report import why_not_learning

@@ -32,6 +32,7 @@ from deltarule.playground.population import (
     without_study,
 )
 from deltarule.playground.settings import fitting_settings
+from deltarule.playground.side_by_side import SideBySideEngine
 from deltarule.playground.training_pace import CHUNK_SECONDS, TrainingPace
 from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Integers, Problem
@@ -66,6 +67,7 @@ class Workbench:
         self.page_asked: float | None = None
         """When a page last asked for something: after a minute without, training pauses."""
         self._formulas: Formulas = {}
+        self._right: Activation | None = None  # with which the first half trains beside a typed one
         self.failure = ""
         self.version = 0
         self.moment: Present
@@ -179,12 +181,12 @@ class Workbench:
         dataset = dataset_of(recipe)
         self.pause()
         with self._changed:
-            before = self._formulas
-            self._formulas = {}
+            before = self._formulas, self._right
+            self._formulas, self._right = {}, None
             try:
                 self._begin(recipe, dataset)
             except BadInput:
-                self._formulas = before
+                self._formulas, self._right = before
                 raise
 
     @property
@@ -196,15 +198,25 @@ class Workbench:
         with self._changed:
             self._changed.wait_for(lambda: self.news != seen, timeout)
 
-    def use_formula(self, kind: str, formula: Activation | Loss | None) -> None:
+    def use_formula(self, kind: str, formula: Activation | Loss | None, right: Activation | None = None) -> None:
+        """Train with a typed formula; where `right` is given, each network trains with that too, from its start."""
         with self._changed:
-            before = self._formulas
-            self._formulas = {**before, kind: formula}
+            before = self._formulas, self._right
+            is_beside = right is not None or (kind == "activation" and self._right is not None)
+            self._formulas = {**self._formulas, kind: formula}
+            self._right = right if kind == "activation" else self._right
             try:
-                self._continue_with(self.moment.recipe, self.moment.dataset)
+                if is_beside:
+                    self._begin(self.moment.recipe, self.moment.dataset)
+                else:
+                    self._continue_with(self.moment.recipe, self.moment.dataset)
             except BadInput:
-                self._formulas = before
+                self._formulas, self._right = before
                 raise
+
+    def problem_of(self, problem: Problem, member: int) -> Problem:
+        """The problem that a member trains on, which has its own derivative where two are compared."""
+        return self.engine.problem_of(problem, member) if isinstance(self.engine, SideBySideEngine) else problem
 
     def fail(self, what: str, error: Exception) -> None:
         with self._changed:
@@ -224,19 +236,26 @@ class Workbench:
 
     def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
         with self._changed:
-            problem = with_formulas(population_of(recipe, dataset), self._formulas)
+            problem = self._problem(recipe, dataset)
             state = initial_state(problem)
             self.divergences = {}
             self._publish(Present(recipe, dataset, problem, state, {}, Past(problem, state), self.version))
 
     def _continue_with(self, recipe: Recipe, dataset: Dataset) -> None:
         """Train a changed recipe, from the current state where possible."""
-        problem = with_formulas(population_of(recipe, dataset), self._formulas)
+        problem = self._problem(recipe, dataset)
         state = carry_over(self.moment.problem, self.moment.state, problem)
         if state is None:
             self._begin(recipe, dataset)
         else:
             self._go_on(replace(self.moment, recipe=recipe, dataset=dataset, problem=problem, state=state))
+
+    def _problem(self, recipe: Recipe, dataset: Dataset) -> Problem:
+        problem = population_of(recipe, dataset, copies=1 if self._right is None else 2)
+        return with_formulas(problem, self._formulas)
+
+    def _sided(self, engine: Engine) -> Engine:
+        return engine if self._right is None else SideBySideEngine(engine, self._right)
 
     def _go_on(self, moment: Present) -> None:
         moment.past.add_change(moment.problem, moment.state, moment.locked)
@@ -251,7 +270,7 @@ class Workbench:
         self.failure = ""
         was_loaded = self._is_loaded or self._loading is not None
         self._loading = None
-        self.engine = ReferenceEngine()
+        self.engine = self._sided(ReferenceEngine())
         self._is_loaded = False
         if was_loaded:
             self.load_engine()
@@ -266,7 +285,7 @@ class Workbench:
         """
         try:
             name = moment.recipe.configuration.run.engine
-            engine = engine_for(name, moment.problem, EXPECTED_UPDATES)
+            engine = self._sided(engine_for(name, moment.problem, EXPECTED_UPDATES))
             again = moment if engine.name == "reference" else moment.past.restart(moment)
             again.evaluate(engine)
             engine.advance(again.problem, again.state, 1)

@@ -50,7 +50,8 @@ export class Curves {
     [this.step, this.last] = [header.step, header.last_step];
     const recorded = arrays["curve steps"].data;
     const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
-    const parts = /** @type {const} */ ([["", "training", CLASS_COLORS[5], []], ["validation ", "test", CLASS_COLORS[1], [5, 2]]]);
+    const side = header.varied.indexOf("right") === 0 ? Math.floor((2 * header.member) / header.members) : -1; // of a derivative, where two train beside each other
+    const parts = /** @type {const} */ ([["", header.varied[side] ?? "training", CLASS_COLORS[5], []], ["validation ", "test", CLASS_COLORS[1], [5, 2]]]);
     const chart = (/** @type {string} */ name) => ({
       steps: isAhead ? [...recorded, header.step] : [...recorded], changes: header.changes, at: header.step, last: Math.max(this.last, 1),
       curves: parts.filter(([prefix]) => arrays[`curve ${prefix}${name}`]).map(([prefix, title, color, dash]) => {
@@ -64,6 +65,7 @@ export class Curves {
     const { context, width, height } = prepare(this.canvas);
     const middle = Math.round(0.56 * height);
     const upper = { ...chart("objective"), band, title: "objective", isLogarithmic: true };
+    if (arrays["curve other"]) upper.curves.push({ values: [...arrays["curve other"].data], color: CLASS_COLORS[3], dash: [], name: header.varied[1 - side] });
     const lower = { ...chart(header.score), title: score, range: header.score === "r_squared" ? undefined : [0, 1] };
     drawCurves(context, { width, top: 16, bottom: middle }, upper);
     drawCurves(context, { width, top: middle + 18, bottom: height - 24 }, lower);

@@ -182,7 +182,7 @@ export class OwnSettings {
     return standardized(splitRows(data, values["data.name"]?.noise ?? data.usual_noise, split), data.features.length, values["data.scale"]);
   }
 
-  /** What the worker is told. @param {import("./own_data.js").Parts} rows @param {Record<string, string[]>} typed formulas by kind @returns {Omit<import("./engine/trainer.js").Setup, "version">} */
+  /** What the worker is told. @param {import("./own_data.js").Parts} rows @param {Record<string, any[]>} typed formulas by kind @returns {Omit<import("./engine/trainer.js").Setup, "version">} */
   setup({ train, test }, typed) {
     const variants = this.variants();
     const [base] = variants;
@@ -197,29 +197,31 @@ export class OwnSettings {
     if (sizes.length > MAX_LAYERS + 1) throw new Error(`the network has ${sizes.length - 1} layers, and without Python the page takes at most ${MAX_LAYERS}: deltarule play takes more`);
     if (parameters > MAX_PARAMETERS) throw new Error(`the network has ${parameters} weights, and without Python the page takes at most ${MAX_PARAMETERS}: deltarule play takes more`);
     const encode = (/** @type {number[]} */ answers) => !data.classes.length || isSingle ? answers : answers.flatMap((label) => Array.from({ length: outputs }, (_, one) => Number(one === label)));
-    const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1] } : usual;
+    const yours = (/** @type {string} */ kind, /** @type {any} */ usual) => typed[kind] ? { name: "yours", function: typed[kind][0], derivative: typed[kind][1], right: this.rules.rightDerivative(typed[kind][0]) } : usual;
+    const isBeside = Boolean(typed.activation?.[2]);
+    if (isBeside && Object.keys(this.grid).length) throw new Error(`the grid varies ${Object.keys(this.grid)[0]}; vary nothing while two derivatives train beside each other`);
     return {
       score: data.classes.length ? this.score : this.score.replace(/\w+$/, "r_squared"),
       solvedAt: this.solvedAt,
-      varied: (Object.values(this.grid)[0] ?? []).map((one) => String(nameOf(one))),
+      varied: isBeside ? ["right", "yours"] : (Object.values(this.grid)[0] ?? []).map((one) => String(nameOf(one))),
       test: test && { x: test.x, y: encode(test.answers) },
       problem: {
         sizes, activations: [...values["network.activation"].map((/** @type {object} */ one) => yours("activation", one)), output],
         bias: values["network.bias"], batch_norm: values["network.batch_norm"], scaling: values["network.scaling_layer"], initializer: values["network.initializer"],
         loss: yours("loss", values["loss.name"]), reduction: values["loss.reduction"], penalty: values["loss.penalty"], penalize_biases: values["loss.penalize_biases"],
         optimizer: values["optimizer.name"].name, schedule: values["optimizer.schedule"].name, schedule_per: values["optimizer.schedule"].per ?? "step",
-        factors: {}, batch_size: values["optimizer.batch_size"], x: train.x, y: encode(train.answers), weights: null, locked: [], members: this.members(variants),
+        factors: {}, batch_size: values["optimizer.batch_size"], x: train.x, y: encode(train.answers), weights: null, locked: [], members: this.members(variants, isBeside),
       },
     };
   }
 
-  /** @param {OwnSettings[]} variants */
-  members(variants) {
+  /** @param {OwnSettings[]} variants @param {boolean} isBeside whether each member stands there with the right derivative too */
+  members(variants, isBeside) {
     const shapes = new Set(variants.map(({ values }) => JSON.stringify(values, (name, value) => (NUMBERS.includes(name) || (typeof value === "number" && isParameterOf(values, name)) ? null : value))));
     if (shapes.size > 1) throw new Error(`${Object.keys(this.grid)[0]} gives networks of different shapes; vary a number, such as optimizer.learning_rate`);
-    requireFew(variants.reduce((sum, one) => sum + one.seeds().length, 0));
+    requireFew(variants.reduce((sum, one) => sum + one.seeds().length, 0) * (isBeside ? 2 : 1));
     const members = variants.flatMap((one) => one.seeds().map((/** @type {number} */ seed) => one.member(seed)));
-    return members;
+    return isBeside ? [...members.map((one) => ({ ...one, isRight: true })), ...members] : members;
   }
 
   seeds() {

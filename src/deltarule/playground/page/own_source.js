@@ -33,7 +33,7 @@ export class OwnSource {
     this.points = Object.fromEntries(Object.entries(experiment.data).map(([name, one]) => [name, /** @type {OwnData} */ (decoded(one))]));
     this.rules = new Rules(experiment.rules);
     this.settings = this.begun(experiment);
-    this.typed = /** @type {Record<string, string[]>} */ ({}); // typed formulas by kind
+    this.typed = /** @type {Record<string, any[]>} */ ({}); // typed formulas by kind: function, derivative, whether the right one trains beside it
     this.notes = /** @type {string[]} */ ([]);
     this.story = "";
     this.version = 0;
@@ -52,7 +52,7 @@ export class OwnSource {
     this.rules.checkRequest(table);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,
-      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, address: this.address() }),
+      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, typed: this.typed, address: this.address() }),
       data: () => this.describeData(),
       reset: () => this.worker.ask("begin", this.setup),
       change: () => this.change((settings) => settings.change(structuredClone(table.settings ?? {})), { story: table.settings?.["data.name"] ? "" : this.story }),
@@ -67,6 +67,7 @@ export class OwnSource {
       }, { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
+      parting: () => this.worker.ask("parting", table),
       why: () => this.worker.ask("why", { ...table, causes: this.experiment.rules.causes }),
       export: () => this.export(table),
       explain: () => this.worker.ask("explain", { ...table, formulas: this.experiment.explained }),
@@ -80,21 +81,22 @@ export class OwnSource {
     return new OwnSettings(recipe, this.rules, this.points);
   }
 
-  /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, string[]>} typed @param {string} story */
+  /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, any[]>} typed @param {string} story */
   use(settings, typed = this.typed, story = this.story) {
     const rows = settings.rows();
     const setup = { ...settings.setup(rows, typed), version: this.version + 1 };
     Object.assign(this, { settings, typed, story, rows, setup, version: setup.version });
   }
 
-  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, string[]>, story?: string}} others */
+  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, any[]>, story?: string}} others */
   async change(edit, { typed = this.typed, story = this.story } = {}) {
     const before = { ...this };
     const settings = this.settings.copy();
     edit(settings);
     this.use(settings, typed, story);
     try {
-      await this.worker.ask("change", this.setup);
+      const isAnew = [typed, before.typed].some(({ activation }) => activation?.[2]) && typed !== before.typed; // beside each other both begin anew
+      await this.worker.ask(isAnew ? "begin" : "change", this.setup);
     } catch (error) {
       Object.assign(this, before, { version: this.version });
       throw error;
@@ -105,8 +107,14 @@ export class OwnSource {
   tell(name) {
     const { recipes } = this.experiment;
     if (!Object.hasOwn(recipes, name)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
-    this.use(this.begun(recipes[name]), {}, name);
+    this.use(this.begun(recipes[name]), this.typedBy(name), name);
     return this.worker.ask("begin", this.setup);
+  }
+
+  /** The formula that a story types. @param {string} name @returns {Record<string, any[]>} */
+  typedBy(name) {
+    const formula = this.experiment.catalog.stories.find((one) => one.name === name)?.parts[0].formula;
+    return formula ? { [formula.kind]: pairOf(/** @type {any} */ (formula)) } : {};
   }
 
   /** @returns {import("./source.js").Frame} */
@@ -158,7 +166,7 @@ export class OwnSource {
       if (!isDerived && JSON.stringify(values[key]) !== JSON.stringify(base.values[key])) address.set(key, JSON.stringify(given(key)));
     }
     if (JSON.stringify(grid) !== JSON.stringify(base.grid)) address.set("grid", JSON.stringify(grid));
-    for (const [kind, pair] of Object.entries(this.typed)) address.set(kind, JSON.stringify(pair));
+    for (const kind of Object.keys({ ...this.typedBy(this.story), ...this.typed })) address.set(kind, JSON.stringify(this.typed[kind] ?? null));
     return address.toString();
   }
 
@@ -173,8 +181,14 @@ export class OwnSource {
       const settings = this.begun(name ? this.experiment.recipes[name] : this.experiment);
       if (points) this.notes = useRows(settings, points);
       settings.change(Object.fromEntries(Object.entries(others).map(([key, text]) => [key, JSON.parse(text)])));
-      const typed = Object.fromEntries(Object.entries({ activation, loss }).filter(([, text]) => text).map(([kind, text]) => [kind, JSON.parse(text)]));
-      for (const [kind, pair] of Object.entries(typed)) FORMULA_NAMES[kind].forEach((names, index) => readFormula(String(pair[index] ?? ""), names));
+      const typed = this.typedBy(name ?? "");
+      for (const [kind, text] of Object.entries({ activation, loss }).filter(([, one]) => one)) {
+        const [f, derivative, beside] = [JSON.parse(text) ?? []].flat();
+        delete typed[kind];
+        if (f === undefined) continue; // null: without the formula that the story types
+        typed[kind] = pairOf({ kind, function: String(f), derivative: String(derivative ?? ""), beside });
+        FORMULA_NAMES[kind].forEach((names, index) => readFormula(typed[kind][index], names));
+      }
       this.use(settings, typed, name);
     } catch (error) {
       this.notes = [`The address cannot be used: ${/** @type {Error} */ (error).message}. The page begins with its own experiment.`];
@@ -184,8 +198,8 @@ export class OwnSource {
 
   // --- typed formulas -------------------------------------------------------------------------------------------------
 
-  /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative?: string}} table */
-  async useFormula({ kind = "", function: text = null, derivative = "" }) {
+  /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative?: string, beside?: boolean}} table */
+  async useFormula({ kind = "", function: text = null, derivative = "", beside = false }) {
     if (!Object.hasOwn(FORMULA_NAMES, kind)) throw new Error(`kind is ${toml(kind)}; give "activation" or "loss"`);
     const others = Object.fromEntries(Object.entries(this.typed).filter(([one]) => one !== kind));
     if (text === null) {
@@ -194,9 +208,14 @@ export class OwnSource {
     }
     const [f, slope] = [text, derivative].map((one, index) => readFormula(one, FORMULA_NAMES[kind][index]));
     const verdict = checkPair(kind, f, slope);
-    await this.change(() => {}, { typed: { ...others, [kind]: [text, derivative] } });
+    await this.change(() => {}, { typed: { ...others, [kind]: pairOf({ kind, function: text, derivative, beside }) } });
     return { text: verdict };
   }
+}
+
+/** @param {{kind: string, function: string, derivative?: string, beside?: boolean}} formula @returns {any[]} */
+function pairOf({ kind, function: text, derivative = "", beside = false }) {
+  return [text, derivative, ...(beside && kind === "activation" ? [true] : [])];
 }
 
 /** Train on the rows of a table; returns notes on it. @param {OwnSettings} settings @param {string} csv @param {string | null} target */

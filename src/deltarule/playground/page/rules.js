@@ -4,7 +4,7 @@
 /**
  * @typedef {{words: string, low?: number, high?: number, is_low_open?: boolean, is_high_open?: boolean, is_whole?: boolean, values?: number[]}} Range what is left out is infinite or false
  * @typedef {{words: string, optional: boolean, form: string, kind: string, range: Range, choices: string[]}} Rule
- * @typedef {{sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, formulas: Record<string, Record<string, Record<string, Range>>>,
+ * @typedef {{examples: string[][], sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, formulas: Record<string, Record<string, Record<string, Range>>>,
  *   requests: Record<string, any>, causes: import("./engine/symptoms.js").Causes, choices: Record<string, [string, string[]]>, losses: Record<string, {needs: [string, string] | null, targets: string}>,
  *   sources: Record<string, Record<string, {default?: number, range?: Range}>>}} RuleTable as rules.py makes it
  */
@@ -41,6 +41,12 @@ export class Rules {
   /** Whether the page can train with any value of a key. @param {string} key */
   isOnPage(key) {
     return this.table.on_page.includes(key);
+  }
+
+  /** The derivative of a typed function that is an example; null for one that is none. @param {string} text */
+  rightDerivative(text) {
+    const plain = (/** @type {string} */ one) => one.replaceAll(" ", "");
+    return this.table.examples.find(([known]) => plain(known) === plain(text))?.[1] ?? null;
   }
 
   /** @param {string} kind @param {string} name of a formula @param {string} parameter */

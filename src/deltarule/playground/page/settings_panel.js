@@ -10,7 +10,7 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
  *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[]}} Catalog as settings.py makes it
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, toml?: string, address?: string}} Settings
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, typed: Record<string, any[]>, toml?: string, address?: string}} Settings
  * @typedef {{units: number, activation: any}} HiddenLayer
  */
 
@@ -48,14 +48,13 @@ export class SettingsPanel {
     this.isDrawing = false;
     this.settings = /** @type {Settings} */ ({});
     this.catalog = /** @type {Catalog} */ ({});
-    this.written = /** @type {Record<string, string[]>} */ ({}); // formulas in use, by kind
     this.verdicts = /** @type {Record<string, string>} */ ({}); // what the check says of them
     this.open = new Set();
   }
 
   /** @param {Settings} settings @param {Catalog} catalog @param {string[]} features @param {string[]} axes */
   show(settings, catalog, features, axes) {
-    const text = JSON.stringify([settings.values, settings.grid, features, axes, this.isDrawing, isDark()]);
+    const text = JSON.stringify([settings.values, settings.grid, settings.typed, features, axes, this.isDrawing, isDark()]);
     if (text === this.text) return;
     Object.assign(this, { text, settings, catalog });
     const focused = document.activeElement?.getAttribute("data-key");
@@ -242,20 +241,19 @@ export class SettingsPanel {
     const titles = kind === "activation" ? ["a = f(z)", "da/dz"] : ["loss(p, y)", "dloss/dp"];
     const name = nameOf(kind === "activation" ? values["network.activation"][0] ?? "tanh" : values["loss.name"]);
     const presets = this.catalog.formulas[kind];
-    const written = this.written[kind] ?? presets[name] ?? Object.values(presets)[0];
+    const written = this.settings.typed[kind]?.slice(0, 2) ?? presets[name] ?? Object.values(presets)[0];
     const verdict = element("pre", { role: "status" }, this.verdicts[kind] ?? "");
     const inputs = written.map((value) => element("input", { type: "text", value }));
-    const use = async (/** @type {string[] | null} */ pair) => {
+    const use = async (/** @type {string[] | null} */ pair, beside = false) => {
       const [formula, derivative] = pair ?? [null, ""];
-      const found = await this.workbench.send("formula", { kind, function: formula, derivative });
+      const found = await this.workbench.send("formula", { kind, function: formula, derivative, beside });
       if (!found) return;
-      if (pair) this.written[kind] = pair;
-      else delete this.written[kind];
       this.verdicts[kind] = verdict.textContent = found.text;
     };
     return element("div", {}, ...inputs.map((input, index) => this.row(titles[index], `${kind}-${index ? "derivative" : "function"}`, input)),
       element("div", { class: "row" },
         button("Train with it", () => use(inputs.map((input) => input.value)), { "data-key": `use-${kind}`, "aria-label": `Train with this ${kind}` }),
+        ...(kind === "activation" ? [button("Beside the right one", () => use(inputs.map((input) => input.value), true), { "data-key": "use-beside" })] : []),
         button(`Back to ${name.replaceAll("_", " ")}`, () => use(null), { "data-key": `restore-${kind}` })),
       verdict);
   }

@@ -4,14 +4,17 @@
 import { button, element } from "./elements.js";
 
 /**
- * @typedef {{question?: string, answers?: string[], right?: number, button?: string, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string}} Part as gallery/parts.toml explains it
+ * @typedef {{question?: string, answers?: string[], right?: number, button?: string, formula?: Record<string, any>, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string}} Part as gallery/parts.toml explains it
  * @typedef {{name: string, title: string, text: string, parts: Part[]}} Story
  */
+
+const SIDES = "The networks above train with the right derivative, those below with yours, from the same weights.";
 
 export class StoryStrip {
   /**
    * @param {HTMLElement} box @param {HTMLElement} choice the place of the list of stories
-   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details") => any}} actions
+   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details") => any,
+   *   train: (pair: string[]) => Promise<string | undefined>, goToParting: () => any}} actions
    */
   constructor(box, choice, actions) {
     this.box = box;
@@ -22,6 +25,8 @@ export class StoryStrip {
     this.part = this.began = this.step = 0; // the part of the story, and the update at which it began
     this.answer = -1; // what a visitor expects
     this.isReached = false;
+    this.typed = /** @type {any[]} */ ([]); // an activation, its derivative, and whether the right one trains beside it
+    this.verdict = ""; // on a derivative that was typed here
   }
 
   /** @returns {Story | undefined} */
@@ -31,7 +36,7 @@ export class StoryStrip {
 
   /** Show a story; without one, only the choice of stories. @param {string} name */
   show(name) {
-    [this.shown, this.part, this.began, this.answer, this.isReached] = [name, 0, 0, -1, false];
+    [this.shown, this.part, this.began, this.answer, this.isReached, this.verdict] = [name, 0, 0, -1, false, ""];
     const tab = this.story?.parts[0].tab;
     if (tab) this.actions.showTab(/** @type {"details"} */ (tab));
     const select = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => select.value && this.actions.tell(select.value) },
@@ -41,18 +46,50 @@ export class StoryStrip {
     this.render();
   }
 
+  /** @param {any[]} typed the activation that is typed now, with its derivative */
+  useTyped(typed) {
+    if (JSON.stringify(typed) === JSON.stringify(this.typed)) return;
+    this.typed = typed;
+    this.render();
+  }
+
   render() {
+    const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+    this.fill();
+    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
+  }
+
+  /** Fields for a derivative that trains beside the right one. */
+  sides() {
+    const [text, derivative, isBeside] = this.typed;
+    if (!isBeside) return [];
+    const input = element("input", { type: "text", value: derivative, "data-key": "side-derivative" });
+    const train = async () => {
+      this.verdict = (await this.actions.train([text, input.value])) ?? this.verdict;
+      this.render();
+    };
+    input.addEventListener("keydown", ({ key }) => key === "Enter" && train());
+    return [
+      element("label", {}, `a = ${text}, da/dz = `, input), button("Train both", train, { class: "main", "data-key": "train-both" }),
+      button("Go to where they part", () => this.actions.goToParting(), { "data-key": "parting" }),
+    ];
+  }
+
+  fill() {
     const { story } = this;
-    this.box.hidden = !story && !this.text;
     const note = this.text ? [element("p", {}, this.text)] : [];
+    const typedFirst = story?.parts[this.part].formula;
+    const isTaken = typedFirst && this.typed[2] && this.typed[1] !== typedFirst.derivative; // a derivative of somebody's own, maybe of the address, needs no question
+    const sides = story && !this.isReached && !isTaken ? [] : this.sides();
+    this.box.hidden = !story && !this.text && !sides.length;
     if (!story) {
-      this.box.replaceChildren(...note);
+      this.box.replaceChildren(...note, ...(sides.length ? [element("p", { role: "status" }, this.verdict || SIDES), ...sides] : []));
       return;
     }
     const { question = "", answers = [], right, says } = story.parts[this.part];
     const title = element("b", {}, story.title);
     const close = button("Close", () => this.show(""), { "data-key": "close-story" });
-    if (!this.isReached) {
+    if (!this.isReached && !isTaken) {
       const choices = answers.map((text, index) => button(text, () => this.choose(index), { class: "answer", "aria-pressed": String(index === this.answer), "data-key": `answer-${index}` }));
       this.box.replaceChildren(...note, title, element("p", {}, question || "What changes now?"), ...choices, close);
       return;
@@ -62,7 +99,7 @@ export class StoryStrip {
     const following = this.stories[this.stories.indexOf(story) + 1];
     const on = next ? [button(next.button ?? "", () => this.goOn(), { class: "main", "data-key": "next-part" })]
       : following ? [button(`Next: ${following.title}`, () => this.actions.tell(following.name), { class: "main", "data-key": "next-story" })] : [];
-    this.box.replaceChildren(...note, title, element("p", { role: "status" }, given + (says ?? story.text)), ...on, close);
+    this.box.replaceChildren(...note, title, element("p", { role: "status" }, this.verdict || (isTaken ? SIDES : given + (says ?? story.text))), ...sides, ...on, close);
   }
 
   /** @param {number} answer after which the training runs to the point of the story */

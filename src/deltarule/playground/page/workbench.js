@@ -59,6 +59,7 @@ export class Workbench {
     this.story = new StoryStrip(this.find("story"), this.find("stories"), {
       tell: (name) => this.tell(name), play: () => this.send("play", this.pace()), pause: () => this.send("pause"),
       perform: (commands) => this.perform(commands), showTab: (shown) => this.showTab(shown),
+      train: (pair) => this.trainBoth(pair), goToParting: () => this.goToParting(),
     });
     this.panel = new SettingsPanel(this.find("settings"), this);
     this.toggled = Promise.resolve();
@@ -149,7 +150,7 @@ export class Workbench {
       this.settings = await this.source.ask("settings");
       this.story.stories = this.catalog.stories;
       if (!this.source.hasAddress) return;
-      window.addEventListener("hashchange", () => this.readAddress(true));
+      window.addEventListener("hashchange", () => this.attempt(() => this.readAddress(true)));
       await this.readAddress(false);
     });
     let [drawnAt, isLost] = [0, false];
@@ -202,10 +203,21 @@ export class Workbench {
     this.story.show(story);
     const recipe = address.get("recipe");
     if (this.source.lacks) return isChanged && this.change("address", () => ({ hash }));
-    if (story && !recipe) return this.change("story", () => ({ name: story }));
-    if (!recipe || recipe === this.settings.toml) return undefined;
-    if (this.settings.step > 0 && !isChanged) return this.askToReplace(recipe);
-    return this.change("recipe", () => ({ recipe }));
+    const isOther = recipe && recipe !== this.settings.toml;
+    if (isOther && this.settings.step > 0 && !isChanged) return this.askToReplace(recipe, address);
+    if (story && !recipe) await this.change("story", () => ({ name: story }));
+    else if (isOther) await this.change("recipe", () => ({ recipe }));
+    return this.readTyped(address);
+  }
+
+  /** Type the formulas of an address. @param {URLSearchParams} address */
+  async readTyped(address) {
+    for (const kind of ["activation", "loss"]) {
+      const text = address.get(kind);
+      if (!text || text === JSON.stringify(this.settings.typed[kind])) continue;
+      const [f, derivative, beside = false] = [JSON.parse(text) ?? [null, ""]].flat();
+      await this.change("formula", () => ({ kind, function: f, derivative, beside }));
+    }
   }
 
   /** End drawing: the cell of the notebook is gone. */
@@ -236,8 +248,10 @@ export class Workbench {
     if (!this.data) return;
     const { features, axes } = this.data.header;
     this.panel.show(this.settings, this.catalog, features, axes);
+    this.story.useTyped(this.settings.typed.activation ?? []);
     const given = (/** @type {Record<string, string | undefined>} */ parts) => new URLSearchParams(Object.entries(parts).flatMap(([name, text]) => (text ? [[name, text]] : [])));
-    const served = () => given(this.settings.values["data.file"] ? {} : { story: this.story.shown.slice(3), recipe: this.settings.toml });
+    const typed = Object.entries(this.settings.typed).map(([kind, pair]) => [kind, JSON.stringify(pair)]);
+    const served = () => given(this.settings.values["data.file"] ? {} : { story: this.story.shown.slice(3), recipe: this.settings.toml, ...Object.fromEntries(typed) });
     const address = [this.settings.address ?? served(), given(this.lesson)].map(String).filter(Boolean).join("&");
     if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
     this.redraw();
@@ -307,9 +321,24 @@ export class Workbench {
   /** @param {[string, any][]} commands of a story */
   async perform(commands) {
     for (const [name, table] of commands) {
-      if (name === "formula") this.panel.written[table.kind] = [table.function, table.derivative];
       await this.change(name, () => table);
     }
+  }
+
+  /** Train a typed derivative beside the right one; gives the verdict on it. @param {string[]} pair */
+  async trainBoth([text, derivative]) {
+    const found = await this.send("formula", { kind: "activation", function: text, derivative, beside: true });
+    if (found) await this.send("play", this.pace());
+    return found?.text;
+  }
+
+  /** Go to the update where the networks with the right derivative and with yours part. */
+  async goToParting() {
+    const found = await this.attempt(() => this.source.ask("parting", this.view));
+    if (!found) return;
+    await this.send("pause");
+    if (found.step === null) this.say("The two have not parted: their objectives differ by less than 1 %.");
+    else this.lookAt(found.step);
   }
 
   /** @param {number | null} label of the points that are drawn; null when they are done */
@@ -346,8 +375,8 @@ export class Workbench {
     box.hidden = !box.textContent;
   }
 
-  /** The address is that of another experiment than the one that trains. @param {string} recipe */
-  askToReplace(recipe) {
+  /** The address is that of another experiment than the one that trains. @param {string} recipe @param {URLSearchParams} address */
+  askToReplace(recipe, address) {
     const answer = (/** @type {string} */ text, /** @type {() => any} */ action) => button(text, () => {
       this.asked = null;
       return action();
@@ -356,7 +385,10 @@ export class Workbench {
       `This address is of another experiment, and one is being trained, at update ${this.settings.step.toLocaleString("en")}. `,
       answer("Keep training", () => this.say("")),
       " ",
-      answer("End it, and open the address", () => this.change("recipe", () => ({ recipe }))),
+      answer("End it, and open the address", async () => {
+        await this.change("recipe", () => ({ recipe }));
+        await this.readTyped(address);
+      }),
     ];
   }
 

@@ -72,7 +72,7 @@ export function formulaOf(named, kind, table, name = named.name) {
   const [forward, backward] = ["", " backward"].map((suffix, index) => {
     if (named.name in table) return (/** @type {Float64Array[]} */ inputs, /** @type {Float64Array} */ output) => runFormula(name + suffix, inputs, numbers, [output]);
     const names = FORMULA_NAMES[kind][index];
-    const typed = readFormula([named.function || "0 / 0", named.derivative || "0"][index], names);
+    const typed = index && named.derivative === null ? differences(readFormula(named.function, ["z"])) : readFormula([named.function || "0 / 0", named.derivative || "0"][index], names);
     return (/** @type {Float64Array[]} */ inputs, /** @type {Float64Array} */ output) => {
       const [first, second] = inputs;
       const factor = inputs[names.length];
@@ -85,6 +85,12 @@ export function formulaOf(named, kind, table, name = named.name) {
     return output[0];
   };
   return { forward, backward, value: single(forward), derivative: single(backward) };
+}
+
+/** The derivative of a function by central differences. @param {(z: number) => number} f @returns {(...z: number[]) => number} */
+function differences(f) {
+  const step = Math.cbrt(Number.EPSILON);
+  return (z) => (f(z + step) - f(z - step)) / (2 * step);
 }
 
 /** The numbers of a formula in their order: its own, or the defaults. @param {Record<string, number>} defaults @param {Record<string, any>} own */

@@ -23,6 +23,7 @@ const MAX_SNAPSHOT_NUMBERS = 4e6;
 const MAX_MULTIPLES = 24;
 const MAX_NOTED_DIVERGENCES = 8;
 const QUANTILES = [0.1, 0.5, 0.9];
+const PARTED = 0.01; // the difference of two objectives, as a share of the larger, from which two trainings have parted
 
 export class Trainer {
   /** @param {Setup} setup */
@@ -143,6 +144,27 @@ export class Trainer {
     return training;
   }
 
+  /** The member with the same first weights and the other derivative, where two train beside each other. @param {number} member */
+  otherSide(member) {
+    const { members } = this.setup.problem;
+    return members[0].isRight ? (member + members.length / 2) % members.length : -1;
+  }
+
+  /** The update at which a member and its other side part. @param {{member?: number}} question */
+  parting({ member: asked = 0 }) {
+    const member = Math.min(Math.max(asked, 0), this.setup.problem.members.length - 1);
+    const pair = [member, this.otherSide(member)];
+    if (pair[1] < 0) throw new Error("no two derivatives train beside each other; type one, and train both");
+    const index = this.points.findIndex(({ values }) => haveParted(pair.map((one) => values.objective[one])));
+    if (index < 0) return { step: null };
+    const training = this.at(this.points[Math.max(index - 1, 0)].step, pair);
+    while (training.step < this.training.step) {
+      training.advance(1);
+      if (haveParted(this.evaluate(training.states, training.problem.members.map((one) => one.strength)).objective)) break;
+    }
+    return { step: training.step };
+  }
+
   /** The formula of one number of a member. @param {{member?: number, step?: number | null, formulas: import("./explained.js").Formulas} & import("./explained.js").Question} question */
   explain({ member = 0, step = null, formulas, ...question }) {
     return explain(this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]), formulas, question);
@@ -181,6 +203,7 @@ export class Trainer {
     const values = this.evaluate([shown], [problem.members[member].strength]);
     const last = points[points.length - 1].values;
     const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
+    const other = this.otherSide(member);
     const sorted = points.map((point) => point.values.objective.toSorted((a, b) => a - b));
     return {
       header: {
@@ -195,6 +218,7 @@ export class Trainer {
         "objective of members": array(last.objective), "solved members": array((last[score] ?? last[metricOf(score)]).map((value) => Number(value >= solvedAt))),
         "curve steps": array(points.map((point) => point.step)),
         ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(points.map((point) => point.values[name]?.[member] ?? NaN))])),
+        ...(other < 0 ? {} : { "curve other": array(points.map((point) => point.values.objective[other])) }),
         ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((share) => sorted.map((one) => quantile(one, share)))) } : {}),
       },
     };
@@ -226,6 +250,12 @@ function evaluations({ problem, test, score }) {
 /** The metric by which members are judged, which may be on the test rows. @param {string} score */
 function metricOf(score) {
   return score.replace("validation ", "");
+}
+
+/** Whether two objectives differ, or only one is finite. @param {number[]} objectives */
+function haveParted([first, second]) {
+  if (!Number.isFinite(first) || !Number.isFinite(second)) return Number.isFinite(first) !== Number.isFinite(second);
+  return Math.abs(first - second) > PARTED * Math.max(Math.abs(first), Math.abs(second));
 }
 
 /** What must be equal for weights to be kept. @param {Problem} problem */

@@ -11,7 +11,7 @@ import { OPTIMIZERS, SCHEDULES } from "./tables.js";
 /**
  * @typedef {import("./network.js").Named} Named
  * @typedef {{seed: number | string, data_seed: number | string, dropout_seed: number | string, initial_scale: number, learning_rate: number,
- *   numbers: Record<string, number>, schedule_numbers: Record<string, number>, strength: number, dropout: number[]}} Member what may differ from member to member
+ *   numbers: Record<string, number>, schedule_numbers: Record<string, number>, strength: number, dropout: number[], isRight?: boolean}} Member what may differ from member to member; those that are right have the right derivative in place of a typed one
  * @typedef {import("./network.js").Shape & import("./network.js").Objective & {initializer: import("./initial.js").Initializer | import("./initial.js").Initializer[], optimizer: string, schedule: string,
  *   schedule_per: string, factors: Record<string, number[]>, batch_size: number | null, x: ArrayLike<number>, y: ArrayLike<number>, weights: ArrayLike<number> | null, locked?: number[], members: Member[]}} Problem locked places in θ keep their numbers
  * @typedef {{theta: Float64Array, slots: Float64Array[], buffers: Float64Array}} State of one member
@@ -32,8 +32,14 @@ export class Training {
     this.x = Float64Array.from(problem.x);
     this.y = Float64Array.from(problem.y);
     this.weights = problem.weights ? Float64Array.from(problem.weights) : new Float64Array(this.rows).fill(1);
-    this.pass = new Pass(this.network, this.batchRows);
-    this.term = new DataTerm(this.pass, problem);
+    const sideOf = (/** @type {Problem} */ own) => {
+      const pass = new Pass(new Network(own), this.batchRows);
+      return { pass, term: new DataTerm(pass, own) };
+    };
+    this.yours = sideOf(problem);
+    this.right = problem.members.some(({ isRight }) => isRight) ? sideOf({ ...problem, activations: problem.activations.map((one) => ({ ...one, derivative: one.right })) }) : this.yours;
+    this.pass = this.yours.pass; // of the member that was computed last
+    this.term = this.yours.term;
     this.all = Uint32Array.from({ length: this.rows }, (_, row) => row);
     this.batch = this.rowsOf(this.all.subarray(0, this.batchRows));
     this.drawn = ""; // which one `batch` is
@@ -89,6 +95,7 @@ export class Training {
   /** The objective of this update's batch; its gradient stands in `gradient`. @param {number} index of the member */
   objectiveAndGradient(index) {
     const [member, { theta, buffers }] = [this.problem.members[index], this.states[index]];
+    Object.assign(this, member.isRight ? this.right : this.yours);
     const positions = this.positions(member);
     const count = positions.length;
     const drawn = `${member.data_seed} ${this.step}`;

@@ -16,6 +16,7 @@ const COMMANDS = {
   begin: (setup) => void (trainer = new Trainer(setup)),
   edit: (edit) => trainer.edit(edit),
   change: (setup) => void (trainer = trainer.change(setup)),
+  parting: (question) => trainer.parting(question),
   why: (question) => trainer.why(question),
   state: (view) => trainer.state(view),
   explain: (question) => trainer.explain(question),
