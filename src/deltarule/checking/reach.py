@@ -88,8 +88,10 @@ def _lines_never_run(code: Code) -> Iterator[str]:
         if code.has_own_forward_pass:
             loss_at(code, code.start)
 
-    for owner, counts in trace_lines(run).items():
-        source = read_source(owner.co_filename)
+    counts_by_owner = trace_lines(run)
+    sources = {path: read_source(path) for path in {owner.co_filename for owner in counts_by_owner}}
+    for owner, counts in counts_by_owner.items():
+        source = sources[owner.co_filename]
         function = find_node(source, owner) if source else None
         if source is None or function is None or isinstance(function, ast.Lambda):
             continue
