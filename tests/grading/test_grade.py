@@ -166,8 +166,9 @@ def test_time_limit(tmp_path: Path) -> None:
 )
 def test_a_busy_machine_takes_no_points(tmp_path: Path) -> None:
     """The function needs most of its time, and gets a fraction of a processor."""
-    text = edited("time_limit_seconds = 5", "time_limit_seconds = 2", ASSIGNMENT)
-    burn = "import time\n    end = time.process_time() + 1\n    while time.process_time() < end: pass\n    "
+    text = edited("time_limit_seconds = 5", "time_limit_seconds = 1", ASSIGNMENT)
+    text = text[: text.index('[[checks]]\npart = "loss"')]
+    burn = "import time\n    end = time.process_time() + 0.5\n    while time.process_time() < end: pass\n    "
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4 * (os.cpu_count() or 1))]
     try:
         result = grade_one(tmp_path, edited(FORWARD, f"{burn}{FORWARD}"), text)
