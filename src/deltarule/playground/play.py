@@ -15,7 +15,7 @@ from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings, list_stories
 from deltarule.problem.configuration import parse_toml
-from deltarule.studies.recipes import Recipe, bundled_studies, dataset_of, load_recipe, with_settings
+from deltarule.studies.recipes import Recipe, bundled_folders, dataset_of, load_recipe, with_settings
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet", ".npz")
 
@@ -28,9 +28,9 @@ def recipe_to_play(what: str | Path | None = None) -> Recipe:
         return Recipe(name, Path(), parse_toml(stories[name]))
     if name in LOADERS:
         return _recipe_of_data(name, {"data.name": name, "data.scale": "standardize"})
-    if Path(name).suffix or name in {study for study, _, _ in bundled_studies()}:
+    if Path(name).suffix or name in bundled_folders():
         return load_recipe(what if what is not None else name)
-    known = ", ".join([*(study for study, _, _ in bundled_studies()), *LOADERS, *stories])
+    known = ", ".join([*bundled_folders(), *LOADERS, *stories])
     raise BadInput(f"there is nothing called {name!r} to play with; give a table or a recipe, or one of {known}")
 
 

@@ -74,9 +74,9 @@ def load_recipe(study: str | Path) -> Recipe:
     >>> load_recipe("digits").configuration.data.name
     'digits'
     """
-    if isinstance(study, str) and study in _bundled_folders():
+    if isinstance(study, str) and study in bundled_folders():
         name = study
-        path = _bundled_folders()[study] / "recipe.toml"
+        path = bundled_folders()[study] / "recipe.toml"
     else:
         name = Path(study).stem
         path = Path(study)
@@ -85,9 +85,15 @@ def load_recipe(study: str | Path) -> Recipe:
     return Recipe(name, path.parent, configuration)
 
 
+@cache
+def bundled_folders() -> dict[str, Path]:
+    """The folders of the studies that are part of deltarule, by name."""
+    return {file.parent.name.replace("_", "-"): file.parent for file in sorted(STUDIES.glob("*/recipe.toml"))}
+
+
 def bundled_studies() -> tuple[tuple[str, str, str], ...]:
     """The studies that are part of deltarule: (name, title, summary) of each."""
-    studies = [(name, load_recipe(name).configuration.study) for name in _bundled_folders()]
+    studies = [(name, load_recipe(name).configuration.study) for name in bundled_folders()]
     return tuple((name, study.title, study.summary) for name, study in studies)
 
 
@@ -237,18 +243,13 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
 # --- reading and checking --------------------------------------------------------------------------------------------
 
 
-@cache
-def _bundled_folders() -> dict[str, Path]:
-    return {file.parent.name.replace("_", "-"): file.parent for file in sorted(STUDIES.glob("*/recipe.toml"))}
-
-
 def _read_recipe_text(study: str | Path, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         is_there = isinstance(error, IsADirectoryError | PermissionError)
         if isinstance(study, str) and not path.suffix and path.name == study and not is_there:
-            hint = f"{_suggest(study, _bundled_folders())} (or give the path of a TOML file)"
+            hint = f"{_suggest(study, bundled_folders())} (or give the path of a TOML file)"
             raise BadInput(f"there is no study '{study}'; {hint}") from None
         why = getattr(error, "strerror", None) or error
         raise BadInput(f"{study} cannot be read as a recipe: {why}; give a study's name or a TOML file") from None

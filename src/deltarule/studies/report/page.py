@@ -7,7 +7,7 @@ from deltarule.errors import BadInput, count_of
 from deltarule.files import write_whole
 from deltarule.json_files import read_json
 from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
-from deltarule.studies.recipes import bundled_studies
+from deltarule.studies.recipes import bundled_folders, load_recipe
 from deltarule.studies.report.record_blocks import StudyBlock, claims_block, sweep_block, variants_block
 from deltarule.studies.report.run_block import run_block
 from deltarule.studies.runner import CHECKPOINT
@@ -114,7 +114,9 @@ def _display_name(path: Path, folder: Path) -> str:
 def _section(study: str, blocks: list[ReportBlock], run_folders: list[Path]) -> ReportSection:
     recipes = [read_json(folder / "recipe.json") for folder in run_folders]
     texts = [(str(recipe.get("title", "")), str(recipe.get("summary", ""))) for recipe in recipes]
-    texts += [(title, summary) for name, title, summary in bundled_studies() if name == study]
+    if study in bundled_folders():
+        described = load_recipe(study).configuration.study
+        texts.append((described.title, described.summary))
     title, summary = next((heading for heading in texts if any(heading)), ("", ""))
     heading = f"{study}: {title}" if title not in ("", study) else study
     return ReportSection(f"study-{blocks[0].id}", heading, summary, blocks)

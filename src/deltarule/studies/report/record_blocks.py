@@ -19,7 +19,7 @@ from deltarule.reports.report import ReportBlock
 from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, last_key, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
-from deltarule.studies.recipes import bundled_studies, load_recipe
+from deltarule.studies.recipes import bundled_folders, load_recipe
 from deltarule.studies.variants import Variant, comparisons
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.sweeps.result import load_sweep
@@ -34,8 +34,7 @@ def format_setting(value: Any) -> str:
 
 def study_arguments(record: Mapping[str, Any]) -> list[str]:
     """The command-line arguments that name a record's study and experiments."""
-    is_bundled = record["study"] in {name for name, _, _ in bundled_studies()}
-    name = record["study"] if is_bundled else f"{record['study']}.toml"
+    name = record["study"] if record["study"] in bundled_folders() else f"{record['study']}.toml"
     experiments = record["experiment"].split(", ") if record["experiment"] else []
     return [name, *(argument for experiment in experiments for argument in ("--experiment", experiment))]
 
@@ -68,7 +67,7 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     made = results["made"]
     versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
-    known = study in {name for name, _, _ in bundled_studies()}
+    known = study in bundled_folders()
     has_run = (folder / "run.json").is_file()
     seeds = f"{'up to ' if results.get('sequential') else ''}{count_of(results['seeds'], 'seed')}"
     of_seeds = [] if results.get("sequential") else ["--seeds", str(results["seeds"])]
