@@ -1,14 +1,15 @@
 """The report in a real browser: it says nothing on its console, asks nobody for anything, and does what it promises."""
 
+import contextlib
 import itertools
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from deltarule.cli import main
 from deltarule.errors import count_of
 from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
 from deltarule.reports.table import table
@@ -21,9 +22,10 @@ LOOKS = [("light", WIDE), ("dark", NARROW)]
 
 
 def deltarule(folder, *words):
-    command = [sys.executable, "-m", "deltarule", *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
-    assert done.returncode == 0, done.stderr
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as ended:
+        patched.setattr(sys, "argv", ["deltarule", *map(str, words)])
+        main()
+    assert not ended.value.code
 
 
 @pytest.fixture(scope="module")
