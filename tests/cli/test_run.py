@@ -134,22 +134,20 @@ def test_out_holds_records_and_curves(deltarule, study, tmp_path):
 
 
 @pytest.mark.slow
-def test_resume_after_kill_gives_the_same_result(study, tmp_path):
+def test_resume_after_kill_gives_the_same_result(deltarule, study, tmp_path):
     words = ["run", str(study), "--seeds", "30", "--set", "stopping.max_steps=30000", "--json"]
-    command = [sys.executable, "-m", "deltarule"]
-    whole = subprocess.run([*command, *words, "--out", str(tmp_path / "whole")], capture_output=True, check=True)
-    process = subprocess.Popen([*command, *words, "--out", str(tmp_path / "part")], stdout=subprocess.DEVNULL)
+    whole = deltarule(*words, "--out", tmp_path / "whole")
+    command = [sys.executable, "-m", "deltarule", *words, "--out", str(tmp_path / "part")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not (tmp_path / "part").exists():
         time.sleep(0.02)
     time.sleep(0.5)
     process.kill()
     process.wait()
-    again = subprocess.run(
-        [*command, *words, "--out", str(tmp_path / "part"), "--resume"], capture_output=True, check=True
-    )
+    again = deltarule(*words, "--out", tmp_path / "part", "--resume")
     one, other = (load_arrays(tmp_path / name / "arrays.safetensors")[0] for name in ("whole", "part"))
     assert all(np.array_equal(one[name], other[name], equal_nan=True) for name in one)
-    told = [json.loads(done.stdout) for done in (whole, again)]
+    told = [json.loads(out) for _, out, _ in (whole, again)]
     for record in told:
         del record["seconds"], record["out"]
     assert told[0] == told[1]

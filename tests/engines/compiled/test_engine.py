@@ -49,7 +49,7 @@ def is_steady(problem: Problem) -> bool:
     return problem.optimizer.name not in ("rprop", "adagrad", "rmsprop", "adam", "adamw", "normalized_gradient")
 
 
-@settings(max_examples=examples(50), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(30), suppress_health_check=list(HealthCheck))
 @given(problems(max_units=9, is_finite=True).filter(is_steady), st.sampled_from([4, 8]))
 def test_random_problems_agree_with_the_reference_engine(problem: Problem, lanes: int) -> None:
     printed_update(MEMBERS, problem, False, lanes, None, problem.batch_rows(0))  # there is a program for each

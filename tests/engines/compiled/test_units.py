@@ -39,12 +39,13 @@ def assert_same_bits(problem: Problem, updates: int, **form) -> None:
     assert np.array_equal(trace.bad, expected_trace.bad)
 
 
-@settings(max_examples=examples(50), suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=examples(30), suppress_health_check=list(HealthCheck), deadline=None)
 @given(problems(max_units=9), FORMS)
 def test_random_problems_have_the_bits_of_populations(problem: Problem, form: dict) -> None:
     assert_same_bits(problem, 3, **form)
 
 
+@pytest.mark.sampled(5)  # the widest vectors and the narrowest
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("features", [None, "+avx2,+fma", "+sse4.2"])
 def test_wide_layers_have_the_bits_of_populations(dtype: str, features: str | None) -> None:

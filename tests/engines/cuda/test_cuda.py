@@ -44,7 +44,7 @@ def assert_has_the_bits(problem: Problem, updates: int) -> None:
     assert not np.array_equal(own.theta, state.theta)
 
 
-@settings(max_examples=examples(25), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(problems(max_units=6, is_finite=True))
 def test_random_problems_have_the_bits_of_the_compiled_engine(problem: Problem) -> None:
     own, _ = MembersInTurn().advance(problem, initial_state(problem), 3)
