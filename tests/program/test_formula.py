@@ -1,7 +1,9 @@
 """A traced formula computes NumPy's own bits, in the types that NumPy chooses."""
 
+import cProfile
 import functools
 import math
+import pstats
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ from traceable_formulas import BUILT_INS, formulas, results_of
 
 from deltarule.maths import elementary
 from deltarule.program.formula import trace
+from deltarule.program.numpy_text import with_locals
 from deltarule.program.program import Constant, NotTraceable, Program
 
 DTYPES = ("float32", "float64")
@@ -164,3 +167,12 @@ def test_the_fingerprint_is_that_of_what_is_computed() -> None:
         == 4
     )
     assert fingerprint(lambda z: 0.0 * z) != fingerprint(lambda z: -0.0 * z)
+
+
+def test_a_profiler_goes_on_after_a_formula_that_is_observed() -> None:
+    def later() -> None: ...
+
+    with cProfile.Profile() as profiler:
+        assert with_locals(np.negative, 3)[0] == -3
+        later()
+    assert "later" in {name for _, _, name in pstats.Stats(profiler).stats}

@@ -184,4 +184,8 @@ def with_locals(
     try:
         return function(*operands, **parameters), variables, inner
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
+        if hasattr(before, "enable"):  # cProfile's is no function
+            before.enable()
+        else:
+            sys.setprofile(before)
