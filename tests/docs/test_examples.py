@@ -2,6 +2,7 @@
 
 import doctest
 import io
+import json
 import os
 import re
 import shlex
@@ -32,26 +33,39 @@ SNIPPETS = re.findall(
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_BLANKLINE
 
 
+END = "--- the command has ended ---"
+RUN_EACH = f"""
+import contextlib, json, sys
+from deltarule.cli import main
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["deltarule", *arguments]
+    with contextlib.suppress(SystemExit):
+        main()
+    sys.stderr.flush()
+    print({END!r}, flush=True)
+"""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_console_shows_what_happens(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command is run as by a reader, with the files of the page and no optional library; `...` is anything."""
+    """Commands are run as by a reader, with the files of the page and no optional library; `...` is anything."""
     write_files_of(TABLES if page == ROOT / "README.md" else page, tmp_path)
     (tmp_path / "hidden").mkdir()
     hide(lacking(page.relative_to(ROOT).as_posix()), tmp_path / "hidden")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))
-    for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
-        for command, expected in COMMAND.findall(block):
-            shown = output_of(command, tmp_path)
-            assert doctest.OutputChecker().check_output(expected, shown, FLAGS), f"$ {command}\n{shown}"
+    shown = [pair for block in CONSOLE.findall(page.read_text(encoding="utf-8")) for pair in COMMAND.findall(block)]
+    outputs = iter(outputs_of([command for command, _ in shown if not stored_claims(command)], tmp_path))
+    for command, expected in shown:
+        output = stored_claims(command) or next(outputs)
+        assert doctest.OutputChecker().check_output(expected, output, FLAGS), f"$ {command}\n{output}"
 
 
-def output_of(command: str, folder: Path) -> str:
-    program, *arguments = shlex.split(command)
-    assert program == "deltarule"
-    if arguments[:2] == ["claims", "encoder"] and arguments[-1] == "--as-published":
-        return stored_claims("encoder", arguments[3].split(","))
+def outputs_of(commands: list[str], folder: Path) -> list[str]:
+    """What each command prints; one process runs them all."""
+    words = [shlex.split(command) for command in commands]
+    assert {program for program, *_ in words} <= {"deltarule"}
     done = subprocess.run(
-        [sys.executable, "-m", "deltarule", *arguments],
+        [sys.executable, "-c", RUN_EACH, json.dumps([arguments for _, *arguments in words])],
         cwd=folder,
         env=os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"},
         stdout=subprocess.PIPE,
@@ -59,7 +73,9 @@ def output_of(command: str, folder: Path) -> str:
         encoding="utf-8",
         check=False,
     )
-    return done.stdout
+    *outputs, after = done.stdout.split(f"{END}\n")
+    assert not after, after
+    return outputs
 
 
 @pytest.mark.parametrize("code", SNIPPETS, ids=lambda code: code.splitlines()[0])
@@ -74,9 +90,13 @@ def test_files_to_download_are_those_of_their_page() -> None:
         assert files_of(TABLES)[file.name] == file.read_text(encoding="utf-8")
 
 
-def stored_claims(study: str, ids: list[str]) -> str:
-    """The screen of results that are stored with a study: judging them anew takes minutes."""
+def stored_claims(command: str) -> str:
+    """The screen of results that are stored with a study, where a command prints them: judging anew takes minutes."""
+    _, *arguments = shlex.split(command)
+    if arguments[:2] != ["claims", "encoder"] or arguments[-1] != "--as-published":
+        return ""
+    ids = arguments[3].split(",")
     screen = Console(file=io.StringIO(), width=80)
-    published = published_results(load_recipe(study)).claims
+    published = published_results(load_recipe("encoder")).claims
     screen.print(*judged_claims([one for one in published if one.id in ids]), sep="\n")
     return screen.file.getvalue()
