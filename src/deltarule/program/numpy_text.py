@@ -171,7 +171,8 @@ def with_locals(
     """Return what a function returns, its variables by name, and those of the formulas that it calls."""
     variables: dict[str, Any] = {}
     inner: dict[str, Any] = {}
-    before, code = sys.getprofile(), getattr(inspect.unwrap(function), "__code__", None)
+    before: Any = sys.getprofile()
+    code = getattr(inspect.unwrap(function), "__code__", None)
 
     def note(frame: FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code is code:
