@@ -1,16 +1,18 @@
 """A formula has one digest in every process, and another one as soon as one of its numbers changes."""
 
+import functools
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from deltarule.problem.formula_fingerprint import formula_digest
+from deltarule.problem.formula_fingerprint import Reading, formula_digest
 
 FILE = """
 import functools
@@ -109,3 +111,33 @@ def test_changed_number_changes_the_digest(tmp_path: Path, old: str, new: str, o
 )
 def test_functions_of_libraries_are_identified_by_name(one: Callable[..., Any], other: Callable[..., Any]) -> None:
     assert formula_digest(one) == formula_digest(one) != formula_digest(other)
+
+
+class Settings:
+    scale = 2.0
+
+
+SCALE, TABLE, NUMBERS, MINE = 2.0, np.array([1.0, 2.0]), [1.0], ModuleType("mine")
+READING: dict[str, tuple[Callable[..., Any], Callable[[], Any] | None]] = {
+    "a global": (lambda z: SCALE * z, lambda: globals().update(SCALE=SCALE + 1)),
+    "an array": (lambda z: TABLE.sum() * z, lambda: TABLE.__setitem__(0, TABLE[0] + 1)),
+    "a list": (lambda z: NUMBERS[0] * z, lambda: NUMBERS.append(3.0)),
+    "a function's": (lambda z: READING["a global"][0](z), None),
+    "a class": (lambda z: Settings.scale * z, None),
+    "a library's module": (lambda z: np.tanh(z) * 2, lambda: None),
+    "a module": (lambda z: MINE.K * z, None),  # type: ignore[attr-defined]
+    "a partial": (functools.partial(lambda table, z: table * z, TABLE), None),
+}
+
+
+@pytest.mark.parametrize("case", READING)
+def test_what_a_formula_reads_is_described_anew_when_it_may_have_changed(case: str) -> None:
+    formula, change = READING[case]
+    reading = Reading([formula])
+    first = reading.digest
+    assert first == reading.digest
+    if change is None:
+        assert first is None  # no digest would tell
+        return
+    change()
+    assert (reading.digest == first) == (case == "a library's module") and reading.digest is not None

@@ -6,40 +6,44 @@ from weakref import WeakKeyDictionary
 
 from deltarule.engines.reference import objective_of
 from deltarule.maths.elementary import Fixed
+from deltarule.problem.formula_fingerprint import Reading
 from deltarule.problem.problem import Problem, UpdateRange
-from deltarule.problem.registry import is_built_in
+from deltarule.problem.registry import formula_parts, is_built_in
 from deltarule.program.evaluation import record_evaluation
 from deltarule.program.program import Program
 from deltarule.program.update import Range, Structure, record_update
 
-_programs: "WeakKeyDictionary[Problem, dict[frozenset[str], Program]]" = WeakKeyDictionary()
+_kept: "WeakKeyDictionary[Problem, tuple[str | None, dict[Any, Any]]]" = WeakKeyDictionary()
+_custom: "WeakKeyDictionary[Problem, Reading]" = WeakKeyDictionary()
 
 
 def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Program:
-    """Return the program of one update, recorded once, or anew if a custom formula may read what has changed.
+    """Return the program of one update, recorded once, or anew if what a custom formula reads has changed.
 
     own : which of "rows", "weights" and "entry_factors" each member has for itself.
     """
-    programs = {} if has_custom_formulas(problem) else _programs.setdefault(problem, {})
+    programs: dict[Any, Program] = kept_while_unchanged(problem)
     if own not in programs:
         programs[own] = record_update(structure_of(problem, own))
     return programs[own]
 
 
-_have_custom: "WeakKeyDictionary[Problem, bool]" = WeakKeyDictionary()
+def kept_while_unchanged(problem: Problem) -> dict[Any, Any]:
+    """What is kept of a problem until the globals and closures that its custom formulas read have changed.
 
-
-def has_custom_formulas(problem: Problem) -> bool:
-    """Whether a formula is a user's own: the globals, closures and attributes that it reads may change."""
-    if problem not in _have_custom:
-        _have_custom[problem] = _finds_custom(problem)
-    return _have_custom[problem]
-
-
-def _finds_custom(problem: Problem) -> bool:
-    formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
-    formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
-    return not all(formula is None or is_built_in(formula) for formula in formulas)
+    Nothing is kept where they may read what cannot be compared.
+    """
+    if problem not in _custom:
+        formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
+        formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
+        custom = [formula_parts(each) for each in formulas if each is not None and not is_built_in(each)]
+        _custom[problem] = Reading(custom)
+    reads = _custom[problem].digest
+    if reads is None:
+        return {}
+    if problem not in _kept or _kept[problem][0] != reads:
+        _kept[problem] = reads, {}
+    return _kept[problem][1]
 
 
 def evaluation_program(problem: Problem, own: frozenset[str], metrics: Sequence[str]) -> Program:

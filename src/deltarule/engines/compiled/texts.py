@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from deltarule.engines.compiled.cache import keep, kept
 from deltarule.engines.compiled.printed import Form, Printed, PrintedUnits, Tile
-from deltarule.engines.update_program import evaluation_program, has_custom_formulas, update_program
+from deltarule.engines.update_program import evaluation_program, kept_while_unchanged, update_program
 from deltarule.problem.problem import Problem
 from deltarule.program.program import Program
 
@@ -36,19 +35,13 @@ def tile_for(rows: int, widths: list[int]) -> Tile:
     return Tile(count, 4)
 
 
-_of_problems: "WeakKeyDictionary[Problem, dict[Any, Printed]]" = WeakKeyDictionary()
 _of_programs: dict[Any, Printed] = {}
 """Problems with the same program share its text."""
 
 
-def _texts(problem: Problem) -> dict[Any, Printed]:
-    """The texts of a problem; none are kept where a custom formula may read what has changed."""
-    return {} if has_custom_formulas(problem) else _of_problems.setdefault(problem, {})
-
-
 def printed_update(printer: str, problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int) -> Any:
     """Return what `printer`, `MEMBERS` or one like it, prints for batches of so many rows."""
-    texts = _texts(problem)
+    texts = kept_while_unchanged(problem)
     units = printer == UNITS
     key = printer, own_rows, lanes, tile, rows
     if key not in texts:
@@ -67,7 +60,7 @@ def printed_evaluation(
     problem: Problem, own_rows: bool, lanes: int, tile: Tile | None, rows: int, names: tuple[str, ...], weighted: bool
 ) -> Printed:
     """Return the text of an evaluation of so many rows, with the results `names`; `weighted` by the rows' weights."""
-    texts = _texts(problem)
+    texts: dict[Any, Printed] = kept_while_unchanged(problem)
     key = own_rows, lanes, tile, rows, names, weighted
     if key not in texts:
         own_weights = weighted and has_own_weights(problem)
