@@ -157,7 +157,7 @@ def _check_member(
     for name, array in zip(code.names, checked, strict=True):
         check_finite(f"the gradient of {name}", array)
     magnitude = max(_magnitude(problem, state), *(np.abs(array).max() for array in own))
-    rounded = magnitude * (10 if network.buffers else 1)  # batch norm subtracts terms that are nearly equal
+    rounded = magnitude * (10 if network.buffers else 1)  # statistics subtract terms that are nearly equal
     rows = problem.batch_rows(int(state.members[0]))
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
     lines = sample_lines(code, max(1, min(max_entries, affordable)))

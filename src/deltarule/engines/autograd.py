@@ -17,7 +17,6 @@ from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
 from deltarule.engines.reference import dropout_masks
 from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
-from deltarule.maths.layers import BATCH_NORM_MOMENTUM
 from deltarule.maths.network import Entry
 from deltarule.maths.update import updated
 from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
@@ -160,7 +159,7 @@ class AutogradEngine(Engine):
                 value = self._activation(placed.formula, value)
             elif running is not None and layer.statistics:
                 moments = [running[name] for name in placed.statistics]
-                value = self._formulas.batch_norm_evaluation(value, *operands, *moments, **layer.parameters)
+                value = self._formulas.EVALUATIONS[layer.name](value, *operands, *moments, **layer.parameters)
             elif all(name in given for name in taken):
                 formula = _witness(self._formulas.LAYERS, layer) or layer.function
                 result = formula(value, *operands, *(given[name] for name in taken), **layer.parameters)
@@ -255,7 +254,7 @@ class AutogradEngine(Engine):
         unbias = total.clamp(min=1) / (total - 1).clamp(min=1)
         arrays = {name: each * unbias if name.startswith("variance") else each for name, each in statistics.items()}
         observed = self._torch.cat([arrays[entry.name].flatten(-2) for entry in problem.network.buffers], -1)
-        return buffers + BATCH_NORM_MOMENTUM * (observed - buffers)
+        return buffers + self._formulas.MOMENTUM * (observed - buffers)
 
     def _batch(self, problem: Problem, members: Integers, step: int) -> Batch:
         """Gather a batch on the device, where the data of a problem stay."""

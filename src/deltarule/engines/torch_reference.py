@@ -151,6 +151,12 @@ LAYERS: Mapping[str, Callable[..., Tensor | tuple[Tensor, ...]]] = {
 }
 """The values of layers, with statistics of the batch behind them."""
 
+MOMENTUM = 0.1
+"""How far running statistics move to those of a batch."""
+
+EVALUATIONS: Mapping[str, Formula] = {"batch_norm": batch_norm_evaluation}
+"""The values of layers by their running statistics."""
+
 PENALTIES: Mapping[str, Formula] = {
     name + ending: formula
     for name, formula in (("l2", torch.square), ("weight_decay", lambda w: 0.5 * torch.square(w)), ("l1", torch.abs))

@@ -70,7 +70,7 @@ def torch_script(model: Any, member: int = 0) -> str:
     module = to_torch(model, member)
     arrays, assignments, state = ScriptArrays(np.dtype(np.float64)), [], []
     for index, (name, tensor) in enumerate(module.state_dict().items()):
-        if tensor.ndim:  # the scalar is batch norm's count of batches
+        if tensor.ndim:  # a scalar counts batches
             array = tensor.double().numpy()
             assignments.append(arrays.assignment(f"array{index}", array.reshape(-1, array.shape[-1])))
             state.append((name, f"array{index}{'' if array.ndim == 2 else '[0]'}"))

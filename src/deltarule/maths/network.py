@@ -3,7 +3,7 @@
 θ  [K, P]      all parameters of K networks of one shape; W1, b1, γ1, β1, W2 … are named views into it
 x  [B, D] or [K, B, D]   inputs        z  [K, B, C]  logits: the last layer before its activation
 
-    x → scaling (s1) → dense (z1) → batch norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
+    x → scaling (s1) → dense (z1) → norm (n1) → activation (a1) → dropout (d1) → dense (z2) → … → zL
 
 is the usual chain; any layers of `LAYERS` may stand in it. The activation of the output is not applied here: it belongs
 to the loss, which is exact when computed from the logits. `forward` records its layers on a tape; `backward` reads it
@@ -149,7 +149,7 @@ def forward(
 ) -> tuple[list[Taped], dict[str, Array]]:
     """Forward pass of training: a tape that ends with the logits, and the batch's statistics by name (mean1 …).
 
-    `given` has "share" [.., B, 1], each row's share of the batch (batch norm takes its statistics with it), and for
+    `given` has "share" [.., B, 1], each row's share of the batch, with which statistics are taken, and for
     each layer with dropout "keep1" [K, B, H] and "dropout1" [K, 1, 1], mask and rate; a layer that is not given them
     does nothing.
 

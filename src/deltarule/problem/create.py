@@ -293,9 +293,10 @@ def _notes(
     fewest = min(row_counts)
     if batch_size is not None and batch_size > fewest:
         yield f"the batch size {batch_size} is larger than the data: all {fewest} rows are used in each update"
-    if network.buffers and not all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
+    kept = [placed.layer.name.replace("_", " ") for placed in network.layers if placed.layer.statistics]
+    if kept and not all((rows - 1) % min(batch_size or rows, rows) for rows in row_counts):
         yield (
-            "the last batch has one row: batch norm cannot use it, and it shrinks the running variance; choose "
+            f"the last batch has one row: {kept[0]} cannot use it, and it shrinks the running variance; choose "
             "another batch size"
         )
     if penalty is not None and not strength.any():

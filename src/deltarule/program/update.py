@@ -223,7 +223,7 @@ class _UpdateRecording(Recording):
 
 
 def symbol_of(entry: Entry) -> str:
-    """Return the name of an array in formulas: γ1 and β1 for batch norm's, as beta1 is a number of Adam."""
+    """Return the name of an array in formulas: γ1 and β1 for a norm's, as beta1 is a number of Adam."""
     greek = {"gamma": "γ", "beta": "β"}
     return f"{greek.get(entry.symbol, entry.symbol)}{entry.layer}"
 

@@ -16,6 +16,7 @@ from deltarule.reports.formatting import load_template
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expression_text import format_significant
+from deltarule.tracing.layers import about
 
 WIDTH = 960
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -84,17 +85,17 @@ def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> 
     match placed.layer.name:
         case "scaling":
             yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])
-        case "dense":
-            has_biases = "b" in placed.layer.arrays
-            parameters = [(f"W{n}", f"{inputs}ᵀ δ{n}"), *([(f"b{n}", f"Σ δ{n}")] if has_biases else [])]
-            yield _Node(f"z{n}", f"{inputs} W{n}" + (f" + b{n}" if has_biases else ""), f"δ{n} W{n}ᵀ", parameters)
-        case "batch_norm":
-            parameters = [(f"gamma{n}", f"Σ ∂J/∂n{n} zhat{n}"), (f"beta{n}", f"Σ ∂J/∂n{n}")]
-            yield _Node(f"n{n}", "batch norm", f"∂J/∂n{n} back through batch norm", parameters)
         case name if name != "dropout":
             delta = derivative_name(placed.name)
-            arrays = [(f"{symbol}{n}", f"{delta} back through {name}") for symbol in placed.layer.arrays]
-            yield _Node(placed.name, name.replace("_", " "), f"{delta} back through {name}", arrays)
+
+            def back(part: str) -> str:
+                sentence = about(placed, part, inputs).split(", ")[0].removesuffix(" over the samples")
+                return f"{delta} {sentence}" if sentence.startswith("back through") else sentence
+
+            arrays = [(f"{symbol}{n}", back(symbol)) for symbol in placed.layer.arrays]
+            bias = f" + b{n}" if "b" in placed.layer.arrays else ""
+            operation = f"{inputs} W{n}{bias}" if name == "dense" else name.replace("_", " ")
+            yield _Node(placed.name, operation, back("x"), arrays)
         case _ if f"d{n}" in explanation.quantities:
             yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
 

@@ -27,7 +27,7 @@ INTERRUPTED = np.int8(Reason.INTERRUPTED)
 class Recorder(Rule):
     """Records the history, and makes the record of the run.
 
-    Where every update sees all rows as they are, without dropout and batch norm, and only the objective is recorded,
+    Where every update sees all rows, no layer differs in evaluation, and only the objective is recorded,
     the history is the engine's trace: no chunk ends for it, and only the end of a member is evaluated. Functions are
     called at points of their own, with the values of all else unless the trace has them.
 

@@ -112,8 +112,8 @@ def train(
         When the history has points. By default as `every` says where it is given, unless a stop rule evaluates the
         history; else after an epoch of mini-batches, or a 200th of the limit: each member's own if a stop rule
         evaluates the history. Otherwise all share the longest, of at least ten updates (from 1,000 updates on, twenty)
-        if more than the objective is recorded, or with dropout or batch norm. With 0 the run has neither history nor
-        objective, which saves the evaluation of all rows.
+        if more than the objective is recorded, or with layers that differ in evaluation. With 0 the run has neither
+        history nor objective, which saves the evaluation of all rows.
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False

@@ -1,8 +1,8 @@
 """Plan a program's loops: which operations run together, over which rows, and where their results lie.
 
 An update alternates between operations on whole arrays and loops over the rows of its batch. A loop ends where a sum
-over all rows is needed; batch norm needs several. Within both, an operation and the elementwise ones behind it form a
-group: what is between them stays in registers.
+over all rows is needed; statistics of a batch need several. Within both, an operation and the elementwise ones behind
+it form a group: what is between them stays in registers.
 """
 
 from collections.abc import Iterator
