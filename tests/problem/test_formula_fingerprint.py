@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deltarule.problem.formula_fingerprint import Reading, formula_digest
+from deltarule.problem.formula_fingerprint import formula_digest, reads_only_fixed
 
 FILE = """
 import functools
@@ -116,28 +116,46 @@ def test_functions_of_libraries_are_identified_by_name(one: Callable[..., Any], 
 class Settings:
     scale = 2.0
 
+    def method(self, z: Any) -> Any:
+        return self.scale * z
+
 
 SCALE, TABLE, NUMBERS, MINE = 2.0, np.array([1.0, 2.0]), [1.0], ModuleType("mine")
-READING: dict[str, tuple[Callable[..., Any], Callable[[], Any] | None]] = {
-    "a global": (lambda z: SCALE * z, lambda: globals().update(SCALE=SCALE + 1)),
-    "an array": (lambda z: TABLE.sum() * z, lambda: TABLE.__setitem__(0, TABLE[0] + 1)),
-    "a list": (lambda z: NUMBERS[0] * z, lambda: NUMBERS.append(3.0)),
-    "a function's": (lambda z: READING["a global"][0](z), None),
-    "a class": (lambda z: Settings.scale * z, None),
-    "a library's module": (lambda z: np.tanh(z) * 2, lambda: None),
-    "a module": (lambda z: MINE.K * z, None),  # type: ignore[attr-defined]
-    "a partial": (functools.partial(lambda table, z: table * z, TABLE), None),
+READING: dict[str, tuple[Callable[..., Any], bool]] = {
+    "a global": (lambda z: SCALE * z, True),
+    "a function's": (lambda z: deeper(z), True),
+    "a library's function": (lambda z: np.tanh(z) * 2, True),
+    "an array": (lambda z: TABLE.sum() * z, False),
+    "a list": (lambda z: NUMBERS[0] * z, False),
+    "a class": (lambda z: Settings.scale * z, False),
+    "a module": (lambda z: MINE.K * z, False),
+    "an import": (lambda z: __import__("mine").K * z + imported(z), False),
+    "a partial": (functools.partial(lambda table, z: table * z, 2.0), False),
+    "a method": (Settings().method, False),
+    "a vectorized function": (np.vectorize(lambda z: SCALE * z), False),
 }
 
 
+def deeper(z: Any) -> Any:
+    return SCALE * z
+
+
+def imported(z: Any) -> Any:
+    import mine  # type: ignore[import-not-found]
+
+    return mine.K * z
+
+
 @pytest.mark.parametrize("case", READING)
-def test_what_a_formula_reads_is_described_anew_when_it_may_have_changed(case: str) -> None:
-    formula, change = READING[case]
-    reading = Reading([formula])
-    first = reading.digest
-    assert first == reading.digest
-    if change is None:
-        assert first is None  # no digest would tell
-        return
-    change()
-    assert (reading.digest == first) == (case == "a library's module") and reading.digest is not None
+def test_what_a_formula_reads_is_known_where_nothing_changes_in_place(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formula, is_fixed = READING[case]
+    first: dict[int, tuple[Any, ...]] = {}
+    second: dict[int, tuple[Any, ...]] = {}
+    assert reads_only_fixed((formula,), first) == reads_only_fixed((formula,), second) == is_fixed
+    assert first == second
+    monkeypatch.setitem(globals(), "SCALE", 7.25)
+    third: dict[int, tuple[Any, ...]] = {}
+    assert reads_only_fixed((formula,), third) == is_fixed
+    assert (first != third) == (case in ("a global", "a function's")) or not is_fixed

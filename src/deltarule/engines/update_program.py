@@ -1,20 +1,21 @@
 """The programs of a problem's update and evaluation."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from operator import is_
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from deltarule.engines.reference import objective_of
 from deltarule.maths.elementary import Fixed
-from deltarule.problem.formula_fingerprint import Reading
+from deltarule.problem.formula_fingerprint import reads_only_fixed
 from deltarule.problem.problem import Problem, UpdateRange
-from deltarule.problem.registry import formula_parts, is_built_in
+from deltarule.problem.registry import is_built_in
 from deltarule.program.evaluation import record_evaluation
 from deltarule.program.program import Program
 from deltarule.program.update import Range, Structure, record_update
 
-_kept: "WeakKeyDictionary[Problem, tuple[str | None, dict[Any, Any]]]" = WeakKeyDictionary()
-_custom: "WeakKeyDictionary[Problem, Reading]" = WeakKeyDictionary()
+_kept: "WeakKeyDictionary[Problem, tuple[list[Any], dict[Any, Any]]]" = WeakKeyDictionary()
 
 
 def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Program:
@@ -29,21 +30,31 @@ def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Progr
 
 
 def kept_while_unchanged(problem: Problem) -> dict[Any, Any]:
-    """What is kept of a problem until the globals and closures that its custom formulas read have changed.
+    """What is kept of a problem until its custom formulas read other globals and variables of functions around them.
 
-    Nothing is kept where they may read what cannot be compared.
+    Nothing is kept where they read what may change in place.
     """
+    of_functions: dict[int, tuple[Any, ...]] = {}
+    if not reads_only_fixed(custom_functions(problem), of_functions):
+        return {}
+    read = [*chain.from_iterable(of_functions.values())]
+    if problem not in _kept or len(read) != len(_kept[problem][0]) or not all(map(is_, read, _kept[problem][0])):
+        _kept[problem] = read, {}
+    return _kept[problem][1]
+
+
+_custom: "WeakKeyDictionary[Problem, tuple[Any, ...]]" = WeakKeyDictionary()
+
+
+def custom_functions(problem: Problem) -> tuple[Any, ...]:
+    """The functions of formulas that are a user's own."""
     if problem not in _custom:
         formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
         formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
-        custom = [formula_parts(each) for each in formulas if each is not None and not is_built_in(each)]
-        _custom[problem] = Reading(custom)
-    reads = _custom[problem].digest
-    if reads is None:
-        return {}
-    if problem not in _kept or _kept[problem][0] != reads:
-        _kept[problem] = reads, {}
-    return _kept[problem][1]
+        custom = [each for each in formulas if each is not None and not is_built_in(each)]
+        fused = [form for each in custom for form in getattr(each, "fused", {}).values()]
+        _custom[problem] = tuple(each for one in (*custom, *fused) for each in vars(one).values() if callable(each))
+    return _custom[problem]
 
 
 def evaluation_program(problem: Problem, own: frozenset[str], metrics: Sequence[str]) -> Program:

@@ -5,12 +5,10 @@ The compiled code is used, not the source: a file may have been edited since, an
 
 import dis
 import hashlib
-import operator
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from types import BuiltinFunctionType, CodeType, EllipsisType, FunctionType, MethodType, ModuleType, NoneType
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,113 +19,78 @@ def formula_digest(value: Any) -> str:
 
     Functions of libraries and modules count by their names: a number that a function reads from a module does not.
     """
-    return _digest(_describe(value, _Walk()))
+    return hashlib.sha256(repr(_describe(value, {})).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Reading:
-    """The functions of a formula, and the digest of all that they read."""
+def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
+    """Add to `read` what functions read, and return whether none of it can change but by another object in its place.
 
-    def __init__(self, value: Any) -> None:
-        self._value = value
-        self._read: list[Any] = []
-        self._digest: str | None = None
-        self._walk = _Walk()
-
-    @property
-    def digest(self) -> str | None:
-        """The digest, made anew only where functions read other objects, or such as may change.
-
-        None where it would not tell a change: of a module, a class or an object of the user's, or of a `partial`.
-        """
-        read = [part for function in self._walk.functions for part in _parts_of(function)]
-        is_same = len(read) == len(self._read) and all(map(operator.is_, read, self._read))
-        if not read or not is_same or not all(isinstance(part, _IMMUTABLE) for part in read):
-            self._walk = _Walk()
-            self._digest = _digest(_describe(self._value, self._walk))
-            self._read = [part for function in self._walk.functions for part in _parts_of(function)]
-        return None if self._walk.has_others else self._digest
-
-
-@dataclass
-class _Walk:
-    """What a description has met: objects by address, functions, and whether these read what it does not say."""
-
-    numbers: dict[int, int] = field(default_factory=dict)
-    functions: list[FunctionType] = field(default_factory=list)
-    has_others: bool = False
+    Not so for arrays, lists, and what has attributes: a module, a class or an object of the user's.
+    """
+    if isinstance(value, tuple):
+        return all(reads_only_fixed(item, read) for item in value)
+    if isinstance(value, FunctionType) and (
+        value.__closure__ or _is_users_module(value.__module__) or _is_users_module(value.__globals__["__name__"])
+    ):
+        if id(value) in read:
+            return True
+        cells = (cell.cell_contents for cell in value.__closure__ or ())
+        read_globals = (value.__globals__.get(name) for name in _global_names(value.__code__))
+        parts = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *cells, *read_globals)
+        read[id(value)] = value, value.__code__, *parts
+        return not _imports(value.__code__) and reads_only_fixed(parts, read)
+    if isinstance(value, MethodType | np.vectorize):
+        return False
+    if hasattr(value, "__name__"):
+        module = value.__name__ if isinstance(value, ModuleType) else value.__module__ or type(value).__module__
+        return not _is_users_module(module) and "(vectorized)" not in value.__name__
+    return value is None or isinstance(value, int | float | complex | str | bytes | slice | np.generic)
 
 
-def _digest(description: Any) -> str:
-    return hashlib.sha256(repr(description).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _describe(value: Any, walk: _Walk) -> Any:
+def _describe(value: Any, known: dict[int, int]) -> Any:
     """Describe a value by nested tuples of texts."""
     if isinstance(value, list | tuple):
-        return type(value).__name__, *(_describe(item, walk) for item in value)
+        return type(value).__name__, *(_describe(item, known) for item in value)
     if isinstance(value, set | frozenset):
-        return "set", *sorted(repr(_describe(item, _Walk())) for item in value)
+        return "set", *sorted(repr(_describe(item, {})) for item in value)
     if isinstance(value, Mapping):
-        return "table", *((_describe(key, walk), _describe(item, walk)) for key, item in value.items())
+        return "table", *((_describe(key, known), _describe(item, known)) for key, item in value.items())
     if isinstance(value, np.ndarray | np.generic):
-        return value.dtype.str, value.shape, _describe(value.tolist(), walk)
+        return value.dtype.str, value.shape, _describe(value.tolist(), known)
     if isinstance(value, CodeType):
-        steps, imports = _instructions(value)
-        walk.has_others |= imports
-        return steps
+        # Without the instructions' offsets, and without constants that are not loaded, such as docstrings.
+        return tuple((step.opname, _describe(step.argval, known)) for step in dis.get_instructions(value))
     if isinstance(value, partial):
-        walk.has_others = True
-        return "partial", *(_describe(part, walk) for part in (value.func, value.args, value.keywords))
+        return "partial", *(_describe(part, known) for part in (value.func, value.args, value.keywords))
     if isinstance(value, np.vectorize):
-        walk.has_others = True
-        return "vectorize", _describe(value.pyfunc, walk)
+        return "vectorize", _describe(value.pyfunc, known)
     if isinstance(value, MethodType):
-        return "method", _describe(value.__func__, walk), _describe(value.__self__, walk)
-    if id(value) in walk.numbers:  # functions may call themselves and each other
-        return "again", walk.numbers[id(value)]
-    if isinstance(value, FunctionType) and any(
-        map(_is_users_module, (value.__module__, value.__globals__["__name__"]))
-    ):
-        walk.numbers[id(value)] = len(walk.numbers)
-        walk.functions.append(value)
-        code, defaults, named, *others = _parts_of(value)
-        cells, names = others[: len(value.__closure__ or ())], _global_names(value.__code__)
-        read = dict(zip(names, others[len(cells) :], strict=True))
-        return "function", *(_describe(part, walk) for part in (code, defaults, named, cells, read))
+        return "method", _describe(value.__func__, known), _describe(value.__self__, known)
+    if id(value) in known:  # functions may call themselves and each other
+        return "again", known[id(value)]
+    if isinstance(value, FunctionType) and _is_users_module(value.__module__):
+        known[id(value)] = len(known)
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        read = {name: value.__globals__.get(name) for name in _global_names(value.__code__)}
+        parts = value.__code__, value.__defaults__, value.__kwdefaults__, cells, read
+        return "function", *(_describe(part, known) for part in parts)
     if hasattr(value, "__name__"):
-        module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        walk.has_others |= _is_users_module(module or type(value).__module__) or "(vectorized)" in value.__name__
-        walk.has_others |= getattr(value, "__closure__", None) is not None  # of a library, around what may be a user's
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
     if not hasattr(value, "__dict__"):
-        walk.has_others |= not isinstance(value, _SIMPLE)
         return type(value).__name__, repr(value)
-    walk.numbers[id(value)] = len(walk.numbers)
+    known[id(value)] = len(known)
     call = getattr(type(value), "__call__", None)  # noqa: B004 (the function itself, not whether there is one)
-    walk.has_others |= not type(value).__module__.startswith("deltarule.")
-    return type(value).__qualname__, _describe(call, walk), _describe(vars(value), walk)
+    return type(value).__qualname__, _describe(call, known), _describe(vars(value), known)
 
 
-def _parts_of(function: FunctionType) -> list[Any]:
-    """Code, defaults, and what a function reads: variables of functions around it, and globals."""
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    read = [function.__globals__.get(name) for name in _global_names(function.__code__)]
-    return [function.__code__, function.__defaults__, function.__kwdefaults__, *cells, *read]
+@lru_cache
+def _imports(code: CodeType) -> bool:
+    """Whether code imports a module, from which it may read anything."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return any(step.opname == "IMPORT_NAME" for step in dis.get_instructions(code)) or any(map(_imports, inner))
 
 
-_SIMPLE = int, float, complex, str, bytes, NoneType, EllipsisType, slice
-_IMMUTABLE = *_SIMPLE, FunctionType, BuiltinFunctionType, ModuleType, CodeType, np.ufunc, type
-
-
-@lru_cache(1024)
-def _instructions(code: CodeType) -> tuple[Any, bool]:
-    """Describe code, without offsets and constants that are not loaded, such as docstrings; and whether it imports."""
-    steps = [*dis.get_instructions(code)]
-    description = tuple((step.opname, _describe(step.argval, _Walk())) for step in steps)
-    return description, any(step.opname == "IMPORT_NAME" for step in steps)
-
-
-@lru_cache(1024)
+@lru_cache
 def _global_names(code: CodeType) -> list[str]:
     names = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))

@@ -62,7 +62,7 @@ def add(kind: str, formula: Any) -> None:
 
 def accept(formula: Any) -> None:
     """Let a formula that has been proved be used, also where it is handed over in place of a name."""
-    parts = formula_parts(formula)
+    parts = _formula_parts(formula)
     if parts not in _ACCEPTED:  # workers take the same formulas over again and again
         _ACCEPTED.append(parts)
 
@@ -92,7 +92,7 @@ def kind_of(value: Any) -> str:
 
 def own_digest(formula: Any) -> str | None:
     """The digest of a custom formula without its parameters; None if it is built in."""
-    return None if is_built_in(formula) else formula_digest([*map(_computed, formula_parts(formula))])
+    return None if is_built_in(formula) else formula_digest([*map(_computed, _formula_parts(formula))])
 
 
 def _computed(part: Any) -> Any:
@@ -118,11 +118,10 @@ def is_built_in(formula: Any) -> bool:
     built_in = _BUILT_IN[kind_of(formula)].get(formula.name)
     if formula == DENSE_WITHOUT_BIASES:
         return True
-    return built_in is not None and formula_parts(formula) == formula_parts(built_in)
+    return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
-def formula_parts(formula: Any) -> list[Any]:
-    """What a formula computes with."""
+def _formula_parts(formula: Any) -> list[Any]:
     skipped = _IGNORED_FIELDS | _DESCRIBED_FIELDS
     return [getattr(formula, field.name) for field in fields(formula) if field.name not in skipped]
 
@@ -153,7 +152,7 @@ def find(kind: str, given: Any) -> Any:
     """Look up a formula by its name or table; a formula itself is returned as it is, if it has been proved."""
     if kind_of(given) == kind:
         is_known = kind in ("initializer", "schedule") or is_built_in(given)
-        if not is_known and formula_parts(given) not in _ACCEPTED:
+        if not is_known and _formula_parts(given) not in _ACCEPTED:
             raise BadInput(
                 f"the {kind} '{given.name}' is not proved; give its functions to register_{kind}, and use the name"
             )
