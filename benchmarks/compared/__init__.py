@@ -1,0 +1,1 @@
+"""What same_results.py compares, where it is long enough for a file of its own."""
