@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from refusals import refuses
 from sklearn.decomposition import PCA
 
 from deltarule.data.dataset import Dataset, Rows
@@ -215,5 +216,5 @@ def test_behind_the_images_come_the_same_from_right_to_left(count: int, shape: t
 
 def test_what_is_no_image_is_refused_in_one_sentence() -> None:
     table = Dataset("d", Rows([[1.0]], targets=[[0.5]]), features=("a",))
-    with pytest.raises(BadInput, match=r"the rows of d are no images; set data\.mirrored = false"):
+    with refuses("d", "data.mirrored"):
         with_mirrored(table)

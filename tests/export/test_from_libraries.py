@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from refusals import refuses
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -64,7 +65,7 @@ def test_a_fit_continues_where_scikit_learn_ended(solver: str) -> None:
 
 
 def test_other_models_are_refused() -> None:
-    with pytest.raises(BadInput, match="the model is a LogisticRegression; give an MLPClassifier or MLPRegressor"):
+    with refuses("LogisticRegression", "MLPClassifier", "MLPRegressor"):
         from_sklearn(LogisticRegression())
     with pytest.raises(NotFittedError):
         from_sklearn(neural_network.MLPClassifier())

@@ -22,8 +22,8 @@ from grading_examples import (
     write_assignment,
     write_files,
 )
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
 from deltarule.grading.submissions import find_submissions
@@ -68,7 +68,7 @@ def test_without_ipython_magics_are_refused_to_the_teacher(tmp_path: Path, monke
     monkeypatch.setitem(sys.modules, "IPython.core.inputtransformer2", None)
     [plain] = grade_files(tmp_path / "plain", {"hw.ipynb": notebook("print('100 %!')", NEEDED)}).submissions
     assert plain.points == 7
-    with pytest.raises(BadInput, match="the notebook hw.ipynb needs IPython, which is not installed"):
+    with refuses("hw.ipynb", "IPython"):
         grade_files(tmp_path, {"hw.ipynb": notebook("%matplotlib inline", NEEDED)})
 
 

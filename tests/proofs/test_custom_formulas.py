@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from deltarule.checking.problem_gradient import check_problem
 from deltarule.engines.autograd import AutogradEngine
@@ -137,7 +138,7 @@ def test_all_custom_formulas_at_once() -> None:
     assert check_problem(problem).ok
     state, trace = ReferenceEngine().advance(problem, initial_state(problem), 300)
     assert (trace.objective[-1] < trace.objective[0] / 2).all()
-    with pytest.raises(BadInput, match="PyTorch cannot compute or differentiate your own activation 'sine'"):
+    with refuses("PyTorch", "sine"):
         AutogradEngine().advance(problem, state, 1)
 
 
@@ -433,13 +434,13 @@ def test_a_metric_of_ones_own_is_recorded_and_stops() -> None:
         run = train(problem, max_steps=200, metric="furthest", threshold=0.1, history_every=1)
         assert run.reasons == ("threshold", "threshold")
         assert np.allclose(run.history.series("furthest")[-1], np.abs(run.outputs(x) - x).max((1, 2)))
-        with pytest.raises(BadInput, match="^the metric 'furthest' exists already; choose another name"):
+        with refuses("furthest"):
             register_metric("furthest", np.sum, more_is_better=True)
     finally:
         unregister("metric", "furthest")
     with pytest.raises(BadInput, match="^'furthest' is no metric of your own"):
         unregister("metric", "furthest")
-    with pytest.raises(BadInput, match=r"^the metric 'sum' gives the shape \(\) for 3 members; give"):
+    with refuses("sum", "()", 3):
         register_metric("sum", lambda a, y, w: a.sum(), more_is_better=True)
 
 
@@ -451,7 +452,7 @@ def test_an_initializer_of_ones_own_draws_by_its_spread() -> None:
         assert 0.19 < np.abs(weights["W1"]).max() <= 0.2 and not weights["W2"].any()
     finally:
         unregister("initializer", "tenth")
-    with pytest.raises(BadInput, match=r"^the spread of the initializer 'nowhere' is nan for \(1, 1\); give"):
+    with refuses("nowhere", "nan", "(1, 1)"):
         register_initializer("nowhere", lambda fan_in, fan_out: float("nan"))
-    with pytest.raises(BadInput, match="^there are 2 initializers for 1 layer; give one, or one for each"):
+    with refuses("initializers", 2, 1):
         Network([2, 1], initializer=["zeros", "zeros"])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from refusals import refuses
 from scipy.stats import binomtest, sem, t
 
 from deltarule.errors import BadInput
@@ -49,14 +50,14 @@ def test_few_values_give_their_ends_and_of_what_is_unknown_nothing_is_known():
 
 
 def test_what_is_no_row_of_numbers_gets_a_sentence():
-    with pytest.raises(BadInput, match=r"the values are \['a', 'b'\]; give one row of numbers"):
+    with refuses("['a', 'b']"):
         median_interval(["a", "b"])
 
 
 def test_too_few_values_get_a_sentence():
     with pytest.raises(BadInput, match="at least one"):
         median_interval([])
-    with pytest.raises(BadInput, match="there are 1 values; the interval of a mean needs at least two"):
+    with refuses("values", 1):
         mean_interval([1.0])
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 import deltarule
 from deltarule.errors import BadInput
@@ -76,5 +77,5 @@ def test_a_classifier_without_probabilities_has_its_class_at_1():
 
 
 def test_what_answers_no_rows_is_reported():
-    with pytest.raises(BadInput, match="3 predicts no rows; give a run, a fitted estimator or a function of rows"):
+    with refuses("rows", 3):
         decision_plane(3, X)

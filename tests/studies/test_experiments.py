@@ -4,8 +4,8 @@ import signal
 from dataclasses import replace
 
 import pytest
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.studies.claims import Evidence, claim
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.recipes import load_recipe, with_settings
@@ -46,7 +46,7 @@ def test_sweep_scores_equal_run(few):
 
 def test_one_name_is_not_for_two_sweeps(few):
     few.sweep("rates", RATES, set=SHORT)
-    with pytest.raises(BadInput, match="two sweeps of 'encoder' are named 'rates' and differ; give each its own name"):
+    with refuses("encoder", "rates"):
         few.sweep("rates", RATES, set={"stopping.max_steps": 21})
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 from scripts import module_at
 
 from deltarule.data.pipeline import data_key
@@ -226,7 +227,7 @@ def test_options_stand_beside_the_name(tmp_path: Path) -> None:
     file = {"name": "fruit.csv", "task": "regress"}
     assert dataset_of(with_settings(recipe, {"data.file": file})).classes == ()
     assert len(dataset_of(with_settings(recipe, {"data.name": {"name": "linear", "samples": 7}})).train) == 7
-    with pytest.raises(BadInput, match="'fruit.csv' has no option 'target'; the target of a file is data.target"):
+    with refuses("fruit.csv", "target", "data.target"):
         dataset_of(with_settings(recipe, {"data.file.target": "y"}))
     with pytest.raises(BadInput, match="xor has no option 'size'"):
         dataset_of(with_settings(recipe, {"data.name": {"name": "xor", "size": 3}}))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from deltarule.data.pipeline import prepare_dataset
 from deltarule.errors import BadInput, RunFailed
@@ -192,5 +193,5 @@ def test_memory_bounds_a_population(monkeypatch):
 
 def test_changed_data_are_refused():
     [unit] = plan({}).units
-    with pytest.raises(RunFailed, match="^the rows of xor are not those that the sweep was planned with; give all"):
+    with refuses("rows", "xor", error=RunFailed):
         train_unit(replace(unit, data="0" * 64), HERE, keep=False)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from deltarule.errors import BadInput
 from deltarule.tables.column_encoder import encode_columns, fit_columns
@@ -128,7 +129,7 @@ def test_open_orders_are_asked_for() -> None:
         assert infer_column_types(frame_of({"when": few}), dates=order)["when: days"].order == order
     beside = types_of(when=few, other=[f"{n % 28 + 1}/02/2021" for n in range(60)])  # a table has one order
     assert beside["when: days"].order == "day-first"
-    with pytest.raises(BadInput, match="dates is 'US'; choose one of day-first, month-first"):
+    with refuses("US", "day-first", "month-first"):
         infer_column_types(frame_of({"when": few}), dates="US")
     mixed = types_of(when=[*few, "31/12/2021", "12/31/2021"], other=["x", "y"] * 31)
     assert mixed["when"].code == "mixed-dates"
@@ -145,9 +146,9 @@ def test_new_rows_are_read_in_the_order_of_the_training() -> None:
     np.testing.assert_array_equal(encode_columns(columns, frame_of({"when": written[:5]})), expected[:5])
     np.testing.assert_array_equal(encode_columns(columns, frame_of({"when": iso})), expected)
     np.testing.assert_array_equal(encode_columns(known, frame_of({"when": written})), expected)
-    with pytest.raises(BadInput, match="the column 'when' holds 12/31/2026, where dates begin with the day"):
+    with refuses("when", "12/31/2026"):
         encode_columns(columns, frame_of({"when": ["12/31/2026"]}))
-    with pytest.raises(BadInput, match="01/02/2026, may begin with the day or the month"):
+    with refuses("01/02/2026"):
         encode_columns(known, frame_of({"when": ["01/02/2026"]}))
 
 
@@ -183,5 +184,5 @@ def test_texts_among_dates_are_categories_and_parts_may_be_declared() -> None:
     np.testing.assert_array_equal(x["end: text=a date"], ~is_never)
     np.testing.assert_array_equal(x["end: month=2"], [day.month == 2 for day in DAYS] & ~is_never)
     np.testing.assert_array_equal(x["end: days (date) is missing"], is_never)
-    with pytest.raises(BadInput, match="there is no column 'end: century' to be a number"):
+    with refuses("end: century"):
         infer_column_types(frame, {"end: century": "number"})

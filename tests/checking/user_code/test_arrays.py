@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from deltarule import BadInput, check_gradient
 from deltarule.checking.user_code.arrays import flatten
@@ -33,7 +34,7 @@ def test_gradients_of_other_values_are_ignored(order: list[str], params: Any) ->
 
 def test_forward_cache_is_no_gradient() -> None:
     assert_same(gradient_arrays((CACHE, GRADIENT), GIVEN, "gradient"), GRADIENT)
-    with pytest.raises(BadInput, match="has a gradient 'Z1', and there is no such parameter"):
+    with refuses("Z1", "parameter"):
         gradient_arrays(CACHE, GIVEN, "gradient")
 
 
