@@ -290,7 +290,8 @@ SCALING = Layer(
         {
             "value": "{source} times scale{n}, scaled inputs",
             "scale": "weights of the inputs, one for each",
-            "∂scale": "Σ ∂J/∂s{n} x over the samples",
+            "∂scale": "Σ ∂J/∂s{n} {source} over the samples",
+            "∂x": "∂J/∂s{n} · scale{n}",
         }
     ),
 )

@@ -16,7 +16,7 @@ from deltarule.reports.formatting import load_template
 from deltarule.tracing.backward import derivative_name
 from deltarule.tracing.explanation import Explanation
 from deltarule.tracing.expression_text import format_significant
-from deltarule.tracing.layers import about
+from deltarule.tracing.layers import about, about_value
 
 WIDTH = 960
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -78,26 +78,20 @@ class _Node:
 
 
 def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> Iterator[_Node]:
-    n = placed.number
+    n, delta = placed.number, derivative_name(placed.name)
     if isinstance(placed.formula, Activation):
         yield _activation_node(n, placed.formula)
         return
-    match placed.layer.name:
-        case "scaling":
-            yield _Node(f"s{n}", f"x · scale{n}", f"∂J/∂s{n} · scale{n}", [(f"scale{n}", f"Σ ∂J/∂s{n} x")])
-        case name if name != "dropout":
-            delta = derivative_name(placed.name)
+    if placed.name not in explanation.quantities:  # dropout of nothing
+        return
 
-            def back(part: str) -> str:
-                sentence = about(placed, part, inputs).split(", ")[0].removesuffix(" over the samples")
-                return f"{delta} {sentence}" if sentence.startswith("back through") else sentence
+    def back(part: str) -> str:
+        sentence = about(placed, part, inputs).split(", ")[0].removesuffix(" over the samples")
+        return f"{delta} {sentence}" if sentence.startswith("back through") else sentence
 
-            arrays = [(f"{symbol}{n}", back(symbol)) for symbol in placed.layer.arrays]
-            bias = f" + b{n}" if "b" in placed.layer.arrays else ""
-            operation = f"{inputs} W{n}{bias}" if name == "dense" else name.replace("_", " ")
-            yield _Node(placed.name, operation, back("x"), arrays)
-        case _ if f"d{n}" in explanation.quantities:
-            yield _Node(f"d{n}", "dropout", f"∂J/∂d{n} · keep{n} / (1 − dropout{n})")
+    arrays = [(f"{symbol}{n}", back(symbol)) for symbol in placed.layer.arrays]
+    through = f"{delta} · keep{n} / (1 − dropout{n})" if "keep" in placed.layer.given else back("x")
+    yield _Node(placed.name, about_value(placed, inputs).split(", ")[0], through, arrays)
 
 
 def _activation_node(n: int, activation: Activation) -> _Node:

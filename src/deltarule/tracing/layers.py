@@ -47,6 +47,13 @@ def about(placed: PlacedLayer, part: str, source: str) -> str:
     return sentence.format(source=source, n=placed.number)
 
 
+def about_value(placed: PlacedLayer, source: str) -> str:
+    """Say what a layer's value is."""
+    bias = f" + b{placed.number}" if "b" in placed.layer.arrays else ""
+    sentence = placed.layer.sentences.get("value", f"{placed.layer.name} of {{source}}")
+    return sentence.format(source=source, n=placed.number, bias=bias)
+
+
 def _run_activation(trace: TraceBuilder, placed: PlacedLayer, z: Grid) -> tuple[Grid, Callable[[Grid], Grid]]:
     activation, n, units = placed.formula, placed.number, placed.units
     assert isinstance(activation, Activation)
@@ -92,14 +99,12 @@ def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parame
         if isinstance(each, Grid) and not any(each is other for other in known) and each.dtype.kind != "b":
             parts[name] = each
     over = "batch" if layer.given else "row"
-    bias = f" + b{n}" if "b" in layer.arrays else ""
     for name, grid in parts.items():
         name = _SHOWN.get(name, name)
         sentence = _VALUES.get(name, f"{name} of {layer.name}").format(source=source, over=over)
         is_taken = f"{name}{n}" in trace.at or f"{name}{n}" == placed.name
         _add(trace, placed, f"{name}_{placed.name}" if is_taken else f"{name}{n}", grid, sentence)
-    sentence = layer.sentences.get("value", f"{layer.name} of {{source}}")
-    _add(trace, placed, placed.name, value, sentence.format(source=source, n=n, bias=bias))
+    _add(trace, placed, placed.name, value, about_value(placed, source))
 
     def backward(upstream: Grid, **options: Any) -> Any:
         upstream = Grid(upstream.array, "ij", upstream)
