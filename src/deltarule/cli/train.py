@@ -45,7 +45,8 @@ Weight = Annotated[
 Preset = Annotated[
     Literal["default", "fast", "best"],
     option(
-        "--preset", "fast compares four settings and trains at most two networks; best blends all kinds of networks."
+        "--preset",
+        "best trains four networks of each kind; fast compares four settings and trains at most two networks.",
     ),
 ]
 Metric = Annotated[
@@ -75,6 +76,7 @@ class TrainOutcome:
     columns    name, type ("kind"), the reason for it and the inputs of each column
     settings   hyperparameters of the best candidate
     scores     on `validation_rows` of the rows
+    kinds      number of kinds of networks whose mean the predictions are
     out        file of the model, or None
     """
 
@@ -91,6 +93,7 @@ class TrainOutcome:
     scores: "Scores"
     notes: list[str]
     seconds: float
+    kinds: int
     out: str | None
 
 

@@ -158,7 +158,7 @@ def score_line(scores: Scores, baseline_prediction: Any) -> str:
 def describe_networks(model: "TabularClassifier | TabularRegressor") -> str:
     """A text about the networks of a model, and how many there are."""
     members = model.model_.n_members
-    if model.preset == "best" and members > 1:
+    if model.report_.kinds > 1:
         return f"linear models, small and deep networks, {members} together"
     hidden: Any = model.report_.settings["hidden_layer_sizes"]
     text = f"{count_of(len(hidden), 'hidden layer')} of {hidden[0]} units" if hidden else "linear, no hidden layer"

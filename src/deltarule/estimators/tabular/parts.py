@@ -1,11 +1,12 @@
 """The inputs of a table's networks, and the parts of an ensemble: networks of one kind that have some of the inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import is_classifier
 
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.tabular.candidate_search import Choice
@@ -25,7 +26,7 @@ class ChosenInputs(NamedTuple):
     """The inputs of networks [N, D] with the best settings for them.
 
     `plain` are those of columns that are in no pieces; `known` those of `x` that several rows trained on have. Of the
-    `parts` of an ensemble, several with the preset "best", the first has all inputs.
+    `parts` of an ensemble, one with the preset "fast", the first has all inputs.
     """
 
     plain: Floats
@@ -45,7 +46,54 @@ def blend(models: Sequence[BaseMLP], parts: Sequence[Part]) -> BaseMLP:
     return blend_networks(models, [part.used for part in parts])
 
 
+class _Mean(NamedTuple):
+    """Stands for the networks of which `predicted` is the mean, for some rows."""
+
+    predicted: Floats
+    classes_: Any
+
+    def predict(self, x: Floats) -> Floats:
+        return self.predicted
+
+    def predict_proba(self, x: Floats) -> Floats:
+        return self.predicted
+
+
+def without_worse(parts: Sequence[Part], score_pair: Callable[..., tuple[float, float]]) -> list[Part]:
+    """Leave out a part after the other while the mean of those that stay is better on the folds, by the smooth score.
+
+    An ensemble selection that begins with all, as Caruana et al. (2004) begin with none: a part that makes little
+    difference stays, because a mean of more varies less.
+    """
+    folds = list(zip(*(part.choice.out_of_fold for part in parts), strict=True))
+    predicted = [[_predictions(model, x) for model, x, *_ in fits] for fits in folds]
+
+    def score(kept: Sequence[int]) -> float:
+        scores = []
+        for fits, of_fold in zip(folds, predicted, strict=True):
+            mean = _Mean(np.mean([of_fold[n] for n in kept], axis=0), getattr(fits[0][0], "classes_", None))
+            scores.append(score_pair(mean, *fits[0][1:])[1])
+        return float(np.mean(scores))
+
+    kept, best = list(range(len(parts))), -np.inf
+    others = [kept]
+    while others:
+        scores = [score(each) for each in others]
+        if max(scores) <= best:
+            break
+        best, kept = max(scores), others[int(np.argmax(scores))]
+        others = [[n for n in kept if n != left] for left in kept if len(kept) > 1]
+    return [parts[n] for n in kept]
+
+
+def _predictions(model: BaseMLP, x: Floats) -> Floats:
+    predicted: Floats = model.predict_proba(x) if is_classifier(model) else model.predict(x)
+    return predicted
+
+
 def of_all_parts(choice: Choice, parts: Sequence[Part]) -> Choice:
-    """The choice, with the networks of all parts together for each fold."""
+    """The choice, with the networks of all parts together for each fold; of a single part its own."""
+    if len(parts) == 1:
+        return parts[0].choice._replace(candidates=choice.candidates)
     folds = zip(*(part.choice.out_of_fold for part in parts), strict=True)
     return choice._replace(out_of_fold=[(blend([fit[0] for fit in fits], parts), *fits[0][1:]) for fits in folds])

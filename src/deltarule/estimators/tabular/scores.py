@@ -75,6 +75,8 @@ class TabularReport:
         Sentences for the user.
     seconds : float
         Duration of the fit.
+    kinds : int
+        Number of kinds of networks whose mean the predictions are.
 
     Examples
     --------
@@ -93,6 +95,7 @@ class TabularReport:
     settings: dict[str, tuple[int, ...] | float | str]
     notes: tuple[str, ...]
     seconds: float
+    kinds: int = 1
 
 
 def scores_of_classes(

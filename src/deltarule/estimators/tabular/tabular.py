@@ -39,7 +39,7 @@ from deltarule.estimators.tabular.evaluation import (
     row_digests,
     share_of_known,
 )
-from deltarule.estimators.tabular.parts import ChosenInputs, Part, blend, of_all_parts, plain_inputs
+from deltarule.estimators.tabular.parts import ChosenInputs, Part, blend, of_all_parts, plain_inputs, without_worse
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
@@ -70,7 +70,7 @@ from deltarule.tables.leaks import find_leaks, find_near_copies, find_shared_val
 from deltarule.tables.targets import target_name
 
 MAX_BLENDED_MEMBERS = 4
-"""Networks of each of the six kinds that the preset "best" blends."""
+"""Networks of each kind with the preset "best"; otherwise all kinds together have as many as one kind alone would."""
 MIN_ROWS = 10
 """A fifth of the rows is set aside for the scores; of fewer than 10 that is at most one whole row."""
 MAX_SINGLE_ROW_SHARE = 0.1
@@ -103,9 +103,9 @@ class TabularParameters:
     missing : sequence or dict, optional
         Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
     preset : {"default", "fast", "best"}, default="default"
-        "fast" compares four to seven settings and trains at most two networks. "best" takes two to three times as long
-        as the default: predictions are the mean of linear models, small and deep networks, each with numbers as they
-        are and in pieces of their range.
+        Predictions are the mean of linear models, small and deep networks, each with numbers as they are and in pieces
+        of their range, without the kinds that make it worse; with "best" of four networks of each, which takes up to
+        three times as long. "fast" compares four to seven settings and trains at most two networks with the best ones.
     metric : {"accuracy", "auc", "log_loss", "r2", "mae"}, optional
         The score by which settings are chosen: of a classifier the accuracy, the area under ROC or the log loss; of a
         regressor R² or the mean absolute error. The default is the first.
@@ -294,6 +294,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
             choice.settings,
             tuple(notes),
             perf_counter() - budget.started,
+            len(parts),
         )
 
     @property
@@ -314,22 +315,25 @@ class BaseTabular(SavedEstimator, TabularParameters):
             return known, choose_candidate(self._create_network, *rows, self._output_count, *scored, earlier)
 
         known, choice = choose(x)
-        is_blended = self.preset == "best"
+        is_blended = self.preset != "fast"
         in_pieces = fit_columns(table.frame, self.columns_, in_pieces=True)
         if not (any(column.knots for column in in_pieces) and choice.kinds and budget.may_search):
-            parts = [Part(kind) for kind in (is_blended and choice.kinds) or [choice]]
+            parts = without_worse(list(map(Part, choice.kinds)), self._score_pair) if is_blended else [Part(choice)]
             return ChosenInputs(x, x, known, of_all_parts(choice, parts), parts)
         x_in_pieces = encode_columns(in_pieces, table.frame)
         known_in_pieces, other = choose(x_in_pieces, choice)
         is_better = other.is_better_than(choice)
         best = (other if is_better else choice)._replace(candidates=choice.candidates + other.candidates)
-        if not (is_better or is_blended):
-            return ChosenInputs(x, x, known, best, [Part(best)])
-        self.columns_ = in_pieces
         parts = [Part(best)]
         if is_blended:
             is_plain = plain_inputs(in_pieces)
-            parts = [*map(Part, other.kinds), *(Part(kind, is_plain) for kind in choice.kinds)]
+            plain = [Part(kind, is_plain) for kind in choice.kinds]
+            parts = without_worse([*map(Part, other.kinds), *plain], self._score_pair)
+            is_better = any(part not in plain for part in parts)
+        if not is_better:
+            parts = [Part(part.choice) for part in parts]
+            return ChosenInputs(x, x, known, of_all_parts(best, parts), parts)
+        self.columns_ = in_pieces
         return ChosenInputs(x, x_in_pieces, known_in_pieces, of_all_parts(best, parts), parts)
 
     def _member_count(self, chosen: ChosenInputs, rows: int, budget: Budget) -> int:
@@ -338,7 +342,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
         counts = [member_count(each.settings, chosen.x.shape[1], rows, self._output_count) for each in choices]
         members = min(counts, default=1)
         members = min(members, MIN_MEMBERS) if self.preset == "fast" else members
-        members = min(members, MAX_BLENDED_MEMBERS) if len(chosen.parts) > 1 else members
+        if len(choices) > 1:
+            members = min(members, MAX_BLENDED_MEMBERS) if self.preset == "best" else max(1, members // len(choices))
         return budget.affordable(members, sum(each.seconds for each in choices) * rows / chosen.choice.rows)
 
     def _warn_of_scores(
