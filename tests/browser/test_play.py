@@ -23,7 +23,7 @@ from deltarule.playground.population import population_of
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import dataset_of
+from deltarule.studies.recipes import dataset_of, with_settings
 
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""
@@ -383,6 +383,45 @@ def test_one_sign_is_wrong(played, browser, tmp_path, has_python):
         again.get_by_text("Right: the derivative agrees").wait_for()
         control(again, "parting").click()
         again.get_by_text("The two have not parted").wait_for()
+
+
+@pytest.mark.parametrize("has_python", [True, False])
+def test_map_of_what_can_be_trained(browser, tmp_path, has_python, axe_violations):
+    """The map begins with its address; a place that is chosen trains again, and its past can be seen."""
+    recipe = with_settings(recipe_to_play("what-can-be-trained"), {"run.engine": "reference"})
+    if has_python:
+        server = PlayServer(Session(recipe, tempfile.TemporaryDirectory()), hash="#map=")
+        server.start()
+    address = server.url + server.hash if has_python else write_page(recipe, tmp_path / "m.html", "map=").as_uri()
+    page = browser.new_page(viewport=WIDE, reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.locator(".map-legend").get_by_text("diverged").wait_for()
+    wait_until(page, lambda: sum(int(one.split()[1]) for one in legend(page) if " " in one) >= 98)
+    assert clock(page) == 0, "the networks of the map train beside the one that is shown"
+    page.locator(".map canvas").focus()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("diverged after 200 updates").wait_for()
+    assert axe_violations(page) == []
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("+")
+    wait_until(page, lambda: page.url.endswith("%2C0.5") and "diverged" in page.locator(".map p").inner_text())
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: clock(page) == 200)
+    page.get_by_role("status").get_by_text("Member 0 is not finite since update").wait_for()
+    page.get_by_role("button", name="Network").click()
+    go_to(page, 0.5)
+    wait_for_step(page, 100)
+    page.close()
+    if has_python:
+        server.shutdown()
+        server.server_close()
+        server.session.close()
+
+
+def legend(page):
+    return page.locator(".map-legend span").all_inner_texts()
 
 
 def test_a_page_trains_when_it_opens_and_asks_who_is_first(browser, tmp_path):

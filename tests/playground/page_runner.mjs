@@ -15,12 +15,13 @@ const { OwnSource } = await import(`${folder}/own_source.js`);
 const { useKernels } = await import(`${folder}/engine/kernels.js`);
 const { loadKernels } = await import(`${folder}/load_kernels.js`);
 useKernels(await loadKernels());
+const { outcomesOf } = await import(`${folder}/engine/outcomes.js`);
 const { Trainer } = await import(`${folder}/engine/trainer.js`);
 const { drawnRows } = await import(`${folder}/own_split.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [], partings = [] } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [], map } = JSON.parse(line);
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
@@ -48,5 +49,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       return { refused: error.message };
     }
   });
-  console.log(JSON.stringify({ answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
+  source.mapWorker = { ask: async (name, question) => outcomesOf(question) };
+  const outcomes = map && (await source.ask("map", map));
+  console.log(JSON.stringify({ map: outcomes, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
 }

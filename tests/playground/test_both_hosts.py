@@ -228,6 +228,64 @@ def test_networks_part_where_their_objectives_do(page):
     session.close()
 
 
+RATE_AND_SCALE = ["optimizer.learning_rate", "network.initial_scale"]
+PLACES = [[rate, scale] for rate in (0.001, 0.03, 0.3, 30) for scale in (0.03, 1, 10)]
+
+
+@pytest.mark.parametrize(
+    ("commands", "keys", "outcomes"),
+    [
+        ([("story", {"name": "14-what-can-be-trained"})], RATE_AND_SCALE, {"solved", "learning", "stuck", "diverged"}),
+        ([change(run__seeds=[3])], RATE_AND_SCALE, {"stuck"}),
+        (
+            [change(data__name="iris", optimizer__name="momentum"), ("formula", BESIDE)],
+            ["optimizer.learning_rate", "optimizer.name.momentum"],
+            {"learning"},
+        ),
+    ],
+)
+def test_map_of_what_can_be_trained(page, commands, keys, outcomes):
+    """Each place has the outcome that its network has alone, whatever the other places, in both hosts."""
+    places = PLACES if keys == RATE_AND_SCALE else [[0.1, 0.0], [0.1, 0.9], [1e9, 0.5]]
+    asked = {"keys": keys, "values": places, "updates": 200}
+    found = page.ask({"commands": commands, "steps": 0, "map": asked})["map"]
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    for name, table in [change(run__engine="reference"), *commands, ("formula", {"kind": "activation"})]:
+        session.command(name, table)
+    if ("formula", BESIDE) in commands:
+        session.command("formula", {**BESIDE, "beside": False})
+    drawn = session.command("map", asked)
+    assert found == drawn and outcomes <= set(drawn)
+    index = drawn.index("solved") if "solved" in drawn else len(places) - 1
+    settings = {**dict(zip(keys, places[index], strict=True)), "run.seeds": [3 if outcomes == {"stuck"} else 0]}
+    assert session.command("map", {**asked, "values": [places[index]]}) == [drawn[index]]
+    session.command("change", {"settings": {**settings, "grid": {}}})
+    session.command("reset", {})
+    session.command("step", {"updates": 200})
+    assert session.workbench.moment.is_solved.tolist() == [drawn[index] == "solved"]
+    assert bool(session.workbench.divergences) == (drawn[index] == "diverged")
+    session.close()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"keys": RATE_AND_SCALE, "values": [[-1, 1]]},
+        {"keys": ["optimizer.rate", "network.initial_scale"], "values": [[1, 1]]},
+        {"keys": ["optimizer.learning_rate"], "values": [[1]]},
+        {"keys": RATE_AND_SCALE, "values": []},
+        {"keys": RATE_AND_SCALE, "values": [["much", 1]]},
+    ],
+)
+def test_a_map_that_cannot_be_drawn(page, asked):
+    refused = page.ask({"commands": [("map", asked)], "steps": 0})["answers"][0]["refused"]
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    with pytest.raises(BadInput) as error:
+        session.command("map", asked)
+    session.close()
+    assert refused.partition(" give ")[0] == str(error.value).partition(" give ")[0]
+
+
 def test_typed_formula_ends_with_another_story(page):
     typed = ("formula", {"kind": "activation", "function": "z", "derivative": "1"})
     agree(page, typed, ("story", {"name": "03-too-high-a-rate"}), steps=3)

@@ -6,7 +6,7 @@ from node_process import needs_node
 
 from deltarule.playground.page_bundle import bundle, page_file, page_files
 
-ENTRIES = ["main.js", "alone.js", "notebook.js", "engine/worker.js"]
+ENTRIES = ["main.js", "alone.js", "notebook.js"]
 
 
 def test_bundles_lose_comments_alone():

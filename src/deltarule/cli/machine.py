@@ -78,6 +78,7 @@ What = Annotated[str | None, argument("WHAT", "A study, data set, table (CSV) or
 Target = Annotated[str | None, option("--target", "Column of the table to predict.", "COLUMN")]
 Port = Annotated[int, option("--port", "Port on this machine; 0 for any free one.", "P", min=0, max=65_535)]
 NoBrowser = Annotated[bool, option("--no-browser", "Print the address, and open no browser.")]
+Map = Annotated[bool, option("--map", "Show which learning rates and first weights can be trained.")]
 Page = Annotated[
     Path | None,
     option("--page", "Write one page that trains by itself, without Python.", "FILE"),
@@ -86,7 +87,12 @@ Page = Annotated[
 
 
 def play(
-    what: What = None, target: Target = None, port: Port = 0, no_browser: NoBrowser = False, page: Page = None
+    what: What = None,
+    target: Target = None,
+    port: Port = 0,
+    no_browser: NoBrowser = False,
+    page: Page = None,
+    map: Map = False,
 ) -> Result:
     """Watch networks learn, live, in the browser, and change anything.
 
@@ -98,19 +104,20 @@ def play(
     session = open_session(what, target)
     try:
         if page is not None:
-            return Result(None, [f"Written: {write_page(session.workbench.moment.recipe, page)}"])
-        _serve(session, port, no_browser)
+            file = write_page(session.workbench.moment.recipe, page, "map=" if map else "")
+            return Result(None, [f"Written: {file}"])
+        _serve(session, port, no_browser, "#map=" if map else "")
         return Result(None)
     finally:
         session.close()
 
 
-def _serve(session: "Session", port: int, no_browser: bool) -> None:
-    """Serve the page of a session until Ctrl-C, and open it in the browser."""
+def _serve(session: "Session", port: int, no_browser: bool, hash: str) -> None:
+    """Serve the page of a session until Ctrl-C, and open it in the browser; its address ends in `hash`."""
     from deltarule.playground.server import PlayServer
 
-    server = PlayServer(session, port)
-    show([f"Playing at {server.url} (Ctrl-C ends it)"])
+    server = PlayServer(session, port, hash)
+    show([f"Playing at {server.url}{hash} (Ctrl-C ends it)"])
     if not no_browser:
         webbrowser.open(server.write_launch_file(cache_folder()).as_uri())
     try:

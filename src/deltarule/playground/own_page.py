@@ -35,8 +35,8 @@ MAX_OWN_NUMBERS = 20_000
 """Numbers of a data set of another name, which the page stores as text of 11 characters each."""
 
 
-def write_page(recipe: Recipe, file: Path) -> Path:
-    """Write a page on which a recipe trains, without Python and without a network.
+def write_page(recipe: Recipe, file: Path, hash: str = "") -> Path:
+    """Write a page on which a recipe trains, without Python and without a network; an address without # has `hash`.
 
     Raises `BadInput` for a recipe that the page's engine cannot train.
     """
@@ -48,8 +48,7 @@ def write_page(recipe: Recipe, file: Path) -> Path:
         style_digest=_base64(hashlib.sha256(style.encode()).digest()),
         script=script,
         script_digest=_base64(hashlib.sha256(script.encode()).digest()),
-        worker=bundle("engine/worker.js"),
-        experiment=json.dumps(to_jsonable(_experiment(recipe))).replace("<", "\\u003c"),
+        experiment=json.dumps(to_jsonable({**_experiment(recipe), "hash": hash})).replace("<", "\\u003c"),
     )
     make_folder(file.absolute().parent)
     write_whole(file, page)

@@ -46,8 +46,9 @@ class PlayServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
 
-    def __init__(self, session: Session, port: int = 0) -> None:
+    def __init__(self, session: Session, port: int = 0, hash: str = "") -> None:
         self.session = session
+        self.hash = hash
         self.token = secrets.token_urlsafe(16)
         self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._launch_file: Path | None = None
@@ -64,7 +65,7 @@ class PlayServer(ThreadingHTTPServer):
         """A file that leads to the page, for others can read a command line; deleted once it has done so."""
         descriptor, name = tempfile.mkstemp(".html", "play-", make_folder(folder))  # readable for this user alone
         with os.fdopen(descriptor, "w") as file:
-            file.write(f'<meta http-equiv="refresh" content="0; url={self.url}">')
+            file.write(f'<meta http-equiv="refresh" content="0; url={self.url}{self.hash}">')
         self._launch_file = Path(name)
         return self._launch_file
 

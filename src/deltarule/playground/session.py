@@ -61,6 +61,8 @@ class Request(BaseModel):
     function: str | None = Field(None, description="a formula")
     derivative: str = Field("", description="a formula")
     beside: bool = Field(False, description="true or false")
+    keys: list[str] = Field([], description="two keys of a recipe")
+    values: list[list[Any]] = Field([], description="pairs of numbers")
 
 
 class Session:
@@ -91,6 +93,7 @@ class Session:
             "explain": self._explain,
             "formula": self._formula,
             "parting": self._parting,
+            "map": lambda request: workbench.outcomes(request.keys, request.values, request.updates),
             "why": self._why,
             "export": self._export,
         }

@@ -9,7 +9,7 @@ K members · N rows
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from deltarule.playground.population import (
 )
 from deltarule.playground.settings import fitting_settings
 from deltarule.playground.side_by_side import SideBySideEngine
+from deltarule.playground.trainability import outcomes_of
 from deltarule.playground.training_pace import CHUNK_SECONDS, TrainingPace
 from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Integers, Problem
@@ -217,6 +218,10 @@ class Workbench:
     def problem_of(self, problem: Problem, member: int) -> Problem:
         """The problem that a member trains on, which has its own derivative where two are compared."""
         return self.engine.problem_of(problem, member) if isinstance(self.engine, SideBySideEngine) else problem
+
+    def outcomes(self, keys: Sequence[str], values: Sequence[Sequence[float]], updates: int) -> list[str]:
+        """What becomes of a network with each pair of values of two keys; the training goes on meanwhile."""
+        return outcomes_of(self.moment, self._formulas, keys, values, updates)
 
     def fail(self, what: str, error: Exception) -> None:
         with self._changed:

@@ -173,7 +173,7 @@ def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: De
     with one_blas_thread(), np.errstate(all="ignore"):
         logits, outputs = (array[0] for array in ReferenceEngine().outputs(problem, run.state, rows.x))
         loss, _ = data_term(problem.loss, problem.reduction, problem.network.output, logits, rows.y, rows.w)
-        constant, least = _loss_bounds(problem, rows)
+        constant, least = loss_bounds(problem, rows)
         first, last = _snapshot(problem, start, rows), _snapshot(problem, run.state, rows)
         moved = _norm((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
     course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
@@ -211,7 +211,7 @@ def _some_rows(problem: Problem) -> Batch:
     return Batch(x[chosen], y[chosen], w[chosen], rows.positions[chosen])
 
 
-def _loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
+def loss_bounds(problem: Problem, rows: Batch) -> tuple[float, float]:
     """The losses of the best constant, a mean or quantile, and of the targets."""
     loss = problem.loss
     is_weighted = rows.w[:, 0] != 0

@@ -8,7 +8,7 @@ import { element } from "./elements.js";
 
 const CURVES_LEFT = 54; // room for the numbers beside curves
 const CURVES_RIGHT = 8;
-const quiet = () => (isDark() ? "#b4b4b0" : "#5c5c5c");
+export const quiet = () => (isDark() ? "#b4b4b0" : "#5c5c5c");
 
 /** @param {number} value */
 export function format(value) {
@@ -175,7 +175,7 @@ function finiteRange(rows) {
 }
 
 /** Round numbers of a range, about as many as asked for. @param {number} low @param {number} high @param {number} count */
-function ticks(low, high, count) {
+export function ticks(low, high, count) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough) ?? rough;

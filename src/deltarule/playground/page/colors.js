@@ -7,9 +7,9 @@ const CLASS_CHANNELS = CLASS_COLORS.map((color) => [1, 3, 5].map((start) => pars
 const NEGATIVE = [123, 50, 148]; // purple and green for signs: no class has them
 const POSITIVE = [0, 120, 55];
 
-const darkness = matchMedia("(prefers-color-scheme: dark)");
-let darkNow = darkness.matches; // to ask the browser for each line and plane would take time
-darkness.addEventListener("change", () => (darkNow = darkness.matches));
+const darkness = globalThis.matchMedia?.("(prefers-color-scheme: dark)"); // a worker runs the same script
+let darkNow = darkness?.matches; // to ask the browser for each line and plane would take time
+darkness?.addEventListener("change", () => (darkNow = darkness.matches));
 export const isDark = () => darkNow;
 const groundChannels = () => (isDark() ? [25, 25, 24] : [255, 255, 255]);
 export const paper = () => (isDark() ? "#191918" : "#ffffff");
@@ -86,7 +86,7 @@ export function circle(context, x, y, radius, { fill, line, width = 1 }) {
   context.stroke();
 }
 
-const scratch = document.createElement("canvas");
+const scratch = /** @type {HTMLCanvasElement} */ (globalThis.document?.createElement("canvas"));
 const images = /** @type {Record<number, ImageData>} */ ({}); // by the points along a side
 
 /**

@@ -38,9 +38,10 @@ export const LAYOUT = `
   </section>
   <section class="network" aria-labelledby="network-title">
     <h2 id="network-title"><span class="tabs" role="group" aria-label="What the middle shows"><button type="button" data-role="network-tab" aria-pressed="true">Network</button>
-      <button type="button" data-role="details-tab" aria-pressed="false">Numbers</button></span> <span data-role="network-note"></span>
+      <button type="button" data-role="details-tab" aria-pressed="false">Numbers</button><button type="button" data-role="map-tab" aria-pressed="false">Map</button></span> <span data-role="network-note"></span>
       <span class="scale" title="The colors of activations and of weights">−1 <i></i> 1</span></h2>
     <div class="scroll" role="group" aria-label="Units and weights; arrow keys go from unit to unit"><div data-role="network"></div></div>
+    <div class="map" data-role="map" hidden></div>
     <div class="details" data-role="details" hidden>
       <div><h3>Confusion <span data-role="confusion-note"></span></h3><div data-role="confusion" tabindex="0" role="group" aria-label="Confusion matrix"></div></div>
       <div><h3>Hidden space <span data-role="hidden-note"></span></h3><canvas data-role="hidden" role="img" aria-label="The training points in the space of the last hidden layer"></canvas></div>

@@ -182,9 +182,17 @@ export class OwnSettings {
     return standardized(splitRows(data, values["data.name"]?.noise ?? data.usual_noise, split), data.features.length, values["data.scale"]);
   }
 
+  /** The settings of networks that differ in two keys, with the first seed. @param {string[]} keys @param {number[][]} values */
+  mapped(keys, values) {
+    if (keys.length !== 2 || !values.length || values.some((pair) => pair.length !== 2 || pair.some((one) => typeof one !== "number"))) throw new Error("a map has two keys, and pairs of numbers; give 1 to 100 pairs");
+    const base = this.copy();
+    base.grid = {};
+    base.values["run.seeds"] = [this.seeds()[0]];
+    return values.map((pair) => keys.reduce((settings, key, index) => settings.with(key, pair[index]), base));
+  }
+
   /** What the worker is told. @param {import("./own_data.js").Parts} rows @param {Record<string, any[]>} typed formulas by kind @returns {Omit<import("./engine/trainer.js").Setup, "version">} */
-  setup({ train, test }, typed) {
-    const variants = this.variants();
+  setup({ train, test }, typed, variants = this.variants()) {
     const [base] = variants;
     const { values } = base;
     const data = base.data();

@@ -16,7 +16,7 @@ import { Questions } from "./source.js";
  * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string, source?: Record<string, any> | null}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
- * @typedef {OwnRecipe & {catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
+ * @typedef {OwnRecipe & {hash: string, catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
  */
 
 const MAX_POINTS_IN_ADDRESS = 200;
@@ -38,10 +38,10 @@ export class OwnSource {
     this.story = "";
     this.version = 0;
     this.rows = this.setup = /** @type {any} */ ({});
-    const worker = new Worker(URL.createObjectURL(new Blob([workerText], { type: "text/javascript" })));
-    const ready = loadKernels().then((module) => worker.postMessage({ module }));
-    this.worker = new Questions((message) => ready.then(() => worker.postMessage(message)));
-    worker.onmessage = ({ data }) => this.worker.answer(data);
+    this.worker = startWorker(workerText);
+    this.mapWorker = /** @type {Questions | null} */ (null); // another one, so that the training goes on meanwhile
+    this.workerText = workerText;
+    if (!location.hash && experiment.hash) history.replaceState(null, "", `#${experiment.hash}`);
     this.readAddress(location.hash.slice(1));
     this.worker.ask("begin", this.setup);
   }
@@ -67,6 +67,7 @@ export class OwnSource {
       }, { story: "" }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
+      map: () => this.map(table),
       parting: () => this.worker.ask("parting", table),
       why: () => this.worker.ask("why", { ...table, causes: this.experiment.rules.causes }),
       export: () => this.export(table),
@@ -134,6 +135,15 @@ export class OwnSource {
     return { header, arrays: Object.fromEntries(arrays) };
   }
 
+  /** What becomes of networks that differ in two settings. @param {{keys?: string[], values?: number[][], updates?: number}} table */
+  map({ keys = [], values = [], updates = 1 }) {
+    const { activation, ...typed } = this.typed;
+    const plain = activation ? { ...typed, activation: activation.slice(0, 2) } : typed;
+    const setup = this.settings.setup(this.rows, plain, this.settings.mapped(keys, values));
+    this.mapWorker ??= startWorker(this.workerText);
+    return this.mapWorker.ask("map", { setup, updates });
+  }
+
   /** @param {{member?: number, place?: number, value?: number | null, locked?: boolean | null}} table */
   edit({ member = 0, place = 0, value = null, locked = null }) {
     const { parameters } = new Network(this.setup.problem);
@@ -174,7 +184,7 @@ export class OwnSource {
   readAddress(hash) {
     this.notes = [];
     try {
-      const address = Object.fromEntries([...new URLSearchParams(hash)].filter(([key]) => !["text", "hide"].includes(key))); // these are the workbench's
+      const address = Object.fromEntries([...new URLSearchParams(hash)].filter(([key]) => !["text", "hide", "map"].includes(key))); // these are the workbench's
       const { story, points, activation, loss, ...others } = address;
       const name = Object.keys(this.experiment.recipes).find((one) => one.slice(3) === story);
       if (story && !name) throw new Error(`there is no story '${story}'`);
@@ -211,6 +221,15 @@ export class OwnSource {
     await this.change(() => {}, { typed: { ...others, [kind]: pairOf({ kind, function: text, derivative, beside }) } });
     return { text: verdict };
   }
+}
+
+/** @param {string} text of its script */
+function startWorker(text) {
+  const worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
+  const ready = loadKernels().then((module) => worker.postMessage({ module }));
+  const questions = new Questions((message) => ready.then(() => worker.postMessage(message)));
+  worker.onmessage = ({ data }) => questions.answer(data);
+  return questions;
 }
 
 /** @param {{kind: string, function: string, derivative?: string, beside?: boolean}} formula @returns {any[]} */

@@ -4,7 +4,7 @@
 import { button, element } from "./elements.js";
 
 /**
- * @typedef {{question?: string, answers?: string[], right?: number, button?: string, formula?: Record<string, any>, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string}} Part as gallery/parts.toml explains it
+ * @typedef {{question?: string, answers?: string[], right?: number, button?: string, formula?: Record<string, any>, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string, map?: number}} Part as gallery/parts.toml explains it
  * @typedef {{name: string, title: string, text: string, parts: Part[]}} Story
  */
 
@@ -13,7 +13,7 @@ const SIDES = "The networks above train with the right derivative, those below w
 export class StoryStrip {
   /**
    * @param {HTMLElement} box @param {HTMLElement} choice the place of the list of stories
-   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details") => any,
+   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details" | "map") => any,
    *   train: (pair: string[]) => Promise<string | undefined>, goToParting: () => any}} actions
    */
   constructor(box, choice, actions) {
@@ -27,6 +27,11 @@ export class StoryStrip {
     this.isReached = false;
     this.typed = /** @type {any[]} */ ([]); // an activation, its derivative, and whether the right one trains beside it
     this.verdict = ""; // on a derivative that was typed here
+  }
+
+  /** Whether a question waits for its answer. */
+  get isAsking() {
+    return Boolean(this.story) && !this.isReached && this.answer < 0;
   }
 
   /** @returns {Story | undefined} */
@@ -106,7 +111,8 @@ export class StoryStrip {
   choose(answer) {
     this.answer = answer;
     this.render();
-    this.actions.play();
+    if (this.story?.parts[this.part].map) this.actions.showTab("map");
+    else this.actions.play();
   }
 
   /** Begin the next part. */
@@ -119,12 +125,13 @@ export class StoryStrip {
     this.actions.play();
   }
 
-  /** Say when the point is reached, and pause there. @param {import("./source.js").Frame} frame */
-  follow({ header, arrays }) {
+  /** Say when the point is reached, and pause there. @param {import("./source.js").Frame} frame @param {number} depth known levels of the map */
+  follow({ header, arrays }, depth) {
     const part = this.story?.parts[this.part];
     if (!part) return;
     if (this.began === Infinity) return; // the commands of this part are being carried out
     if (!(header.last_step >= this.began)) this.began = header.last_step;
+    if (part.map && (this.isAsking || depth < part.map)) return;
     if (this.isReached || header.last_step - this.began < part.updates) return;
     if (part.solved && arrays["solved members"].data.reduce((sum, one) => sum + one, 0) < part.solved) return;
     this.isReached = true;

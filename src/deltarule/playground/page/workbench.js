@@ -12,6 +12,7 @@ import { loadKernels } from "./load_kernels.js";
 import { NetworkView } from "./network_view.js";
 import { Picture } from "./picture.js";
 import { Plane } from "./plane.js";
+import { TrainabilityMap } from "./trainability.js";
 import { Population } from "./population.js";
 import { hiddenLayers, layerSettings, SettingsPanel } from "./settings_panel.js";
 import { StoryStrip } from "./story.js";
@@ -54,6 +55,7 @@ export class Workbench {
       this.population.guessFirst(member);
       this.look({ member });
     });
+    this.map = new TrainabilityMap(this.find("map"), this);
     this.curves = new Curves(this.find("time"), this);
     this.explanation = new ExplanationPanel(this.find("explanation"), this);
     this.story = new StoryStrip(this.find("story"), this.find("stories"), {
@@ -110,6 +112,7 @@ export class Workbench {
       extra: () => this.find("extra").setAttribute("aria-expanded", String(this.root.querySelector(".bar")?.classList.toggle("open"))),
       "network-tab": () => this.showTab("network"),
       "details-tab": () => this.showTab("details"),
+      "map-tab": () => this.showTab("map"),
       why: () => this.attempt(async () => {
         const { header, findings } = await this.source.ask("why", this.view);
         this.explanation.showTexts("Why not learning?", [header, ...findings.flatMap((/** @type {any} */ one) => [`${one.code}: ${one.sentence}.`, `Fix: ${one.fix}.`])]);
@@ -133,12 +136,15 @@ export class Workbench {
     window.addEventListener("resize", () => this.redraw());
   }
 
-  /** @param {"network" | "details"} shown */
+  /** @param {"network" | "details" | "map"} shown */
   showTab(shown) {
-    for (const name of ["network", "details"]) this.find(`${name}-tab`).setAttribute("aria-pressed", String(name === shown));
+    for (const name of ["network", "details", "map"]) this.find(`${name}-tab`).setAttribute("aria-pressed", String(name === shown));
     this.find("details").hidden = shown !== "details";
     this.find("network").parentElement.hidden = shown !== "network";
-    if (this.frame) this.look({}); // for the statistics of the tab
+    this.find("map").hidden = shown !== "map";
+    if (!this.frame) return;
+    this.look({}); // for the statistics of the tab
+    this.showSettings(); // and for the address of the map
   }
 
   async start() {
@@ -189,7 +195,7 @@ export class Workbench {
     if (this.hasBegun) return;
     this.hasBegun = true;
     const { last_step: step, playing } = this.frame.header;
-    const isAsked = this.asked || this.story.shown || this.lesson.text;
+    const isAsked = this.asked || this.story.shown || this.lesson.text || this.map.isShown;
     if (this.source.hasAddress && !step && !playing && !isAsked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.send("play", this.pace());
   }
 
@@ -200,6 +206,10 @@ export class Workbench {
     const story = this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "";
     this.lesson = { text: address.get("text") ?? "", hide: address.get("hide") ?? "" };
     this.story.text = this.lesson.text;
+    if (address.has("map")) {
+      this.map.read(address.get("map") ?? "");
+      this.showTab("map");
+    }
     this.story.show(story);
     const recipe = address.get("recipe");
     if (this.source.lacks) return isChanged && this.change("address", () => ({ hash }));
@@ -252,7 +262,7 @@ export class Workbench {
     const given = (/** @type {Record<string, string | undefined>} */ parts) => new URLSearchParams(Object.entries(parts).flatMap(([name, text]) => (text ? [[name, text]] : [])));
     const typed = Object.entries(this.settings.typed).map(([kind, pair]) => [kind, JSON.stringify(pair)]);
     const served = () => given(this.settings.values["data.file"] ? {} : { story: this.story.shown.slice(3), recipe: this.settings.toml, ...Object.fromEntries(typed) });
-    const address = [this.settings.address ?? served(), given(this.lesson)].map(String).filter(Boolean).join("&");
+    const address = [this.settings.address ?? served(), given({ ...this.lesson, map: this.map.address })].map(String).filter(Boolean).join("&");
     if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
     this.redraw();
   }
@@ -413,9 +423,10 @@ export class Workbench {
     this.plane.unit = this.pointer.unit?.[0] <= header.layers.length ? this.picture.unitPlane(frame, ...this.pointer.unit) : null;
     this.plane.draw();
     this.population.show(frame, this.data, !this.story.shown);
-    this.story.follow(frame);
+    this.story.follow(frame, this.map.isShown ? this.map.depth : 0);
     this.curves.draw(frame);
-    if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
+    if (this.map.isShown) this.map.show();
+    else if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with
     else if (arrays["hidden space"]) { // which the next picture has, if the tab was opened since this one
       drawConfusion(this.find("confusion"), arrays["confusion test"] ?? arrays["confusion train"], classes);
       drawHiddenSpace(this.find("hidden"), arrays["hidden space"].data, this.data.arrays["answers train"].data, classes.length > 0, range, this.hiddenAxes(header.layers));

@@ -47,7 +47,7 @@ function matrices({ network, states }) {
 }
 
 /** The share of the loss of the best constant prediction that is avoided, by losses that are 0 for right predictions. @param {Training} training */
-function skillOf(training) {
+export function skillOf(training) {
   const { term, pass, rows, batch, y, states, problem } = wholePass(training);
   const units = y.length / rows;
   pass.forward(states[0].theta, states[0].buffers, batch.x, rows);

@@ -226,7 +226,7 @@ export class Trainer {
 }
 
 /** Functions of a state and the strength of its penalty that give objective and metric, on training and on test rows, with what their names begin with. @param {Setup} setup */
-function evaluations({ problem, test, score }) {
+export function evaluations({ problem, test, score }) {
   const network = new Network(problem);
   const unused = new Float64Array(network.parameters);
   const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);

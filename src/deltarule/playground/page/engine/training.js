@@ -59,11 +59,12 @@ export class Training {
     }));
   }
 
-  /** Make updates of all members; returns the objective of each before the last one. @param {number} updates */
-  advance(updates) {
+  /** Make updates of all members, or of those that have not diverged; returns the objective of each before the last one. @param {number} updates */
+  advance(updates, skipsDiverged = false) {
     const objectives = new Float64Array(this.states.length);
     for (let end = this.step + updates; this.step < end; this.step++) {
       for (let member = 0; member < this.states.length; member++) {
+        if (skipsDiverged && this.bad.has(member)) continue;
         objectives[member] = this.update(member);
         if (!this.bad.has(member) && !isSound(this.states[member], objectives[member])) this.bad.set(member, this.step);
       }

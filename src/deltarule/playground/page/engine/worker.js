@@ -2,6 +2,7 @@
 // The worker of a page that trains by itself: a trainer that answers messages, and works in between.
 
 import { useKernels } from "./kernels.js";
+import { outcomesOf } from "./outcomes.js";
 import { Trainer } from "./trainer.js";
 
 const FRAME_WAIT_MILLISECONDS = 2000;
@@ -16,6 +17,7 @@ const COMMANDS = {
   begin: (setup) => void (trainer = new Trainer(setup)),
   edit: (edit) => trainer.edit(edit),
   change: (setup) => void (trainer = trainer.change(setup)),
+  map: (question) => outcomesOf(question),
   parting: (question) => trainer.parting(question),
   why: (question) => trainer.why(question),
   state: (view) => trainer.state(view),
@@ -34,7 +36,13 @@ function trainNow(updates) {
   trainer.work();
 }
 
-onmessage = ({ data: { id, name, table, module } }) => {
+/** Answer the messages of the page that started this worker. */
+export function answerMessages() {
+  onmessage = answer;
+}
+
+/** @param {MessageEvent} message */
+function answer({ data: { id, name, table, module } }) {
   if (module) return useKernels(module); // the first message
   if (name === "frame") waiting.push({ id, view: table, until: performance.now() + FRAME_WAIT_MILLISECONDS });
   else {
@@ -44,9 +52,11 @@ onmessage = ({ data: { id, name, table, module } }) => {
       postMessage({ id, refused: /** @type {Error} */ (error).message });
     }
   }
+  if (!trainer) return undefined; // the worker of the map
   sendFrames();
   if (!isWorking) work();
-};
+  return undefined;
+}
 
 function work() {
   const wait = trainer.work();
