@@ -285,3 +285,17 @@ def test_members_may_have_targets_of_their_own(options: dict[str, Any]) -> None:
         own = {name: [value[member % len(value)]] if name == "rows" else value for name, value in options.items()}
         alone = train(make(y=targets[member], seeds=[member], **given, **own), max_steps=5)
         assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+
+
+@pytest.mark.parametrize("targets", [np.array([[0, 1, 1], [1, 1, 0]]), np.array([0, 1, 1])])
+@pytest.mark.parametrize("options", [{}, {"weights": [1, 2, 3]}, {"rows": [[0, 2]]}])
+def test_members_may_have_inputs_of_their_own(targets: Any, options: dict[str, Any]) -> None:
+    network, x = Network([2, 2], output="softmax"), np.random.default_rng(0).normal(size=(2, 3, 2))
+    given = {"network": network, "loss": "cross_entropy", "batch_size": 2, **options}
+    together = train(make(x=x, y=targets, members=2, **given), max_steps=5)
+    for member in range(2):
+        own = targets if targets.ndim == 1 else targets[member]
+        alone = train(make(x=x[member], y=own, seeds=[member], **given), max_steps=5)
+        assert np.array_equal(alone.state.theta[0], together.state.theta[member])
+    with pytest.raises(BadInput, match="give equally many for each member"):
+        make(x=x, y=np.zeros((3, 3, 2)), **given)

@@ -73,7 +73,8 @@ def create_problem(
     network : Network
         The shape of the networks.
     x : array-like of shape (N, D)
-        The inputs. They are copied, except for a read-only array of the dtype, which must not change.
+        The inputs. They are copied, except for a read-only array of the dtype, which must not change. An array
+        [K, N, D] has inputs of their own for the members.
     y : array-like of shape (N, C) or (N,)
         The targets; [N] for a single output, or for labels from 0 to C − 1. If members have targets of their own,
         [K, N, C] or [K, N]; the rows are then copied for each member.

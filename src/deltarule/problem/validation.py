@@ -99,7 +99,9 @@ def check_rows(x: Any, y: Any, network: Network, loss: Loss, dtype: str) -> tupl
 
 
 def are_of_members(y: Any, x: Any) -> bool:
-    """Whether targets are by member, [K, N, C] or [K, N], for rows [N, D]."""
+    """Whether rows are by member: targets [K, N, C] or [K, N] for rows [N, D], or inputs [K, N, D]."""
+    if getattr(x, "ndim", 2) == 3:
+        return True
     array = to_array(y)
     rows = len(x) if hasattr(x, "__len__") else -1
     if array is None or array.ndim < 2:
@@ -108,14 +110,21 @@ def are_of_members(y: Any, x: Any) -> bool:
 
 
 def rows_of_members(x: Any, y: Any, rows: Any, weights: Any) -> tuple[Any, Any, Any, Any]:
-    """Return a copy of the rows for each member, with the member's targets."""
+    """Return the rows of each member, copies of those that all share."""
     x, y = np.asarray(x), np.asarray(y)
-    members, count = y.shape[:2]
+    members, count = (x if x.ndim == 3 else y).shape[:2]
+    have_targets = y.ndim == 3 or (y.ndim == 2 and len(y) != count == y.shape[1])
+    if have_targets and y.shape[:2] != (members, count):
+        raise BadInput(
+            f"the inputs are {list(x.shape)} and the targets {list(y.shape)}; give equally many for each member"
+        )
     own = [np.arange(count)] if rows is None else [np.asarray(indices) for indices in rows]
     own = [indices + member * count for member, indices in enumerate(own * members if len(own) == 1 else own)]
     if weights is not None:
         weights = np.broadcast_to(np.asarray(weights), (members, count)).ravel()
-    return np.tile(x, (members, 1)), y.reshape(members * count, *y.shape[2:]), own, weights
+    x = x.reshape(members * count, -1) if x.ndim == 3 else np.tile(x, (members, 1))
+    y = y.reshape(members * count, *y.shape[2:]) if have_targets else np.concatenate([y] * members)
+    return x, y, own, weights
 
 
 def _check_columns(name: str, array: Floats, units: int, noun: str) -> None:
