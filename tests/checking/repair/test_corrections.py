@@ -457,3 +457,44 @@ def test_gates_are_corrected_whose_arguments_have_no_names(tmp_path: Path, right
     assert wrong in source.split("\n")[change.line - 1]
     corrected = source.replace(change.old, change.new)
     assert check_program(tmp_path, corrected).ok
+
+
+CLOSURES = """
+import numpy as np
+from deltarule import check_gradient
+
+def dense(x, w):
+    z = x @ w
+    a = 1 / (1 + np.exp(-z))
+
+    def backward(g):
+        d = g * a * (1 - a)
+        return d @ w.T, x.T @ d
+
+    return a, backward
+
+x = np.random.default_rng(0).normal(size=(5, 3))
+
+def forward(weights):
+    hidden, back1 = dense(x, weights[0])
+    output, back2 = dense(hidden, weights[1])
+    return output, back1, back2
+
+def loss(weights):
+    return 0.5 * (forward(weights)[0] ** 2).sum()
+
+def gradient(weights):
+    output, back1, back2 = forward(weights)
+    g, dw2 = back2(output)
+    return [back1(g)[1], dw2]
+
+rng = np.random.default_rng(1)
+report = check_gradient(loss, gradient, [rng.normal(size=(3, 4)), rng.normal(size=(4, 2))])
+"""
+
+
+def test_a_variable_that_a_closure_lacks_is_taken_from_the_call_that_made_it(tmp_path: Path) -> None:
+    right, wrong = "d = g * a * (1 - a)", "d = g * z * (1 - z)"
+    report = check_program(tmp_path, CLOSURES.replace(right, wrong))
+    assert not report.ok and [change.new for change in report.correction.changes] == [right]
+    assert check_program(tmp_path, CLOSURES).ok

@@ -202,11 +202,16 @@ class Probe:
         self.seen = 0
         self.has_moved = False
         self.random = np.random.default_rng(0)
+        self.makers = {place.function.outer for place in places if place.function.outer is not None}
+        self.local_names_of_makers: dict[RunningFunction, list[dict[str, Any]]] = {each: [] for each in self.makers}
 
     def __call__(self, k: int, value: Any, local_names: dict[str, Any]) -> Any:
+        function = self.places[k].function
+        if function in self.makers and (self.is_recording or self.recording_far is not None):
+            self.local_names_of_makers[function].append(dict(local_names))
         if self.recording_far is not None:
             if self.places[k].far is None:
-                self.places[k].far = FarPoint(snapshot(self._with_outer(local_names)), self.recording_far)
+                self.places[k].far = FarPoint(snapshot(self._with_outer(local_names, function)), self.recording_far)
         elif self.is_recording:
             self._record(k, value, local_names)
         elif self.bumped is not None and self.bumped[0] == k:
@@ -222,17 +227,22 @@ class Probe:
         place.visits += 1
         if place.visits > (MAX_RECORDED_NUMBERS if np.prod(getattr(value, "shape", ())) <= 1 else MAX_RECORDED_VISITS):
             return
-        place.environments.append(snapshot(self._with_outer(local_names)))
+        place.environments.append(snapshot(self._with_outer(local_names, place.function)))
         place.values.append(value.copy() if isinstance(value, np.ndarray) else value)
 
-    @staticmethod
-    def _with_outer(local_names: dict[str, Any]) -> dict[str, Any]:
-        """The names of a comprehension with those of the function around it."""
+    def _with_outer(self, local_names: dict[str, Any], function: RunningFunction) -> dict[str, Any]:
+        """The names of a comprehension, or of a function that another one makes, with those of the one around it."""
         frame: FrameType | None = sys._getframe(1)
         while frame is not None and frame.f_code.co_filename == __file__:
             frame = frame.f_back
         if frame is not None and frame.f_code.co_name in _COMPREHENSIONS and frame.f_back is not None:
-            return {**frame.f_back.f_locals, **local_names}
+            local_names = {**frame.f_back.f_locals, **local_names}
+        if function.outer is None:
+            return local_names
+        captured = function.code.co_freevars
+        for of_maker in reversed(self.local_names_of_makers[function.outer]):  # the call that made this function
+            if all(of_maker.get(name) is local_names.get(name) for name in captured):
+                return {**of_maker, **local_names}
         return local_names
 
     def _with_noise(self, value: Any) -> Any:

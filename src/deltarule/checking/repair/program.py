@@ -32,6 +32,7 @@ class RunningFunction:
     code      its code as the program has it
     objects   the function objects that run this code
     lines     its lines that run, in the loss and in the gradient
+    outer     the function around it that runs too, and makes it
     """
 
     file: SourceFile
@@ -40,6 +41,7 @@ class RunningFunction:
     objects: list[FunctionType]
     loss_lines: set[int] = field(default_factory=set)
     gradient_lines: set[int] = field(default_factory=set)
+    outer: "RunningFunction | None" = None
 
     @property
     def name(self) -> str:
@@ -136,8 +138,10 @@ class RunningProgram:
                 self.functions.append(RunningFunction(file, node, code, live, *lines))
         self.files = [file for file in files.values() if file is not None]
         self._by_node = {function.node: function for function in self.functions}
+        for function in self.functions:
+            function.outer = next(self.functions_around(function.file.parents.get(function.node), function.file), None)
 
-    def _functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[RunningFunction]:
+    def functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[RunningFunction]:
         while node is not None:
             if node in self._by_node:
                 yield self._by_node[node]
@@ -147,9 +151,13 @@ class RunningProgram:
     def edited(self, edit: Edit) -> Iterator[None]:
         """The program with an edit; raises `SyntaxError` or `ValueError` for one that makes no program."""
         assert edit.file is not None
-        functions = {f for change in edit.changes for f in self._functions_around(change.owner, edit.file)}
+        functions = {f for change in edit.changes for f in self.functions_around(change.owner, edit.file)}
         with applied(edit.changes):
-            replaced = [(function, compile_function(function)) for function in functions if function.objects]
+            replaced = [
+                (function, code)
+                for function in functions
+                if function.objects and (code := _compile_in_outer(function)) is not None
+            ]
         with swapped(replaced):
             yield
 
@@ -164,7 +172,9 @@ class RunningProgram:
     @contextmanager
     def current(self) -> Iterator[None]:
         """The program with the edits that were kept."""
-        with swapped([(function, compile_function(function)) for function in self.functions if function.objects]):
+        running = [function for function in self.functions if function.objects]
+        codes = [(function, code) for function in running if (code := _compile_in_outer(function)) is not None]
+        with swapped(codes):
             yield
 
 
@@ -200,6 +210,16 @@ def compile_function(function: RunningFunction) -> CodeType:
     if code.co_freevars != original.co_freevars:
         raise ValueError
     return code.replace(co_firstlineno=original.co_firstlineno, co_qualname=original.co_qualname)
+
+
+def _compile_in_outer(function: RunningFunction) -> CodeType | None:
+    """The code of a function; None if it needs a further variable of the one around it, whose code makes it anew."""
+    try:
+        return compile_function(function)
+    except ValueError:
+        if function.outer is None:
+            raise
+        return None
 
 
 def shared(names: list[str]) -> list[ast.stmt]:
