@@ -331,7 +331,8 @@ export class TrainabilityMap {
     const place = this.chosen();
     const [x, y] = this.valuesAt(place);
     const titles = this.keys.map((key) => this.axes().find((axis) => axis.key === key)?.title);
-    const text = `${titles[0]} ${x}, ${titles[1]} ${y}: ${place.outcome ?? "not trained yet"} after ${UPDATES} updates. A click or Enter trains it again.`;
+    const outcome = place.outcome ? `${place.outcome} after ${UPDATES} updates` : "not trained yet";
+    const text = `${titles[0]} ${x}, ${titles[1]} ${y}: ${outcome}. A click or Enter trains it again.`;
     if (this.note.textContent !== text) this.note.textContent = text;
     this.canvas.setAttribute("aria-label", `What can be trained; arrow keys move, plus and minus zoom, Enter trains. ${text}`);
   }
