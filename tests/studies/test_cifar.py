@@ -10,14 +10,14 @@ from tables_by_hand import Table, Tables, rows
 
 from deltarule.problem.configuration import with_changes
 from deltarule.studies.claims import all_conditions, claims_of_study
-from deltarule.studies.judges import cifar as claims
+from deltarule.studies.judges import cifar_trainings as cifar
 from deltarule.studies.recipes import load_recipe
 
 RECIPE = load_recipe("cifar")
 CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}
 NINE = [(200, steps, 256, rate, 1e-3) for steps in (3000, 4000, 5000) for rate in (1e-2, 1e-3, 1e-4)]
 COMBINATIONS = dict.fromkeys(
-    (claims.BEST, *claims.ROWS, *claims.TEN_WORST, *NINE, *claims.OF_BATCH.values(), *claims.AT_RATES.values())
+    (cifar.BEST, *cifar.ROWS, *cifar.TEN_WORST, *NINE, *cifar.OF_BATCH.values(), *cifar.AT_RATES.values())
 )
 
 
@@ -30,20 +30,20 @@ def networks(status=None, parts=None, **_):
         columns = {f"{part}_accuracy": given.get(part, 0.4) for part in ("train", "validation", "test")}
         return rows(4, **columns, status=(status or {}).get(one, "done"))
 
-    table = Table([(claims.settings_of(*one), of(one)) for one in COMBINATIONS])
+    table = Table([(cifar.settings_of(*one), of(one)) for one in COMBINATIONS])
     return Tables(RECIPE, networks=table, weights=table)
 
 
 def deep(**accuracies):
     """The table of the 36: accuracies by "5 yes relu", 0.4 where none is given."""
     made = []
-    for depth in claims.HIDDEN:
+    for depth in cifar.HIDDEN:
         for norm in (True, False):
-            for kind in claims.ACTIVATIONS:
+            for kind in cifar.ACTIVATIONS:
                 value = accuracies.get(f"{kind}_{depth}_{'norm' if norm else 'plain'}", 0.4)
                 made.append(
                     (
-                        claims.deep_settings(depth, norm, kind),
+                        cifar.deep_settings(depth, norm, kind),
                         rows(4, validation_accuracy=value, test_accuracy=value),
                     )
                 )
@@ -56,24 +56,24 @@ def count(claim, study):
 
 @pytest.mark.parametrize("combination", COMBINATIONS)
 def test_combinations_are_valid_settings(combination):
-    assert with_changes(RECIPE.configuration, claims.settings_of(*combination)).optimizer.batch_size == combination[2]
+    assert with_changes(RECIPE.configuration, cifar.settings_of(*combination)).optimizer.batch_size == combination[2]
 
 
 @pytest.mark.parametrize(("train", "expected"), [(0.67, 4), (0.65, 0)])
 def test_cifar_1_asks_for_three_figures(train, expected):
-    study = networks(parts={claims.BEST: {"train": train, "validation": 0.56, "test": 0.53}})
+    study = networks(parts={cifar.BEST: {"train": train, "validation": 0.56, "test": 0.53}})
     assert count(CLAIMS["cifar-1"], study) == {"": expected}
 
 
 @pytest.mark.parametrize(("high", "low", "expected"), [(0.1, 0.3, 4), (0.1, 0.51, 0), (0.51, 0.3, 0)])
 def test_cifar_14_asks_for_both_rates(high, low, expected):
-    ours = dict(zip(claims.AT_RATES.values(), (high, 0.5, low), strict=True))
+    ours = dict(zip(cifar.AT_RATES.values(), (high, 0.5, low), strict=True))
     assert count(CLAIMS["cifar-14"], networks(parts=ours)) == {"": expected}
 
 
 @pytest.mark.parametrize(("row", "train", "validation", "expected"), [(0, 0, 0, 4), (8, 0.031, 0, 0), (0, 0, 0.021, 0)])
 def test_cifar_15_asks_for_every_row(row, train, validation, expected):
-    ours = {one: {"train": figures[0], "validation": figures[1]} for one, figures in claims.ROWS.items()}
+    ours = {one: {"train": figures[0], "validation": figures[1]} for one, figures in cifar.ROWS.items()}
     changed = list(ours)[row]
     ours[changed] = {"train": ours[changed]["train"] + train, "validation": ours[changed]["validation"] - validation}
     assert count(CLAIMS["cifar-15"], networks(parts=ours)) == {"": expected}
@@ -81,7 +81,7 @@ def test_cifar_15_asks_for_every_row(row, train, validation, expected):
 
 def test_rows_2_to_10_are_the_reports():
     """The ten best, in order of their validation accuracy."""
-    ranked = sorted(claims.ROWS.values(), key=lambda figures: -figures[1])
+    ranked = sorted(cifar.ROWS.values(), key=lambda figures: -figures[1])
     assert ranked[0] == (0.673837, 0.551) and ranked[-1] == (0.637571, 0.542) and len(ranked) == 9
 
 
@@ -95,7 +95,7 @@ def test_cifar_2_is_decided_by_the_seeds_own_networks(good, expected):
     ("share", "ended", "expected"), [(0.087, "diverged", 4), (0.088, "diverged", 0), (0.087, "done", 0)]
 )
 def test_cifar_3_asks_for_divergence_and_the_printed_shares(share, ended, expected):
-    study = networks(status=dict.fromkeys(claims.TEN_WORST, "diverged") | {claims.TEN_WORST[0]: ended})
+    study = networks(status=dict.fromkeys(cifar.TEN_WORST, "diverged") | {cifar.TEN_WORST[0]: ended})
     parts = {"train": (49_000, 4_913), "validation": (1_000, round(1_000 * share))}
     study.dataset = SimpleNamespace(
         **{part: SimpleNamespace(answers=np.arange(n) >= k) for part, (n, k) in parts.items()}
@@ -106,22 +106,22 @@ def test_cifar_3_asks_for_divergence_and_the_printed_shares(share, ended, expect
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 100), st.floats(-5, 5))
 def test_roughness_of_noise(seed, scale, shift):
     noise = np.random.default_rng(seed).normal(size=(1, 3072, 4))
-    assert claims.roughness(noise * scale + shift) == pytest.approx(claims.roughness(noise))
-    assert claims.roughness(noise)[0] == pytest.approx(1, abs=0.1)
+    assert cifar.roughness(noise * scale + shift) == pytest.approx(cifar.roughness(noise))
+    assert cifar.roughness(noise)[0] == pytest.approx(1, abs=0.1)
 
 
 def test_pixels_are_read_color_after_color():
     """A slope from left to right, the same in every color, is smooth; in the order of an image file it is not."""
     slope = np.tile(np.arange(32.0), (1, 3 * 32))[..., None]
     color_last = slope.reshape(1, 3, 32, 32).transpose(0, 2, 3, 1).reshape(1, 3072, 1)
-    assert claims.roughness(slope)[0] < 0.01 < claims.roughness(color_last)[0]
+    assert cifar.roughness(slope)[0] < 0.01 < cifar.roughness(color_last)[0]
 
 
 @pytest.mark.parametrize(("first", "last", "expected"), [(0.1, 0.14, 4), (0.1, 0.15, 0), (0.5, None, 0)])
 def test_cifar_8_trains_eight_networks_unless_the_first_refutes_it(first, last, expected):
     eight = [(depth, False, kind) for depth in (4, 5, 6, 7) for kind in ("relu", "leaky")]
     values = {eight[0]: first} if last is None else {**dict.fromkeys(eight, first), eight[-1]: last}
-    table = Table([(claims.deep_settings(*one), rows(4, validation_accuracy=value)) for one, value in values.items()])
+    table = Table([(cifar.deep_settings(*one), rows(4, validation_accuracy=value)) for one, value in values.items()])
     study = Tables(RECIPE, deep_pytorch=table, deep_small=table)
     assert set(count(CLAIMS["cifar-8"], study).values()) == {expected}
 
@@ -133,7 +133,7 @@ def test_cifar_9_compares_like_with_like():
         seeds = count(CLAIMS["cifar-9"], deep(**accuracies))
         return seeds["50, small weights"], seeds["50 and 25, small weights"]
 
-    best = {f"relu_{depth}_norm": 0.5 for depth in claims.HIDDEN}
+    best = {f"relu_{depth}_norm": 0.5 for depth in cifar.HIDDEN}
     assert found(**best) == (0, 0)
     assert found(**best, leaky_7_plain=0.3) == (4, 4)
     assert found(**best, leaky_2_plain=0.46) == (4, 0)
