@@ -15,8 +15,9 @@ from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, read_source
+from deltarule.checking.scripts.step_judge import judge_step, judge_together
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
-from deltarule.checking.scripts.verdict import StepVerdict, judge_step, judge_together
+from deltarule.checking.scripts.verdict import StepVerdict
 
 MAX_STEPS = 3
 """Steps of a loop that are checked: an error may vanish in one of them."""

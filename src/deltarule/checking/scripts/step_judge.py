@@ -1,0 +1,307 @@
+"""Judge a step of a script: compare how its arrays moved with the slopes of the numbers that it met."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from deltarule.checking.scripts.candidates import (
+    LossCandidate,
+    arrays_without_penalty,
+    find_candidates,
+    is_whole_ratio,
+    unbalanced_arrays,
+)
+from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
+from deltarule.checking.scripts.slopes import StepSlopes
+from deltarule.checking.scripts.step_run import DIRECTIONS
+from deltarule.checking.scripts.verdict import NOT_FOUND, StepVerdict
+
+_SUMS = ("total", "sum", "acc")
+
+
+def judge_step(step: StepSlopes, loss: str | None = None) -> StepVerdict:
+    """Compare what the step did with the slopes of the numbers that it met."""
+    judge = _Judge(step, _empty(step), find_candidates(step, loss))
+    return judge.still_arrays() or judge.by_loss() or judge.by_symmetry() or judge.nothing()
+
+
+def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | None:
+    """The verdict that all arrays are right if one loss explains the moves along directions that move all arrays."""
+    candidates = [c for c in find_candidates(step, loss) if c.is_plausible and c.agreeing]
+    if not candidates:
+        return None
+    best = max(candidates, key=lambda candidate: candidate.order)
+    verdict = _with_loss(step, _empty(step), best)
+    right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
+    return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
+
+
+def _empty(step: StepSlopes) -> StepVerdict:
+    lines = {path: sorted(lines) for path, lines in step.run.lines_run.items()}
+    return StepVerdict("nothing found", step.run.loop, step.run.turn, lines_run=lines)
+
+
+def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:
+    """The script's own loss in place of a multiple of it, such as a sum for a mean, that explains more."""
+    if best is None or not (best.is_made and best.is_move):
+        return best
+    for own in candidates:
+        if own.is_followed_loss and best.multiples.keys() <= own.multiples.keys():
+            return own
+    return best
+
+
+class _Judge:
+    def __init__(self, step: StepSlopes, empty: StepVerdict, candidates: list[LossCandidate]) -> None:
+        self.step = step
+        self.empty = empty
+        self.candidates = candidates
+        self.best = _own_loss_for(max(candidates, key=lambda candidate: candidate.order, default=None), candidates)
+        agreeing = self.best.agreeing if self.best and self.best.is_plausible else {}
+        moved = {i for i in self.best.live if step.moves(i)} if self.best else set()
+        real = (step.parameters() | set(agreeing) | moved) - step.states()
+        self.real = [i for i in sorted(real) if not self._is_sum(i)]
+        self.symmetry = {(i, k): step.is_symmetric(i, k) for i, k in combinations_with_replacement(self.real, 2)}
+        self.asymmetric = [pair for pair, holds in self.symmetry.items() if holds is False]
+        self.seen = [pair for pair, holds in self.symmetry.items() if holds is not None]
+        self.still = [i for i in self.real if not step.moves(i)]
+        states = self._states(agreeing)
+        self.real = [i for i in self.real if i not in states]
+        self.right = {i: remark for i, remark in agreeing.items() if i in self.real}
+        self.wrong = self._wrong_arrays()
+
+    def _states(self, agreeing: dict[int, str]) -> set[int]:
+        """Arrays that are made anew, where others that are added to agree with the loss: no parameters."""
+        parameters = self.step.run.parameters
+        if not any(parameters[i].is_increment for i in agreeing):
+            return set()
+        return {i for i in self.real if i not in agreeing and not parameters[i].is_increment}
+
+    def _is_sum(self, array: int) -> bool:
+        name = self.step.names[array].lower()
+        return self.step.sizes[array] == 1 and (sounds_like_loss(name) or any(word in name for word in _SUMS))
+
+    def _wrong_arrays(self) -> list[int]:
+        parameters = self.step.run.parameters
+        moving = {id(parameters[i].parts[0][0]) for i in range(self.step.count) if self.step.moves(i)}
+        return [
+            i
+            for i in (self.best.live if self.best else ())
+            if i in self.real
+            and i not in self.right
+            # one item of a list that moves elsewhere is data
+            and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
+        ]
+
+    def still_arrays(self) -> StepVerdict | None:
+        """The verdict where nothing moves: wrong only if a loss says that something should."""
+        if self.step.descent.any():
+            return None
+        empty = replace(self.empty, kind="still", doubtful=tuple(self.step.names), confidence=(0.0, NOT_FOUND))
+        losses = [candidate for candidate in self.candidates if candidate.is_loss and candidate.live]
+        if not losses:
+            return empty
+        loss = max(losses, key=lambda candidate: candidate.order)
+        wrong = {i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live}
+        return replace(
+            self._accusing_verdict(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
+        )  # less than moves say
+
+    def by_loss(self) -> StepVerdict | None:
+        """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
+        best = self.best
+        step = self.step
+        if best is None:
+            return None
+        uphill = self._uphill_verdict() if self.real and not (self.right and best.is_move) else None
+        if uphill is not None:
+            return uphill
+        if best.is_made and best.rate is not None and (unbalanced := self._unbalanced_verdict(best.rate)) is not None:
+            return unbalanced
+        is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
+        is_known = best.is_loss or best.rate is not None or len(self.right) > 1
+        # After an epoch of small steps, two numbers that agree at a rate that no line names may be a coincidence.
+        count = sum(min(step.sizes[i], DIRECTIONS) for i in self.right)
+        is_known = is_known and (best.rate is not None or count > 2 or not self.wrong or self._is_plain_descent(best))
+        if (
+            self.right
+            and is_known
+            and (self.asymmetric or is_heavier or best.rate is not None)
+            and not self._is_contradicted(best)
+        ):
+            wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
+            if wrong and best.rate is not None and (second := self._loss_of_second_player(wrong)) is not None:
+                self.right |= dict.fromkeys(wrong, f"follows {second.name}")
+                wrong = {}
+            wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign") | arrays_without_penalty(
+                step, best, self.right
+            )
+            self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
+            balance = step.weight(self.right) - step.weight(wrong)
+            return replace(
+                _with_loss(step, self.empty, best),
+                right=self._by_name(self.right),
+                wrong=self._by_name(wrong),
+                own_loss=self._other_loss_of_script(best),
+                confidence=(1.0 if wrong else 2.0, balance),
+            )
+        return None
+
+    def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
+        """What the numbers alone say about a wrong array."""
+        parameter = self.step.run.parameters[array]
+        where = f"(line {parameter.line}) "
+        if array in self.still:
+            return f"{where}does not move"
+        if not best.is_move or best.factor is None:
+            return ""
+        ratio = best.multiples.get(array, 0.0) / best.factor
+        if ratio and (self.step.sizes[array] > DIRECTIONS or is_whole_ratio(abs(ratio))):
+            if abs(ratio + 1) < 1e-3:
+                return f"{where}has the wrong sign"
+            return f"{where}moves {ratio:.4g} times as far as the loss says"
+        moved = parameter.moved()
+        if moved.size > 1 and np.ptp(moved) <= 1e-9 * np.abs(moved).max():
+            return f"{where}moves by one number in all entries, as a sum over everything does"
+        return ""
+
+    def _loss_of_second_player(self, wrong: Iterable[int]) -> LossCandidate | None:
+        """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
+        arrays = set(wrong)
+        for candidate in self.candidates:
+            if candidate.is_followed_loss and self.step.weight(arrays) > 1:
+                if arrays <= {i for i, remark in candidate.agreeing.items() if not remark}:
+                    return candidate
+        return None
+
+    def _climbing_arrays(self, best: LossCandidate) -> list[int]:
+        """Arrays whose moves are a negative multiple of the slopes, where those of others are a positive one."""
+        plain = [c for c in self.candidates if c.is_move and c.number == best.number] if not best.is_move else []
+        signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
+        return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []
+
+    def _unbalanced_verdict(self, rate: float) -> StepVerdict | None:
+        """The verdict where moves follow the script's own loss but for the weight of its penalty."""
+        for own in self._own_losses():
+            if wrong := unbalanced_arrays(self.step, own, rate):
+                return self._accusing_verdict(replace(own, factor=rate, rate=rate), wrong)
+        return None
+
+    def _own_losses(self) -> list[LossCandidate]:
+        """The losses that the script itself computes from all that it updates, before it does."""
+        live = {i for i in self.real if any(i in candidate.live for candidate in self.candidates)}
+        return [c for c in self.candidates if c.is_move and live <= set(c.live) and self._is_own_before(c)]
+
+    def _is_own_before(self, loss: LossCandidate) -> bool:
+        """Whether the script itself computes a loss, before its updates."""
+        return is_own_loss(loss.number[0]) and loss.number[0] not in self.step.run.after_updates
+
+    def _accusing_verdict(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
+        return replace(_with_loss(self.step, self.empty, loss), wrong=self._by_name(wrong), confidence=(1.0, 0.0))
+
+    def _is_plain_descent(self, loss: LossCandidate) -> bool:
+        """Whether each array is updated once, and nothing else changes how: no optimizer with a memory."""
+        step, parameters = self.step, self.step.run.parameters
+        if any(parameters[i].updates > 1 for i in loss.live if i in self.real):
+            return False
+        memory = set(range(step.count)) - set(loss.live)
+        return not any(step.depends(k, i) for i in memory for k in loss.live if k in self.real)
+
+    def _is_contradicted(self, best: LossCandidate) -> bool:
+        """Whether the arrays that disagree with the loss do have symmetric moves: then it is another loss."""
+        return (
+            bool(self.wrong)
+            and not self.asymmetric
+            and best.is_move
+            and all(any(self.symmetry[min(i, k), max(i, k)] for k in self.real) for i in self.wrong)
+        )
+
+    def _uphill_verdict(self) -> StepVerdict | None:
+        for candidate in self.candidates:
+            is_loss = candidate.name[0] == "½" or sounds_like_loss(candidate.name)
+            is_loss = is_loss and "objective" not in candidate.name.lower()  # which may be a reward
+            is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
+            if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
+                return self._accusing_verdict(
+                    candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill")
+                )
+        return None
+
+    def _other_loss_of_script(self, best: LossCandidate) -> str:
+        """The script's own loss, if the moves are the gradient of another one."""
+        if not best.is_made:
+            return ""
+        right = set(self.right)
+        own = [c for c in self.candidates if right <= set(c.live) and self._is_own_before(c)]
+        own = [c for c in own if any(word in " ".join(c.number[0]).lower() for word in ("loss", "cost"))]
+        return own[0].name if own and not any(right <= set(c.agreeing) for c in own) else ""
+
+    def by_symmetry(self) -> StepVerdict | None:
+        """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
+        if not self.seen or not self.real or all(i == k and self.step.is_trivial(i) for i, k in self.seen):
+            return None  # of a gradient that does not change with the arrays nothing can be said
+        if not self.asymmetric:
+            if len(self.seen) < len(self.real):
+                return None
+            names = tuple(self.step.names[i] for i in self.real)
+            confidence = (0.5, self.step.weight(self.real) / 4)
+            own = self._own_losses()
+            for unbalanced in filter(None, map(self._unbalanced_verdict, sorted(self.step.constant_rates - {1.0}))):
+                return unbalanced
+            is_named = bool(self.best and self.best.rate is not None)
+            balance = self.step.weight(self.right) - self.step.weight(self.wrong)
+            is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_named else 1)
+            if own or is_right_elsewhere:
+                loss = own[0] if own else self.best
+                assert loss is not None
+                verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
+                return replace(verdict, kind="another loss", doubtful=names)
+            right = self._by_name(dict.fromkeys(self.real, ""))
+            return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
+        losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
+        if losses:
+            wrong = {i: "" for i in losses[0].live if i in self.real}
+            return replace(self._accusing_verdict(losses[0], wrong), factor=None)
+        alone = {i for i, k in self.asymmetric if i == k}
+        doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
+        return replace(
+            self.empty,
+            kind="no gradient",
+            doubtful=tuple(self.step.names[i] for i in doubtful),
+            candidates=self._possible_losses(),
+            confidence=(0.0, -len(doubtful)),
+        )
+
+    def nothing(self) -> StepVerdict:
+        doubtful = tuple(self.step.names)
+        return replace(self.empty, doubtful=doubtful, candidates=self._possible_losses(), confidence=(0.0, NOT_FOUND))
+
+    def _possible_losses(self) -> tuple[str, ...]:
+        """The script's own numbers that depend on what is updated."""
+        own = (c.name for c in self.candidates if not c.is_made)
+        return tuple(dict.fromkeys(name for name in own if not name.startswith("return")))
+
+    def _by_name(self, arrays: dict[int, str]) -> dict[str, str]:
+        return {self.step.names[i]: remark for i, remark in sorted(arrays.items())}
+
+
+def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: LossCandidate) -> StepVerdict:
+    key = candidate.number[0]
+    updates = {parameter.line for parameter in step.run.parameters if not sounds_like_loss(parameter.name)}
+    read = sorted(step.run.numbers_beside_updates.items())
+    beside = [(line, rates) for (_, line, _), rates in read if line in updates]
+    return replace(
+        empty,
+        kind="loss",
+        loss=key[1],
+        loss_function=key[0],
+        which=candidate.number[1],
+        loss_line=step.run.met.lines.get(key),
+        is_loss_made=candidate.is_made,
+        factor=candidate.factor,
+        rate=candidate.rate,
+        rate_line=next((line for line, rates in beside if candidate.rate in rates), None),
+        is_move=candidate.is_move,
+    )
