@@ -10,17 +10,20 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.context import Context, seconds_to_repair
-from deltarule.checking.layers import UserLayer, without_constants
+from deltarule.checking.layers import UserLayer
+from deltarule.checking.numerics.reference_gradient import gradient_at
 from deltarule.checking.reach import with_reach
 from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
 from deltarule.checking.user_code.arrays import dtype_kind, flatten
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.random_numbers import random_numbers
+from deltarule.checking.user_code.references import outside_of
 from deltarule.checking.user_code.signatures import (
     Reading,
     argument_names,
     functions_of,
+    required_parameters,
     with_fixed_arguments,
     with_fixed_input,
     without_last_sample,
@@ -147,8 +150,29 @@ def _check_reading(layer: UserLayer, reading: Reading, seconds: float = 0.0) -> 
         if not report.ok:
             return report
     with suppress(BadInput):  # a layer that fails there
-        moved, names = without_constants(code, layer)
+        moved, names = _without_constants(code, layer)
         if names:
             report = check_code(moved, "backward pass", Context(is_layer=True))
             report = replace(report, notes=(Note("second_point", names=join_names(names)), *report.notes))
     return with_reach(report, code)
+
+
+def _without_constants(code: Code, layer: UserLayer) -> tuple[Code, list[str]]:
+    """The layer with arrays moved that are all 0 or 1, as γ at first; and their names.
+
+    There are none if the backward pass may read them from outside, where they stay.
+    """
+    entries = list(zip(code.names, code.start, code.nearby.start, strict=True))
+    constant = {
+        name: start for name, start, _ in entries if start.size and start.flat[0] in (0, 1) and not np.ptp(start)
+    }
+    moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
+    if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
+        return moved, list(constant)
+    outside = outside_of(layer.backward)
+    arrays = [array for array in outside or () if isinstance(array, np.ndarray)]
+    may_read_one = outside is None or any(np.array_equal(array, own) for array in arrays for own in constant.values())
+    is_moved = len(required_parameters(layer.backward)) > 1 or not all(
+        map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
+    )
+    return (moved, list(constant)) if is_moved and not may_read_one else (code, [])

@@ -7,7 +7,6 @@ Arrays that the layer holds in attributes are checked as its arguments are, if i
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, one_mistake
-from deltarule.checking.numerics.reference_gradient import gradient_at, normal_direction
+from deltarule.checking.numerics.reference_gradient import normal_direction
 from deltarule.checking.user_code.arrays import NamedArrays, as_numpy, like_leaf, named_leaves, to_array
 from deltarule.checking.user_code.attributes import arrays_in, assign_attribute, attribute_at, gradient_paths
 from deltarule.checking.user_code.callables import Code, Values, find_caller
@@ -28,7 +27,6 @@ from deltarule.checking.user_code.signatures import (
     is_gradient_name,
     named_results,
     readings_of,
-    required_parameters,
     split_outputs,
 )
 from deltarule.errors import BadInput
@@ -320,27 +318,6 @@ class UserLayer:
     def _first_output(self) -> Floats:
         result = quietly(lambda: self._call([value.copy() for value in self._start]))
         return to_array(self._output_parts(result)[0], "the output of forward")
-
-
-def without_constants(code: Code, layer: UserLayer) -> tuple[Code, list[str]]:
-    """The layer with arrays moved that are all 0 or 1, as γ at first; and their names.
-
-    There are none if the backward pass may read them from outside, where they stay.
-    """
-    entries = list(zip(code.names, code.start, code.nearby.start, strict=True))
-    constant = {
-        name: start for name, start, _ in entries if start.size and start.flat[0] in (0, 1) and not np.ptp(start)
-    }
-    moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
-    if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
-        return moved, list(constant)
-    outside = outside_of(layer.backward)
-    arrays = [array for array in outside or () if isinstance(array, np.ndarray)]
-    may_read_one = outside is None or any(np.array_equal(array, own) for array in arrays for own in constant.values())
-    is_moved = len(required_parameters(layer.backward)) > 1 or not all(
-        map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
-    )
-    return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
 
 
 def _layer_hypotheses(evidence: GradientEvidence, u: Floats, back: Callable[..., list[Floats]]) -> Iterator[Hypothesis]:
