@@ -3,9 +3,8 @@
 K members · N rows · D features · C outputs · E epochs
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from deltarule.engines.base import Engine
 from deltarule.estimators.mlp import fitted_network
 from deltarule.estimators.mlp.fit_context import COMPLETE_FIT_REQUIRED, FIT_WARNINGS_SUPPRESSED
 from deltarule.estimators.mlp.fitted_network import (
@@ -302,34 +300,6 @@ class Fit:
             )
             for result in failures[:1]
         ]
-
-
-def train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[EpochRun]:
-    """Train planned fits that share rules and shapes as one population; return the run of each."""
-    first = fits[0]
-    run = train_epochs(
-        Problem.concatenate([fit.problem for fit in fits], digests),
-        State.concatenate([fit.state for fit in fits]),
-        first.rules,
-        engine=engine,
-        in_order=not first.model.shuffle,
-        validation=_joined_validations(fits),
-    )
-    ends = np.cumsum([fit.problem.members for fit in fits]).tolist()
-    steps = first.problem.steps_per_epoch(0)
-    return [run.take(np.arange(begin, end), steps) for begin, end in pairwise([0, *ends])]
-
-
-def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
-    first = fits[0].validation
-    if first is None:
-        return None
-
-    def join(name: str) -> Floats:
-        arrays = [(getattr(fit.validation, name), fit.problem.members) for fit in fits]
-        return np.concatenate([np.broadcast_to(array, (members, *array.shape)) for array, members in arrays])
-
-    return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
 
 
 def _nonfinite_error(detail: str = "") -> ValueError:

@@ -6,6 +6,7 @@ K members · N rows
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import joblib
@@ -18,12 +19,13 @@ from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for, expected_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
-from deltarule.estimators.mlp.fit import Fit, train_together
+from deltarule.estimators.mlp.fit import Fit
 from deltarule.estimators.mlp.fit_context import require_complete_fit, warn_user
 from deltarule.estimators.mlp.row_checks import check_rows
 from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
-from deltarule.training.epochs import EpochRun
+from deltarule.problem.state import State
+from deltarule.training.epochs import EpochRun, Validation, train_epochs
 from deltarule.training.populations import plan_populations, problem_key
 
 MAX_PART_SECONDS = 10.0
@@ -160,7 +162,7 @@ def fit_together(fits: Sequence[Fit]) -> list[tuple[float, Exception | None]]:
         engine, seconds_each = _select_engine([fits[index] for index in indices])
         for part in _divide(indices, [""] * len(fits) if engine.name == "compiled" else digests, seconds_each):
             started = time.perf_counter()
-            runs = train_together([fits[index] for index in part], [digests[index] for index in part], engine)
+            runs = _train_together([fits[index] for index in part], [digests[index] for index in part], engine)
             errors = [_store(fits[index], run) for index, run in zip(part, runs, strict=True)]
             seconds = (time.perf_counter() - started) / len(part)
             results |= {index: (seconds, error) for index, error in zip(part, errors, strict=True)}
@@ -214,3 +216,31 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
     arrays = {id(array): array for of_problem in rows for array in of_problem}  # candidates share some
     digests = {key: joblib.hash(array) for key, array in arrays.items()}
     return ["".join(digests[id(array)] for array in of_problem) for of_problem in rows]
+
+
+def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[EpochRun]:
+    """Train planned fits that share rules and shapes as one population; return the run of each."""
+    first = fits[0]
+    run = train_epochs(
+        Problem.concatenate([fit.problem for fit in fits], digests),
+        State.concatenate([fit.state for fit in fits]),
+        first.rules,
+        engine=engine,
+        in_order=not first.model.shuffle,
+        validation=_joined_validations(fits),
+    )
+    ends = np.cumsum([fit.problem.members for fit in fits]).tolist()
+    steps = first.problem.steps_per_epoch(0)
+    return [run.take(np.arange(begin, end), steps) for begin, end in pairwise([0, *ends])]
+
+
+def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
+    first = fits[0].validation
+    if first is None:
+        return None
+
+    def join(name: str) -> Floats:
+        arrays = [(getattr(fit.validation, name), fit.problem.members) for fit in fits]
+        return np.concatenate([np.broadcast_to(array, (members, *array.shape)) for array, members in arrays])
+
+    return Validation(join("x"), join("y"), join("w"), first.metric, first.decides)
