@@ -65,7 +65,8 @@ def sweep(
     if table is not None:
         if study is not None or out is not None:
             raise BadInput("--table prints a sweep that is stored; leave the study and --out out")
-        from deltarule.sweeps.result import as_cell, load_sweep
+        from deltarule.sweeps.result import load_sweep
+        from deltarule.sweeps.table_rows import as_cell
 
         stored = load_sweep(table)
         rows = list(stored.rows())

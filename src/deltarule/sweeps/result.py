@@ -13,7 +13,7 @@ import numpy as np
 
 from deltarule.data.dataset import Dataset
 from deltarule.errors import BadInput
-from deltarule.problem.configuration import configuration_hash, is_optional, parse, with_changes
+from deltarule.problem.configuration import configuration_hash, parse, with_changes
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.stats import metrics
@@ -22,23 +22,10 @@ from deltarule.sweeps.grid import settings_to_json
 from deltarule.sweeps.plan import Source, data_of_row
 from deltarule.sweeps.store import StoredNetwork, read_network
 from deltarule.sweeps.store_connection import open_for_reading, read_notes, translate_errors
+from deltarule.sweeps.table_rows import PARTS, TableRow, TableRows, as_cell
 
 if TYPE_CHECKING:
     import pandas
-
-PARTS = ("train", "validation", "test")
-
-TableRow = dict[str, Any]
-"""A row of a sweep's table, by column."""
-
-ROWS = f"""
-SELECT key, configuration, fold, seed, {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
-    status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds
-FROM members
-"""
-NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
-# A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.
-IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ class Sweep:
         self.runs: tuple[dict[str, Any], ...] = tuple(noted.get("runs", ()))
         if self.metric not in metrics.METRICS or self.ranked not in PARTS:
             raise ValueError(f"it is ranked by {self.metric!r} on {self.ranked!r} rows")
-        self._settings_by_id: dict[int, dict[str, Any]] = {}
+        self._rows = TableRows(connection, self.metric, self.grid)
 
     @property
     def sign(self) -> int:
@@ -150,7 +137,7 @@ class Sweep:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Iterate over all rows, each a dict by column."""
-        yield from self._rows("")
+        yield from self._rows.select("")
 
     def rows_of(self, settings: Mapping[str, Any]) -> list[TableRow]:
         """The rows of a configuration by its `settings`, by folds, then by seeds."""
@@ -160,11 +147,11 @@ class Sweep:
             configuration = with_changes(parse(notes["base"], "the store"), json_settings)
             # With the formulas of the store, whatever is registered by their names now.
             digest = configuration_hash(configuration, notes.get("formulas", {}))
-            return self._rows("WHERE configuration = (SELECT id FROM configurations WHERE hash = ?)", digest)
+            return self._rows.select("WHERE configuration = (SELECT id FROM configurations WHERE hash = ?)", digest)
 
     def kept(self) -> list[TableRow]:
         """The rows with stored networks, each a dict by column, in the order of `rows`."""
-        return self._rows("WHERE key IN (SELECT key FROM networks)")
+        return self._rows.select("WHERE key IN (SELECT key FROM networks)")
 
     def frame(self) -> "pandas.DataFrame":
         """The table as a pandas DataFrame."""
@@ -206,7 +193,7 @@ class Sweep:
         """
         score = self._columns(part)[0]
         scored = []
-        for rows in self._ranked_configurations(part, self._rows(""))[:n]:
+        for rows in self._ranked_configurations(part, self._rows.select(""))[:n]:
             scores = [row[score] for row in rows]
             summary = (None, None, None) if None in scores else (fmean(scores), min(scores), max(scores))
             settings = {key: rows[0][key] for key in self.grid}
@@ -244,7 +231,7 @@ class Sweep:
 
     def scores_by_part(self) -> tuple[list[dict[str, Any]], dict[str, Floats]]:
         """The settings, as `scores` has them, and the scores [C, B] by part of the data."""
-        rows = self._rows("")
+        rows = self._rows.select("")
         ranked = self._ranked_configurations(None, rows)
         blocks = {block: index for index, block in enumerate({(row["fold"], row["seed"]): 0 for row in rows})}
         scores = {part: np.full((len(ranked), len(blocks)), np.nan) for part in PARTS}
@@ -331,51 +318,6 @@ class Sweep:
             return len(scores) < len(group), mean, len(objectives) < len(group), mean_objective
 
         return sorted(groups.values(), key=sort_key)
-
-    @translate_errors()
-    def _rows(self, condition: str, *values: Any) -> list[TableRow]:
-        cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
-        names = [name.replace("_score", f"_{self.metric}") for name, *_ in cursor.description]
-        # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.
-        return [self._row(names, row) for row in cursor.fetchall()]
-
-    def _row(self, names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
-        """Convert a result of the query `ROWS` to a row of the table, a dict by column."""
-        row = dict(zip(names, values, strict=True))
-        key, configuration = row.pop("key"), row.pop("configuration")
-        # A column in SQLite may hold values of any type.
-        texts = (key, row["status"], row["reason"], row["engine"])
-        numbers = row.keys() - NOT_NUMBERS
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError(f"{texts} should be texts")
-        if not all(isinstance(row[name], int | float | None) for name in numbers):
-            raise TypeError(f"{[row[name] for name in numbers]} should be numbers")
-        settings = self._settings(configuration)
-        return {"key": key, "configuration": configuration, **settings, **row, "seed": int(row["seed"])}
-
-    def _settings(self, configuration: int) -> dict[str, Any]:
-        """The value of each key of `grid` in the configuration with this id."""
-        if configuration not in self._settings_by_id:
-            query = "SELECT settings, keys FROM configurations WHERE id = ?"
-            stored, keys = self._connection.execute(query, (configuration,)).fetchone()
-            settings = json.loads(stored)
-            others = json.loads(keys) if not settings.keys() >= set(self.grid) else {}  # which takes longer
-            values = {key: settings[key] if key in settings else _nested_value(others, key) for key in self.grid}
-            self._settings_by_id[configuration] = {
-                key: None if value == "none" and is_optional(key) else value for key, value in values.items()
-            }
-        return self._settings_by_id[configuration]
-
-
-def _nested_value(table: Any, dotted_key: str) -> Any:
-    for part in dotted_key.split("."):
-        table = table.get(part) if isinstance(table, Mapping) else None
-    return table
-
-
-def as_cell(value: Any) -> Any:
-    """Convert a row's value for a table that holds only numbers and texts."""
-    return json.dumps(value) if isinstance(value, list | dict) else value
 
 
 def load_sweep(folder: str | Path) -> Sweep:
