@@ -13,7 +13,7 @@ from deltarule.checking import problem_gradient
 from deltarule.checking.problem_gradient import CENTRAL, COMPLEX, PYTORCH, TOLERANCES, check_problem
 from deltarule.checking.report import CodeReport
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import RunFailed
 from deltarule.maths.activations import TANH, Activation
 from deltarule.maths.losses import LOSSES, Loss
 from deltarule.maths.penalties import PENALTIES, Penalty
@@ -89,7 +89,7 @@ def test_error_of_worst_member() -> None:
     report = check_problem(problem, gradient=wrong)
     assert {(check.member, check.where) for check in report.checks} == {(2, "W1[1, 3] of member 2")}
     assert check_problem(problem, members=[0, 1]).ok
-    with pytest.raises(RunFailed, match=r"the gradient at W1\[1, 3\] of member 2 is .*, by central differences it is"):
+    with refuses("W1[1, 3]", 2, error=RunFailed):
         report.raise_if_wrong()
 
 
@@ -217,7 +217,7 @@ def test_nothing_is_proved_without_compared_entries() -> None:
     report = check_problem(problem)
     assert not report.ok
     assert report.vacuous == "central differences had nothing to compare: 2 entries at kinks, 0 too faint"
-    with pytest.raises(RunFailed, match="proves nothing: central differences had nothing"):
+    with refuses(report.vacuous, error=RunFailed):
         report.raise_if_wrong()
 
 
@@ -244,11 +244,11 @@ def test_numbers_that_are_not_finite_are_refused() -> None:
     problem = create_problem(Network([1, 1], output="exponential"), [[1.0]], [1.0], loss="poisson", seeds=[1, 2])
     state = initial_state(problem)
     state.theta[1] = 1000
-    with pytest.raises(BadInput, match="the objective is inf"):
+    with refuses("inf"):
         check_problem(problem, state)
     wrong = gradient(problem, initial_state(problem))
     wrong[0, 0] = np.nan
-    with pytest.raises(BadInput, match=r"the gradient of W1\[0, 0\] is nan"):
+    with refuses("W1[0, 0]", "nan"):
         check_problem(problem, gradient=wrong)
 
 

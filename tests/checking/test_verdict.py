@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from linear_code import PARAMS, X, Y, gradient, loss
+from refusals import refuses
 
 from deltarule import Network, RunFailed, check_gradient
 
@@ -22,7 +23,7 @@ def test_vacuous_checks_are_not_proved() -> None:
     assert np.array_equal(ones, np.ones(3))
     for words, report in reasons.items():
         assert not report.ok and report.verdict == "not proved" and words in (report.vacuous or ""), words
-        with pytest.raises(RunFailed, match="proves nothing"):
+        with refuses(report.vacuous, error=RunFailed):
             report.raise_if_wrong()
     assert "params[0]" in (reasons["dead layer"].vacuous or "")
 

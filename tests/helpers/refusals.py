@@ -8,6 +8,9 @@ import pytest
 
 from deltarule.errors import BadInput
 
+WORD = r"(?<!\w)(?<!\w\.){}(?!\.?\w)"
+"""A value that is no part of another one, as 3 is of 3.5 and `data` of `data.name`."""
+
 
 @contextmanager
 def refuses(*named: object, error: type[Exception] = BadInput) -> Iterator[None]:
@@ -15,5 +18,5 @@ def refuses(*named: object, error: type[Exception] = BadInput) -> Iterator[None]
     with pytest.raises(error) as refused:
         yield
     message = str(refused.value)
-    missing = [value for value in named if not re.search(rf"(?<!\w){re.escape(str(value))}(?!\w)", message)]
+    missing = [value for value in named if not re.search(WORD.format(re.escape(str(value))), message)]
     assert not missing, f"{missing} are not named by: {message}"

@@ -168,16 +168,14 @@ def within(z: Any, low: float, high: float) -> Any:
     ],
 )
 def test_a_wrong_derivative_is_refused(function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
-    with pytest.raises(
-        RunFailed, match="the derivative of the activation 'mine' is wrong: at z = .* it gives .*, and "
-    ):
+    with refuses("mine", error=RunFailed):
         register_activation("mine", function, derivative)
     assert "mine" not in registry.names("activation")
 
 
 @pytest.mark.parametrize("place", [0.0, 0.1, 1.0, -1.0, 2.0, 5.0])
 def test_wrong_single_point_is_refused(place: float) -> None:
-    with pytest.raises(RunFailed, match=f"is wrong: at z = {place:g} "):
+    with refuses(f"z = {place:g}", error=RunFailed):
         register_activation("mine", np.tanh, lambda z, a: np.where(z == place, 0 * a, 1 - a * a))
 
 
@@ -186,14 +184,14 @@ def test_derivative_right_only_at_default_is_refused(default: float) -> None:
     def square(a: float) -> float:
         return a**2 if a == default else a**2 + 1
 
-    with pytest.raises(RunFailed, match=r"the activation 'mine' with slope = .* is wrong: at z = .* it gives"):
+    with refuses("activation", "mine", "slope", error=RunFailed):
         register_activation(
             "mine",
             lambda z, slope: slope**2 * np.tanh(z) + z,
             lambda z, a, slope: square(slope) * (1 - np.tanh(z) ** 2) + 1,
             parameters={"slope": default},
         )
-    with pytest.raises(RunFailed, match=r"the loss 'mine' with slope = .* is wrong: at p = .* it gives"):
+    with refuses("loss", "mine", "slope", error=RunFailed):
         register_loss(
             "mine",
             lambda p, y, slope: (slope**2 + 1) * (p - y) ** 2,
@@ -228,7 +226,7 @@ def test_repeated_registration_is_refused() -> None:
 
     first = register_loss("mine", square, slope)
     assert register_loss("mine", square, slope) == first
-    with pytest.raises(BadInput, match=r'take that one away first: unregister\("loss", "mine"\)'):
+    with refuses('unregister("loss", "mine")'):
         register_loss("mine", lambda p, y: (p - y) ** 2, slope)
     assert registry.loss("mine") is first
 
@@ -310,9 +308,7 @@ def test_formulas_that_cannot_be_used_are_refused(register: Callable[[], Any], m
 
 @pytest.mark.parametrize("factor", [-1.0, 0.0, 1e7])
 def test_an_optimizer_has_to_descend(factor: float) -> None:
-    with pytest.raises(
-        RunFailed, match="the optimizer 'mine' does not descend: 300 updates at a learning rate of 0.001"
-    ):
+    with refuses("mine", 300, 0.001, error=RunFailed):
         register_optimizer("mine", lambda theta, g, learning_rate: (theta - factor * learning_rate * g,))
 
 
@@ -422,7 +418,7 @@ def test_optimizer_of_whole_arrays_that_is_wrong_is_refused(update: Any, error: 
     ],
 )
 def test_what_is_not_proved_cannot_be_handed_over(use: Callable[[], Any]) -> None:
-    with pytest.raises(BadInput, match="' is not proved; give its functions to register_"):
+    with pytest.raises(BadInput, match="register_"):
         use()
 
 
@@ -438,7 +434,7 @@ def test_a_metric_of_ones_own_is_recorded_and_stops() -> None:
             register_metric("furthest", np.sum, more_is_better=True)
     finally:
         unregister("metric", "furthest")
-    with pytest.raises(BadInput, match="^'furthest' is no metric of your own"):
+    with refuses("furthest"):
         unregister("metric", "furthest")
     with refuses("sum", "()", 3):
         register_metric("sum", lambda a, y, w: a.sum(), more_is_better=True)

@@ -112,7 +112,7 @@ def test_the_tape_derives_each_operation(function: Callable[..., Any]) -> None:
 
 
 def test_a_backward_pass_that_is_meant_to_be_another_one_is_compared() -> None:
-    with pytest.raises(RunFailed, match=r"∂J/∂x\[.*\] is .*, and a central difference gives 0"):
+    with refuses("own_step", "∂J/∂x", error=RunFailed):
         register_layer("own_step", step)
     assert register_layer("own_step", step, derivative=False).agreement == {"x": 0}
     with refuses("own_step"):
@@ -195,7 +195,5 @@ def test_a_layer_that_computes_with_the_number_of_rows_is_trained_by_the_referen
 
 
 def test_a_layer_has_no_name_of_an_activation() -> None:
-    with pytest.raises(
-        BadInput, match="there is an activation 'relu', beside which a list of layers could not tell it"
-    ):
+    with refuses("relu"):
         register_layer("relu", lambda x: x)

