@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from refusals import refuses
 
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
@@ -77,7 +78,7 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("array", [np.array([1j]), np.array(["text"]), np.array([None])])
 def test_unsupported_array_is_named(tmp_path: Path, array: np.ndarray) -> None:
     path = tmp_path / "file"
-    with pytest.raises(BadInput, match=rf"cannot hold these arrays \(good float64, bad {array.dtype}\)"):
+    with refuses("good float64", f"bad {array.dtype}"):
         save_arrays(path, {"good": np.zeros(2), "bad": array}, {})
     assert list(tmp_path.iterdir()) == []
 
@@ -96,7 +97,7 @@ def test_truncated_file_is_refused(size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cut"
         path.write_bytes(WHOLE[:size])
-        with pytest.raises(BadInput, match="is damaged or no safetensors file"):
+        with refuses(path):
             load_arrays(path)
 
 
@@ -140,5 +141,5 @@ def test_hostile_file_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_file_of_another_program_is_refused(tmp_path: Path, metadata: dict[str, str] | None) -> None:
     path = tmp_path / "file"
     path.write_bytes(safetensors_bytes({"__metadata__": metadata}))
-    with pytest.raises(BadInput, match="was not written by deltarule"):
+    with refuses(path):
         load_arrays(path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
 from deltarule.engines.reference import apply_optimizer
 from deltarule.errors import BadInput
@@ -80,9 +81,9 @@ def test_a_gradient_of_zeros_stays_zero() -> None:
 @pytest.mark.parametrize("options", [{"clip_norm": 1.0}, {"learning_rate_factors": {"W1": masks(1)}}])
 def test_scripts_and_explanations_refuse(options: dict[str, Any]) -> None:
     problem = population(**options).take(np.array([0]))
-    with pytest.raises(BadInput, match="^the problem has (gradients|learning-rate factors) .*; a script has no"):
+    with refuses("script"):
         training_script(problem, steps=1, losses={})
-    with pytest.raises(BadInput, match="^the problem has .*, which explain has no formulas for"):
+    with refuses("explain"):
         explain_update(problem, initial_state(problem))
 
 

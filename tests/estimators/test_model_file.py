@@ -170,7 +170,7 @@ def test_hostile_metadata_are_refused(content: tuple[Path, bytes], change: dict[
     path.write_bytes(good)
     arrays, about = load_arrays(path)
     save_arrays(path, arrays, about | change)
-    with pytest.raises(BadInput, match="damaged.safetensors (is damaged|holds no model)"):
+    with refuses("damaged.safetensors"):
         load_model(path)
 
 
@@ -195,13 +195,13 @@ def test_invalid_arrays_are_refused(kind: str, change: Any, sentence: str, tmp_p
 
 
 def test_unfitted_models_are_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
+    with refuses("MLPClassifier()", "from_sklearn"):
         MLPClassifier().save(tmp_path / "model.safetensors")
     with refuses("from_sklearn"):
         save_model(neural_network.MLPClassifier(**SHORT).fit(X, X[:, 0] > 0), tmp_path / "model.safetensors")
     half = TabularRegressor()
     half.model_ = MLPRegressor(**SHORT).fit(X, X[:, 0])
-    with pytest.raises(BadInput, match="cannot be saved; give a fitted estimator"):
+    with refuses("TabularRegressor()"):
         half.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -245,7 +245,7 @@ def test_custom_activation_must_be_registered(given: Any, kept: Any, tmp_path: P
         np.testing.assert_array_equal(read(), model.predict(X))
     finally:
         registry.remove("activation", "bent")
-    with pytest.raises(BadInput, match="there is no activation 'bent'"):
+    with refuses("bent"):
         read()
 
 

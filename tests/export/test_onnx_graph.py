@@ -131,7 +131,7 @@ def test_an_own_layer_predicts_the_same_and_one_that_cannot_be_read_is_refused(t
         odd = train(create_problem(Network([3, "own_shift", 2]), x, X[:9, :2]), max_steps=5, engine="reference")
         with refuses("own_shift", "ONNX"):
             to_onnx(odd, tmp_path / "odd.onnx")
-        with pytest.raises(BadInput, match="there is no member 1"):
+        with refuses("member", 1, 0):
             to_onnx(run, tmp_path / "run.onnx", member=1)
     finally:
         unregister("layer", "own_powers")
@@ -264,24 +264,20 @@ def test_levels_predict_the_same_and_words_are_refused(tmp_path: Path) -> None:
 def test_dates_as_classes_are_refused(tmp_path: Path) -> None:
     days = np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]")
     model = MLPClassifier(**SHORT).partial_fit(X, np.tile(days, 30), classes=days)
-    with refuses("ONNX", "datetime64"):
+    with refuses("ONNX", "y.astype(str)"):
         to_onnx(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_other_models_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="has no ONNX form; give a run or a fitted estimator"):
+    with refuses("MLPClassifier", "MLPRegressor"):
         to_onnx(MLPClassifier(), tmp_path / "model.onnx")
-    with pytest.raises(
-        BadInput, match="is a MLPRegressor, and has no ONNX form; give a run or a fitted estimator of deltarule"
-    ):
+    with refuses("a MLPRegressor", "deltarule"):
         to_onnx(neural_network.MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "model.onnx")
     steps = make_pipeline(StandardScaler(), TabularClassifier(random_state=0, preset="fast")).fit(X, X[:, 0] > 0)
-    with pytest.raises(
-        BadInput, match="is a TabularClassifier, and has no ONNX form; .* a pipeline that ends with MLP"
-    ):
+    with refuses("TabularClassifier", "MLPClassifier"):
         to_onnx(steps, tmp_path / "model.onnx")
-    with pytest.raises(BadInput, match="cannot be written"):
+    with refuses(tmp_path / "nowhere" / "model.onnx"):
         to_onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), tmp_path / "nowhere" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
-from deltarule import BadInput, MLPRegressor, create_problem
+from deltarule import MLPRegressor, create_problem
 from deltarule.estimators.mlp import fitted_network
 from deltarule.estimators.mlp.fitted_network import Architecture, prior_logits
 from deltarule.problem.state import initial_state
@@ -49,7 +50,7 @@ def test_a_table_s_numbers_go_before_the_estimator_s() -> None:
         fitted_network.ADAM.once_a_step,
         {"beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3},
     )
-    with pytest.raises(BadInput, match="momentun"):
+    with refuses("momentun", "momentum"):
         fitted_network.optimizer(PARAMETERS | {"solver": {"name": "momentum", "momentun": 0.5}})
 
 

@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from refusals import refuses
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
@@ -19,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV
+from deltarule import MLPClassifier, MLPRegressor, PopulationSearchCV
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -151,10 +152,7 @@ def test_folds_may_be_masks_or_indices(folds: Any) -> None:
 
 
 def test_invalid_estimators() -> None:
-    with pytest.raises(
-        BadInput,
-        match="^LogisticRegression holds no network of deltarule; use GridSearchCV$",
-    ):
+    with refuses("LogisticRegression", "GridSearchCV"):
         PopulationSearchCV(LogisticRegression(), {"C": [1]}).fit(X, Y)
     with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
         PopulationSearchCV(MLPClassifier(), {"alpha": [1]}).fit(X)

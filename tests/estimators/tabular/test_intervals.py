@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.estimators.tabular.intervals import MAX_ERRORS, Intervals, fit_intervals
 
 RANDOM = np.random.default_rng(0)
@@ -68,5 +68,5 @@ def test_many_errors_are_kept_as_their_quantiles() -> None:
 
 @pytest.mark.parametrize("shares", [[0.0], [1.0], [5, 95], [np.nan]])
 def test_other_shares_are_refused(shares: list[float]) -> None:
-    with pytest.raises(BadInput, match=r"give shares between 0 and 1, as in \[0.05, 0.5, 0.95\]"):
+    with refuses(shares, 0, 1):
         Intervals((0.0,), (0.0,), (1.0,)).quantiles(np.zeros(1), shares)
