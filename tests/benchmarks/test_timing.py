@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from refusals import refuses
 from scripts import benchmark
 
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import BadInput
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 
@@ -94,7 +94,7 @@ def test_rows_are_the_work_that_they_name() -> None:
     assert made["784-100-10"].network.sizes == (784, 100, 10) and made["784-100-10"].batch_size == 256
     for problem in made.values():  # or peers would compile a second program for the last batch
         assert problem.batch_size is None or len(problem.x) % problem.batch_size == 0
-    with pytest.raises(BadInput, match=r"no row 'nothing'; there are: encoder, "):
+    with refuses("nothing", "encoder"):
         workloads.work_of("nothing")
 
 

@@ -19,8 +19,8 @@ from grading_examples import (
     verdicts,
     write_assignment,
 )
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
 from deltarule.grading.submissions import find_submissions
@@ -202,7 +202,7 @@ def test_the_graders_own_folder_is_not_named_as_left_behind(tmp_path: Path) -> N
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="holds no submission"):
+    with refuses(tmp_path, ".py", ".ipynb"):
         find_submissions(tmp_path)
 
 

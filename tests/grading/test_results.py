@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from grading_examples import BACKWARD, NEEDED, edited, grade_files, graded, record_of
+from refusals import refuses
 
 from deltarule.checking.catalog import make_mistake
-from deltarule.errors import BadInput
 from deltarule.grading.record import GradeRecord
 from deltarule.grading.results import (
     changes,
@@ -186,7 +186,7 @@ def test_changes_since_an_earlier_grading(tmp_path: Path) -> None:
 
 def test_a_book_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text('{"submissions": [{}]}')
-    with pytest.raises(BadInput, match="no record of a grading"):
+    with refuses(tmp_path / "record.json"):
         read_book(tmp_path)
 
 

@@ -6,9 +6,9 @@ import re
 import sys
 
 import pytest
+from refusals import refuses
 
 from deltarule import check
-from deltarule.errors import BadInput
 from deltarule.learn.exercises import starter
 from deltarule.learn.pages import FOLDER, LESSONS, lesson_text, write_lessons
 
@@ -62,7 +62,7 @@ def test_a_hole_is_short_and_says_what_is_missing(load, name):
     hole = solution(name).partition("# Your lines: ")[2].partition("# End")[0]
     assert 1 <= len(hole.splitlines()) - 2 <= 15
     text = starter(solution(name))
-    with pytest.raises(BadInput, match=r"NotImplementedError: your lines are missing here \(\w+\.py, line \d+\)"):
+    with refuses("NotImplementedError", "line"):
         check(load(name, text))
     assert "# End" not in text and not any(line.strip() in text for line in hole.splitlines()[1:-1])
     (block,) = re.findall(r"```python\n(.*?)\n```", lesson_text(name), re.DOTALL)

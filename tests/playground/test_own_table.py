@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from deltarule.data.load import read_table
 from deltarule.errors import BadInput
@@ -67,7 +68,7 @@ def test_rows_without_a_target_are_left_out_and_counted(read):
 def test_huge_tables_are_refused_by_their_size(read, monkeypatch):
     monkeypatch.setattr(own_table, "MAX_CELLS", 1000)
     assert read("x,y\n" + "1,0\n" * 500).rows == 500
-    with pytest.raises(BadInput, match="about 1,002 cells"):
+    with refuses("1,002", "1,000"):
         read("x,y\n" + "1,0\n" * 501)
 
 

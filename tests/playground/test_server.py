@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playground_examples import decode
+from refusals import refuses
 
 from deltarule.errors import RunFailed
 from deltarule.playground import picture
@@ -120,7 +121,7 @@ def test_frame_waits_for_news(server):
 
 
 def test_taken_port(server, session):
-    with pytest.raises(RunFailed, match=f"the port {server.server_port} cannot be used"):
+    with refuses(server.server_port, error=RunFailed):
         PlayServer(session, server.server_port)
 
 

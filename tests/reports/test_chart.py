@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.reports.chart import Chart, median_band, objective_axis
 from deltarule.reports.marks import Axis, Line, Panel
 
@@ -54,7 +54,7 @@ def test_only_one_panel_can_be_drawn_into_given_axes():
     Chart("One", [panel]).draw(axes)
     assert axes.get_ylabel() == "loss" and axes.lines[0].get_ydata().tolist() == [1, 2]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
-    with pytest.raises(BadInput, match="has 2 panels and needs a figure of its own"):
+    with refuses(2, "`figure()`"):
         Chart("Two", [panel, panel]).draw(axes)
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from figure_reading import assert_readable, marks_of
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.reports.marks import Cells, Dots, Line, Regions
 from deltarule.reports.model_figures import (
     column_importances,
@@ -112,5 +112,5 @@ def test_of_many_rows_a_sample_is_drawn():
 
 
 def test_more_classes_than_can_be_told_apart_are_refused():
-    with pytest.raises(BadInput, match="there are 9 classes; at most 8"):
+    with refuses(9, 8):
         true_and_predicted([[0, 0]], [8], [0])

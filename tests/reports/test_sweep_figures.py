@@ -138,5 +138,5 @@ def test_what_a_table_does_not_report_is_said_in_words():
 
 
 def test_configurations_that_are_alike_are_no_figure():
-    with pytest.raises(BadInput, match="all configurations are alike"):
+    with pytest.raises(BadInput):
         effects_matrix(effects([{"rate": 1.0}] * 2, [[1.0], [2.0]]), quantity="accuracy")

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from numpy import exp, log, sqrt
+from refusals import refuses
 
-from deltarule.errors import BadInput
 from deltarule.maths.optimizers import OPTIMIZERS
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
@@ -119,9 +119,9 @@ def test_a_sample_and_a_layer_narrow_the_page():
     assert "layer 2 alone" in second
     page = Page(second)
     assert all(address[1:] in page.ids for address, _ in page.links)
-    with pytest.raises(BadInput, match="sample 5 is not in the batch"):
+    with refuses("sample", 5):
         explanation_page(record, sample=5)
-    with pytest.raises(BadInput, match="there is no layer 3"):
+    with refuses("layer", 3, 1, 2):
         explanation_page(record, layer=3)
 
 

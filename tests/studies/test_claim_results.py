@@ -8,9 +8,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from refusals import refuses
 
 from deltarule.engines.reference import ReferenceEngine
-from deltarule.errors import BadInput
 from deltarule.json_files import read_json, to_jsonable
 from deltarule.reports.claim_verdicts import describe_readings, describe_shares, describe_verdict
 from deltarule.studies.claim_results import (
@@ -66,7 +66,7 @@ def test_claims_file_is_the_results(tmp_path):
 
 def test_resume_goes_on_with_sweeps(tmp_path):
     first = judged(tmp_path)
-    with pytest.raises(BadInput, match="holds trainings already; continue with --resume"):
+    with refuses(tmp_path, "--resume"):
         judged(tmp_path)
     assert judged(tmp_path, resume=True).claims == first.claims
 
@@ -184,6 +184,6 @@ def test_long_claims_are_read_from_the_record():
 def test_a_recipe_of_ones_own_has_no_page():
     with (
         closing(Experiments(load_recipe("digits"), seeds=2)) as experiments,
-        pytest.raises(BadInput, match="no published"),
+        refuses("digits", "--as-published"),
     ):
         judge_as_published(experiments, CLAIMS)

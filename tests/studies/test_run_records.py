@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from refusals import refuses
 
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import RunFailed
 from deltarule.files import make_folder
 from deltarule.json_files import write_json
 from deltarule.studies import run_records
@@ -62,7 +63,7 @@ def test_failed_overwrite_leaves_no_mixed_run(tmp_path, monkeypatch):
     monkeypatch.setattr(run_records, "save_arrays", full)
     with pytest.raises(RunFailed):
         written(tmp_path, run__seeds=[4])
-    with pytest.raises(BadInput, match="holds no run"):  # and not the numbers of one beside the arrays of the other
+    with refuses(tmp_path, "`deltarule run --out`"):  # and not the numbers of one beside the arrays of the other
         load_run(tmp_path)
 
 
@@ -75,9 +76,9 @@ def test_changed_data_are_noticed(tmp_path):
         encoding="utf-8",
     )
     written(tmp_path / "run", str(tmp_path / "own.toml"))
-    with pytest.raises(BadInput, match=r"own\.csv"):
+    with refuses("own.csv"):
         load_run(tmp_path / "run")
     load_run(tmp_path / "run", tmp_path)
     (tmp_path / "run" / "own.csv").write_text(f"a,b,both\n{rows}\n".replace("1,1", "5,1"), encoding="utf-8")
-    with pytest.raises(BadInput, match="a checkpoint of another training: its problem differs"):
+    with refuses("resume"):
         load_run(tmp_path / "run")

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from refusals import refuses
 
 from deltarule import Network, create_problem, train
 from deltarule.errors import BadInput
@@ -26,7 +27,7 @@ def test_a_checkpoint_of_another_formula_by_the_same_name_is_refused(tmp_path, m
         registry.remove("activation", mine)
     first, second = problems
     run = train(first, max_steps=20, checkpoint=tmp_path / "file")
-    with pytest.raises(BadInput, match="a checkpoint of another training: its problem differs; start without resume"):
+    with refuses(tmp_path / "file", "resume"):
         train(second, max_steps=20, checkpoint=tmp_path / "file", resume=True)
     again = train(first, max_steps=20, checkpoint=tmp_path / "file", resume=True)
     assert np.array_equal(again.state.theta, run.state.theta)
