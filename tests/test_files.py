@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from refusals import refuses
 
 from deltarule import platforms
-from deltarule.errors import BadInput, RunFailed
+from deltarule.errors import RunFailed
 from deltarule.files import (
     check_can_write,
     check_is_file,
@@ -185,14 +185,9 @@ if sys.platform != "win32":
 
 
 def test_what_is_not_a_file_is_refused(path: Path) -> None:
-    for place, told in (
-        (path, "does not exist; check the name and the folder"),
-        (path.parent, "is not a file; name a CSV file"),
-        (os.devnull, "is not a file; name a CSV file"),
-    ):
-        with pytest.raises(BadInput) as refused:
+    for place, *kind in ((path,), (path.parent, "a CSV file"), (os.devnull, "a CSV file")):
+        with refuses(place, *kind):
             check_is_file(place, "a CSV file")
-        assert str(refused.value) == f"{place} {told}"
     path.write_text("", encoding="utf-8")
     check_is_file(path, "a CSV file")
 

@@ -120,23 +120,19 @@ def test_custom_formula_can_be_removed(own: str) -> None:
 
 
 def test_no_name_is_given_twice(own: str) -> None:
-    with pytest.raises(BadInput) as refused:
+    with refuses("tanh"):
         registry.add("activation", TANH)
-    assert str(refused.value) == "the activation 'tanh' exists already; choose another name"
     before = registry.activation(own)
     for other in ({"function": lambda z: TANH.function(z)}, {"range": "unit"}, {"parameters": {"slope": 0.1}}):
-        with pytest.raises(BadInput) as refused:
+        with refuses(f'unregister("activation", "{own}")'):
             registry.add("activation", replace(before, **other))
-        way_out = f'choose another name, or take that one away first: unregister("activation", "{own}")'
-        assert str(refused.value) == f"the activation '{own}' of your own exists already; {way_out}"
         assert registry.activation(own) is before
 
 
 @pytest.mark.parametrize("name", ["tanh", "no_such", None, ["tanh"]])
 def test_built_in_formulas_cannot_be_removed(name: Any) -> None:
-    with pytest.raises(BadInput) as refused:
+    with refuses(repr(name)):
         registry.remove("activation", name)
-    assert str(refused.value) == f"{name!r} is no activation of your own; only those can be removed"
     assert "tanh" in registry.names("activation")
 
 
