@@ -144,7 +144,7 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
             f"{len(names)} of 36 networks trained; the best on average is {words}",
         )
 
-    return until_refuted((names[:count] for count in range(1, 37)), judge)
+    return until_refuted((names[:count] for count in (1, 2, 4, 8, 16, 36)), judge)
 
 
 def _order_of_promise(name: Deep) -> tuple[bool, bool, int]:
