@@ -1,7 +1,7 @@
 """The inputs of a table's networks, and the parts of an ensemble: networks of one kind that have some of the inputs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.table_network import blend_networks
-from deltarule.problem.problem import Floats
+from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.column_encoder import Column
 
 
@@ -46,17 +46,17 @@ def blend(models: Sequence[BaseMLP], parts: Sequence[Part]) -> BaseMLP:
     return blend_networks(models, [part.used for part in parts])
 
 
-class _Mean(NamedTuple):
-    """Stands for the networks of which `predicted` is the mean, for some rows."""
+@dataclass(frozen=True)
+class _Mean:
+    """Stands for the networks of which `predicted` is the mean; rows are given by their numbers."""
 
     predicted: Floats
     classes_: Any
 
-    def predict(self, x: Floats) -> Floats:
-        return self.predicted
+    def predict(self, rows: Integers) -> Floats:
+        return self.predicted[rows]
 
-    def predict_proba(self, x: Floats) -> Floats:
-        return self.predicted
+    predict_proba = predict
 
 
 def without_worse(parts: Sequence[Part], score_pair: Callable[..., tuple[float, float]]) -> list[Part]:
@@ -72,7 +72,8 @@ def without_worse(parts: Sequence[Part], score_pair: Callable[..., tuple[float, 
         scores = []
         for fits, of_fold in zip(folds, predicted, strict=True):
             mean = _Mean(np.mean([of_fold[n] for n in kept], axis=0), getattr(fits[0][0], "classes_", None))
-            scores.append(score_pair(mean, *fits[0][1:])[1])
+            _, _, y, weights = fits[0]
+            scores.append(score_pair(mean, np.arange(len(y)), y, weights)[1])
         return float(np.mean(scores))
 
     kept, best = list(range(len(parts))), -np.inf
