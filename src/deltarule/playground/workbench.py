@@ -220,7 +220,7 @@ class Workbench:
         return self.engine.problem_of(problem, member) if isinstance(self.engine, SideBySideEngine) else problem
 
     def outcomes(self, keys: Sequence[str], values: Sequence[Sequence[float]], updates: int) -> list[str]:
-        """What becomes of a network with each pair of values of two keys; the training goes on meanwhile."""
+        """What becomes of a network for each pair of values of two settings, whose keys are given."""
         return outcomes_of(self.moment, self._formulas, keys, values, updates)
 
     def fail(self, what: str, error: Exception) -> None:

@@ -24,7 +24,7 @@ IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 
 
 class TableRows:
-    """Reads rows of a table, whose score is `metric` and whose settings are those of the keys of `grid`."""
+    """Reads the rows of a sweep's table: scores of a `metric`, and the settings of the keys of a `grid`."""
 
     def __init__(self, connection: sqlite3.Connection, metric: str, grid: Sequence[str]) -> None:
         self._connection = connection

@@ -202,12 +202,12 @@ class Probe:
         self.seen = 0
         self.has_moved = False
         self.random = np.random.default_rng(0)
-        self.makers = {place.function.outer for place in places if place.function.outer is not None}
-        self.local_names_of_makers: dict[RunningFunction, list[dict[str, Any]]] = {each: [] for each in self.makers}
+        makers = {place.function.outer for place in places}
+        self.local_names_of_makers: dict[RunningFunction, list[dict[str, Any]]] = {each: [] for each in makers if each}
 
     def __call__(self, k: int, value: Any, local_names: dict[str, Any]) -> Any:
         function = self.places[k].function
-        if function in self.makers and (self.is_recording or self.recording_far is not None):
+        if function in self.local_names_of_makers and (self.is_recording or self.recording_far is not None):
             self.local_names_of_makers[function].append(dict(local_names))
         if self.recording_far is not None:
             if self.places[k].far is None:

@@ -153,11 +153,7 @@ class RunningProgram:
         assert edit.file is not None
         functions = {f for change in edit.changes for f in self.functions_around(change.owner, edit.file)}
         with applied(edit.changes):
-            replaced = [
-                (function, code)
-                for function in functions
-                if function.objects and (code := _compile_in_outer(function)) is not None
-            ]
+            replaced = _compiled_again(functions)
         with swapped(replaced):
             yield
 
@@ -172,9 +168,7 @@ class RunningProgram:
     @contextmanager
     def current(self) -> Iterator[None]:
         """The program with the edits that were kept."""
-        running = [function for function in self.functions if function.objects]
-        codes = [(function, code) for function in running if (code := _compile_in_outer(function)) is not None]
-        with swapped(codes):
+        with swapped(_compiled_again(self.functions)):
             yield
 
 
@@ -212,14 +206,21 @@ def compile_function(function: RunningFunction) -> CodeType:
     return code.replace(co_firstlineno=original.co_firstlineno, co_qualname=original.co_qualname)
 
 
-def _compile_in_outer(function: RunningFunction) -> CodeType | None:
-    """The code of a function; None if it needs a further variable of the one around it, whose code makes it anew."""
-    try:
-        return compile_function(function)
-    except ValueError:
-        if function.outer is None:
-            raise
-        return None
+def _compiled_again(functions: Iterable[RunningFunction]) -> list[tuple[RunningFunction, CodeType]]:
+    """Functions, each with the code of its definition as it stands in the tree.
+
+    One that captures a further variable can have no new code; it is left out where the function around it makes it
+    anew.
+    """
+    compiled = []
+    for function in functions:
+        if function.objects:
+            try:
+                compiled.append((function, compile_function(function)))
+            except ValueError:
+                if function.outer is None:
+                    raise
+    return compiled
 
 
 def shared(names: list[str]) -> list[ast.stmt]:

@@ -177,7 +177,7 @@ class _Judge:
         return None
 
     def _climbing_arrays(self, best: LossCandidate) -> list[int]:
-        """Arrays whose moves are a negative multiple of the slopes, where those of others are a positive one."""
+        """Arrays that move up the slopes of a loss where others move down."""
         plain = [c for c in self.candidates if c.is_move and c.number == best.number] if not best.is_move else []
         signs = {i: np.sign(plain[0].multiples[i]) for i in self.right if i in plain[0].multiples} if plain else {}
         return [i for i, sign in signs.items() if sign < 0] if len(set(signs.values())) > 1 else []

@@ -327,9 +327,9 @@ class BaseTabular(SavedEstimator, TabularParameters):
         parts = [Part(best)]
         if is_blended:
             is_plain = plain_inputs(in_pieces)
-            plain = [Part(kind, is_plain) for kind in choice.kinds]
-            parts = without_worse([*map(Part, other.kinds), *plain], self._score_pair)
-            is_better = any(part not in plain for part in parts)
+            kinds = [*map(Part, other.kinds), *(Part(kind, is_plain) for kind in choice.kinds)]
+            parts = without_worse(kinds, self._score_pair)
+            is_better = any(part.used is not is_plain for part in parts)
         if not is_better:
             parts = [Part(part.choice) for part in parts]
             return ChosenInputs(x, x, known, of_all_parts(best, parts), parts)
