@@ -50,8 +50,7 @@ def thousand_networks() -> Recipe:
 PAGE_ENGINE = """
 const [, page, text] = process.argv;
 const { Training } = await import(`${page}/engine/training.js`);
-const { useKernels } = await import(`${page}/engine/kernels.js`);
-const { loadKernels } = await import(`${page}/load_kernels.js`);
+const { loadKernels, useKernels } = await import(`${page}/engine/kernels.js`);
 useKernels(await loadKernels());
 const problem = JSON.parse(text);
 const training = new Training(problem);

@@ -1,10 +1,9 @@
 // Answers problems, a line each, with what the page's engine makes of them: tests compare it with the reference engine.
 import { createInterface } from "node:readline";
 
-const [, , module, loader] = process.argv;
+const module = process.argv[2];
 const { Training } = await import(module);
-const { run, useKernels } = await import(new URL("kernels.js", module));
-const { loadKernels } = await import(loader);
+const { loadKernels, run, useKernels } = await import(new URL("kernels.js", module));
 useKernels(await loadKernels());
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? Array.from(value, (one) => (Number.isFinite(one) ? one : String(one))) : value);
 for await (const line of createInterface({ input: process.stdin })) {

@@ -12,12 +12,10 @@ globalThis.Worker = class {
 };
 URL.createObjectURL = () => "";
 const { OwnSource } = await import(`${folder}/own_source.js`);
-const { useKernels } = await import(`${folder}/engine/kernels.js`);
-const { loadKernels } = await import(`${folder}/load_kernels.js`);
+const { loadKernels, useKernels } = await import(`${folder}/engine/kernels.js`);
 useKernels(await loadKernels());
-const { outcomesOf } = await import(`${folder}/engine/outcomes.js`);
-const { Trainer } = await import(`${folder}/engine/trainer.js`);
-const { drawnRows } = await import(`${folder}/own_split.js`);
+const { outcomesOf, Trainer } = await import(`${folder}/engine/trainer.js`);
+const { drawnRows } = await import(`${folder}/own_data.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -30,14 +30,13 @@ PAGE_MODULES = benchmark("page_modules")
 MODULES = PAGE_MODULES.MODULES
 FORMULAS = [pytest.param(*each, id=each[0]) for each in benchmark("page_kernels").formulas()]
 FOLDER = Path(page_bundle.__file__).parent / "page" / "engine"
-LOADER = (FOLDER.parent / "load_kernels.js").as_uri()
 
 
 class PageEngine(NodeProcess):
     """A Node process that trains problems by the page's engine."""
 
     def __init__(self, folder):
-        super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri(), LOADER)
+        super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri())
 
     def run(self, problem, updates):
         """The state after some updates, the gradient there, and the state after one more."""
@@ -203,8 +202,8 @@ def test_first_weights_and_orders_are_those_of_python(page_engine, name):
 
 MUTANTS = [
     ("kernels.js", "units, inputs, 1, units]", "units, inputs, units, 1]"),
-    ("layers.js", "? one : one * correction", "? one : one / correction"),
-    ("layers.js", "statistics, share]", "share, statistics]"),
+    ("network.js", "? one : one * correction", "? one : one / correction"),
+    ("network.js", "statistics, share]", "share, statistics]"),
     ("network.js", "backward(given, gradient", "forward(given, gradient"),
     ("network.js", "fill(1); // for the biases", "fill(2); // for the biases"),
     ("random.js", "c1 ^ k0", "c1 ^ k1"),
@@ -214,13 +213,14 @@ MUTANTS = [
 
 @pytest.mark.parametrize("file, right, wrong", MUTANTS, ids=[f"{one[0]}: {one[2]}" for one in MUTANTS])
 def test_a_mutated_engine_fails(tmp_path, file, right, wrong):
-    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(FOLDER.parent, tmp_path, dirs_exist_ok=True)
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    text = (tmp_path / file).read_text(encoding="utf-8")
+    folder = tmp_path / FOLDER.name
+    text = (folder / file).read_text(encoding="utf-8")
     assert right in text
-    (tmp_path / file).write_text(text.replace(right, wrong), encoding="utf-8")
+    (folder / file).write_text(text.replace(right, wrong), encoding="utf-8")
     x, y = np.random.default_rng(0).normal(size=(9, 2)), np.eye(3)[np.arange(9) % 3]
-    mutant = PageEngine(tmp_path)
+    mutant = PageEngine(folder)
     try:
         with pytest.raises(AssertionError):
             for output, loss in (("softmax", "cross_entropy"), ("identity", "squared_error")):

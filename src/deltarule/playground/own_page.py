@@ -20,7 +20,7 @@ from deltarule.errors import BadInput
 from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
 from deltarule.playground.explained import explained_formulas
-from deltarule.playground.page_bundle import bundle, page_file
+from deltarule.playground.page_bundle import bundle, layout, page_file
 from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.settings import catalog, list_stories, values_of
@@ -45,6 +45,7 @@ def write_page(recipe: Recipe, file: Path, hash: str = "") -> Path:
     page = Template(page_file("alone.html")).substitute(
         title=f"deltarule: {recipe.name}".replace("<", ""),
         style=style,
+        layout=layout(),
         style_digest=_base64(hashlib.sha256(style.encode()).digest()),
         script=script,
         script_digest=_base64(hashlib.sha256(script.encode()).digest()),

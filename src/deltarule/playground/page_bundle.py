@@ -23,6 +23,12 @@ def page_file(name: str) -> str:
     return (PAGE / name).read_text(encoding="utf-8")
 
 
+def layout() -> str:
+    """The workbench as HTML, which index.html contains: the same in the browser, a notebook and a page of its own."""
+    start = '<div id="workbench" class="workbench">\n'
+    return page_file("index.html").partition(start)[2].partition("\n</div>\n</body>")[0]
+
+
 def bundle(name: str, read: Callable[[str], str] = page_file) -> str:
     """Bundle a JavaScript module and its imports into one script without comments and indentation."""
     scripts: dict[str, str] = {}

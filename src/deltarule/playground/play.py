@@ -10,7 +10,7 @@ from deltarule.data.load import LOADERS
 from deltarule.errors import BadInput, not_installed
 from deltarule.playground.own_page import write_page
 from deltarule.playground.own_table import read_own_table, test_split
-from deltarule.playground.page_bundle import bundle, page_file
+from deltarule.playground.page_bundle import bundle, layout, page_file
 from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings, list_stories
@@ -85,6 +85,7 @@ def play(what: str | Path | None = None, target: str | None = None, page: str | 
             return write_page(session.workbench.moment.recipe, Path(page))
     try:
         import anywidget
+        import traitlets
     except ImportError as error:
         raise not_installed("play in a notebook", "anywidget", "notebook", error) from None
 
@@ -93,6 +94,7 @@ def play(what: str | Path | None = None, target: str | None = None, page: str | 
 
         _esm = bundle("notebook.js") + "\nexport default { render };\n"
         _css = page_file("style.css")
+        html = traitlets.Unicode(layout()).tag(sync=True)
 
     session = open_session(what, target)
     widget = PlayWidget()

@@ -1,12 +1,12 @@
 // @ts-check
 // Opens the workbench in a page that trains by itself; in a worker, which runs the same script, it trains.
 
-import { answerMessages } from "./engine/worker.js";
+import { answer } from "./engine/worker.js";
 import { OwnSource } from "./own_source.js";
 import { Workbench } from "./workbench.js";
 
 if (globalThis.document) open();
-else answerMessages();
+else onmessage = answer;
 
 function open() {
   const text = (/** @type {string} */ id) => document.getElementById(id)?.textContent ?? "";

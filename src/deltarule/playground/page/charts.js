@@ -212,11 +212,10 @@ export function drawHistograms(canvas, frame) {
   const layers = frame.header.layers.length;
   const column = width / layers;
   context.textBaseline = "top";
-  context.fillStyle = quiet();
-  context.textAlign = "center";
-  for (let layer = 1; layer <= layers; layer++) context.fillText(column > 110 ? `layer ${layer}: a${layer}, ∂J/∂W${layer}` : `a${layer}, ∂W${layer}`, (layer - 0.5) * column, 0);
-  ["activations", "gradients"].forEach((kind, row) => {
-    for (let layer = 1; layer <= layers; layer++) {
+  for (let layer = 1; layer <= layers; layer++) {
+    Object.assign(context, { fillStyle: quiet(), textAlign: "center" });
+    context.fillText(column > 110 ? `layer ${layer}: a${layer}, ∂J/∂W${layer}` : `a${layer}, ∂W${layer}`, (layer - 0.5) * column, 0);
+    ["activations", "gradients"].forEach((kind, row) => {
       const counts = frame.arrays[`${kind} ${layer}`].data;
       const [low, high] = [...frame.arrays[`${kind} ${layer} range`].data].map(format);
       const most = Math.max(...counts, 1);
@@ -227,14 +226,13 @@ export function drawHistograms(canvas, frame) {
         const size = (((height - head) / 2 - 18) * count) / most;
         context.fillRect(left + bin * bar, bottom - size, Math.max(bar - 0.5, 0.5), size);
       });
-      context.fillStyle = quiet();
-      context.textAlign = "left";
+      Object.assign(context, { fillStyle: quiet(), textAlign: "left" });
       context.fillRect(left, bottom, right - left, 0.5);
       if (context.measureText(`${low}  ${high}`).width < right - left) context.fillText(low, left, bottom + 1);
       context.textAlign = "right";
       context.fillText(high, right, bottom + 1);
-    }
-  });
+    });
+  }
 }
 
 /** The confusion matrix as a table. @param {HTMLElement} box @param {import("./source.js").NumberArray | undefined} matrix @param {string[]} classes */

@@ -29,6 +29,36 @@ export function readNumber(text) {
   return plain && Number.isFinite(Number(plain)) ? Number(plain) : text;
 }
 
+/** A choice of some values, each with a title. @param {[string, string][]} choices @param {string} chosen @param {(value: string) => any} action @param {Record<string, any>} attributes */
+export function select(choices, chosen, action, attributes = {}) {
+  const made = element("select", { onchange: () => action(made.value), ...attributes }, ...choices.map(([value, title]) => new Option(title, value)));
+  made.value = chosen;
+  return made;
+}
+
+/** Names, each beside its color. @param {HTMLElement} box @param {[string, string][]} entries */
+export function fillLegend(box, entries) {
+  box.replaceChildren(...entries.map(([name, color]) => {
+    const swatch = element("i");
+    swatch.style.background = color;
+    return element("span", {}, swatch, name);
+  }));
+}
+
+/** Fill a box anew; the control that had the focus has it again. @param {HTMLElement} box @param {() => void} fill */
+export function refill(box, fill) {
+  const key = box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
+  fill();
+  if (key) /** @type {HTMLElement | null} */ (box.querySelector(`[data-key="${key}"]`))?.focus();
+}
+
+/** How far an arrow key goes to the right and upwards; undefined for other keys. @param {KeyboardEvent} event @returns {number[] | undefined} */
+export function arrowOf(event) {
+  const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+  if (arrow) event.preventDefault();
+  return arrow;
+}
+
 /** Make the parts of a group one stop of the Tab key: arrow keys go from part to part. @param {HTMLElement} box @param {string} selector */
 export function rove(box, selector) {
   const parts = () => /** @type {HTMLElement[]} */ ([...box.querySelectorAll(selector)]);
@@ -38,11 +68,9 @@ export function rove(box, selector) {
   new MutationObserver(begin).observe(box, { childList: true, subtree: true });
   box.addEventListener("focusin", ({ target }) => target instanceof HTMLElement && target.matches(selector) && settle(target));
   box.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     const all = parts();
     const at = all.indexOf(/** @type {HTMLElement} */ (event.target));
-    if (!step || at < 0) return;
-    event.preventDefault();
-    all[(at + step + all.length) % all.length].focus();
+    const arrow = at < 0 ? undefined : arrowOf(event);
+    if (arrow) all[(at + arrow[0] - arrow[1] + all.length) % all.length].focus();
   });
 }

@@ -2,7 +2,7 @@
 // The network: a small plane inside every unit, weights as lines; a unit is a button that shows its numbers.
 
 import { paintPlane, signedColor } from "./colors.js";
-import { button, element, rove } from "./elements.js";
+import { button, element, refill, rove } from "./elements.js";
 import { entry } from "./explanation.js";
 import { ACTIVATION_COLORS, unitColors } from "./plane.js";
 
@@ -33,7 +33,7 @@ export class NetworkView {
     const { layers } = frame.header;
     const { clientWidth, clientHeight } = /** @type {HTMLElement} */ (this.box.parentElement);
     const shape = JSON.stringify([layers, features, classes, clientWidth, clientHeight]);
-    if (shape !== this.shape) this.build(layers, features, classes, clientHeight - HEAD - FOOT - 4);
+    if (shape !== this.shape) refill(this.box, () => this.build(layers, features, classes, clientHeight - HEAD - FOOT - 4));
     this.shape = shape;
     this.paintUnits(frame);
     this.paintWeights(frame);
@@ -46,7 +46,6 @@ export class NetworkView {
     const side = Math.max(18, Math.min(56, Math.floor(height / Math.max(...drawn, 3)) - 5, Math.floor(this.box.clientWidth / (2 * sizes.length))));
     this.box.style.setProperty("--side", `${side}px`);
     this.box.style.setProperty("--layers", String(layers.length));
-    const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
     const svg = document.createElementNS(SVG, "svg");
     svg.setAttribute("aria-hidden", "true");
     this.box.replaceChildren(svg);
@@ -77,7 +76,6 @@ export class NetworkView {
         for (let to = 0; to < drawn[layer]; to++) this.addLine(svg, { layer, from, to });
       }
     }
-    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
   }
 
   /** A plane that answers to the pointer, but that of an input. @param {number} layer @param {number} unit @param {string} name */

@@ -1,13 +1,14 @@
 // @ts-check
 // Opens the workbench in a cell of a notebook; commands and frames are messages to its kernel.
 
+import { element } from "./elements.js";
 import { decodeFrame, Questions } from "./source.js";
 import { Workbench } from "./workbench.js";
 
 const POLL_MILLISECONDS = 60;
 
 /**
- * @param {{model: {send: (message: object) => void, on: (event: string, handler: (reply: any, buffers: DataView[]) => void) => void}, el: HTMLElement}} view
+ * @param {{model: {get: (name: string) => any, send: (message: object) => void, on: (event: string, handler: (reply: any, buffers: DataView[]) => void) => void}, el: HTMLElement}} view
  */
 export function render({ model, el }) {
   const questions = new Questions((message) => model.send(message));
@@ -23,6 +24,8 @@ export function render({ model, el }) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
     }
   });
-  const workbench = new Workbench(el.appendChild(document.createElement("div")), { ask });
+  const root = el.appendChild(element("div"));
+  root.innerHTML = model.get("html");
+  const workbench = new Workbench(root, { ask });
   return () => workbench.stop();
 }

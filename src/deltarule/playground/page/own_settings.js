@@ -3,7 +3,7 @@
 
 import { ACTIVATIONS, LOSSES } from "./engine/tables.js";
 import { splitRows, standardized } from "./own_data.js";
-import { nameOf, toml, tuple } from "./rules.js";
+import { asToml, nameOf, toml, tuple } from "./rules.js";
 
 /** @typedef {import("./own_source.js").OwnData} OwnData */
 
@@ -55,10 +55,8 @@ export class OwnSettings {
   set(dotted, given) {
     const key = this.rules.keyOf(dotted);
     for (const varied of Object.keys(this.grid)) if (varied === dotted || varied.startsWith(`${dotted}.`)) delete this.grid[varied];
-    if (dotted === "data.split.test") {
-      this.rules.checkShare(given);
-      this.values[dotted] = given;
-    } else if (key === "data.split") throw new Error(`this page has no ${dotted}, which needs Python: deltarule play has it`);
+    if (dotted === "data.split.test") this.values[dotted] = this.rules.checkShare(given);
+    else if (key === "data.split") throw new Error(`this page has no ${dotted}, which needs Python: deltarule play has it`);
     else if (dotted !== key) this.setParameter(key, dotted.slice(key.length + 1), given);
     else this.setKey(key, this.rules.check(key, given));
   }
@@ -66,12 +64,9 @@ export class OwnSettings {
   /** @param {string} key @param {string} parameter @param {any} value */
   setParameter(key, parameter, value) {
     const named = this.values[key];
-    if (key === "network.activation" && named.length && new Set(named.map(toml)).size === 1) {
-      this.setKey(key, this.rules.check(key, { ...named[0], [parameter]: value }));
-      return;
-    }
-    if (Array.isArray(named) || typeof named !== "object" || named === null) throw new Error(`${key} has no parameters, so '${key}.${parameter}' cannot be set`);
-    this.setKey(key, this.rules.check(key, { ...named, [parameter]: value }));
+    const formula = key === "network.activation" && new Set(named.map(toml)).size === 1 ? named[0] : named;
+    if (Array.isArray(formula) || typeof formula !== "object" || formula === null) throw new Error(`${key} has no parameters, so '${key}.${parameter}' cannot be set`);
+    this.setKey(key, this.rules.check(key, { ...formula, [parameter]: value }));
   }
 
   /** @param {string} key @param {any} value that the key allows */
@@ -97,7 +92,7 @@ export class OwnSettings {
       if (value !== null) this.values["optimizer.name"] = { ...this.values["optimizer.name"], momentum: value };
       this.values[key] = value;
     } else if (["network.output", "loss.name", "optimizer.name", "optimizer.schedule"].includes(key)) this.values[key] = asTable(value);
-    else if ((this.rules.isOnPage(key) && !["data.file", "data.target"].includes(key)) || JSON.stringify(value) === JSON.stringify(this.values[key])) this.values[key] = value;
+    else if ((this.rules.table.on_page.includes(key) && !["data.file", "data.target"].includes(key)) || JSON.stringify(value) === JSON.stringify(this.values[key])) this.values[key] = value;
     else throw new Error(`this page has no ${key}, which needs Python: deltarule play has it`);
   }
 
@@ -153,7 +148,7 @@ export class OwnSettings {
     }
     const loss = values["loss.name"].name;
     this.rules.checkLoss(loss, output.name, isMeaningful(output, loss));
-    if (values["optimizer.momentum"] !== null && !this.rules.hasParameter("optimizer", optimizer.name, "momentum")) {
+    if (values["optimizer.momentum"] !== null && !("momentum" in this.rules.table.formulas.optimizer[optimizer.name])) {
       throw new Error(`the optimizer '${optimizer.name}' has no momentum; use "momentum" or "nesterov"`);
     }
     const rates = values["network.dropout"];
@@ -225,11 +220,42 @@ export class OwnSettings {
 
   /** @param {OwnSettings[]} variants @param {boolean} isBeside whether each member stands there with the right derivative too */
   members(variants, isBeside) {
-    const shapes = new Set(variants.map(({ values }) => JSON.stringify(values, (name, value) => (NUMBERS.includes(name) || (typeof value === "number" && isParameterOf(values, name)) ? null : value))));
+    const shapes = new Set(variants.map(({ values }) => {
+      const parameters = { ...values["optimizer.name"], ...values["optimizer.schedule"] };
+      return JSON.stringify(values, (name, value) => (NUMBERS.includes(name) || (typeof value === "number" && name in parameters) ? null : value));
+    }));
     if (shapes.size > 1) throw new Error(`${Object.keys(this.grid)[0]} gives networks of different shapes; vary a number, such as optimizer.learning_rate`);
     requireFew(variants.reduce((sum, one) => sum + one.seeds().length, 0) * (isBeside ? 2 : 1));
     const members = variants.flatMap((one) => one.seeds().map((/** @type {number} */ seed) => one.member(seed)));
     return isBeside ? [...members.map((one) => ({ ...one, isRight: true })), ...members] : members;
+  }
+
+  /** The recipe with which Python trains the same networks for some updates. @param {number} step */
+  recipe(step) {
+    const { values, grid } = this;
+    const { source } = this.data();
+    if (!source) throw new Error("a recipe names its data, and these points are your own; take the weights, or open the table with deltarule play");
+    const activations = values["network.activation"];
+    const isOne = new Set(activations.map(asToml)).size < 2;
+    const shown = /** @type {Record<string, any>} */ ({
+      ...values,
+      "data.name": Object.keys(source).length > 1 || "noise" in values["data.name"] ? { ...source, ...("noise" in values["data.name"] ? { noise: values["data.name"].noise } : {}) } : source.name,
+      "data.split": { ...values["data.split"], test: values["data.split.test"] },
+      "network.layers": ["auto", ...values["network.layers"], "auto"],
+      "network.activation": isOne ? activations[0] ?? "tanh" : activations,
+      "stopping.max_steps": Math.max(step, 1),
+    });
+    const isUsual = (/** @type {string} */ key) => {
+      const { default: usual } = this.rules.table.keys[key] ?? {};
+      const plain = typeof usual === "string" && typeof shown[key] === "object" ? { name: usual } : usual;
+      return JSON.stringify(shown[key]) === JSON.stringify(plain);
+    };
+    const blocks = ["data", "network", "loss", "optimizer", "stopping", "run"].map((section) => {
+      const own = Object.keys(this.rules.table.keys).filter((key) => key.startsWith(`${section}.`) && key !== "optimizer.momentum" && (shown[key] ?? null) !== null && !isUsual(key));
+      return own.length ? [`[${section}]`, ...own.map((key) => `${key.split(".")[1]} = ${asToml(shown[key])}`), ""] : [];
+    });
+    const varied = Object.entries(grid).map(([key, variants]) => `"${key}" = ${asToml(variants)}`);
+    return [...blocks.flat(), ...(varied.length ? ["[grid]", ...varied, ""] : [])].join("\n");
   }
 
   seeds() {
@@ -258,11 +284,6 @@ function requireFew(members) {
 /** @param {any} formula a name, or a table with it */
 function asTable(formula) {
   return typeof formula === "string" ? { name: formula } : formula;
-}
-
-/** Whether a number stands in the table of optimizer or schedule. @param {Record<string, any>} values @param {string} name */
-function isParameterOf(values, name) {
-  return name in values["optimizer.name"] || name in values["optimizer.schedule"];
 }
 
 /** @param {{name: string}} output */

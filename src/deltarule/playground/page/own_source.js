@@ -1,13 +1,11 @@
 // @ts-check
 // A page that trains by itself: it answers the page's commands, and tells its worker what to train.
 
-import { checkPair } from "./check_formula.js";
 import { Network } from "./engine/network.js";
-import { FORMULA_NAMES, readFormula } from "./engine/typed.js";
-import { loadKernels } from "./load_kernels.js";
+import { checkPair, FORMULA_NAMES, readFormula } from "./engine/typed.js";
+import { loadKernels } from "./engine/kernels.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
-import { recipeOf, weightsOf } from "./own_export.js";
 import { readTable } from "./own_table.js";
 import { Rules, toml } from "./rules.js";
 import { Questions } from "./source.js";
@@ -154,9 +152,9 @@ export class OwnSource {
   /** A file to take along. @param {{kind?: string, member?: number, step?: number | null}} table */
   async export({ kind = "", member = 0, step = null }) {
     if (!["recipe", "weights"].includes(kind)) throw new Error(`a ${kind || "file"} needs Python: deltarule play writes it`);
-    const state = await this.worker.ask("state", { member, step });
-    if (kind === "recipe") return { name: "recipe.toml", text: recipeOf(this.settings, state.step, this.experiment.rules.keys) };
-    return { name: "weights.json", text: weightsOf(this.setup.problem, state) };
+    const weights = await this.worker.ask("weights", { member, step });
+    if (kind === "recipe") return { name: "recipe.toml", text: this.settings.recipe(weights.step) };
+    return { name: "weights.json", text: JSON.stringify(weights, null, 1) };
   }
 
   // --- the address ----------------------------------------------------------------------------------------------------

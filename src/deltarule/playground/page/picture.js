@@ -136,7 +136,9 @@ export class Picture {
     });
     if (!isDetailed) return found;
     const last = Math.max(values.length - 2, 0);
-    found["hidden space"] = flat(this.reduce(byRow(values[last], this.network.layers[last].units), this.network.layers[last].units));
+    const { units } = this.network.layers[last];
+    const byRow = values[last].map((_, place, byUnits) => byUnits[(place % units) * (byUnits.length / units) + Math.floor(place / units)]);
+    found["hidden space"] = flat(this.reduce(byRow, units));
     return found;
   }
 
@@ -192,11 +194,6 @@ function chunksOf(x, inputs) {
     const rows = all.slice(chunk * ROWS_AT_ONCE, (chunk + 1) * ROWS_AT_ONCE);
     return { x: byUnit(x, inputs, [...rows, ...Array(ROWS_AT_ONCE - rows.length).fill(rows[rows.length - 1])]), rows: rows.length };
   });
-}
-
-/** Numbers that lie unit by unit, row by row. @param {Float64Array} values @param {number} units */
-function byRow(values, units) {
-  return values.map((_, place) => values[(place % units) * (values.length / units) + Math.floor(place / units)]);
 }
 
 /** Images in gray, their lowest row first. @param {import("./source.js").NumberArray} images @param {number[]} size channels, height, width */

@@ -2,6 +2,7 @@
 // The answer of a network over the plane, with the points of the data, which are chosen and drawn with mouse, finger or keys.
 
 import { answerColors, circle, classColor, ink, paintPlane, paper, prepare, rowColor } from "./colors.js";
+import { arrowOf } from "./elements.js";
 
 /** @typedef {{x: number, y: number, label: number}} DrawnPoint */
 
@@ -9,28 +10,26 @@ const MAX_RINGS = 30;
 const STEP = 0.04; // of an arrow key, in a plane from −1 to 1
 
 export class Plane {
-  /** @param {HTMLCanvasElement} canvas @param {{onSample: (row: number) => void, onDrawn: (points: DrawnPoint[]) => void}} handlers */
-  constructor(canvas, handlers) {
+  /** @param {HTMLCanvasElement} canvas @param {import("./workbench.js").Workbench} workbench */
+  constructor(canvas, workbench) {
     this.canvas = canvas;
-    this.handlers = handlers;
+    this.workbench = workbench;
     this.label = 0;
     this.cursor = { x: 0, y: 0 };
     this.isDown = false;
-    this.isDiscrete = false; // whether classes are painted without their confidence
-    const listeners = /** @type {Record<string, (event: any) => void>} */ ({
-      pointerdown: (event) => this.press(event), pointermove: (event) => this.drag(event), pointerup: () => this.release(),
-      pointercancel: () => this.release(), keydown: (event) => this.key(event), focus: () => this.draw(), blur: () => this.draw(),
-    });
-    for (const [kind, listener] of Object.entries(listeners)) canvas.addEventListener(kind, listener);
-    this.frame = /** @type {import("./source.js").Frame | null} */ (null);
-    this.data = /** @type {import("./source.js").Frame | null} */ (null);
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
+    canvas.addEventListener("pointermove", (event) => this.drag(event));
+    canvas.addEventListener("keydown", (event) => this.key(event));
+    for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => this.release());
+    for (const kind of ["focus", "blur"]) canvas.addEventListener(kind, () => this.draw());
     this.sample = /** @type {number | null} */ (null); // the training point that is marked
     this.unit = /** @type {Float32Array | null} */ (null); // the activation of a unit, shown in place of the answer
     this.drawn = /** @type {DrawnPoint[] | null} */ (null); // points of a person's own, while they are drawn
   }
 
   draw() {
-    const { canvas, data, drawn } = this;
+    const { canvas, drawn } = this;
+    const { data, frame } = this.workbench;
     const { context, width } = prepare(canvas);
     context.fillStyle = paper();
     context.fillRect(0, 0, width, width);
@@ -44,16 +43,16 @@ export class Plane {
       return;
     }
     if (this.unit) paintPlane(canvas, this.unit, ACTIVATION_COLORS(), true);
-    else if (this.frame) {
-      const values = this.frame.arrays.plane.data;
-      paintPlane(canvas, values, answerColors(classes.length, range, this.isDiscrete), true);
+    else if (frame) {
+      const values = frame.arrays.plane.data;
+      paintPlane(canvas, values, answerColors(classes.length, range, this.workbench.find("discrete").checked), true);
       if (classes.length) drawBoundary(context, values, width);
     }
     for (const part of ["test", "validation", "train"].filter((one) => data.arrays[`points ${one}`])) {
       const points = data.arrays[`points ${part}`].data;
-      const { data: all = null } = (!this.unit && this.frame?.arrays[`wrong ${part}`]) || {};
-      const wrong = all && (!this.frame?.header.playing || all.reduce((sum, one) => sum + one, 0) < MAX_RINGS) ? all : null; // many rings hide what happens
-      data.arrays[`answers ${part}`].data.forEach((answer, row) => {
+      const { data: all = null } = (!this.unit && frame?.arrays[`wrong ${part}`]) || {};
+      const wrong = all && (!frame?.header.playing || all.reduce((/** @type {number} */ sum, /** @type {number} */ one) => sum + one, 0) < MAX_RINGS) ? all : null; // many rings hide what happens
+      data.arrays[`answers ${part}`].data.forEach((/** @type {number} */ answer, /** @type {number} */ row) => {
         const place = this.place(points[2 * row], points[2 * row + 1]);
         const color = rowColor(answer, classes.length > 0, range);
         const isChosen = part === "train" && row === this.sample;
@@ -71,7 +70,7 @@ export class Plane {
   /** @returns {{low: number[], high: number[]}} */
   ends() {
     if (this.drawn) return { low: [-1.1, -1.1], high: [1.1, 1.1] };
-    return { low: this.data?.header.low ?? [0, 0], high: this.data?.header.high ?? [1, 1] };
+    return this.workbench.data?.header ?? { low: [0, 0], high: [1, 1] };
   }
 
   /** From the plane's coordinates to those of the canvas. @param {number} x @param {number} y @returns {[number, number]} */
@@ -93,6 +92,19 @@ export class Plane {
     this.drawn = label === null ? null : this.drawn ?? [];
     this.label = label ?? 0;
     this.draw();
+    if (this.drawn) {
+      this.canvas.scrollIntoView({ block: "nearest" });
+      this.workbench.say("Draw on the square with the mouse or a finger; with keys, arrows and Enter. Points of two classes start a training.");
+    }
+    this.workbench.showSettings();
+  }
+
+  /** Train on the drawn points, once they are of two classes. */
+  useDrawn() {
+    const points = this.drawn ?? [];
+    if (new Set(points.map((one) => one.label)).size < 2) return;
+    const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
+    this.workbench.change("own-data", () => ({ csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } }));
   }
 
   /** @param {PointerEvent} event */
@@ -116,7 +128,7 @@ export class Plane {
   }
 
   release() {
-    if (this.drawn && this.isDown) this.handlers.onDrawn(this.drawn);
+    if (this.isDown) this.useDrawn();
     this.isDown = false;
   }
 
@@ -128,7 +140,7 @@ export class Plane {
 
   /** Choose the training point that is nearest. @param {number} x @param {number} y */
   choose(x, y) {
-    const points = this.data?.arrays["points train"]?.data ?? [];
+    const points = this.workbench.data?.arrays["points train"]?.data ?? [];
     let [nearest, least] = [0, Infinity];
     for (let row = 0; row < points.length / 2; row++) {
       const distance = (points[2 * row] - x) ** 2 + (points[2 * row + 1] - y) ** 2;
@@ -141,25 +153,22 @@ export class Plane {
   mark(row) {
     this.sample = row;
     this.draw();
-    this.handlers.onSample(row);
+    this.workbench.explain("showSample", row);
   }
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const move = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] }[event.key];
-    const isAdded = this.drawn && ["Enter", " "].includes(event.key);
-    if (!move && !isAdded) return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (this.drawn && isAdded) {
-      this.add(this.cursor.x, this.cursor.y);
-      this.handlers.onDrawn(this.drawn);
-    } else if (this.drawn && move) {
-      this.cursor = { x: this.cursor.x + move[0], y: this.cursor.y + move[1] };
+    const arrow = arrowOf(event);
+    if (arrow && this.drawn) {
+      this.cursor = { x: this.cursor.x + STEP * arrow[0], y: this.cursor.y + STEP * arrow[1] };
       this.draw();
-    } else if (move) {
-      const count = this.data?.arrays["answers train"]?.data.length ?? 1;
-      this.mark(((this.sample ?? -1) + Math.sign(move[0] + move[1]) + count) % count);
+    } else if (arrow) {
+      const count = this.workbench.data?.arrays["answers train"]?.data.length ?? 1;
+      this.mark(((this.sample ?? -1) + arrow[0] + arrow[1] + count) % count);
+    } else if (this.drawn && ["Enter", " "].includes(event.key)) {
+      event.preventDefault();
+      this.add(this.cursor.x, this.cursor.y);
+      this.useDrawn();
     }
   }
 }

@@ -3,7 +3,7 @@
 
 import { format } from "./charts.js";
 import { answerColors, faint, ink, isDark, paintPlane, prepare } from "./colors.js";
-import { element, rove } from "./elements.js";
+import { arrowOf, element, rove } from "./elements.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
 
@@ -15,17 +15,17 @@ const LARGEST = 160; // side of a small plane
 const SMALLEST = 34;
 
 export class Population {
-  /** @param {(role: string) => any} find @param {(member: number) => void} onChoose */
-  constructor(find, onChoose) {
-    this.note = find("solved");
-    this.box = find("multiples");
-    this.dots = find("dots");
-    this.onChoose = onChoose;
+  /** @param {import("./workbench.js").Workbench} workbench */
+  constructor(workbench) {
+    this.note = workbench.find("solved");
+    this.box = workbench.find("multiples");
+    this.dots = workbench.find("dots");
+    this.question = workbench.find("question");
+    this.workbench = workbench;
     this.members = this.columns = 1;
     this.member = 0;
     this.rows = ""; // what the lines of small planes are made of
     this.buttons = /** @type {HTMLButtonElement[]} */ ([]);
-    this.question = find("question");
     this.guess = -1; // the member that a visitor expects to be first
     this.first = "";
     this.step = 0;
@@ -33,32 +33,31 @@ export class Population {
     rove(this.box, "button");
     this.dots.addEventListener("click", (/** @type {PointerEvent} */ { offsetX, offsetY }) => {
       const member = Math.floor(offsetY / DOT) * this.columns + Math.floor(offsetX / DOT);
-      if (member < this.members) onChoose(member);
+      if (member < this.members) this.choose(member);
     });
     this.dots.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -this.columns, ArrowDown: this.columns }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      onChoose(Math.min(Math.max(this.member + step, 0), this.members - 1));
+      const arrow = arrowOf(event);
+      if (arrow) this.choose(Math.min(Math.max(this.member + arrow[0] - arrow[1] * this.columns, 0), this.members - 1));
     });
   }
 
-  /** @param {Frame} frame @param {Frame} data @param {boolean} asks whether a question stands beside the count */
-  show({ header, arrays }, data, asks = true) {
+  /** @param {Frame} frame */
+  show({ header, arrays }) {
     const { members, member: shown, multiples, varied } = header;
+    const { classes, range } = this.workbench.data.header;
     [this.members, this.member] = [members, shown];
     const solved = arrays["solved members"].data;
     const count = solved.reduce((sum, one) => sum + one, 0);
     const seeds = members / Math.max(varied.length, 1);
-    const interval = varied.length ? "" : intervalText(count, members);
+    const interval = shareInterval(count, members).map((share) => Math.round(100 * share));
     const text = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} solved`;
     if (this.note.textContent !== text) this.note.replaceChildren(element("b", {}, count.toLocaleString("en")), ` of ${members.toLocaleString("en")} solved`);
-    this.note.title = interval;
-    this.ask(header, solved, count, asks);
+    this.note.title = varied.length ? "" : `95 % interval: ${interval[0]} to ${interval[1]} %`;
+    this.ask(header, solved, count, !this.workbench.story.shown);
     this.dots.hidden = members <= multiples.length;
     const isNew = this.arrange(multiples, varied, seeds);
     const { data: planes, shape } = arrays.multiples;
-    const colors = answerColors(data.header.classes.length, data.header.range);
+    const colors = answerColors(classes.length, range);
     multiples.forEach((/** @type {number} */ member, /** @type {number} */ index) => {
       const button = this.buttons[index];
       const value = varied[Math.floor(member / seeds)] ?? "";
@@ -93,9 +92,10 @@ export class Population {
     if (this.question.textContent !== text) this.question.textContent = text;
   }
 
-  /** @param {number} member */
-  guessFirst(member) {
+  /** Show a member, which is also the guess while one is asked for. @param {number} member */
+  choose(member) {
     if (this.isOpen) this.guess = member;
+    this.workbench.look({ member });
   }
 
   /** Lines of small planes, as large as fit: one line for each value that varies, with its name. @param {number[]} multiples @param {string[]} varied @param {number} seeds of each value */
@@ -125,7 +125,7 @@ export class Population {
     this.box.style.setProperty("--side", `${side}px`);
     this.box.style.setProperty("--label", `${label - 2 * GAP}px`);
     const focused = this.box.contains(document.activeElement) ? this.buttons.indexOf(/** @type {any} */ (document.activeElement)) : -1;
-    this.buttons = multiples.map((member) => element("button", { type: "button", "data-member": member, "data-key": `member-${member}`, onclick: () => this.onChoose(member) }, element("canvas")));
+    this.buttons = multiples.map((member) => element("button", { type: "button", "data-member": member, "data-key": `member-${member}`, onclick: () => this.choose(member) }, element("canvas")));
     const width1 = `calc(${100 / best.across}% - ${GAP}px)`;
     const lines = groups.map((group, index) => {
       const line = element("div", { class: "members" }, ...group.map((member) => this.buttons[multiples.indexOf(member)]));
@@ -156,12 +156,6 @@ export class Population {
       if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
     });
   }
-}
-
-/** @param {number} count @param {number} members */
-function intervalText(count, members) {
-  const [low, high] = shareInterval(count, members).map((share) => Math.round(100 * share));
-  return `95 % interval: ${low} to ${high} %`;
 }
 
 /** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */

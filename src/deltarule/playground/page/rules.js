@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{words: string, low?: number, high?: number, is_low_open?: boolean, is_high_open?: boolean, is_whole?: boolean, values?: number[]}} Range what is left out is infinite or false
- * @typedef {{words: string, optional: boolean, form: string, kind: string, range: Range, choices: string[]}} Rule
+ * @typedef {{words: string, optional: boolean, default: any, form: string, kind: string, range: Range, choices: string[]}} Rule
  * @typedef {{examples: string[][], sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, formulas: Record<string, Record<string, Record<string, Range>>>,
  *   requests: Record<string, any>, causes: import("./engine/symptoms.js").Causes, choices: Record<string, [string, string[]]>, losses: Record<string, {needs: [string, string] | null, targets: string}>,
  *   sources: Record<string, Record<string, {default?: number, range?: Range}>>}} RuleTable as rules.py makes it
@@ -38,20 +38,10 @@ export class Rules {
     if (name) throw new Error(`${name} is ${toml(table[name])}; give ${form.description}${wrong.length > 1 ? ` (and ${wrong.length - 1} more)` : ""}`);
   }
 
-  /** Whether the page can train with any value of a key. @param {string} key */
-  isOnPage(key) {
-    return this.table.on_page.includes(key);
-  }
-
   /** The derivative of a typed function that is an example; null for one that is none. @param {string} text */
   rightDerivative(text) {
     const plain = (/** @type {string} */ one) => one.replaceAll(" ", "");
     return this.table.examples.find(([known]) => plain(known) === plain(text))?.[1] ?? null;
-  }
-
-  /** @param {string} kind @param {string} name of a formula @param {string} parameter */
-  hasParameter(kind, name, parameter) {
-    return parameter in this.table.formulas[kind][name];
   }
 
   /** The value of a key, with null for "none"; throws what Python would say of one that is not allowed. @param {string} key @param {any} given */
@@ -92,6 +82,7 @@ export class Rules {
     if (!fits(this.table.finite, value) || value < 0 || (value >= 1 && !Number.isInteger(value))) {
       throw new Error(`data.split.test is ${toml(value)}; give ${this.table.share}`);
     }
+    return value;
   }
 
   /** @param {string} key @param {string} kind @param {any} formula a name, or a table with a name and parameters */

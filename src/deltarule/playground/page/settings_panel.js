@@ -2,7 +2,7 @@
 // Settings: data sets as small pictures, a few controls, and all others under "More".
 
 import { circle, classColor, isDark, prepare } from "./colors.js";
-import { button, element, readNumber, rove } from "./elements.js";
+import { button, element, readNumber, refill, rove, select } from "./elements.js";
 import { nameOf } from "./rules.js";
 import { THUMBNAILS } from "./thumbnails.js";
 
@@ -11,7 +11,6 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
  *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[]}} Catalog as settings.py makes it
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, typed: Record<string, any[]>, toml?: string, address?: string}} Settings
- * @typedef {{units: number, activation: any}} HiddenLayer
  */
 
 /** What can vary in a population, beside the optimizer's own numbers, and its usual values. @type {Record<string, number[]>} */
@@ -25,27 +24,12 @@ const USUAL_GRIDS = {
 const FILES = [["recipe", "Recipe"], ["script", "NumPy script"], ["weights", "Weights"], ["network.svg", "Network (SVG)"], ["network.png", "Network (PNG)"]];
 const THUMBNAIL_SIDE = 48;
 
-/** @param {Record<string, any>} values @returns {HiddenLayer[]} */
-export function hiddenLayers(values) {
-  return values["network.layers"].map((/** @type {number} */ units, /** @type {number} */ layer) => ({ units, activation: values["network.activation"][layer] }));
-}
-
-/** The settings that describe hidden layers. @param {HiddenLayer[]} layers */
-export function layerSettings(layers) {
-  return {
-    "network.layers": ["auto", ...layers.map(({ units }) => units), "auto"],
-    "network.activation": layers.length ? layers.map(({ activation }) => activation) : "tanh",
-    ...(layers.length ? {} : { "network.dropout": 0 }),
-  };
-}
-
 export class SettingsPanel {
   /** @param {HTMLElement} box @param {import("./workbench.js").Workbench} workbench */
   constructor(box, workbench) {
     this.box = box;
     this.workbench = workbench;
     this.text = "";
-    this.isDrawing = false;
     this.settings = /** @type {Settings} */ ({});
     this.catalog = /** @type {Catalog} */ ({});
     this.verdicts = /** @type {Record<string, string>} */ ({}); // what the check says of them
@@ -54,11 +38,10 @@ export class SettingsPanel {
 
   /** @param {Settings} settings @param {Catalog} catalog @param {string[]} features @param {string[]} axes */
   show(settings, catalog, features, axes) {
-    const text = JSON.stringify([settings.values, settings.grid, settings.typed, features, axes, this.isDrawing, isDark()]);
+    const text = JSON.stringify([settings.values, settings.grid, settings.typed, features, axes, this.workbench.plane.drawn !== null, isDark()]);
     if (text === this.text) return;
     Object.assign(this, { text, settings, catalog });
-    const focused = document.activeElement?.getAttribute("data-key");
-    this.box.replaceChildren(
+    refill(this.box, () => this.box.replaceChildren(
       this.thumbnails(),
       this.drawControls(),
       this.fileControls(),
@@ -70,11 +53,11 @@ export class SettingsPanel {
         this.group("Training", this.rows("Training")),
         this.group("Population", [...this.rows("Population"), ...this.gridControls()]),
         this.group("Break it", Object.keys(catalog.formulas).map((kind) => this.formulaControls(kind))),
-        this.group("Take along", [this.fileButtons()]),
+        this.group("Take along", [element("div", { class: "row" }, ...FILES.map(([file, title]) =>
+          button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" && "python" })))]),
         this.workbench.source.lacks ?? "",
       ]),
-    );
-    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
+    ));
   }
 
   /** @param {object} settings */
@@ -113,12 +96,10 @@ export class SettingsPanel {
   }
 
   drawControls() {
-    const draw = (/** @type {string} */ title, /** @type {number | null} */ label, /** @type {string} */ key) => button(title, () => {
-      this.isDrawing = label !== null;
-      this.workbench.setDrawing(label);
-    }, { class: key, "data-key": key });
+    const { plane } = this.workbench;
+    const draw = (/** @type {string} */ title, /** @type {number | null} */ label, /** @type {string} */ key) => button(title, () => plane.drawLabel(label), { class: key, "data-key": key });
     const classes = [0, 1, 2, 3].map((label) => draw(`Class ${label}`, label, `draw-${label}`));
-    return element("div", { class: "row" }, ...(this.isDrawing ? [...classes, draw("Done", null, "draw-done")] : [draw("Draw points", 0, "draw")]));
+    return element("div", { class: "row" }, ...(plane.drawn ? [...classes, draw("Done", null, "draw-done")] : [draw("Draw points", 0, "draw")]));
   }
 
   fileControls() {
@@ -173,7 +154,11 @@ export class SettingsPanel {
     const { values } = this.settings;
     const value = values[key];
     const change = (/** @type {any} */ chosen) => this.change({ [key]: chosen });
-    if (key === "network.layers") return [this.field(title, key, value.join(", "), (text) => this.setUnits(readNumbers(text)), help)];
+    if (key === "network.layers") {
+      const layer = (/** @type {any} */ units, /** @type {number} */ index, /** @type {import("./workbench.js").HiddenLayer[]} */ layers) => ({ units, activation: (layers[index] ?? layers.at(-1))?.activation ?? { name: "tanh" } });
+      const change = (/** @type {string} */ text) => this.workbench.changeLayers((layers) => readNumbers(text).map((units, index) => layer(units, index, layers)));
+      return [this.field(title, key, value.join(", "), change, help)];
+    }
     if (key === "network.activation") {
       const names = [...new Set(value.map(nameOf))];
       const shown = names.length > 1 ? ["several", ...(choices ?? [])] : choices ?? [];
@@ -204,11 +189,6 @@ export class SettingsPanel {
     const known = this.catalog.parameters[key]?.[record?.name] ?? {};
     return Object.entries(known).filter(([name]) => isShown(name)).map(([name, [usual, help]]) =>
       this.number(`${name[0].toUpperCase()}${name.slice(1).replaceAll("_", " ")}`, `${key}.${name}`, record[name] ?? usual, (number) => this.change({ [key]: { ...record, [name]: number ?? usual } }), help));
-  }
-
-  /** @param {any[]} units */
-  setUnits(units) {
-    return this.workbench.changeLayers((layers) => units.map((count, layer) => ({ units: count, activation: (layers[layer] ?? layers.at(-1))?.activation ?? { name: "tanh" } })));
   }
 
   gridControls() {
@@ -258,11 +238,6 @@ export class SettingsPanel {
       verdict);
   }
 
-  fileButtons() {
-    return element("div", { class: "row" }, ...FILES.map(([file, title]) =>
-      button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" ? "python" : undefined })));
-  }
-
   // --- controls -------------------------------------------------------------------------------------------------------
 
   /**
@@ -279,10 +254,8 @@ export class SettingsPanel {
 
   /** @param {string} title @param {string} key @param {string[]} choices @param {string} value @param {(value: string) => any} action @param {string} [help] */
   select(title, key, choices, value, action, help) {
-    const select = element("select", { onchange: () => action(select.value) },
-      ...choices.map((one) => new Option(one === "" ? "seeds alone" : one.split(".").at(-1)?.replaceAll("_", " "), one)));
-    select.value = value;
-    return this.row(title, key, select, help);
+    const titled = choices.map((one) => /** @type {[string, string]} */ ([one, one === "" ? "seeds alone" : lastWord(one)]));
+    return this.row(title, key, select(titled, value, action), help);
   }
 
   /** @param {string} title @param {string} key @param {string} value @param {(text: string) => any} action @param {string} [help] */
@@ -301,6 +274,11 @@ export class SettingsPanel {
     row.lastElementChild?.setAttribute("inputmode", "decimal");
     return row;
   }
+}
+
+/** What a dotted key or a name ends in. @param {string} key */
+export function lastWord(key) {
+  return key.slice(key.lastIndexOf(".") + 1).replaceAll("_", " ");
 }
 
 /** Values around one of an optimizer's numbers. @param {number} usual */

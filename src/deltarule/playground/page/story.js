@@ -1,7 +1,7 @@
 // @ts-check
 // A story as a strip that stays: a question before anything is shown, what is seen once its point is reached, and the next story.
 
-import { button, element } from "./elements.js";
+import { button, element, refill, select } from "./elements.js";
 
 /**
  * @typedef {{question?: string, answers?: string[], right?: number, button?: string, formula?: Record<string, any>, commands?: [string, any][], updates: number, solved?: number, says?: string, tab?: string, map?: number}} Part as gallery/parts.toml explains it
@@ -11,15 +11,11 @@ import { button, element } from "./elements.js";
 const SIDES = "The networks above train with the right derivative, those below with yours, from the same weights.";
 
 export class StoryStrip {
-  /**
-   * @param {HTMLElement} box @param {HTMLElement} choice the place of the list of stories
-   * @param {{tell: (name: string) => any, play: () => any, pause: () => any, perform: (commands: [string, any][]) => Promise<any>, showTab: (shown: "network" | "details" | "map") => any,
-   *   train: (pair: string[]) => Promise<string | undefined>, goToParting: () => any}} actions
-   */
-  constructor(box, choice, actions) {
+  /** @param {HTMLElement} box @param {HTMLElement} choice the place of the list of stories @param {import("./workbench.js").Workbench} workbench */
+  constructor(box, choice, workbench) {
     this.box = box;
     this.choice = choice;
-    this.actions = actions;
+    this.workbench = workbench;
     this.shown = this.text = ""; // the name of the story, and what a teacher says in the address
     this.stories = /** @type {Story[]} */ ([]);
     this.part = this.began = this.step = 0; // the part of the story, and the update at which it began
@@ -43,11 +39,9 @@ export class StoryStrip {
   show(name) {
     [this.shown, this.part, this.began, this.answer, this.isReached, this.verdict] = [name, 0, 0, -1, false, ""];
     const tab = this.story?.parts[0].tab;
-    if (tab) this.actions.showTab(/** @type {"details"} */ (tab));
-    const select = element("select", { "aria-label": "Story", "data-key": "story", onchange: () => select.value && this.actions.tell(select.value) },
-      new Option("Stories …", ""), ...this.stories.map(({ name: value, title }) => new Option(title, value)));
-    select.value = name;
-    this.choice.replaceChildren(select);
+    if (tab) this.workbench.showTab(/** @type {"details"} */ (tab));
+    const titles = this.stories.map((one) => /** @type {[string, string]} */ ([one.name, one.title]));
+    this.choice.replaceChildren(select([["", "Stories …"], ...titles], name, (chosen) => chosen && this.workbench.tell(chosen), { "aria-label": "Story", "data-key": "story" }));
     this.render();
   }
 
@@ -59,9 +53,7 @@ export class StoryStrip {
   }
 
   render() {
-    const focused = this.box.contains(document.activeElement) ? document.activeElement?.getAttribute("data-key") : null;
-    this.fill();
-    if (focused) /** @type {HTMLElement | null} */ (this.box.querySelector(`[data-key="${focused}"]`))?.focus();
+    refill(this.box, () => this.fill());
   }
 
   /** Fields for a derivative that trains beside the right one. */
@@ -70,14 +62,27 @@ export class StoryStrip {
     if (!isBeside) return [];
     const input = element("input", { type: "text", value: derivative, "data-key": "side-derivative" });
     const train = async () => {
-      this.verdict = (await this.actions.train([text, input.value])) ?? this.verdict;
+      const found = await this.workbench.send("formula", { kind: "activation", function: text, derivative: input.value, beside: true });
+      if (!found) return;
+      await this.workbench.play();
+      this.verdict = found.text;
       this.render();
     };
     input.addEventListener("keydown", ({ key }) => key === "Enter" && train());
     return [
       element("label", {}, `a = ${text}, da/dz = `, input), button("Train both", train, { class: "main", "data-key": "train-both" }),
-      button("Go to where they part", () => this.actions.goToParting(), { "data-key": "parting" }),
+      button("Go to where they part", () => this.goToParting(), { "data-key": "parting" }),
     ];
+  }
+
+  /** Go to the update where the networks with the right derivative and with yours part. */
+  async goToParting() {
+    const { workbench } = this;
+    const found = await workbench.attempt(() => workbench.source.ask("parting", workbench.view));
+    if (!found) return;
+    await workbench.send("pause");
+    if (found.step === null) workbench.say("The two have not parted: their objectives differ by less than 1 %.");
+    else workbench.lookAt(found.step);
   }
 
   fill() {
@@ -103,7 +108,7 @@ export class StoryStrip {
     const next = story.parts[this.part + 1];
     const following = this.stories[this.stories.indexOf(story) + 1];
     const on = next ? [button(next.button ?? "", () => this.goOn(), { class: "main", "data-key": "next-part" })]
-      : following ? [button(`Next: ${following.title}`, () => this.actions.tell(following.name), { class: "main", "data-key": "next-story" })] : [];
+      : following ? [button(`Next: ${following.title}`, () => this.workbench.tell(following.name), { class: "main", "data-key": "next-story" })] : [];
     this.box.replaceChildren(...note, title, element("p", { role: "status" }, this.verdict || (isTaken ? SIDES : given + (says ?? story.text))), ...sides, ...on, close);
   }
 
@@ -111,8 +116,8 @@ export class StoryStrip {
   choose(answer) {
     this.answer = answer;
     this.render();
-    if (this.story?.parts[this.part].map) this.actions.showTab("map");
-    else this.actions.play();
+    if (this.story?.parts[this.part].map) this.workbench.showTab("map");
+    else this.workbench.play();
   }
 
   /** Begin the next part. */
@@ -120,9 +125,9 @@ export class StoryStrip {
     this.part++;
     [this.answer, this.isReached, this.began] = [-1, false, Infinity];
     this.render();
-    await this.actions.perform(this.story?.parts[this.part].commands ?? []);
+    for (const [name, table] of this.story?.parts[this.part].commands ?? []) await this.workbench.change(name, () => table);
     this.began = NaN; // the next frame has the update at which this part begins
-    this.actions.play();
+    this.workbench.play();
   }
 
   /** Say when the point is reached, and pause there. @param {import("./source.js").Frame} frame @param {number} depth known levels of the map */
@@ -135,7 +140,7 @@ export class StoryStrip {
     if (this.isReached || header.last_step - this.began < part.updates) return;
     if (part.solved && arrays["solved members"].data.reduce((sum, one) => sum + one, 0) < part.solved) return;
     this.isReached = true;
-    if (header.playing) this.actions.pause();
+    if (header.playing) this.workbench.send("pause");
     this.render();
   }
 }

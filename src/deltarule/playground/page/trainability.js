@@ -4,7 +4,8 @@
 
 import { format, quiet, ticks } from "./charts.js";
 import { faint, ink, isDark, prepare } from "./colors.js";
-import { button, element } from "./elements.js";
+import { arrowOf, button, element, fillLegend, select } from "./elements.js";
+import { lastWord } from "./settings_panel.js";
 
 /** @typedef {{key: string, title: string, low: number, high: number, isLogarithmic: boolean}} Axis from `low` to `high`, of the logarithm where it is one */
 /** @typedef {{level: number, column: number, row: number}} Place a square of a grid of 8 · 2^level to a side */
@@ -78,7 +79,13 @@ export class TrainabilityMap {
     const own = Object.entries(known).map(([name, [usual]]) => /** @type {[string, [number, number], boolean]} */ (
       usual >= 0.5 && usual < 1 ? [`optimizer.name.${name}`, [0, 0.999], false] : [`optimizer.name.${name}`, [Math.log10(usual || 0.01) - 2, Math.log10(usual || 0.01) + 2], true]));
     const usual = Object.entries(RANGES).filter(([key]) => key !== "loss.strength" || penalty).map(([key, range]) => /** @type {[string, [number, number], boolean]} */ ([key, range, true]));
-    return [...usual, ...own].map(([key, [low, high], isLogarithmic]) => ({ key, low, high, isLogarithmic, title: key.split(".").at(-1)?.replaceAll("_", " ").replace("initial scale", "scale of first weights") ?? "" }));
+    return [...usual, ...own].map(([key, [low, high], isLogarithmic]) => ({ key, low, high, isLogarithmic, title: lastWord(key).replace("initial scale", "scale of first weights") }));
+  }
+
+  /** The setting that stands at an axis: to the right, or upwards. @param {number} which */
+  axis(which) {
+    const axes = this.axes();
+    return axes.find(({ key }) => key === this.keys[which]) ?? axes[which];
   }
 
   /** Show the map, and compute what is missing. */
@@ -100,17 +107,14 @@ export class TrainabilityMap {
     const text = JSON.stringify([axes, this.keys]);
     if (text === this.controls) return;
     this.controls = text;
-    const select = (/** @type {number} */ index, /** @type {string} */ label) => {
-      const control = element("select", { "aria-label": label, "data-key": `map-${index}`, onchange: () => {
-        this.keys[index] = control.value;
-        if (this.keys[0] === this.keys[1]) this.keys[1 - index] = axes.find(({ key }) => key !== control.value)?.key ?? "";
-        this.look(0, 0, 1);
-      } }, ...axes.map(({ key, title }) => new Option(title, key)));
-      control.value = this.keys[index];
-      return element("label", {}, `${label} `, control);
-    };
+    const titled = axes.map(({ key, title }) => /** @type {[string, string]} */ ([key, title]));
+    const controls = ["To the right", "Upwards"].map((label, index) => element("label", {}, `${label} `, select(titled, this.keys[index], (chosen) => {
+      this.keys[index] = chosen;
+      if (this.keys[0] === this.keys[1]) this.keys[1 - index] = axes.find(({ key }) => key !== chosen)?.key ?? "";
+      this.look(0, 0, 1);
+    }, { "aria-label": label, "data-key": `map-${index}` })));
     this.row.replaceChildren(
-      select(0, "To the right"), select(1, "Upwards"),
+      ...controls,
       button("+", () => this.zoom(0.5), { "data-key": "zoom-in", "aria-label": "Zoom in" }), button("−", () => this.zoom(2), { "data-key": "zoom-out", "aria-label": "Zoom out" }));
   }
 
@@ -150,15 +154,13 @@ export class TrainabilityMap {
 
   /** @param {KeyboardEvent} event */
   key(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    const arrow = arrowOf(event);
     const action = { Enter: () => this.train(), "+": () => this.zoom(0.5), "-": () => this.zoom(2) }[event.key];
-    if (!step && !action) return;
-    event.preventDefault();
-    event.stopPropagation();
+    if (action) event.preventDefault();
     action?.();
-    if (!step) return;
-    const move = (/** @type {number} */ at, /** @type {number} */ by) => Math.min(Math.max(at + by / (FINEST / 2), 1 / FINEST), 1 - 1 / FINEST);
-    this.cursor = { x: move(this.cursor.x, step[0]), y: move(this.cursor.y, step[1]) };
+    if (!arrow) return;
+    const [x, y] = [this.cursor.x, this.cursor.y].map((at, axis) => Math.min(Math.max(at + arrow[axis] / (FINEST / 2), 1 / FINEST), 1 - 1 / FINEST));
+    this.cursor = { x, y };
     this.draw();
   }
 
@@ -203,9 +205,8 @@ export class TrainabilityMap {
 
   /** The values of both settings at a place. @param {{level: number, column: number, row: number}} place @returns {number[]} */
   valuesAt({ level, column, row }) {
-    const axes = this.axes();
     return [column, row].map((index, which) => {
-      const axis = axes.find(({ key }) => key === this.keys[which]) ?? axes[which];
+      const axis = this.axis(which);
       const at = axis.low + ((index + 0.5) / (COARSEST * 2 ** level)) * (axis.high - axis.low);
       return Number((axis.isLogarithmic ? 10 ** at : at).toPrecision(4 + Math.ceil(level / 3)));
     });
@@ -214,12 +215,11 @@ export class TrainabilityMap {
   /** The finest known place under the cursor, or the finest of all. @returns {Place & {outcome?: string}} */
   chosen() {
     const { left, bottom, size } = this.view;
-    const at = (/** @type {number} */ level) => {
+    const all = this.levels().map((level) => {
       const count = COARSEST * 2 ** level;
       const [column, row] = [left + this.cursor.x * size, bottom + this.cursor.y * size].map((share) => Math.min(Math.floor(share * count), count - 1));
       return { level, column, row, outcome: this.outcomes.get(`${level} ${column} ${row}`) };
-    };
-    const all = this.levels().map(at);
+    });
     return all.findLast(({ outcome }) => outcome) ?? all[all.length - 1];
   }
 
@@ -290,11 +290,10 @@ export class TrainabilityMap {
   /** @param {CanvasRenderingContext2D} context @param {{wide: number, high: number, bottom: number}} sizes */
   drawAxes(context, { wide, high, bottom }) {
     const { left, bottom: low, size } = this.view;
-    const axes = this.axes();
     Object.assign(context, { lineWidth: 1, strokeStyle: quiet(), fillStyle: quiet() });
     context.strokeRect(LEFT, 6, wide, high);
     [left, low].forEach((start, which) => {
-      const axis = axes.find(({ key }) => key === this.keys[which]) ?? axes[which];
+      const axis = this.axis(which);
       const [from, to] = [start, start + size].map((share) => axis.low + share * (axis.high - axis.low));
       const isWithinDecade = axis.isLogarithmic && to - from < 1.5;
       const marks = isWithinDecade ? ticks(10 ** from, 10 ** to, 5).filter((one) => one > 0).map(Math.log10) : ticks(from, to, 5).filter((one) => !axis.isLogarithmic || Number.isInteger(one));
@@ -304,11 +303,10 @@ export class TrainabilityMap {
         const number = axis.isLogarithmic ? 10 ** mark : mark;
         const text = digits > 3 ? String(Number(number.toPrecision(digits))) : format(Number(number.toPrecision(6)));
         Object.assign(context, which ? { textAlign: "right", textBaseline: "middle" } : { textAlign: share > 0.97 ? "right" : "center", textBaseline: "top" });
-        context.fillText(text, which ? LEFT - 5 : LEFT + share * wide, which ? bottom - share * high : bottom + 4);
-        context.beginPath();
-        context.moveTo(...(which ? /** @type {const} */ ([LEFT - 3, bottom - share * high]) : /** @type {const} */ ([LEFT + share * wide, bottom + 3])));
-        context.lineTo(...(which ? /** @type {const} */ ([LEFT, bottom - share * high]) : /** @type {const} */ ([LEFT + share * wide, bottom])));
-        context.stroke();
+        const [x, y] = which ? [LEFT, bottom - share * high] : [LEFT + share * wide, bottom];
+        context.fillText(text, which ? x - 5 : x, which ? y : y + 4);
+        if (which) context.fillRect(x - 3, y - 0.5, 3, 1);
+        else context.fillRect(x - 0.5, y, 1, 3);
       }
       context.save();
       context.fillStyle = ink();
@@ -323,16 +321,11 @@ export class TrainabilityMap {
   /** The legend with counts, and what is at the cursor. @param {Record<string, number>} counts @param {Record<string, string>} palette */
   describe(counts, palette) {
     const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
-    this.legend.replaceChildren(...Object.entries(counts).map(([name, count]) => {
-      const swatch = element("i");
-      swatch.style.background = palette[name];
-      return element("span", {}, swatch, `${name}${total ? ` ${Math.round((100 * count) / total)} %` : ""}`);
-    }));
+    fillLegend(this.legend, Object.entries(counts).map(([name, count]) => [`${name}${total ? ` ${Math.round((100 * count) / total)} %` : ""}`, palette[name]]));
     const place = this.chosen();
     const [x, y] = this.valuesAt(place);
-    const titles = this.keys.map((key) => this.axes().find((axis) => axis.key === key)?.title);
     const outcome = place.outcome ? `${place.outcome} after ${UPDATES} updates` : "not trained yet";
-    const text = `${titles[0]} ${x}, ${titles[1]} ${y}: ${outcome}. A click or Enter trains it again.`;
+    const text = `${this.axis(0).title} ${x}, ${this.axis(1).title} ${y}: ${outcome}. A click or Enter trains it again.`;
     if (this.note.textContent !== text) this.note.textContent = text;
     this.canvas.setAttribute("aria-label", `What can be trained; arrow keys move, plus and minus zoom, Enter trains. ${text}`);
   }

@@ -3,22 +3,21 @@
 
 import { Curves, drawConfusion, drawHiddenSpace, drawHistograms, format } from "./charts.js";
 import { classColor } from "./colors.js";
-import { button, element } from "./elements.js";
-import { useKernels } from "./engine/kernels.js";
+import { button, element, fillLegend } from "./elements.js";
+import { loadKernels, useKernels } from "./engine/kernels.js";
 import { entry, ExplanationPanel } from "./explanation.js";
 import { networkSvg, saveAsPng, saveText } from "./figures.js";
-import { LAYOUT } from "./layout.js";
-import { loadKernels } from "./load_kernels.js";
 import { NetworkView } from "./network_view.js";
 import { Picture } from "./picture.js";
 import { Plane } from "./plane.js";
 import { TrainabilityMap } from "./trainability.js";
 import { Population } from "./population.js";
-import { hiddenLayers, layerSettings, SettingsPanel } from "./settings_panel.js";
+import { SettingsPanel } from "./settings_panel.js";
 import { StoryStrip } from "./story.js";
 import { withAxes } from "./view_axes.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
+/** @typedef {{units: number, activation: any}} HiddenLayer */
 
 const FRAME_MILLISECONDS = 20;
 const FULL_SPEED_SHARE = 0.1; // of the time that pictures take at full speed
@@ -26,11 +25,10 @@ const SLOWEST_MILLISECONDS = 250; // between two pictures
 const RETRY_MILLISECONDS = 1000;
 
 export class Workbench {
-  /** Open a workbench in an element of a page. @param {HTMLElement} root @param {import("./source.js").Source} source */
+  /** Open a workbench in an element of a page, which has the layout of index.html: what is filled in later has a data-role. @param {HTMLElement} root @param {import("./source.js").Source} source */
   constructor(root, source) {
     this.root = root;
     this.source = source;
-    root.innerHTML = LAYOUT;
     root.classList.add("workbench");
     root.classList.toggle("alone", Boolean(source.lacks));
     this.view = { member: 0, step: /** @type {number | null} */ (null) };
@@ -49,20 +47,13 @@ export class Workbench {
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
     this.changed = Promise.resolve(); // settings change one after another: each click counts
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
-    this.plane = new Plane(this.find("plane"), { onSample: (row) => this.explain("showSample", row), onDrawn: (points) => this.useDrawn(points) });
+    this.plane = new Plane(this.find("plane"), this);
     this.network = new NetworkView(this.find("network"), this);
-    this.population = new Population((role) => this.find(role), (member) => {
-      this.population.guessFirst(member);
-      this.look({ member });
-    });
+    this.population = new Population(this);
     this.map = new TrainabilityMap(this.find("map"), this);
     this.curves = new Curves(this.find("time"), this);
     this.explanation = new ExplanationPanel(this.find("explanation"), this);
-    this.story = new StoryStrip(this.find("story"), this.find("stories"), {
-      tell: (name) => this.tell(name), play: () => this.send("play", this.pace()), pause: () => this.send("pause"),
-      perform: (commands) => this.perform(commands), showTab: (shown) => this.showTab(shown),
-      train: (pair) => this.trainBoth(pair), goToParting: () => this.goToParting(),
-    });
+    this.story = new StoryStrip(this.find("story"), this.find("stories"), this);
     this.panel = new SettingsPanel(this.find("settings"), this);
     this.toggled = Promise.resolve();
     this.connect();
@@ -92,6 +83,10 @@ export class Workbench {
     return { updates_per_second: value ? Number(value) : null };
   }
 
+  play() {
+    return this.send("play", this.pace());
+  }
+
   toggle() {
     this.toggled = this.send("toggle", this.pace());
   }
@@ -106,7 +101,11 @@ export class Workbench {
       step: () => this.send("step", { updates: 1 }),
       epoch: () => this.send("epoch"),
       reset: () => this.send("reset"),
-      reseed: () => this.change("change", () => ({ settings: { "run.seeds": nextSeeds(this.settings.values["run.seeds"]) } })),
+      reseed: () => this.change("change", () => {
+        const { "run.seeds": given } = this.settings.values;
+        const seeds = Array.isArray(given) ? given : [...Array(given).keys()];
+        return { settings: { "run.seeds": seeds.map((_, index) => Math.max(...seeds) + 1 + index) } }; // as many, after the last one
+      }),
       now: () => this.lookAt(null),
       discrete: () => this.redraw(),
       extra: () => this.find("extra").setAttribute("aria-expanded", String(this.root.querySelector(".bar")?.classList.toggle("open"))),
@@ -196,7 +195,7 @@ export class Workbench {
     this.hasBegun = true;
     const { last_step: step, playing } = this.frame.header;
     const isAsked = this.asked || this.story.shown || this.lesson.text || this.map.isShown;
-    if (this.source.hasAddress && !step && !playing && !isAsked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.send("play", this.pace());
+    if (this.source.hasAddress && !step && !playing && !isAsked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
   }
 
   /** Show the story and train the experiment of the address. @param {boolean} isChanged whether it is another one than that with which the page was opened */
@@ -248,7 +247,7 @@ export class Workbench {
   /** @param {number[] | null} columns of the plane; null for principal components of more than two */
   useAxes(columns) {
     this.columns = columns;
-    this.data = this.plane.data = withAxes(this.rows, columns);
+    this.data = withAxes(this.rows, columns);
     this.picture = new Picture(this.data);
     this.look({}); // the next frame is computed with these axes
     this.showSettings();
@@ -302,9 +301,14 @@ export class Workbench {
     return this.changed;
   }
 
-  /** @param {(layers: import("./settings_panel.js").HiddenLayer[]) => import("./settings_panel.js").HiddenLayer[]} edit */
+  /** @param {(layers: HiddenLayer[]) => HiddenLayer[]} edit of the hidden layers */
   changeLayers(edit) {
-    return this.change("change", () => ({ settings: layerSettings(edit(hiddenLayers(this.settings.values))) }));
+    return this.change("change", () => {
+      const { "network.layers": sizes, "network.activation": activations } = this.settings.values;
+      const layers = edit(sizes.map((/** @type {number} */ units, /** @type {number} */ layer) => ({ units, activation: activations[layer] })));
+      const described = { "network.layers": ["auto", ...layers.map(({ units }) => units), "auto"], "network.activation": layers.map(({ activation }) => activation) };
+      return { settings: layers.length ? described : { ...described, "network.activation": "tanh", "network.dropout": 0 } };
+    });
   }
 
   /** @param {number | null} step */
@@ -326,46 +330,6 @@ export class Workbench {
     this.showTab("network");
     this.story.show(name);
     this.showSettings();
-  }
-
-  /** @param {[string, any][]} commands of a story */
-  async perform(commands) {
-    for (const [name, table] of commands) {
-      await this.change(name, () => table);
-    }
-  }
-
-  /** Train a typed derivative beside the right one; gives the verdict on it. @param {string[]} pair */
-  async trainBoth([text, derivative]) {
-    const found = await this.send("formula", { kind: "activation", function: text, derivative, beside: true });
-    if (found) await this.send("play", this.pace());
-    return found?.text;
-  }
-
-  /** Go to the update where the networks with the right derivative and with yours part. */
-  async goToParting() {
-    const found = await this.attempt(() => this.source.ask("parting", this.view));
-    if (!found) return;
-    await this.send("pause");
-    if (found.step === null) this.say("The two have not parted: their objectives differ by less than 1 %.");
-    else this.lookAt(found.step);
-  }
-
-  /** @param {number | null} label of the points that are drawn; null when they are done */
-  setDrawing(label) {
-    this.plane.drawLabel(label);
-    if (label !== null) {
-      this.plane.canvas.scrollIntoView({ block: "nearest" });
-      this.say("Draw on the square with the mouse or a finger; with keys, arrows and Enter. Points of two classes start a training.");
-    }
-    this.showSettings();
-  }
-
-  /** @param {import("./plane.js").DrawnPoint[]} points */
-  useDrawn(points) {
-    if (new Set(points.map((one) => one.label)).size < 2) return;
-    const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
-    this.change("own-data", () => ({ csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } }));
   }
 
   /** @param {string} file */
@@ -410,7 +374,7 @@ export class Workbench {
 
   /** @param {Frame} frame */
   show(frame) {
-    this.frame = this.plane.frame = frame;
+    this.frame = frame;
     const { header, arrays } = frame;
     const { classes, features, range } = this.data.header;
     const play = this.find("play");
@@ -419,10 +383,9 @@ export class Workbench {
     const isSolved = arrays["solved members"].data.every((/** @type {number} */ one) => one === 1);
     if (header.playing && isSolved && this.find("stop").checked) this.toggle();
     this.showTexts(frame);
-    this.plane.isDiscrete = this.find("discrete").checked;
     this.plane.unit = this.pointer.unit?.[0] <= header.layers.length ? this.picture.unitPlane(frame, ...this.pointer.unit) : null;
     this.plane.draw();
-    this.population.show(frame, this.data, !this.story.shown);
+    this.population.show(frame);
     this.story.follow(frame, this.map.isShown ? this.map.depth : 0);
     this.curves.draw(frame);
     if (this.map.isShown) this.map.show();
@@ -449,7 +412,9 @@ export class Workbench {
     const { unit, weight, step } = this.pointer;
     const write = (/** @type {string} */ role, /** @type {(string | undefined)[]} */ parts, separator = " · ") => (this.find(role).textContent = parts.filter(Boolean).join(separator));
     this.find("clock").replaceChildren(`update ${header.step.toLocaleString("en")}`, element("span", { class: "epoch" }, ` · epoch ${Math.floor(header.epoch).toLocaleString("en")}`));
-    write("network-note", [`member ${header.member}`, weight ? weightText(frame, weight) : `learning rate ${format(header.rate)}`, this.source.lacks ? "" : header.engine || "NumPy, until a program is compiled"]);
+    const [, columns, start] = weight ? entry(frame, `W${weight.layer}`) : [];
+    const shownWeight = weight && `W${weight.layer}[${weight.from}, ${weight.to}] = ${format(arrays.theta.data[start + weight.from * columns + weight.to])}`;
+    write("network-note", [`member ${header.member}`, shownWeight ?? `learning rate ${format(header.rate)}`, this.source.lacks ? "" : header.engine || "NumPy, until a program is compiled"]);
     const part = arrays["wrong test"] ? "test" : "train";
     const wrong = arrays[`wrong ${part}`]?.data;
     const right = wrong && `${wrong.filter((/** @type {number} */ one) => !one).length} of ${wrong.length} ${part === "test" ? "test " : ""}points right`;
@@ -459,11 +424,7 @@ export class Workbench {
     this.plane.canvas.setAttribute("aria-label", `The answer of member ${header.member} over ${axes.join(" and ")}; arrow keys choose a point`);
     const legend = this.find("legend");
     const names = classes.length ? classes.slice(0, 12) : ["purple: small, green: large"];
-    if (legend.textContent !== names.join("")) legend.replaceChildren(...names.map((/** @type {string} */ name, /** @type {number} */ index) => {
-      const dot = element("i");
-      dot.style.background = classes.length ? classColor(index) : "none";
-      return element("span", {}, dot, name);
-    }));
+    if (legend.textContent !== names.join("")) fillLegend(legend, names.map((/** @type {string} */ name, /** @type {number} */ index) => [name, classes.length ? classColor(index) : "none"]));
     const [diverged] = header.diverged;
     const trouble = header.failure || (diverged ? divergenceText(diverged, this.data.header.network.activations.some((/** @type {any} */ { name }) => name === "yours")) : "");
     if (trouble || this.saidTrouble) this.say(trouble);
@@ -471,22 +432,10 @@ export class Workbench {
   }
 }
 
-/** A weight and its number. @param {Frame} frame @param {{layer: number, from: number, to: number}} weight */
-function weightText(frame, { layer, from, to }) {
-  const [, columns, start] = entry(frame, `W${layer}`);
-  return `W${layer}[${from}, ${to}] = ${format(frame.arrays.theta.data[start + from * columns + to])}`;
-}
-
 /** @param {[number, number, number, string]} divergence @param {boolean} isTyped whether the hidden layers have a typed formula */
 function divergenceText([member, step, layer, where], isTyped) {
   const advice = step ? "A smaller learning rate helps." : isTyped && where[0] === "a" ? "Its typed function has no finite number there: type another one." : "Smaller first weights or scaled inputs help.";
   return `Member ${member} is not finite since update ${step.toLocaleString("en")}: first ${where} of layer ${layer}. ${advice}`;
-}
-
-/** As many seeds, after the last one. @param {number | number[]} seeds */
-function nextSeeds(seeds) {
-  const now = Array.isArray(seeds) ? seeds : Array.from({ length: seeds }, (_, seed) => seed);
-  return now.map((_, index) => Math.max(...now) + 1 + index);
 }
 
 /** A hidden page is not painted, and goes on nevertheless. */

@@ -1,7 +1,7 @@
 // @ts-check
 // The formula of one number, with names and with numbers, as tracing/expression_text.py writes it; the formulas are Python's, as data.
 
-import { addPenalty, numbersOf } from "./network.js";
+import { addPenalty } from "./network.js";
 import { ACTIVATIONS, OPTIMIZERS } from "./tables.js";
 import { Training } from "./training.js";
 
@@ -74,20 +74,14 @@ class Numbers {
     const { problem, pass, network } = training;
     const [member] = problem.members;
     this.training = training;
-    this.layer = layer;
-    this.objective = training.objectiveAndGradient(0);
+    const objective = training.objectiveAndGradient(0);
     this.gradient = training.gradient.slice();
-    this.rows = training.positions(member).length;
-    this.x = training.batch.x;
-    this.y = training.batch.y;
     pass.outputs();
-    this.loss = training.term.objective(this.y, training.batch.weights, this.rows); // which leaves ∂J/∂z of the last layer where it was
+    const loss = training.term.objective(training.batch.y, training.batch.weights, training.positions(member).length); // which leaves ∂J/∂z of the last layer where it was
     const [{ theta, slots }] = training.states;
-    this.theta = theta;
-    this.slots = slots;
     const shares = /** @type {Record<string, number>} */ ({ sum: 1, mean_samples: training.total, mean_elements: training.total * network.sizes[network.layers.length] });
     this.share = 1 / (shares[problem.reduction] ?? 1);
-    this.penalty = addPenalty(network, problem, member.strength, theta, training.total, new Float64Array(theta.length));
+    const penalty = addPenalty(network, problem, member.strength, theta, training.total, new Float64Array(theta.length));
     const optimizer = OPTIMIZERS[problem.optimizer];
     const entry = network.entries.findIndex((one) => one.symbol === "W" && one.layer === layer);
     const { start, stop } = network.entries[entry];
@@ -96,13 +90,10 @@ class Numbers {
     const names = formulas.optimizers[problem.optimizer][2];
     const symbols = Object.fromEntries(names.map((/** @type {string} */ name, /** @type {number} */ place) => [name.replace("8", String(layer)), taken[place]]));
     const activation = network.layers[layer - 1].activation;
-    const own = ACTIVATIONS[activation.name]?.parameters ?? {};
-    const values = numbersOf(own, activation);
-    const parameters = Object.fromEntries(Object.keys(own).map((name, place) => [`${name}${layer}`, values[place]]));
-    const numbersOfOptimizer = Object.fromEntries(Object.keys(optimizer.parameters).map((name, place) => [name, numbersOf(optimizer.parameters, member.numbers)[place]]));
+    const parameters = Object.entries(ACTIVATIONS[activation.name]?.parameters ?? {}).map(([name, usual]) => [`${name}${layer}`, activation[name] ?? usual]);
     this.single = /** @type {Record<string, number>} */ ({
-      ...numbersOfOptimizer, "α": training.rate(member), ...symbols, ...parameters,
-      share: this.share, N: training.total, "λ": member.strength, J: this.objective, L: this.loss, R: this.penalty,
+      ...optimizer.parameters, ...member.numbers, "α": training.rate(member), ...symbols, ...Object.fromEntries(parameters),
+      share: this.share, N: training.total, "λ": member.strength, J: objective, L: loss, R: penalty,
     });
     this.updated = new Training({ ...problem, locked: [] }, [{ theta: theta.slice(), slots: slots.map((slot) => slot.slice()), buffers: new Float64Array() }], training.step);
     this.updated.update(0);
@@ -117,7 +108,7 @@ class Numbers {
     const [, before, symbol, digits, after] = name.match(/^(?:(\w+)_(?=W))?(.*?)(\d*)(_new)?$/) ?? [];
     const layer = Number(digits);
     const step = pass.steps[layer - 1];
-    const numbers = /** @type {Record<string, Float64Array>} */ ({ x: this.x, y: this.y, z: step?.z, a: step?.a, "δ": step?.gradient })[symbol];
+    const numbers = /** @type {Record<string, Float64Array>} */ ({ x: this.training.batch.x, y: this.training.batch.y, z: step?.z, a: step?.a, "δ": step?.gradient })[symbol];
     if (numbers) return numbers[column * pass.stride + row];
     if (symbol === "loss") return this.lossOf(row, column);
     if (symbol === "∂J/∂a") return this.slopeOf(layer, row, column);
@@ -125,30 +116,30 @@ class Numbers {
     if (!entry) throw new Error(`there is no array ${name}`);
     const place = entry.start + (symbol === "b" ? row : row * entry.columns + column);
     const slot = this.optimizer.slots.indexOf(before);
-    const state = after ? this.updated.states[0] : { theta: this.theta, slots: this.slots };
+    const [state] = (after ? this.updated : this.training).states;
     return symbol.startsWith("∂") ? this.gradient[place] : (slot < 0 ? state.theta : state.slots[slot])[place];
   }
 
   /** @param {number} row @param {number} unit */
   lossOf(row, unit) {
-    const { term, pass } = this.training;
+    const { term, pass, batch: { y } } = this.training;
     const { z, a } = pass.steps[pass.steps.length - 1];
     const place = unit * pass.stride + row;
-    if (!term.isSoftmaxCrossEntropy) return (term.fused ?? term.loss).value((term.fused ? z : a)[place], this.y[place]);
+    if (!term.isSoftmaxCrossEntropy) return (term.fused ?? term.loss).value((term.fused ? z : a)[place], y[place]);
     const ofRow = z.filter((_, other) => other % pass.stride === row);
     const largest = Math.max(...ofRow);
     const total = ofRow.reduce((sum, one) => sum + Math.exp(one - largest), 0);
-    return this.y[place] * (Math.log(total) + largest - z[place]);
+    return y[place] * (Math.log(total) + largest - z[place]);
   }
 
   /** ∂J/∂a of a layer. @param {number} layer @param {number} row @param {number} unit */
   slopeOf(layer, row, unit) {
-    const { pass, term, network } = this.training;
+    const { pass, term, network, batch: { y }, states: [{ theta }] } = this.training;
     const next = pass.steps[layer];
     const place = unit * pass.stride + row;
-    if (!next) return this.share * term.loss.derivative(pass.steps[layer - 1].a[place], this.y[place]);
+    if (!next) return this.share * term.loss.derivative(pass.steps[layer - 1].a[place], y[place]);
     let sum = 0;
-    for (let to = 0; to < next.units; to++) sum += next.gradient[to * pass.stride + row] * this.theta[network.layers[layer].weights + unit * next.units + to];
+    for (let to = 0; to < next.units; to++) sum += next.gradient[to * pass.stride + row] * theta[network.layers[layer].weights + unit * next.units + to];
     return sum;
   }
 }

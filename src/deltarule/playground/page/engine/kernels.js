@@ -1,13 +1,30 @@
 // @ts-check
 // Runs functions of the WebAssembly that benchmarks/page_kernels.py prints: arrays are copied into its memory, and results back.
 
+import { KERNELS } from "../kernels_module.js";
+
 /** @typedef {{inputs: number, units: number, weights: number, biases: number}} Dense places in θ; `biases`, right behind the weights, is −1 without them */
 const FIRST = 2; // place in the memory, counted in numbers; vectors have two
 const BLOCK = 4; // rows that a product computes side by side
 
+let loading = /** @type {Promise<WebAssembly.Module> | undefined} */ (undefined);
 let memory = /** @type {WebAssembly.Memory} */ (/** @type {unknown} */ (null)); // there since `useKernels`
 let numbersOfMemory = new Float64Array();
 let functions = /** @type {Record<string, any>} */ ({});
+
+/** The module, which is compiled once. @returns {Promise<WebAssembly.Module>} */
+export function loadKernels() {
+  loading ??= compile().catch((error) => {
+    throw new Error(`This page computes in WebAssembly with SIMD, which this browser does not run (${error.message}). Open it in a current Firefox, Chrome, Edge or Safari.`);
+  });
+  return loading;
+}
+
+async function compile() {
+  const packed = Uint8Array.from(atob(KERNELS), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return WebAssembly.compile(await new Response(stream).arrayBuffer());
+}
 
 /** @param {WebAssembly.Module} module */
 export function useKernels(module) {

@@ -1,8 +1,7 @@
 // @ts-check
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
-import { dense, denseBackward, denseGradient, runFormula, runOnRows, wholeBlocks } from "./kernels.js";
-import { BatchNorm } from "./layers.js";
+import { dense, denseBackward, denseGradient, run, runFormula, runOnRows, wholeBlocks } from "./kernels.js";
 import { ACTIVATIONS, LOSSES, PENALTIES } from "./tables.js";
 import { FORMULA_NAMES, readFormula } from "./typed.js";
 
@@ -14,6 +13,8 @@ import { FORMULA_NAMES, readFormula } from "./typed.js";
  * @typedef {{sizes: number[], activations: Named[], bias: boolean, batch_norm: boolean, scaling: boolean}} Shape
  * @typedef {{loss: Named, reduction: string, penalty: string | null, penalize_biases: boolean}} Objective
  */
+
+const RUNNING_SHARE = 0.1; // of a batch in the running statistics of batch norm
 
 /** The layers of a network, and where their arrays stand in θ. */
 export class Network {
@@ -96,6 +97,47 @@ function differences(f) {
 /** The numbers of a formula in their order: its own, or the defaults. @param {Record<string, number>} defaults @param {Record<string, any>} own */
 export function numbersOf(defaults, own) {
   return Object.entries(defaults).map(([name, usual]) => own[name] ?? usual);
+}
+
+/**
+ * Batch norm of one layer: n = γ ẑ + β with ẑ = (z − μ) / √(σ² + ε), by the statistics of the batch in training, by the
+ * running ones in evaluation.
+ */
+class BatchNorm {
+  /** @param {number} units @param {number} gamma place of γ in θ, before β @param {number} running place of the running means, before the variances @param {number} stride */
+  constructor(units, gamma, running, stride) {
+    this.units = units;
+    this.gamma = gamma;
+    this.running = running;
+    this.stride = stride;
+    this.statistics = new Float64Array(2 * units); // means and variances
+    this.normalized = new Float64Array(units * stride);
+  }
+
+  /** @param {Float64Array} theta @param {Float64Array} z @param {Float64Array} n @param {number} rows @param {Float64Array} buffers @param {Float64Array | null} share of each row in the batch; null in evaluation */
+  forward(theta, z, n, rows, buffers, share) {
+    const { units, gamma, running, statistics, normalized } = this;
+    const counts = [wholeBlocks(rows) / 2, this.stride / 2, units];
+    if (share) run("batch statistics", counts, [z, share], [], [statistics]);
+    else statistics.set(buffers.subarray(running, running + 2 * units));
+    run("batch norm", counts, [z, theta.subarray(gamma, gamma + 2 * units), statistics], [], [normalized, n]);
+  }
+
+  /** Write ∂J/∂z over ∂J/∂n, and the gradient. @param {Float64Array} theta @param {Float64Array} dn @param {number} rows @param {Float64Array} share @param {Float64Array} gradient */
+  backward(theta, dn, rows, share, gradient) {
+    const { units, gamma, normalized, statistics } = this;
+    const counts = [wholeBlocks(rows) / 2, this.stride / 2, units];
+    run("batch norm backward", counts, [dn, normalized, theta.subarray(gamma, gamma + 2 * units), statistics, share], [], [dn, gradient.subarray(gamma, gamma + 2 * units)]);
+  }
+
+  /** Move the running statistics a tenth of the way to those of the batch. @param {Float64Array} buffers @param {number} total weight of the batch */
+  updateBuffers(buffers, total) {
+    const correction = Math.max(total, 1) / Math.max(total - 1, 1);
+    this.statistics.forEach((one, place) => {
+      const unbiased = place < this.units ? one : one * correction;
+      buffers[this.running + place] = (1 - RUNNING_SHARE) * buffers[this.running + place] + RUNNING_SHARE * unbiased;
+    });
+  }
 }
 
 /** The arrays of one pass over at most `rows` rows, unit by unit; a network of any θ can use them one after another. */

@@ -1,12 +1,11 @@
 // @ts-check
 // Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
 
-import { firstNonfinite } from "./divergence.js";
 import { explain } from "./explained.js";
 import { byUnit } from "./kernels.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
-import { findCauses } from "./symptoms.js";
-import { Training } from "./training.js";
+import { findCauses, skillOf } from "./symptoms.js";
+import { firstNonfinite, Training } from "./training.js";
 
 /**
  * @typedef {import("./training.js").Problem} Problem
@@ -23,6 +22,7 @@ const MAX_SNAPSHOT_NUMBERS = 4e6;
 const MAX_MULTIPLES = 24;
 const MAX_NOTED_DIVERGENCES = 8;
 const QUANTILES = [0.1, 0.5, 0.9];
+const LEARNING = 0.1; // the share of the loss of the best constant prediction that a network avoids which learns
 const PARTED = 0.01; // the difference of two objectives, as a share of the larger, from which two trainings have parted
 
 export class Trainer {
@@ -144,6 +144,11 @@ export class Trainer {
     return training;
   }
 
+  /** The training of one member, or of the nearest that there is. @param {number} member @param {number | null} step */
+  alone(member, step) {
+    return this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]);
+  }
+
   /** The member with the same first weights and the other derivative, where two train beside each other. @param {number} member */
   otherSide(member) {
     const { members } = this.setup.problem;
@@ -167,13 +172,12 @@ export class Trainer {
 
   /** The formula of one number of a member. @param {{member?: number, step?: number | null, formulas: import("./explained.js").Formulas} & import("./explained.js").Question} question */
   explain({ member = 0, step = null, formulas, ...question }) {
-    return explain(this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]), formulas, question);
+    return explain(this.alone(member, step), formulas, question);
   }
 
   /** Why a member does not learn. @param {{member?: number, causes: import("./symptoms.js").Causes}} question */
   why({ member = 0, causes }) {
-    const index = [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)];
-    const now = this.at(null, index);
+    const now = this.alone(member, null);
     const count = this.setup.problem.members.length;
     if (!now.step) return { header: "Examined nothing: no update was made, so that nothing was trained.", findings: [] };
     const start = new Training({ ...now.problem, locked: [] });
@@ -185,9 +189,14 @@ export class Trainer {
   }
 
   /** The weights of a member after some updates. @param {{member: number, step: number | null}} view */
-  state({ member, step }) {
-    const { step: reached, states } = this.at(step, [Math.min(Math.max(member, 0), this.setup.problem.members.length - 1)]);
-    return { step: reached, theta: states[0].theta };
+  weights({ member, step }) {
+    const { step: reached, states: [{ theta }], network, problem } = this.alone(member, step);
+    const arrays = network.entries.map(({ symbol, layer, rows, columns, start }) => {
+      const lines = Array.from({ length: rows }, (_, row) => [...theta.subarray(start + row * columns, start + (row + 1) * columns)]);
+      return [`${symbol}${layer}`, symbol === "W" ? lines : lines[0]];
+    });
+    const described = { sizes: problem.sizes, activations: problem.activations.map(({ name }) => name) };
+    return { network: described, step: reached, parameters: Object.fromEntries(arrays) };
   }
 
   /** What picture.js draws. @param {View} view @returns {import("../source.js").Frame} */
@@ -225,8 +234,23 @@ export class Trainer {
   }
 }
 
+/** What becomes of networks that differ in two settings, as trainability.py says it. @param {{setup: Setup, updates: number}} question @returns {string[]} */
+export function outcomesOf({ setup, updates }) {
+  const { problem, solvedAt, score } = setup;
+  const training = new Training(problem);
+  training.advance(updates, true);
+  const judged = evaluations(setup).find(([prefix]) => score.startsWith("validation") === (prefix !== ""));
+  return training.states.map((state, index) => {
+    const alone = new Training({ ...problem, members: [problem.members[index]] }, [state], updates);
+    const skill = skillOf(alone);
+    if (training.bad.has(index) || skill === -Infinity) return "diverged";
+    if (judged && judged[1](state, 0)[1] >= solvedAt) return "solved";
+    return skill >= LEARNING ? "learning" : "stuck";
+  });
+}
+
 /** Functions of a state and the strength of its penalty that give objective and metric, on training and on test rows, with what their names begin with. @param {Setup} setup */
-export function evaluations({ problem, test, score }) {
+function evaluations({ problem, test, score }) {
   const network = new Network(problem);
   const unused = new Float64Array(network.parameters);
   const parts = /** @type {const} */ ([["", problem], ["validation ", test]]);

@@ -1,5 +1,7 @@
 // @ts-check
-// Typed formulas: read by the grammar of custom_formulas.py, and computed by a tree of functions; nothing that is typed runs as code.
+// Typed formulas, as custom_formulas.py reads and judges them; they are computed by a tree of functions: nothing that is typed runs as code.
+
+import { shortNumber } from "../rules.js";
 
 /** @typedef {(values: Record<string, number>) => number} Evaluate */
 
@@ -17,10 +19,13 @@ const OPERATORS = {
 };
 /** The variables that the function and the derivative of each kind of formula may use. @type {Record<string, string[][]>} */
 export const FORMULA_NAMES = { activation: [["z"], ["z", "a"]], loss: [["p", "y"], ["p", "y"]] };
-const COMPARISONS = ["<", "<=", ">", ">="];
-const LEVELS = [["+", "-"], ["*", "/"]]; // from the looser
+const LEVELS = [["<", "<=", ">", ">="], ["+", "-"], ["*", "/"]]; // from the looser
 const MAX_CHARACTERS = 300;
 const MAX_DEPTH = 30; // of parentheses
+const COMPARED_POINTS = 25;
+const DIFFERENCE = 1e-5;
+const TOLERANCE = 1e-4;
+const ROUNDING = 1e-10; // of a difference, as a share of the function's values
 
 /**
  * Read a formula, such as "max(z, 0)" or "1 - a^2", as a function of its variables.
@@ -36,19 +41,25 @@ export function readFormula(text, names) {
   };
   let [at, depth] = [0, 0];
   const expect = (/** @type {string} */ token) => tokens[at] === token ? at++ : fail(tokens[at] ? `"${tokens[at]}" stands where "${token}" should` : `"${token}" is missing`);
-  /** A comparison, of which none follows another, or a sum. @returns {Evaluate} */
-  function whole() {
+  /** What stands in parentheses, or behind a sign. @param {() => Evaluate} read */
+  function nested(read) {
     if (++depth > MAX_DEPTH) fail("it is nested too deep");
-    const left = binary(0);
-    const compared = COMPARISONS.includes(tokens[at]) ? apply(OPERATORS[tokens[at++]], [left, binary(0)]) : left;
+    const value = read();
     depth--;
-    return compared;
+    return value;
+  }
+  /** @returns {Evaluate} */
+  function whole() {
+    return nested(() => binary(0));
   }
   /** @param {number} level @returns {Evaluate} */
   function binary(level) {
     if (level === LEVELS.length) return unary();
     let left = binary(level + 1);
-    while (LEVELS[level].includes(tokens[at])) left = apply(OPERATORS[tokens[at++]], [left, binary(level + 1)]);
+    while (LEVELS[level].includes(tokens[at])) {
+      left = apply(OPERATORS[tokens[at++]], [left, binary(level + 1)]);
+      if (level === 0) break; // no comparison follows another
+    }
     return left;
   }
   /** @returns {Evaluate} */
@@ -56,9 +67,7 @@ export function readFormula(text, names) {
     const sign = tokens[at];
     if (sign !== "-" && sign !== "+") return power();
     at++;
-    if (++depth > MAX_DEPTH) fail("it is nested too deep");
-    const value = unary();
-    depth--;
+    const value = nested(unary);
     return sign === "-" ? (values) => -value(values) : value;
   }
   /** @returns {Evaluate} */
@@ -66,10 +75,7 @@ export function readFormula(text, names) {
     const base = atom();
     if (tokens[at] !== "^") return base;
     at++;
-    if (++depth > MAX_DEPTH) fail("it is nested too deep");
-    const exponent = unary();
-    depth--;
-    return apply(OPERATORS["^"], [base, exponent]);
+    return apply(OPERATORS["^"], [base, nested(unary)]);
   }
   /** @returns {Evaluate} */
   function atom() {
@@ -104,4 +110,34 @@ export function readFormula(text, names) {
 function apply(operation, parts) {
   const [first, second] = parts;
   return second ? (values) => operation(first(values), second(values)) : (values) => operation(first(values));
+}
+
+/**
+ * Whether a derivative is right by central differences at 25 points, in one sentence; throws for a function that is finite nowhere.
+ * @param {string} kind @param {(...values: number[]) => number} f of z, or of p and y @param {(...values: number[]) => number} slope of z and a, or of p and y
+ */
+export function checkPair(kind, f, slope) {
+  const isActivation = kind === "activation";
+  const [name, noun] = isActivation ? ["z", "function"] : ["p", "loss"];
+  const points = Array.from({ length: COMPARED_POINTS }, (_, i) => (isActivation ? [(i - 12) / 4.1 + 0.013, 0] : [0.05 + i * 0.036, i % 2]));
+  const compared = points.flatMap(([x, y]) => {
+    const [above, below] = [f(x + DIFFERENCE, y), f(x - DIFFERENCE, y)];
+    const [found, expected] = [slope(x, isActivation ? f(x, y) : y), (above - below) / (2 * DIFFERENCE)];
+    if (!Number.isFinite(above) || !Number.isFinite(below)) return [];
+    const size = Math.max(Math.abs(found), Math.abs(expected));
+    const error = Math.abs(found - expected);
+    const isRight = error <= TOLERANCE * size + ROUNDING * Math.max(Math.abs(above), Math.abs(below));
+    return [{ x, found, expected, error: isRight ? 0 : Number.isFinite(error) ? error / size : Infinity }];
+  });
+  if (!compared.length) throw new Error(`the ${noun} is finite at none of ${COMPARED_POINTS} points from ${name} = ${shortNumber(points[0][0])} to ${shortNumber(points[COMPARED_POINTS - 1][0])}; give another one`);
+  const wrong = compared.filter(({ error }) => error);
+  if (wrong.length) {
+    const worst = wrong.reduce((most, one) => (one.error > most.error + 1e-6 ? one : most));
+    const digits = shortNumber(worst.found) !== shortNumber(worst.expected) ? 3 : 6;
+    const where = `at ${name} = ${shortNumber(worst.x)} the derivative is ${shortNumber(worst.found, digits)} and should be ${shortNumber(worst.expected, digits)}`;
+    return `Wrong at ${wrong.length} of ${compared.length} points: ${where}.`;
+  }
+  if (compared.every(({ expected }) => expected === 0)) return `Right, but the ${noun} is constant around each of ${compared.length} points: nothing is learned from it.`;
+  if (compared.length === COMPARED_POINTS) return `Right: the derivative agrees with differences at ${COMPARED_POINTS} points.`;
+  return `Right at ${compared.length} of ${COMPARED_POINTS} points; at the others the ${noun} is not finite.`;
 }

@@ -2,8 +2,7 @@
 // The worker of a page that trains by itself: a trainer that answers messages, and works in between.
 
 import { useKernels } from "./kernels.js";
-import { outcomesOf } from "./outcomes.js";
-import { Trainer } from "./trainer.js";
+import { outcomesOf, Trainer } from "./trainer.js";
 
 const FRAME_WAIT_MILLISECONDS = 2000;
 
@@ -20,7 +19,7 @@ const COMMANDS = {
   map: (question) => outcomesOf(question),
   parting: (question) => trainer.parting(question),
   why: (question) => trainer.why(question),
-  state: (view) => trainer.state(view),
+  weights: (view) => trainer.weights(view),
   explain: (question) => trainer.explain(question),
   step: ({ updates }) => trainNow(updates),
   toggle: ({ updates_per_second }) => trainer.play(trainer.updatesLeft ? 0 : Infinity, updates_per_second),
@@ -36,13 +35,8 @@ function trainNow(updates) {
   trainer.work();
 }
 
-/** Answer the messages of the page that started this worker. */
-export function answerMessages() {
-  onmessage = answer;
-}
-
-/** @param {MessageEvent} message */
-function answer({ data: { id, name, table, module } }) {
+/** Answer a message of the page that started this worker. @param {MessageEvent} message */
+export function answer({ data: { id, name, table, module } }) {
   if (module) return useKernels(module); // the first message
   if (name === "frame") waiting.push({ id, view: table, until: performance.now() + FRAME_WAIT_MILLISECONDS });
   else {
