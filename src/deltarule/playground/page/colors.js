@@ -6,6 +6,8 @@ export const CLASS_COLORS = ["#026dad", "#d87130", "#1b6750", "#c87b95", "#72550
 const CLASS_CHANNELS = CLASS_COLORS.map((color) => [1, 3, 5].map((start) => parseInt(color.slice(start, start + 2), 16)));
 const NEGATIVE = [123, 50, 148]; // purple and green for signs: no class has them
 const POSITIVE = [0, 120, 55];
+const SHADES = 1024; // from a color to another
+const knownShades = /** @type {Record<string, Uint8ClampedArray>} */ ({});
 
 const darkness = globalThis.matchMedia?.("(prefers-color-scheme: dark)"); // a worker runs the same script
 let darkNow = darkness?.matches; // to ask the browser for each line and plane would take time
@@ -21,11 +23,22 @@ export function classColor(index) {
   return CLASS_COLORS[index % CLASS_COLORS.length];
 }
 
+/** Colors from one to another, each as a pixel: to compute them for each pixel would take as long as all else. @param {number[]} ground @param {number[]} color @returns {Uint32Array} */
+function shadesOf(ground, color) {
+  const key = `${ground} ${color}`;
+  const shades = knownShades[key] ?? new Uint8ClampedArray(4 * (SHADES + 1)).map((_, place) => {
+    const [shade, channel] = [Math.floor(place / 4), place % 4];
+    return channel < 3 ? ground[channel] + ((color[channel] - ground[channel]) * shade) / SHADES : 255;
+  });
+  knownShades[key] = shades;
+  return new Uint32Array(shades.buffer);
+}
+
 /** The color of a number from −1 to 1: purple below 0, green above, paper at 0. @param {number} value */
 export function signedColor(value) {
-  const color = [0, 0, 0];
-  blend(groundChannels(), value < 0 ? NEGATIVE : POSITIVE, Math.min(Math.abs(value), 1), color, 0);
-  return `rgb(${color.map(Math.round).join(",")})`;
+  const color = value < 0 ? NEGATIVE : POSITIVE;
+  const share = Math.min(Math.abs(value), 1);
+  return `rgb(${groundChannels().map((one, channel) => Math.round(one + (color[channel] - one) * share)).join(",")})`;
 }
 
 /** The color of an answer: of a class, or of a number by its place in the range of the targets. @param {number} answer @param {boolean} isClass @param {number[]} range */
@@ -33,12 +46,7 @@ export function rowColor(answer, isClass, [low, high]) {
   return isClass ? classColor(answer) : signedColor((2 * (answer - low)) / (high - low || 1) - 1);
 }
 
-/** Write three channels: an array for each pixel would take as long as all else. @param {number[]} ground @param {number[]} color @param {number} share @param {number[] | Uint8ClampedArray} pixels @param {number} place */
-function blend(ground, color, share, pixels, place) {
-  for (let channel = 0; channel < 3; channel++) pixels[place + channel] = ground[channel] + (color[channel] - ground[channel]) * share;
-}
-
-/** @typedef {(value: number, pixels: Uint8ClampedArray, place: number) => void} Color */
+/** @typedef {(value: number) => number} Color gives a pixel: its channels in one number */
 
 /**
  * The colors of answers: of classes by confidence, of numbers by sign around the middle of their range.
@@ -48,17 +56,16 @@ function blend(ground, color, share, pixels, place) {
  * @returns {Color}
  */
 export function answerColors(classes, range, isDiscrete = false) {
-  const ground = groundChannels();
+  const shades = (classes ? CLASS_CHANNELS : [NEGATIVE, POSITIVE]).map((color) => shadesOf(groundChannels(), color));
   const gray = isDark() ? [70, 70, 70] : [220, 220, 220];
+  const [unknown] = shadesOf(gray, gray);
   const middle = (range[0] + range[1]) / 2;
   const half = (range[1] - range[0]) / 2 || 1;
-  return (value, pixels, place) => {
-    if (!Number.isFinite(value)) blend(gray, gray, 1, pixels, place);
-    else if (!classes) blend(ground, value < middle ? NEGATIVE : POSITIVE, Math.min(Math.abs(value - middle) / half, 1), pixels, place);
-    else {
-      const predicted = Math.floor(value);
-      blend(ground, CLASS_CHANNELS[predicted % CLASS_CHANNELS.length], isDiscrete ? 0.6 : 0.12 + 0.68 * (value - predicted), pixels, place);
-    }
+  return (value) => {
+    if (!Number.isFinite(value)) return unknown;
+    if (!classes) return shades[value < middle ? 0 : 1][Math.round(SHADES * Math.min(Math.abs(value - middle) / half, 1))];
+    const predicted = Math.floor(value);
+    return shades[predicted % shades.length][Math.round(SHADES * (isDiscrete ? 0.6 : 0.12 + 0.68 * (value - predicted)))];
   };
 }
 
@@ -100,11 +107,10 @@ export function paintPlane(canvas, values, colorOf, smooth = false) {
   if (target.width !== points || target.height !== points) target.width = target.height = points;
   const context = /** @type {CanvasRenderingContext2D} */ (target.getContext("2d"));
   const image = (images[points] ??= context.createImageData(points, points));
-  const { data } = image;
-  for (let index = 0; index < values.length; index++) {
-    const place = 4 * ((points - 1 - Math.floor(index / points)) * points + (index % points));
-    colorOf(values[index], data, place);
-    data[place + 3] = 255;
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let row = 0; row < points; row++) {
+    const start = (points - 1 - row) * points;
+    for (let column = 0; column < points; column++) pixels[start + column] = colorOf(values[row * points + column]);
   }
   context.putImageData(image, 0, 0);
   if (smooth) canvas.getContext("2d")?.drawImage(scratch, 0, 0, canvas.clientWidth, canvas.clientHeight);

@@ -19,7 +19,7 @@ import { withAxes } from "./view_axes.js";
 /** @typedef {import("./source.js").Frame} Frame */
 /** @typedef {{units: number, activation: any}} HiddenLayer */
 
-const FRAME_MILLISECONDS = 20;
+const FRAME_MILLISECONDS = 15; // under a sixtieth of a second: each paint of a screen can have its picture
 const FULL_SPEED_SHARE = 0.1; // of the time that pictures take at full speed
 const SLOWEST_MILLISECONDS = 250; // between two pictures
 const RETRY_MILLISECONDS = 1000;
@@ -159,34 +159,47 @@ export class Workbench {
       await this.readAddress(false);
     });
     let [drawnAt, isLost] = [0, false];
+    let next = this.askFrame();
     while (!this.isStopped) {
-      const { view } = this;
-      const isDrawn = this.drawnView === view;
-      this.waiting = new AbortController();
+      const { view, answer } = next;
       try {
-        const frame = await this.source.ask("frame", { ...view, seen: isDrawn ? this.seen : null, hidden: document.hidden && isDrawn }, this.waiting.signal);
+        const frame = await answer;
         if (isLost) this.say("");
         isLost = false;
         const { last_step, version, playing } = frame.header;
         if (version !== this.dataVersion) await this.loadData(version);
         this.seen = [last_step, version, playing ? 1 : 0];
         this.drawnView = view;
+        const isFull = playing && !this.find("speed").value; // then the training comes first
+        if (!isFull) next = this.askFrame(); // which is computed while this one is drawn
         const began = performance.now();
         this.show(this.picture.add(frame, !this.find("details").hidden));
         const cost = performance.now() - began;
         this.begin();
         await nextPaint();
-        const pause = playing && !this.find("speed").value ? Math.min(cost / FULL_SPEED_SHARE, SLOWEST_MILLISECONDS) : FRAME_MILLISECONDS; // at full speed the training comes first
+        const pause = isFull ? Math.min(cost / FULL_SPEED_SHARE, SLOWEST_MILLISECONDS) : FRAME_MILLISECONDS;
         const early = pause - (performance.now() - drawnAt); // more frames would take time from the training
         if (early > 1) await new Promise((resolve) => setTimeout(resolve, early));
         drawnAt = performance.now();
       } catch (error) {
-        if (view !== this.view) continue; // it waited for news of another view
-        isLost = true;
-        this.say(/** @type {Error} */ (error).message);
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+        if (view === this.view) { // else it waited for news of another view
+          isLost = true;
+          this.say(/** @type {Error} */ (error).message);
+          await new Promise((resolve) => setTimeout(resolve, RETRY_MILLISECONDS));
+        }
       }
+      if (next.answer === answer || next.view !== this.view) next = this.askFrame();
     }
+  }
+
+  /** Ask for news of what is shown. */
+  askFrame() {
+    const { view } = this;
+    const isDrawn = this.drawnView === view;
+    this.waiting = new AbortController();
+    const answer = this.source.ask("frame", { ...view, seen: isDrawn ? this.seen : null, hidden: document.hidden && isDrawn }, this.waiting.signal);
+    answer.catch(() => {}); // it is awaited later
+    return { view, answer };
   }
 
   /** Train as soon as the page is open, but for those who asked for less motion, and where a question waits for its answer. */

@@ -34,7 +34,7 @@ export class Trainer {
     this.training = new Training(setup.problem);
     this.evaluations = evaluations(setup);
     this.evaluatedAt = this.evaluationMilliseconds = 0;
-    /** @type {{step: number, values: Record<string, number[]>}[]} */
+    /** @type {{step: number, values: Record<string, number[]>, quantiles: number[]}[]} */
     this.points = [];
     /** @type {{step: number, setup: Setup, states: State[], isChange: boolean}[]} */
     this.snapshots = [];
@@ -104,7 +104,8 @@ export class Trainer {
     const began = performance.now();
     const values = this.evaluate(states, this.setup.problem.members.map((one) => one.strength));
     if (this.points[this.points.length - 1]?.step === step) this.points.pop();
-    this.points.push({ step, values });
+    const sorted = values.objective.toSorted((a, b) => a - b);
+    this.points.push({ step, values, quantiles: QUANTILES.map((share) => quantile(sorted, share)) });
     if (this.points.length > MAX_POINTS) this.points = this.points.filter((_, index) => index < FIRST_POINTS || index % 2 === 0);
     this.snapshots.push({ step, setup: this.setup, states: states.map(copied), isChange });
     const most = Math.max(8, Math.min(MAX_POINTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
@@ -206,20 +207,20 @@ export class Trainer {
     const member = Math.min(asked, count - 1);
     const first = member - (member % MAX_MULTIPLES);
     const members = Array.from({ length: Math.min(MAX_MULTIPLES, count - first) }, (_, index) => first + index);
-    const training = this.at(step, [member, ...members]);
-    const [shown, ...several] = training.states;
-    training.objectiveAndGradient(0);
+    const isNow = step === null || step >= this.training.step;
+    const training = isNow ? this.training : this.at(step, [member, ...members]);
+    const [shown, ...several] = isNow ? [member, ...members].map((one) => training.states[one]) : training.states;
+    training.objectiveAndGradient(isNow ? member : 0);
     const values = this.evaluate([shown], [problem.members[member].strength]);
     const last = points[points.length - 1].values;
     const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
     const other = this.otherSide(member);
-    const sorted = points.map((point) => point.values.objective.toSorted((a, b) => a - b));
     return {
       header: {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
         playing: this.updatesLeft > 0, members: count, member, multiples: members, score: metricOf(score), varied, failure: "", engine: "this browser",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
-        locked: problem.locked, rate: training.rate(training.problem.members[0]), changes: this.changes, diverged: this.diverged,
+        locked: problem.locked, rate: training.rate(training.problem.members[isNow ? member : 0]), changes: this.changes, diverged: this.diverged,
       },
       arrays: {
         theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
@@ -228,7 +229,7 @@ export class Trainer {
         "curve steps": array(points.map((point) => point.step)),
         ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(points.map((point) => point.values[name]?.[member] ?? NaN))])),
         ...(other < 0 ? {} : { "curve other": array(points.map((point) => point.values.objective[other])) }),
-        ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((share) => sorted.map((one) => quantile(one, share)))) } : {}),
+        ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((_, index) => points.map((point) => point.quantiles[index]))) } : {}),
       },
     };
   }

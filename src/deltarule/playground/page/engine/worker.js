@@ -8,6 +8,8 @@ const FRAME_WAIT_MILLISECONDS = 2000;
 
 let trainer = /** @type {Trainer} */ (/** @type {unknown} */ (null)); // there since the first message
 let isWorking = false;
+const soon = new MessageChannel(); // a timer would wait for 4 ms
+soon.port1.onmessage = work;
 /** @type {{id: number, view: import("./trainer.js").View, until: number}[]} frames that wait for news */
 let waiting = [];
 
@@ -56,7 +58,8 @@ function work() {
   const wait = trainer.work();
   sendFrames();
   isWorking = trainer.updatesLeft > 0 || waiting.length > 0;
-  if (isWorking) setTimeout(work, trainer.updatesLeft ? Math.min(wait, 20) : 50);
+  if (isWorking && trainer.updatesLeft && wait < 1) soon.port2.postMessage(null);
+  else if (isWorking) setTimeout(work, trainer.updatesLeft ? Math.min(wait, 20) : 50);
 }
 
 function sendFrames() {
