@@ -19,7 +19,7 @@ from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import Entry
 from deltarule.maths.update import updated
-from deltarule.problem.batches import Batch, groups, positions_of, rows_at, weights_at
+from deltarule.problem.batches import Batch, batch, groups, positions_of, rows_at, weights_at
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.registry import is_built_in
 from deltarule.problem.state import State
@@ -258,6 +258,8 @@ class AutogradEngine(Engine):
 
     def _batch(self, problem: Problem, members: Integers, step: int) -> Batch:
         """Gather a batch on the device, where the data of a problem stay."""
+        if problem.fresh is not None:
+            return batch(problem, members, step)
         if self._data[0] is not problem.x:
             self._data = problem.x, self._tensor(problem.x), self._tensor(problem.y)
         positions = positions_of(problem, members, step)

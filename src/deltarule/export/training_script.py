@@ -73,6 +73,8 @@ def _refuse_unsupported(problem: Problem) -> None:
     formulas: list[tuple[str, Any]] = [(kind, getattr(problem, kind)) for kind in ("loss", "optimizer", "schedule")]
     formulas += [("activation", activation) for activation in problem.network.activations.values()]
     formulas += [("penalty", problem.penalty)] if problem.penalty else []
+    if problem.fresh is not None:
+        raise BadInput("the rows of the problem are a function; a script holds the rows themselves, so give arrays")
     if problem.unusual_update:
         raise BadInput(f"the problem has {problem.unusual_update}; a script has no statements for them")
     for kind, formula in formulas:

@@ -65,6 +65,11 @@ def split_by_kind(group: Integers, labels: Integers) -> list[Integers]:
 
 def batch(problem: Problem, members: Integers, step: int) -> Batch:
     """The batch of an update for members with equally many rows."""
+    if problem.fresh is not None:
+        x, y = problem.fresh.at(step)
+        if problem.fresh.members is not None:
+            x, y = x[members], y[members]
+        return Batch(x, y, np.ones((*x.shape[:-1], 1), x.dtype), np.arange(problem.fresh.count))
     return _gather(problem, members, positions_of(problem, members, step))
 
 
@@ -196,20 +201,21 @@ def row_orders(problem: Problem, members: Integers, step: int, updates: int) -> 
     positions = _positions(problem, members, epochs, slice(None))
     if not positions.flags.writeable:  # programs are compiled for writable arrays
         positions = positions.copy()
+    in_batch = positions if problem.fresh is None else positions % problem.fresh.count
     if problem.rows is None:
-        return positions, positions
+        return positions, in_batch
     labels = problem.row_kinds[members]
     chosen = members[:1] if (labels == labels[0]).all() else members
     rows = np.stack([problem.rows[member] for member in chosen])
     rows_of_epochs = np.broadcast_to(rows, (len(positions), max(len(rows), positions.shape[1]), count))
-    return np.take_along_axis(rows_of_epochs, np.broadcast_to(positions, rows_of_epochs.shape), axis=2), positions
+    return np.take_along_axis(rows_of_epochs, np.broadcast_to(positions, rows_of_epochs.shape), axis=2), in_batch
 
 
 def batch_sizes(problem: Problem, members: Integers, step: int, n: int) -> Floats:
     """Return the numbers of rows in each of the next n batches from `step` on, [n, A]."""
-    rows = problem.row_counts[members]
+    size = problem.batch_sizes[members]
+    rows = size if problem.fresh is not None else problem.row_counts[members]
     batches = problem.epoch_steps[members]
-    size = rows if problem.batch_size is None else np.minimum(problem.batch_size, rows)
     is_last = np.arange(step, step + n)[:, None] % batches == batches - 1
     return np.where(is_last, rows - size * (batches - 1), size).astype(np.float64)
 

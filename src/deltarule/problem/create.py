@@ -1,6 +1,7 @@
 """Create a problem from checked arguments."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
 from deltarule.problem import registry, validation
+from deltarule.problem.fresh_rows import FreshRows
 from deltarule.problem.network import Network, switch
 from deltarule.problem.problem import Floats, Integers, Problem, check_combination
 from deltarule.problem.ranges import quoted
@@ -58,7 +60,7 @@ def create_problem(
     batch_size: int | None = OptimizerSection.batch_size,
     dropout: Any = NetworkSection.dropout,
     weights: Any = None,
-    rows: Sequence[Any] | None = None,
+    rows: Sequence[Any] | Callable[[int], tuple[Any, Any]] | None = None,
     initial_scale: Any = NetworkSection.initial_scale,
     members: int | None = None,
     seeds: Seeds | None = None,
@@ -113,8 +115,12 @@ def create_problem(
         Rate of the hidden layers: one number, one for each hidden layer, or [K, hidden layers].
     weights : array-like of shape (N,) or (K, N), optional
         Weights of the rows; 2 counts a row twice, 0 leaves it out.
-    rows : sequence of array-like of int, optional
-        For each member the indices of its own rows (folds, bootstrap); None for all rows.
+    rows : sequence of array-like of int, or callable, optional
+        For each member the indices of its own rows (folds, bootstrap); None for all rows. Or a function of the step,
+        from 0 on, that returns fresh data, the batch of that update alone: inputs [B, D] and targets [B, C], or [K, B,
+        D] and [K, B, C] for the members' own. It must return the same for the same step, as
+        ``numpy.random.default_rng([seed, step])`` draws it. x and y are then only evaluated, in the history and at the
+        end, and an epoch is one update.
     initial_scale : float or array-like of shape (K,), default=1
         Factor of the initial weights.
     members : int, optional
@@ -161,10 +167,15 @@ def create_problem(
     _check_choice("loss.reduction", reduction)
     _check_choice("optimizer.parametrization", parametrization)
     _check_fit(network, found_loss, found_optimizer, parametrization)
+    function, rows = (rows, None) if callable(rows) else (None, rows)
     if validation.are_of_members(y, x):
         x, y, rows, weights = validation.rows_of_members(x, y, rows, weights)
-    x, y = validation.check_rows(x, y, network, found_loss, dtype)
-    y = validation.smoothed_targets(y, found_loss, label_smoothing)
+    check = partial(_check_rows, network, found_loss, dtype, label_smoothing)
+    x, y = check(x, y)
+    fresh = None
+    if function is not None:
+        _refuse_beside_fresh_rows(batch_size=batch_size, weights=weights)
+        fresh = FreshRows(function, partial(_check_fresh, check)).first()
     if batch_size is not None:
         batch_size = check_number("batch_size", batch_size)
     factors, entry_factors = validation.check_learning_rate_factors(learning_rate_factors or {}, network)
@@ -183,6 +194,8 @@ def create_problem(
     own_rows = validation.check_row_indices(rows, len(x))
     row_weights = validation.check_weights(weights, len(x), dtype)
     arrays = {"dropout": rates, "weights": row_weights, "learning_rate_factors": entry_factors}
+    if fresh is not None and fresh.members is not None:
+        arrays["fresh rows"] = fresh.members[:, None]
     member_count = _count_members(checked, own_rows, arrays)
     spread = {name: np.ascontiguousarray(np.broadcast_to(array, member_count)) for name, array in checked.items()}
     check_combination(found_optimizer, found_schedule, spread)
@@ -192,6 +205,8 @@ def create_problem(
     is_penalized = {"weights", "biases"} if switch("penalize_biases", penalize_biases) else {"weights"}
     mask = [np.full(entry.stop - entry.start, float(entry.role in is_penalized)) for entry in network.entries]
     counts = [len(x)] if own_rows is None else [len(indices) for indices in own_rows]
+    if fresh is not None:
+        counts = [fresh.count]
     return Problem(
         network=network,
         x=x,
@@ -217,9 +232,32 @@ def create_problem(
         learning_rate_factors=Fixed(factors),
         entry_factors=entry_factors,
         clip_norm=spread.get("clip_norm"),
+        fresh=fresh,
         parametrization=parametrization,
         notes=tuple(_notes(network, batch_size, counts, found_penalty, spread["strength"])),
     )
+
+
+def _check_rows(
+    network: Network, loss: Loss, dtype: str, label_smoothing: Any, x: Any, y: Any
+) -> tuple[Floats, Floats]:
+    x, y = validation.check_rows(x, y, network, loss, dtype)
+    return x, validation.smoothed_targets(y, loss, label_smoothing)
+
+
+def _check_fresh(check: Callable[[Any, Any], tuple[Floats, Floats]], x: Any, y: Any) -> tuple[Floats, Floats]:
+    """Return inputs and targets of one update, [K, B, D] and [K, B, C] if each of several members has its own."""
+    if not validation.are_of_members(y, x):
+        return check(x, y)
+    *given, own, _ = validation.rows_of_members(x, y, None, None)
+    x, y = check(*given)
+    return (x, y) if len(own) == 1 else (x.reshape(len(own), -1, x.shape[-1]), y.reshape(len(own), -1, y.shape[-1]))
+
+
+def _refuse_beside_fresh_rows(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise BadInput(f"rows is a function and {name} is given, which is for rows that stay; leave out {name}")
 
 
 def _parameters(optimizer: Optimizer, momentum: Any) -> dict[str, Any]:

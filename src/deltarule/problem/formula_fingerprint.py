@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 
+MAX_DESCRIBED_ENTRIES = 10_000
+"""Of an array that is described number by number; larger ones, such as a data set from which rows are drawn, by their
+bytes, which takes a hundredth of the time."""
+
 
 def formula_digest(value: Any) -> str:
     """SHA-256 digest of what functions compute, for one version of Python.
@@ -55,6 +59,8 @@ def _describe(value: Any, known: dict[int, int]) -> Any:
         return "set", *sorted(repr(_describe(item, {})) for item in value)
     if isinstance(value, Mapping):
         return "table", *((_describe(key, known), _describe(item, known)) for key, item in value.items())
+    if isinstance(value, np.ndarray) and value.size > MAX_DESCRIBED_ENTRIES and value.dtype.kind in "biufc":
+        return value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.str, value.shape, _describe(value.tolist(), known)
     if isinstance(value, CodeType):

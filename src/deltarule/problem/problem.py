@@ -20,6 +20,7 @@ from deltarule.maths.losses import Loss
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.penalties import Penalty
 from deltarule.maths.schedules import Schedule
+from deltarule.problem.fresh_rows import FreshRows
 from deltarule.problem.network import Network
 from deltarule.problem.settings import check_numbers
 
@@ -93,6 +94,8 @@ class Problem:
         What multiplies each update of an entry of θ.
     clip_norm : ndarray of shape (K,), or None
         The length to which longer gradients are shortened.
+    fresh : FreshRows or None
+        What makes the rows of each update; x and y are then only evaluated, and an epoch is one update.
 
     Examples
     --------
@@ -129,6 +132,7 @@ class Problem:
     row_order: Integers | None = None
     entry_factors: Floats | None = None
     clip_norm: Floats | None = None
+    fresh: FreshRows | None = None
 
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
@@ -237,6 +241,8 @@ class Problem:
     @cached_property
     def batch_sizes(self) -> Integers:
         """The number of rows in a full batch of each member, [K]."""
+        if self.fresh is not None:
+            return np.full(self.members, self.fresh.count)
         return self.row_counts if self.batch_size is None else np.minimum(self.batch_size, self.row_counts)
 
     def batch_rows(self, member: int) -> int:
@@ -250,6 +256,8 @@ class Problem:
     @cached_property
     def epoch_steps(self) -> Integers:
         """The number of updates of each member in an epoch, [K]."""
+        if self.fresh is not None:
+            return np.full(self.members, self.fresh.updates)
         return -(-self.row_counts // self.batch_sizes)
 
     def rates(self, members: Integers, step: int | Integers) -> Floats:
@@ -290,6 +298,8 @@ class Problem:
         parts |= {name: array[chosen] for name, array in arrays.items() if np.ndim(array) == 2}
         if self.rows is not None:
             parts["rows"] = tuple(self.rows[member] for member in chosen)
+        if self.fresh is not None:
+            parts["fresh"] = self.fresh.take(chosen)
         return replace(self, **parts)
 
     @classmethod
@@ -321,6 +331,8 @@ class Problem:
 
     def __repr__(self) -> str:
         batches = "full batches" if self.batch_size is None else f"batches of {self.batch_size:,}"
+        if self.fresh is not None:
+            batches = f"fresh batches of {self.fresh.count:,}"
         return (
             f"Problem of {self.members:,} × {self.network!r}: {count_of(len(self.x), 'row')}, {self.loss.name} "
             f"by {self.optimizer.name}, {batches}"

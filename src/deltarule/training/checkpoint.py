@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.errors import BadInput
 from deltarule.maths.elementary import Fixed
+from deltarule.problem.fresh_rows import FreshRows
 from deltarule.problem.problem import Problem
 from deltarule.problem.registry import describe_formula, is_formula, own_digest
 from deltarule.problem.state import State
@@ -141,12 +142,16 @@ def _add_to_digest(sha: Any, value: Any) -> None:
         sha.update(np.ascontiguousarray(value))  # not `tobytes`, which is a copy
     elif is_formula(value):  # the name identifies a built-in one
         sha.update(repr((describe_formula(value), own_digest(value))).encode())
+    elif isinstance(value, FreshRows):
+        parts = (value.digest, value.shape, value.members)
     elif isinstance(value, Mapping):
         parts = value.items()
     elif isinstance(value, tuple):
         parts = value
     elif is_dataclass(value):
-        parts = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        # A field that came later counts only where it is given, so that older checkpoints stay valid.
+        named = [(field.name, getattr(value, field.name)) for field in fields(value)]
+        parts = [part for part in named if part != ("fresh", None)]
     else:
         sha.update(repr(value).encode())
     for part in parts:

@@ -141,7 +141,7 @@ class Moment:
         """
         problem = self.problem
         x, y = validation.check_rows(x, y, problem.network, problem.loss, problem.dtype.name)
-        return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None))
+        return replace(self, problem=replace(problem, x=x, y=y, rows=None, weights=None, row_order=None, fresh=None))
 
     def hvp(self, vectors: Mapping[str, Any]) -> dict[str, Floats]:
         """Multiply each member's Hessian, in training mode, by a vector (by complex steps, as exactly as a gradient).

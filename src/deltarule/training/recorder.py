@@ -181,4 +181,4 @@ class Recorder(Rule):
 def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:
     """Return whether the engine's trace has all that is recorded but for functions."""
     is_whole = bool((problem.epoch_steps == 1).all()) and not problem.drops and not problem.network.buffers
-    return is_whole and not recorded.metrics and validation is None
+    return is_whole and problem.fresh is None and not recorded.metrics and validation is None

@@ -22,6 +22,7 @@ from deltarule.engines.compiled.pace import Pace
 from deltarule.engines.compiled.printed import NotPrintable, Printed, Tile
 from deltarule.engines.compiled.texts import MEMBERS, UNITS, printed_evaluation, printed_update
 from deltarule.engines.compiled.unit_members import advance_member, arrays_of_members
+from deltarule.engines.compiled.windows import window_of, write_rows
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import groups, split_by_rows
 from deltarule.problem.problem import Floats, Integers, Problem
@@ -76,6 +77,24 @@ class CompiledEngine(ReferenceEngine):
         self.features, self.lanes_are = features, lanes_are
 
     def advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        if problem.fresh is not None:
+            return self._advance_fresh(problem, state, n)
+        return self._advance(problem, state, n)
+
+    def _advance_fresh(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
+        """Advance with rows that a function makes, a window of updates at a time."""
+        objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
+        end = state.step + n
+        with window_of(problem) as window:
+            while state.step < end:
+                first, updates = state.step, min(int(window.epoch_steps[0]), end - state.step)
+                write_rows(window, first, updates)
+                state, trace = self._advance(window, state, updates)
+                objective[first - end + n :][:updates] = trace.objective
+                bad = np.where(bad < 0, trace.bad, bad)
+        return state, Trace(objective, bad)
+
+    def _advance(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
         after = replace(
             state,
