@@ -10,9 +10,10 @@ from deltarule.problem.recipe_sections import Configuration
 from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.executors import pool
 from deltarule.sweeps.grid import as_python, settings_to_json
-from deltarule.sweeps.plan import Source
+from deltarule.sweeps.plan import Additions, Source
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.sweep import SweepProgress, explain_interruption, run_sweep
+from deltarule.training.moment import Moment
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def sweep(
     keep: bool = False,
     engine: str | None = None,
     rank_by: str | None = None,
+    record: Mapping[str, Callable[[Moment], Any]] | None = None,
+    start: Mapping[str, Any] | None = None,
     address: str | None = None,
     workers: int | None = None,
     shard: tuple[int, int] = (1, 1),
@@ -78,12 +81,15 @@ def sweep(
         The engine, instead of the recipe's.
     rank_by : str, optional
         The metric of the table's scores; None for the accuracy, or R² if the targets are numbers.
-    workers : int, optional
-        The number of processes of this machine that train, by default this one alone; or the address of a Dask cluster
-        that does.
+    record : mapping of str to callable, optional
+        Functions by name, each called with a `Moment` of members at the end of their rows, that returns a number for
+        each: a column of the table. With several `stopping.max_steps` in the grid they follow a training on its way.
+    start : mapping, optional
+        Parameters by name, "W1" [D, H], in which all trainings begin, such as those of another sweep's network.
     address : str, optional
-        The number of processes of this machine that train, by default this one alone; or the address of a Dask cluster
-        that does.
+        The address of a Dask cluster that trains, in the place of this machine.
+    workers : int, optional
+        The number of processes of this machine that train, by default this one alone.
     shard : tuple of two int
         (3, 16) for every 16th configuration from the third on: 16 such sweeps into folders of their own, on any
         machines, are the whole one, and `deltarule sweep --merge` collects them.
@@ -124,6 +130,7 @@ def sweep(
         resume=resume,
         keep=keep,
         rank_by=rank_by,
+        additions=Additions(record or {}, start or {}),
         processes=pool(workers, address),
         shard=shard,
         progress=progress,

@@ -26,6 +26,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.stats import metrics
 from deltarule.sweeps.plan import (
+    Additions,
     Data,
     Group,
     PlannedNetwork,
@@ -72,12 +73,13 @@ def plan_sweep(
     workers: int = 1,
     rank_by: str | None = None,
     shard: tuple[int, int] = (1, 1),
+    additions: Additions | None = None,
 ) -> Iterator[SweepPlan]:
     """Plan a sweep's rows, and which are trained together, a part at a time.
 
     `settings` are those of each configuration, instead of all combinations of the grid. Populations are small enough to
     keep all `workers` busy. `rank_by` None means the accuracy, or R² if the targets are numbers. The shard (3, 16) has
-    every 16th configuration, from the third on.
+    every 16th configuration, from the third on. `additions` are checked against each kind of network.
     """
     if "run.seeds" in configuration.grid:
         raise BadInput(
@@ -109,14 +111,19 @@ def plan_sweep(
                 configurations[digest], settings_by_hash[digest] = changed, setting
             known.add(digest)
         if configurations:
-            planned = _plan_units(configurations, seeds, source, rank_by, workers)
+            planned = _plan_units(configurations, seeds, source, rank_by, workers, additions or Additions())
             own = {name: value for changed in configurations.values() for name, value in own_formulas(changed).items()}
             rows_left = left * len(seeds) * (source.folds or 1)
             yield SweepPlan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
 
 
 def _plan_units(
-    configurations: Mapping[str, Configuration], seeds: Sequence[int], source: Source, rank_by: str | None, workers: int
+    configurations: Mapping[str, Configuration],
+    seeds: Sequence[int],
+    source: Source,
+    rank_by: str | None,
+    workers: int,
+    additions: Additions,
 ) -> tuple[tuple[Unit, ...], tuple[str, ...], str, str]:
     """The populations of a sweep, notes on their data, metric, and ranked part."""
     groups = _group_configurations(configurations, source)
@@ -137,7 +144,7 @@ def _plan_units(
         rankings[metric, "validation" if source.folds or data.dataset.validation is not None else "train"] = None
         StopRules(**asdict(first.stopping)).check_metric()  # raises for an unknown metric
         row = replace(data.dataset, train=data.dataset.train.take(np.array([0])), validation=None, test=None)
-        problem_of_members([first], row, [0])  # raises if the network does not fit the data
+        additions.check(problem_of_members([first], row, [0]))  # raises if the network does not fit the data
         notes += filter(None, [data.dataset.remark])
         members = list(_members(configurations, seeds, source, group, data))
         max_members = max_population_size(first, data.dataset)

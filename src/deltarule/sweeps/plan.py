@@ -2,19 +2,31 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deltarule.data import splits
 from deltarule.data.dataset import Dataset
 from deltarule.data.pipeline import data_key, load_and_split, scale_and_project
-from deltarule.errors import BadInput
-from deltarule.problem.problem import Integers
+from deltarule.errors import BadInput, short_repr
+from deltarule.problem.formula_fingerprint import formula_digest
+from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, read_section
 from deltarule.problem.settings import DataSection
+from deltarule.training.moment import Moment
+from deltarule.training.train import first_state
+
+COLUMNS = frozenset(
+    ("key", "configuration", "fold", "seed", "status", "reason", "steps", "best_step")
+    + ("diverged_layer", "diverged_where", "engine")
+)
+PREFIXES = ("train_", "validation_", "test_")
+"""The columns of a sweep's table, beside those of the grid, whose names have dots."""
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
@@ -35,6 +47,43 @@ class Source:
 
     def fold_name(self, fold: int) -> str | None:
         return None if fold < 0 else f"{fold}/{self.folds}"
+
+
+@dataclass(frozen=True, eq=False)
+class Additions:
+    """What a sweep is given beside its recipe, for all rows.
+
+    record   functions of a `Moment` by name; each gives a number for each member
+    start    parameters by name, in the place of the initial ones
+    """
+
+    record: Mapping[str, Callable[[Moment], Any]] = field(default_factory=dict)
+    start: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, given in (("record", self.record), ("start", self.start)):
+            if not isinstance(given, Mapping):
+                raise BadInput(f"{name} is {short_repr(given)}; give a mapping by name")
+        for name, function in self.record.items():
+            if not callable(function) or not isinstance(name, str):
+                raise BadInput(f"record has {short_repr(function)} as {short_repr(name)}; give functions by name")
+            if "." in name or name.startswith(PREFIXES) or name in COLUMNS:
+                raise BadInput(f"record has a function named {name!r}, which is a column already; give it another name")
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests of the functions, by names as those of custom formulas."""
+        return {f"function of record {name!r}": formula_digest(function) for name, function in self.record.items()}
+
+    @property
+    def compared(self) -> dict[str, Any]:
+        """What all rows of a store share, as it is noted there."""
+        start = {name: np.asarray(array, float) for name, array in self.start.items()}
+        return {"record": sorted(self.record) or None, "start": formula_digest(start)[:12] if start else None}
+
+    def check(self, problem: Problem) -> None:
+        """Raise `BadInput` unless the arrays fit a problem of one member."""
+        first_state(problem, self.start)
 
 
 @dataclass(frozen=True, eq=False)

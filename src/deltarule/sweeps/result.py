@@ -101,7 +101,7 @@ class Sweep:
         self.runs: tuple[dict[str, Any], ...] = tuple(noted.get("runs", ()))
         if self.metric not in metrics.METRICS or self.ranked not in PARTS:
             raise ValueError(f"it is ranked by {self.metric!r} on {self.ranked!r} rows")
-        self._rows = TableRows(connection, self.metric, self.grid)
+        self._rows = TableRows(connection, self.metric, self.grid, noted.get("record") or ())
 
     @property
     def sign(self) -> int:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,16 +29,20 @@ from deltarule.sweeps.store_connection import (
     APPLICATION,
     FILE,
     LOCK,
+    RECORDS,
     SCHEMA,
     VERSION,
     check_integrity,
     connect,
+    has_records,
     open_for_reading,
     read_notes,
     translate_errors,
 )
 from deltarule.training.moment import activations_of
 
+COMPARED = ("folds", "metric", "ranked", "record", "start")
+"""The notes that all rows of a store share."""
 AMONG = "hash IN (SELECT value FROM json_each(?))"
 """A condition on configurations, with a JSON list of hashes."""
 
@@ -125,10 +130,12 @@ class Store:
         rows: Sequence[Mapping[str, Any]],
         weights: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
         layer_sizes: Sequence[int],
+        records: Mapping[tuple[str, str], float] = MappingProxyType({}),
     ) -> None:
-        """Commit new rows and weights, all or none.
+        """Commit new rows, weights and own records, all or none.
 
-        A number that is not finite is stored as null. `weights` are parameters and running statistics by key.
+        A number that is not finite is stored as null. `weights` are parameters and running statistics by key, `records`
+        are numbers by key and name.
         """
         stored = []
         for row in rows:
@@ -147,6 +154,14 @@ class Store:
         with self.transaction():
             self.connection.executemany(f"INSERT OR IGNORE INTO members ({names}) VALUES ({marks})", stored)
             self.connection.executemany("INSERT OR IGNORE INTO networks VALUES (?, ?, ?, ?, ?)", networks)
+            if records:
+                self._make_records_table()
+                values = [(*of, value if math.isfinite(value) else None) for of, value in records.items()]
+                self.connection.executemany("INSERT OR IGNORE INTO records VALUES (?, ?, ?)", values)
+
+    def _make_records_table(self) -> None:
+        if not has_records(self.connection):
+            self.connection.execute(RECORDS)
 
     @translate_errors()
     def merge(self, folder: Path) -> None:
@@ -156,7 +171,7 @@ class Store:
             query = "SELECT DISTINCT hash, fold, data FROM members JOIN configurations ON configuration = id"
             rows = other.execute(query).fetchall()
             digests = {(configuration, fold): digest for configuration, fold, digest in rows}
-        compared = {name: notes[name] for name in ("folds", "metric", "ranked")}
+        compared = {name: notes.get(name) for name in COMPARED}
         self.check_rows(digests, compared, notes.get("formulas", {}))
         self.write_notes(**notes)
         columns = [name for _, name, *_ in self.connection.execute("PRAGMA table_info(members)")]
@@ -173,6 +188,9 @@ class Store:
                 "JOIN main.configurations AS mine ON theirs.hash = mine.hash ORDER BY added.rowid"
             )
             self.connection.execute("INSERT OR IGNORE INTO networks SELECT * FROM other.networks")
+            if notes.get("record"):
+                self._make_records_table()
+                self.connection.execute("INSERT OR IGNORE INTO records SELECT * FROM other.records")
         self.connection.execute("DETACH DATABASE other")
 
     @contextlib.contextmanager
@@ -202,11 +220,11 @@ class Store:
         for name in changed_formulas(notes.get("formulas", {}), formula_digests) if has_rows else ():
             raise BadInput(
                 f"the {name} may be another one than in the rows of {self.folder}, or another version of Python or of "
-                "deltarule wrote these; register it by another name, or name another folder"
+                "deltarule wrote these; give it another name, or name another folder"
             )
         for name, given in compared.items() if has_rows else ():
-            if notes[name] != given:
-                was, now = ("none" if value is None else value for value in (notes[name], given))
+            if notes.get(name) != given:
+                was, now = ("none" if value is None else value for value in (notes.get(name), given))
                 raise BadInput(f"the sweep in {self.folder} differs in {name} ({was}, not {now}); name another folder")
         rows = (
             "SELECT DISTINCT hash, fold, data, dtype, numerics FROM members JOIN configurations ON configuration = id "

@@ -57,6 +57,13 @@ CREATE TABLE networks (
     buffers BLOB NOT NULL
 );
 """
+RECORDS = """CREATE TABLE records (
+    key TEXT NOT NULL REFERENCES members (key),
+    name TEXT NOT NULL,
+    value REAL,
+    PRIMARY KEY (key, name)
+) WITHOUT ROWID"""
+"""A table of sweeps that record something of their own."""
 DAMAGE = ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, sqlite3.DatabaseError
 """The exceptions that unexpected values in a store raise."""
 
@@ -128,7 +135,7 @@ def connect(file: Path, mode: str = "rw") -> sqlite3.Connection:
                 f"{file} is a store of version {version}, and this program reads version {VERSION}; "
                 "use the program that wrote it, or name another folder"
             )
-        if definitions and definitions != {text.strip() for text in SCHEMA.split(";") if text.strip()}:
+        if definitions and definitions - {RECORDS} != {text.strip() for text in SCHEMA.split(";") if text.strip()}:
             raise BadInput(f"{file} does not have the expected tables, or has triggers; name another folder")
     return connection
 
@@ -152,6 +159,11 @@ def read_notes(connection: sqlite3.Connection) -> dict[str, Any]:
         return {}
     with translate_errors():
         return {name: json.loads(value) for name, value in connection.execute("SELECT name, value FROM about")}
+
+
+def has_records(connection: sqlite3.Connection) -> bool:
+    """Whether a store has the table of own records."""
+    return RECORDS in _definitions(connection)
 
 
 def check_integrity(connection: sqlite3.Connection, file: Path) -> None:

@@ -22,7 +22,7 @@ from deltarule.problem.validation import whole
 from deltarule.stats import metrics
 from deltarule.sweeps.executors import IN_PROCESS, Pool, run_all
 from deltarule.sweeps.grid import plan_sweep
-from deltarule.sweeps.plan import Source, SweepPlan, Unit, forget_data
+from deltarule.sweeps.plan import Additions, Source, SweepPlan, Unit, forget_data
 from deltarule.sweeps.result import Sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE, open_for_reading, translate_errors
@@ -72,12 +72,15 @@ def run_sweep(
     keep: bool = False,
     rank_by: str | None = None,
     shard: tuple[int, int] = (1, 1),
+    additions: Additions | None = None,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> Sweep:
     """Plan a sweep, train every row that its store lacks, and return the table.
 
-    `run_options` are those of a command that repeats the sweep; the others are as for `studies.sweep_study.sweep`.
+    `run_options` are those of a command that repeats the sweep, `additions` what it is given in Python; the others are
+    as for `studies.sweep_study.sweep`.
     """
+    additions = additions or Additions()
     if source.folds is not None:
         source = replace(source, folds=whole("folds", source.folds, least=2))
     if configuration.run.engine != "auto":
@@ -95,14 +98,15 @@ def run_sweep(
         worker_pool = stack.enter_context(processes)
         forget_data()
         stack.callback(forget_data)
-        plans: Iterator[SweepPlan] = plan_sweep(configuration, source, settings, worker_pool.workers, rank_by, shard)
+        workers = worker_pool.workers
+        plans: Iterator[SweepPlan] = plan_sweep(configuration, source, settings, workers, rank_by, shard, additions)
         first_part = next(plans)  # what is wrong in it is said before a store is begun
         with Store(make_folder(folder)) as store:
             if run_options is not None:
                 run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep, "rank_by": rank_by})
             plans = itertools.chain([first_part], plans)
-            parts = ((plan, _write_plan(store, plan, name, run_options)) for plan in plans)
-            _train_plans(store, parts, worker_pool, keep, error_advice, progress)
+            parts = ((plan, _write_plan(store, plan, name, run_options, additions)) for plan in plans)
+            _train_plans(store, parts, worker_pool, keep, additions, error_advice, progress)
         connection = open_for_reading(folder)
         if out is None:  # whose folder ends here
             stored = connection
@@ -129,10 +133,13 @@ def explain_interruption(error_advice: str, out: Path | None = None) -> Iterator
 
 
 @translate_errors()
-def _write_plan(store: Store, plan: SweepPlan, name: str, run_options: Mapping[str, Any] | None) -> dict[str, int]:
+def _write_plan(
+    store: Store, plan: SweepPlan, name: str, run_options: Mapping[str, Any] | None, additions: Additions
+) -> dict[str, int]:
     """Write a plan's configurations and notes to the store; return ids by hash."""
-    compared = {"folds": plan.source.folds, "metric": plan.metric, "ranked": plan.ranked}
-    store.check_rows(plan.data_digests, compared, own_digests(plan.formulas))
+    compared = {"folds": plan.source.folds, "metric": plan.metric, "ranked": plan.ranked, **additions.compared}
+    formulas = own_digests(plan.formulas) | additions.digests
+    store.check_rows(plan.data_digests, compared, formulas)
     keys = {digest: to_jsonable(resolve_configuration(settings)) for digest, settings in plan.configurations.items()}
     # As the recipe has it: with the momentum filled in, settings could name no optimizer without one.
     base = {section: to_jsonable(asdict(getattr(plan.base, section))) for section in SETTABLE}
@@ -141,11 +148,9 @@ def _write_plan(store: Store, plan: SweepPlan, name: str, run_options: Mapping[s
         name=name,
         base=base,
         notes=plan.notes,
-        metric=plan.metric,
-        ranked=plan.ranked,
+        **compared,
         grid=list(dict.fromkeys(key for settings in plan.settings.values() for key in settings)),
-        folds=plan.source.folds,
-        formulas=own_digests(plan.formulas),
+        formulas=formulas,
         runs=[] if run_options is None else [run_options],
     )
     return ids
@@ -167,6 +172,7 @@ def _train_plans(
     parts: Iterable[tuple[SweepPlan, Mapping[str, int]]],
     worker_pool: Pool,
     keep: bool,
+    additions: Additions,
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
 ) -> None:
@@ -201,12 +207,12 @@ def _train_plans(
                 if rest.members:
                     # Progress within a population is reported only in this process: a callback cannot be sent away.
                     of_training = reporter(rest) if is_in_process else None
-                    yield rest, plan.source, keep, worker_pool.threads, formulas, of_training
+                    yield rest, plan.source, keep, worker_pool.threads, formulas, of_training, additions
 
     try:
         for (unit, *_), result in run_all(worker_pool, train_unit, tasks(), error_advice):
             finished = [{**row, "configuration": ids[row["configuration"]]} for row in result.rows]
-            store.add_rows(finished, result.weights, result.sizes)
+            store.add_rows(finished, result.weights, result.sizes, result.records)
             done.update(unit.keys)
             report()
     except KeyboardInterrupt:

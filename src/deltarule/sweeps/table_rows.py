@@ -6,37 +6,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deltarule.problem.configuration import is_optional
-from deltarule.sweeps.store_connection import translate_errors
+from deltarule.sweeps.store_connection import has_records, translate_errors
 
 PARTS = ("train", "validation", "test")
 
 TableRow = dict[str, Any]
 """A row of a sweep's table, by column."""
 
-ROWS = f"""
-SELECT key, configuration, fold, seed, {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
-    status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds
-FROM members
-"""
+COLUMNS = f"""key, configuration, fold, seed, {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
+    status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds"""
+ROWS = f"SELECT {COLUMNS}{{own}} FROM members"
+RECORD = "SELECT value FROM records WHERE records.key = members.key AND name = ?"
 NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
 # A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.
 IN_ORDER = "ORDER BY configuration, CAST(fold AS INTEGER), length(seed), seed"
 
 
 class TableRows:
-    """Reads the rows of a sweep's table: scores of a `metric`, and the settings of the keys of a `grid`."""
+    """Reads the rows of a sweep's table: scores of a `metric`, settings of the keys of a `grid`, and own `records`."""
 
-    def __init__(self, connection: sqlite3.Connection, metric: str, grid: Sequence[str]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, metric: str, grid: Sequence[str], records: Sequence[str] = ()
+    ) -> None:
         self._connection = connection
         self._metric = metric
         self._grid = grid
+        self._records = records if has_records(connection) else ()
         self._settings_by_id: dict[int, dict[str, Any]] = {}
 
     @translate_errors()
     def select(self, condition: str, *values: Any) -> list[TableRow]:
         """The rows that a condition in SQL chooses, by configurations, folds and seeds."""
-        cursor = self._connection.execute(f"{ROWS} {condition} {IN_ORDER}", values)
-        names = [name.replace("_score", f"_{self._metric}") for name, *_ in cursor.description]
+        own = "".join(f", ({RECORD})" for _ in self._records)
+        query = f"{ROWS.format(own=own)} {condition} {IN_ORDER}"
+        cursor = self._connection.execute(query, (*self._records, *values))
+        columns = [name for name, *_ in cursor.description][: -len(self._records) or None]
+        names = [*(name.replace("_score", f"_{self._metric}") for name in columns), *self._records]
         # All at once: as long as a reader is in the middle of the rows, the sweep cannot write.
         return [self._row(names, row) for row in cursor.fetchall()]
 

@@ -14,14 +14,15 @@ from deltarule.data.dataset import Rows
 from deltarule.engines.base import Engine
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.selection import engine as engine_of_name
-from deltarule.errors import RunFailed
+from deltarule.errors import BadInput, RunFailed
 from deltarule.problem import registry
 from deltarule.problem.configuration import NUMERICS_VERSIONS
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.sweeps.grid import limit_of, population_problem
-from deltarule.sweeps.plan import Data, PlannedRow, Source, Unit, data_of, forget_data
+from deltarule.sweeps.plan import Additions, Data, PlannedRow, Source, Unit, data_of, forget_data
+from deltarule.training.history import Recorded, call_functions
 from deltarule.training.moment import Moment
 from deltarule.training.populations import training_of
 from deltarule.training.run import Progress, Run
@@ -34,11 +35,13 @@ class UnitResult:
 
     rows      the completed rows by column; scores are NaN if the data have no such part
     weights   parameters [P] and running statistics [Q] of the rows by key, if they are kept
+    records   what the functions of `record` gave, by key and name
     """
 
     rows: list[dict[str, Any]]
     weights: dict[str, tuple[Floats, Floats]]
     sizes: tuple[int, ...]
+    records: dict[tuple[str, str], float]
 
 
 def train_unit(
@@ -48,8 +51,10 @@ def train_unit(
     threads: int | None = None,
     formulas: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     progress: Callable[[Progress], None] | None = None,
+    additions: Additions | None = None,
 ) -> UnitResult:
     """Train the members of a unit, and score their rows; `keep` returns weights too."""
+    additions = additions or Additions()
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     metrics.METRICS.update({name: metric for (kind, name), metric in formulas.items() if kind == "metric"})
     data = _load_unit_data(unit, source)
@@ -57,7 +62,7 @@ def train_unit(
     if isinstance(engine, CompiledEngine):
         engine.threads = threads or engine.threads
     problem = population_problem(unit.members, data)
-    scorer = _RowScorer(unit, source, problem, data, engine, keep)
+    scorer = _RowScorer(unit, source, problem, data, engine, keep, additions)
     first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
@@ -68,7 +73,7 @@ def train_unit(
         rules |= {"metric": "objective", "every": steps, "record": {"rows": scorer.observe}}
     else:
         rules |= {"validation": _encode_rows(_held_out(data, first.fold), data, problem)}
-    run = train(problem, engine=engine, progress=progress, **rules)
+    run = train(problem, engine=engine, start=additions.start, progress=progress, **rules)
     if run.interrupted:
         raise KeyboardInterrupt
     scorer.score_remaining(run)
@@ -76,7 +81,7 @@ def train_unit(
     shared = {"data": unit.data, "dtype": dtype, "numerics": NUMERICS_VERSIONS[dtype], "engine": engine.name}
     shared["train_seconds"] = run.seconds / len(unit.members)
     rows = [row | shared for row in scorer.table]
-    return UnitResult(rows, scorer.weights, tuple(problem.network.sizes))
+    return UnitResult(rows, scorer.weights, tuple(problem.network.sizes), scorer.records)
 
 
 def _load_unit_data(unit: Unit, source: Source) -> Data:
@@ -107,12 +112,16 @@ def _held_out(data: Data, fold: int) -> Rows | None:
 class _RowScorer:
     """Scores the rows of a unit when training reaches their steps, in a table."""
 
-    def __init__(self, unit: Unit, source: Source, problem: Problem, data: Data, engine: Engine, keep: bool) -> None:
+    def __init__(
+        self, unit: Unit, source: Source, problem: Problem, data: Data, engine: Engine, keep: bool, additions: Additions
+    ) -> None:
         self.unit, self.source, self.problem, self.engine = unit, source, problem, engine
         self.keep = keep
+        self.recorded = Recorded((), additions.record)
         self.metric = unit.metric
         self.table: list[dict[str, Any]] = []
         self.weights: dict[str, tuple[Floats, Floats]] = {}
+        self.records: dict[tuple[str, str], float] = {}
         self.test_rows = _encode_rows(data.dataset.test, data, problem)
         folds = {member.fold for member in unit.members}
         self.held_out = {fold: _encode_rows(_held_out(data, fold), data, problem) for fold in folds}
@@ -148,6 +157,7 @@ class _RowScorer:
         if not len(state.members):
             return
         scores = self._score_parts(state)
+        recorded = self._record(state)
         for i, member in enumerate(state.members.tolist()):
             shared = {
                 "fold": self.source.fold_name(self.unit.members[member].fold),
@@ -157,8 +167,17 @@ class _RowScorer:
             }
             for row in rows_by_member[member]:
                 self.table.append({"key": row.key, "configuration": row.configuration, **shared})
+                self.records |= {(row.key, name): float(values[i]) for name, values in recorded.items()}
                 if self.keep:
                     self.weights[row.key] = state.theta[i].copy(), state.buffers[i].copy()
+
+    def _record(self, state: State) -> dict[str, Floats]:
+        """Return what the functions of `record` give, [A] by name."""
+        values = call_functions(self.recorded, Moment(self.problem, self.engine, state))
+        for name in self.recorded.functions:
+            if name not in values or values[name].ndim != 1:
+                raise BadInput(f"{name!r} of record gives no number for each member; return one, to be a column")
+        return values
 
     def _score_parts(self, state: State) -> dict[str, Floats]:
         """Objectives and scores [K] on training, validation and test rows, by column."""

@@ -163,7 +163,7 @@ def train(
     if engine == "auto":
         engine = _engine_before(file if is_resumed else None, start if is_same_problem else None)
     recorder = Recorder(problem, recorded, points, function_points, limits, validation)
-    first = _first_state(problem, start)
+    first = first_state(problem, start)
     rules = [*_rules(problem, stop, recorder, first), Limit(limits)]
     loop = TrainingLoop(problem, engine_for(engine, problem, int(limits.max())), first, rules)
     written = None if file is None else Checkpoint(file, loop, recorder, stop)
@@ -250,7 +250,8 @@ def _engine_before(checkpoint: Path | None, start: Any) -> Engine | str:
     return "auto" if start is None else start.engine
 
 
-def _first_state(problem: Problem, start: Any) -> State:
+def first_state(problem: Problem, start: Any) -> State:
+    """Return the state in which a training begins."""
     if isinstance(start, Run | Moment):
         check_fit(start.problem, problem)
         return start.state.take(np.arange(problem.members))  # a copy, because those of a moment are read-only
