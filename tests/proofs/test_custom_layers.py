@@ -11,6 +11,7 @@ from deltarule.errors import BadInput, RunFailed
 from deltarule.maths.layers import glu, layer_norm, tied
 from deltarule.problem import registry
 from deltarule.program.derivative import with_derived_backward
+from deltarule.tracing.explain import explain_update
 
 GATE = {"W": "D H", "b": "1 H", "V": "D H", "c": "1 H"}
 
@@ -197,3 +198,45 @@ def test_a_layer_that_computes_with_the_number_of_rows_is_trained_by_the_referen
 def test_a_layer_has_no_name_of_an_activation() -> None:
     with refuses("relu"):
         register_layer("relu", lambda x: x)
+
+
+def leaky(z: Any, slope: Any) -> Any:
+    return np.where(z > 0, z, slope * z)
+
+
+SLOPES = np.array([0.01, 0.1, 0.5, 1.0])
+
+
+def population_of_slopes(engine: str) -> Any:
+    register_layer("own_leaky", leaky, arrays={"slope": ("1 D", 0.01)})
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    options = {"learning_rate": 0.1, "seeds": range(4), "optimizer": "adam"}
+    network = Network([3, 8, "own_leaky", 5, "own_leaky", 1])
+    problem = create_problem(network, x, np.sin(x[:, :1]), learning_rate_factors={"slope": 0}, **options)
+    start = {f"slope{n}": np.tile(SLOPES[:, None, None], (1, 1, units)) for n, units in ((1, 8), (2, 5))}
+    return train(problem, start=start, max_steps=60, engine=engine)
+
+
+@pytest.mark.parametrize(("engine", "tolerance"), [("reference", 0), ("compiled", 1e-12)])
+def test_members_may_differ_in_a_number_of_a_layer(engine: str, tolerance: float) -> None:
+    """An array that is never updated: each member is as one with the built-in activation of its slope."""
+    together = population_of_slopes(engine)
+    assert together.notes == ()
+    problem = together.problem
+    for member, slope in enumerate(SLOPES.tolist()):
+        network = Network([3, 8, 5, 1], {"name": "leaky_relu", "slope": slope})
+        options = {"learning_rate": 0.1, "seeds": [member], "optimizer": "adam"}
+        alone = train(create_problem(network, problem.x, problem.y, **options), max_steps=60, engine=engine)
+        for name, array in alone.parameters.items():
+            assert np.allclose(together.parameters[name][member], array[0], rtol=0, atol=tolerance), name
+        assert np.allclose(together.outputs(problem.x)[member], alone.outputs(problem.x)[0], rtol=0, atol=tolerance)
+        assert set(together.take([member]).parameters["slope1"].ravel().tolist()) == {slope}
+
+
+def test_one_member_is_explained_with_its_own_number() -> None:
+    run = population_of_slopes("reference")
+    problem, end = run.problem.take([2]), run.take([2]).state
+    explained = explain_update(problem, end)
+    x = problem.x
+    z = x @ run.parameters["W1"][2] + run.parameters["b1"][2]
+    assert np.allclose(explained["h1"], np.where(z > 0, z, 0.5 * z), rtol=0, atol=1e-14)

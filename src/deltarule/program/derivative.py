@@ -60,6 +60,8 @@ def _summed_like(gradient: Array, value: Array) -> Array:
 class Noted(NDArrayOperatorsMixin):
     """A value of a layer's forward pass, and the ways back to what it was computed from."""
 
+    holds_traced = True
+
     def __init__(self, notes: list["Noted"], value: Array, ways: Sequence[Way] = ()) -> None:
         self.notes, self.value, self.ways = notes, value, ways
         notes.append(self)

@@ -130,6 +130,8 @@ class Traced(NDArrayOperatorsMixin):
         return self.tape.add(name, operands, dtype)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
+        if any(getattr(each, "holds_traced", False) for each in types):
+            return NotImplemented  # which NumPy asks of the others: a test between values of a derived backward pass
         if function is np.iscomplexobj:
             return False
         if function is np.where and len(arguments) == 3:
