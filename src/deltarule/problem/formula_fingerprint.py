@@ -60,7 +60,7 @@ def _describe(value: Any, known: dict[int, int]) -> Any:
     if isinstance(value, Mapping):
         return "table", *((_describe(key, known), _describe(item, known)) for key, item in value.items())
     if isinstance(value, np.ndarray) and value.size > MAX_DESCRIBED_ENTRIES and value.dtype.kind in "biufc":
-        return value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value)).hexdigest()
+        return value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype.str, value.shape, _describe(value.tolist(), known)
     if isinstance(value, CodeType):
