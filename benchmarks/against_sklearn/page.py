@@ -45,6 +45,14 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
             ["", *_contenders_of(record["tables"])],
             _real_cells(record["tables"])[-1:],
         ),
+        "intervals": (
+            ["of 90 % intervals", "lowest third", "middle third", "highest third", "all"],
+            _interval_cells(record["tables"]),
+        ),
+        "estimates": (
+            ["scores on held-out folds", "in the reported 95 % interval", "in the wider one for such a fold"],
+            _estimate_cells(record["tables"]),
+        ),
         "same": (
             ["set", "fits of each", "score, theirs", "score, ours", "ours less theirs, 95 %", "epochs", "last loss"],
             [_same_cells(one) for one in _successful(record["same"])],
@@ -137,6 +145,34 @@ def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
     means = [_mean_ratio(errors, [line[0] for line in lines], contender) for contender in contenders]
     marked = [[f"{name}*" if name in CHOOSING else name, *cells] for name, *cells in lines]
     return [*marked, ["errors beside HistGradientBoosting's", *means]] if marked else []
+
+
+def _interval_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """A line for each real table of numbers, with the share of the targets in the intervals; and the means."""
+    lines = {
+        name: found[f"{name}, Tabular"]["covered"] for name in REAL if "covered" in found.get(f"{name}, Tabular", {})
+    }
+    means = {"mean": [statistics.fmean(thirds) for thirds in zip(*lines.values(), strict=True)]} if lines else {}
+    return [
+        [name, *(f"{share:.2f}" for share in [*thirds, statistics.fmean(thirds)])]
+        for name, thirds in (lines | means).items()
+    ]
+
+
+def _estimate_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """How many scores on folds of real tables lie in the interval that the fit reported, and in a wider one.
+
+    The interval is that of the score of all new rows. That of a fold varies, too: with V rows set aside by the fit and
+    F in the fold, the difference of both scores has √(1 + V/F) times the deviation.
+    """
+    inside = [
+        (low <= score <= high, abs(score - reported) <= (1 + set_aside / in_fold) ** 0.5 * (high - low) / 2)
+        for one in (found.get(f"{name}, Tabular", {}) for name in REAL)
+        if "estimates" in one
+        for score, (reported, low, high, set_aside, in_fold) in zip(one["folds"], one["estimates"], strict=True)
+    ]
+    shares = [f"{sum(each)} ({statistics.fmean(each):.2f})" for each in zip(*inside, strict=True)]
+    return [[str(len(inside)), *shares]] if inside else []
 
 
 def _contenders_of(found: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ TABLES = (
 
 
 def _read_csv(content: bytes) -> None:
-    from deltarule.data.load import read_table
+    from deltarule.data.table_file import read_table
 
     path = write_scratch("t.csv", content)
     for target in ("kind", "y"):
@@ -47,7 +47,7 @@ def _npz_files() -> list[bytes]:
 
 
 def _read_npz(content: bytes) -> None:
-    from deltarule.data.load import read_table
+    from deltarule.data.table_file import read_table
 
     read_table(write_scratch("t.npz", content))
 

@@ -14,8 +14,9 @@ from refusals import refuses
 
 from deltarule.data import synthetic
 from deltarule.data.dataset import Dataset
-from deltarule.data.load import load, load_bundled, names, read_table
+from deltarule.data.load import load, load_bundled, names
 from deltarule.data.published import PUBLISHED
+from deltarule.data.table_file import read_table
 from deltarule.errors import BadInput
 
 

@@ -45,6 +45,9 @@ class Tables:
     def settings_of(self, experiment):
         return self.experiments[experiment]
 
+    def over(self, seeds):
+        return self
+
     def sweep(self, name, *_, **__):
         return self.tables[name.replace("-", "_")]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from refusals import refuses
 
-from deltarule.data.load import read_table
+from deltarule.data.table_file import read_table
 from deltarule.errors import BadInput
 from deltarule.playground import own_table
 from deltarule.playground.own_table import OwnTable, read_own_table

@@ -20,8 +20,8 @@ import pytest
 from deltarule.array_files import load_arrays, save_arrays
 from deltarule.data.cache import DataFolder
 from deltarule.data.images import read_images
-from deltarule.data.load import read_table
 from deltarule.data.published import MNIST
+from deltarule.data.table_file import read_table
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model
 from deltarule.json_files import read_json

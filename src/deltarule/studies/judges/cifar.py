@@ -286,7 +286,8 @@ def cifar_16(experiments: Experiments) -> Evidence:
     """Judge whether batch 128 is worst on all images, and not on a tenth of them."""
     part = experiments.dataset.validation
     assert part is not None
-    runs = experiments.each([settings_of(*combination) for combination in OF_BATCH.values()], prepare=a_tenth)
+    settings = [settings_of(*combination) for combination in OF_BATCH.values()]
+    runs = experiments.each(settings, prepare=a_tenth, record=[], history_every=0)
     few = [(run.outputs(part.x).argmax(-1) == part.answers).mean(-1) for run in runs]
     small, *others = accuracies_of(experiments, OF_BATCH.values())
     figures = {f"batch {size}, a tenth": values for size, values in zip(OF_BATCH, few, strict=True)}
