@@ -1,7 +1,6 @@
 """Read an assignment with its expected results, and pack it for Gradescope."""
 
 import ast
-import contextlib
 import hashlib
 import io
 import sys
@@ -155,21 +154,13 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
     labels = list(section.returns)
     points = section.points if isinstance(section.points, list) else [section.points] * len(labels)
     _check_names(section, labels, points, names)
-    expressions = list(section.returns.values()) if isinstance(section.returns, dict) else []
-    texts = [section.setup, section.call, *expressions]
-    nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
-    used = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
-    values = {}
-    for name in names.keys() & set(used):
-        with contextlib.suppress(TypeError, ValueError):  # a function, or an object of the solution's own class
-            worker.pack(names[name])
-            values[name] = names[name]
+    used = _used_names(section)
     network = section.network
     added = {
         "name": section.name or section.call,
         "tolerance": section.tolerance or assignment.tolerance,
-        "values": values,
-        "functions": [name for name in dict.fromkeys(used) if callable(names.get(name))],
+        "values": {name: names[name] for name in names.keys() & set(used) if _can_send(names[name])},
+        "functions": [name for name in used if callable(names.get(name))],
         "max_points": dict(zip(labels, map(float, points), strict=True)),
         "like": network and Network(network.sizes, network.hidden, network.output),
     }
@@ -181,6 +172,24 @@ def _read_check(section: CheckSection, assignment: AssignmentSection, names: Map
     if check.follow_on:
         require_follow_on(check, names)
     return check
+
+
+def _used_names(section: CheckSection) -> list[str]:
+    """The names that the code of a check reads, in their order."""
+    expressions = section.returns.values() if isinstance(section.returns, dict) else ()
+    texts = [section.setup, section.call, *expressions]
+    nodes = [node for text in texts for node in ast.walk(ast.parse(text, text))]
+    used = [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    return list(dict.fromkeys(used))
+
+
+def _can_send(value: Any) -> bool:
+    """Whether submissions can get a value: it is no function, and no object of the solution's own class."""
+    try:
+        worker.pack(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check_names(section: CheckSection, labels: list[str], points: list[float], names: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
@@ -103,9 +103,15 @@ def named_arrays(result: Any, labels: list[str]) -> dict[str, Any]:
         return result
     if len(labels) == 1:
         return {labels[0]: result}
-    if isinstance(result, np.ndarray) and result.ndim and len(result) == len(labels):
-        result = [np.asarray(part) for part in result]  # numbers, or arrays of one shape, have become one array
+    result = _split(result, len(labels))
     return dict(zip(labels, result, strict=False)) if isinstance(result, list) else {}
+
+
+def _split(result: Any, count: int) -> Any:
+    """The parts of an array if there are so many: numbers, or arrays of one shape, have become one array."""
+    if isinstance(result, np.ndarray) and result.shape[:1] == (count,):
+        return [np.asarray(part) for part in result]
+    return result
 
 
 def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -115,32 +121,35 @@ def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -
     variable decides, then the order if all shapes fit it, then the shape. `names` are what its return statement says.
     """
     labels = list(expected)
-    if isinstance(result, np.ndarray) and 1 < len(names) and np.shape(result)[:1] == (len(names),):
-        result = [np.asarray(part) for part in result]
-    is_one = (
-        isinstance(result, np.ndarray) and len(labels) > 1 and any(_fits(result, item) for item in expected.values())
-    )
+    if len(names) > 1:
+        result = _split(result, len(names))
+    is_one = isinstance(result, np.ndarray) and len(labels) > 1 and any(_fits(result, expected[x]) for x in labels)
     arrays = {} if is_one else named_arrays(result, labels)
-    if set(labels) <= set(arrays) and not (isinstance(result, list) and len(result) != len(labels)):
+    is_complete = set(labels) <= set(arrays)
+    if is_complete and not (isinstance(result, list) and len(result) != len(labels)):
         return arrays, False
     candidates = list(_flat(result, names))
-    fitting = {}
-
-    def take(label: str, key: Callable[[str], str] | None) -> None:
-        for i in reversed(range(len(candidates))):  # of several, the last, as an activation follows its z
-            name, array = candidates[i]
-            is_right = key(name) == key(label) if key else _fits(array, expected[label])
-            if label not in fitting and is_right:
-                fitting[label] = candidates.pop(i)[1]
-
-    for key in (str, _bare_name):
-        for label in labels:
-            take(label, key)
-    if not fitting and set(labels) <= set(arrays) and all(_fits(arrays[label], expected[label]) for label in labels):
+    fitting: dict[str, Any] = {}
+    take = functools.partial(_take, candidates, fitting)
+    take(labels, lambda label, name, _: name == label)
+    take(labels, lambda label, name, _: _bare_name(name) == _bare_name(label))
+    if not fitting and is_complete and all(_fits(arrays[label], expected[label]) for label in labels):
         return arrays, True
-    for label in reversed(labels):
-        take(label, None)
+    take(reversed(labels), lambda label, _, array: _fits(array, expected[label]))
     return (arrays if isinstance(result, dict) or not fitting else {}) | fitting, bool(fitting)
+
+
+def _take(
+    candidates: list[tuple[str, Any]],
+    fitting: dict[str, Any],
+    labels: Iterable[str],
+    is_right: Callable[[str, str, Any], bool],
+) -> None:
+    """Move candidates to the labels without one: of several the last, as an activation follows its z."""
+    for label in labels:
+        right = [i for i, candidate in enumerate(candidates) if label not in fitting and is_right(label, *candidate)]
+        if right:
+            fitting[label] = candidates.pop(right[-1])[1]
 
 
 def _flat(result: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:

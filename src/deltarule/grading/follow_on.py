@@ -17,7 +17,7 @@ import numpy as np
 
 from deltarule.grading.checks import SolvedCheck, compare_array, fit_arrays, solution_arrays
 from deltarule.grading.process import Failed, RunningCode, Worker
-from deltarule.grading.record import CheckResult, GradedArray
+from deltarule.grading.record import CheckResult, GradedArray, wrong_arrays
 from deltarule.grading.solution_rerun import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
 from deltarule.platforms import interrupt_after
@@ -102,7 +102,7 @@ def follow_arrays(
     arrays: Sequence[GradedArray],
 ) -> tuple[GradedArray, ...]:
     """The results, with those right that follow from the student's own other arrays."""
-    wrong = [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
+    wrong = wrong_arrays(arrays)
     if len(wrong) < 2:
         return tuple(arrays)
     computed = computed_arrays(check, running, {name: outputs[name] for name in wrong})
@@ -135,32 +135,28 @@ def follow_functions(
     checks: Sequence[SolvedCheck], results: Sequence[CheckResult], names: Mapping[str, Any], running: Worker
 ) -> tuple[CheckResult, ...]:
     """The results, with those right that follow from the student's own other functions."""
-    wrong: dict[int, tuple[dict[str, Any], set[str]]] = {}
+    outputs: dict[int, dict[str, Any]] = {}
+    computed: dict[int, set[str]] = {}
     for i, (check, result) in enumerate(zip(checks, results, strict=True)):
-        compared = {array.name for array in result.arrays if array.verdict == "wrong" and array.error is not None}
-        if compared:
-            outputs = call_check(check, running)[0]
-            shared = {name: outputs[name] for name in compared & outputs.keys()}
-            wrong[i] = outputs, computed_arrays(check, running, shared)
+        if compared := wrong_arrays(result.arrays):
+            outputs[i] = call_check(check, running)[0]
+            shared = {name: outputs[i][name] for name in compared if name in outputs[i]}
+            computed[i] = computed_arrays(check, running, shared)
     new = list(results)
-    for i, (outputs, computed) in wrong.items():
-        others = {name for j in wrong if j != i and wrong[j][1] for name in checks[j].functions}
+    for i in (i for i in computed if computed[i]):
+        others = {name for j in computed if j != i and computed[j] for name in checks[j].functions}
         others &= names.keys() - set(checks[i].functions)
-        if not others or not computed:
+        if not others:
             continue
         proxies = {name: _call_in_process(name, running) for name in others}
         try:
             expected = solution_arrays(checks[i], run_solution(names, proxies))
         except Exception:  # of a stranger's functions in the solution; without it the verdicts stand
             continue
-        arrays = _credit_computed(
-            checks[i], expected, outputs, results[i].arrays, computed, f"with your own {', '.join(sorted(others))}"
-        )
+        why = f"with your own {', '.join(sorted(others))}"
+        arrays = _credit_computed(checks[i], expected, outputs[i], results[i].arrays, computed[i], why)
         if arrays != results[i].arrays:
-            is_right = all(array.verdict == "right" for array in arrays)
-            message = "; ".join(array.message for array in arrays)
-            result = replace(results[i], arrays=arrays, message=message)
-            new[i] = replace(result, mistakes=(), line="") if is_right else result
+            new[i] = results[i].with_arrays(arrays)
     return tuple(new)
 
 

@@ -98,13 +98,31 @@ def grade(
 
 def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
     """Copy a submission's files into a folder of its own; its result as long as nothing has run."""
-    imported = foreign_imports(submission.cells, {*submission.files, *assignment.shared})
-    notes = [*submission.notes, *([f"imports {', '.join(imported)}"] if imported else [])]
-    unusual = unusual_parts(submission.cells)
-    notes += [f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}"] if unusual else []
+    for name in ("submission", "root"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    notes = list(submission.notes)
+    if imported := foreign_imports(submission.cells, {*submission.files, *assignment.shared}):
+        notes.append(f"imports {', '.join(imported)}")
+    if unusual := unusual_parts(submission.cells):
+        notes.append(f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}")
+    digest, problems = _copy_files(submission, folder / "submission", tuple(assignment.forbid))
+    for target, path in assignment.shared.items():
+        copy = (folder / "submission" / submission.file).parent / target
+        with contextlib.suppress(OSError):  # where a student's file has the name of the folder
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    about = {field.name: getattr(submission, field.name) for field in fields(HandedIn)}
+    about["notes"] = (*notes, *problems)
+    checks = tuple(missing_result(check, "not run") for check in assignment.checks)
+    result = SubmissionResult(**about, is_gradable=False, message=submission.problem, checks=checks)
+    return replace(submission, files={}, salt=digest), folder, result
+
+
+def _copy_files(submission: Submission, folder: Path, forbidden: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Copy a submission's files but for forbidden modules; returns their digest, and notes about what is left out."""
+    notes = []
     left_out = []
     digest = hashlib.sha256(submission.student.encode())
-    forbidden = tuple(assignment.forbid)
     packages = forbidden_packages(submission.files, forbidden)
     for target, file in submission.files.items():
         try:
@@ -114,30 +132,24 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
             if target.startswith(packages) or (is_other_code and is_forbidden_copy(content, forbidden)):
                 left_out.append(target)
                 continue
-            copy = folder / "submission" / target
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(as_module(content) if target.endswith(".py") else content)
-            if target.endswith(".ipynb") and (beside := f"{target[:-6]}.py") not in submission.files:
-                with contextlib.suppress(NotCode):  # for `%run other.ipynb`, and imports of notebooks
-                    code = "\n\n".join(source for _, source in read_cells(target, content))
-                    (folder / "submission" / beside).write_text(code, encoding="utf-8", errors="replace")
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            (folder / target).write_bytes(as_module(content) if target.endswith(".py") else content)
+            if target.endswith(".ipynb") and f"{target[:-6]}.py" not in submission.files:
+                _write_code_beside(folder / target, content)
         except Exception as error:  # of a damaged archive, or of names that exclude each other
-            note = f"left out: {one_line(target)} cannot be read: {reason_of(error)}"
-            notes += [note] if not any(one_line(target) in said for said in submission.notes) else []
+            if not any(one_line(target) in said for said in submission.notes):
+                notes.append(f"left out: {one_line(target)} cannot be read: {reason_of(error)}")
     if left_out:
         examples = f"{len(left_out)} files such as {one_line(min(left_out))}"
         notes.append(f"left out, as copies of forbidden modules: {examples}")
-    for name in ("submission", "root"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for target, path in assignment.shared.items():
-        copy = (folder / "submission" / submission.file).parent / target
-        with contextlib.suppress(OSError):  # where a student's file has the name of the folder
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-    about = {field.name: getattr(submission, field.name) for field in fields(HandedIn)} | {"notes": tuple(notes)}
-    checks = tuple(missing_result(check, "not run") for check in assignment.checks)
-    result = SubmissionResult(**about, is_gradable=False, message=submission.problem, checks=checks)
-    return replace(submission, files={}, salt=digest.hexdigest()), folder, result
+    return digest.hexdigest(), notes
+
+
+def _write_code_beside(notebook: Path, content: bytes) -> None:
+    """Write the code of a notebook beside it, for `%run other.ipynb`, and imports of notebooks."""
+    with contextlib.suppress(NotCode):
+        code = "\n\n".join(source for _, source in read_cells(notebook.name, content))
+        notebook.with_suffix(".py").write_text(code, encoding="utf-8", errors="replace")
 
 
 def _run(
@@ -268,21 +280,21 @@ def grade_check(
     arrays = tuple(compare_array(check, name, outputs.get(name)) for name in check.returns)
     arrays = _without_epsilon(check, running.submission, arrays)
     mistakes: tuple[Mistake, ...] = ()
-    if check.follow_on and is_diagnosed:
-        arrays = follow_arrays(check, assignment.names, running, outputs, arrays)
-    if is_diagnosed and {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
-        mistakes = name_mistakes(check, assignment.names, outputs)
+    if is_diagnosed:
+        if check.follow_on:
+            arrays = follow_arrays(check, assignment.names, running, outputs, arrays)
+        if {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
+            mistakes = name_mistakes(check, assignment.names, outputs)
     if numeric and vars(assignment).get("numeric") == "forbid":
         why = f"is taken by {' and '.join(numeric)}, which this assignment does not allow"
-        arrays = tuple(
-            replace(array, points=0.0, verdict="wrong", error=None, message=f"{array.name} {why}") for array in arrays
-        )
+        without_points = functools.partial(replace, points=0.0, verdict="wrong", error=None)
+        arrays = tuple(without_points(array, message=f"{array.name} {why}") for array in arrays)
     texts = names if len(names) == len(arrays) else list(check.returns)
     line, lines, right_lines = _lines(check, assignment, running, arrays, mistakes, texts)
-    message = "; ".join(array.message for array in arrays)
     notes = _notes(check, outputs, arrays, numeric)
     if is_other:
         notes.append("returns other arrays than it should: those that it should were found by name or shape")
+    message = "; ".join(array.message for array in arrays)
     about = check.name, check.part, message, arrays, mistakes, tuple(notes)
     return CheckResult(*about, line, tuple(lines), check.bonus, tuple(right_lines))
 

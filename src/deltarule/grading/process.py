@@ -253,25 +253,31 @@ def describe_error(error: Sequence[Any], cells: Sequence[Cell], request: Mapping
     source = "\n".join(code for _, code in cells)
     if kind not in _TYPES and not re.search(rf"\b{re.escape(kind)}\b", source):
         kind = "an exception"
-    words = {
-        *re.findall(r"[^\W\d]\w*", f"{line} {request.get('call', '')}"),
-        *re.findall(r"'([^']*)'", line.replace('"', "'")),
-    }
-    definitions = re.findall(r"^[ \t]*(?:def|class)[ \t]+(\w+)(.*)", source, re.MULTILINE)
-    names = {*words, *re.findall(r"[^\W\d]\w*", " ".join(rest for name, rest in definitions if name in words))}
-    numbers = {*re.findall(r"\d+", line)}
-    for value in request.get("values", {}).values():
-        numbers |= {str(number) for number in (*np.shape(value), np.size(value), np.ndim(value), 0, 1)}
     if re.search(r"\braise\b", line):
         text = "" if kind == "NotImplementedError" else HIDDEN
     else:
-        text = public_text(text, names, numbers if "values" in request else None)
+        names = _public_names(f"{line} {request.get('call', '')}", source)
+        text = public_text(text, names, _public_numbers(line, request["values"]) if "values" in request else None)
     if kind == "SyntaxError":
         text += f" (for Python {sys.version_info.major}.{sys.version_info.minor})"  # a newer one may know it
     label = f"{cell}, " if len(cells) > 1 else ""
-    shown = f", `{line[:80]}`" if line else ""
-    where = f"{label}line {number}{shown}: " if line else ""
+    where = f"{label}line {number}, `{line[:80]}`: " if line else ""
     return clean_text(f"{where}{kind}: {text}".removesuffix(": "))
+
+
+def _public_names(line: str, source: str) -> set[str]:
+    """The names and short texts of a line, and the parameters of the functions that it names."""
+    words = {*re.findall(r"[^\W\d]\w*", line), *re.findall(r"'([^']*)'", line.replace('"', "'"))}
+    definitions = re.findall(r"^[ \t]*(?:def|class)[ \t]+(\w+)(.*)", source, re.MULTILINE)
+    return words.union(*(re.findall(r"[^\W\d]\w*", rest) for name, rest in definitions if name in words))
+
+
+def _public_numbers(line: str, values: Mapping[str, Any]) -> set[str]:
+    """The numbers of a line, and those of the shapes of a call's values."""
+    numbers = set(re.findall(r"\d+", line))
+    for value in values.values():
+        numbers |= {str(number) for number in (*np.shape(value), np.size(value), np.ndim(value), 0, 1)}
+    return numbers
 
 
 def public_text(text: str, names: Container[str] = (), numbers: Container[str] | None = None) -> str:

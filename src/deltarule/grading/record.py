@@ -59,6 +59,17 @@ class CheckResult:
     def max_points(self) -> float:
         return sum(array.max_points for array in self.arrays)
 
+    def with_arrays(self, arrays: tuple[GradedArray, ...]) -> "CheckResult":
+        """The result with other verdicts; where all are right, no mistake is left."""
+        result = replace(self, arrays=arrays, message="; ".join(array.message for array in arrays))
+        is_right = all(array.verdict == "right" for array in arrays)
+        return replace(result, mistakes=(), line="") if is_right else result
+
+
+def wrong_arrays(arrays: Sequence[GradedArray]) -> list[str]:
+    """The names of arrays that have the right shape and wrong values."""
+    return [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
+
 
 @dataclass(frozen=True)
 class HandedIn:

@@ -8,13 +8,14 @@ What remains uncertain is listed for the teacher, and never guessed.
 """
 
 import csv
+import functools
 import itertools
 import math
 import os
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,6 +65,14 @@ class Person:
     late_days: int
     group: str = ""
 
+    @property
+    def title(self) -> str:
+        return self.name or self.id
+
+
+Match = tuple[list[int], str]
+"""The rows of a roster that may be a submission's, and why this is uncertain; "" if it is not."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -107,9 +116,7 @@ def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
         same = [i for i, earlier in enumerate(people) if earlier.ids & other.ids]
         same = same or [i for i, earlier in enumerate(people) if earlier.keys & other.keys]
         if len(same) != 1:
-            raise BadInput(
-                f"{groups}: {other.name or other.id} is {len(same)} students of {path}; give the id of one of them"
-            )
+            raise BadInput(f"{groups}: {other.title} is {len(same)} students of {path}; give the id of one of them")
         people[same[0]] = replace(people[same[0]], group=other.group)
     return people
 
@@ -164,84 +171,112 @@ def apply_roster(
     record: GradeRecord, people: Sequence[Person], late_percent: float, grace_minutes: float = 0.0
 ) -> GradeRecord:
     """The record with a roster's names, late points, who handed nothing in, and what is not certain."""
-    prefix = os.path.commonprefix([result.student for result in record.submissions])
-    is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
-    slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
-    matches = [_find(result, people, slugs) for result in record.submissions]
-
-    def with_loss(result: SubmissionResult, person: Person) -> SubmissionResult:
-        days = _days_late(result, person, grace_minutes)
-        free = f", {person.late_days} without loss" if days and person.late_days else ""
-        notes = (f"{count_of(days, 'day')} late{free}",) if days else ("late, by its name",) if result.is_late else ()
-        lost = min(max(days - person.late_days, 0) * late_percent / 100, 1) * record.max_points
-        return replace(result, lost=lost, class_notes=notes)
-
-    claims = Counter(rows[0] for rows, reason in matches if not reason)
-    results, uncertain = [], []
+    matches = _match_people(record.submissions, people)
+    with_loss = functools.partial(
+        _with_loss, percent=late_percent, grace_minutes=grace_minutes, max_points=record.max_points
+    )
+    results, uncertain, absent = [], [], []
+    by_group = defaultdict(list)
     for result, (rows, reason) in zip(record.submissions, matches, strict=True):
         result = replace(result, name="", roster_id="", section="", row=None, lost=0.0, class_notes=())
-        person = people[rows[0]] if rows else None
-        if not reason and claims[rows[0]] > 1:
-            reason = f"{claims[rows[0]]} submissions are those of {_names(rows, people)}: none counts; keep one"
-        if person is None or reason:
+        if reason:
             results.append(replace(result, class_notes=(reason,)))
             uncertain.append(f"{result.student}: {reason}")
             continue
+        person = people[rows[0]]
         results.append(_of_person(with_loss(result, person), person, rows[0]))
+        if person.group and not result.partner:
+            by_group[person.group].append(results[-1])
     taken = {row for rows, _ in matches for row in rows}
-    absent = []
-    own = [(people[result.row].group, result) for result in results if result.row is not None and not result.partner]
-    for i, person in enumerate(people):
-        if i in taken:
+    for row, person in enumerate(people):
+        if row in taken:
             continue
-        theirs = [result for group, result in own if group == person.group != ""]
-        if len(theirs) > 1:
-            uncertain.append(f"{person.name or person.id}: {len(theirs)} submissions of the group {person.group}")
-        if len(theirs) != 1:
-            absent.append(person.name or person.id)
+        theirs = by_group.get(person.group, [])
+        if len(theirs) == 1:
+            results.append(_of_group(with_loss(theirs[0], person), person, row))
             continue
-        other = with_loss(theirs[0], person)
-        notes = (*other.class_notes, f"handed in by {other.title}")
-        other = replace(other.of_partner(), id=person.id, delivered="", time=0.0)
-        other = replace(other, student=safe_name(f"{person.id or person.name} (group)"), class_notes=notes)
-        results.append(_of_person(other, person, i))
+        absent.append(person.title)
+        if theirs:
+            uncertain.append(f"{person.title}: {len(theirs)} submissions of the group {person.group}")
     return replace(record, submissions=tuple(results), absent=tuple(absent), uncertain=tuple(uncertain))
 
 
+def _with_loss(
+    result: SubmissionResult, person: Person, *, percent: float, grace_minutes: float, max_points: float
+) -> SubmissionResult:
+    """The result without the points that a person loses by being late."""
+    days = _days_late(result, person, grace_minutes)
+    notes = ("late, by its name",) if result.is_late else ()
+    if days:
+        free = f", {person.late_days} without loss" if person.late_days else ""
+        notes = (f"{count_of(days, 'day')} late{free}",)
+    lost = min(max(days - person.late_days, 0) * percent / 100, 1) * max_points
+    return replace(result, lost=lost, class_notes=notes)
+
+
 def _of_person(result: SubmissionResult, person: Person, row: int) -> SubmissionResult:
-    return replace(result, name=person.name or person.id, roster_id=person.id, section=person.section, row=row)
+    return replace(result, name=person.title, roster_id=person.id, section=person.section, row=row)
 
 
-def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[str]) -> tuple[list[int], str]:
-    """The rows that may be a submission's, and why this is uncertain; "" if it is not."""
+def _of_group(result: SubmissionResult, person: Person, row: int) -> SubmissionResult:
+    """The result of a person's group, for a person who handed nothing in."""
+    notes = (*result.class_notes, f"handed in by {result.title}")
+    own = replace(result.of_partner(), id=person.id, delivered="", time=0.0, class_notes=notes)
+    return _of_person(replace(own, student=safe_name(f"{person.id or person.name} (group)")), person, row)
+
+
+def _match_people(submissions: Sequence[SubmissionResult], people: Sequence[Person]) -> list[Match]:
+    """The people whose submissions these are; two that are one person's are uncertain both."""
+    prefix = os.path.commonprefix([result.student for result in submissions])
+    is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
+    slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
+    matches = [_find(result, people, slugs) for result in submissions]
+    claims = Counter(rows[0] for rows, reason in matches if not reason)
+    for i, (rows, reason) in enumerate(matches):
+        if not reason and claims[rows[0]] > 1:
+            reason = f"{claims[rows[0]]} submissions are those of {_names(rows, people)}: none counts; keep one"
+            matches[i] = rows, reason
+    return matches
+
+
+def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[str]) -> Match:
     delivered = (result.delivered or result.student).casefold()
     texts = {delivered.removeprefix(slug.casefold()) for slug in slugs}
     keys = _keys(delivered)
-    exact = {i for i, person in enumerate(people) if texts & person.ids}
-    numbered = {i for i, person in enumerate(people) if result.id.casefold() in person.ids}
-    named = {i for i, person in enumerate(people) if keys & person.keys}
-    by_id = exact | numbered
-    if not by_id and not named:  # Canvas names what a group hands in after the group
-        named = {i for i, person in enumerate(people) if person.group and keys & _keys(person.group)}
-        if len({people[i].group for i in named}) == 1:
-            return [min(named)], ""
+
+    def rows_where(is_theirs: Callable[[Person], object]) -> set[int]:
+        return {i for i, person in enumerate(people) if is_theirs(person)}
+
+    by_login = rows_where(lambda person: texts & person.ids)
+    by_id = by_login | rows_where(lambda person: result.id.casefold() in person.ids)
+    named = rows_where(lambda person: keys & person.keys) or (set() if by_id else _rows_of_group(keys, people))
     if by_id and named and not by_id & named:
-        return sorted(
-            by_id | named
-        ), f"its id is that of {_names(by_id, people)}, its name that of {_names(named, people)}"
+        reason = f"its id is that of {_names(by_id, people)}, its name that of {_names(named, people)}"
+        return sorted(by_id | named), reason
     rows = sorted(by_id & named or by_id or named)
     if not rows:
         return rows, "not in the roster"
     if len(rows) > 1:
         return rows, f"{len(rows)} rows of the roster fit it"
-    parts = {key for part in re.findall(r"\w\w+", people[rows[0]].name) for key in _keys(part)}
-    if not exact and not named and parts and not any(part in key for part in parts for key in keys):
+    if not by_login and not named and _has_other_name(keys, people[rows[0]]):
         return rows, f"its number is that of {_names(rows, people)}, whose name is another"
     return rows, ""
 
 
+def _rows_of_group(keys: frozenset[str], people: Sequence[Person]) -> set[int]:
+    """The first row of the group that is meant, as Canvas names what a group hands in; all rows of several groups."""
+    rows = {i for i, person in enumerate(people) if person.group and keys & _keys(person.group)}
+    return {min(rows)} if len({people[i].group for i in rows}) == 1 else rows
+
+
+def _has_other_name(keys: Iterable[str], person: Person) -> bool:
+    """Whether no part of a person's name is in what was delivered."""
+    parts = {key for part in re.findall(r"\w\w+", person.name) for key in _keys(part)}
+    return bool(parts) and not any(part in key for part in parts for key in keys)
+
+
 def _names(rows: Iterable[int], people: Sequence[Person]) -> str:
-    return " and ".join(people[i].name or people[i].id for i in rows)
+    return " and ".join(people[i].title for i in rows)
 
 
 def _days_late(result: SubmissionResult, person: Person, grace_minutes: float) -> int:

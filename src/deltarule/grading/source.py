@@ -149,22 +149,37 @@ def unusual_parts(cells: Sequence[Cell]) -> list[str]:
     """What code has that homework seldom needs, and whoever tries to cheat may: for the teacher to look at."""
     parts: set[str] = set()
     numbers: set[float] = set()
-    for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = {alias.name for alias in node.names} | {getattr(node, "module", None) or ""}
-            parts |= {module.partition(".")[0] for module in modules} & _REACHING_MODULES
+    for node in _nodes(cells):
         parts |= {getattr(node, key, "") for key in ("id", "attr", "name")} & _REACHING_NAMES
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            is_unusual = node.attr not in _USUAL.get(node.value.id, {node.attr})
-            is_replaced = isinstance(node.ctx, ast.Store) and node.value.id in ("np", "numpy", "sys")
-            parts |= {ast.unparse(node)} if is_unusual or is_replaced else set()
-        if isinstance(node, ast.Constant) and isinstance(node.value, float):
-            numbers |= {node.value} if len(re.sub(r"e.*|\D", "", repr(node.value)).strip("0")) >= MIN_DIGITS else set()
-        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
-            text = node.value.decode(errors="replace") if isinstance(node.value, bytes) else node.value
-            parts |= {text[:40]} if _ELSEWHERE.search(text) else set()
-            parts |= {"a long text"} if len(text) >= MIN_LONG_TEXT and len(text.split()) == 1 else set()
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                modules = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                parts |= {module.partition(".")[0] for module in modules} & _REACHING_MODULES
+            case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=context):
+                is_replaced = isinstance(context, ast.Store) and owner in ("np", "numpy", "sys")
+                if is_replaced or attribute not in _USUAL.get(owner, {attribute}):
+                    parts.add(ast.unparse(node))
+            case ast.Constant(value=float(number)):
+                if len(re.sub(r"e.*|\D", "", repr(number)).strip("0")) >= MIN_DIGITS:
+                    numbers.add(number)
+            case ast.Constant(value=str(text)):
+                parts |= _unusual_text(text)
+            case ast.Constant(value=bytes(content)):
+                parts |= _unusual_text(content.decode(errors="replace"))
     return sorted(parts) + ([f"{len(numbers)} numbers of many digits"] if len(numbers) >= MIN_LONG_NUMBERS else [])
+
+
+def _unusual_text(text: str) -> set[str]:
+    """What a constant has of it: a path that is not the submission's, or what may hold results."""
+    parts = {text[:40]} if _ELSEWHERE.search(text) else set()
+    is_long = len(text) >= MIN_LONG_TEXT and len(text.split()) == 1
+    return parts | {"a long text"} if is_long else parts
+
+
+def _nodes(cells: Sequence[Cell]) -> Iterator[ast.AST]:
+    """All nodes of the cells that parse."""
+    for tree in filter(None, (_parse(source) for _, source in cells)):
+        yield from ast.walk(tree)
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:
@@ -182,7 +197,7 @@ def _renamed(code: str) -> str:
 def statement_shapes(cells: Sequence[Cell]) -> tuple[str, ...]:
     """Short digests of a code's statements, which are the same for other names and in another order."""
     shapes = []
-    for node in (node for _, source in cells if (tree := _parse(source)) for node in ast.walk(tree)):
+    for node in _nodes(cells):
         is_whole = isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
         head = node if is_whole else getattr(node, "test", None) or getattr(node, "iter", None)
         is_text = isinstance(getattr(node, "value", None), ast.Constant)
@@ -215,10 +230,10 @@ def returned_expressions(cells: Sequence[Cell], call: str) -> list[str]:
 
 def line_of(cells: Sequence[Cell], call: str, wrong: Sequence[str], right: Sequence[str]) -> str:
     """The last line on which all wrong returned expressions depend, and no right one."""
-    for cell, source, function in _called(cells, call) if wrong else ():
-        statements = [node for node in ast.walk(function) if isinstance(node, ast.Assign)]
-        targets = [(ast.unparse(target), node) for node in statements for target in node.targets]
-        assigned = {name: node for target, node in targets for name in re.findall(r"\w+", target)}
+    if not wrong:
+        return ""
+    for cell, source, function in _called(cells, call):
+        assigned = _assignments(function)
         returns = {node.lineno for node in ast.walk(function) if isinstance(node, ast.Return)}
         used = [_lines_behind(name, assigned) | (set() if name.isidentifier() else returns) for name in wrong]
         others = set().union(*(_lines_behind(name, assigned) for name in right))
@@ -226,6 +241,16 @@ def line_of(cells: Sequence[Cell], call: str, wrong: Sequence[str], right: Seque
             label = f"{cell}, " if len(cells) > 1 else ""
             return f"{label}line {max(lines)}: {source.splitlines()[max(lines) - 1].strip()[:120]}"
     return ""
+
+
+def _assignments(function: ast.FunctionDef) -> dict[str, ast.Assign]:
+    """The last assignment of each name in a function."""
+    assigned: dict[str, ast.Assign] = {}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            targets = " ".join(map(ast.unparse, node.targets))
+            assigned |= dict.fromkeys(re.findall(r"\w+", targets), node)
+    return assigned
 
 
 def _lines_behind(expression: str, assigned: Mapping[str, ast.Assign]) -> set[int]:

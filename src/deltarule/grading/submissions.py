@@ -10,7 +10,7 @@ import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -102,27 +102,30 @@ def find_submissions(
         raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
     submissions = []
     page_names: set[str] = set()
-
-    def page_name(student: str, number: str) -> str:
-        """A name for results that no other has, also where systems take names for equal."""
-        name = safe_name(student)
-        suffixes = itertools.chain([number] if number else [], (f"{name}-{i}" for i in itertools.count(2)))
-        while (page := unicodedata.normalize("NFC", name).casefold()) in page_names:
-            name = f"{safe_name(student)}-{safe_name(next(suffixes))}"
-        page_names.add(page)
-        return name
-
     for students, files in by_student.items():
-        (name, delivered, number), *others = [(page_name(*names), *names) for names in students]
+        (name, delivered, number), *others = [(_page_name(*names, page_names), *names) for names in students]
         submission = _read_submission(name, files, preferred_file, functions)
-        canvas = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
-        is_late = any(match["late"] for match in canvas) if canvas else None
-        time = people[files[0][1].name][1] if files[0][1].name in people else 0.0
-        submission = replace(
-            submission, time=time or submission.time, is_late=is_late, entry=one_line(files[0][1].name)
-        )
+        first = files[0][1].name
+        time = people[first][1] if first in people else 0.0
+        submission = replace(submission, time=time or submission.time, is_late=_is_late(files), entry=one_line(first))
         submissions.append(replace(submission, delivered=delivered, id=number, others=tuple(others)))
     return sorted(submissions, key=lambda submission: submission.student)
+
+
+def _page_name(student: str, number: str, taken: set[str]) -> str:
+    """Take a name for results that no other has, also where systems take names for equal."""
+    name = safe_name(student)
+    suffixes = itertools.chain([number] if number else [], (f"{name}-{i}" for i in itertools.count(2)))
+    while (page := unicodedata.normalize("NFC", name).casefold()) in taken:
+        name = f"{safe_name(student)}-{safe_name(next(suffixes))}"
+    taken.add(page)
+    return name
+
+
+def _is_late(files: Sequence[tuple[str, Path]]) -> bool | None:
+    """Whether Canvas says that one of the files is late; None for other systems."""
+    matches = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
+    return any(match["late"] for match in matches) if matches else None
 
 
 @contextlib.contextmanager
@@ -222,37 +225,15 @@ def _read_submission(
 def _read_files(
     student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
 ) -> Submission:
-    files: dict[str, Content] = {}
-    times: dict[str, float] = {}
-    code: dict[str, Sequence[Cell]] = {}
-    problems: list[str] = []
-    left_out: list[str] = []
-    used_bytes = 0
-    contents = list(files_handed_in(handed_in, problems))
-    for name, content, size, modified in sorted(contents, key=lambda row: 0 if row[0].endswith(CODE) else 1 + row[2]):
-        if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
-            left_out.append(one_line(name))
-        elif modified >= times.get(name, 0):  # the latest of several
-            used_bytes += size
-            files[name], times[name] = content, modified
-    for name, content in files.items():
-        if name.endswith(CODE):
-            try:
-                cells = read_cells(name, content.read_bytes())
-                if sum(len(source) for _, source in cells) > MAX_CODE_CHARACTERS:
-                    raise NotCode(f"{name} has more than {MAX_CODE_CHARACTERS} characters of code")
-                code[name] = cells
-            except (NotCode, BadInput) as error:
-                if isinstance(error, BadInput):
-                    raise
-                problems.append(one_line(str(error)))
-            except Exception as error:  # of a damaged member of an archive
-                problems.append(f"{one_line(name)} cannot be read: {reason_of(error)}")
-    notes = [f"left out, beyond {MAX_SUBMISSION_BYTES // 2**20} MB or {MAX_FILES} files: {', '.join(left_out[:5])}"]
-    notes = [*problems, *(notes if left_out else [])]
-    is_folder = len(files) > 0  # whose own time is when it was unpacked
-    time = max((path.stat().st_mtime for _, path in handed_in if not (is_folder and path.is_dir())), default=0.0)
-    time = max([time, *(modified for name, modified in times.items() if isinstance(files[name], Path))])
+    notes: list[str] = []
+    files, times, left_out = _latest_files(files_handed_in(handed_in, notes))
+    code = _read_code(files, notes)
+    if left_out:
+        examples = ", ".join(left_out[:5])
+        notes.append(f"left out, beyond {MAX_SUBMISSION_BYTES // 2**20} MB or {MAX_FILES} files: {examples}")
+    given = [path for _, path in handed_in if not (files and path.is_dir())]  # a folder's time is when it was unpacked
+    unpacked = [modified for name, modified in times.items() if isinstance(files[name], Path)]
+    time = max([0.0, *(path.stat().st_mtime for path in given), *unpacked])
     if not code:
         listed = ", ".join(map(one_line, itertools.islice(files, 5)))
         problem = "; ".join(notes) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
@@ -266,6 +247,45 @@ def _read_files(
     return Submission(student, file, files, "", cells, time=time, notes=tuple(notes))
 
 
+def _latest_files(
+    contents: Iterable[tuple[str, Content, int, float]],
+) -> tuple[dict[str, Content], dict[str, float], list[str]]:
+    """The latest file of each name, and its time, code before small files; and the names of those beyond the limits."""
+    files: dict[str, Content] = {}
+    times: dict[str, float] = {}
+    left_out: list[str] = []
+    used_bytes = 0
+    for name, content, size, modified in sorted(contents, key=lambda row: 0 if row[0].endswith(CODE) else 1 + row[2]):
+        if used_bytes + size > MAX_SUBMISSION_BYTES or len(files) == MAX_FILES:
+            left_out.append(one_line(name))
+        elif modified >= times.get(name, 0):
+            used_bytes += size
+            files[name], times[name] = content, modified
+    return files, times, left_out
+
+
+def _read_code(files: Mapping[str, Content], problems: list[str]) -> dict[str, Sequence[Cell]]:
+    """The cells of the files of code; what cannot be read is added to the problems."""
+    code: dict[str, Sequence[Cell]] = {}
+    for name, content in files.items():
+        if not name.endswith(CODE):
+            continue
+        try:
+            cells = read_cells(name, content.read_bytes())
+        except BadInput:  # about this computer, as a missing library
+            raise
+        except NotCode as error:
+            problems.append(one_line(str(error)))
+        except Exception as error:  # of a damaged member of an archive
+            problems.append(f"{one_line(name)} cannot be read: {reason_of(error)}")
+        else:
+            if sum(len(source) for _, source in cells) <= MAX_CODE_CHARACTERS:
+                code[name] = cells
+            else:
+                problems.append(one_line(f"{name} has more than {MAX_CODE_CHARACTERS} characters of code"))
+    return code
+
+
 def _main_file(
     code: Mapping[str, Sequence[Cell]], times: Mapping[str, float], preferred_file: str, functions: Sequence[str]
 ) -> tuple[str, list[str], list[str]]:
@@ -276,28 +296,31 @@ def _main_file(
     preferred = [name for name in code if PurePosixPath(name).name == preferred_file]
     needed = set(functions)
 
-    def available(name: str, depth: int = 3) -> set[str]:
-        names = defined_names(code[name]) - unwritten_functions(code[name])
-        for module in imported_modules(code[name]) if depth else ():
-            for sibling in (str(PurePosixPath(name).with_name(f"{module}{ending}")) for ending in CODE):
-                if sibling in code:
-                    names |= available(sibling, depth - 1)
-        return names
-
     def rank(name: str) -> tuple[object, ...]:
         own = needed & defined_names(code[name])
         is_other = _NOT_THE_WORK.search(name) is not None
-        return len(needed & available(name)), not is_other, len(own), -name.count("/"), times[name]
+        return len(needed & _available_names(code, name)), not is_other, len(own), -name.count("/"), times[name]
 
     ranks = {name: rank(name) for name in preferred or sorted(code, reverse=True)}
     file = max(ranks, key=ranks.__getitem__)
     if preferred:
         return file, [], []
     parts = []
-    missing = needed - available(file)
+    missing = needed - _available_names(code, file)
     for name in sorted(ranks, key=ranks.__getitem__, reverse=True):  # as where each function has a file of its own
-        if missing & available(name, 0) and not _NOT_THE_WORK.search(name):
+        own = _available_names(code, name, depth=0)
+        if missing & own and not _NOT_THE_WORK.search(name):
             parts.append(name)
-            missing -= available(name, 0)
+            missing -= own
     rivals = [name for name in ranks if name != file and ranks[name] == ranks[file] and code[name] != code[file]]
     return file, parts, [name for name in rivals if name not in parts]
+
+
+def _available_names(code: Mapping[str, Sequence[Cell]], name: str, depth: int = 3) -> set[str]:
+    """What a file defines with code, or imports from its siblings."""
+    names = defined_names(code[name]) - unwritten_functions(code[name])
+    for module in imported_modules(code[name]) if depth else ():
+        for sibling in (str(PurePosixPath(name).with_name(f"{module}{ending}")) for ending in CODE):
+            if sibling in code:
+                names |= _available_names(code, sibling, depth - 1)
+    return names

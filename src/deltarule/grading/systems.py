@@ -6,7 +6,7 @@ Each is a row of one table. Whoever adds a system adds a row, and its forms to t
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -31,6 +31,9 @@ class System:
     feedback: str = ""
     columns: Mapping[str, str | None] = field(default_factory=dict)
     needs: str = ""
+
+    def is_known_by(self, columns: Collection[str]) -> bool:
+        return not self.needs or self.needs in columns
 
 
 SYSTEMS = {
@@ -62,6 +65,10 @@ SYSTEMS = {
 }
 
 
+COMPUTED = ("points", "max", "lost", "raw")
+"""What fills a column whatever the roster has in it."""
+
+
 def format_number(points: float) -> str:
     """Points as people write them: 0.7 for 0.7000000000000001."""
     return f"{points:.10g}"
@@ -75,14 +82,12 @@ def csv_text(rows: Iterable[Sequence[str]]) -> str:
 
 def gradebooks(record: GradeRecord, people: Sequence["Person"]) -> Iterator[tuple[str, str]]:
     """The names and texts of the gradebook files to upload."""
-    results = {result.row: result for result in record.submissions}
     known = {key for person in people for key in person.row}
-    title = re.compile(rf"{re.escape(record.title.casefold())} (\(\d+\))")
-    own = next((f"{record.title} {match[1]}" for key in known if (match := title.fullmatch(key))), record.title)
+    values = _values_of_people(record, people)
     for name, system in SYSTEMS.items():
-        if not system.columns or (system.needs and system.needs not in known):
+        if not system.columns or not system.is_known_by(known):
             continue
-        points = own if name == "canvas" else "Grade" if "grade" in known else record.title
+        points = _points_column(name, record.title, known)
         columns = {
             key or points: filler
             for key, filler in system.columns.items()
@@ -91,18 +96,36 @@ def gradebooks(record: GradeRecord, people: Sequence["Person"]) -> Iterator[tupl
         rows = [list(columns)]
         if name == "canvas":
             rows.append(["    Points Possible", *[""] * (len(columns) - 2), format_number(record.max_points)])
-        for i, person in enumerate(people):
-            values = {"name": person.name, "id": person.id, "section": person.section, "title": record.title}
-            values |= {"max": format_number(record.max_points), "points": ""}
-            if result := results.get(i):
-                numbers = {"points": result.points, "lost": result.lost, "raw": result.earned}
-                values |= {key: format_number(number) for key, number in numbers.items()}
-            computed = ("points", "max", "lost", "raw")
-            cells = {
-                key: "" if filler in computed else person.row.get(key.lower(), "") for key, filler in columns.items()
-            }
-            rows.append([cell or values.get(columns[key] or "", "") for key, cell in cells.items()])
+        for person, own in zip(people, values, strict=True):
+            rows.append([_cell(key, filler or "", person, own) for key, filler in columns.items()])
         yield f"{name}.csv", csv_text(rows)
+
+
+def _cell(column: str, filler: str, person: "Person", values: Mapping[str, str]) -> str:
+    """What the roster has in a column, unless it is computed, else what fills it."""
+    given = "" if filler in COMPUTED else person.row.get(column.lower(), "")
+    return given or values.get(filler, "")
+
+
+def _points_column(system: str, title: str, known: Collection[str]) -> str:
+    """The gradebook's column of points, which Canvas gives a number."""
+    if system != "canvas":
+        return "Grade" if "grade" in known else title
+    numbered = re.compile(rf"{re.escape(title.casefold())} (\(\d+\))")
+    return next((f"{title} {match[1]}" for key in known if (match := numbered.fullmatch(key))), title)
+
+
+def _values_of_people(record: GradeRecord, people: Sequence["Person"]) -> list[dict[str, str]]:
+    """What fills the columns, for each person; without a submission there are no points."""
+    results = {result.row: result for result in record.submissions}
+    values = []
+    for row, person in enumerate(people):
+        about = {"name": person.name, "id": person.id, "section": person.section, "title": record.title}
+        numbers = {"max": record.max_points}
+        if result := results.get(row):
+            numbers |= {"points": result.points, "lost": result.lost, "raw": result.earned}
+        values.append(about | {key: format_number(number) for key, number in numbers.items()})
+    return values
 
 
 def feedback_zips(
@@ -113,7 +136,7 @@ def feedback_zips(
     for name, system in SYSTEMS.items():
         files: dict[str, str] = {}
         for result in record.submissions:
-            target = _feedback_name(system, result, record.title) if not system.needs or system.needs in known else ""
+            target = _feedback_name(system, result, record.title) if system.is_known_by(known) else ""
             files |= {target: pages[result.student]} if target else {}
         if files:
             content = io.BytesIO()

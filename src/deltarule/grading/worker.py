@@ -326,18 +326,22 @@ class Watch:
         if event == "call":
             self.calls += 1
             self.operations += code.co_name in self.OPERATORS
-            numbers, before = self.numbers(values), self.before.get(code)
-            if before is not None and before.shape == numbers.shape:
-                changed = np.flatnonzero(before != numbers)
-                sizes = np.abs(before - numbers)[changed] / (1 + np.abs(before[changed]))
-                self.moves += 0 < len(changed) <= 2 and sizes.max() < 1e-3
-            self.before[code] = numbers
+            self.see_arguments(code, self.numbers(values))
         if self.moves >= self.MIN_MOVES:
             self.found.add("differences")
         if self.operations >= self.MIN_MOVES:
             self.found.add("operators of its own classes")
         if self.calls > self.MAX_CALLS:
             sys.setprofile(None)
+
+    def see_arguments(self, code, numbers):
+        """Count a call with nearly the same arguments as the last one of the function."""
+        before = self.before.get(code)
+        if before is not None and before.shape == numbers.shape:
+            changed = np.flatnonzero(before != numbers)
+            sizes = np.abs(before - numbers)[changed] / (1 + np.abs(before[changed]))
+            self.moves += 0 < len(changed) <= 2 and sizes.max() < 1e-3
+        self.before[code] = numbers
 
     def numbers(self, values):
         """The entries of arguments, of tables and objects too."""
