@@ -53,7 +53,8 @@ def predict(
     from deltarule.tables.cell_texts import list_names
     from deltarule.tables.column_encoder import NUMBER, text_columns, texts_of
     from deltarule.tables.frame import count_rows
-    from deltarule.tables.reader import DELIMITERS, TextFormat, read_frame
+    from deltarule.tables.reader import TextFormat, read_frame
+    from deltarule.tables.text_files import DELIMITERS
 
     ending = ".csv" if out is None else out.suffix.lower()
     if ending not in (*DELIMITERS, ".txt", ""):

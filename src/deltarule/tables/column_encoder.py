@@ -122,29 +122,31 @@ def fit_columns(frame: Frame, columns: Iterable[Column], *, in_pieces: bool = Fa
     """
     kept = ("name", "kind", "why", "code", "source", "part", "order", "missing", "levels")
     types = [Column(**{name: getattr(column, name) for name in kept}) for column in columns]
-    category_count = sum(column.kind == CATEGORY for column in types)
-    # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
-    limit = 20_000_000 // max(count_rows(frame) * category_count, 1)
-    limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
-    number_count = sum(column.kind == NUMBER for column in types)
+    count_of = Counter(column.kind for column in types)
     rows = count_rows(frame)
-    pieces = min(rows // 2, 20_000_000 // rows) // max(number_count, 1) if in_pieces and rows else 0
+    # Within the bounds, so many that all inputs of the rows together are 20 million numbers.
+    limit = 20_000_000 // max(rows * count_of[CATEGORY], 1)
+    limit = int(np.clip(limit, MIN_CATEGORY_LIMIT, MAX_CATEGORY_LIMIT))
+    pieces = min(rows // 2, 20_000_000 // rows) // max(count_of[NUMBER], 1) if in_pieces and rows else 0
     pieces = 0 if pieces < MIN_PIECES else min(pieces, MAX_PIECES)
     fitted = []
     for column in types:
         if column.kind == NUMBER:
             column = _fit_number(column, frame, pieces)
         elif column.kind == CATEGORY:
-            counts = Counter(category_texts(column, frame)).most_common(limit)
-            # Nothing can be learned from a category that occurs once.
-            frequent = sorted(name for name, count in counts if count >= 2)
-            column = dataclasses.replace(column, categories=tuple(frequent))
+            counts = Counter(category_texts(column, frame))
+            column = _with_frequent(column, counts, limit, 2)  # nothing can be learned from one that occurs once
         elif column.kind == TEXT:
-            rows_of = Counter(word for text in texts_of(frame[column.origin]) for word in words_of(text))
-            frequent = [word for word, rows in rows_of.most_common(MAX_WORDS) if rows >= MIN_WORD_ROWS]
-            column = dataclasses.replace(column, categories=tuple(sorted(frequent)))
+            counts = Counter(word for text in texts_of(frame[column.origin]) for word in words_of(text))
+            column = _with_frequent(column, counts, MAX_WORDS, MIN_WORD_ROWS)
         fitted.append(column)
     return tuple(fitted)
+
+
+def _with_frequent(column: Column, counts: Counter[str], limit: int, min_count: int) -> Column:
+    """The column with inputs for its most frequent categories or words."""
+    frequent = [name for name, count in counts.most_common(limit) if count >= min_count]
+    return dataclasses.replace(column, categories=tuple(sorted(frequent)))
 
 
 def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
@@ -184,20 +186,7 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
         part = x[:, start : start + len(column.inputs)]
         start += len(column.inputs)
         if column.kind == NUMBER:
-            values = numbers_of_column(column, frame)
-            gaps = np.isnan(values)
-            whole = np.where(gaps, column.fill, values)
-            if column.period:
-                angle = 2 * np.pi / column.period * whole
-                part[:, 1], part[:, 2] = np.sin(angle), np.cos(angle)
-            whole = whole.clip(*column.clip_range)
-            part[:, 0] = (whole - column.mean) / column.scale
-            if column.knots:
-                low, high = np.array(column.knots[:-1]), np.array(column.knots[1:])
-                pieces = ((part[:, :1] - low) / (high - low)).clip(0, 1)
-                part[:, part.shape[1] - column.gaps - len(low) : part.shape[1] - column.gaps] = 2 * pieces - 1
-            if column.gaps:
-                part[:, -1] = gaps
+            _encode_number(column, numbers_of_column(column, frame), part)
         elif column.kind == TEXT:
             words = [words_of(text) for text in texts_of(frame[column.origin])]
             for index, word in enumerate(column.categories):
@@ -209,6 +198,23 @@ def encode_columns(columns: Sequence[Column], frame: Frame) -> Floats:
             rows = np.flatnonzero(indices >= 0)
             part[rows, indices[rows]] = 1.0
     return x
+
+
+def _encode_number(column: Column, values: Floats, part: Floats) -> None:
+    """Write the inputs of a column of numbers [N] into their part [N, D] of all inputs."""
+    gaps = np.isnan(values)
+    whole = np.where(gaps, column.fill, values)
+    if column.period:
+        angle = 2 * np.pi / column.period * whole
+        part[:, 1], part[:, 2] = np.sin(angle), np.cos(angle)
+    whole = whole.clip(*column.clip_range)
+    part[:, 0] = (whole - column.mean) / column.scale
+    if column.knots:
+        low, high = np.array(column.knots[:-1]), np.array(column.knots[1:])
+        pieces = ((part[:, :1] - low) / (high - low)).clip(0, 1)
+        part[:, part.shape[1] - column.gaps - len(low) : part.shape[1] - column.gaps] = 2 * pieces - 1
+    if column.gaps:
+        part[:, -1] = gaps
 
 
 def inputs_by_column(columns: Sequence[Column], x: Floats) -> dict[str, Floats]:

@@ -87,30 +87,36 @@ def infer_column_types(
     types = types or {}
     if dates not in (None, *ORDERS):
         raise BadInput(f"dates is {dates!r}; choose one of {', '.join(ORDERS)}")
+    _check_declared(types, frame)
+    columns = [_infer_column(name, cells, types) for name, cells in frame.items()]
+    dated = _with_orders([column for column in columns if column.code == "date"], frame, dates)
+    parts = {column.name: _date_columns(column, frame, types) for column in dated}
+    inferred = {part.name: part for column in columns for part in parts.get(column.name, [column])}
+    if all(column.kind == UNUSED for column in inferred.values()):
+        reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
+        raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
+    return inferred
+
+
+def _check_declared(types: Mapping[str, ColumnType], frame: Frame) -> None:
+    """Refuse types of columns that a frame lacks, and unknown types."""
     for name, kind in types.items():
         if name not in frame and not _is_part(name, frame):
             raise BadInput(f"there is no column {shorten_repr(name)} to be a {kind}; there are: {list_names([*frame])}")
         if kind not in KINDS and not levels_of(kind):
             known = ", ".join(KINDS)
             raise BadInput(f"the column {shorten_repr(name)} cannot be {kind!r}; choose one of {known}, or an order")
-    inferred: dict[str, Column] = {}
-    date_columns: list[Column] = []
-    for name, cells in frame.items():
-        column = (
-            _declared_column(name, types[name], cells) if name in types else Column(name, *_infer_type(name, cells))
-        )
-        if column.code == "date":
-            date_columns.append(column)
-        elif column.kind == NUMBER and not column.levels and (value := first_non_number(cells)):
-            raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
-        inferred[name] = column
-    parts = {column.name: _date_columns(column, frame, types) for column in _with_orders(date_columns, frame, dates)}
-    listed = [part for column in inferred.values() for part in parts.get(column.name, [column])]
-    inferred = {column.name: column for column in listed}
-    if all(column.kind == UNUSED for column in inferred.values()):
-        reasons = "; ".join(f"{shorten_repr(name)}: {column.why}" for name, column in list(inferred.items())[:5])
-        raise BadInput(f"no column is left to learn from ({reasons}); say of one what it is, or add columns")
-    return inferred
+
+
+def _infer_column(name: str, cells: np.ndarray, types: Mapping[str, ColumnType]) -> Column:
+    if name in types:
+        column = _declared_column(name, types[name], cells)
+    else:
+        column = Column(name, *_infer_type(name, cells))
+    holds_numbers = column.kind == NUMBER and column.code != "date" and not column.levels
+    if holds_numbers and (value := first_non_number(cells)):
+        raise BadInput(f"the column {shorten_repr(name)} cannot be numbers: it holds {value}; replace it")
+    return column
 
 
 def levels_of(kind: ColumnType) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ N rows
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.tables.number_forms import hour_of_day
 
 DAY_FIRST, MONTH_FIRST = ORDERS = ("day-first", "month-first")
 MIXED, OPEN = "mixed", "open"
@@ -121,24 +122,27 @@ def _parse(text: str, order: str) -> datetime | None:
     if match is None:
         return None
     parts = match.groupdict()
-    if "first" in parts:
-        day, month = (parts["first"], parts["second_part"])[:: -1 if order == MONTH_FIRST else 1]
-    elif "month" in parts:
-        day, month = parts["day"], parts["month"]
-    else:
-        name = (parts["name"] or parts["name_first"]).lower()[:3]
-        day = parts["day"] or parts["day_after"]
-        month = str(MONTHS.index(name) + 1) if name in MONTHS else "0"
-    year, hour = int(parts["year"]), int(parts["hour"] or 0)
+    year = int(parts["year"])
     if len(parts["year"]) == 2:
         year += 1900 if year > 68 else 2000  # as POSIX reads them
-    if parts["half"]:
-        hour = hour % 12 + 12 * (parts["half"].lower() == "pm")
+    day, month = _day_and_month(parts, order)
+    hour = hour_of_day(parts["hour"], parts["half"])
     try:
-        date = datetime(year, int(month), int(day), hour, int(parts["minute"] or 0), int(parts["second"] or 0))
+        date = datetime(year, month, day, hour, int(parts["minute"] or 0), int(parts["second"] or 0))
     except ValueError:
         return None
     return date + timedelta(seconds=float(parts["fraction"] or 0))
+
+
+def _day_and_month(parts: Mapping[str, str], order: str) -> tuple[int, int]:
+    """The day and the month of a match; month 0 for a name that is none."""
+    if "first" in parts:
+        first, second = int(parts["first"]), int(parts["second_part"])
+        return (second, first) if order == MONTH_FIRST else (first, second)
+    if "month" in parts:
+        return int(parts["day"]), int(parts["month"])
+    name = (parts["name"] or parts["name_first"]).lower()[:3]
+    return int(parts["day"] or parts["day_after"]), MONTHS.index(name) + 1 if name in MONTHS else 0
 
 
 def _match(text: str) -> re.Match[str] | None:

@@ -82,42 +82,52 @@ def parse_numbers(
     Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts. The
     letter m is a million beside a currency or another magnitude, here or in an `expected` form, and else metres.
     """
-    expected = expected or NumberForm()
     form = NumberForm("", decimal, thousands)
     plain = _parse_plain(texts, decimal)
     if plain is not None:
         return ParsedNumbers(plain, form=form)
     different = [text for text in dict.fromkeys(texts) if text]
+    example = different[0]
     number_of = _parse_times(different)
     if number_of:
-        return ParsedNumbers(
-            np.array([number_of.get(text, np.nan) for text in texts]), different[0], replace(form, unit=TIME_UNIT)
-        )
-    pattern = _pattern(decimal, thousands)
-    matches = {text: pattern.fullmatch(text.translate(SPACES)) for text in different}
-    units = set()
-    marks = set()
-    magnitudes = set()
-    example = ""
-    for text, match in matches.items():
-        if match is None:
+        form = replace(form, unit=TIME_UNIT)
+    else:
+        pattern = _pattern(decimal, thousands)
+        matches = {}
+        for text in different:
+            match = pattern.fullmatch(text.translate(SPACES))
+            if match is None:
+                return None
+            matches[text] = match
+        common = _common_unit([*matches.values()], expected or NumberForm())
+        if common is None:
             return None
-        units.add(re.sub("(?<=..)s$", "", match["before"] or match["after"] or ""))  # 1 day, 2 days
-        marks.add(match["mark"])
-        magnitudes.add(match["magnitude"])
-        is_plain = is_number(text.replace(decimal, ".")) and not match["mark"]
-        example = example or ("" if is_plain else text)
-    has_currency = any(re.fullmatch(CURRENCY, unit) for unit in {*units, expected.unit})
-    has_magnitudes = bool(magnitudes - {"", "m"}) or expected.has_magnitudes
-    if "m" in magnitudes and not has_currency and not has_magnitudes:
+        form = replace(form, unit=common[0], has_magnitudes=common[1])
+        number_of = {text: _number(match, decimal, form.unit != "m") for text, match in matches.items()}
+        other = (text for text, match in matches.items() if match["mark"] or not is_number(text.replace(decimal, ".")))
+        example = next(other, "")
+    return ParsedNumbers(np.array([number_of.get(text, np.nan) for text in texts]), example, form)
+
+
+def _common_unit(matches: Sequence[re.Match[str]], expected: NumberForm) -> tuple[str, bool] | None:
+    """The unit of numbers, and whether they have magnitudes; None if they are not written in one form."""
+    units = {re.sub("(?<=..)s$", "", match["before"] or match["after"] or "") for match in matches}  # 1 day, 2 days
+    marks = {match["mark"] for match in matches}
+    magnitudes = {match["magnitude"] for match in matches} - {""}
+    has_currency = any(map(re.compile(CURRENCY).fullmatch, {*units, expected.unit}))
+    if magnitudes == {"m"} and not has_currency and not expected.has_magnitudes:
         units.add("m")
     if len(units - {""}) > 1 or ("%" in units and len(units) > 1) or len(marks - {None}) > 1:
         return None
     if "b" in magnitudes and not has_currency:  # 12b may be a code
         return None
-    number_of = {text: _number(match, decimal, "m" not in units) for text, match in matches.items() if match}
-    form = replace(form, unit="".join(units - {""}), has_magnitudes=bool(magnitudes - {""}) and "m" not in units)
-    return ParsedNumbers(np.array([number_of.get(text, np.nan) for text in texts]), example, form)
+    return "".join(units - {""}), bool(magnitudes) and "m" not in units
+
+
+def hour_of_day(hour: str | None, half: str | None) -> int:
+    """The hour from 0 on, where the half of a day is "am", "pm" or not said."""
+    number = int(hour or 0)
+    return number % 12 + 12 * (half.lower() == "pm") if half else number
 
 
 def _parse_times(texts: Sequence[str]) -> dict[str, float]:
@@ -129,9 +139,7 @@ def _parse_times(texts: Sequence[str]) -> dict[str, float]:
     are_minutes = len(firsts) < len(texts) and max(firsts, default=0) > 23
     seconds = {}
     for text, match in matches.items():
-        hour = int(match["first"])
-        if match["half"]:
-            hour = hour % 12 + 12 * (match["half"].lower() == "pm")
+        hour = hour_of_day(match["first"], match["half"])
         number = 3600 * hour + 60 * int(match["second"]) + float(match["third"] or 0)
         seconds[text] = number / 60 if are_minutes and not match["third"] else number
     return seconds
