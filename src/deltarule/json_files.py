@@ -19,26 +19,33 @@ def to_jsonable(record: Any) -> Any:
     A record is made of dataclasses, mappings, lists, tuples, arrays, NumPy scalars, paths and plain values. Numbers
     that are not finite, which JSON lacks, become None.
     """
-    if record is None or isinstance(record, bool | int | str):
+    if isinstance(record, bool | int | str | None):
         return record
     if isinstance(record, float):
         return float(record) if math.isfinite(record) else None
     if isinstance(record, np.ndarray | np.generic):
-        plain = record.tolist()
         # Finite arrays, the common case, are not visited number by number.
-        is_finite = record.dtype.kind in "biu" or (record.dtype.kind == "f" and np.isfinite(record).all())
-        return plain if is_finite else to_jsonable(plain)
+        return record.tolist() if _is_finite(record) else to_jsonable(record.tolist())
     if isinstance(record, Path):
         return str(record)
     if dataclasses.is_dataclass(record) and not isinstance(record, type):
         return {field.name: to_jsonable(getattr(record, field.name)) for field in dataclasses.fields(record)}
     if isinstance(record, Mapping):
-        if not all(isinstance(key, str | int) for key in record):
-            raise TypeError(f"JSON has no form for one of the keys {list(record)}; use texts")
+        _check_keys(record)
         return {str(key): to_jsonable(value) for key, value in record.items()}
     if isinstance(record, list | tuple):
-        return [to_jsonable(value) for value in record]
+        return list(map(to_jsonable, record))
     raise TypeError(f"JSON has no form for a {type(record).__name__}; make it numbers, texts, lists or mappings")
+
+
+def _is_finite(array: np.ndarray | np.generic) -> bool:
+    """Whether an array holds finite numbers alone."""
+    return array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool(np.isfinite(array).all()))
+
+
+def _check_keys(record: Mapping[Any, Any]) -> None:
+    if not all(isinstance(key, str | int) for key in record):
+        raise TypeError(f"JSON has no form for one of the keys {list(record)}; use texts")
 
 
 def write_json(path: str | Path, record: Any) -> None:

@@ -13,6 +13,7 @@ from deltarule.stats.intervals import (
     exact_share_interval,
     mean_interval,
     median_interval,
+    resampled_interval,
     share_interval,
 )
 
@@ -82,3 +83,11 @@ def test_the_interval_of_a_mean_is_without_bounds_where_a_run_diverged(values):
         assert (low, high) == (-np.inf, np.inf)
     elif len(set(values)) == 1:
         assert low == high == values[0]
+
+
+def test_test_rows_are_drawn_again_as_seeds_are():
+    """All seeds are right on the same rows: the other 10,000 rows that could have been drawn are what is uncertain."""
+    right = np.random.default_rng(1).random((1, 10_000)) < 0.9
+    low, high = resampled_interval(right.repeat(20, axis=0))
+    standard_error = right.std() / 100
+    assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.15)

@@ -18,7 +18,6 @@ from deltarule.studies.verdicts import (
     judge_share,
     looks_up_to,
     min_seeds,
-    resampled_interval,
     surviving_verdicts,
 )
 
@@ -168,14 +167,6 @@ def test_figure_is_far_out_on_its_rarer_side():
     values = [1.0, 2.0, 3.0, np.inf]
     assert is_as_far_out(values, 2.5).tolist() == [True, True, False, False]
     assert not is_as_far_out(values, 0.5).any()
-
-
-def test_test_rows_are_drawn_again_as_seeds_are():
-    """All seeds are right on the same rows: the other 10,000 rows that could have been drawn are what is uncertain."""
-    right = np.random.default_rng(1).random((1, 10_000)) < 0.9
-    low, high = resampled_interval(right.repeat(20, axis=0))
-    standard_error = right.std() / 100
-    assert (high - low) / 2 == pytest.approx(1.96 * standard_error, rel=0.15)
 
 
 @pytest.mark.parametrize("needed", [0.3, 0.5, 0.8, 0.9])

@@ -96,18 +96,7 @@ class Chart:
         side_by_side = [panel for panel in self.panels if panel and isinstance(panel.marks[0], Cells)]
         if len(side_by_side) == len(self.panels) == self.columns:
             return _cells_table(side_by_side)
-        if estimates := _estimates(panel):
-            skipped = 1 if len({row[0] for row in estimates}) == 1 else 0
-            name, value = (panel.y.label, panel.x.label) if panel.y.names else (panel.x.label, panel.y.label)
-            columns = ["what", name, value, "from", "to"][skipped:]
-            return table(columns, [row[skipped:] for row in estimates]).without_empty_columns()
-        curves = curves_of(panel)
-        points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
-        rows = [
-            [format_value(x), *(format_value(curve[x]) if x in curve else "" for curve in points)]
-            for x in select_evenly(np.unique([x for curve in points for x in curve]), MAX_TABLE_ROWS).tolist()
-        ]
-        return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows) if curves else None
+        return _estimates_table(panel) or _curves_table(panel)
 
     def figure(self) -> "Figure":
         """Draw the chart as a Matplotlib figure."""
@@ -227,6 +216,29 @@ def _cells_table(panels: Sequence[Panel]) -> Table:
                 columns += [TableColumn(name, False, _align_star, _style_star) for name in panel.x.names or ()]
                 contents += zip(*mark.texts, strict=True)
     return table(columns, list(zip(*contents, strict=True)))
+
+
+def _estimates_table(panel: Panel) -> Table | None:
+    estimates = _estimates(panel)
+    if not estimates:
+        return None
+    skipped = 1 if len({row[0] for row in estimates}) == 1 else 0
+    name, value = (panel.y.label, panel.x.label) if panel.y.names else (panel.x.label, panel.y.label)
+    columns = ["what", name, value, "from", "to"][skipped:]
+    return table(columns, [row[skipped:] for row in estimates]).without_empty_columns()
+
+
+def _curves_table(panel: Panel) -> Table | None:
+    """The values of curves at evenly chosen x values."""
+    curves = curves_of(panel)
+    if not curves:
+        return None
+    points = [dict(zip(*map(np.ndarray.tolist, curve.points()), strict=True)) for curve in curves]
+    rows = [
+        [format_value(x), *(format_value(curve[x]) if x in curve else "" for curve in points)]
+        for x in select_evenly(np.unique([x for curve in points for x in curve]), MAX_TABLE_ROWS).tolist()
+    ]
+    return table([panel.x.label, *(curve.name or panel.y.label for curve in curves)], rows)
 
 
 def _align_star(text: str) -> str:

@@ -193,34 +193,39 @@ def _history_marks(run: Run | Curves, name: str) -> tuple[list[Mark], list[str]]
     """The marks of a series, for training and validation rows, and notes."""
     curves = run if isinstance(run, Curves) else Curves.from_run(run)
     parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
-    rows = ("training", "validation")
-    marks = list[Mark]()
+    rows = ("training", "validation") if len(parts) > 1 else [""] * len(parts)
     if len(curves.steps) * len(parts) > MAX_LINES:
-        for index, part in enumerate(parts):
-            text = f"{rows[index]} median" if len(parts) > 1 else "median"
-            marks += median_band(curves.history.steps_of(part), curves.history.series(part), text, index)
-        counts = (~np.isnan(curves.history.series(name))).sum(1)
-        note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
-        note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
-        outcomes = []
-        for index, reason in enumerate(dict.fromkeys(curves.reasons), len(parts)):
-            ended = np.flatnonzero(np.array(curves.reasons) == reason)
-            thin = select_evenly(ended, MAX_THIN_LINES)
-            paths = [np.column_stack(_member_series(curves, name, member)) for member in thin]
-            marks.append(Segments(paths, style.line(index)["color"], 0.4, name=ENDED[reason]))
-            outcomes.append(f"{len(ended):,} {ENDED[reason]}")
-        kinds = f"Thin lines, at most {MAX_THIN_LINES} of a kind: {', '.join(outcomes)}."
-        return marks, [curves.description, note, kinds]
+        return _band_marks(curves, parts, rows)
+    marks = list[Mark]()
     are_several = len(curves.steps) > 1
-    for index, part in enumerate(parts):
+    for index, (part, of_rows) in enumerate(zip(parts, rows, strict=True)):
         for member in range(len(curves.steps)):
             diverged = " (diverged)" if curves.reasons[member] == "diverged" else ""
-            name_parts = [f"{curves.names[member]}{diverged}"] if are_several else []
-            name_parts += [rows[index]] if len(parts) > 1 else []
+            of_member = f"{curves.names[member]}{diverged}" if are_several else ""
             steps, values = _member_series(curves, part, member)
             color, dots = (member, "some" if index else "end") if are_several else (index, "end")
-            marks.append(Line(steps, values, ", ".join(name_parts), color, dots))
+            marks.append(Line(steps, values, ", ".join(filter(None, [of_member, of_rows])), color, dots))
     return marks, [curves.description]
+
+
+def _band_marks(curves: Curves, parts: Sequence[str], rows: Sequence[str]) -> tuple[list[Mark], list[str]]:
+    """The medians and bands of many members, with thin lines for some of each outcome."""
+    marks = list[Mark]()
+    for index, (part, of_rows) in enumerate(zip(parts, rows, strict=True)):
+        values = curves.history.series(part)
+        marks += median_band(curves.history.steps_of(part), values, f"{of_rows} median".strip(), index)
+    counts = (~np.isnan(curves.history.series(parts[0]))).sum(1)
+    note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
+    note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
+    outcomes = []
+    for index, reason in enumerate(dict.fromkeys(curves.reasons), len(parts)):
+        ended = np.flatnonzero(np.array(curves.reasons) == reason)
+        thin = select_evenly(ended, MAX_THIN_LINES)
+        paths = [np.column_stack(_member_series(curves, parts[0], member)) for member in thin]
+        marks.append(Segments(paths, style.line(index)["color"], 0.4, name=ENDED[reason]))
+        outcomes.append(f"{len(ended):,} {ENDED[reason]}")
+    kinds = f"Thin lines, at most {MAX_THIN_LINES} of a kind: {', '.join(outcomes)}."
+    return marks, [curves.description, note, kinds]
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:

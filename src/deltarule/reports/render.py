@@ -1,6 +1,7 @@
 """Lay out the charts of `chart.py`, which imports this module, with Matplotlib."""
 
 import itertools
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -113,14 +114,20 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
         if letter == "x":
             axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))  # long numbers have room, too
     if wanted.names is not None:
-        positions = range(len(wanted.names)) if wanted.positions is None else wanted.positions
-        names = [fit_text(name, wanted.name_points, wanted.font_size) for name in wanted.names]
-        columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
-        room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
-        is_upright = letter == "x" and any(text_width(name, wanted.font_size) > room for name in names)
-        axis.set_ticks(positions, names, rotation=90 if is_upright else 0, fontsize=wanted.font_size)
+        _set_name_ticks(axis, wanted, wanted.names)
     if wanted.limits is not None:
         getattr(axes, f"set_{letter}lim")(*wanted.limits)
+
+
+def _set_name_ticks(axis: Any, wanted: Axis, names: Sequence[str]) -> None:
+    """Give an axis names as ticks, which stand upright below a picture without room for them."""
+    axes = axis.axes
+    positions = range(len(names)) if wanted.positions is None else wanted.positions
+    names = [fit_text(name, wanted.name_points, wanted.font_size) for name in names]
+    columns = axes.get_subplotspec().get_gridspec().ncols if axes.get_subplotspec() else 1
+    room = 72 * NAMES_WIDTH * axes.figure.get_figwidth() / columns / max(len(names), 1)
+    is_upright = axis.axis_name == "x" and any(text_width(name, wanted.font_size) > room for name in names)
+    axis.set_ticks(positions, names, rotation=90 if is_upright else 0, fontsize=wanted.font_size)
 
 
 def _format_log_tick(value: float, position: Any = None) -> str:

@@ -3,12 +3,13 @@
 C configurations · B blocks (folds and seeds) · P parameters · V values of a parameter
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from deltarule.errors import BadInput
+from deltarule.problem.problem import Floats
 from deltarule.reports import style
 from deltarule.reports.chart import CELL_INCHES, Chart, rows_axis
 from deltarule.reports.marks import Axis, Cells, Dots, Mark, Panel, RuleLine
@@ -49,20 +50,18 @@ def effects_matrix(effects: Effects, *, quantity: str) -> Chart:
     widths = [max(len(parameter.values), 2) for parameter in parameters]
     heights = [max(len(parameter.values), 4) for parameter in parameters]
     pairs = {effect.keys: effect for effect in effects.pairwise}
-    largest = max(float(np.nanmax(np.abs(e.mean), initial=0)) for e in (*effects.marginal, *effects.pairwise)) or 1.0
-    ends = np.concatenate([e.mean + side * np.nan_to_num(e.half) for e in effects.marginal for side in (-1, 1)])
-    reach = 1.1 * float(np.nanmax(np.abs(ends), initial=0)) or 1.0
+    largest = _largest(effect.mean for effect in (*effects.marginal, *effects.pairwise)) or 1.0
+    reach = 1.1 * _largest(np.abs(effect.mean) + np.nan_to_num(effect.half) for effect in effects.marginal) or 1.0
     panels: list[Panel | None] = []
     for row, column in np.ndindex(count, count):
         below = _value_axis(parameters[column], is_last=row == count - 1)
         if row == column:
             panels.append(_marginal_panel(parameters[row], effects.marginal[row], reach, below, is_first=row == 0))
         elif row > column:
-            pair = pairs[parameters[column].key, parameters[row].key]
-            names = parameters[row].values if column == 0 else []
-            label = parameters[row].name if column == 0 else ""
+            cells = _pair_cells(pairs[parameters[column].key, parameters[row].key], largest)
+            label, names = (parameters[row].name, parameters[row].values) if column == 0 else ("", ())
             y = Axis(label, names=names, name_points=VALUE_NAME_POINTS, font_size=8)
-            panels.append(Panel([_pair_cells(pair, largest)], below, y, is_bare=True))
+            panels.append(Panel([cells], below, y, is_bare=True))
         else:
             panels.append(None)
     width, height = 1.6 + 0.25 * count + 0.5 * sum(widths), 1.7 + 0.2 * count + 0.34 * sum(heights)
@@ -75,6 +74,11 @@ def effects_matrix(effects: Effects, *, quantity: str) -> Chart:
         notes=_effect_notes(effects, quantity, count),
         sentences=[*effects.sentences[:count], effects.without_effect],
     )
+
+
+def _largest(arrays: Iterable[Floats]) -> float:
+    """The largest size of a number that is not missing; 0 if there is none."""
+    return max(float(np.nanmax(np.abs(array), initial=0)) for array in arrays)
 
 
 def ranking_with_intervals(settings: Sequence[Mapping[str, Any]], ranked: Ranking, *, quantity: str) -> Chart:

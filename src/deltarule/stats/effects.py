@@ -23,6 +23,7 @@ ignored. A configuration with a diverged network has no mean and is part of no e
 diverged network is NaN, unless with the same other values several values were trained and all of them diverged.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -173,37 +174,49 @@ def effects(settings: Sequence[Mapping[str, Any]], scores: Any) -> Effects:
         shape = " × ".join(map(str, table.shape))
         raise BadInput(f"the scores are {shape} for {len(settings)} configurations; give {EXPECTED_SCORES}")
     scores, trained, _ = complete_blocks(table)
-    diverged_scores = trained & np.isnan(scores)
-    scores = np.where(diverged_scores.any(1, keepdims=True), np.nan, scores)
+    diverged = trained & np.isnan(scores)
+    scores = np.where(diverged.any(1, keepdims=True), np.nan, scores)
     parameters, left_out = parameters_of(settings)
-
-    complete = ~np.isnan(scores).any(1)
-
-    def effect(*chosen: GridParameter) -> Effect:
-        shape = tuple(len(parameter.values) for parameter in chosen)
-        indices = np.ravel_multi_index([parameter.index for parameter in chosen], shape)
-        has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
-        others = [parameter for parameter in parameters if parameter not in chosen]
-        design = np.hstack([has_value, *(np.eye(len(other.values))[other.index] for other in others)])[complete]
-        effect_by_block = _fitted_effects(design, scores[complete], has_value[complete].sum(0))
-        effect_by_block[_diverged_alone(diverged_scores.any(1), has_value, others)] = np.nan
-        counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (diverged_scores, trained))
-        diverged, rows = (count.astype(int).reshape(shape) for count in counts)
-        mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
-        return Effect(tuple(parameter.key for parameter in chosen), mean, half, diverged, rows)
-
-    marginal = [effect(parameter) for parameter in parameters]
+    effects_of = _EffectTable(parameters, scores, trained, diverged)
+    marginal = list(map(effects_of.effect, parameters))
     order = sorted(range(len(parameters)), key=lambda index: -np.ptp(np.nan_to_num(marginal[index].mean)))
     ordered = tuple(parameters[index] for index in order)
-    pairs = [(first, second) for index, first in enumerate(ordered) for second in ordered[index + 1 :]]
     return Effects(
         float(finite_mean(finite_mean(scores, 1), 0)),
         ordered,
         tuple(marginal[index] for index in order),
-        tuple(effect(*pair) for pair in pairs),
+        tuple(effects_of.effect(*pair) for pair in itertools.combinations(ordered, 2)),
         scores.shape[1],
         left_out,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _EffectTable:
+    """The scores [C, B] in complete blocks, NaN for configurations of which a network diverged.
+
+    trained, diverged  whether a network [C, B] was trained, and diverged
+    """
+
+    parameters: tuple[GridParameter, ...]
+    scores: Floats
+    trained: Any
+    diverged: Any
+
+    def effect(self, *chosen: GridParameter) -> Effect:
+        """The effects of a parameter's values, or of a pair's."""
+        shape = tuple(len(parameter.values) for parameter in chosen)
+        indices = np.ravel_multi_index([parameter.index for parameter in chosen], shape)
+        has_value = np.arange(math.prod(shape)) == indices[:, None]  # [C, V]
+        others = [parameter for parameter in self.parameters if parameter not in chosen]
+        complete = ~np.isnan(self.scores).any(1)
+        design = np.hstack([has_value, *(np.eye(len(other.values))[other.index] for other in others)])[complete]
+        effect_by_block = _fitted_effects(design, self.scores[complete], has_value[complete].sum(0))
+        effect_by_block[_diverged_alone(self.diverged.any(1), has_value, others)] = np.nan
+        counts = (np.bincount(indices, mask.sum(1), math.prod(shape)) for mask in (self.diverged, self.trained))
+        diverged, rows = (count.astype(int).reshape(shape) for count in counts)
+        mean, half = (values.reshape(shape) for values in mean_and_half_width(effect_by_block, RISK))
+        return Effect(tuple(parameter.key for parameter in chosen), mean, half, diverged, rows)
 
 
 def last_key(key: str) -> str:

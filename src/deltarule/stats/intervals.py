@@ -13,6 +13,8 @@ from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
 
 ROW = "one row of numbers"
+RESAMPLES = 500
+"""How often seeds and test rows are drawn again for the interval of a score on test rows."""
 
 
 class Interval(NamedTuple):
@@ -102,6 +104,21 @@ def mean_interval(values: Any, confidence: float = 0.95) -> Interval:
         return Interval(-np.inf, np.inf)
     half = float(stdtrit(len(row) - 1, 0.5 + confidence / 2)) * deviation / len(row) ** 0.5
     return Interval(mean - half, mean + half)
+
+
+def resampled_interval(scores: Any, confidence: float = 0.95) -> Interval:
+    """The interval of the median over seeds of the mean over test rows.
+
+    scores [S, N] : of each seed on each row. Both are drawn again 500 times, so that the interval is for other seeds
+    and for other test rows (a pigeonhole bootstrap, Owen 2007).
+    """
+    seeds, rows = np.shape(scores)
+    random = np.random.default_rng(0)
+    counts = random.multinomial(rows, np.full(rows, 1 / rows), RESAMPLES)
+    means = np.asarray(scores, np.float64) @ counts.T / rows
+    drawn = random.integers(seeds, size=means.shape)
+    medians = np.median(np.take_along_axis(means, drawn, 0), 0)
+    return Interval(*np.quantile(medians, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist())
 
 
 def float_array(plural_name: str, values: Any, ndim: int, expected: str) -> Floats:

@@ -15,7 +15,7 @@ from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.validation import whole
 from deltarule.stats.intervals import float_array
 from deltarule.tables.cell_texts import as_text
-from deltarule.tables.frame import count_rows, frame_of
+from deltarule.tables.frame import Frame, count_rows, frame_of
 
 MIN_PROBABILITY = 1e-15
 """Probabilities are clipped to at least this before the logarithm."""
@@ -141,23 +141,16 @@ def model_plane(
     outputs = outputs_of(model)
     classes = _classes_of(model)
     labels = np.asarray(labels)
-    if names and len(names) != len(frame):
-        raise BadInput(f"there are {len(names)} names for {len(frame)} features; give each a name")
-    if labels.shape != (count_rows(frame),):
-        raise BadInput(f"the labels are {labels.shape} for {count_rows(frame)} rows; give one class for each row")
+    _check_counts(frame, names, labels)
     columns, arrays = list(names or frame), list(frame.values())
     first, second = (_feature_index(columns, feature) for feature in features)
     held_values = {_feature_index(columns, feature): value for feature, value in held.items()}
     if first == second or {first, second} & set(held_values):
         raise BadInput(f"the features are {columns[first]!r} and {columns[second]!r}; give two, neither of them held")
-    texts = [columns[index] for index in (first, second) if arrays[index].dtype.kind != "f"]
-    if texts:
-        raise BadInput(f"the feature {texts[0]!r} holds texts; vary two features that hold numbers")
-    values = [_typical_value(column) for column in arrays]
-    for index, value in held_values.items():
-        values[index] = float(value) if arrays[index].dtype.kind == "f" else as_text(value)
-        if isinstance(values[index], str) and values[index] not in arrays[index]:
-            raise BadInput(f"the feature {columns[index]!r} cannot be held at {value!r}; give a value that it has")
+    for index in (first, second):
+        if arrays[index].dtype.kind != "f":
+            raise BadInput(f"the feature {columns[index]!r} holds texts; vary two features that hold numbers")
+    values = _fixed_values(columns, arrays, held_values)
     pair = np.stack([arrays[first], arrays[second]], 1)
     complete = ~np.isnan(pair).any(1)
 
@@ -166,19 +159,39 @@ def model_plane(
         grid[first], grid[second] = points.T
         return outputs(_like_data(x, grid))
 
-    others = [index for index in dict.fromkeys([*held_values, *range(len(values))]) if index not in (first, second)]
     plane = decision_plane(outputs_at, pair[complete])
     rows = x if _has_columns(x) else _like_data(x, arrays)
     if hasattr(model, "predict"):
         predicted = _class_numbers(np.asarray(model.predict(rows)), classes)
     else:
-        answers = np.asarray(outputs(rows)).reshape(len(pair), -1)
-        predicted = predicted_classes(answers)
-    shown = [f"{value:.4g}" if isinstance(value, float) else value or "missing" for value in values]
-    described = {columns[index]: shown[index] for index in others}
-    plane = replace(plane, held=described)
+        predicted = predicted_classes(np.asarray(outputs(rows)).reshape(len(pair), -1))
+    order = dict.fromkeys([*held_values, *range(len(values))])  # what was asked for comes first
+    described = {columns[index]: _shown_value(values[index]) for index in order if index not in (first, second)}
     kept = pair[complete], _class_numbers(labels, classes)[complete], predicted[complete]
-    return kept, plane, [columns[first], columns[second]], [as_text(name) for name in classes]
+    return kept, replace(plane, held=described), [columns[first], columns[second]], list(map(as_text, classes))
+
+
+def _check_counts(frame: Frame, names: Sequence[str], labels: Any) -> None:
+    """Refuse other than a name for each feature and a label for each row."""
+    if names and len(names) != len(frame):
+        raise BadInput(f"there are {len(names)} names for {len(frame)} features; give each a name")
+    if labels.shape != (count_rows(frame),):
+        raise BadInput(f"the labels are {labels.shape} for {count_rows(frame)} rows; give one class for each row")
+
+
+def _fixed_values(names: Sequence[str], columns: Sequence[Any], held: Mapping[int, Any]) -> list[Any]:
+    """The value at which each feature is held, in the form of its column: as asked for, or a typical one."""
+    values = list(map(_typical_value, columns))
+    for index, value in held.items():
+        is_number = columns[index].dtype.kind == "f"
+        values[index] = float(value) if is_number else as_text(value)
+        if not is_number and values[index] not in columns[index]:
+            raise BadInput(f"the feature {names[index]!r} cannot be held at {value!r}; give a value that it has")
+    return values
+
+
+def _shown_value(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else value or "missing"
 
 
 def _classes_of(model: Any) -> list[Any]:

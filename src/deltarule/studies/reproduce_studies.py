@@ -149,18 +149,15 @@ def reproduce(
         raise BadInput(f"seeds is {seeds}; give a whole number of 1 or more")
     if engine not in (None, "auto"):
         engine_of_name(engine)  # raises if it is unknown, or its library is missing
-    recipes = [load_recipe(study) for study in studies or STUDIES]
-    names = [recipe.name for recipe in recipes]
-    if len(set(names)) < len(names):
-        raise BadInput(f"a study is named twice among {', '.join(names)}; name each once")
+    recipes = _load_recipes(studies or STUDIES)
     folder = None if out is None else make_folder(out)
     to = None if out is None else str(out)
-    done = Reproduction(out=to, quick=quick, seeds=seeds, engine=engine, missing=tuple(names))
+    done = Reproduction(out=to, quick=quick, seeds=seeds, engine=engine, missing=tuple(recipes))
     _check_same_options(done, folder)
     _write(done, folder)
     started = time.perf_counter()
-    for recipe in recipes:
-        study_folder = None if folder is None else make_folder(folder / recipe.name)
+    for name, recipe in recipes.items():
+        study_folder = None if folder is None else make_folder(folder / name)
         result = _reproduce_study(recipe, done, study_folder, data_dir, progress)
         if tell is not None:
             tell(result)
@@ -176,6 +173,16 @@ def reproduce(
         done = replace(done, report=str(write_report(folder)))
         _write(done, folder)
     return done
+
+
+def _load_recipes(studies: Sequence[str]) -> dict[str, Recipe]:
+    """The recipes of studies by their names."""
+    recipes = list(map(load_recipe, studies))
+    by_name = {recipe.name: recipe for recipe in recipes}
+    if len(by_name) < len(recipes):
+        names = ", ".join(recipe.name for recipe in recipes)
+        raise BadInput(f"a study is named twice among {names}; name each once")
+    return by_name
 
 
 def _write(reproduction: Reproduction, folder: Path | None) -> None:
@@ -219,9 +226,7 @@ def _reproduce_study(
     )
     with closing(experiments):
         claims = claims_of_study(recipe)
-        # If other rows replace the data, a claim that takes minutes takes none: it is not testable.
-        is_short_of_time = options.quick and recipe.name in LONG_STUDIES and not experiments.dataset.remark
-        judged = tuple(claim for claim in claims if claim.any_data or not is_short_of_time)
+        judged = _judged_claims(claims, experiments, options.quick)
         left_out = tuple(claim.id for claim in claims if claim not in judged)
         notes = (f"left out by --quick: {', '.join(left_out)}",) if left_out else ()
         results = _finished_results(experiments, judged) or judge_study(
@@ -239,6 +244,15 @@ def _reproduce_study(
         left_out=left_out,
         notes=tuple(note for note in results.notes if note not in notes),
     )
+
+
+def _judged_claims(claims: Sequence[Claim], experiments: Experiments, quick: bool) -> tuple[Claim, ...]:
+    """The claims without those that take minutes, in a quick reproduction.
+
+    If other rows replace the data, a claim that takes minutes takes none: it is not testable.
+    """
+    is_short_of_time = quick and experiments.recipe.name in LONG_STUDIES and not experiments.dataset.remark
+    return tuple(claim for claim in claims if claim.any_data or not is_short_of_time)
 
 
 def _finished_results(experiments: Experiments, claims: Sequence[Claim]) -> StudyResults | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.stats.intervals import Interval, exact_share_interval, median_interval
+from deltarule.stats.intervals import Interval, exact_share_interval, median_interval, resampled_interval
 from deltarule.studies.claims import COMPATIBLE, Claim, Evidence, all_conditions
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ HOLDS = {"agrees", "compatible"}
 """The verdicts on a reading under which the claim holds."""
 DECIDED = ("agrees", "compatible", "disagrees", "some seeds", "mixed")
 """The verdicts on a claim that more seeds would not change."""
-RESAMPLES = 500
-"""How often seeds and test rows are drawn again for the interval of a score on test rows."""
 FEW = 0.1
 """A criterion that may hold for more than this share of the seeds, but not for enough, holds "for some seeds"."""
 
@@ -176,27 +174,39 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     decided = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
     readings = {name: reading for name, (reading, _) in decided.items()}
     verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
-    supporting = [name for name, reading in readings.items() if reading.verdict in HOLDS]
-    if claim.chose and supporting and all(name.startswith(claim.chose) for name in supporting):
-        remark = f"it holds only under what its own figures helped to choose, {claim.chose}: that is no support"
+    remark = _remark_on_choice(claim, readings) or remark
     control = None
     if claim.control is not None and verdict in ("disagrees", "some seeds", "mixed", "undecided", "tie"):
         of = claim.control.of or next(iter(readings))
-        result, changed = _first_decided(claim, experiments, looks, of, control=True)
-        before, after = all_conditions(decided[of][1]), all_conditions(changed)
-        before, after = before[: len(after)], after[: len(before)]
-        control = ControlResult(
-            of=of,
-            cause=claim.control.cause,
-            result=result,
-            claim_only=int((before & ~after).sum()),
-            control_only=int((after & ~before).sum()),
-            flipped=result.verdict in HOLDS and readings[of].verdict in ("disagrees", "some seeds"),
-        )
+        changed = _first_decided(claim, experiments, looks, of, control=True)
+        control = _compare_control(of, claim.control.cause, decided[of], changed)
     copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed", "rule")
     described: dict[str, Any] = {name: getattr(claim, name) for name in copied}
     described["seconds"] = sum(experiments.used.values())
     return Verdict(claim=claim.says, verdict=verdict, readings=readings, control=control, remark=remark, **described)
+
+
+def _remark_on_choice(claim: Claim, readings: Mapping[str, Reading]) -> str:
+    supporting = [name for name, reading in readings.items() if reading.verdict in HOLDS]
+    if not claim.chose or not supporting or not all(name.startswith(claim.chose) for name in supporting):
+        return ""
+    return f"it holds only under what its own figures helped to choose, {claim.chose}: that is no support"
+
+
+def _compare_control(
+    of: str, cause: str, claimed: tuple[Reading, Evidence], changed: tuple[Reading, Evidence]
+) -> ControlResult:
+    """Compare a reading with its control run on the seeds that both have."""
+    before, after = all_conditions(claimed[1]), all_conditions(changed[1])
+    before, after = before[: len(after)], after[: len(before)]
+    return ControlResult(
+        of=of,
+        cause=cause,
+        result=changed[0],
+        claim_only=int((before & ~after).sum()),
+        control_only=int((after & ~before).sum()),
+        flipped=changed[0].verdict in HOLDS and claimed[0].verdict in ("disagrees", "some seeds"),
+    )
 
 
 def _first_decided(
@@ -328,18 +338,3 @@ def _figure(values: Any) -> Figure:
     if row.ndim == 2:
         return Figure(float(np.median(row.mean(1))), *resampled_interval(row))
     return Figure(*(float(x) if np.isfinite(x) else None for x in (np.median(row), *median_interval(row))))
-
-
-def resampled_interval(scores: Any) -> Interval:
-    """The interval of the median over seeds of the mean over test rows.
-
-    scores [S, N] : of each seed on each row. Both are drawn again 500 times, so that the interval is for other seeds
-    and for other test rows (a pigeonhole bootstrap, Owen 2007).
-    """
-    seeds, rows = np.shape(scores)
-    random = np.random.default_rng(0)
-    counts = random.multinomial(rows, np.full(rows, 1 / rows), RESAMPLES)
-    means = np.asarray(scores, np.float64) @ counts.T / rows
-    drawn = random.integers(seeds, size=means.shape)
-    medians = np.median(np.take_along_axis(means, drawn, 0), 0)
-    return Interval(*np.quantile(medians, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist())

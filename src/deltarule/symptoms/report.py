@@ -191,6 +191,11 @@ def why_not_learning(
         return _report_numbers({"outputs": outputs, "targets": targets, "inputs": members})
     if not isinstance(run, Run):
         raise BadInput(f"run is {type(run).__name__}; give what `train` returns, or a fitted estimator with X and y")
+    return _report_run(run, members)
+
+
+def _report_run(run: Run, members: Any) -> WhyReport:
+    """Report what the networks of a run show, of which many are represented by some."""
     diverged = {divergence.member for divergence in run.diverged}
     count = run.problem.members
     some = np.linspace(0, count - 1, min(count, MAX_MEMBERS)).astype(int)
@@ -224,6 +229,15 @@ def _report_numbers(given: dict[str, Any]) -> WhyReport:
         raise BadInput(f"{' and '.join(given)} alone show nothing; give outputs with targets, inputs, or weights")
     weights = [_finite_numbers("weights", matrix) for matrix in given.pop("weights", ())]
     columns = {name: _finite_numbers(name, values) for name, values in given.items()}
+    _check_shapes(columns, weights)
+    numbers = observe_numbers(columns, weights)
+    causes = _causes_of(numbers, known)
+    findings = tuple(_combine_finding(code, [0], [causes]) for code in causes)
+    return WhyReport(findings, members=(0,), of=1, skill=(numbers.skill,))
+
+
+def _check_shapes(columns: Mapping[str, Any], weights: Sequence[Any]) -> None:
+    """Refuse columns with unequal rows, and matrices that do not follow one another."""
     shapes = [column.shape for column in columns.values()]
     answers = {columns[name].shape for name in ("outputs", "targets") if name in columns}
     if len({rows for rows, _ in shapes}) > 1 or len(answers) > 1:
@@ -235,10 +249,6 @@ def _report_numbers(given: dict[str, Any]) -> WhyReport:
             f"the weights have the shapes {[W.shape for W in weights]}; give each as [inputs, units], a matrix of "
             "[units, inputs] as its .T"
         )
-    numbers = observe_numbers(columns, weights)
-    causes = _causes_of(numbers, known)
-    findings = tuple(_combine_finding(code, [0], [causes]) for code in causes)
-    return WhyReport(findings, members=(0,), of=1, skill=(numbers.skill,))
 
 
 def _finite_numbers(name: str, values: Any) -> Any:

@@ -267,9 +267,7 @@ def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> li
     value = quantity.value
     if value.size > 1 and (value == value.flat[0]).all():
         return [f"  all {format_significant(float(value.flat[0]))}"]
-    rows = [*range(len(value))] if value.ndim == 2 else [0]
-    if value.ndim == 2 and sample_index is not None and quantity.axes[0] == SAMPLES:
-        rows = [sample_index]
+    rows = _table_rows(quantity, sample_index)
     shown = rows[:MAX_ROWS]
     lines = _pad(["", *(_short_label(quantity, 0, row) if value.ndim == 2 else "" for row in shown)])
     omitted = 0
@@ -282,6 +280,15 @@ def _value_table(quantity: Quantity, sample_index: int | None, width: int) -> li
     counts = {"more row": len(rows) - len(shown), "more column": omitted}
     texts = [count_of(count, noun) for noun, count in counts.items() if count]
     return [*lines, f"  … {' and '.join(texts)} …"] if texts else lines
+
+
+def _table_rows(quantity: Quantity, sample_index: int | None) -> list[int]:
+    """The rows of a table of values: all, or that of a sample."""
+    if quantity.value.ndim < 2:
+        return [0]
+    if sample_index is not None and quantity.axes[0] == SAMPLES:
+        return [sample_index]
+    return [*range(len(quantity.value))]
 
 
 def _pad(texts: Sequence[str]) -> list[str]:

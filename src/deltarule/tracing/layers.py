@@ -3,7 +3,7 @@
 What a layer computes on the way is shown too, by the names that its variables have.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -94,16 +94,9 @@ def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parame
     except Exception:  # whatever an own layer raises on what is not an array: it has no formulas then
         (value, back, *statistics), variables = _of_numbers(layer.function, operands, parameters), {}
     parts = dict(zip(layer.statistics, statistics, strict=True))
-    known = [*operands, *parameters.values(), value]
-    for name, each in variables.items():  # a truth stands where it is asked for
-        if isinstance(each, Grid) and not any(each is other for other in known) and each.dtype.kind != "b":
-            parts[name] = each
-    over = "batch" if layer.given else "row"
+    parts |= _own_grids(variables, [*operands, *parameters.values(), value])
     for name, grid in parts.items():
-        name = _SHOWN.get(name, name)
-        sentence = _VALUES.get(name, f"{name} of {layer.name}").format(source=source, over=over)
-        is_taken = f"{name}{n}" in trace.at or f"{name}{n}" == placed.name
-        _add(trace, placed, f"{name}_{placed.name}" if is_taken else f"{name}{n}", grid, sentence)
+        _add_part(trace, placed, _SHOWN.get(name, name), grid, source)
     _add(trace, placed, placed.name, value, about_value(placed, source))
 
     def backward(upstream: Grid, **options: Any) -> Any:
@@ -117,6 +110,22 @@ def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parame
         return tuple(Grid(each.array, "ij", each) if each is upstream else _grid(each) for each in gradients)
 
     return value, backward, *statistics
+
+
+def _own_grids(variables: Mapping[str, Any], known: Sequence[Any]) -> dict[str, Grid]:
+    """The grids among a layer's variables that are not known yet; a truth stands where it is asked for."""
+    grids = {name: each for name, each in variables.items() if isinstance(each, Grid) and each.dtype.kind != "b"}
+    return {name: grid for name, grid in grids.items() if not any(grid is other for other in known)}
+
+
+def _add_part(trace: TraceBuilder, placed: PlacedLayer, name: str, grid: Grid, source: str) -> None:
+    """Add what a layer computes on the way to its value."""
+    numbered = f"{name}{placed.number}"
+    if numbered in trace.at or numbered == placed.name:
+        numbered = f"{name}_{placed.name}"
+    sentence = _VALUES.get(name, f"{name} of {placed.layer.name}")
+    over = "batch" if placed.layer.given else "row"
+    _add(trace, placed, numbered, grid, sentence.format(source=source, over=over))
 
 
 def _of_numbers(function: Callable[..., Any], operands: list[Grid], parameters: Mapping[str, Any]) -> tuple[Any, ...]:

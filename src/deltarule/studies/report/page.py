@@ -41,28 +41,33 @@ def report_of(folder: str | Path) -> Report:
     unfinished: list[str] = []
     runs: dict[str, list[Path]] = {}
     for subfolder in _folders(folder, 2):
-        for file, make_block in RECORDS.items():
-            if not (subfolder / file).is_file():
-                continue
-            study = _add_block(make_block, subfolder / file, folder, study_blocks, unfinished)
-            if study is not None and file == "run.json":
-                runs.setdefault(study, []).append(subfolder)
-        if (subfolder / CHECKPOINT).is_file() and not (subfolder / "run.json").is_file():
-            unfinished.append(f"in {_display_name(subfolder, folder)} a run has begun; --resume continues it")
+        study = _add_records(subfolder, folder, study_blocks, unfinished)
+        if study is not None:
+            runs.setdefault(study, []).append(subfolder)
     for study, subfolders in runs.items():
         if len(subfolders) > 1:
-            variants = [variant_in(subfolder) for subfolder in subfolders]
+            variants = list(map(variant_in, subfolders))
             study_blocks.append(variants_block(study, variants, f"part-{len(study_blocks) + 1}"))
     notes = _reproduction_notes(folder, unfinished)
     if not study_blocks and not unfinished:
         unfinished.append("there are no records here yet; write some with `deltarule run STUDY --out` and this folder")
-    studies = dict.fromkeys(study for study, _ in study_blocks)
-    sections = []
-    for study in studies:
-        blocks = [block for name, block in study_blocks if name == study]
-        sections.append(_section(study, blocks, runs.get(study, [])))
-    title = f"deltarule: {', '.join(studies)}" if studies else f"deltarule: {folder.resolve().name}"
-    return Report(title, sections, unfinished, notes)
+    blocks: dict[str, list[ReportBlock]] = {}
+    for study, block in study_blocks:
+        blocks.setdefault(study, []).append(block)
+    sections = [_section(study, of_study, runs.get(study, [])) for study, of_study in blocks.items()]
+    return Report(f"deltarule: {', '.join(blocks) or folder.resolve().name}", sections, unfinished, notes)
+
+
+def _add_records(subfolder: Path, folder: Path, study_blocks: list[StudyBlock], unfinished: list[str]) -> str | None:
+    """Add the blocks of a folder's records, and return the study of its run."""
+    study_of_run = None
+    for file, make_block in RECORDS.items():
+        if (subfolder / file).is_file():
+            study = _add_block(make_block, subfolder / file, folder, study_blocks, unfinished)
+            study_of_run = study if file == "run.json" else study_of_run
+    if (subfolder / CHECKPOINT).is_file() and not (subfolder / "run.json").is_file():
+        unfinished.append(f"in {_display_name(subfolder, folder)} a run has begun; --resume continues it")
+    return study_of_run
 
 
 def _add_block(

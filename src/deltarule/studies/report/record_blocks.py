@@ -52,42 +52,51 @@ def claims_block(folder: Path, id: str) -> StudyBlock | None:
     # A reproduction writes claims.json for a study without claims, too; if it has left out all, a note says so.
     if not claims and not results.get("notes"):
         return None
-    drawn: list[Chart] = []
+    facts = [("data", str(results["data"])), ("by", _maker(results))]
+    seeds, of_seeds = count_of(results["seeds"], "seed"), ["--seeds", str(results["seeds"])]
+    if results.get("sequential"):
+        seeds, of_seeds = f"up to {seeds}", []
+    if claims:
+        facts.insert(1, ("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s"))
+    is_bundled = study in bundled_folders()
+    has_run = (folder / "run.json").is_file()  # its block lists what is assumed
+    assumptions = load_recipe(study).configuration.assumption if is_bundled and not has_run else ()
+    block = ReportBlock(
+        id=id,
+        title=f"Claims of {study}",
+        facts=facts,
+        commands=[shlex.join(["deltarule", "claims", study, *of_seeds])] if is_bundled else (),
+        assumed=[(row.what, format_setting(row.value), row.why) for row in assumptions],
+        figures=_shares_of_claims(claims),
+        claims=claims,
+        notes=[f"{note}." for note in results.get("notes", ())],
+    )
+    return study, block
+
+
+def _maker(results: Mapping[str, Any]) -> str:
+    """The engine, machine and libraries that judged claims."""
+    made = results["made"]
+    engine = results["engine"] and f"{results['engine']} engine"
+    machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
+    versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    return "; ".join(filter(None, (engine, machine, versions)))
+
+
+def _shares_of_claims(claims: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """The shares of seeds that meet the criteria, beside those that are needed, if there are any."""
     judged = [
         (", ".join(filter(None, [claim["id"], name])), reading, claim["needed"])
         for claim in claims
         for name, reading in claim["readings"].items()
         if reading["interval"] is not None
     ]
-    if judged:
-        names, readings, needed = zip(*judged, strict=True)
-        shares = [reading["count"] / reading["of"] for reading in readings]
-        intervals = [reading["interval"] for reading in readings]
-        drawn.append(comparison_figures.shares_with_needed(names, shares, intervals, needed, confidence=CONFIDENCE))
-    made = results["made"]
-    versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
-    machine = f"{made['processor']}, {count_of(made['threads'], 'thread')}, {made['dtype']}"
-    known = study in bundled_folders()
-    has_run = (folder / "run.json").is_file()
-    seeds = f"{'up to ' if results.get('sequential') else ''}{count_of(results['seeds'], 'seed')}"
-    of_seeds = [] if results.get("sequential") else ["--seeds", str(results["seeds"])]
-    block = ReportBlock(
-        id=id,
-        title=f"Claims of {study}",
-        facts=[
-            ("data", str(results["data"])),
-            *([("judged", f"{results['date']}, over {seeds}, in {results['seconds']:,.0f} s")] if claims else []),
-            ("by", "; ".join(filter(None, (results["engine"] and f"{results['engine']} engine", machine, versions)))),
-        ],
-        commands=[shlex.join(["deltarule", "claims", study, *of_seeds])] if known else (),
-        assumed=[(row.what, format_setting(row.value), row.why) for row in load_recipe(study).configuration.assumption]
-        if known and not has_run
-        else (),
-        figures=drawn,
-        claims=claims,
-        notes=[f"{note}." for note in results.get("notes", ())],
-    )
-    return study, block
+    if not judged:
+        return []
+    names, readings, needed = zip(*judged, strict=True)
+    shares = [reading["count"] / reading["of"] for reading in readings]
+    intervals = [reading["interval"] for reading in readings]
+    return [comparison_figures.shares_with_needed(names, shares, intervals, needed, confidence=CONFIDENCE)]
 
 
 def variants_block(study: str, variants: Sequence[Variant], id: str) -> StudyBlock:
