@@ -1,11 +1,11 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Json, argument, option
+from deltarule.cli.options import Json, argument, grouped, option
 from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
@@ -16,6 +16,7 @@ from deltarule.reports.table import TableColumn, table
 if TYPE_CHECKING:
     from deltarule.grading.assignment import Assignment
     from deltarule.grading.record import GradeRecord
+    from deltarule.grading.roster import Override, Person
     from deltarule.grading.submissions import Submission
 
 Submissions = Annotated[
@@ -51,58 +52,76 @@ MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
 """What is printed of a class; its page has all."""
 
 
+@dataclass(frozen=True)
+class RosterOptions:
+    """The options that name the people of a class."""
+
+    roster: Roster = None
+    groups: Groups = None
+
+    def people(self) -> list["Person"]:
+        from deltarule.grading.roster import read_roster
+
+        if self.groups is not None and self.roster is None:
+            raise BadInput("--groups needs --roster, whose students work together; give both")
+        return read_roster(self.roster, self.groups) if self.roster is not None else []
+
+
+@dataclass(frozen=True)
+class PackingOptions:
+    """The options with which something is written or listed, and nothing graded."""
+
+    gradescope_zip: Zip = None
+    starter: Starter = None
+    codes: Codes = None
+
+
+@grouped
 def grade(
+    *,
     with_: With = None,
     submissions: Submissions = None,
     out: Out = None,
-    roster: Roster = None,
-    groups: Groups = None,
+    of_class: RosterOptions,
     sandbox: SandboxMode = "auto",
     container: Container = None,
     only: Only = None,
     since: Since = None,
     single: Single = False,
     gradescope: Gradescope = None,
-    gradescope_zip: Zip = None,
-    starter: Starter = None,
-    codes: Codes = None,
+    packing: PackingOptions,
     json: Json = False,
 ) -> Result:
     """Grade submissions by the teacher's values, and name the mistakes in them.
 
     Wrong or broken submissions get a line in their own result; the status is 0.
     """
-    if codes is not None:
-        return _show_codes(codes)
+    if packing.codes is not None:
+        return _show_codes(packing.codes)
     if with_ is None:
         raise BadInput("give --with, the assignment, a TOML file beside its solution")
     from deltarule.grading.assignment import read_assignment
-    from deltarule.grading.marks import MARKS, apply_marks, read_marks, write_marks
+    from deltarule.grading.marks import MARKS, apply_marks, write_marks
     from deltarule.grading.record import merge_earlier
-    from deltarule.grading.results import changes, gradescope_results, to_json, write_results
-    from deltarule.grading.roster import OVERRIDES, apply_overrides, apply_roster, read_overrides, read_roster
+    from deltarule.grading.results import gradescope_results, to_json, write_results
+    from deltarule.grading.roster import apply_overrides, apply_roster
     from deltarule.grading.submissions import find_submissions, opened_class
     from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
-    if groups is not None and roster is None:
-        raise BadInput("--groups needs --roster, whose students work together; give both")
-    people = read_roster(roster, groups) if roster is not None else []
-    if gradescope_zip is not None or starter is not None:
-        return _write_packed(assignment, gradescope_zip, starter)
+    people = of_class.people()
+    if packing.gradescope_zip is not None or packing.starter is not None:
+        return _write_packed(assignment, packing)
     if submissions is None:
         raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
     folder = None if out is None else make_folder(out)
     before = _book_before(since, folder, only)
-    overrides = [] if folder is None else read_overrides(folder / OVERRIDES)
-    marks = {} if folder is None else read_marks(folder / MARKS, assignment.manual)
+    overrides, marks = _teachers_points(folder, assignment)
     with opened_class(submissions, single) as opened:
         chosen = find_submissions(opened, assignment.submission, single, assignment.accepted_names)
-        chosen = _choose(chosen, only) if only else chosen
-        earlier = None if folder is None else _read_earlier(folder, assignment, chosen, bool(people))
-        if gradescope is not None and len(chosen) != 1:
-            held = f"{submissions} holds {len(chosen)}"
-            raise BadInput(f"--gradescope is for one submission; {held}; give --single, or --out")
+        chosen = _choose(chosen, only or [])
+        earlier = _read_earlier(folder, assignment, chosen, bool(people))
+        _check_gradescope(gradescope, submissions, chosen)
         record = _grade_submissions(assignment, chosen, container or sandbox, gradescope is not None)
     record = merge_earlier(record, earlier)
     if gradescope is None:  # there, questions are marked on its own pages
@@ -115,11 +134,33 @@ def grade(
         write_results(folder, record, people)
     if gradescope is not None:
         write_json(gradescope, gradescope_results(record, record.submissions[0]))
-    lines = list(_grade_lines(record, folder))
-    if before is not None:
-        changed = changes(before, record)
-        lines += ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
-    return Result(to_json(record), lines)
+    return Result(to_json(record), [*_grade_lines(record, folder), *_change_lines(before, record)])
+
+
+def _teachers_points(folder: Path | None, assignment: "Assignment") -> tuple[list["Override"], dict[str, Any]]:
+    """The points that the teacher has written into files of the folder: overrides, and those of questions."""
+    from deltarule.grading.marks import MARKS, read_marks
+    from deltarule.grading.roster import OVERRIDES, read_overrides
+
+    if folder is None:
+        return [], {}
+    return read_overrides(folder / OVERRIDES), read_marks(folder / MARKS, assignment.manual)
+
+
+def _check_gradescope(result: Path | None, path: Path, submissions: list["Submission"]) -> None:
+    if result is not None and len(submissions) != 1:
+        held = f"{path} holds {len(submissions)}"
+        raise BadInput(f"--gradescope is for one submission; {held}; give --single, or --out")
+
+
+def _change_lines(before: Any, record: "GradeRecord") -> list[str]:
+    """What differs from earlier results, if there are any."""
+    from deltarule.grading.results import changes
+
+    if before is None:
+        return []
+    changed = changes(before, record)
+    return ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
 
 
 def _grade_submissions(
@@ -144,18 +185,18 @@ def _show_codes(file: Path) -> Result:
     return Result([asdict(sheet) for sheet in sheets], [table(columns, rows)])
 
 
-def _write_packed(assignment: "Assignment", gradescope_zip: Path | None, starter: Path | None) -> Result:
+def _write_packed(assignment: "Assignment", packing: PackingOptions) -> Result:
     """Write what Gradescope, or what students, begin with."""
-    if gradescope_zip is not None:
+    if (path := packing.gradescope_zip) is not None:
         from deltarule.grading.assignment import write_gradescope_zip
 
-        write_gradescope_zip(gradescope_zip, assignment)
-        return Result({"written": str(gradescope_zip)}, [f"Written: {one_line(gradescope_zip)}"])
+        write_gradescope_zip(path, assignment)
+        return Result({"written": str(path)}, [f"Written: {one_line(path)}"])
     from deltarule.grading.starter import write_starter
 
-    assert starter is not None
-    files = write_starter(starter, assignment)
-    return Result({"written": files}, [f"Written: {one_line(starter)} with {', '.join(map(one_line, files))}"])
+    assert packing.starter is not None
+    files = write_starter(packing.starter, assignment)
+    return Result({"written": files}, [f"Written: {one_line(packing.starter)} with {', '.join(map(one_line, files))}"])
 
 
 def _book_before(since: Path | None, folder: Path | None, only: list[str] | None) -> Any:
@@ -169,11 +210,13 @@ def _book_before(since: Path | None, folder: Path | None, only: list[str] | None
 
 
 def _read_earlier(
-    folder: Path, assignment: "Assignment", submissions: list["Submission"], has_roster: bool
+    folder: Path | None, assignment: "Assignment", submissions: list["Submission"], has_roster: bool
 ) -> "GradeRecord | None":
     """The record of a folder, of which students that are graded again are left out."""
     from deltarule.grading.record import read_record
 
+    if folder is None:
+        return None
     max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
     earlier = read_record(folder, assignment.title, max_points, {(entry.delivered, entry.id) for entry in submissions})
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
@@ -182,7 +225,9 @@ def _read_earlier(
 
 
 def _choose(submissions: list["Submission"], wanted: list[str]) -> list["Submission"]:
-    """The submissions of these students, by their names as results or as delivered, or by their ids."""
+    """The submissions of these students, by their names as results or as delivered, or by their ids; else all."""
+    if not wanted:
+        return submissions
     names = [{submission.student, submission.delivered, submission.id} for submission in submissions]
     for text in wanted:
         if sum(text in known for known in names) != 1:
@@ -214,17 +259,18 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
         where = "" if folder is None else f"; fill in {one_line(folder / MARKS)}"
         yield f"Not marked yet: {len(unmarked)} of {count}{where}"
     yield from _roster_lines(record)
-    if summary["same"]:
-        groups = [
-            f"{', '.join(names[:4])}{f' and {len(names) - 4} more' if names[4:] else ''}" for names in summary["same"]
-        ]
-        yield f"The same but for names and comments: {'; '.join(groups)}"[: 2 * MAX_CHARACTERS]
+    if groups := "; ".join(map(_shorten_group, summary["same"])):
+        yield f"The same but for names and comments: {groups}"[: 2 * MAX_CHARACTERS]
     if record.warning:
         yield record.warning
     if folder is not None:
         yield f"Written: {one_line(folder / 'class.html')}"
     elif count > MAX_ROWS:
         yield "give --out DIR for each student's points"
+
+
+def _shorten_group(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
 
 
 def _roster_lines(record: "GradeRecord") -> Iterator[str]:

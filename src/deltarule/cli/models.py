@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Data, Decimal, Encoding, Json, Separator, Thousands, argument, option
+from deltarule.cli.options import Data, Json, TextOptions, argument, grouped, option
 from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, collect_warnings, one_line
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.evaluation import Inspection
     from deltarule.estimators.tabular.predictor import TablePredictor
     from deltarule.estimators.tabular.regressor import TabularRegressor
+    from deltarule.tables.frame import Frame
+    from deltarule.tables.reader import TextFormat
 
 Model = Annotated[Path, argument("MODEL", "Model file that `deltarule train --out` wrote.")]
 
@@ -35,13 +37,11 @@ Interval = Annotated[
 Keep = Annotated[list[str] | None, option("--keep", "Also write this column of the table; repeatable.", "COLUMN")]
 
 
+@grouped
 def predict(
     model: Model,
     table: Rows,
-    sep: Separator = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    encoding: Encoding = None,
+    text: TextOptions,
     keep: Keep = None,
     interval: Interval = None,
     out: Out = None,
@@ -50,10 +50,7 @@ def predict(
     """Predict the class or the number of each row of a table."""
     from deltarule.estimators.model_file import load_predictor
     from deltarule.reports.formatting import visible
-    from deltarule.tables.cell_texts import list_names
-    from deltarule.tables.column_encoder import NUMBER, text_columns, texts_of
-    from deltarule.tables.frame import count_rows
-    from deltarule.tables.reader import TextFormat, read_frame
+    from deltarule.tables.column_encoder import texts_of
     from deltarule.tables.text_files import DELIMITERS
 
     ending = ".csv" if out is None else out.suffix.lower()
@@ -63,30 +60,40 @@ def predict(
     if interval is not None:
         _check_interval(predictor, interval)
     notes: list[str] = []
-    text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        read_as_numbers = {c.name for c in predictor.columns if c.kind == NUMBER and not c.levels}
-        texts = [*text_columns(predictor.columns), *({*(keep or ())} - read_as_numbers)]  # as they are in the file
-        forms = {column.origin: column.form for column in predictor.columns}
-        frame = read_frame(table, texts, text_format, forms=forms)
-    if unknown := [name for name in keep or () if name not in frame]:
-        raise BadInput(f"--keep {unknown[0]}: {table} has no such column; it has: {list_names(list(frame))}")
-    if not count_rows(frame):
-        raise BadInput(f"{table} has a header but no rows; add the rows to predict")
+        frame = _read_rows(predictor, table, keep or [], text.text_format())
     with show_elapsed_time(f"{table} is answered"), collect_warnings(notes):
         answers = predictor.predict(frame)
     remark(f"Note: {note}." for note in notes)
     kept = {name: texts_of(frame[name]) for name in keep or ()}
     predicted = _predicted(predictor, answers, interval)
-    text = _as_csv(predictor.target, predicted, kept, DELIMITERS.get(ending, ","))
+    written = _as_csv(predictor.target, predicted, kept, DELIMITERS.get(ending, ","))
     if out is not None:
-        write_whole(out, text)
+        write_whole(out, written)
     elif not json:
         stdout = data_output()
-        stdout.write(visible(text) if stdout.isatty() else text)
+        stdout.write(visible(written) if stdout.isatty() else written)
     return Result(
         {"model": str(model), "table": str(table), "target": predictor.target, "notes": notes, "kept": kept} | predicted
     )
+
+
+def _read_rows(predictor: "TablePredictor", table: Path, keep: list[str], text_format: "TextFormat") -> "Frame":
+    """Read the rows to predict, with columns that are kept as they are in the file."""
+    from deltarule.tables.cell_texts import list_names
+    from deltarule.tables.column_encoder import NUMBER, text_columns
+    from deltarule.tables.frame import count_rows
+    from deltarule.tables.reader import read_frame
+
+    read_as_numbers = {c.name for c in predictor.columns if c.kind == NUMBER and not c.levels}
+    texts = [*text_columns(predictor.columns), *({*keep} - read_as_numbers)]
+    forms = {column.origin: column.form for column in predictor.columns}
+    frame = read_frame(table, texts, text_format, forms=forms)
+    if unknown := [name for name in keep if name not in frame]:
+        raise BadInput(f"--keep {unknown[0]}: {table} has no such column; it has: {list_names(list(frame))}")
+    if not count_rows(frame):
+        raise BadInput(f"{table} has a header but no rows; add the rows to predict")
+    return frame
 
 
 def _check_interval(predictor: "TablePredictor", interval: float) -> None:
@@ -129,13 +136,11 @@ Page = Annotated[
 ]
 
 
+@grouped
 def evaluate(
     model: Model,
     table: EvaluatedRows,
-    sep: Separator = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    encoding: Encoding = None,
+    text: TextOptions,
     report: Page = None,
     json: Json = False,
 ) -> Result:
@@ -149,7 +154,7 @@ def evaluate(
     from deltarule.tables.cell_texts import as_text
     from deltarule.tables.column_encoder import NUMBER, Column, numbers_of_column, text_columns
     from deltarule.tables.frame import Frame
-    from deltarule.tables.reader import TextFormat, read_with_target
+    from deltarule.tables.reader import read_with_target
 
     load_predictor(model)  # refuses what takes no tables
     trained = load_model(model)
@@ -158,13 +163,12 @@ def evaluate(
         categories = [*categories, trained.target_]
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        text_format = TextFormat(sep, decimal, thousands, encoding)
         of_target = Column(trained.target_, NUMBER, form=getattr(trained, "target_form_", None))
         frame, y, missing = read_with_target(
             table,
             trained.target_,
             categories,
-            text_format,
+            text.text_format(),
             forms={column.origin: column.form for column in (*trained.columns_, of_target)},
             classes=[*map(as_text, getattr(trained, "classes_", ()))],
         )

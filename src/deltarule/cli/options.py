@@ -1,8 +1,11 @@
 """Options and arguments that several commands share."""
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -12,6 +15,7 @@ from deltarule.errors import BadInput
 if TYPE_CHECKING:
     from deltarule.engines.base import Engine
     from deltarule.studies.recipes import Recipe
+    from deltarule.tables.reader import TextFormat
 
 
 def option(name: str, help: str, metavar: str | None = None, min: int | None = None, max: int | None = None) -> Any:
@@ -61,6 +65,59 @@ Encoding = Annotated[
 ]
 Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
 Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]
+
+
+def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of its groups as parameters; a group is a parameter that is a dataclass of options."""
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        if is_dataclass(group := parameter.annotation):
+            groups[name] = group
+            parameters += inspect.signature(cast("Callable[..., Any]", group)).parameters.values()
+        else:
+            parameters.append(parameter)
+
+    @functools.wraps(command)
+    def run_command(**arguments: Any) -> Any:
+        for name, group in groups.items():
+            arguments[name] = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
+        return command(**arguments)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    signature = inspect.Signature([parameter.replace(kind=kind) for parameter in parameters])
+    run_command.__signature__ = signature  # type: ignore[attr-defined]
+    run_command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_command
+
+
+@dataclass(frozen=True)
+class RecipeOptions:
+    """The options that choose a recipe."""
+
+    study: Study
+    experiment: ExperimentNames = None
+    set: Settings = None
+    seed: Seed = None
+    seeds: Seeds = None
+
+    def recipe(self) -> "Recipe":
+        return chosen_recipe(self.study, self.experiment, self.set, self.seed, self.seeds)
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """The options that say how a table's text is read."""
+
+    sep: Separator = None
+    decimal: Decimal = None
+    thousands: Thousands = None
+    encoding: Encoding = None
+
+    def text_format(self) -> "TextFormat":
+        from deltarule.tables.reader import TextFormat
+
+        return TextFormat(self.sep, self.decimal, self.thousands, self.encoding)
 
 
 def chosen_recipe(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from deltarule.cli import options
-from deltarule.cli.options import option
+from deltarule.cli.options import RecipeOptions, grouped, option
 from deltarule.cli.output import Result, Shown, console, show, show_progress
 from deltarule.cli.output_paths import Output
 from deltarule.errors import one_line
@@ -23,12 +23,9 @@ Why = Annotated[bool, option("--why", "Also print likely reasons why it does not
 Listing = Annotated[int, option("--listing", "Print objective and metrics of the first network every N updates.", "N")]
 
 
+@grouped
 def run(
-    study: options.Study,
-    experiment: options.ExperimentNames = None,
-    set: options.Settings = None,
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
+    chosen: RecipeOptions,
     engine: options.EngineName = None,
     device: options.Device = None,
     data: options.Data = None,
@@ -49,12 +46,12 @@ def run(
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     options.check_resume(resume, out)
-    recipe = options.chosen_recipe(study, experiment, set, seed, seeds)
-    chosen = options.chosen_engine(engine, recipe, device)
+    recipe = chosen.recipe()
+    chosen_engine = options.chosen_engine(engine, recipe, device)
     population = population_of(recipe, dataset_of(recipe, data))
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
-        done = run_population(population, engine=chosen, folder=folder, resume=resume, progress=progress)
+        done = run_population(population, engine=chosen_engine, folder=folder, resume=resume, progress=progress)
     if folder is not None:
         write_records(folder, population, done)  # before the summary, whose failure must not lose the training
     report = None
@@ -137,12 +134,9 @@ Steps = Annotated[int, option("--steps", "Number of updates.", "N")]
 Linear = Annotated[bool, option("--linear", "Raise the rate linearly instead of exponentially.")]
 
 
+@grouped
 def lr_range(
-    study: options.Study,
-    experiment: options.ExperimentNames = None,
-    set: options.Settings = None,
-    seed: options.Seed = None,
-    seeds: options.Seeds = None,
+    chosen: RecipeOptions,
     lowest: Lowest = 1e-5,
     highest: Highest = 10.0,
     steps: Steps = 200,
@@ -160,7 +154,7 @@ def lr_range(
     from deltarule.studies.recipes import dataset_of, problem_of
     from deltarule.training.range_test import range_test
 
-    recipe = options.chosen_recipe(study, experiment, set, seed, seeds)
+    recipe = chosen.recipe()
     dataset = dataset_of(recipe, data)
     problem = problem_of(recipe, dataset)
     folder = None if out is None else make_folder(out)

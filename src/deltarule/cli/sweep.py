@@ -3,13 +3,16 @@
 import csv
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from deltarule.cli import options
 from deltarule.cli.options import option
 from deltarule.cli.output import Result, data_output, show_progress
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput
+
+if TYPE_CHECKING:
+    from deltarule.sweeps.result import Sweep
 
 Study = Annotated[str | None, options.STUDY]
 Out = Annotated[
@@ -56,35 +59,18 @@ def sweep(
 
     With --table, print the table of an earlier sweep; with --merge, collect those of several.
     """
-    from deltarule.reports.summaries import best_configurations
     from deltarule.studies.recipes import parse_setting
-    from deltarule.studies.report.page import write_report
     from deltarule.studies.sweep_study import sweep as run_sweep
-    from deltarule.studies.sweep_study import sweep_outcome
+    from deltarule.sweeps.sweep import merge_sweeps
 
     if table is not None:
         if study is not None or out is not None:
             raise BadInput("--table prints a sweep that is stored; leave the study and --out out")
-        from deltarule.sweeps.result import load_sweep
-        from deltarule.sweeps.table_rows import as_cell
-
-        stored = load_sweep(table)
-        rows = list(stored.rows())
-        if json:
-            return Result({"study": stored.name, "metric": stored.metric, "ranked": stored.ranked, "rows": rows})
-        writer = csv.DictWriter(data_output(), rows[0] if rows else (), lineterminator="\n")
-        if rows:
-            writer.writeheader()
-        writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
-        return None
+        return _print_table(table, json)
     if merge is not None:
         if out is None:
             raise BadInput("the stores of --merge are collected in a folder; name it with --out")
-        from deltarule.sweeps.sweep import merge_sweeps
-
-        outcome = sweep_outcome(merge_sweeps([*merge, *([Path(study)] if study else [])], out), out)
-        write_report(out)
-        return Result(outcome, best_configurations(outcome))
+        return _result(merge_sweeps([*merge, *([Path(study)] if study else [])], out), out)
     if study is None:
         raise BadInput("no study is named; say what to sweep, or name the folder of a sweep with --table")
     options.check_resume(resume, out)
@@ -106,6 +92,31 @@ def sweep(
             data_dir=data,
             progress=progress,
         )
+    return _result(done, out)
+
+
+def _print_table(folder: Path, as_json: bool) -> Result | None:
+    """Print the table of a stored sweep."""
+    from deltarule.sweeps.result import load_sweep
+    from deltarule.sweeps.table_rows import as_cell
+
+    stored = load_sweep(folder)
+    rows = list(stored.rows())
+    if as_json:
+        return Result({"study": stored.name, "metric": stored.metric, "ranked": stored.ranked, "rows": rows})
+    writer = csv.DictWriter(data_output(), rows[0] if rows else (), lineterminator="\n")
+    if rows:
+        writer.writeheader()
+    writer.writerows({name: as_cell(value) for name, value in row.items()} for row in rows)
+    return None
+
+
+def _result(done: "Sweep", out: Path | None) -> Result:
+    """Draw the report of a sweep that has a folder, and print its best configurations."""
+    from deltarule.reports.summaries import best_configurations
+    from deltarule.studies.report.page import write_report
+    from deltarule.studies.sweep_study import sweep_outcome
+
     outcome = sweep_outcome(done, out)
     if out is not None:
         write_report(out)

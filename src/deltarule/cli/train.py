@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from deltarule.cli.options import Dates, Decimal, Encoding, Json, Separator, Thousands, argument, option
+from deltarule.cli.options import Dates, Json, TextOptions, argument, grouped, option
 from deltarule.cli.output import Result, Shown, console, is_watched, remark, show_elapsed_time, show_shares
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, collect_warnings, count_of, one_line
@@ -97,15 +97,14 @@ class TrainOutcome:
     out: str | None
 
 
+@grouped
 def train(
+    *,
     table: Table,
     target: Target,
     task: Task = "auto",
     type: Types = None,
-    sep: Separator = None,
-    decimal: Decimal = None,
-    thousands: Thousands = None,
-    encoding: Encoding = None,
+    text: TextOptions,
     dates: Dates = None,
     missing: Missing = None,
     group: Group = None,
@@ -127,7 +126,7 @@ def train(
     from deltarule.reports.model_page import score_line
     from deltarule.tables.column_types import levels_of
     from deltarule.tables.diagnostics import render_diagnostics
-    from deltarule.tables.reader import TextFormat, read_with_target
+    from deltarule.tables.reader import read_with_target
     from deltarule.tables.targets import describe_target, infer_target
 
     target = target.strip()
@@ -136,9 +135,8 @@ def train(
         raise BadInput(f"--type {target}={types[target]} names the target; give --task classify or regress instead")
     texts = [name for name, kind in types.items() if kind in ("category", "text") or levels_of(kind)]
     notes: list[str] = []
-    text_format = TextFormat(sep, decimal, thousands, encoding)
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        frame, y, left_out = read_with_target(table, target, texts, text_format)
+        frame, y, left_out = read_with_target(table, target, texts, text.text_format())
     notes += left_out
     codes = _parse_codes(missing or [], list(frame))
     groups = _named_column(frame, group, "--group", is_input=False)
@@ -151,8 +149,7 @@ def train(
     notes += render_diagnostics(describe_target(inferred, target)) if task == "auto" else []
     with show_elapsed_time(f"{table}: its columns are looked at"), collect_warnings(notes):
         prepared = model._prepare(frame, inferred.labels, groups, times, weights)
-    if time is not None and any(column.origin == time.strip() and column.inputs for column in model.columns_):
-        notes.append(f"{time.strip()!r} stays an input; say --type {time.strip()}=unused to leave it out")
+    notes += _notes_on_time(model, time)
     if not json:
         remark(_column_lines(model), to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
@@ -164,6 +161,13 @@ def train(
         model.save(out)
     outcome = _train_outcome(model, table, notes, out)
     return Result(outcome, _training_lines(model, outcome), verdict=score_line(outcome.scores, model.usual_))
+
+
+def _notes_on_time(model: "TabularClassifier | TabularRegressor", time: str | None) -> list[str]:
+    name = (time or "").strip()
+    if time is None or not any(column.origin == name and column.inputs for column in model.columns_):
+        return []
+    return [f"{name!r} stays an input; say --type {name}=unused to leave it out"]
 
 
 def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:

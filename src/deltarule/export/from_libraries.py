@@ -1,5 +1,6 @@
 """Convert fitted models of scikit-learn and PyTorch to deltarule's estimators."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -116,17 +117,7 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     layers = _read_layers(module)
     *hidden, last = layers
     output, class_names = _output_meaning(last, classes)
-    if any(layer.activation == "log_softmax" for layer in hidden):
-        raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
-    normalized = ["gamma" in layer.arrays for layer in hidden]
-    if any(normalized) and not all(normalized):
-        raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
-    parameters: dict[str, Any] = {
-        "hidden_layer_sizes": tuple(layer.units for layer in hidden),
-        "activation": [layer.activation for layer in hidden],
-        "dropout": [layer.dropout for layer in hidden] if any(layer.dropout for layer in hidden) else 0.0,
-        "batch_norm": any(normalized),
-    }
+    parameters = _hidden_parameters(hidden)
     if class_names is None:
         made: MLPClassifier | MLPRegressor = MLPRegressor(**parameters)
         made.target_mean_ = made.target_scale_ = None
@@ -141,6 +132,22 @@ def from_torch(module: Any, classes: Any = None) -> MLPClassifier | MLPRegressor
     set_weights(made, arrays)
     made.n_features_in_, made.t_, made.n_iter_, made.loss_curve_ = sizes[0], 0, 0, []
     return made
+
+
+def _hidden_parameters(hidden: "Sequence[_Layer]") -> dict[str, Any]:
+    """The parameters of an estimator with these hidden layers."""
+    if any(layer.activation == "log_softmax" for layer in hidden):
+        raise BadInput("a LogSoftmax stands behind a hidden layer; it can only be the last module")
+    normalized = ["gamma" in layer.arrays for layer in hidden]
+    if any(normalized) and not all(normalized):
+        raise BadInput("some hidden layers have batch norm and some have none; it must be all of them or none")
+    rates = [layer.dropout for layer in hidden]
+    return {
+        "hidden_layer_sizes": tuple(layer.units for layer in hidden),
+        "activation": [layer.activation for layer in hidden],
+        "dropout": rates if any(rates) else 0.0,
+        "batch_norm": any(normalized),
+    }
 
 
 # --- modules as layers -----------------------------------------------------------------------------------------------
@@ -174,6 +181,10 @@ class _Layer:
     @property
     def units(self) -> int:
         return self.arrays["W"].shape[1]
+
+    def merge_two_logits(self) -> None:
+        """Give the layer one output, the difference of its two: softmax(z)₂ = σ(z₂ − z₁)."""
+        self.arrays = {name: array[:, 1:] - array[:, :1] for name, array in self.arrays.items()}
 
 
 def _read_layers(module: Any) -> list[_Layer]:
@@ -234,24 +245,25 @@ def _read_array(module: Any, name: str) -> Floats:
 # --- what outputs mean -----------------------------------------------------------------------------------------------
 
 
+OUTPUTS = ("identity", "logistic", "softmax", "log_softmax")
+
+
 def _output_meaning(last: _Layer, classes: Any) -> tuple[str, Any]:
     """The output activation and the classes, or None for numbers."""
-    is_output = last.activation in ("identity", "logistic", "softmax", "log_softmax")
-    if not is_output or "gamma" in last.arrays or last.dropout:
+    if last.activation not in OUTPUTS or "gamma" in last.arrays or last.dropout:
         raise BadInput("behind the last Linear stands more than a Sigmoid or a Softmax; leave it out")
     output = str(last.activation).removeprefix("log_")
     if output == "softmax" and last.units == 1:
         raise BadInput("a Softmax over 1 output always gives 1; put a Sigmoid there, or let there be 2 outputs")
-    if output == "identity" and classes is None:
-        return output, None
     if output == "identity":
+        if classes is None:
+            return output, None
         output = "logistic" if last.units == 1 else "softmax"
     names = np.arange(max(2, last.units)) if classes is None else _class_labels(classes, last.units)
     if output == "logistic" and last.units > 1 and names.tolist() != list(range(last.units)):
         raise BadInput(f"a Sigmoid over {last.units} outputs makes labels, which have no names; leave the classes out")
     if output == "softmax" and last.units == 2:
-        # softmax(z)₂ = σ(z₂ − z₁)
-        last.arrays = {name: array[:, 1:] - array[:, :1] for name, array in last.arrays.items()}
+        last.merge_two_logits()
         output = "logistic"
     return output, names
 

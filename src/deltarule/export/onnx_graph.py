@@ -81,16 +81,9 @@ def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
     except (ImportError, OSError) as error:
         raise not_installed("ONNX", "the package onnx", "onnx", error) from None
     steps, model = (model[:-1], model[-1]) if isinstance(model, Pipeline) else (None, model)
-    is_run = isinstance(model, Run) and not steps
-    is_ours = is_run or isinstance(model, BaseMLP if steps else BaseMLP | BaseTabular)
-    if not is_ours or not (is_run or model.__sklearn_is_fitted__()):
-        what = "not fitted" if is_ours else f"a {type(model).__name__}"
-        raise BadInput(
-            f"the model is {what}, and has no ONNX form; give a run or a fitted estimator of deltarule, or a pipeline "
-            "that ends with MLPClassifier or MLPRegressor"
-        )
+    _require_form(steps, model)
     graph = Graph()
-    if is_run:
+    if isinstance(model, Run):
         _add_run(graph, model, member)
     elif isinstance(model, BaseTabular):
         _add_outputs(model.model_, _encode_columns(graph, model.columns_), getattr(model, "calibration_", None))
@@ -101,6 +94,19 @@ def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
         made = _behind(steps, made)
     onnx.checker.check_model(made)
     write_whole(path, made.SerializeToString())
+
+
+def _require_form(steps: Pipeline | None, model: Any) -> None:
+    """Refuse what is no run, and no estimator that is fitted and may stand behind these steps."""
+    if isinstance(model, Run) and not steps:
+        return
+    is_ours = isinstance(model, BaseMLP if steps else BaseMLP | BaseTabular)
+    if not is_ours or not model.__sklearn_is_fitted__():
+        what = "not fitted" if is_ours else f"a {type(model).__name__}"
+        raise BadInput(
+            f"the model is {what}, and has no ONNX form; give a run or a fitted estimator of deltarule, or a pipeline "
+            "that ends with MLPClassifier or MLPRegressor"
+        )
 
 
 def _behind(steps: Pipeline, network: Any) -> Any:

@@ -59,13 +59,14 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
     The target "" stands for the last column. Rows without a target are left out.
     """
     notes: list[str] = []
+    as_it_is = OwnTable(path, target or None, 0, notes)  # what is wrong with it is reported when the data are loaded
     if path.suffix.lower() == ".npz":
-        return OwnTable(path, target or None, 0, notes)
+        return as_it_is
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} has {path.stat().st_size / 2**20:.0f} MB; choose fewer rows, or use `deltarule train`")
     frame = _read(path, notes)
     if target is None or len(frame) == 1 or (target and target not in frame):
-        return OwnTable(path, target or None, 0, notes)  # reported when the data are loaded
+        return as_it_is
     _require_few_cells(path, count_rows(frame) * len(frame))
     target = target or list(frame)[-1]
     y = frame.pop(target)
@@ -76,11 +77,14 @@ def read_own_table(path: Path, target: str | None, folder: Path) -> OwnTable:
         notes.append(f"left out: {count_of(int((~is_known).sum()), 'row')} without a value of {target!r}")
     y = y[is_known]
     answers = infer_target(y, name=f"{path}: the target {target!r}")
-    are_numbers = all(column.dtype.kind == "f" and np.isfinite(column).all() for column in frame.values())
-    if answers.is_classes and are_numbers and not notes:
+    if answers.is_classes and not notes and all(map(_is_finite, frame.values())):
         return OwnTable(path, target, len(y), notes)
     copy = _write_encoded(path, folder, select_rows(frame, is_known), y, answers, notes, target)
     return OwnTable(copy, target, len(y), notes)
+
+
+def _is_finite(column: Any) -> bool:
+    return column.dtype.kind == "f" and bool(np.isfinite(column).all())
 
 
 def _write_encoded(
@@ -118,16 +122,8 @@ def _read(path: Path, notes: list[str]) -> Frame:
     """The columns of a table, also without a header or with decimal commas."""
     with collect_warnings(notes):
         frame = read_frame(path)
-    texts = [[text for text in column if text] for column in frame.values() if column.dtype.kind == "O"]
-    have_points = any((column % 1 > 0).any() for column in frame.values() if column.dtype.kind == "f")
-    has_commas = not have_points and any(column and parse_numbers(column, ",") for column in texts)
-    # the columns of numbers, and they alone, have numbers as names, but not pandas' own
-    are_numbers = [has_number_form(name) for name in frame]
-    lacks_header = (
-        any(are_numbers)
-        and list(frame) != [str(number) for number in range(len(frame))]
-        and are_numbers == [has_number_form(as_text(column[0])) for column in frame.values()]
-    )
+    has_commas = _has_decimal_commas(frame)
+    lacks_header = _lacks_header(frame)
     if has_commas or lacks_header:
         notes += ["commas are read as decimal points"] * has_commas
         notes += ["the first line is read as a row; the columns are called column 1, column 2, …"] * lacks_header
@@ -136,3 +132,18 @@ def _read(path: Path, notes: list[str]) -> Frame:
             frame = read_frame(path, text_format=text_format, has_header=not lacks_header)
     notes[:] = [note.replace(str(path), path.name) for note in notes]
     return frame
+
+
+def _has_decimal_commas(frame: Frame) -> bool:
+    """Whether some columns are numbers with commas, and none numbers with points."""
+    texts = [[text for text in column if text] for column in frame.values() if column.dtype.kind == "O"]
+    have_points = any((column % 1 > 0).any() for column in frame.values() if column.dtype.kind == "f")
+    return not have_points and any(column and parse_numbers(column, ",") for column in texts)
+
+
+def _lacks_header(frame: Frame) -> bool:
+    """Whether the columns of numbers, and they alone, have numbers as names, but not pandas' own."""
+    are_numbers = list(map(has_number_form, frame))
+    if not any(are_numbers) or list(frame) == [str(number) for number in range(len(frame))]:
+        return False
+    return are_numbers == [has_number_form(as_text(column[0])) for column in frame.values()]

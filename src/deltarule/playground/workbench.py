@@ -327,18 +327,24 @@ class Workbench:
             except Exception as error:  # whatever fails is shown, and another setting may work
                 self.fail("the training", error)
 
+    def _wait_for_work(self, pace: TrainingPace) -> bool:
+        """Wait until there is something to train; returns whether it is time for it."""
+        if not self._trains:
+            self._changed.wait_for(lambda: self._is_closed or self._trains)
+            pace.restart()
+        if self.page_asked is not None and time.monotonic() - self.page_asked > PAGE_PATIENCE_SECONDS:
+            self.pause()
+        if self._is_closed or not self.is_playing:
+            return False
+        if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
+            self._changed.wait(seconds)
+            return False
+        return True
+
     def _train_chunk(self, pace: TrainingPace) -> None:
         """Wait for work, then train and evaluate a chunk."""
         with self._changed:
-            if not self._trains:
-                self._changed.wait_for(lambda: self._is_closed or self._trains)
-                pace.restart()
-            if self.page_asked is not None and time.monotonic() - self.page_asked > PAGE_PATIENCE_SECONDS:
-                self.pause()
-            if self._is_closed or not self.is_playing:
-                return
-            if (seconds := pace.seconds_to_wait(self._updates_per_second)) > 0:
-                self._changed.wait(seconds)
+            if not self._wait_for_work(pace):
                 return
             self.load_engine()
             engine = self.engine

@@ -201,11 +201,17 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
     if solver == "lbfgs":
         return OPTIMIZERS["sgd"]  # SciPy makes the steps
     made = registry.optimizer(solver)
+    _refuse_adam_parameters(made, parameters)
+    return made
+
+
+def _refuse_adam_parameters(optimizer: Optimizer, parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters of Adam for another optimizer, which takes numbers of these names from its own."""
     for ours, name in ADAM_PARAMETERS.items():
         value = parameters[name]
-        if ours in made.parameters and value != ADAM.parameters[ours]:
-            raise BadInput(f"{name}={value} is for adam; give solver={{'name': '{solver}', '{ours}': {value}}}")
-    return made
+        if ours in optimizer.parameters and value != ADAM.parameters[ours]:
+            named = f"{{'name': '{parameters['solver']}', '{ours}': {value}}}"
+            raise BadInput(f"{name}={value} is for adam; give solver={named}")
 
 
 def schedule(parameters: Mapping[str, Any], epoch_rows: int, rows_seen: int = 0) -> Schedule:

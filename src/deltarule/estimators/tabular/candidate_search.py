@@ -136,10 +136,12 @@ def choose_candidate(
     """
     random = np.random.default_rng(seed)
     table_rows, inputs = x.shape
-    candidates = (
-        candidates_for(table_rows, budget.preset) if earlier is None else [kind.settings for kind in earlier.kinds]
-    )
-    searched = search_rows(candidates, inputs, table_rows, outputs) if earlier is None else earlier.searched
+    if earlier is None:
+        candidates = candidates_for(table_rows, budget.preset)
+        searched = search_rows(candidates, inputs, table_rows, outputs)
+    else:
+        candidates = [kind.settings for kind in earlier.kinds]
+        searched = earlier.searched
     rows = np.sort(random.permutation(table_rows)[:searched])
     x = x[rows]
     y = y[rows]

@@ -3,6 +3,7 @@
 N rows
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,15 +230,7 @@ def scores_of_numbers(
     if not np.ptp(y):
         return Scores("r_squared", len(y), np.nan, np.nan, np.nan, np.nan, error)
     score, baseline = (r_squared(y, each, weights) for each in (predictions, np.full(len(y), baseline_prediction)))
-    random = np.random.default_rng(0)
-    size = min(len(y), MAX_SAMPLE_ROWS)
-    samples = (random.integers(len(y), size=size) for _ in range(RESAMPLES if len(y) >= MIN_INTERVAL_ROWS else 0))
-    if groups is not None:
-        order = np.argsort(groups, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-        size = len(parts)
-        drawn = (random.integers(size, size=size) for _ in range(RESAMPLES if size > 1 else 0))
-        samples = (np.concatenate([parts[group] for group in sample]) for sample in drawn)
+    size, samples = _bootstrap_samples(len(y), groups)
     sample_scores = [r_squared(y[rows], predictions[rows], take(weights, rows)) for rows in samples if np.ptp(y[rows])]
     low = high = np.nan
     if sample_scores:
@@ -246,3 +239,16 @@ def scores_of_numbers(
     if groups is None and len(y) > MAX_SAMPLE_ROWS:
         low, high = (score + (end - score) * np.sqrt(MAX_SAMPLE_ROWS / len(y)) for end in (low, high))
     return Scores("r_squared", len(y), score, float(low), float(high), baseline, error)
+
+
+def _bootstrap_samples(rows: int, groups: Integers | None) -> tuple[int, Iterator[Integers]]:
+    """How much a bootstrap sample draws, rows or groups, and the rows of each; without enough of them no sample."""
+    random = np.random.default_rng(0)
+    if groups is None:
+        size = min(rows, MAX_SAMPLE_ROWS)
+        return size, (random.integers(rows, size=size) for _ in range(RESAMPLES if rows >= MIN_INTERVAL_ROWS else 0))
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    size = len(parts)
+    drawn = (random.integers(size, size=size) for _ in range(RESAMPLES if size > 1 else 0))
+    return size, (np.concatenate([parts[group] for group in sample]) for sample in drawn)
