@@ -22,10 +22,11 @@ from deltarule.estimators.tabular.calibration import (
 )
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
+from deltarule.estimators.tabular.parameters import TabularParameters
 from deltarule.estimators.tabular.scores import Scores, area_under_roc, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
-from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular, TabularParameters
+from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
 from deltarule.problem.problem import Floats, Integers
 from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
 from deltarule.tables.targets import class_names, infer_target, to_class_names, to_text_classes

@@ -4,13 +4,12 @@ N rows · D inputs of the network
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -24,7 +23,6 @@ from deltarule.estimators.sklearn_compat import check_sample_weight, safe_indexi
 from deltarule.estimators.tabular.candidate_search import (
     MIN_CONTINUED_ROWS,
     MIN_MEMBERS,
-    PRESETS,
     Budget,
     Choice,
     choose_candidate,
@@ -39,34 +37,21 @@ from deltarule.estimators.tabular.evaluation import (
     row_digests,
     share_of_known,
 )
+from deltarule.estimators.tabular.fit_notes import collect_notes, score_warnings, shared_row_warnings
+from deltarule.estimators.tabular.parameters import TabularParameters, codes_by_column, frame_of_input
 from deltarule.estimators.tabular.parts import ChosenInputs, Part, blend, of_all_parts, plain_inputs, without_worse
 from deltarule.estimators.tabular.predictor import TablePredictor
-from deltarule.estimators.tabular.scores import Scores, TabularReport, baseline_warnings, describe_wide_range
+from deltarule.estimators.tabular.scores import Scores, TabularReport
 from deltarule.estimators.tabular.splits import RowDivision, group_indices, take, time_numbers
 from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_texts import as_text, list_classes, shorten_repr
+from deltarule.tables.cell_texts import list_classes
 from deltarule.tables.column_encoder import (
-    CATEGORY,
-    NUMBER,
-    UNUSED,
     Column,
     encode_columns,
     fit_columns,
-    inputs_by_column,
 )
 from deltarule.tables.column_types import ColumnType, infer_column_types
-from deltarule.tables.diagnostics import (
-    SURPRISING,
-    SUSPICIOUS,
-    columns_of_kind,
-    far_dates,
-    missing_codes,
-    render_diagnostics,
-    suggested_divisions,
-    unusual_numbers,
-)
-from deltarule.tables.frame import Frame, count_rows, frame_of, has_names, mark_missing, ordered_categories, select_rows
-from deltarule.tables.leaks import find_leaks, find_near_copies, find_shared_values
+from deltarule.tables.frame import Frame, count_rows, has_names, mark_missing, ordered_categories, select_rows
 from deltarule.tables.targets import target_name
 
 MAX_BLENDED_MEMBERS = 4
@@ -85,43 +70,6 @@ class TrainingTable:
     y: Any
     division: RowDivision
     notes: list[str]
-
-
-@dataclass(eq=False, repr=False, match_args=False)
-class TabularParameters:
-    """The parameters of the tabular estimators.
-
-    Parameters
-    ----------
-    types : dict, optional
-        Column types that override the inferred ones, by name: "number", "category", "text" (whose words are inputs),
-        "unused", or the order of categories, as ["low", "medium", "high"]. Ordered categories of pandas have theirs.
-    random_state : int, RandomState or None, default=None
-        Seed of everything random.
-    dates : {"day-first", "month-first"}, optional
-        How dates such as 01/02/2021 begin, if a column has none that shows it.
-    missing : sequence or dict, optional
-        Codes that stand for missing values, such as [-9999]; by the name of a column, as {"age": [99]}, or of all.
-    preset : {"default", "fast", "best"}, default="default"
-        Predictions are the mean of linear models, small and deep networks, each with numbers as they are and in pieces
-        of their range, without the kinds that make it worse; with "best" of four networks of each, which takes up to
-        three times as long. "fast" compares four to seven settings and trains at most two networks with the best ones.
-    metric : {"accuracy", "auc", "log_loss", "r2", "mae"}, optional
-        The score by which settings are chosen: of a classifier the accuracy, the area under ROC or the log loss; of a
-        regressor R² or the mean absolute error. The default is the first.
-    time_limit : float, optional
-        The approximate limit of a fit, in seconds. No further settings are tried after 40 % of it, and fewer networks
-        are trained if the rest is short. The result then depends on the computer.
-    """
-
-    types: Mapping[str, ColumnType] | None = None
-    random_state: Any = None
-    _: KW_ONLY
-    dates: str | None = None
-    missing: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None
-    preset: str = "default"
-    metric: str | None = None
-    time_limit: float | None = None
 
 
 class BaseTabular(SavedEstimator, TabularParameters):
@@ -190,7 +138,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self, X: Any, y: Any, groups: Any = None, time: Any = None, sample_weight: Any = None
     ) -> TrainingTable:
         """Validate a table and learn the types of its columns."""
-        self._check_options()
+        self._check_parameters(self._metrics)
         frame, y = self._check_table(X, y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(sample_weight, np.empty((len(y), 1)), ensure_non_negative=True)
@@ -223,14 +171,6 @@ class BaseTabular(SavedEstimator, TabularParameters):
             self.feature_names_in_ = np.array(list(frame), object)
         return TrainingTable(frame, y, division, notes)
 
-    def _check_options(self) -> None:
-        if self.preset not in PRESETS:
-            raise BadInput(f"preset is {self.preset!r}; choose one of {', '.join(PRESETS)}")
-        if self.metric is not None and self.metric not in self._metrics:
-            raise BadInput(f"metric is {self.metric!r}; choose one of {', '.join(self._metrics)}")
-        if self.time_limit is not None and not self.time_limit > 0:
-            raise BadInput(f"time_limit is {self.time_limit!r}; give a positive number of seconds")
-
     def _check_table(self, X: Any, y: Any) -> tuple[Frame, Any]:
         """The columns of X, and a target with as many rows."""
         frame = frame_of_input(X)
@@ -247,7 +187,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
     def _typed_columns(self, frame: Frame, ordered: Mapping[str, ColumnType]) -> tuple[Frame, list[Column]]:
         """The columns' types, inferred where they are not given, and the table with its missing values marked."""
         types = {**ordered, **{str(name).strip(): kind for name, kind in (self.types or {}).items()}}
-        codes = _missing_codes(self.missing, frame)
+        codes = codes_by_column(self.missing, frame)
         frame = mark_missing(frame, codes)
         inferred = infer_column_types(frame, types, self.dates).values()
         return frame, [replace(column, missing=codes.get(column.origin, ())) for column in inferred]
@@ -271,8 +211,9 @@ class BaseTabular(SavedEstimator, TabularParameters):
         ]
         of_rows = [take(each, held_out) for each in (known, y, weights, table.division.groups)]
         scores, predictions = self._assess(blend(ensembles, parts), choice, *of_rows)
-        warnings = self._warn_of_scores(table, train, held_out, scores, predictions)
-        warnings += self._find_shared_rows(chosen.plain, y, train, held_out)
+        warnings = score_warnings(self.columns_, frame, y, train, held_out, scores, predictions)
+        is_classes = is_classifier(self)
+        warnings += shared_row_warnings(self.columns_, chosen.plain, y, train, held_out, is_classes=is_classes)
         budget.begin("it is trained on all rows", budget.total - budget.done)
         # The final model is trained on the rows set aside, too.
         for index, (part, used) in enumerate(parts):
@@ -283,7 +224,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
                 ensembles[index] = continue_ensemble(ensembles[index], *rows, weights)
         self.model_ = blend(ensembles, parts)
         is_divided = table.division.groups is not None or table.division.times is not None
-        notes = self._collect_notes(frame, y, table.notes + warnings, is_divided)
+        told = table.notes + warnings
+        notes = collect_notes(self.columns_, frame, y, told, is_divided=is_divided, is_classes=is_classes)
         self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
         self.report_ = TabularReport(
             len(y),
@@ -346,42 +288,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
             members = min(members, MAX_BLENDED_MEMBERS) if self.preset == "best" else max(1, members // len(choices))
         return budget.affordable(members, sum(each.seconds for each in choices) * rows / chosen.choice.rows)
 
-    def _warn_of_scores(
-        self, table: TrainingTable, train: Integers, held_out: Integers, scores: Scores, predictions: Any
-    ) -> list[str]:
-        """Warnings of scores that are no better than the baseline, with what is unusual in the rows set aside."""
-        warnings = baseline_warnings(scores, table.y[held_out], predictions)
-        if warnings:
-            columns = fit_columns(select_rows(table.frame, train), self.columns_)
-            unusual = render_diagnostics(unusual_numbers(columns, select_rows(table.frame, held_out)))
-            warnings += [f"in the rows set aside {sentence}" for sentence in unusual]
-        return warnings
-
-    def _find_shared_rows(self, plain: Floats, y: Any, train: Integers, held_out: Integers) -> list[str]:
-        """Warnings of rows, or of values, that rows set aside share with those trained on."""
-        columns = [replace(column, knots=()) for column in self.columns_]
-        is_number = [column.kind == NUMBER for column in columns for _ in column.inputs]
-        divided = y, train, held_out, is_classifier(self)
-        copies = find_near_copies(plain[:, is_number], *divided)
-        return copies or find_shared_values(inputs_by_column(columns, plain), *divided)
-
     def _weights(self, y: Any, sample_weight: Floats | None) -> Floats | None:
         return sample_weight
-
-    def _collect_notes(self, frame: Frame, y: Any, warnings: list[str], is_divided: bool) -> list[str]:
-        misread = render_diagnostics(columns_of_kind(self.columns_, CATEGORY, "read-as-categories", SUSPICIOUS))
-        found = [*missing_codes(self.columns_, frame), *far_dates(self.columns_, frame)]
-        if not is_divided:
-            found += suggested_divisions(self.columns_, frame)
-        identifiers = {each.column for each in found if each.code == "repeating-identifier"}
-        leaks = find_leaks(frame, self.columns_, y, is_classifier(self))
-        found += [leak for leak in leaks if leak.column not in identifiers]
-        suspicious = warnings + render_diagnostics(found) + misread
-        for sentence in suspicious + render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused", SURPRISING)):
-            warn_user(sentence)
-        others = render_diagnostics(columns_of_kind(self.columns_, UNUSED, "unused"))
-        wide_range = [] if is_classifier(self) else describe_wide_range(y)
-        return [*suspicious, *wide_range, *others]
 
     # --- predictions ---
 
@@ -430,25 +338,6 @@ class BaseTabular(SavedEstimator, TabularParameters):
             )
         forms = {name: frame.forms[old] for name, old in zip(names, frame, strict=True) if old in frame.forms}
         return Frame(zip(names, frame.values(), strict=True), forms)
-
-
-def frame_of_input(X: Any) -> Frame:
-    if sparse.issparse(X):
-        raise BadInput("the table is sparse, and sparse data are not supported; give X.toarray()")
-    if isinstance(X, np.ndarray) and X.ndim == 1 and not X.dtype.names:
-        raise BadInput("the table is a single row or column. Reshape your data to rows and columns")
-    return frame_of(X)
-
-
-def _missing_codes(missing: Any, frame: Frame) -> dict[str, tuple[str, ...]]:
-    """The codes for missing values, as texts, by the columns in which they occur."""
-    by_column = missing if isinstance(missing, Mapping) else dict.fromkeys(frame, missing or ())
-    for name, values in by_column.items():
-        if name not in frame:
-            raise BadInput(f"missing names the column {shorten_repr(str(name))}, which the table lacks")
-        if isinstance(values, str) or not isinstance(values, Iterable):
-            raise BadInput(f"missing is {missing!r}; give a list of codes, such as [-9999]")
-    return {name: tuple(map(as_text, values)) for name, values in by_column.items() if len(values)}
 
 
 def _check_row_count(rows: int, which: str) -> None:
