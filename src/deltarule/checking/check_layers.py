@@ -1,6 +1,6 @@
 """The public check of a layer's backward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -30,6 +30,7 @@ from deltarule.checking.user_code.signatures import (
 )
 from deltarule.checking.verdict import check_code
 from deltarule.errors import BadInput
+from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function, quietly
 
 
@@ -169,10 +170,17 @@ def _without_constants(code: Code, layer: UserLayer) -> tuple[Code, list[str]]:
     moved = replace(code, start=tuple(near if name in constant else start for name, start, near in entries))
     if not constant or layer.backward is None or not set(constant) & set(layer.arguments.names):
         return moved, list(constant)
-    outside = outside_of(layer.backward)
-    arrays = [array for array in outside or () if isinstance(array, np.ndarray)]
-    may_read_one = outside is None or any(np.array_equal(array, own) for array in arrays for own in constant.values())
+    if _may_read_from_outside(layer.backward, list(constant.values())):
+        return code, []
     is_moved = len(required_parameters(layer.backward)) > 1 or not all(
         map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))
     )
-    return (moved, list(constant)) if is_moved and not may_read_one else (code, [])
+    return (moved, list(constant)) if is_moved else (code, [])
+
+
+def _may_read_from_outside(function: Callable[..., Any], arrays: Sequence[Floats]) -> bool:
+    outside = outside_of(function)
+    if outside is None:
+        return True
+    read = [value for value in outside if isinstance(value, np.ndarray)]
+    return any(np.array_equal(value, array) for value in read for array in arrays)

@@ -1,7 +1,8 @@
 """What the check of right code did not reach: a mistake there would not show."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -49,18 +50,25 @@ def _sides_never_taken(code: Code) -> Iterator[str]:
     for group in recording.operation_groups() if recording else ():
         name = group[0].name
         place = _place(group[0])
-        if name in ("where", "maximum", "minimum"):
-            taken = np.concatenate([_takes_first(node).ravel() for node in group])
-            if taken.size and taken.all() != taken.any():
-                continue
-            shown = {"where": "np.where", "maximum": "the maximum", "minimum": "the minimum"}[name]
-            yield f"one side of {shown}{place} is never taken"
-        elif name == "absolute":
-            signs = np.concatenate([np.sign(node.values[0]).ravel() for node in group])
-            if signs.size and (signs == signs[0]).all():
-                yield f"the values of abs{place} all have one sign"
+        if name in _CHOICES and _takes_one_side(group):
+            yield f"one side of {_CHOICES[name]}{place} is never taken"
+        elif name == "absolute" and _have_one_sign(group):
+            yield f"the values of abs{place} all have one sign"
         elif name == "getitem" and all(node.data[1:] and _never_repeats(node) for node in group):
             yield f"no index repeats{place}, so that it was not seen whether gradients add up there"
+
+
+_CHOICES = {"where": "np.where", "maximum": "the maximum", "minimum": "the minimum"}
+
+
+def _takes_one_side(group: Sequence[Node]) -> bool:
+    taken = np.concatenate([_takes_first(node).ravel() for node in group])
+    return taken.size == 0 or taken.all() == taken.any()
+
+
+def _have_one_sign(group: Sequence[Node]) -> bool:
+    signs = np.concatenate([np.sign(node.values[0]).ravel() for node in group])
+    return signs.size > 0 and bool((signs == signs[0]).all())
 
 
 def _takes_first(node: Node) -> Any:
@@ -99,12 +107,15 @@ def _lines_never_run(code: Code) -> Iterator[str]:
         for statement in _statements_never_run(function, set(counts)):
             yield f"line {statement.lineno} of {file} never ran: {source.lines[statement.lineno - 1].strip()}"
         for loop in ast.walk(function):
-            if isinstance(loop, ast.For | ast.While):
-                passes = counts[loop.body[0].lineno]
-                entries = counts[loop.lineno] - passes
-                ends_at_once = any(isinstance(node, ast.Return | ast.Break) for node in loop.body)
-                if passes and passes <= entries and not ends_at_once:
-                    yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
+            if isinstance(loop, ast.For | ast.While) and _runs_once(loop, counts):
+                yield f"the loop in line {loop.lineno} of {file} ran once: one step, or one repetition"
+
+
+def _runs_once(loop: ast.For | ast.While, counts: Counter[int]) -> bool:
+    """Whether a loop is gone through once at each entry, though it need not end at once."""
+    passes = counts[loop.body[0].lineno]
+    entries = counts[loop.lineno] - passes
+    return 0 < passes <= entries and not any(isinstance(node, ast.Return | ast.Break) for node in loop.body)
 
 
 def _statements_never_run(function: ast.AST, lines: set[int]) -> Iterator[ast.stmt]:

@@ -67,11 +67,8 @@ def find_stale(code: Code) -> Mistake | None:
         first = lines.gradient_at(code, code.start)
         before = [array.copy() for array in first]
         raw = lines.gradient_at(nearby, nearby.start)
-        matched = [match_shape(array, start) for array, start in zip(raw, code.start, strict=True)]
-        gradient = [np.asarray(array, float) for array, _ in matched]
-        if any(mistake for _, mistake in matched) or any(array.dtype != np.float64 for array in (*raw, *code.start)):
-            return None
-        if not all(np.isfinite(array).all() for array in gradient):
+        gradient = _plain_gradient(raw, code.start)
+        if gradient is None:
             return None
         directions = measure_one_direction(nearby, gradient)
     except BadInput:  # the loss is not defined there
@@ -92,6 +89,15 @@ def find_stale(code: Code) -> Mistake | None:
     return make_mistake("stale", names, sentence)
 
 
+def _plain_gradient(raw: Sequence[Floats], start: Sequence[Floats]) -> list[Floats] | None:
+    """A gradient in the shapes of the parameters; None if it has others, is not finite, or all is not in float64."""
+    matched = [match_shape(array, value) for array, value in zip(raw, start, strict=True)]
+    if any(mistake for _, mistake in matched) or any(array.dtype != np.float64 for array in (*raw, *start)):
+        return None
+    gradient = [np.asarray(array, float) for array, _ in matched]
+    return gradient if all(np.isfinite(array).all() for array in gradient) else None
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
     """Estimate the rounding errors of a gradient by entry.
@@ -103,26 +109,23 @@ def estimate_rounding(code: Code, raw: Sequence[Floats]) -> tuple[Floats, ...]:
     none = tuple(np.zeros(start.shape) for start in code.start)
     if any(start.dtype != np.float64 for start in code.start):
         return none
-    fourth_differences = []
-    for draw in range(3):
-        directions = _normal_arrays(code, draw)
-        steps = [
-            _STEP_OF_FLOAT32 * np.maximum(1, np.abs(array)) * e for array, e in zip(code.start, directions, strict=True)
-        ]
-        try:
-            gradients = [
-                finite_gradient(code, [start + t * step for start, step in zip(code.start, steps, strict=True)])
-                for t in (-2, -1, 0, 1, 2)
-            ]
-        except BadInput:  # errors a step away are reported where the loss is measured
-            return none
-        matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
-        weights = (1.0, -4.0, 6.0, -4.0, 1.0)
-        fourth_differences.append(
-            [np.abs(np.tensordot(weights, np.stack(points), 1)) for points in zip(*matched, strict=True)]
-        )
-    errors = [np.stack(line).max(0) for line in zip(*fourth_differences, strict=True)]
+    try:
+        by_line = [_fourth_differences(code, _normal_arrays(code, draw)) for draw in range(3)]
+    except BadInput:  # errors a step away are reported where the loss is measured
+        return none
+    errors = [np.stack(line).max(0) for line in zip(*by_line, strict=True)]
     return tuple(_rounding_of_array(array, error) for array, error in zip(raw, errors, strict=True))
+
+
+def _fourth_differences(code: Code, directions: Sequence[Floats]) -> list[Floats]:
+    """The fourth differences of the gradient along a short line."""
+    pairs = list(zip(code.start, directions, strict=True))
+    steps = [_STEP_OF_FLOAT32 * np.maximum(1, np.abs(start)) * direction for start, direction in pairs]
+    points = ([start + t * step for start, step in zip(code.start, steps, strict=True)] for t in (-2, -1, 0, 1, 2))
+    gradients = [finite_gradient(code, point) for point in points]
+    matched = [[match_shape(*pair)[0] for pair in zip(arrays, code.start, strict=True)] for arrays in gradients]
+    weights = (1.0, -4.0, 6.0, -4.0, 1.0)
+    return [np.abs(np.tensordot(weights, np.stack(arrays), 1)) for arrays in zip(*matched, strict=True)]
 
 
 def _rounding_of_array(raw: Floats, error: Floats) -> Floats:

@@ -286,11 +286,11 @@ def _select_active(tape: ForwardTape, parameters: Sequence[Node], loss: Node) ->
     for node in parameters:
         node.is_active = True
     for node in tape.nodes:
-        node.is_active = node.is_active or any(isinstance(entry, Node) and entry.is_active for entry in node.inputs)
+        node.is_active = node.is_active or bool(node.active_inputs)
     needed = {loss.index}
     for node in reversed(tape.nodes):
         if node.index in needed:
-            needed |= {entry.index for entry in node.inputs if isinstance(entry, Node) and entry.is_active}
+            needed |= {entry.index for _, entry in node.active_inputs}
     sites: dict[SourceLine, set[SourceLine]] = {}
     for node in tape.nodes:
         sites.setdefault(node.line, set()).add(node.site)
@@ -310,15 +310,11 @@ def _replaced_references(
     Other arrays that can be reached from `roots` become traced constants: without that, x.dot(W) would not record W.
     """
     undo: list[Callable[[], None]] = []
-    containers = {id(container): container for root in roots for container in containers_of(root)}
-    if arrays:  # dictionaries of nothing but arrays are not listed here
-        containers |= {id(container): container for container in gc.get_referrers(*arrays)}
-    containers |= {id(names): names for names in gc.get_referrers(np) if are_user_globals(names)}
     try:
-        for container in list(containers.values()):
+        for container in _containers_with_references(arrays, roots):
             for value, assign in list(items_of(container)):
                 replacement = by_id.get(id(value))
-                if replacement is None and type(value) is np.ndarray and value.dtype.kind == "f" and value.size:
+                if replacement is None and _is_float_array(value):
                     replacement = tape.add("constant", value, [], None)
                 if replacement is not None:
                     assign(replacement)
@@ -330,3 +326,15 @@ def _replaced_references(
     finally:
         for restore in reversed(undo):
             restore()
+
+
+def _containers_with_references(arrays: Sequence[Array], roots: Sequence[Any]) -> list[Any]:
+    containers = [container for root in roots for container in containers_of(root)]
+    if arrays:  # dictionaries of nothing but arrays are not listed here
+        containers += gc.get_referrers(*arrays)
+    containers += filter(are_user_globals, gc.get_referrers(np))
+    return list({id(container): container for container in containers}.values())
+
+
+def _is_float_array(value: Any) -> bool:
+    return type(value) is np.ndarray and value.dtype.kind == "f" and value.size > 0

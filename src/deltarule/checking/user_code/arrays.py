@@ -86,11 +86,16 @@ def _named_cells(
                 set_item = partial(structure.__setitem__, key) if isinstance(structure, dict) else None
                 yield from _named_cells(item, f"{path}.{key}" if path else str(key), what, (), set_item)
     else:
-        fields = item_names if len(item_names) == len(structure) else getattr(structure, "_fields", ())
-        for i, item in enumerate(structure):
-            name = f"{path}.{fields[i]}".lstrip(".") if fields else f"{path or what}[{i}]"
+        for i, name in enumerate(_names_of_items(structure, path, what, item_names)):
             set_item = partial(structure.__setitem__, i) if isinstance(structure, list) else None
-            yield from _named_cells(item, name, what, (), set_item)
+            yield from _named_cells(structure[i], name, what, (), set_item)
+
+
+def _names_of_items(structure: Sequence[Any], path: str, what: str, item_names: Sequence[str]) -> list[str]:
+    fields = item_names if len(item_names) == len(structure) else getattr(structure, "_fields", ())
+    if fields:
+        return [f"{path}.{field}".lstrip(".") for field in fields]
+    return [f"{path or what}[{i}]" for i in range(len(structure))]
 
 
 def is_hyperparameter(key: Any, item: Any) -> bool:

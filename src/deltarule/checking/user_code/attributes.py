@@ -60,28 +60,41 @@ def names_in_program(structure: Any, functions: Sequence[Any], what: str = "para
 
     A name is that of a variable, or a path in the object of a method, or in one that a variable holds.
     """
-    is_list = isinstance(structure, list | tuple)
-    items = list(structure) if is_list else [structure]
     if isinstance(structure, Mapping) or is_list_array(structure, is_inside=False):
         return ()
+    is_list = isinstance(structure, list | tuple)
+    items = list(structure) if is_list else [structure]
+    known = _known_names(items, functions)
+    names = [_name_in(known, item) for item in items]
+    what = (is_list and _name_in(known, structure)) or what
+    numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
+    return tuple(numbered) if (is_list or any(names)) and len(set(numbered)) == len(names) else ()
+
+
+def _known_names(items: Sequence[Any], functions: Sequence[Any]) -> list[Mapping[str, Any]]:
+    """What names stand for: in objects of methods, in functions, in the user's calling frame, in objects there."""
     spaces = [space for function in functions for space in variables_of(function)]
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
-        frame = frame.f_back
+    frame = _users_frame()
     spaces += [] if frame is None else [frame.f_locals, frame.f_globals]
     known: list[Mapping[str, Any]] = [dict(arrays_in(getattr(function, "__self__", None))) for function in functions]
     known += spaces
     if any(all(item is not value for space in known for value in space.values()) for item in items):
         objects = {name: item for space in reversed(spaces) for name, item in space.items() if _is_users_object(item)}
         known += [dict(arrays_in(item, name)) for name, item in objects.items()]
+    return known
 
-    def name_of(item: Any) -> str:
-        is_number = isinstance(item, int | float)  # the same one has many names
-        return next((name for space in known for name, value in space.items() if value is item and not is_number), "")
 
-    names, what = [name_of(item) for item in items], (is_list and name_of(structure)) or what
-    numbered = [name or f"{what}[{i}]" for i, name in enumerate(names)]
-    return tuple(numbered) if (is_list or any(names)) and len(set(numbered)) == len(names) else ()
+def _users_frame() -> FrameType | None:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("deltarule."):
+        frame = frame.f_back
+    return frame
+
+
+def _name_in(spaces: Sequence[Mapping[str, Any]], item: Any) -> str:
+    if isinstance(item, int | float):  # the same one has many names
+        return ""
+    return next((name for space in spaces for name, value in space.items() if value is item), "")
 
 
 def find_attribute(number: Any, function: Any) -> tuple[str, Callable[[Any], None]] | None:
@@ -108,20 +121,20 @@ def arrays_in(
     if is_tensor or isinstance(owner, np.ndarray | float | np.floating):
         if path and np.asarray(owner).dtype.kind == "f":
             yield path, owner
-        return
-    if depth < 0 or id(owner) in seen or isinstance(owner, type | str | int):
-        return
-    seen = seen | {id(owner)}
+    elif depth >= 0 and id(owner) not in seen and not isinstance(owner, type | str | int):
+        seen = seen | {id(owner)}
+        for below, item in _items_within(owner, path)[:_MAX_ITEMS]:
+            yield from arrays_in(item, below, depth - 1, seen)
+
+
+def _items_within(owner: Any, path: str) -> list[tuple[str, Any]]:
     if isinstance(owner, Mapping):
-        items = [(f"{path}[{key!r}]", item) for key, item in owner.items() if re.fullmatch(r"[\w']+", repr(key))]
-    elif isinstance(owner, list | tuple):
-        items = [(f"{path}[{i}]", item) for i, item in enumerate(owner)]
-    elif hasattr(owner, "__dict__") and not _is_library(owner):
-        items = [(f"{path}.{name}".lstrip("."), item) for name, item in vars(owner).items() if name[:2] != "__"]
-    else:
-        return
-    for below, item in items[:_MAX_ITEMS]:
-        yield from arrays_in(item, below, depth - 1, seen)
+        return [(f"{path}[{key!r}]", item) for key, item in owner.items() if re.fullmatch(r"[\w']+", repr(key))]
+    if isinstance(owner, list | tuple):
+        return [(f"{path}[{i}]", item) for i, item in enumerate(owner)]
+    if hasattr(owner, "__dict__") and not _is_library(owner):
+        return [(f"{path}.{name}".lstrip("."), item) for name, item in vars(owner).items() if name[:2] != "__"]
+    return []
 
 
 def _is_users_object(value: Any) -> bool:

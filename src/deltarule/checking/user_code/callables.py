@@ -17,7 +17,7 @@ from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, fla
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.gradient_arrays import gradient_arrays, is_gradient, rest_beside_loss
 from deltarule.checking.user_code.references import containers_of, items_of
-from deltarule.checking.user_code.signatures import accepts, argument_names
+from deltarule.checking.user_code.signatures import accepts, argument_names, kinds_of, signature_of, takes_names
 from deltarule.errors import BadInput
 from deltarule.proofs.differences import Floats
 from deltarule.user_functions import call_user_function, quietly
@@ -218,12 +218,7 @@ def _reads_in_place(call: Caller, params: NamedArrays) -> bool:
 
 def _find_assignment(arrays: NamedArrays, callers: Sequence[Caller]) -> Callable[[Sequence[Any]], None] | None:
     """The function that gives arrays to all variables that hold those of `arrays`, if code reads no others."""
-    assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
-    containers = {id(container): container for call in callers for container in containers_of(call.function)}
-    for container in containers.values():
-        for value, assign_item in items_of(container):
-            if id(value) in assigners:
-                assigners[id(value)].append(assign_item)
+    assigners = _assigners_of(arrays, callers)
 
     def assign(values: Sequence[Any]) -> None:
         for leaf, value in zip(arrays.leaves, values, strict=True):
@@ -246,6 +241,17 @@ def _find_assignment(arrays: NamedArrays, callers: Sequence[Caller]) -> Callable
     for call, store in zip(callers, stores, strict=True):
         call.assign, call.store = None, store
     return None
+
+
+def _assigners_of(arrays: NamedArrays, callers: Sequence[Caller]) -> dict[int, list[Callable[[Any], None]]]:
+    """By identity of each array, what gives another one to the variables that hold it."""
+    assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
+    containers = {id(container): container for call in callers for container in containers_of(call.function)}
+    for container in containers.values():
+        for value, assign_item in items_of(container):
+            if id(value) in assigners:
+                assigners[id(value)].append(assign_item)
+    return assigners
 
 
 def find_caller(
@@ -296,21 +302,16 @@ def _styles(function: Callable[..., Any], params: NamedArrays, function_name: st
     """
     if not callable(function):
         raise BadInput(f"{function_name} is {type(function).__name__}, which cannot be called; give a function")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some functions written in C have none
+    signature = signature_of(function)
+    if signature is None:
         return ["whole"]
-    kinds = [parameter.kind for parameter in signature.parameters.values()]
     structure = params.structure
-    takes_any = inspect.Parameter.VAR_POSITIONAL in kinds
-    is_container = isinstance(structure, Mapping | list | tuple)
-    if isinstance(structure, Mapping) and all(isinstance(key, str) for key in structure):
-        keywords = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        accepted = {name for name, parameter in signature.parameters.items() if parameter.kind in keywords}
-        if set(structure) <= accepted or kinds == [inspect.Parameter.VAR_KEYWORD]:
-            return ["by name"]
+    if takes_names(signature, structure):
+        return ["by name"]
+    takes_any = inspect.Parameter.VAR_POSITIONAL in kinds_of(signature)
     if accepts(signature, 0) and not takes_any:
         return ["in place"]
+    is_container = isinstance(structure, Mapping | list | tuple)
     count = len(structure) if is_container else 1
     styles = []
     if accepts(signature, 1) and (count == 1 or not takes_any):

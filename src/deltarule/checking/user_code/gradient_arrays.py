@@ -87,15 +87,18 @@ def _pair_leaves(result: Any, structure: Any, function_name: str, *, is_inside: 
         by_name = _match_names(result, keys, function_name)
         for key in keys:
             yield from _pair_leaves(by_name[key], structure[key], function_name, is_inside=True)
-    elif isinstance(result, list | tuple):
-        items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
-        if len(result) == len(items):
-            for part, item in zip(result, items, strict=True):
-                yield from _pair_leaves(part, item, function_name, is_inside=True)
-        elif len(result) == len(list(arrays.named_leaves(structure))):
-            yield from result
-        else:
-            raise _wrong_form_error(result, structure, function_name)
+    else:
+        yield from _pair_items(result, structure, function_name)
+
+
+def _pair_items(result: Any, structure: Any, function_name: str) -> Iterator[Any]:
+    """The leaves of a list: one of its items for each of the structure, or all in order."""
+    items = list(structure.values()) if isinstance(structure, Mapping) else list(structure)
+    if isinstance(result, list | tuple) and len(result) == len(items):
+        for part, item in zip(result, items, strict=True):
+            yield from _pair_leaves(part, item, function_name, is_inside=True)
+    elif isinstance(result, list | tuple) and len(result) == len(list(arrays.named_leaves(structure))):
+        yield from result
     else:
         raise _wrong_form_error(result, structure, function_name)
 
@@ -110,14 +113,8 @@ def _wrong_form_error(result: Any, structure: Any, function_name: str) -> BadInp
 
 def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name: str) -> dict[Any, Any]:
     """The items of a gradient by parameter name, such as "dW1" for "W1"; others, such as "dz1", are ignored."""
-    keys = {}
-    for name in names:
-        marks = marked_names(name)
-        marked = [key for key in result if str(key) in marks and key not in names]
-        # A marked name comes first: beside it the plain one is the parameter itself.
-        if marked or name in result:
-            keys[name] = marked[-1] if marked else name
-    missing = [str(name) for name in names if name not in keys]
+    keys = {name: _key_of_gradient(result, name, names) for name in names}
+    missing = [str(name) for name, key in keys.items() if key is None]
     if missing:
         raise BadInput(f"{function_name} lacks the gradient of {', '.join(missing)}; give one for every parameter")
     # Plain names beside others that are no parameters, as "Z1" beside "W1", are those of a forward pass's cache.
@@ -126,6 +123,13 @@ def _match_names(result: Mapping[Any, Any], names: Sequence[Any], function_name:
     if unmarked and any(key == name for name, key in keys.items()):
         raise BadInput(f"{function_name} has a gradient '{unmarked[0]}', and there is no such parameter")
     return {name: result[key] for name, key in keys.items()}
+
+
+def _key_of_gradient(result: Mapping[Any, Any], name: Any, names: Sequence[Any]) -> Any:
+    """The last marked name of a parameter, else its plain name, which beside a marked one is the parameter itself."""
+    marks = marked_names(name)
+    marked = [key for key in result if str(key) in marks and key not in names]
+    return marked[-1] if marked else name if name in result else None
 
 
 def _to_gradient(value: Any, name: str, parameter: Floats, function_name: str) -> Floats:

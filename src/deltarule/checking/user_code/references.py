@@ -30,26 +30,28 @@ def containers_of(root: Any, depth: int = _MAX_DEPTH, seen: dict[int, tuple[int,
     if seen.get(id(root), (-1, None))[0] >= depth:
         return
     seen[id(root)] = depth, root  # which lives on, so that nothing else gets its identity
-    inside: list[Any] = []
-    if isinstance(root, dict):
-        yield root
-        inside = [value for name, value in root.items() if not str(name).startswith("__")]
-    elif isinstance(root, list | tuple):
-        if isinstance(root, list):
-            yield root
-        inside = list(root)
-    elif isinstance(root, FunctionType):
-        for cell in root.__closure__ or ():
-            yield cell
-            inside.append(_cell_content(cell))
-        inside += [root.__defaults__, {name: root.__globals__.get(name) for name in root.__code__.co_names}]
-        yield root.__globals__
-    elif isinstance(root, MethodType):
-        inside = [root.__self__, root.__func__]
-    elif hasattr(root, "__dict__"):
-        inside = [vars(root)]
-    for value in inside[:_MAX_ITEMS]:
+    yield from _own_containers(root)
+    for value in _references_of(root)[:_MAX_ITEMS]:
         yield from containers_of(value, depth - 1, seen)
+
+
+def _own_containers(root: Any) -> list[Any]:
+    if isinstance(root, FunctionType):
+        return [*(root.__closure__ or ()), root.__globals__]
+    return [root] if isinstance(root, dict | list) else []
+
+
+def _references_of(root: Any) -> list[Any]:
+    if isinstance(root, dict):
+        return [value for name, value in root.items() if not str(name).startswith("__")]
+    if isinstance(root, list | tuple):
+        return list(root)
+    if isinstance(root, FunctionType):
+        globals_read = {name: root.__globals__.get(name) for name in root.__code__.co_names}
+        return [*map(_cell_content, root.__closure__ or ()), root.__defaults__, globals_read]
+    if isinstance(root, MethodType):
+        return [root.__self__, root.__func__]
+    return [vars(root)] if hasattr(root, "__dict__") else []
 
 
 def _is_library(root: Any) -> bool:

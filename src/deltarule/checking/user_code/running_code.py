@@ -6,7 +6,7 @@ import site
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,15 @@ class SourceFile:
     def relink(self) -> None:
         """Find the parent of each node again, after edits that stay."""
         self.parents = {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    def ancestors(self, node: ast.AST | None) -> Iterator[ast.AST]:
+        """A node and the nodes around it, from the inside to the outside."""
+        while node is not None:
+            yield node
+            node = self.parents.get(node)
+
+    def statement_of(self, node: ast.AST) -> ast.stmt | None:
+        return next((around for around in self.ancestors(node) if isinstance(around, ast.stmt)), None)
 
 
 def read_source(path: str) -> SourceFile | None:
@@ -90,16 +99,28 @@ def nested_codes(code: CodeType) -> list[CodeType]:
 
 def find_node(file: SourceFile, code: CodeType) -> FunctionNode | None:
     """The definition of a function's code; lambdas of one line differ in their columns."""
-    nodes = []
-    for node in ast.walk(file.tree):
-        if not isinstance(node, _FUNCTION_NODES) or getattr(node, "name", "<lambda>") != code.co_name:
-            continue
-        if isinstance(node, ast.Lambda):
-            start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-            places = [(p[0], p[2]) for p in code.co_positions() if p[2] is not None and p[0] is not None]
-            inside = [place for place in places if start <= place <= end]
-            if node.lineno == code.co_firstlineno and len(inside) >= len(places) - 2:
-                nodes.append((end[0] - start[0], end[1] - start[1] if end[0] == start[0] else 0, node))
-        elif min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) == code.co_firstlineno:
-            return node
-    return min(nodes, key=lambda entry: entry[:2])[2] if nodes else None
+    nodes = [
+        node
+        for node in ast.walk(file.tree)
+        if isinstance(node, _FUNCTION_NODES) and getattr(node, "name", "<lambda>") == code.co_name
+    ]
+    if code.co_name == "<lambda>":
+        return min((node for node in nodes if _may_have_code(node, code)), key=_extent, default=None)
+    return next((node for node in nodes if _first_line(node) == code.co_firstlineno), None)
+
+
+def _first_line(node: Any) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+
+
+def _may_have_code(node: ast.AST, code: CodeType) -> bool:
+    """Whether a lambda begins where code does, and the places of the code, but for two, lie within it."""
+    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)  # type: ignore[attr-defined]
+    places = [(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None]
+    inside = [place for place in places if start <= place <= end]
+    return start[0] == code.co_firstlineno and len(inside) >= len(places) - 2
+
+
+def _extent(node: Any) -> tuple[int, int]:
+    lines = (node.end_lineno or 0) - node.lineno
+    return lines, 0 if lines else (node.end_col_offset or 0) - node.col_offset

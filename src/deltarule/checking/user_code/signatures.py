@@ -37,6 +37,26 @@ def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in positional_parameters(function))
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C have none
+        return None
+
+
+def kinds_of(signature: inspect.Signature) -> list[Any]:
+    return [parameter.kind for parameter in signature.parameters.values()]
+
+
+def takes_names(signature: inspect.Signature, structure: Any) -> bool:
+    """Whether a function takes the items of a dictionary by their names."""
+    if not isinstance(structure, Mapping) or not all(isinstance(key, str) for key in structure):
+        return False
+    parameters = signature.parameters.values()
+    accepted = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    return set(structure) <= accepted or kinds_of(signature) == [inspect.Parameter.VAR_KEYWORD]
+
+
 def accepts(signature: inspect.Signature, count: int) -> bool:
     try:
         signature.bind(*range(count))
