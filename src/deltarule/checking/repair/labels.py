@@ -98,12 +98,8 @@ def forward_labels(
 
     These are the values of some shapes, and those after which a gradient is named.
     """
-    labels = []
-    for name, true in zip(point.code.names, point.truth, strict=True):
-        if np.isfinite(true).all():
-            directions = _directions(true.shape, 0)
-            labels.append(Label(name, 0, directions, (directions * true).reshape(DIRECTIONS, -1).sum(1)))
-    places = list_places([function for function in program.functions if function.loss_lines])
+    labels = _parameter_labels(point)
+    places = _forward_places(program)
     with probed(program, places) as probe:
         probe.is_recording = True
         loss_at(point.code, point.code.start)
@@ -113,17 +109,27 @@ def forward_labels(
             name = argument or assigned_name(place)
             if not name or thread_time() > end:
                 continue
-            for visit, value in enumerate(place.values):
-                plain = as_numpy(value)
-                is_wanted = is_measurable(plain, place) and (
-                    squeezed(plain) in shapes or any(is_named_after(gradient, name) for gradient in gradients)
-                )
-                if plain is value and is_wanted:
-                    directions = _directions(np.shape(plain), k)
-                    slopes = [_slope(probe, (k, visit + 1), direction, plain, point) for direction in directions]
+            is_named = any(is_named_after(gradient, name) for gradient in gradients)
+            for visit, value in enumerate(place.values, 1):
+                if as_numpy(value) is value and is_measurable(value, place) and (is_named or squeezed(value) in shapes):
+                    directions = _directions(np.shape(value), k)
+                    slopes = [_slope(probe, (k, visit), direction, value, point) for direction in directions]
                     if np.abs(slopes).max() > 1e-10:
                         text = source_of(place.file, place.node) if argument else ""
-                        labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit + 1), text))
+                        labels.append(Label(name, place.line, directions, np.array(slopes), (k, visit), text))
+    return labels
+
+
+def _forward_places(program: RunningProgram) -> list[EditPlace]:
+    return list_places([function for function in program.functions if function.loss_lines])
+
+
+def _parameter_labels(point: KnownPoint) -> list[Label]:
+    labels = []
+    for name, true in zip(point.code.names, point.truth, strict=True):
+        if np.isfinite(true).all():
+            directions = _directions(true.shape, 0)
+            labels.append(Label(name, 0, directions, (directions * true).reshape(DIRECTIONS, -1).sum(1)))
     return labels
 
 
@@ -131,7 +137,7 @@ def right_gradient(program: RunningProgram, point: KnownPoint, label: Label) -> 
     """The right gradient of a forward value, entry by entry."""
     shape = label.directions.shape[1:]
     units = np.eye(int(np.prod(shape))).reshape(-1, *shape)
-    with probed(program, list_places([function for function in program.functions if function.loss_lines])) as probe:
+    with probed(program, _forward_places(program)) as probe:
         slopes = [_slope(probe, label.at, unit, np.ones(1), point) for unit in units]
     return np.array(slopes).reshape(shape)
 
@@ -177,28 +183,42 @@ class Labelling:
         names = [assigned_name(place) for place in wholes]
         self.labels = forward_labels(program, point, shapes, names, end)
         self.is_complete = thread_time() <= end  # an unknown label would make a right value look wrong
-        fitting = {one for one in wholes if self.fits(one, one.values)}
-        self.right = {one for one in fitting if self._is_plainly_right(one)}
-        self.plausible = fitting - self.right
-        named = [place for place in wholes if assigned_name(place) and _is_of_backward_pass(place)]
-        is_right: dict[str, bool] = {}
+        self._fitting = {place for place in wholes if self.fits(place, place.values)}
+        self.right = {place for place in self._fitting if self._is_plainly_right(place)}
+        self.plausible = self._fitting - self.right
         self.suspects, self.later = list[EditPlace](), list[EditPlace]()
-        strayed: set[str] = set()
         self.first_wrong: tuple[EditPlace, list[Label]] | None = None
-        for place in named if self.is_complete else []:
-            meant = self.named_after(assigned_name(place))
+        if self.is_complete:
+            self._follow([place for place in wholes if assigned_name(place) and _is_of_backward_pass(place)])
+
+    def _follow(self, named: Sequence[EditPlace]) -> None:
+        """Go through the variables of the backward pass, and find the first wrong ones and what is made of them."""
+        is_right: dict[str, bool] = {}
+        strayed: set[str] = set()
+        for place in named:
+            name = assigned_name(place)
             operands = _names_in(place)
             of_gradients = [is_right[text] for text in operands if text in is_right]
-            is_zero = not any(np.any(value) for value in place.values)  # to be filled later
-            if place not in self.right and not is_zero and all(of_gradients):
-                self.suspects += [place] if meant else []
-                meant = meant or (self._labels_of_same_number(place) if of_gradients and place not in fitting else [])
-                if meant and self.first_wrong is None:
-                    self.first_wrong = place, meant
-            is_right[assigned_name(place)] = place in fitting
-            self.later += [place] if strayed & operands else []
-            if meant and place not in fitting and not is_zero and not self._is_multiple(place):
-                strayed.add(assigned_name(place))
+            is_right[name] = place in self._fitting
+            if strayed & operands:
+                self.later.append(place)
+            if not any(map(np.any, place.values)):  # to be filled later
+                continue
+            meant = self.named_after(name)
+            if place not in self.right and all(of_gradients):
+                meant = self._note_suspect(place, meant, bool(of_gradients))
+            if meant and not is_right[name] and not self._is_multiple(place):
+                strayed.add(name)
+
+    def _note_suspect(self, place: EditPlace, meant: list[Label], has_gradients: bool) -> list[Label]:
+        """Note a value that is perhaps wrong though its operands are right, and return what it is meant to be."""
+        if meant:
+            self.suspects.append(place)
+        elif has_gradients and place not in self._fitting:
+            meant = self._labels_of_same_number(place)
+        if meant and self.first_wrong is None:
+            self.first_wrong = place, meant
+        return meant
 
     def _is_plainly_right(self, place: EditPlace) -> bool:
         """Whether a right gradient is that of the value after which it is named: of z where that is a = f(z)."""

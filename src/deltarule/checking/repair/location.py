@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.repair.labels import Labelling
-from deltarule.checking.repair.probe import EditPlace, as_numpy, list_places, probed
+from deltarule.checking.repair.probe import EditPlace, Probe, as_numpy, list_places, probed
 from deltarule.checking.repair.trials import Mask, Trials
+from deltarule.proofs.differences import Floats
 
 COST_OF_RIGHT_LINE = 0.7
 """The extra cost of editing a line whose value is the right gradient of what it is named after."""
@@ -54,7 +55,7 @@ class Location:
     def _probe_places(self, seconds: float) -> list[EditPlace]:
         """Record the values of all expressions, and find the gradient's entries that move with each."""
         trials = self.trials
-        point = self.trials.points[0]
+        point = trials.points[0]
         places = list_places(trials.program.functions)
         with probed(trials.program, places) as probe:
             probe.is_recording = True
@@ -65,30 +66,38 @@ class Location:
                 trials.limited(trials.points[-1].gradient)
                 probe.recording_far = None
             before = trials.limited(point.gradient)
-            reference = None if before is None else point.traces(before)
-            self.wrong = ~point.right_entries(before) if before is not None else np.ones(0, bool)
-            end = thread_time() + seconds
-            for k in [k for k, place in enumerate(places) if place.values and reference is not None]:
-                if thread_time() > end:
-                    break
-                probe.noisy = k
-                probe.has_moved = False
-                probe.random = np.random.default_rng(k)
-                after = trials.limited(point.gradient)
-                if after is not None and probe.has_moved and reference is not None:
-                    places[k].moves = ~np.isclose(point.traces(after), reference, rtol=1e-9, atol=1e-13)
-                probe.random = np.random.default_rng(k)
-                if places[k].function.loss_lines and trials.limited(point.keeps_loss) is False:
-                    places[k].is_forward = True
-                trials.state.restore()
+            if before is not None:
+                self.wrong = ~point.right_entries(before)
+                self._find_moves(probe, places, point.traces(before), seconds)
         reached = [place for place in places if place.values]
         by_node: dict[ast.AST, EditPlace] = {place.node: place for place in reached}
         for place in reached:  # one that was not probed moves what the expression around it moves
-            node: ast.AST | None = place.node
-            while place.moves is None and node is not None and not isinstance(node, ast.stmt):
-                node = place.file.parents.get(node)
+            for node in place.file.ancestors(place.node):
+                if place.moves is not None or isinstance(node, ast.stmt):
+                    break
                 place.moves = by_node[node].moves if node in by_node else None
         return reached
+
+    def _find_moves(self, probe: Probe, places: Sequence[EditPlace], reference: Floats, seconds: float) -> None:
+        """Find the entries that noise in each place moves, and the places of which the loss depends."""
+        trials = self.trials
+        point = trials.points[0]
+        end = thread_time() + seconds
+        for k, place in enumerate(places):
+            if not place.values:
+                continue
+            if thread_time() > end:
+                break
+            probe.noisy = k
+            probe.has_moved = False
+            probe.random = np.random.default_rng(k)
+            after = trials.limited(point.gradient)
+            if after is not None and probe.has_moved:
+                place.moves = ~np.isclose(point.traces(after), reference, rtol=1e-9, atol=1e-13)
+            probe.random = np.random.default_rng(k)
+            if place.function.loss_lines and trials.limited(point.keeps_loss) is False:
+                place.is_forward = True
+            trials.state.restore()
 
     def rank(self, places: Sequence[EditPlace]) -> float | None:
         """The cost of editing some places, 0 for the best; None if no wrong entry moves with them."""

@@ -145,23 +145,24 @@ def list_places(functions: Sequence[RunningFunction]) -> list[EditPlace]:
             function = nodes[node]
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             function = None
-        for name_of_field, value in ast.iter_fields(node):
-            if name_of_field in ("annotation", "returns", "decorator_list", "args") and not isinstance(node, ast.Call):
-                continue
-            items = enumerate(value) if isinstance(value, list) else [(None, value)]
-            for i, child in items:
-                if isinstance(child, ast.AST):
-                    visit(child, node, name_of_field, i, function)
+        for name_of_field, i, child in _parts(node):
+            visit(child, node, name_of_field, i, function)
 
     for file in dict.fromkeys(function.file for function in functions):
         visit(file.tree, file.tree, "", None, None)
     for place in places:
-        node: ast.AST | None = place.node
-        while node is not None and not isinstance(node, ast.stmt):
-            node = place.file.parents.get(node)
-        place.statement = node if isinstance(node, ast.stmt) else None
+        place.statement = place.file.statement_of(place.node)
     find_wholes(places)
     return places
+
+
+def _parts(node: ast.AST) -> Iterator[tuple[str, int | None, ast.AST]]:
+    """The nodes within a node, each with its field and index, but for those of a function's head."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "args") and not isinstance(node, ast.Call):
+            continue
+        items = enumerate(value) if isinstance(value, list) else [(None, value)]
+        yield from ((name, i, child) for i, child in items if isinstance(child, ast.AST))
 
 
 def _is_run(node: ast.AST, function: RunningFunction) -> bool:

@@ -142,10 +142,7 @@ class RunningProgram:
             function.outer = next(self.functions_around(function.file.parents.get(function.node), function.file), None)
 
     def functions_around(self, node: ast.AST | None, file: SourceFile) -> Iterator[RunningFunction]:
-        while node is not None:
-            if node in self._by_node:
-                yield self._by_node[node]
-            node = file.parents.get(node)
+        return (self._by_node[around] for around in file.ancestors(node) if around in self._by_node)
 
     @contextmanager
     def edited(self, edit: Edit) -> Iterator[None]:

@@ -6,6 +6,7 @@ then fitted: `J new = Σ c J term`, with coefficients that are ½, 1 or 2.
 """
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -126,19 +127,10 @@ def _term(coefficient: float, name: str) -> str:
 def _terms(place: EditPlace, jacobian: Floats, writer: ExpressionEdits) -> tuple[list[str], Floats]:
     """Terms of local values in the shape of a place, and what the gradient is for each."""
     shape = shape_of(place.values[0])
-    near = [text for text, value in writer.atoms.at(place)[0] if _is_local(text, value, place)]
-    local = list(dict.fromkeys([ast.unparse(place.node), *near[:MAX_LOCALS]]))
-    products = [*local, *(f"{a} * {b}" for a, b in combinations_with_replacement(local, 2))]
-    sums = [
-        f"({text}).{function}({axis}, keepdims=True)"
-        for text in products
-        for function in ("sum", "mean")
-        for axis in range(len(shape))
-    ]
     names: list[str] = []
     columns: list[Floats] = []
     seen: set[Any] = set()
-    for text in [*products, *sums, *(f"{factor} * {total}" for total in sums for factor in local)]:
+    for text in _texts_of_terms(place, writer):
         if len(names) >= MAX_TERMS:
             break
         try:
@@ -152,6 +144,19 @@ def _terms(place: EditPlace, jacobian: Floats, writer: ExpressionEdits) -> tuple
             names.append(text)
             columns.append(column)
     return names, np.array(columns).T
+
+
+def _texts_of_terms(place: EditPlace, writer: ExpressionEdits) -> list[str]:
+    """Local values, products of two, sums and means of these over an axis, and products with a sum."""
+    near = [text for text, value in writer.atoms.at(place).numbers if _is_local(text, value, place)]
+    local = list(dict.fromkeys([ast.unparse(place.node), *near[:MAX_LOCALS]]))
+    products = [*local, *(f"{a} * {b}" for a, b in combinations_with_replacement(local, 2))]
+    axes = range(len(shape_of(place.values[0])))
+    sums = [
+        f"({text}).{function}({axis}, keepdims=True)"
+        for text, function, axis in itertools.product(products, ("sum", "mean"), axes)
+    ]
+    return [*products, *sums, *(f"{factor} * {total}" for total, factor in itertools.product(sums, local))]
 
 
 def _is_local(text: str, value: Any, place: EditPlace) -> bool:

@@ -130,6 +130,9 @@ class Facts:
         is_plain = re.fullmatch(r"-?[\d.]+(e-?\d+)?", text) or "sqrt(" in text
         return bool(is_plain) or (value is not None and np.ndim(value) == 0 and not self.of_numbers)
 
+    def are_numbers(self, *texts: str) -> bool:
+        return all(map(self.is_number, texts))
+
     def is_count(self, text: str) -> bool:
         """Whether a text is a number of samples, by its name and its value."""
         value = self.value_of(text)

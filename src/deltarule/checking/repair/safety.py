@@ -100,6 +100,12 @@ def no_effects() -> Iterator[None]:
         _guarded_threads.discard(thread)
 
 
+def _has_class_of_user(value: Any) -> bool:
+    name = type(value).__module__
+    path = getattr(sys.modules.get(name), "__file__", None)
+    return name != "builtins" and (path is None or is_users(path))
+
+
 class ProgramState:
     """The data of a program, to be restored after an edit ran: random generators, globals, objects and arrays."""
 
@@ -124,9 +130,7 @@ class ProgramState:
             return []
         self._seen.add(id(value))
         if issubclass(type(value), np.ndarray):  # no recorded one, which a closure of an earlier call may hold
-            if value.flags.writeable and value.dtype.kind != "O" and self._bytes + value.nbytes < MAX_BYTES:
-                self._bytes += value.nbytes
-                self._arrays.append((value, value.copy()))
+            self._remember_array(value)
             return []
         if isinstance(value, list):
             self._lists.append((value, value[:]))
@@ -136,11 +140,14 @@ class ProgramState:
             return list(value.values())
         if isinstance(value, tuple):
             return list(value)
-        module = sys.modules.get(type(value).__module__)
-        path = getattr(module, "__file__", None)
-        if hasattr(value, "__dict__") and (path is None or is_users(path)) and type(value).__module__ != "builtins":
+        if hasattr(value, "__dict__") and _has_class_of_user(value):
             return [value.__dict__]
         return [value.__self__] if hasattr(value, "__self__") and not isinstance(value.__self__, ModuleType) else []
+
+    def _remember_array(self, array: np.ndarray) -> None:
+        if array.flags.writeable and array.dtype.kind != "O" and self._bytes + array.nbytes < MAX_BYTES:
+            self._bytes += array.nbytes
+            self._arrays.append((array, array.copy()))
 
     def restore(self) -> None:
         random.setstate(self._random)

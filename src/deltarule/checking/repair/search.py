@@ -23,10 +23,9 @@ from deltarule.checking.repair.edits.expressions import ExpressionEdits, Text
 from deltarule.checking.repair.edits.statements import (
     SAME_EDIT,
     divided_after,
-    renamed,
     statement_edits,
-    twins_of,
 )
+from deltarule.checking.repair.edits.twins import renamed, twins_of
 from deltarule.checking.repair.location import Location
 from deltarule.checking.repair.probe import EditPlace
 from deltarule.checking.repair.program import Change, Edit
@@ -121,7 +120,7 @@ class Search:
         old = ast.unparse(place.node)
         statement = place.statement
         in_whole = [other for other in group if other.whole is place.whole and place.whole is not None]
-        is_first_twin = bool(twins) and place.line < max(twin.line for twin in twins)
+        is_first_twin = place.line < max((twin.line for twin in twins), default=place.line)
 
         def write(text: Text) -> Iterator[Edit]:
             evaluated = self.writer.evaluated(place, text)
@@ -151,13 +150,7 @@ class Search:
             yield Edit(first.line, ast.unparse(first.node), new, size + rank + 1, changes, SAME_EDIT, first.file)
 
     def _edits_of_statements(self) -> Iterator[Edit]:
-        inside: dict[ast.stmt, list[EditPlace]] = {}
-        for place in self.where.places:
-            node: ast.AST | None = place.statement
-            while node is not None:
-                if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
-                    inside.setdefault(node, []).append(place)
-                node = place.file.parents.get(node)
+        inside = self._places_by_statement()
         moving = {key: [place for place in places if place.moves is not None] for key, places in inside.items()}
         edits = [
             (edit.edit, [place for statement in edit.statements for place in moving.get(statement, ())])
@@ -165,7 +158,7 @@ class Search:
         ]
         for statement, places in inside.items():  # divided by a count, after an array was changed in place
             if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Subscript):
-                counts = sorted(self.writer.atoms.at(places[0])[1], key=len)[:6]
+                counts = sorted(self.writer.atoms.at(places[0]).counts, key=len)[:6]
                 edits += [(edit, places) for edit in divided_after(places[0].file, statement, counts)]
         for edit, places in edits:
             rank = self.where.rank(places)
@@ -173,21 +166,28 @@ class Search:
                 edit.cost += rank
                 yield edit
 
+    def _places_by_statement(self) -> dict[ast.stmt, list[EditPlace]]:
+        inside: dict[ast.stmt, list[EditPlace]] = {}
+        for place in self.where.places:
+            for node in place.file.ancestors(place.statement):
+                if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                    inside.setdefault(node, []).append(place)
+        return inside
+
     def _try_edits(self) -> tuple[list[Repair], Edit | None]:
         """Full repairs, and the best edit that corrects something and spoils nothing."""
         repairs: list[Repair] = []
         best: tuple[tuple[float, ...], Edit | None] = (), None
         end = self.end
         highest = float("inf")
-        wrong = self.where.wrong
         for edit in self._edits():
             now = thread_time()
             if now > end or (edit.cost > highest and not edit.is_labelled):
                 break
             if best[0] and not repairs and now > self.begin + 0.6 * (self.end - self.begin):
                 break
-            right = self.trials.right_entries(edit, self.trials.points[0])
-            if right is None or (~wrong & ~right).any() or not (right & wrong).any():
+            right = self._right_entries_if_better(edit)
+            if right is None:
                 continue
             if right.all():
                 points = self.trials.count_passed(edit)
@@ -201,7 +201,14 @@ class Search:
                     end = max(end, min(self.end, now + 3 * _FURTHER_SECONDS))
             elif not repairs:
                 best = max(best, (self._score_of_partial(edit, right), edit), key=lambda partial: partial[0])
-        return repairs, best[1] if best[0] else None
+        return repairs, best[1]
+
+    def _right_entries_if_better(self, edit: Edit) -> Mask | None:
+        """The right entries with an edit that corrects something and spoils nothing; None with any other."""
+        wrong = self.where.wrong
+        right = self.trials.right_entries(edit, self.trials.points[0])
+        is_worse = right is None or (~wrong & ~right).any() or not (right & wrong).any()
+        return None if is_worse else right
 
     def _score_of_partial(self, edit: Edit, right: Mask) -> tuple[float, ...]:
         """How much an edit corrects: whole arrays, entries; () if it spoils something at another point."""

@@ -130,22 +130,29 @@ def points_of(
         with suppress(DeltaruleError):
             points.append(measured(make()))
     moved = replace(code, start=tuple(_move_values(start, draw) for draw, start in enumerate(code.start)))
-    if others:  # a backward pass may read its input from outside, where it stays
-        follows = not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start)))
-        points += [replace(point, is_required=False) for point in (_measured_or_none(moved) if follows else ())]
-    else:
+    if not others:
         points += _measured_or_none(moved)
-    ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
-    ways += [lambda way=way: _measured_or_none(code, way) for way in _ways_to_shorten(code, functions)]
-    for measure in ways:
-        attempt = _measure_if_possible(measure)
-        if attempt and abs(attempt[0].loss - points[0].loss) > 1e-9 * abs(points[0].loss):
-            points.append(replace(attempt[0], is_required=False))
-            break
+    elif not all(map(np.array_equal, gradient_at(code, code.start), gradient_at(moved, moved.start))):
+        # Else the backward pass reads its input from outside, where it stays.
+        points += [replace(point, is_required=False) for point in _measured_or_none(moved)]
+    points += _point_of_fewer_samples(code, functions, shorter, points[0].loss)
     for point, other in zip(points, [*points[1:], points[0]], strict=True):
         if point.needs_loss and other is not point:
             point.skip_loss_if_independent(other)
     return points
+
+
+def _point_of_fewer_samples(
+    code: Code, functions: Sequence[FunctionType], shorter: Sequence[Callable[[], Code]], loss: float
+) -> list[KnownPoint]:
+    """The first point with fewer samples at which the loss is another."""
+    ways = [lambda make=make: _measured_or_none(make()) for make in shorter]
+    ways += [lambda way=way: _measured_or_none(code, way) for way in _ways_to_shorten(code, functions)]
+    for measure in ways:
+        for point in _measure_if_possible(measure):
+            if abs(point.loss - loss) > 1e-9 * abs(loss):
+                return [replace(point, is_required=False)]
+    return []
 
 
 def _measure_if_possible(measure: Callable[[], list[KnownPoint]]) -> list[KnownPoint]:
@@ -186,18 +193,22 @@ def measured(code: Code, arranged: Arrangement = nullcontext) -> KnownPoint:
 
 def _ways_to_shorten(code: Code, functions: Sequence[FunctionType]) -> Iterator[Arrangement]:
     """Ways to take a sample away from the data that functions read: the most frequent length is the samples'."""
-    containers = {id(container): container for root in (*functions, *code.roots) for container in containers_of(root)}
-    items = [item for container in containers.values() for item in items_of(container)]
-    own = {id(leaf) for leaf in (code.store.read() if code.store else ())}
+    items = _items_read(code, functions)
+    own = set(map(id, code.store.read() if code.store else ()))
     taken = {start.shape for start in code.start}
-    values = {id(value): value for value, _ in items if isinstance(value, np.ndarray) and value.ndim}
-    arrays = [value for value in values.values() if id(value) not in own and value.shape not in taken]
-    lengths = Counter(len(array) for array in arrays if len(array) > 2)
-    columns = Counter(array.shape[-1] for array in arrays if array.ndim > 1 and array.shape[-1] > 2)
+    arrays = {id(value): value for value, _ in items if isinstance(value, np.ndarray) and value.ndim}
+    shapes = [array.shape for key, array in arrays.items() if key not in own and array.shape not in taken]
+    lengths = Counter(shape[0] for shape in shapes if shape[0] > 2)
+    columns = Counter(shape[-1] for shape in shapes if len(shape) > 1 and shape[-1] > 2)
     for length, _ in lengths.most_common(2):
         yield partial(_shortened, items, length, 0, taken)
     for length, _ in columns.most_common(1):
         yield partial(_shortened, items, length, -1, taken)
+
+
+def _items_read(code: Code, functions: Sequence[FunctionType]) -> list[Item]:
+    containers = {id(container): container for root in (*functions, *code.roots) for container in containers_of(root)}
+    return [item for container in containers.values() for item in items_of(container)]
 
 
 @contextmanager

@@ -101,9 +101,8 @@ MAX_LINE = 72
 
 def _lambda_alone(file: SourceFile, pairs: list[tuple[Change, Any]], change: LineChange) -> LineChange:
     """The function alone, of a long line in which it is written without a name."""
-    node: ast.AST | None = pairs[0][1]
-    while node is not None and not isinstance(node, ast.Lambda | ast.stmt):
-        node = file.parents.get(node)
+    around = (node for node in file.ancestors(pairs[0][1]) if isinstance(node, ast.Lambda | ast.stmt))
+    node = next(around, None)
     if not isinstance(node, ast.Lambda) or len(change.old) <= MAX_LINE or node.lineno != node.end_lineno:
         return change
     function = (

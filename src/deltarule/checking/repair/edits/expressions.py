@@ -95,7 +95,7 @@ class ExpressionEdits:
         with suppress(Exception):
             values = key_of(at.values), key_of(evaluate_far(template.replace(PART, f"({text})"), at))
             self._cheapest.setdefault(at.node, {})[values] = 0.0
-        texts = [Text(*text) for text in self._texts(place)]
+        texts = list(_Replacements(self, place).texts())
         is_name = isinstance(place.node, ast.Name | ast.Attribute | ast.Subscript)
         if is_name and isinstance(place.values[0], np.ndarray | list):
             texts.append(Text(f"{text}.copy()", 0.8 if place.whole is place else 1.6, is_copy=True))
@@ -124,98 +124,7 @@ class ExpressionEdits:
         cheapest[key] = cost
         return ExpressionEdit(edit.text, cost, values)
 
-    def _texts(self, place: EditPlace) -> Iterator[tuple[str, float, bool]]:
-        node = place.node
-        value = place.values[0]
-        text = ast.unparse(node)
-        is_simple = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
-        numbers, whole, rest = self.atoms.at(place)
-        known = self._names_used(place) | set(place.environments[0])
-
-        unused = self._names_unused(place)
-
-        def far(text: str) -> float:
-            names = _names_in(text)
-            return (0.0 if names <= known else COST_OF_OTHER_GLOBAL) - GAIN_OF_UNUSED * bool(names & unused)
-
-        yield from ((edit, cost, False) for edit, cost in structural_edits(node, self.numpy))
-        if is_axis(place):
-            written = ast.unparse(place.function.node)
-            for axis in ("0", "1", "-1", "2"):
-                yield axis, 0.3 if f"axis={axis}," in written or f"axis={axis})" in written else 0.4, False
-        if isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp) and is_numeric(value) and not shape_of(value):
-            for edit, cost in self._in_place_of_constant(numbers):
-                yield edit, cost, False
-        if is_whole(value):
-            yield from _edits_of_count(text, whole)
-        if not is_numeric(value) and not is_mask(value):
-            yield from ((name, 1 + size_in_words(name), False) for name in rest)
-            return
-        if is_simple or shape_of(value) or isinstance(node, ast.Call):
-            for name, _ in numbers:
-                yield name, 1 + size_in_words(name) + (not is_simple) + far(name), False
-        if is_mask(value) or (is_simple and shape_of(value)):
-            for name, other in numbers:
-                if is_mask(value) or shape_of(other) == shape_of(value):
-                    yield f"{name} > 0", 1.4 + 0.1 * is_mask(value) + size_in_words(name), False
-        if is_mask(value):
-            for name, other in numbers:
-                if not shape_of(other):
-                    yield f"{self.numpy}.where({text}, 1, {name})", 2 + size_in_words(name), False
-            if not shape_of(value):
-                return
-        if is_whole(value) and not isinstance(node, ast.BinOp | ast.Call):
-            return
-        is_added = isinstance(place.owner, ast.AugAssign) and isinstance(place.owner.op, ast.Add | ast.Sub)
-        is_negative = is_added or any(
-            isinstance(node, ast.UnaryOp) for node in (node, place.owner)
-        )  # -= for += says more
-        for form, cost in FORMS["alone"].items():
-            if not (is_negative and form.startswith("-")):
-                yield form.format(s=text), cost, True
-        if shape_of(value):
-            likelier = COST_OF_SHAPE if is_in_product(place) else 0.0
-            for form, cost in FORMS["reshaped"].items():
-                yield form.format(s=text), cost - likelier * (form == "({s}).T"), False
-        for form, cost in FORMS["with_count"].items():
-            for name in whole:
-                unlikely = 0.4 * bool(re.search(r"shape\[[1-9]\]$", name))
-                unlikely += COST_OF_PARAMETER_SIZE * bool(self.parameters & set(re.findall(r"\w+", name)))
-                yield form.format(s=text, n=name), cost + size_in_words(name) + far(name) + unlikely, True
-        if isinstance(node, ast.Call) and ".mean(" in text:
-            summed = text.replace(".mean(", ".sum(", 1)
-            yield from ((f"{summed} / {name}", 2 + size_in_words(name), True) for name in whole)
-        for name, other in numbers:
-            needs_axis = len(shape_of(other)) == len(shape_of(value)) - 1 > 0
-            for operand in [name, f"{name}[..., None]"][: 1 + needs_axis]:
-                operand = operand if re.fullmatch(r"[\w.\[\]'\", :()]+", operand) else f"({operand})"
-                for form, cost in FORMS["with_value"].items():
-                    if name == text:
-                        continue
-                    edit = form.format(s=text, n=operand, np=self.numpy)
-                    stray = COST_OF_STRAY * (form in STRAYS and _is_stray(place, operand, other, form))
-                    yield edit, cost + size_in_words(operand) + far(name) + stray, True
-        for function in self.functions:
-            if function != place.function.name and function in place.function.namespace:
-                yield f"{function}({text})", 1.2, True
-        if place.whole is place and has_gradient(assigned_name(place)):
-            yield from _with_term(place, numbers)
-        yield from self._with_derivatives(place, numbers)
-
-    def _names_unused(self, place: EditPlace) -> set[str]:
-        """The names that a function sets and never reads: they are probably forgotten somewhere."""
-        names = [name for name in ast.walk(place.function.node) if isinstance(name, ast.Name)]
-        read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
-        return {name.id for name in names if isinstance(name.ctx, ast.Store)} - read
-
-    def _in_place_of_constant(self, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float]]:
-        """A value, its sign, or its sums, where a number stands."""
-        for name, value in numbers:
-            kinds = ("for_number", "for_number_of_array", "for_number_of_table")
-            for kind in kinds[: 1 + min(2, len(shape_of(value)))]:
-                yield from ((text, cost + size_in_words(name)) for text, cost in formed(kind, n=name, np=self.numpy))
-
-    def _names_used(self, place: EditPlace) -> set[str]:
+    def names_used(self, place: EditPlace) -> set[str]:
         """The names that a function itself uses; another global is rarely meant."""
         node = place.function.node
         if node not in self._used:
@@ -223,74 +132,187 @@ class ExpressionEdits:
             self._used[node] |= {self.numpy, "len", "float", "abs"}
         return self._used[node]
 
-    def _with_derivatives(
-        self, place: EditPlace, numbers: Sequence[tuple[str, Any]]
-    ) -> Iterator[tuple[str, float, bool]]:
+
+class _Replacements:
+    """What may take the place of one expression, made of its text and of the values around it."""
+
+    def __init__(self, edits: ExpressionEdits, place: EditPlace) -> None:
+        self.edits = edits
+        self.place = place
+        self.text = ast.unparse(place.node)
+        self.value = place.values[0]
+        self.shape = shape_of(self.value)
+        self.is_mask = is_mask(self.value)
+        self.is_variable = isinstance(place.node, ast.Name | ast.Attribute | ast.Subscript)
+        atoms = edits.atoms.at(place)
+        self.numbers, self.counts, self.others = atoms.numbers, atoms.counts, atoms.others
+        self._known = edits.names_used(place) | set(place.environments[0])
+        self._unused = _names_unused(place)
+
+    def texts(self) -> Iterator[Text]:
+        node = self.place.node
+        yield from (Text(edit, cost) for edit, cost in structural_edits(node, self.edits.numpy))
+        if is_axis(self.place):
+            written = ast.unparse(self.place.function.node)
+            for axis in ("0", "1", "-1", "2"):
+                is_used = f"axis={axis}," in written or f"axis={axis})" in written
+                yield Text(axis, 0.3 if is_used else 0.4)
+        is_formula = isinstance(node, ast.Constant | ast.UnaryOp | ast.BinOp)
+        if is_formula and is_numeric(self.value) and not self.shape:
+            yield from self._in_place_of_constant()
+        if is_whole(self.value):
+            yield from self._other_counts()
+        if is_numeric(self.value) or self.is_mask:
+            yield from self._texts_of_numbers()
+        else:
+            yield from (Text(name, 1 + size_in_words(name)) for name in self.others)
+
+    def _texts_of_numbers(self) -> Iterator[Text]:
+        yield from self._other_values()
+        is_condition = self.is_mask and not self.shape
+        is_index = is_whole(self.value) and not isinstance(self.place.node, ast.BinOp | ast.Call)
+        if is_condition or is_index:
+            return
+        yield from self._forms_alone()
+        yield from self._forms_with_count()
+        yield from self._forms_with_value()
+        function = self.place.function
+        others = (name for name in self.edits.functions if name != function.name and name in function.namespace)
+        yield from (Text(f"{name}({self.text})", 1.2, True) for name in others)
+        if self.place.whole is self.place and has_gradient(assigned_name(self.place)):
+            yield from self._with_term()
+        yield from self._with_derivatives()
+
+    def _cost_of_names(self, text: str) -> float:
+        """What it costs that a text names globals that its function does not use, less the gain of a forgotten one."""
+        names = _names_in(text)
+        return (0.0 if names <= self._known else COST_OF_OTHER_GLOBAL) - GAIN_OF_UNUSED * bool(names & self._unused)
+
+    def _in_place_of_constant(self) -> Iterator[Text]:
+        """A value, its sign, or its sums, where a number stands."""
+        for name, value in self.numbers:
+            kinds = ("for_number", "for_number_of_array", "for_number_of_table")
+            for kind in kinds[: 1 + min(2, len(shape_of(value)))]:
+                texts = formed(kind, n=name, np=self.edits.numpy)
+                yield from (Text(text, cost + size_in_words(name)) for text, cost in texts)
+
+    def _other_counts(self) -> Iterator[Text]:
+        for name in self.counts:
+            yield Text(name, 1 + size_in_words(name))
+            for operator in "+-*":
+                yield Text(f"({self.text}) {operator} {name}", 1.5 + size_in_words(name))
+        for one, other in itertools.permutations(self.counts[:14], 2):
+            for operator in ("*", "//", "-"):
+                yield Text(f"{one} {operator} {other}", 2.5 + size_in_words(one + other))
+
+    def _other_values(self) -> Iterator[Text]:
+        """Another value or mask, or a condition on one."""
+        if self.is_variable or self.shape or isinstance(self.place.node, ast.Call):
+            for name, _ in self.numbers:
+                yield Text(name, 1 + size_in_words(name) + (not self.is_variable) + self._cost_of_names(name))
+        if self.is_mask or (self.is_variable and self.shape):
+            for name, other in self.numbers:
+                if self.is_mask or shape_of(other) == self.shape:
+                    yield Text(f"{name} > 0", 1.4 + 0.1 * self.is_mask + size_in_words(name))
+        if self.is_mask:
+            for name, other in self.numbers:
+                if not shape_of(other):
+                    yield Text(f"{self.edits.numpy}.where({self.text}, 1, {name})", 2 + size_in_words(name))
+
+    def _forms_alone(self) -> Iterator[Text]:
+        """The expression negated, squared, transposed or with another such form."""
+        owner = self.place.owner
+        is_added = isinstance(owner, ast.AugAssign) and isinstance(owner.op, ast.Add | ast.Sub)
+        is_negative = is_added or any(isinstance(node, ast.UnaryOp) for node in (self.place.node, owner))
+        for form, cost in FORMS["alone"].items():
+            if not (is_negative and form.startswith("-")):  # -= for += says more
+                yield Text(form.format(s=self.text), cost, True)
+        if self.shape:
+            likelier = COST_OF_SHAPE if is_in_product(self.place) else 0.0
+            for form, cost in FORMS["reshaped"].items():
+                yield Text(form.format(s=self.text), cost - likelier * (form == "({s}).T"))
+
+    def _forms_with_count(self) -> Iterator[Text]:
+        for form, cost in FORMS["with_count"].items():
+            for name in self.counts:
+                unlikely = 0.4 * bool(re.search(r"shape\[[1-9]\]$", name))
+                unlikely += COST_OF_PARAMETER_SIZE * bool(self.edits.parameters & set(re.findall(r"\w+", name)))
+                unlikely_cost = cost + size_in_words(name) + self._cost_of_names(name) + unlikely
+                yield Text(form.format(s=self.text, n=name), unlikely_cost, True)
+        if isinstance(self.place.node, ast.Call) and ".mean(" in self.text:
+            summed = self.text.replace(".mean(", ".sum(", 1)
+            yield from (Text(f"{summed} / {name}", 2 + size_in_words(name), True) for name in self.counts)
+
+    def _forms_with_value(self) -> Iterator[Text]:
+        for name, other in self.numbers:
+            if name == self.text:
+                continue
+            needs_axis = len(shape_of(other)) == len(self.shape) - 1 > 0
+            for operand in [name, f"{name}[..., None]"][: 1 + needs_axis]:
+                operand = operand if re.fullmatch(r"[\w.\[\]'\", :()]+", operand) else f"({operand})"
+                for form, cost in FORMS["with_value"].items():
+                    edit = form.format(s=self.text, n=operand, np=self.edits.numpy)
+                    stray = COST_OF_STRAY * (form in STRAYS and self._is_stray(operand, other, form))
+                    yield Text(edit, cost + size_in_words(operand) + self._cost_of_names(name) + stray, True)
+
+    def _is_stray(self, operand: str, value: Any, form: str) -> bool:
+        """Whether a form with a value is hardly meant: a gradient with a value that is neither one nor a penalty."""
+        if "* " in form or "/ " in form:  # a condition on one number is right by chance, as is a quotient of arrays
+            return bool(shape_of(value)) == ("/ " in form)
+        if not has_gradient(self.text) or has_gradient(operand):
+            return False
+        name = assigned_name(self.place.whole or self.place)
+        return not any(is_named_after(name, word) for word in _names_in(operand))
+
+    def _with_term(self) -> Iterator[Text]:
+        """A gradient with another path's part, or with a penalty's."""
+        near = [name for name, _ in self.numbers if name in self.place.environments[0]]
+        upstream = [name for name in near if is_gradient(name)][-6:]
+        for gradient, other in itertools.product(upstream, [name for name in near if not is_gradient(name)][:14]):
+            yield Text(f"{self.text} + {gradient} * {other}", 1.5 + size_in_words(gradient + other), True)
+        for path in self._through_products():
+            yield Text(f"{self.text} + {path}", 1.3 + size_in_words(path), True)
+        constants = [name for name, value in self.numbers if not shape_of(value) and self.shape]
+        for constant, other in itertools.product(constants, near):
+            if is_named_after(assigned_name(self.place), other):
+                for penalty, cost in ((f"{constant} * {other}", 1.2), (f"2 * {constant} * {other}", 1.4)):
+                    yield Text(f"{self.text} + {penalty}", cost + size_in_words(penalty), True)
+
+    def _through_products(self) -> Iterator[str]:
+        """What comes back through a product with a table, rows @ table or table @ columns, in this shape."""
+        shapes = {name: shape_of(value) for name, value in self.numbers}
+        upstream = [name for name in shapes if is_gradient(name) and len(shapes[name]) == 2]
+        tables = [name for name in shapes if not is_gradient(name) and len(shapes[name]) == 2]
+        for gradient, table in itertools.product(upstream, tables):
+            (rows, columns), (height, width) = shapes[gradient], shapes[table]
+            if columns == width and self.shape == (rows, height):
+                yield f"{gradient} @ {table}.T"
+            if rows == height and self.shape == (width, columns):
+                yield f"{table}.T @ {gradient}"
+
+    def _with_derivatives(self) -> Iterator[Text]:
         """The derivatives of the program's own formulas, at values of this place."""
-        shape = shape_of(place.values[0])
-        text = ast.unparse(place.node)
-        near = [name for name, v in numbers if shape in (shape_of(v), shape_of(v)[1:]) or shape_of(v) == shape[1:]][:14]
-        for derivative in self.formulas:
+        shapes = [(name, shape_of(value)) for name, value in self.numbers]
+        near = [name for name, s in shapes if self.shape in (s, s[1:]) or s == self.shape[1:]][:14]
+        for derivative in self.edits.formulas:
             for name in near if VARIABLE in derivative else [""]:
                 edit = derivative.replace(VARIABLE, f"({name})" if not name.isidentifier() else name)
                 cost = 1.7 + size_in_words(name) + size_in_words(derivative) / 4
-                yield edit, cost, True
-                yield f"({text}) * ({edit})", cost, True
+                yield Text(edit, cost, True)
+                yield Text(f"({self.text}) * ({edit})", cost, True)
 
 
-def _is_stray(place: EditPlace, operand: str, value: Any, form: str) -> bool:
-    """Whether a form with a value is hardly meant: a gradient with a value that is neither one nor a penalty."""
-    if "* " in form or "/ " in form:  # a condition on one number is right by chance, as is a quotient of arrays
-        return bool(shape_of(value)) == ("/ " in form)
-    if not has_gradient(ast.unparse(place.node)) or has_gradient(operand):
-        return False
-    name = assigned_name(place.whole or place)
-    return not any(is_named_after(name, word) for word in _names_in(operand))
-
-
-def _with_term(place: EditPlace, numbers: Sequence[tuple[str, Any]]) -> Iterator[tuple[str, float, bool]]:
-    """A gradient with another path's part, or with a penalty's."""
-    text, name, local = ast.unparse(place.node), assigned_name(place), place.environments[0]
-    near = [one for one, _ in numbers if one in local]
-    upstream = [one for one in near if is_gradient(one)][-6:]
-    for one, other in itertools.product(upstream, [one for one in near if not is_gradient(one)][:14]):
-        yield f"{text} + {one} * {other}", 1.5 + size_in_words(one + other), True
-    yield from ((f"{text} + {path}", 1.3 + size_in_words(path), True) for path in _through_products(place, numbers))
-    constants = [label for label, value in numbers if not shape_of(value) and shape_of(place.values[0])]
-    for constant, other in itertools.product(constants, near):
-        if is_named_after(name, other):
-            for penalty, cost in ((f"{constant} * {other}", 1.2), (f"2 * {constant} * {other}", 1.4)):
-                yield f"{text} + {penalty}", cost + size_in_words(penalty), True
-
-
-def _through_products(place: EditPlace, numbers: Sequence[tuple[str, Any]]) -> Iterator[str]:
-    """What comes back through a product with a table, rows @ table or table @ columns, in the shape of a place."""
-    shape = shape_of(place.values[0])
-    shapes = {name: shape_of(value) for name, value in numbers}
-    upstream = [name for name in shapes if is_gradient(name) and len(shapes[name]) == 2]
-    tables = [name for name in shapes if not is_gradient(name) and len(shapes[name]) == 2]
-    for one, table in itertools.product(upstream, tables):
-        (rows, columns), (height, width) = shapes[one], shapes[table]
-        if columns == width and shape == (rows, height):
-            yield f"{one} @ {table}.T"
-        if rows == height and shape == (width, columns):
-            yield f"{table}.T @ {one}"
+def _names_unused(place: EditPlace) -> set[str]:
+    """The names that a function sets and never reads: they are probably forgotten somewhere."""
+    names = [name for name in ast.walk(place.function.node) if isinstance(name, ast.Name)]
+    read = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    return {name.id for name in names if isinstance(name.ctx, ast.Store)} - read
 
 
 def _whole_with_part(place: EditPlace) -> tuple[EditPlace, str]:
     """The whole value that an edit of a place changes, and its text with `PART` in this place."""
     whole = place.whole
     return (whole, place.template) if whole is not None and whole.values else (place, PART)
-
-
-def _edits_of_count(text: str, whole: Sequence[str]) -> Iterator[tuple[str, float, bool]]:
-    for name in whole:
-        yield name, 1 + size_in_words(name), False
-        for operator in "+-*":
-            yield f"({text}) {operator} {name}", 1.5 + size_in_words(name), False
-    for one, other in itertools.permutations(whole[:14], 2):
-        for operator in ("*", "//", "-"):
-            yield f"{one} {operator} {other}", 2.5 + size_in_words(one + other), False
 
 
 @cache

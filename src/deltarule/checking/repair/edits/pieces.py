@@ -2,7 +2,9 @@
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from time import thread_time
 from types import ModuleType
 from typing import Any
@@ -73,6 +75,15 @@ def evaluate_far(text: str, place: EditPlace) -> Any:
         return eval(text, place.function.namespace, dict(place.far.names))
 
 
+@dataclass(frozen=True)
+class PlaceAtoms:
+    """The pieces that have a value at a place: numbers and arrays with it, whole numbers such as len(x), the others."""
+
+    numbers: list[tuple[str, Any]]
+    counts: list[str]
+    others: list[str]
+
+
 class Atoms:
     """The pieces of the program that have a number at some place, nearest first."""
 
@@ -90,10 +101,9 @@ class Atoms:
             getattr(node, "value", 0.0) for file in program.files for node in ast.walk(file.tree) if _is_decimal(node)
         ]
         self.constants = [repr(value) for value in dict.fromkeys(constants)][:MAX_CONSTANTS]
-        self._cache: dict[tuple[int, int], tuple[list[tuple[str, Any]], list[str], list[str]]] = {}
+        self._cache: dict[tuple[int, int], PlaceAtoms] = {}
 
-    def at(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
-        """Texts with numeric values, texts of whole numbers such as len(x), and other local names."""
+    def at(self, place: EditPlace) -> PlaceAtoms:
         key = (id(place.function), place.line)
         if key not in self._cache:
             self._cache[key] = self._find_atoms(place)
@@ -103,39 +113,53 @@ class Atoms:
         """Whether a piece stands in another function alone; a value that it only names, as p["W"], is near."""
         return self.pieces[text] is not place.function.node and re.fullmatch(r"\w+(\.\w+|\['\w+'\])", text) is None
 
-    def _find_atoms(self, place: EditPlace) -> tuple[list[tuple[str, Any]], list[str], list[str]]:
+    def _find_atoms(self, place: EditPlace) -> PlaceAtoms:
         names = place.environments[0]
-        namespace = place.function.namespace
-        own = [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
-        plain_globals = [name for name, value in namespace.items() if isinstance(value, int | float)]
-        near = sorted(self.pieces, key=lambda text: (self._is_far(text, place), len(text)))
-        used = {node.id for node in ast.walk(place.function.node) if isinstance(node, ast.Name)}
-        others = sorted(namespace, key=lambda name: name not in used)
+        own = _attributes_of_self(names)
+        local = {*names, *own}
         numbers: dict[Any, tuple[str, Any]] = {}
-        whole: dict[Any, list[str]] = {}
-        rest: list[str] = []
+        counts: dict[Any, list[str]] = {}
+        others: list[str] = []
         end = thread_time() + SECONDS_FOR_ATOMS
-        for text in dict.fromkeys([*names, *plain_globals, *own, *near, *self.constants, *others]):
-            if text.startswith("_") or thread_time() > end or len(numbers) > MAX_ATOMS:
-                continue
+        for text in self._texts_near(place, own):
+            if thread_time() > end or len(numbers) > MAX_ATOMS:
+                break
             try:
                 values = evaluate(text, place)
             except Exception:  # of a combination of the user's own values that means nothing
                 continue
-            if is_whole(values[0]) and all(map(is_whole, values)):
-                whole.setdefault(tuple(values), []).append(text)
+            if all(map(is_whole, values)):
+                counts.setdefault(tuple(values), []).append(text)
             elif all(map(is_numeric, values)):
+                key = _key_of_number(text, values, names)
                 for length, counted in _counts(text, values):
-                    whole.setdefault(counted, []).append(length)
-                is_own = (text in names and is_gradient(text)) or not np.any(as_numpy(values[0]))
-                key = text if is_own else key_of(values)
+                    counts.setdefault(counted, []).append(length)
                 if key not in numbers or text in names:  # of equal local values the last is nearest
                     numbers[key] = text, values[0]
-            elif (
-                not isinstance(values[0], ModuleType | str | type) and (text in names or text in own) and len(rest) < 12
-            ):
-                rest.append(text)
-        return list(numbers.values()), [text for texts in whole.values() for text in sorted(texts, key=len)[:3]], rest
+            elif text in local and not isinstance(values[0], ModuleType | str | type):
+                others.append(text)
+        shortest = (sorted(texts, key=len)[:3] for texts in counts.values())
+        return PlaceAtoms(list(numbers.values()), list(chain.from_iterable(shortest)), others[:12])
+
+    def _texts_near(self, place: EditPlace, own: Sequence[str]) -> list[str]:
+        """The texts that may have a value at a place, the nearest first."""
+        namespace = place.function.namespace
+        plain_globals = [name for name, value in namespace.items() if isinstance(value, int | float)]
+        near = sorted(self.pieces, key=lambda text: (self._is_far(text, place), len(text)))
+        used = {node.id for node in ast.walk(place.function.node) if isinstance(node, ast.Name)}
+        others = sorted(namespace, key=lambda name: name not in used)
+        texts = [*place.environments[0], *plain_globals, *own, *near, *self.constants, *others]
+        return [text for text in dict.fromkeys(texts) if not text.startswith("_")]
+
+
+def _attributes_of_self(names: Mapping[str, Any]) -> list[str]:
+    return [f"self.{name}" for name in getattr(names.get("self"), "__dict__", ())]
+
+
+def _key_of_number(text: str, values: Sequence[Any], local: Container[str]) -> Any:
+    """What is equal for equal values; a gradient of its own name stays apart, and zeros that are filled later."""
+    is_own = (text in local and is_gradient(text)) or not np.any(as_numpy(values[0]))
+    return text if is_own else key_of(values)
 
 
 def _is_decimal(node: ast.AST) -> bool:

@@ -9,7 +9,6 @@ from functools import partial
 from itertools import combinations
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
-from deltarule.checking.repair.probe import EditPlace
 from deltarule.checking.repair.program import Change, Edit, RunningFunction, RunningProgram
 from deltarule.checking.user_code.running_code import SourceFile
 
@@ -130,19 +129,22 @@ class _ShiftedSlices(ast.NodeTransformer):
 def _indices_as_elsewhere(program: RunningProgram) -> Iterator[StatementEdit]:
     """An index of several axes or with slices, as another line has it, in one line or at all places where it stands."""
     for file in program.files:
-        functions = [function for function in program.functions if function.file is file]
-        indices = [node for node in ast.walk(file.tree) if isinstance(node, ast.Subscript)]
-        indices = [node for node in indices if isinstance(node.slice, ast.Tuple) or _has_slice(node)]
-        texts = list(dict.fromkeys(map(_index_text, indices)))
-        run = [(node, function) for function in functions for node in ast.walk(function.node) if node in set(indices)]
-        for text in texts:
-            places = [(node, function) for node, function in run if _index_text(node) == text]
-            places = [(node, function) for node, function in places if node.lineno in function.gradient_lines]
-            for other in [form for form in texts if form != text and form.count(",") == text.count(",")]:
-                edits = [edit for node, _ in places for edit in [_with_index(file, node, other)] if edit]
+        indices = dict.fromkeys(filter(_is_index_of_axes, ast.walk(file.tree)))
+        run: dict[str, list[ast.AST]] = {text: [] for text in map(_index_text, indices)}
+        for function in program.functions:
+            for node in ast.walk(function.node):
+                if node in indices and node.lineno in function.gradient_lines:  # type: ignore[attr-defined]
+                    run[_index_text(node)].append(node)
+        for text, other in itertools.permutations(run, 2):
+            if other.count(",") == text.count(","):
+                edits = list(filter(None, (_with_index(file, node, other) for node in run[text])))
                 yield from edits
                 if 1 < len(edits) < 6:
                     yield _joint_edit(edits, f"{other} in the place of {text}", 2.0)
+
+
+def _is_index_of_axes(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and (isinstance(node.slice, ast.Tuple) or _has_slice(node))
 
 
 def _has_slice(node: ast.Subscript) -> bool:
@@ -156,9 +158,8 @@ def _index_text(node: ast.AST) -> str:
 
 def _with_index(file: SourceFile, node: ast.AST, text: str) -> StatementEdit | None:
     assert isinstance(node, ast.Subscript)
-    statement: ast.AST = node
-    while not isinstance(statement, ast.stmt):
-        statement = file.parents[statement]
+    statement = file.statement_of(node)
+    assert statement is not None
     parsed = ast.parse(f"_{text}", mode="eval").body
     assert isinstance(parsed, ast.Subscript)
     for inner in ast.walk(parsed.slice):
@@ -181,56 +182,66 @@ def _blocks(function: RunningFunction) -> Iterator[StatementBlock]:
 def _edits_of_statement(
     block: StatementBlock, i: int, alike: dict[tuple[str, str], list[StatementEdit]]
 ) -> Iterator[StatementEdit]:
-    body = block.body
-    statement = body[i]
-    following = body[i + 1] if i + 1 < len(body) and not isinstance(body[i + 1], ast.Return) else None
+    statement = block.body[i]
     edits: list[StatementEdit | None] = []
     if is_single_assignment(statement):
-        target = target_of(statement)
-        value = ast.unparse(statement.value)  # type: ignore[attr-defined]
-        written = OPERATORS[type(statement.op)] if isinstance(statement, ast.AugAssign) else ""
-        for operator in ("", "+", "-", "*", "/"):
-            if operator != written:
-                cost = 1.0 + (operator in ("*", "/"))
-                text = f"{ast.unparse(target)} {operator}= {value}"
-                edit = block.replace(i, i + 1, text, cost, "operator of an assignment")
-                edits.append(edit)
-                if edit:
-                    alike.setdefault((operator, ast.unparse(target).rpartition(".")[2]), []).append(edit)
-        if isinstance(target, ast.Subscript):
-            sign = "-" if written == "-" else ""
-            has_slice = any(isinstance(bound, ast.Slice) for bound in ast.walk(target.slice))
-            brackets = ast.unparse(target).removeprefix(ast.unparse(target.value))
-            index = f"np.s_{brackets}" if has_slice else ast.unparse(target.slice)
-            text = f"np.add.at({ast.unparse(target.value)}, {index}, {sign}({value}))"
-            edits.append(block.replace(i, i + 1, ast.unparse(ast.parse(text)), 1.5, "add.at"))
+        variable = ast.unparse(target_of(statement)).rpartition(".")[2]
+        for operator, edit in _other_operators(block, i):
+            edits.append(edit)
+            alike.setdefault((operator, variable), []).append(edit)
+        if isinstance(target_of(statement), ast.Subscript):
+            edits.append(_added_at(block, i))
     if not isinstance(statement, ast.Return):
         edits.append(block.replace(i, i + 1, [], 1.5, "line removed", "(line removed)"))
-    if following:
-        exchanged = [following, statement]
-        edits.append(block.replace(i, i + 2, exchanged, 1.5, "lines exchanged", "(exchanged with the next line)"))
-        edits += _edits_of_pair(block, i)
+    edits += _moved_lines(block, i)
+    if isinstance(statement, ast.For | ast.While) and len(statement.body) > 1:
+        parts = [_without_last_statement(statement), statement.body[-1]]
+        edits.append(block.replace(i, i + 1, parts, 2.0, "line moved", "(its last line behind the loop)"))
+    yield from filter(None, edits)
+
+
+def _other_operators(block: StatementBlock, i: int) -> Iterator[tuple[str, StatementEdit]]:
+    """An assignment with another operator, or with none."""
+    statement = block.body[i]
+    target, value = ast.unparse(target_of(statement)), ast.unparse(statement.value)  # type: ignore[attr-defined]
+    for operator in ("", "+", "-", "*", "/"):
+        if operator != _operator_of(statement):
+            cost = 1.0 + (operator in ("*", "/"))
+            edit = block.replace(i, i + 1, f"{target} {operator}= {value}", cost, "operator of an assignment")
+            if edit:
+                yield operator, edit
+
+
+def _operator_of(statement: ast.AST) -> str:
+    return OPERATORS[type(statement.op)] if isinstance(statement, ast.AugAssign) else ""
+
+
+def _added_at(block: StatementBlock, i: int) -> StatementEdit | None:
+    """np.add.at for an assignment to items, some of which an index may name several times."""
+    statement = block.body[i]
+    target = target_of(statement)
+    assert isinstance(target, ast.Subscript)
+    sign = "-" if _operator_of(statement) == "-" else ""
+    has_slice = any(isinstance(bound, ast.Slice) for bound in ast.walk(target.slice))
+    index = f"np.s_{_index_text(target)}" if has_slice else ast.unparse(target.slice)
+    value = ast.unparse(statement.value)  # type: ignore[attr-defined]
+    text = f"np.add.at({ast.unparse(target.value)}, {index}, {sign}({value}))"
+    return block.replace(i, i + 1, ast.unparse(ast.parse(text)), 1.5, "add.at")
+
+
+def _moved_lines(block: StatementBlock, i: int) -> Iterator[StatementEdit | None]:
+    """A statement exchanged with the next, or moved behind a later one; or a later one moved before it."""
+    body = block.body
+    if i + 1 < len(body) and not isinstance(body[i + 1], ast.Return):
+        exchanged = [body[i + 1], body[i]]
+        yield block.replace(i, i + 2, exchanged, 1.5, "lines exchanged", "(exchanged with the next line)")
+        yield from _edits_of_pair(block, i)
     for j in range(i + 2, min(i + 6, len(body))):
         if not isinstance(body[j], ast.Return):
-            moved = [*body[i + 1 : j + 1], statement]
-            said = f"(moved behind line {body[j].lineno})"
-            edits.append(block.replace(i, j + 1, moved, 2.0 + (j - i) / 10, "line moved", said))
-            moved = [body[j], *body[i:j]]
-            said = f"(line {body[j].lineno} moved before it)"
-            edits.append(block.replace(i, j + 1, moved, 2.0 + (j - i) / 10, "line moved", said))
-    inner = getattr(statement, "body", None)
-    if isinstance(statement, ast.For | ast.While) and inner and len(inner) > 1:
-        edits.append(
-            block.replace(
-                i,
-                i + 1,
-                [_without_last_statement(statement), inner[-1]],
-                2.0,
-                "line moved",
-                "(its last line behind the loop)",
-            )
-        )
-    yield from (edit for edit in edits if edit)
+            cost = 2.0 + (j - i) / 10
+            behind, before = f"(moved behind line {body[j].lineno})", f"(line {body[j].lineno} moved before it)"
+            yield block.replace(i, j + 1, [*body[i + 1 : j + 1], body[i]], cost, "line moved", behind)
+            yield block.replace(i, j + 1, [body[j], *body[i:j]], cost, "line moved", before)
 
 
 def _without_last_statement(loop: ast.For | ast.While) -> ast.stmt:
@@ -279,58 +290,6 @@ def _joint_edit(edits: Sequence[StatementEdit], new: str, cost: float, kind: str
     changes = [change for edit in edits for change in edit.edit.changes]
     edit = Edit(first.line, old, new, cost, lambda: changes, kind, first.file)
     return StatementEdit(edit, [statement for edit in edits for statement in edit.statements])
-
-
-def skeleton(node: ast.AST) -> str:
-    """The form of a statement, without its names."""
-    return f"{type(node).__name__}({','.join(map(skeleton, ast.iter_child_nodes(node)))})"
-
-
-def renamed(text: str, one: ast.AST, other: ast.AST) -> str:
-    """A text of statement `one` with the names of statement `other`, which has the same form."""
-    table = {}
-    for first, second in zip(_names(one), _names(other), strict=False):
-        table[_name(first)] = _name(second)
-        if _name(first)[0] == _name(second)[0] == "d":  # with dW1 for dW2 there is W1 for W2
-            table.setdefault(_name(first)[1:].lstrip("_"), _name(second)[1:].lstrip("_"))
-    tree = ast.parse(text, mode="eval").body
-    for node in _names(tree):
-        name = table.get(_name(node), _name(node))
-        if isinstance(node, ast.Name):
-            node.id = name
-        else:
-            node.attr = name
-    return ast.unparse(tree)
-
-
-def _names(node: ast.AST) -> list[ast.Name | ast.Attribute]:
-    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Name | ast.Attribute)]
-
-
-def _name(node: ast.Name | ast.Attribute) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr
-
-
-def siblings(statement: ast.stmt, file: SourceFile) -> list[ast.stmt]:
-    """The statements near a statement that have its form."""
-    parent = file.parents.get(statement)
-    for name in ("body", "orelse"):
-        block = getattr(parent, name, None)
-        if isinstance(block, list) and statement in block:
-            i = block.index(statement)
-            near = [*block[max(0, i - 3) : i], *block[i + 1 : i + 4]]
-            return [sibling for sibling in near if skeleton(sibling) == skeleton(statement)]
-    return []
-
-
-def twins_of(place: EditPlace, by_node: dict[ast.AST, EditPlace]) -> list[EditPlace]:
-    """The places of the same role in statements of the same form near by."""
-    if place.statement is None:
-        return []
-    role = next(i for i, node in enumerate(ast.walk(place.statement)) if node is place.node)
-    others = siblings(place.statement, place.file)
-    twins = [by_node.get(next(itertools.islice(ast.walk(sibling), role, None))) for sibling in others]
-    return [] if None in twins or not twins else [twin for twin in twins if twin is not None]
 
 
 def divided_after(file: SourceFile, statement: ast.AugAssign, counts: Sequence[str]) -> Iterator[Edit]:

@@ -4,7 +4,6 @@ import ast
 import itertools
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from deltarule.checking.repair.edits.derivatives import OPERATORS
@@ -64,8 +63,7 @@ def _factors(node: ast.expr) -> list[ast.expr]:
 def _edits_of_product(factors: Sequence[ast.expr]) -> Iterator[tuple[str, float]]:
     """A product without one of its factors, or with the derivative of another activation in the place of some."""
     texts = [f"({ast.unparse(factor)})" for factor in factors]
-    nodes = [node for factor in factors for node in ast.walk(factor)]
-    names = {ast.unparse(node) for node in nodes if isinstance(node, ast.Name | ast.Attribute | ast.Subscript)}
+    names = _variables_in(factors)
     for i in range(len(texts)):
         rest = " * ".join([*texts[:i], *texts[i + 1 :]])
         yield rest, 0.9
@@ -75,10 +73,14 @@ def _edits_of_product(factors: Sequence[ast.expr]) -> Iterator[tuple[str, float]
     for size in (1, 2):
         for gone in itertools.combinations(range(len(texts)), size):
             kept = [text for i, text in enumerate(texts) if i not in gone]
-            inside = {name for name in names for i in gone if name in ast.unparse(factors[i])}
-            for name in sorted(inside):
+            for name in [name for name in names if any(name in texts[i] for i in gone)]:
                 for slope in (f"(1 - {name} ** 2)", f"{name} * (1 - {name})", f"({name} > 0)"):
                     yield " * ".join([*kept, slope]), 1.1 + size / 10
+
+
+def _variables_in(factors: Sequence[ast.expr]) -> list[str]:
+    nodes = [node for factor in factors for node in ast.walk(factor)]
+    return sorted({ast.unparse(node) for node in nodes if isinstance(node, ast.Name | ast.Attribute | ast.Subscript)})
 
 
 def _edits_of_operation(node: ast.BinOp) -> Iterator[tuple[str, float]]:
@@ -115,32 +117,44 @@ def _edits_of_call(node: ast.Call, numpy: str) -> Iterator[tuple[str, float]]:
     function = ast.unparse(node.func)
     arguments = [ast.unparse(argument) for argument in node.args]
     head, _, name = function.rpartition(".")
-    is_library = head in (numpy, "np", "")
-    if head and not is_library:
+    is_method = head not in (numpy, "np", "")
+    if is_method:
         yield head, 1.0
-    if len(arguments) == 1 and not node.keywords:
-        yield from formed("call", f=function, x=arguments[0])
-        if name == "dot":
-            yield from formed("method_dot", head=head, x=arguments[0])
-    if len(arguments) == 2 and not node.keywords:
-        words = dict(zip("xy", arguments, strict=True), f=function, np=numpy)
-        for kind in ("call_of_two", "product_of_two")[: 1 + (name in ("dot", "matmul", "outer"))]:
-            yield from formed(kind, **words)
+    if not node.keywords:
+        yield from _edits_of_arguments(function, arguments, numpy)
     if name in ("sum", "mean", "max"):
-        inside = ", ".join([*arguments, *(ast.unparse(keyword) for keyword in node.keywords)])
-        yield f"{head}.{'sum' if name == 'mean' else 'mean'}({inside})", 0.5
-        kept = arguments[:1] if is_library else []
-        axes = ("axis=0", "axis=1", "axis=-1", "axis=(0, 1)", "axis=(0, 2, 3)", "")
-        for other, axis, keep in itertools.product(("sum", "mean"), axes, ("keepdims=True", "")):
-            inside = ", ".join(part for part in (*kept, axis, keep) if part)
-            yield f"{head}.{other}({inside})", 1 + (other != name) / 2
-    if name in ("transpose", "swapaxes", "reshape") and not is_library and len(arguments) > 1:
-        for order in itertools.permutations(arguments):
-            if list(order) != arguments and len(arguments) < 5:
-                yield f"{function}({', '.join(order)})", 1.2
+        yield from _edits_of_reduction(node, is_method)
+    if name in ("transpose", "swapaxes", "reshape") and is_method and 1 < len(arguments) < 5:
+        orders = (order for order in itertools.permutations(arguments) if list(order) != arguments)
+        yield from ((f"{function}({', '.join(order)})", 1.2) for order in orders)
     if name == "range" and len(arguments) < 3:
         low, high = (["0", *arguments])[-2:]
         yield from formed("range", low=low, high=high, call=ast.unparse(node))
     if name in ("reversed", "list") and len(arguments) == 1:
-        with suppress(SyntaxError):
-            yield arguments[0], 1.0
+        yield arguments[0], 1.0
+
+
+def _edits_of_arguments(function: str, arguments: Sequence[str], numpy: str) -> Iterator[tuple[str, float]]:
+    """A call of one or two arguments without it, with another operation, or with the arguments exchanged."""
+    head, _, name = function.rpartition(".")
+    if len(arguments) == 1:
+        yield from formed("call", f=function, x=arguments[0])
+        if name == "dot":
+            yield from formed("method_dot", head=head, x=arguments[0])
+    if len(arguments) == 2:
+        words = dict(zip("xy", arguments, strict=True), f=function, np=numpy)
+        for kind in ("call_of_two", "product_of_two")[: 1 + (name in ("dot", "matmul", "outer"))]:
+            yield from formed(kind, **words)
+
+
+def _edits_of_reduction(node: ast.Call, is_method: bool) -> Iterator[tuple[str, float]]:
+    """A sum for a mean and a mean for a sum, over each axis."""
+    arguments = [ast.unparse(argument) for argument in node.args]
+    head, _, name = ast.unparse(node.func).rpartition(".")
+    inside = ", ".join([*arguments, *map(ast.unparse, node.keywords)])
+    yield f"{head}.{'sum' if name == 'mean' else 'mean'}({inside})", 0.5
+    kept = [] if is_method else arguments[:1]
+    axes = ("axis=0", "axis=1", "axis=-1", "axis=(0, 1)", "axis=(0, 2, 3)", "")
+    for other, axis, keep in itertools.product(("sum", "mean"), axes, ("keepdims=True", "")):
+        inside = ", ".join(filter(None, (*kept, axis, keep)))
+        yield f"{head}.{other}({inside})", 1 + (other != name) / 2
