@@ -113,40 +113,63 @@ def _candidates_of(
     moves: Vectors | None,
     read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]],
 ) -> Iterator[LossCandidate]:
-    key, which = number
+    key, _ = number
     is_move = moves is not None
     name = key[1]
-    is_word = sounds_like_loss(name) or is_own_loss(key) or name in LOSS_LETTERS or name[0] in "½−"
-    if moves is None and not (sounds_like_loss(name) or is_own_loss(key) or is_reward(name) or name[0] in "½−"):
+    is_named_loss = sounds_like_loss(name) or is_own_loss(key) or name[0] in "½−"
+    if not (is_move or is_named_loss or is_reward(name)):
         return
     is_other = np.array([[text != name] for text in step.texts])  # a sum is no parameter of itself
     slopes = NumberSlopes(slopes.values * is_other, slopes.errors)
-    live = [i for i in range(step.count) if slopes.is_live(i)]
-    others = [i for i in range(step.count) if is_other[i] and i not in live]
-    if not live or any(step.numbers[key, 2].is_live(i) for i in others):
-        return  # a part of a sum that depends on more
-    is_residual = "err" in name.lower() and not any(
-        word in name.lower() for word in ("sq", "mse", "total", "sum", "mean")
-    )
-    if moves is None and is_residual and all(step.sizes[i] == 1 for i in live):
+    live = _live_arrays(step, number, slopes)
+    if not live or (not is_move and _is_residual(name) and all(step.sizes[i] == 1 for i in live)):
         return  # a signed error has slopes such as x and 1, which updates of single numbers read too
-    vectors = moves
-    if vectors is None:  # an optimizer's state is nothing that the loss depends on
-        depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
-        vectors = [[(remark, vector) for remark, targets, vector in array if not targets & depends] for array in read]
+    vectors = _gradients_of(step, slopes, read) if moves is None else moves
     agreeing, factor, multiples = _explain(step, slopes, live, vectors, is_move, is_own_loss(key))
     rate = None if factor is None else known_rate(step, factor)
-    is_plausible = factor is not None and (factor > 0 if is_move else is_whole_ratio(abs(factor)))
-    is_made = name.startswith(MADE)
-    is_loss = is_word or is_made
-    rank = 2 * is_move + (rate is not None) + is_loss + (not is_made) / 2 - _RANK_OF_VALUES[which]
-    rank -= _share_of_tolerance(step, slopes, agreeing, vectors, factor) + 0.3 * sum(map(bool, agreeing.values()))
+    is_plausible = factor is not None and _is_plausible(factor, is_move)
+    is_loss = is_named_loss or name in LOSS_LETTERS or name.startswith(MADE)
+    unexplained = _share_of_tolerance(step, slopes, agreeing, vectors, factor) + 0.3 * sum(map(bool, agreeing.values()))
+    rank = _rank(number, 2 * is_move + (rate is not None) + is_loss, unexplained)
+    weight = step.weight(agreeing)
+    yield LossCandidate(number, factor, agreeing, live, is_move, rate, is_loss, is_plausible, weight, rank, multiples)
+
+
+def _is_plausible(factor: float, is_move: bool) -> bool:
+    return factor > 0 if is_move else is_whole_ratio(abs(factor))
+
+
+def _live_arrays(step: StepSlopes, number: Number, slopes: NumberSlopes) -> list[int]:
+    """The arrays that a number depends on; none for a part of a sum that depends on more."""
+    key, _ = number
+    live = [i for i in range(step.count) if slopes.is_live(i)]
+    others = [i for i, text in enumerate(step.texts) if text != key[1] and i not in live]
+    return [] if any(step.numbers[key, 2].is_live(i) for i in others) else live
+
+
+def _is_residual(name: str) -> bool:
+    """Whether a number is a signed error by its name."""
+    name = name.lower()
+    return "err" in name and not any(word in name for word in ("sq", "mse", "total", "sum", "mean"))
+
+
+def _gradients_of(
+    step: StepSlopes, slopes: NumberSlopes, read: Sequence[Sequence[tuple[str, frozenset[str], Floats]]]
+) -> Vectors:
+    """What updates read that may be a gradient of a number: not an optimizer's state, on which it does not depend."""
+    depends = {text for text, row in zip(step.texts, slopes.values, strict=True) if row.any()}
+    return [[(remark, vector) for remark, targets, vector in array if not targets & depends] for array in read]
+
+
+def _rank(number: Number, rank: float, unexplained: float) -> float:
+    (_, name), which = number
+    rank += (not name.startswith(MADE)) / 2 - _RANK_OF_VALUES[which]
+    rank -= unexplained
     if name.startswith(("cross", "binary")):
         rank -= 0.25
     if name.startswith("return"):  # of variables of the same value
         rank -= 0.05
-    weight = step.weight(agreeing)
-    yield LossCandidate(number, factor, agreeing, live, is_move, rate, is_loss, is_plausible, weight, rank, multiples)
+    return rank
 
 
 def _share_of_tolerance(
@@ -171,7 +194,36 @@ def _explain(
     """
     best: tuple[dict[int, str], float | None] = ({}, None)
     best_order: tuple[bool, int, bool, float] | None = None
-    alike = []  # the vectors that are some multiple of the slopes
+    alike = list(_multiples_of_slopes(step, slopes, live, vectors, is_move))
+    sure = {factor for i, _, _, factor in alike if is_move or step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS}
+    for factor in sure:
+        agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
+        if not agreeing:
+            continue
+        for i in set(live) - agreeing.keys():
+            remark = _remark_on_difference(step, slopes, i, factor, vectors[i], is_move)
+            if remark:
+                agreeing[i] = remark
+        is_named = known_rate(step, factor) is not None
+        order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
+        if best_order is None or order > best_order:
+            best, best_order = (agreeing, factor), order
+    return *best, {i: factor for i, _, _, factor in alike}
+
+
+def _remark_on_difference(
+    step: StepSlopes, slopes: NumberSlopes, i: int, factor: float, vectors: Sequence[tuple[str, Floats]], is_move: bool
+) -> str:
+    """A rate of its own, or weight decay, by which an array differs from the others; "" where it is neither."""
+    remark = _own_rate(step, slopes, i, factor) if is_move else ""
+    decays = (_decay(step, slopes, i, factor, vector) for _, vector in vectors)
+    return remark or next(filter(None, decays), "")
+
+
+def _multiples_of_slopes(
+    step: StepSlopes, slopes: NumberSlopes, live: list[int], vectors: Vectors, is_move: bool
+) -> Iterator[tuple[int, str, Floats, float]]:
+    """The vectors that are some multiple of the slopes: (array, remark, vector, factor)."""
     for i in live:
         values = slopes.values[i]
         for remark, vector in vectors[i]:
@@ -179,22 +231,7 @@ def _explain(
             if factor == 0 or not np.isfinite(factor) or not step.fits(vector, slopes, i, factor):
                 continue
             if is_move or is_whole_ratio(abs(factor)):
-                alike.append((i, remark, vector, factor))
-    sure = {factor for i, _, _, factor in alike if is_move or step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS}
-    for factor in sure:
-        agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
-        for i in set(live) - agreeing.keys() if agreeing else ():
-            remark = _own_rate(step, slopes, i, factor) if is_move else ""
-            decays = (_decay(step, slopes, i, factor, vector) for _, vector in vectors[i])
-            remark = remark or next(filter(None, decays), "")
-            if remark:
-                agreeing[i] = remark
-        is_named = known_rate(step, factor) is not None
-        order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
-        if agreeing and (best_order is None or order > best_order):
-            best = (agreeing, factor)
-            best_order = order
-    return *best, {i: factor for i, _, _, factor in alike}
+                yield i, remark, vector, factor
 
 
 def _own_rate(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float) -> str:

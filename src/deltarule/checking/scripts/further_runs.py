@@ -4,6 +4,7 @@ Both are measured: the step is gone through again with all arrays moved, or with
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +14,7 @@ from deltarule.checking.repair.roles import is_named_after
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.slopes import NumberSlopes, StepSlopes
-from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
+from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.proofs.differences import Floats
 
@@ -70,74 +71,99 @@ def _accuse_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
         return verdict
     reads = _gradients_read(step, slopes, verdict)
     verdict = replace(verdict, gradients={name: step.run.place_of_read(k) for name, k in reads.items()})
-    if "objective" in verdict.loss:  # which may be a reward
-        return verdict
-    live = [i for i in range(step.count) if slopes.is_live(i)]
+    may_be_reward = "objective" in verdict.loss
+    return verdict if may_be_reward else verdict.accusing(_climbers(step, slopes, verdict, reads), 2.0)
+
+
+def _climbers(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict, reads: dict[str, int]) -> dict[str, str]:
+    """The arrays that go up along their gradient; moved farther and farther until all are decided."""
 
     def moved(run: StepRun, share: float) -> None:
         run.are_entries_wanted = True
-        for i in live:  # not what an optimizer keeps
+        for i in filter(slopes.is_live, range(step.count)):  # not what an optimizer keeps
             run.parameters[i].move(share * run.steps[i] * run.directions[i][0])
             run.parameters[i].start = run.parameters[i].current()
 
     climbers = {}
     run = step.run
-    sign = np.sign(verdict.factor or 1.0) * (-1 if is_reward(verdict.loss) else 1)
+    sign = float(np.sign(verdict.factor or 1.0)) * (-1 if is_reward(verdict.loss) else 1)
     undecided = {name: step.names.index(name) for name in reads if name in verdict.right}
     for times in _LENGTHS:
         up, down = go_through(step.turn, [partial(moved, share=times), partial(moved, share=-times)])
         if up is None or down is None or not len(up.read) == len(down.read) > max(reads.values()):
             break
         for name, i in list(undecided.items()):
-            gradient = run.read_in_order()[reads[name]].values.reshape(run.parameters[i].start.shape)
-            goes_up = float((run.parameters[i].moved() * sign * gradient).sum()) > 0  # an optimizer's first steps may
-            change = np.subtract(up.read[reads[name]], down.read[reads[name]])
-            share = _share_uphill(sign * change, np.subtract(up.entries[i], down.entries[i])) if goes_up else 0.0
-            if share is not None and not 1 - MIN_SHARE < share < MIN_SHARE:
-                del undecided[name]
-                if share >= MIN_SHARE:
-                    climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
+            share = _share_of_climb(run, i, reads[name], up, down, sign)
+            if share is None or 1 - MIN_SHARE < share < MIN_SHARE:
+                continue
+            del undecided[name]
+            if share >= MIN_SHARE:
+                climbers[name] = f"(line {run.parameters[i].line}) {UPHILL}"
         if not undecided:
             break
-    return verdict.accusing(climbers, 2.0)
+    return climbers
+
+
+def _share_of_climb(run: StepRun, i: int, k: int, up: StepRecord, down: StepRecord, sign: float) -> float | None:
+    """The share of an array's entries that move uphill; 0 if the whole does not, as an optimizer's first steps may."""
+    parameter = run.parameters[i]
+    gradient = run.read_in_order()[k].values.reshape(parameter.start.shape)
+    if not float((parameter.moved() * sign * gradient).sum()) > 0:
+        return 0.0
+    change = np.subtract(up.read[k], down.read[k])
+    return _share_uphill(sign * change, np.subtract(up.entries[i], down.entries[i]))
 
 
 def _gradients_read(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict) -> dict[str, int]:
     """For each array which of the arrays that updates read is its gradient, or should be: the only one of its size."""
     run = step.run
     chosen = dict[str, int]()
-    wrong = list[int]()
-    read = run.read_in_order()
     for i, parameter in enumerate(run.parameters):
-        if parameter.name in verdict.wrong:
-            wrong.append(i)
-        if parameter.name not in verdict.right:
-            continue
-        remark = verdict.right[parameter.name]
-        for k, array in enumerate(read):
-            if remark.startswith("gradient ") and remark != f"gradient {array.text}":
-                continue
-            if array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any():
-                values = array.values.reshape(parameter.start.shape)
-                if step.fits(np.array(run.along(i, values)), slopes, i, verdict.factor or 1.0):
-                    chosen[parameter.name] = k
-                    break
-    known = {run.place_of_read(k)[:3] for k in chosen.values()}
-    tracked = {parameter.text for parameter in run.parameters} | set().union(*(array.targets for array in read))
+        k = _place_of_right_gradient(step, slopes, verdict, i)
+        if k is not None:
+            chosen[parameter.name] = k
+    read = run.read_in_order()
+    known = _lines_of_reads(run, chosen.values())
+    wrong = [i for i, parameter in enumerate(run.parameters) if parameter.name in verdict.wrong]
     for i in wrong:
-        shape = run.parameters[i].start.shape
-        fitting = [k for k, array in enumerate(read) if array.values.shape == shape and k not in chosen.values()]
-        alike = [k for k in fitting if run.place_of_read(k)[:3] in known]
-        if not alike and len(wrong) == 1:  # a gradient of another shape, in the line in which all others are read
-            unread = [k for k in range(len(read)) if run.place_of_read(k)[:3] in known and k not in chosen.values()]
-            alike = unread if len(known) == 1 else []
-        if not alike:
-            alike = [k for k in fitting if re.fullmatch(r"[\w.\[\]'\"]+", read[k].text)]
-            alike = [k for k in alike if not tracked & {read[k].text, read[k].text.removesuffix(".T")}]
-            alike = [k for k in alike if is_named_after(read[k].text, run.parameters[i].name)] or alike
+        free = [k for k in range(len(read)) if k not in chosen.values()]
+        beside = [k for k in free if run.place_of_read(k)[:3] in known]
+        fitting = [k for k in free if read[k].values.shape == run.parameters[i].start.shape]
+        # The only wrong one may have another shape, in the line in which all others are read.
+        others = beside if len(wrong) == len(known) == 1 else []
+        alike = [k for k in fitting if k in beside] or others or _named_gradients(run, i, fitting)
         if len({read[k].values.tobytes() for k in alike}) == 1:
             chosen[run.parameters[i].name] = alike[0]
     return chosen
+
+
+def _lines_of_reads(run: StepRun, places: Iterable[int]) -> set[tuple[object, ...]]:
+    return {run.place_of_read(k)[:3] for k in places}
+
+
+def _place_of_right_gradient(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict, i: int) -> int | None:
+    """The first of the arrays that updates read that is the gradient of a right array, as its remark may say."""
+    parameter = step.run.parameters[i]
+    if parameter.name not in verdict.right:
+        return None
+    remark = verdict.right[parameter.name]
+    for k, array in enumerate(step.run.read_in_order()):
+        is_named = not remark.startswith("gradient ") or remark == f"gradient {array.text}"
+        is_possible = array.values.size == step.sizes[i] and array.text != parameter.text and array.values.any()
+        if is_named and is_possible:
+            values = array.values.reshape(parameter.start.shape)
+            if step.fits(np.array(step.run.along(i, values)), slopes, i, verdict.factor or 1.0):
+                return k
+    return None
+
+
+def _named_gradients(run: StepRun, i: int, fitting: list[int]) -> list[int]:
+    """The arrays read that are variables, none that is updated; those named after an array, if there are such."""
+    read = run.read_in_order()
+    updated = {parameter.text for parameter in run.parameters} | set().union(*(array.targets for array in read))
+    variables = [k for k in fitting if re.fullmatch(r"[\w.\[\]'\"]+", read[k].text)]
+    variables = [k for k in variables if not updated & {read[k].text, read[k].text.removesuffix(".T")}]
+    return [k for k in variables if is_named_after(read[k].text, run.parameters[i].name)] or variables
 
 
 def _share_uphill(gradient: Floats, move: Floats) -> float | None:
@@ -158,12 +184,10 @@ def _accuse_updated_before(step: StepSlopes, verdict: StepVerdict) -> StepVerdic
     """
     slopes = _loss_slopes(step, verdict)
     run = step.run
-    names = {*verdict.right, *verdict.wrong, *verdict.doubtful}
-    judged = [i for i, name in enumerate(step.names) if name in names]
+    judged = _judged_arrays(step, verdict)
     if slopes is None or len(run.order) < 2:
         return verdict
-    factor = verdict.factor
-    if factor is not None and set(judged) <= explained_arrays(step, slopes, judged, factor, TIGHT).keys():
+    if _is_explained(step, slopes, judged, verdict.factor):
         return verdict
     simultaneous = _descent_of_simultaneous_updates(step)
     if simultaneous is None:
@@ -177,7 +201,7 @@ def _accuse_updated_before(step: StepSlopes, verdict: StepVerdict) -> StepVerdic
     wrong = {}
     order = None
     for i in changed:
-        before = [k for k in run.order[: run.order.index(i)] if k in judged] if i in run.order else []
+        before = _updated_before(run, i, judged)
         if not before:
             return verdict
         name = step.names[i]
@@ -185,29 +209,48 @@ def _accuse_updated_before(step: StepSlopes, verdict: StepVerdict) -> StepVerdic
             right[name] = AT_ITS_TURN
             continue
         del right[name]
-        first = " and ".join(step.names[k] for k in before)
-        lines = {run.parameters[k].line for k in before}
-        where = f"line {min(lines)}" if len(lines) == 1 else f"lines {', '.join(map(str, sorted(lines)))}"
-        line = run.parameters[i].line
-        verb = "are" if " and " in first else "is"
-        order = order or (min(lines), first, line, name)
-        wrong[name] = f"(line {line}) is computed with {first}, which {verb} updated before ({where})"
-    rate = (
-        verdict.rate
-        if factor == verdict.factor
-        else next((rate for rate in step.constant_rates if abs(factor - rate) < 1e-6 * rate), None)
-    )
+        own_order, wrong[name] = _remark_on_updates_before(step, i, before)
+        order = order or own_order
     return replace(
         verdict,
         kind="loss",
         factor=factor,
-        rate=rate,
+        rate=verdict.rate if factor == verdict.factor else _rate_of(step, factor),
         right=right,
         wrong=wrong,
         doubtful=(),
         used_before=order,
         confidence=(2.0, float(step.weight(judged))),  # a larger loop would say no more
     )
+
+
+def _judged_arrays(step: StepSlopes, verdict: StepVerdict) -> list[int]:
+    names = {*verdict.right, *verdict.wrong, *verdict.doubtful}
+    return [i for i, name in enumerate(step.names) if name in names]
+
+
+def _is_explained(step: StepSlopes, slopes: NumberSlopes, arrays: list[int], factor: float | None) -> bool:
+    return factor is not None and set(arrays) <= explained_arrays(step, slopes, arrays, factor, TIGHT).keys()
+
+
+def _updated_before(run: StepRun, i: int, arrays: list[int]) -> list[int]:
+    return [k for k in run.order[: run.order.index(i)] if k in arrays] if i in run.order else []
+
+
+def _remark_on_updates_before(step: StepSlopes, i: int, before: list[int]) -> tuple[tuple[int, str, int, str], str]:
+    """Which arrays are updated in which line before another one is in its own; and the same as a remark."""
+    parameters = step.run.parameters
+    updated = " and ".join(step.names[k] for k in before)
+    lines = sorted({parameters[k].line for k in before})
+    where = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
+    verb = "are" if " and " in updated else "is"
+    line = parameters[i].line
+    remark = f"(line {line}) is computed with {updated}, which {verb} updated before ({where})"
+    return (lines[0], updated, line, step.names[i]), remark
+
+
+def _rate_of(step: StepSlopes, factor: float) -> float | None:
+    return next((rate for rate in step.constant_rates if abs(factor - rate) < 1e-6 * rate), None)
 
 
 def _best_factor(step: StepSlopes, slopes: NumberSlopes, arrays: list[int]) -> tuple[float, dict[int, str]]:

@@ -78,9 +78,12 @@ def _check_loops(
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
         if _confidence(best)[0] >= 2 or monotonic() > deadline:
             break
-    if finder.moved:  # where others move, it is no mistake that one loop leaves what it finds
-        best = [replace(v, wrong={}, doubtful=tuple(v.wrong)) if v.kind == "still" else v for v in best]
-    return best
+    # Where others move, it is no mistake that one loop leaves what it finds.
+    return list(map(_without_accusing_still_arrays, best)) if finder.moved else best
+
+
+def _without_accusing_still_arrays(verdict: StepVerdict) -> StepVerdict:
+    return replace(verdict, wrong={}, doubtful=tuple(verdict.wrong)) if verdict.kind == "still" else verdict
 
 
 def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> list[StepVerdict]:

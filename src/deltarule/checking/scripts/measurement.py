@@ -1,5 +1,6 @@
 """Measure a step: go through it as it is, and again and again with arrays moved a little."""
 
+import itertools
 import json
 import os
 import random
@@ -102,9 +103,8 @@ def measure(
             yield from pair(i, 0)
         # More directions of what no number depends on would say something only about symmetry.
         live = [i for i in chosen if is_number_moved(i)]
-        for i in live or chosen:
-            for direction in range(1, DIRECTIONS):
-                yield from pair(i, direction)
+        for i, direction in itertools.product(live or chosen, range(1, DIRECTIONS)):
+            yield from pair(i, direction)
 
     run = _go_through(partial(turn.start, held=held, is_simultaneous=is_simultaneous), plan, turn.fork)
     return Measurement(turn, run, records)

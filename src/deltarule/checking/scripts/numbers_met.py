@@ -62,16 +62,13 @@ class NumbersMet:
     ) -> None:
         """Note what the last line of a frame made, and what the next one takes differences of."""
         function = frame.f_code.co_name
-        line = before or frame.f_lineno
         if event == "return":
-            parts = returned if isinstance(returned, tuple) else (returned,)
-            for index, part in enumerate(parts):
-                name = f"return[{index}]" if isinstance(returned, tuple) else "return"
-                self._note((function, name), part, frame.f_lineno)
-        for name in source.stores.get(line, ()) if before else ():
-            self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), line)
-        for text in source.results.get(line, ()) if before else ():
-            self._add_square(function, text, value(text, frame), line)
+            self._note_returned(function, returned, frame.f_lineno)
+        if before:
+            for name in source.stores.get(before, ()):
+                self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before)
+            for text in source.results.get(before, ()):
+                self._add_square(function, text, value(text, frame), before)
         if event != "line":
             return
         line = frame.f_lineno
@@ -81,6 +78,13 @@ class NumbersMet:
             array = as_floats(value(text, frame))
             if array is not None and np.min(array) > 0:
                 self._add((function, f"−Σ log {text}"), float(-np.log(array).sum()), line)
+
+    def _note_returned(self, function: str, returned: Any, line: int) -> None:
+        if not isinstance(returned, tuple):
+            self._note((function, "return"), returned, line)
+            return
+        for index, part in enumerate(returned):
+            self._note((function, f"return[{index}]"), part, line)
 
     def _note_difference(self, function: str, left: tuple[str, Any], right: tuple[str, Any], line: int) -> None:
         """Note the losses whose gradient a difference is: half a square, and two cross-entropies."""

@@ -51,13 +51,17 @@ def float_leaves(value: Any, path: Path = ()) -> list[tuple[Path, Floats]]:
     if array is not None:
         return [(path, np.asarray(array, float))]
     if isinstance(value, list | tuple) and 0 < len(value) < _MAX_LIST_ITEMS:
-        if all(isinstance(item, float | int | np.number) and not isinstance(item, bool) for item in value):
+        if all(map(_is_number, value)):
             has_floats = any(isinstance(item, float | np.floating) for item in value)
             return [(path, np.asarray(value, float))] if has_floats else []
         return [leaf for index, item in enumerate(value) for leaf in float_leaves(item, (*path, index))]
     if isinstance(value, dict) and len(value) < _MAX_DICTIONARY_ITEMS:
         return [leaf for key, item in value.items() for leaf in float_leaves(item, (*path, key))]
     return []
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int | np.number) and not isinstance(value, bool)
 
 
 def item_at(value: Any, path: Path) -> Any:
@@ -206,11 +210,10 @@ def find_names(
     names = []
     for group in groups:
         place, path, item = group[0]
-        own = place.text + "".join(f"[{key!r}]" for key in path)
+        own = place.text + "".join(map("[{!r}]".format, path))
         if len(group) > 1:
-            whole = (
-                place.text if any(other.owner is not place.owner for other, _, _ in group) else own.partition("[")[0]
-            )
+            has_one_owner = all(other.owner is place.owner for other, _, _ in group)
+            whole = own.partition("[")[0] if has_one_owner else place.text
             names.append(f"{whole} ({sum(map(_count_numbers, group))} numbers)")
             continue
         is_passing = own.isidentifier() or bool(loop_variables & set(re.split(r"\W+", own)))
@@ -220,6 +223,10 @@ def find_names(
             owner = known.get(id(place.owner))
             own = f"{owner}.{place.key}" if owner else own
         names.append(own)
+    return _numbered(names)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
     return [
         name if names.count(name) == 1 else f"{name} (no. {names[:index].count(name) + 1})"
         for index, name in enumerate(names)

@@ -20,7 +20,7 @@ from deltarule.checking.report import (
     wrapped_rows,
 )
 from deltarule.checking.scripts.numbers_met import HELD
-from deltarule.checking.scripts.source import read_source
+from deltarule.checking.scripts.source import Loop, read_source
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.errors import RunFailed
 
@@ -104,12 +104,7 @@ class ScriptReport:
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) of all that is reported."""
         if self.correction:
-            (line, code), *others = self.correction.rows()
-            yield self.verdict, f"{line}:  {code}"
-            for label, text in others:  # the lines of code under each other
-                yield label, " " * (len(line) + 3) + text
-            if self.correction.kind:
-                yield "mistake", KINDS[self.correction.kind].meaning
+            yield from self._lines_of_correction(self.correction)
         else:
             yield self.verdict, self._headline()
         remarks = {**self.wrong, **self.right}
@@ -119,13 +114,20 @@ class ScriptReport:
         if self.wrong and (self.right or self.correction):
             right = f"; {' '.join(self.right)} right" if self.right else ""
             yield "checked", f"{' '.join(self.wrong)} wrong{right}"
-        parts = [part for part in (self.loop, self.loss, self.rate, self.reach) if part]
+        parts = "; ".join(filter(None, (self.loop, self.loss, self.rate, self.reach)))
         if parts:
-            yield "found", "; ".join(parts)
-        for note in self.notes:
-            yield "note", note
+            yield "found", parts
+        yield from (("note", note) for note in self.notes)
         if self.question:
             yield "say", self.question
+
+    def _lines_of_correction(self, correction: Correction) -> Iterator[tuple[str, str]]:
+        (line, code), *others = correction.rows()
+        yield self.verdict, f"{line}:  {code}"
+        for label, text in others:  # the lines of code under each other
+            yield label, " " * (len(line) + 3) + text
+        if correction.kind:
+            yield "mistake", KINDS[correction.kind].meaning
 
     def _headline(self) -> str:
         if self.wrong:
@@ -201,26 +203,32 @@ def _rate_sentence(verdict: StepVerdict) -> str:
 
 def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
     """How many lines of the loop, and of the functions that its step calls, ran in one of the steps."""
-    file, function, header = verdicts[0].loop
     names = []
     count = 0
     missing = []
     for path in dict.fromkeys(path for verdict in verdicts for path in verdict.lines_run):
         run = {line for verdict in verdicts for line in verdict.lines_run.get(path, ())}
-        for node in ast.walk(read_source(Path(path)).tree):
-            is_loop = isinstance(node, ast.For | ast.While) and (path, node.lineno) == (file, header)
-            if not is_loop and (not isinstance(node, ast.FunctionDef) or (path, node.name) == (file, function)):
-                continue
-            lines = list(_lines_of_statements(node))
-            if reached := sum(bool(run & lines_of_one) for lines_of_one in map(set, lines)):
-                names.append("the loop" if is_loop else f"{getattr(node, 'name', '')}()")
-                count += reached
-                missing += [lines.start for lines in lines if not run & set(lines)]
+        for name, lines in _loop_and_functions(path, verdicts[0].loop):
+            left = [statement.start for statement in lines if run.isdisjoint(statement)]
+            if len(left) < len(lines):
+                names.append(name)
+                count += len(lines) - len(left)
+                missing += left
     if not names:
         return ""
     shown = join_names(names) if len(names) <= 3 else f"the loop and {len(names) - 1} functions"
     left_out = f", not {', '.join(map(str, sorted(missing)[:4]))}{' …' if len(missing) > 4 else ''}" if missing else ""
     return f"{count} of {count + len(missing)} lines of {shown} reached{left_out}"
+
+
+def _loop_and_functions(path: str, loop: Loop) -> Iterator[tuple[str, list[range]]]:
+    """The loop and the functions of a file, but for that around the loop, each with its statements' lines."""
+    file, function, header = loop
+    for node in ast.walk(read_source(Path(path)).tree):
+        if isinstance(node, ast.For | ast.While) and (path, node.lineno) == (file, header):
+            yield "the loop", list(_lines_of_statements(node))
+        elif isinstance(node, ast.FunctionDef) and (path, node.name) != (file, function):
+            yield f"{node.name}()", list(_lines_of_statements(node))
 
 
 def _lines_of_statements(node: ast.AST) -> Iterator[range]:

@@ -55,13 +55,7 @@ class ScriptSource:
         self.results: dict[int, list[str]] = defaultdict(list)
         self.one_hot: dict[int, list[str]] = defaultdict(list)
         scopes = _assignments_by_scope(self.tree)
-        made = {
-            target.id: statement.value
-            for assignments, _ in scopes
-            for statement in assignments
-            for target in _single_targets(statement)
-            if isinstance(target, ast.Name)
-        }
+        made = _values_by_variable(scopes)
         copies = _copied_results(scopes)
         copied = {name.id for copy in copies for name in _nodes_of(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
         self.pure = _pure_functions(self.tree)
@@ -75,9 +69,9 @@ class ScriptSource:
                 targets = _updated_targets(node) or copies.get(node, [])
                 self._note_update(node, node.value, targets, made)
                 self._note_differences(node, node.value, targets, copied)
-            if isinstance(node, ast.For | ast.While):
-                for line in range(node.body[0].lineno, _lines_of(node.body[-1])[-1] + 1):
-                    self.loops[line].add(node.lineno)
+        for loop in _nodes_of(self.tree, ast.For | ast.While):
+            for line in range(loop.body[0].lineno, _lines_of(loop.body[-1])[-1] + 1):
+                self.loops[line].add(loop.lineno)
         self._add_indirect_reads(scopes)
         loops = _nodes_of(self.tree, ast.For | ast.comprehension)
         self.loop_variables = {name.id for loop in loops for name in _nodes_of(loop.target, ast.Name)}
@@ -115,20 +109,22 @@ class ScriptSource:
         new_values = _new_values(statement, value, copied)
         for node in ast.walk(value):
             sides = _sides_of_difference(node) if node not in new_values else None
-            if sides and any(_is_scaled(side, self.targets) for side in sides):
-                continue  # of an update's own terms, as momentum * velocity - rate * gradient
-            if sides and ast.unparse(sides[0]) not in own and all(_is_harmless(side, self.pure) for side in sides):
+            if sides and ast.unparse(sides[0]) not in own and self._may_be_error(sides):
                 left, right = map(_operand_text, sides)
                 self.differences[statement.lineno].append((left, right))
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and not _is_harmless(value, self.pure):
-            inner = _without_factor(value)
-            is_difference = isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub)
-            if is_difference and ast.unparse(inner.left) not in self.targets:
-                self.results[statement.lineno].append(ast.unparse(statement.targets[0]))
-        if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Sub):
-            is_one = isinstance(value, ast.Constant) and value.value == 1
-            if is_one and isinstance(statement.target, ast.Subscript):
-                self.one_hot[statement.lineno].append(ast.unparse(statement.target))
+        match statement:
+            case ast.Assign(targets=[target]) if not _is_harmless(value, self.pure):
+                inner = _without_factor(value)
+                is_difference = isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub)
+                if is_difference and ast.unparse(inner.left) not in self.targets:
+                    self.results[statement.lineno].append(ast.unparse(target))
+            case ast.AugAssign(target=ast.Subscript() as target, op=ast.Sub(), value=ast.Constant(value=1)):
+                self.one_hot[statement.lineno].append(ast.unparse(target))
+
+    def _may_be_error(self, sides: tuple[ast.expr, ast.expr]) -> bool:
+        """Whether a difference is none of an update's own terms, as momentum * velocity - rate * gradient."""
+        is_of_terms = any(_is_scaled(side, self.targets) for side in sides)
+        return not is_of_terms and all(_is_harmless(side, self.pure) for side in sides)
 
     def text_of(self, line: int) -> str:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
@@ -173,17 +169,7 @@ def _updated_targets(statement: ast.stmt) -> list[ast.expr]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
         return [] if isinstance(statement.value, ast.Constant) else [statement.target]
     if isinstance(statement, ast.Assign):
-        read = _texts_read(statement.value)
-        return [
-            target
-            for target in _single_targets(statement)
-            if ast.unparse(target) in read
-            or (
-                isinstance(target, ast.Subscript)
-                and isinstance(statement.value, ast.BinOp)
-                and ast.unparse(target.value) in read
-            )
-        ]
+        return [target for target in _single_targets(statement) if _is_read(target, statement.value)]
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return []
@@ -193,6 +179,12 @@ def _updated_targets(statement: ast.stmt) -> list[ast.expr]:
     if call.args and called.partition(".")[2] in _TARGET_FIRST:
         return [call.args[0]]
     return [keyword.value for keyword in call.keywords if keyword.arg == "out"]
+
+
+def _is_read(target: ast.expr, value: ast.expr) -> bool:
+    read = _texts_read(value)
+    is_item_of_read = isinstance(target, ast.Subscript) and ast.unparse(target.value) in read
+    return ast.unparse(target) in read or (is_item_of_read and isinstance(value, ast.BinOp))
 
 
 def _is_increment(value: ast.expr, targets: set[str], made: dict[str, ast.expr]) -> bool:
@@ -231,6 +223,12 @@ def _assignments_by_scope(tree: ast.Module) -> list[tuple[list[ast.Assign], dict
                     made_from[target.id] |= _texts_read(statement.value)
         scopes.append((assignments, made_from))
     return scopes
+
+
+def _values_by_variable(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> dict[str, ast.expr]:
+    statements = [statement for assignments, _ in scopes for statement in assignments]
+    pairs = [(target, statement.value) for statement in statements for target in _single_targets(statement)]
+    return {target.id: value for target, value in pairs if isinstance(target, ast.Name)}
 
 
 def _copied_results(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> dict[ast.stmt, list[ast.expr]]:

@@ -112,42 +112,47 @@ class _Judge:
     def by_loss(self) -> StepVerdict | None:
         """The verdict if a number explains the moves of some arrays, and this is no coincidence."""
         best = self.best
-        step = self.step
         if best is None:
             return None
-        uphill = self._uphill_verdict() if self.real and not (self.right and best.is_move) else None
-        if uphill is not None:
-            return uphill
-        if best.is_made and best.rate is not None and (unbalanced := self._unbalanced_verdict(best.rate)) is not None:
-            return unbalanced
-        is_heavier = bool(self.seen) and step.weight(self.right) > step.weight(self.wrong)
-        is_known = best.is_loss or best.rate is not None or len(self.right) > 1
+        accusation = self._verdict_on_all(best)
+        if accusation is not None or not self._is_credible(best) or self._is_contradicted(best):
+            return accusation
+        wrong = self._remarks_on_wrong(best)
+        self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
+        balance = self.step.weight(self.right) - self.step.weight(wrong)
+        return replace(
+            _with_loss(self.step, self.empty, best),
+            right=self._by_name(self.right),
+            wrong=self._by_name(wrong),
+            own_loss=self._other_loss_of_script(best),
+            confidence=(1.0 if wrong else 2.0, balance),
+        )
+
+    def _verdict_on_all(self, best: LossCandidate) -> StepVerdict | None:
+        """The verdict where all moves go uphill, or give the script's own penalty another weight."""
+        if self.real and not (self.right and best.is_move):
+            uphill = self._uphill_verdict()
+            if uphill is not None:
+                return uphill
+        return self._unbalanced_verdict(best.rate) if best.is_made and best.rate is not None else None
+
+    def _is_credible(self, best: LossCandidate) -> bool:
+        """Whether it is no coincidence that a number explains some arrays."""
+        is_rate_named = best.rate is not None
+        is_known = best.is_loss or is_rate_named or len(self.right) > 1
         # After an epoch of small steps, two numbers that agree at a rate that no line names may be a coincidence.
-        count = sum(min(step.sizes[i], DIRECTIONS) for i in self.right)
-        is_known = is_known and (best.rate is not None or count > 2 or not self.wrong or self._is_plain_descent(best))
-        if (
-            self.right
-            and is_known
-            and (self.asymmetric or is_heavier or best.rate is not None)
-            and not self._is_contradicted(best)
-        ):
-            wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
-            if wrong and best.rate is not None and (second := self._loss_of_second_player(wrong)) is not None:
-                self.right |= dict.fromkeys(wrong, f"follows {second.name}")
-                wrong = {}
-            wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign") | arrays_without_penalty(
-                step, best, self.right
-            )
-            self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
-            balance = step.weight(self.right) - step.weight(wrong)
-            return replace(
-                _with_loss(step, self.empty, best),
-                right=self._by_name(self.right),
-                wrong=self._by_name(wrong),
-                own_loss=self._other_loss_of_script(best),
-                confidence=(1.0 if wrong else 2.0, balance),
-            )
-        return None
+        count = sum(min(self.step.sizes[i], DIRECTIONS) for i in self.right)
+        is_known = is_known and (is_rate_named or count > 2 or not self.wrong or self._is_plain_descent(best))
+        is_heavier = bool(self.seen) and self.step.weight(self.right) > self.step.weight(self.wrong)
+        return bool(self.right) and is_known and (bool(self.asymmetric) or is_heavier or is_rate_named)
+
+    def _remarks_on_wrong(self, best: LossCandidate) -> dict[int, str]:
+        wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
+        if wrong and best.rate is not None and (second := self._loss_of_second_player(wrong)) is not None:
+            self.right |= dict.fromkeys(wrong, f"follows {second.name}")
+            wrong = {}
+        wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign")
+        return wrong | arrays_without_penalty(self.step, best, self.right)
 
     def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
         """What the numbers alone say about a wrong array."""
@@ -243,29 +248,12 @@ class _Judge:
         if not self.seen or not self.real or all(i == k and self.step.is_trivial(i) for i, k in self.seen):
             return None  # of a gradient that does not change with the arrays nothing can be said
         if not self.asymmetric:
-            if len(self.seen) < len(self.real):
-                return None
-            names = tuple(self.step.names[i] for i in self.real)
-            confidence = (0.5, self.step.weight(self.real) / 4)
-            own = self._own_losses()
-            for unbalanced in filter(None, map(self._unbalanced_verdict, sorted(self.step.constant_rates - {1.0}))):
-                return unbalanced
-            is_named = bool(self.best and self.best.rate is not None)
-            balance = self.step.weight(self.right) - self.step.weight(self.wrong)
-            is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_named else 1)
-            if own or is_right_elsewhere:
-                loss = own[0] if own else self.best
-                assert loss is not None
-                verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
-                return replace(verdict, kind="another loss", doubtful=names)
-            right = self._by_name(dict.fromkeys(self.real, ""))
-            return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
+            return None if len(self.seen) < len(self.real) else self._verdict_on_symmetric_moves()
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
         if losses:
             wrong = {i: "" for i in losses[0].live if i in self.real}
             return replace(self._accusing_verdict(losses[0], wrong), factor=None)
-        alone = {i for i, k in self.asymmetric if i == k}
-        doubtful = sorted(alone or {i for pair in self.asymmetric for i in pair})
+        doubtful = self._arrays_without_symmetry()
         return replace(
             self.empty,
             kind="no gradient",
@@ -273,6 +261,27 @@ class _Judge:
             candidates=self._possible_losses(),
             confidence=(0.0, -len(doubtful)),
         )
+
+    def _verdict_on_symmetric_moves(self) -> StepVerdict:
+        """The gradient of something: perhaps of another loss than the script's own."""
+        confidence = (0.5, self.step.weight(self.real) / 4)
+        own = self._own_losses()
+        for unbalanced in filter(None, map(self._unbalanced_verdict, sorted(self.step.constant_rates - {1.0}))):
+            return unbalanced
+        is_rate_named = bool(self.best and self.best.rate is not None)
+        balance = self.step.weight(self.right) - self.step.weight(self.wrong)
+        is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_rate_named else 1)
+        if own or is_right_elsewhere:
+            loss = own[0] if own else self.best
+            assert loss is not None
+            verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
+            return replace(verdict, kind="another loss", doubtful=tuple(self.step.names[i] for i in self.real))
+        right = self._by_name(dict.fromkeys(self.real, ""))
+        return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
+
+    def _arrays_without_symmetry(self) -> list[int]:
+        alone = {i for i, k in self.asymmetric if i == k}
+        return sorted(alone or {i for pair in self.asymmetric for i in pair})
 
     def nothing(self) -> StepVerdict:
         doubtful = tuple(self.step.names)
