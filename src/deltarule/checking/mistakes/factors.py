@@ -4,8 +4,9 @@ E  the reference gradient      F  the user's gradient      V  the parameter     
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -121,9 +122,13 @@ def _factor_hypotheses(
         if r < 0:
             hypothesis = Hypothesis(hypothesis.parameters, (*wrong_sign.mistakes, *hypothesis.mistakes), 1)
         yield hypothesis
-    count = sum(parameter.count_clearly_wrong for parameter in parameters)
-    if not meanings and (count > 1 or count and evidence.has_ratio_nearby(parameters[0], r)):
+    if not meanings and _is_measured_well(evidence, parameters, r):
         yield one_mistake("factor", parameters, f"{subject} is {r:.6g} times what it should be", 1)
+
+
+def _is_measured_well(evidence: GradientEvidence, parameters: list[ParameterEvidence], ratio: float) -> bool:
+    count = sum(parameter.count_clearly_wrong for parameter in parameters)
+    return count > 1 or (count == 1 and evidence.has_ratio_nearby(parameters[0], ratio))
 
 
 def _meanings_of_size(
@@ -146,7 +151,7 @@ def _meanings_of_size(
 def _meanings_as_count(evidence: GradientEvidence, size: Factor, subject: str) -> list[tuple[str, str]]:
     """The mistakes in a count, such as of samples, that may cause a factor."""
     r = size.value
-    is_large = size.value > 1
+    is_large = r > 1
     k = Factor(r if is_large else 1 / r, size.uncertainty)
     times = f"{k.value:.6g} times too {'large' if is_large else 'small'}"
     code, problem = ("mean_missing", "is not divided by") if is_large else ("mean_twice", "is divided twice by")
@@ -155,18 +160,22 @@ def _meanings_as_count(evidence: GradientEvidence, size: Factor, subject: str) -
             count = f"{subject} is {times}: it {problem} the number of samples, or of outputs, if there are as many"
             return [(code, count), ("factor", f"{subject} is {r:.6g} times what it should be")]
         return []
+    fitting = (name for number, name in _counts_of(evidence) if number > 1 and k.is_near(number))
+    return [(code, f"{subject} is {times}: it {problem} the {name}") for name in islice(fitting, 1)]
+
+
+def _counts_of(evidence: GradientEvidence) -> list[tuple[int, str]]:
+    """What a gradient may be divided by: the number of samples, of outputs, or of both."""
     # The last parameter has the number of outputs in its shape.
     outputs = (evidence.outputs,) if evidence.outputs else evidence.parameters[-1].value.shape
     # An axis of x as long as one of a parameter holds its features, if the other axis is not.
     lengths = {length for parameter in evidence.parameters for length in parameter.value.shape}
     samples = [N for N in evidence.samples if N not in lengths] or evidence.samples
-    counts = [(N, "number of samples") for N in samples]
-    counts += [(N * C, "number of samples and outputs") for N in samples for C in outputs]
-    counts += [(C, "number of outputs, over which the loss averages or not") for C in outputs]
-    for number, name in counts:
-        if number > 1 and k.is_near(number):
-            return [(code, f"{subject} is {times}: it {problem} the {name}")]
-    return []
+    return [
+        *((N, "number of samples") for N in samples),
+        *((N * C, "number of samples and outputs") for N, C in product(samples, outputs)),
+        *((C, "number of outputs, over which the loss averages or not") for C in outputs),
+    ]
 
 
 Meaning = tuple[str, str, int]
@@ -179,28 +188,32 @@ def penalties_of(recording: RecordedPass) -> list[PenaltyTerm]:
     for i, parameter in enumerate(recording.parameters):
         if parameter.value.size < 2:  # a single entry is a multiple of any other
             continue
-
-        def without(k: int, g: Array, node: Node, parameter: Node = parameter) -> Array | None:
-            is_parameter = parameter_of(recording, node.inputs[k]) is parameter
-            return None if is_parameter else correct_gradient(k, g, node)
-
-        by_line: dict[Any, dict[int, EdgeRule]] = {}
-        for node in recording.nodes:
-            if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
-                by_line.setdefault(node.line, {})[node.index] = without
         parts: dict[bool, Array] = {}
-        for rules in by_line.values():  # a product such as λ W @ W has two parts
+        for rules in _rules_without_lines(recording, parameter):  # a product such as λ W @ W has two parts
             part = recording.gradients[parameter.index] - parameter_gradients(recording, Changes(rules=rules))[i]
             is_sign = next((kind for kind in (False, True) if _penalty_factor(part, parameter.value, kind)), None)
             if is_sign is not None:
                 parts[is_sign] = parts.get(is_sign, 0.0) + np.where(np.abs(part) > 1e-9 * np.abs(part).max(), part, 0.0)
         for is_sign, part in parts.items():
             c = _penalty_factor(part, parameter.value, is_sign)
-            gradient = recording.gradients[parameter.index]
-            if np.abs(gradient - part).max() <= 1e-9 * np.abs(part).max():
-                continue  # a loss such as Σ W² alone
-            terms += [PenaltyTerm(i, c, is_sign, part)] if c else []
+            rest = recording.gradients[parameter.index] - part
+            is_whole_loss = np.abs(rest).max() <= 1e-9 * np.abs(part).max()  # such as Σ W² alone
+            terms += [PenaltyTerm(i, c, is_sign, part)] if c and not is_whole_loss else []
     return terms
+
+
+def _rules_without_lines(recording: RecordedPass, parameter: Node) -> Iterable[dict[int, EdgeRule]]:
+    """For each line that uses a parameter, the rules by which nothing comes back to it from there."""
+
+    def without(k: int, g: Array, node: Node) -> Array | None:
+        is_parameter = parameter_of(recording, node.inputs[k]) is parameter
+        return None if is_parameter else correct_gradient(k, g, node)
+
+    by_line: dict[Any, dict[int, EdgeRule]] = {}
+    for node in recording.nodes:
+        if node.name not in VIEWS and any(parameter_of(recording, entry) is parameter for entry in node.inputs):
+            by_line.setdefault(node.line, {})[node.index] = without
+    return by_line.values()
 
 
 def _penalty_factor(part: Array, value: Array, is_sign: bool) -> float:
@@ -235,39 +248,41 @@ def _penalty_mistakes(
     evidence: GradientEvidence, parameter: ParameterEvidence, terms: Sequence[PenaltyTerm], constants: list[float]
 ) -> Iterator[Meaning]:
     """The mistakes that explain an array's error by the loss's known penalties."""
-    value, expected = parameter.value, parameter.expected
-    name = parameter.name
-    index = evidence.parameters.index(parameter)
-    own = [term for term in terms if term.index == index]
-    for term in own:
-        share = parameter.fit_multiple(term.part, (-1.0, 1.0, -0.5), min_informative_entries=3)
-        share = share and share * evidence.divisor  # of what the program itself has
-        if share and abs(share + 1) <= tolerances.FIT.constant:
-            yield "penalty_missing", "lacks the penalty", 0
-        elif share:
-            yield "penalty_factor", f"has {1 + share:.4g} times the penalty of the loss", 0
-        regressor, other = (np.sign(value), value) if term.is_sign else (value, np.sign(value))
-        outside = np.where(term.part, 0.0, regressor)
-        if not share and outside.any() and parameter.is_found(expected + term.c * outside):
-            text = "has the penalty in entries too that the loss leaves out, as the column of a bias"
-            yield "penalty_on_biases", text, 0
-        shown, theirs = (f"sign({name})", name) if term.is_sign else (name, f"sign({name})")
-        for share in (1.0, 2.0, 0.5):
-            if parameter.is_found(expected + term.c * (share * other - regressor)):
-                text = f"has {term.c * share:.4g} {theirs}, where the loss needs {term.c:.4g} {shown}"
-                yield "penalty_kind", text, int(share != 1)
+    own = [term for term in terms if term.index == evidence.parameters.index(parameter)]
     if own:
+        for term in own:
+            yield from _mistakes_in_own_penalty(parameter, term, evidence.divisor)
         return
     names = join_names(list(dict.fromkeys(evidence.names[term.index] for term in terms)))
     text = f"has a penalty, which the loss puts on {names} only"
     code = "penalty_on_biases" if terms and _is_bias(evidence, parameter) else "penalty_not_in_loss"
     for term in terms:
-        regressor = np.sign(value) if term.is_sign else value
-        if regressor.any() and parameter.is_found(expected + term.c * regressor):
+        regressor = np.sign(parameter.value) if term.is_sign else parameter.value
+        if regressor.any() and parameter.is_found(parameter.expected + term.c * regressor):
             yield code, text, 0
             return
     for c, what in _fitted_constants(parameter, constants):
         yield code, text if terms else f"has a penalty that the loss does not have: it is off by {c:.6g} {what}", 1
+
+
+def _mistakes_in_own_penalty(parameter: ParameterEvidence, term: PenaltyTerm, divisor: float) -> Iterator[Meaning]:
+    """The mistakes in the part of a gradient that the loss's penalty on this array gives."""
+    value, expected, name = parameter.value, parameter.expected, parameter.name
+    share = parameter.fit_multiple(term.part, (-1.0, 1.0, -0.5), min_informative_entries=3)
+    share = share and share * divisor  # of what the program itself has
+    if share and abs(share + 1) <= tolerances.FIT.constant:
+        yield "penalty_missing", "lacks the penalty", 0
+    elif share:
+        yield "penalty_factor", f"has {1 + share:.4g} times the penalty of the loss", 0
+    regressor, other = (np.sign(value), value) if term.is_sign else (value, np.sign(value))
+    outside = np.where(term.part, 0.0, regressor)
+    if not share and outside.any() and parameter.is_found(expected + term.c * outside):
+        yield "penalty_on_biases", "has the penalty in entries too that the loss leaves out, as the column of a bias", 0
+    shown, theirs = (f"sign({name})", name) if term.is_sign else (name, f"sign({name})")
+    for share in (1.0, 2.0, 0.5):
+        if parameter.is_found(expected + term.c * (share * other - regressor)):
+            text = f"has {term.c * share:.4g} {theirs}, where the loss needs {term.c:.4g} {shown}"
+            yield "penalty_kind", text, int(share != 1)
 
 
 def _meanings_without_terms(

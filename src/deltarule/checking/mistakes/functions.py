@@ -6,6 +6,7 @@ u   the input      v = f(u)   the output      g   the gradient of the output
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -88,24 +89,26 @@ def _softmax_rules(group: str, axis: int) -> tuple[WrongRule, ...]:
 def _normalizations(u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
     """The normalizations over an axis that v may be of u, with their wrong rules."""
     for axis in range(u.ndim) if u.size > 3 else ():
-        count = u.shape[axis]
-        if count < 2:
+        if u.shape[axis] > 1:
+            yield from _normalizations_over(axis if axis == 0 else axis - u.ndim, u, v)
+
+
+def _normalizations_over(axis: int, u: Array, v: Array) -> Iterator[tuple[str, tuple[WrongRule, ...]]]:
+    count = u.shape[axis]
+    deviation = u - u.mean(axis=axis, keepdims=True)
+    is_centered = is_close(deviation, u)
+    if is_close(deviation, v) and not is_centered:
+        yield "the centering", _normalization_rules(axis, count, 1.0, "mean", "")
+    squares = (v**2).sum(axis=axis, keepdims=True)
+    for core in (u,) if is_centered else (deviation, u):
+        i = np.sqrt(squares / (core**2).sum(axis=axis, keepdims=True))
+        if not np.isfinite(i).all() or not is_close(core * i, v):
             continue
-        axis = axis if axis == 0 else axis - u.ndim
-        deviation = u - u.mean(axis=axis, keepdims=True)
-        is_centered = is_close(deviation, u)
-        if is_close(deviation, v) and not is_centered:
-            yield "the centering", _normalization_rules(axis, count, 1.0, "mean", "")
-        squares = (v**2).sum(axis=axis, keepdims=True)
-        for core in (u,) if is_centered else (deviation, u):
-            i = np.sqrt(squares / (core**2).sum(axis=axis, keepdims=True))
-            if not np.isfinite(i).all() or not is_close(core * i, v):
-                continue
-            if (np.abs(squares - count) < 1e-2 * count).all():
-                mean, scale = ("", "variance" if is_centered else "length") if core is u else ("mean", "variance")
-                yield "the normalization", _normalization_rules(axis, count, i, mean, scale)
-            elif core is u and (np.abs(squares - 1) < 1e-2).all():
-                yield "unit length", _normalization_rules(axis, count, i, "", "length", np.sum)
+        if (np.abs(squares - count) < 1e-2 * count).all():
+            mean, scale = ("", "variance" if is_centered else "length") if core is u else ("mean", "variance")
+            yield "the normalization", _normalization_rules(axis, count, i, mean, scale)
+        elif core is u and (np.abs(squares - 1) < 1e-2).all():
+            yield "unit length", _normalization_rules(axis, count, i, "", "length", np.sum)
 
 
 def _normalization_rules(
@@ -177,16 +180,19 @@ def _functions_of(output: Node, elementwise_indices: set[int]) -> Iterator[Recog
             if not is_blocked and is_close(value_of(f, u.flat[:3]), v.flat[:3]) and is_close(value_of(f, u), v):
                 is_blocked = True
                 yield RecognizedFunction(name, node, output, f, _RULES[name])
-        for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
-            if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
-                yield RecognizedFunction("softmax", node, output, None, _softmax_rules("every", axis))
-            if u.ndim > 1 and axis == -1 and v.min() >= 0 and abs(v.sum() - 1) < 1e-9 and is_close(softmax(u, None), v):
-                whole = [rule for over in range(u.ndim) for rule in _softmax_rules("whole", over)]
-                yield RecognizedFunction("softmax", node, output, None, whole)
-            if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
-                yield RecognizedFunction("log softmax", node, output, None, _softmax_rules("log", axis))
-        for name, wrong in _normalizations(u, v):
+        for name, wrong in chain(_softmaxes(u, v), _normalizations(u, v)):
             yield RecognizedFunction(name, node, output, None, wrong)
+
+
+def _softmaxes(u: Array, v: Array) -> Iterator[tuple[str, Sequence[WrongRule]]]:
+    """The softmaxes, over an axis or over all entries, that v may be of u, with their wrong rules."""
+    for axis in range(-1, u.ndim - 1) if u.size > 1 else ():
+        if u.shape[axis] > 1 and v.min() >= 0 and is_close(softmax(u, axis), v):
+            yield "softmax", _softmax_rules("every", axis)
+        if u.ndim > 1 and axis == -1 and v.min() >= 0 and abs(v.sum() - 1) < 1e-9 and is_close(softmax(u, None), v):
+            yield "softmax", [rule for over in range(u.ndim) for rule in _softmax_rules("whole", over)]
+        if u.shape[axis] > 1 and v.max() <= 0 and is_close(softmax(u, axis), np.exp(v)):
+            yield "log softmax", _softmax_rules("log", axis)
 
 
 def is_close(first: Array, second: Array) -> bool:
@@ -218,14 +224,19 @@ def function_mistakes(functions: Sequence[RecognizedFunction]) -> Iterator[Plant
     groups += [group[:-1] for group in by_name if len(group) > 1]  # all but that of the output
     groups += [[f] for group in by_name if 1 < len(group) <= _MAX_SINGLE for f in group]
     for group in groups:
-        place = describe_line([f.output for f in group])
-        name = group[0].name
-        for i, (code, text, _) in enumerate(group[0].wrong):
-            jumps = {f.output.index: f.jump(f.wrong[i][2]) for f in group}
-            text = f"has a derivative of {name} that {text}, at {place}"
-            yield PlantedMistake(code, text, Changes(jumps=jumps), activation=name)
+        yield from _wrong_derivatives(group)
     for group in [*by_name, [f for f in functions if f.activation]]:
         yield from _slopes_at_other_inputs(group)
+
+
+def _wrong_derivatives(group: Sequence[RecognizedFunction]) -> Iterator[PlantedMistake]:
+    place = describe_line([function.output for function in group])
+    name = group[0].name
+    for i, (code, text, _) in enumerate(group[0].wrong):
+        jumps = {function.output.index: function.jump(function.wrong[i][2]) for function in group}
+        yield PlantedMistake(
+            code, f"has a derivative of {name} that {text}, at {place}", Changes(jumps=jumps), activation=name
+        )
 
 
 def _slopes_at_other_inputs(group: Sequence[RecognizedFunction]) -> Iterator[PlantedMistake]:

@@ -5,6 +5,7 @@ x [N, D]  y [N, C]  in our orientation        S = Σ ℓ over samples and output
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,14 @@ def _parameter_orders(
     user_names: Sequence[str], values: Sequence[Floats], network: Network
 ) -> Iterator[tuple[dict[str, int], bool]]:
     """The possible orders and orientations of the user's parameters."""
+    for listing, transposed in product(_listings(user_names, network), (False, True)):
+        pairs = zip(listing, values, strict=True)
+        if all(_has_shape_of(name, value, network, transposed) for name, value in pairs):
+            yield {name: index for index, name in enumerate(listing)}, transposed
+
+
+def _listings(user_names: Sequence[str], network: Network) -> list[list[str]]:
+    """Our names in the order of the user's; else in our own order, or with all weights first or last."""
     names = [entry.name for entry in network.entries]
     weights = [name for name in names if name.startswith("W")]
     others = [name for name in names if not name.startswith("W")]
@@ -156,12 +165,7 @@ def _parameter_orders(
     for listing in (names, weights + others, others + weights):
         if listing not in listings and len(listing) == len(user_names):
             listings.append(listing)
-    for listing in listings:
-        for transposed in (False, True):
-            if all(
-                _has_shape_of(name, value, network, transposed) for name, value in zip(listing, values, strict=True)
-            ):
-                yield {name: index for index, name in enumerate(listing)}, transposed
+    return listings
 
 
 def _has_shape_of(name: str, value: Floats, network: Network, transposed: bool) -> bool:

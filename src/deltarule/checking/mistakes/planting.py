@@ -15,7 +15,8 @@ import numpy as np
 from deltarule.checking import tolerances
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes import rules
-from deltarule.checking.mistakes.edits import EVERY_OPERATION, MAX_CHANGED_SINGLY, edit_mistakes, overwritten_gradients
+from deltarule.checking.mistakes.edges import whole_and_parts
+from deltarule.checking.mistakes.edits import EVERY_OPERATION, edit_mistakes, overwritten_gradients
 from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, ParameterEvidence, fit_ratio, one_mistake
 from deltarule.checking.mistakes.factors import Factor, mistakes_of_factor
 from deltarule.checking.mistakes.functions import find_functions, function_mistakes, output_mistakes
@@ -79,7 +80,7 @@ def _candidates(recording: RecordedPass, evidence: GradientEvidence) -> Iterator
     yield from output_mistakes(recording)
     yield from overwritten_gradients(recording)
     for group in groups:
-        for members in (group, *([node] for node in group if 1 < len(group) <= MAX_CHANGED_SINGLY)):
+        for members in whole_and_parts(group):
             yield from rules.operation_mistakes(recording, members)
     yield from _penalties_through_network(recording, evidence)
     pairs = zip(recording.parameters, evidence.parameters, strict=True)
@@ -207,22 +208,9 @@ def _fitted_mistakes(recording: RecordedPass, evidence: GradientEvidence) -> Ite
     """Hypotheses with a fitted constant: updated weights, an ε beside a prediction."""
     pairs = list(zip(recording.parameters, parameter_gradients(recording), strict=True))
     for chosen in [*([pair] for pair in pairs), pairs]:
-
-        def with_update(rate: float, chosen: Sequence[tuple[Node, Array]] = chosen) -> list[Array]:
-            gradients = [gradient for _, gradient in chosen]
-            for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
-                updated = zip(chosen, gradients, strict=True)
-                values = {node.index: node.value - rate * gradient for (node, _), gradient in updated}
-                result = parameter_gradients(recording, Changes(rules=_rules_with_values(recording, values)))
-                gradients = result if len(chosen) == len(result) else gradients
-            return result
-
-        rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6)
-        if 0 < rate < 1e6:
-            text = f"comes back through weights after their update, with a rate of {rate:.3g}"
-            candidate = rules.PlantedMistake("updated_weights", text, Changes(), int(evidence.learning_rate is None))
-            hypothesis = _hypothesis_of_candidate(candidate, with_update(rate), evidence)
-            yield from [hypothesis] if hypothesis else []
+        hypothesis = _updated_weights(recording, evidence, chosen)
+        if hypothesis is not None:
+            yield hypothesis
     logarithms = [node.index for node in recording.nodes if node.name == "log"]
 
     def with_epsilon(epsilon: float) -> list[Array]:
@@ -237,6 +225,28 @@ def _fitted_mistakes(recording: RecordedPass, evidence: GradientEvidence) -> Ite
     if epsilon and evidence.is_found(gradients):
         sentence = f"the loss adds {epsilon:.3g} to predictions in the logarithm, and the gradient has no such ε"
         yield one_mistake("epsilon", evidence.parameters, sentence, 0, ["loss"])
+
+
+def _updated_weights(
+    recording: RecordedPass, evidence: GradientEvidence, chosen: Sequence[tuple[Node, Array]]
+) -> Hypothesis | None:
+    """The hypothesis that gradients come back through some weights after their update."""
+
+    def with_update(rate: float) -> list[Array]:
+        gradients = [gradient for _, gradient in chosen]
+        for _ in chosen:  # an update of all arrays uses gradients that came back through updated weights
+            updated = zip(chosen, gradients, strict=True)
+            values = {node.index: node.value - rate * gradient for (node, _), gradient in updated}
+            result = parameter_gradients(recording, Changes(rules=_rules_with_values(recording, values)))
+            gradients = result if len(chosen) == len(result) else gradients
+        return result
+
+    rate = evidence.learning_rate or _fit_constant(evidence, with_update, 1e-6)
+    if not 0 < rate < 1e6:
+        return None
+    text = f"comes back through weights after their update, with a rate of {rate:.3g}"
+    candidate = rules.PlantedMistake("updated_weights", text, Changes(), int(evidence.learning_rate is None))
+    return _hypothesis_of_candidate(candidate, with_update(rate), evidence)
 
 
 def without_epsilon(recording: RecordedPass) -> tuple[float, list[Array]]:

@@ -238,36 +238,61 @@ def operation_mistakes(recording: RecordedPass, operations: Sequence[Node]) -> I
     node = operations[0]
     place = describe_line(operations)
     rows = _rows_of(node)
-    for k in range(2 if node.name == "multiply" else 1) if node.name in ("multiply", "divide") else ():
+    for k in _FACTORS.get(node.name, ()):
         if not any(is_active(operation, k) for operation in operations):
             continue
         if is_mask(node.values[1 - k]):
-            scales = [_constant_scale_after(recording, operation) for operation in operations]
-            missing = "dropout_mask" if node.values[1 - k].max() != 1 or all(scales) else "mask_missing"
+            scales = list(filter(None, (_constant_scale_after(recording, operation) for operation in operations)))
+            is_scaled = len(scales) == len(operations)
+            missing = "dropout_mask" if node.values[1 - k].max() != 1 or is_scaled else "mask_missing"
             rows += _rows("mask", k, missing=missing)
-            if all(scales):
-                scaled = [operation.index for operation in (*operations, *scales) if operation is not None]
-                changes = Changes(rules=dict.fromkeys(scaled, pass_through))
+            if is_scaled:
+                changes = Changes(rules=dict.fromkeys((each.index for each in (*operations, *scales)), pass_through))
                 yield PlantedMistake(missing, f"lacks the mask and its scale, at {place}", changes)
         else:
-            what = "divisor" if node.name == "divide" else "factor"
-            missing, twice = "scale_missing", "scale_missing"
-            if _is_count(node):
-                what = "1 / N"
-                missing, twice = "mean_missing", "mean_twice"
-            rows += _rows("factor", k, what=what, missing=missing, twice=twice)
-    if node.name == "subtract" and np.size(node.values[1]) < node.value.size and _is_margin(recording, node):
-        text = "of the correct class's score counts one margin, not all that are violated"
-        rows += [("hinge_count", text, _one_margin(is_everywhere)) for is_everywhere in (True, False)]
-        rows.append(("target_missing", "of the correct class's score is missing", at_input(1, lambda g, n: None)))
+            rows += _rows_of_factor(node, k)
+    if node.name == "subtract":
+        rows += _rows_of_margin(recording, node)
     for code, text, rule in rows:
         yield PlantedMistake(code, f"{text}, at {place}", changes_at(operations, rule))
-    if node.name == "subtract" and len(operations) == 1 and len(node.active_inputs) == 1:
-        ((k, prediction),) = node.active_inputs
-        if np.ndim(node.values[1 - k]) and prediction.value.shape == node.value.shape:  # p in place of p − y
-            rule = rule_with_values({node.index: prediction.value * (1 if k == 0 else -1)})
-            changes = changes_at(recording.users.get(node.index, []), rule)
-            yield PlantedMistake("target_missing", f"lacks the targets of {place}", changes)
+    if node.name == "subtract":
+        yield from _without_targets(recording, operations)
+
+
+_FACTORS = {"multiply": (0, 1), "divide": (0,)}
+"""By operation, the inputs that another one is a factor or divisor of."""
+
+
+def _rows_of_factor(node: Node, k: int) -> list[RuleRow]:
+    if _is_count(node):
+        return [*_rows("factor", k, what="1 / N", missing="mean_missing", twice="mean_twice")]
+    what = "divisor" if node.name == "divide" else "factor"
+    return [*_rows("factor", k, what=what, missing="scale_missing", twice="scale_missing")]
+
+
+def _without_targets(recording: RecordedPass, differences: Sequence[Node]) -> Iterator[PlantedMistake]:
+    """The mistake that takes p in the place of a single p − y."""
+    difference = differences[0]
+    if len(differences) != 1 or len(difference.active_inputs) != 1:
+        return
+    [(k, prediction)] = difference.active_inputs
+    if np.ndim(difference.values[1 - k]) and prediction.value.shape == difference.value.shape:
+        rule = rule_with_values({difference.index: prediction.value * (1 if k == 0 else -1)})
+        changes = changes_at(recording.users.get(difference.index, []), rule)
+        yield PlantedMistake("target_missing", f"lacks the targets of {describe_line([difference])}", changes)
+
+
+_FACTORS = {"multiply": (0, 1), "divide": (0,)}
+"""By operation, the inputs that another one is a factor or divisor of."""
+
+
+def _rows_of_margin(recording: RecordedPass, node: Node) -> list[RuleRow]:
+    """The wrong derivatives of the correct class's score in a hinge loss."""
+    if np.size(node.values[1]) >= node.value.size or not _is_margin(recording, node):
+        return []
+    text = "of the correct class's score counts one margin, not all that are violated"
+    rows: list[RuleRow] = [("hinge_count", text, _one_margin(is_everywhere)) for is_everywhere in (True, False)]
+    return [*rows, ("target_missing", "of the correct class's score is missing", at_input(1, lambda g, n: None))]
 
 
 def _is_margin(recording: RecordedPass, node: Node) -> bool:
