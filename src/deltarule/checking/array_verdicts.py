@@ -7,6 +7,7 @@ plus a rounding error of the array's size. `tolerances.py` holds the shares.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,20 +185,27 @@ def comparison_notes(
         yield Note("few_digits", dtype=narrowest, share=10 * SMALL_ERROR)
     if not reference.is_exact:
         yield Note("no_complex_step")
-    edges = [(array.name, array.reference.at_edge) for array in arrays]
+    yield from _note_on_entries("at_edge", [(array.name, array.reference.at_edge) for array in arrays], subject)
     rough = [(array.name, array.not_judged & ~array.reference.at_edge) for array in arrays]
-    for code, masks in (("at_edge", edges), ("rough", rough)):
-        entries = [format_index(name, tuple(np.argwhere(mask)[0])) for name, mask in masks if mask.any()]
-        if entries:
-            count = sum(int(mask.sum()) for _, mask in masks)
-            yield Note(code, count=count, entry=entries[0], subject=subject)
+    yield from _note_on_entries("rough", rough, subject)
     sampled = [array for array in arrays if array.reference.directions]
     if sampled:
         lines = len(sampled[0].reference.directions)
         yield Note("sampled", directions=lines, share=SMALL_ERROR, probability=false_pass_probability)
     for parameter in (array.evidence for array in arrays):
-        if parameter.shape_mistake or parameter.is_wrong and parameter.raw.size < parameter.value.size:
+        if _has_other_shape(parameter):
             yield Note("other_shape", name=parameter.name, found=parameter.raw.shape, expected=parameter.value.shape)
+
+
+def _has_other_shape(parameter: ParameterEvidence) -> bool:
+    return bool(parameter.shape_mistake) or (parameter.is_wrong and parameter.raw.size < parameter.value.size)
+
+
+def _note_on_entries(code: str, masks: Sequence[tuple[str, NDArray[np.bool_]]], subject: str) -> Iterator[Note]:
+    """A note on the entries that are True, with their number and the first of them, if there are any."""
+    entries = [format_index(name, tuple(np.argwhere(mask)[0])) for name, mask in masks if mask.any()]
+    if entries:
+        yield Note(code, count=sum(int(mask.sum()) for _, mask in masks), entry=entries[0], subject=subject)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -208,18 +216,26 @@ def why_clipped(code: Code, arrays: Sequence[ParameterEvidence]) -> str:
     limit = max(float(np.abs(array.gradient).max()) for array in arrays)
     if limit <= max(float(np.nanmax(array.tolerance[array.wrong], initial=0)) for array in arrays):
         return ""
-    is_cut = [np.abs(np.clip(array.expected, -limit, limit) - array.gradient) <= array.tolerance for array in arrays]
-    if all((cut | ~np.isfinite(array.expected)).all() for cut, array in zip(is_cut, arrays, strict=True)):
+    if all(_is_cut_at(limit, array) for array in arrays):
         return Note("cut_off", limit=limit)
     try:
         nearby = gradient_at(code, code.nearby.start)
     except BadInput:  # code that fails there
         return ""
     raw = [array.raw for array in arrays]
-    here, there = (np.sqrt(sum((array**2).sum() for array in each)) for each in (raw, nearby))
+    here, there = _joint_norm(raw), _joint_norm(nearby)
     if not abs(here - there) <= 1e-9 * here or all(map(np.array_equal, raw, nearby)):
         return ""
     return Note("same_norm", norm=here)
+
+
+def _joint_norm(arrays: Sequence[Floats]) -> Any:
+    return np.sqrt(sum((array**2).sum() for array in arrays))
+
+
+def _is_cut_at(limit: float, array: ParameterEvidence) -> bool:
+    is_cut = np.abs(np.clip(array.expected, -limit, limit) - array.gradient) <= array.tolerance
+    return bool((is_cut | ~np.isfinite(array.expected)).all())
 
 
 def _max_absolute(array: Floats) -> float:

@@ -197,8 +197,8 @@ def _check_torch_module(module: Any, arguments: Sequence[Any], hint: int) -> Cod
         )
         return out.detach(), lambda upstream: torch.autograd.grad(out, given, torch.as_tensor(upstream))
 
+    labels = ["x", *(f"x{i}" for i in range(1, len(inputs))), *(name.replace(".", "_") for name in names)]
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    labels = [*(f"x{i}" if i else "x" for i in range(len(inputs))), *(name.replace(".", "_") for name in names)]
     forward.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in labels])  # type: ignore[attr-defined]
     report = check_vjp(forward, None, (*inputs, *held) if held or len(inputs) > 1 else inputs[0], hint=hint)
     return replace(report, what=f"backward pass of {type(module).__name__}")
@@ -206,11 +206,7 @@ def _check_torch_module(module: Any, arguments: Sequence[Any], hint: int) -> Cod
 
 def _check_module(module: ModuleType, hint: int) -> CodeReport:
     """All functions and layers of a module for which it has the arguments too."""
-    own = {name: item for name, item in vars(module).items() if getattr(item, "__module__", None) == module.__name__}
-    functions = {name: item for name, item in own.items() if inspect.isfunction(item)}
-    objects = {name: item for name, item in vars(module).items() if type(item).__module__ == module.__name__}
-    made = {type(item) for item in objects.values()}
-    objects |= {name: item for name, item in own.items() if _is_layer_class(item) and item not in made}
+    functions, objects = _members(module)
     partners = {name: _partner_of(name, functions) for name in functions}
     reports = {}
     left = dict[str, BadInput]()
@@ -223,14 +219,23 @@ def _check_module(module: ModuleType, hint: int) -> CodeReport:
         except BadInput as error:
             left[name] = error
     if not reports:
-        for failure in left.values():
-            if _is_of_user(failure):
-                raise failure
+        for failure in filter(_is_of_user, left.values()):
+            raise failure
         raise BadInput(
             f"{module.__name__} has no gradients that can be checked as they are; give a function or an object of it, "
             "and what it is called with"
         )
     return _merge_reports(module.__name__, reports, left)
+
+
+def _members(module: ModuleType) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The functions of a module; and its objects, with its classes of layers of which it has no object."""
+    own = {name: item for name, item in vars(module).items() if getattr(item, "__module__", None) == module.__name__}
+    functions = {name: item for name, item in own.items() if inspect.isfunction(item)}
+    objects = {name: item for name, item in vars(module).items() if type(item).__module__ == module.__name__}
+    made = {type(item) for item in objects.values()}
+    objects |= {name: item for name, item in own.items() if _is_layer_class(item) and item not in made}
+    return functions, objects
 
 
 def _is_of_user(error: BadInput) -> bool:
@@ -260,13 +265,7 @@ def _merge_reports(module: str, reports: Mapping[str, CodeReport], left: Mapping
         (name for verdict in ("WRONG", "not proved") for name, r in reports.items() if r.verdict == verdict), ""
     )
     arrays = tuple(replace(array, name=f"{name}: {array.name}") for name, r in reports.items() for array in r.arrays)
-    notes = [Note("code", text=f"{name}: {note}") for name, report in reports.items() for note in report.notes]
-    notes += [Note("code", text=f"not checked: {failure}") for failure in left.values() if _is_of_user(failure)]
-    unknown = [
-        name for name, failure in left.items() if not _is_of_user(failure) and _HAS_GRADIENT.search(name.lower())
-    ]
-    if unknown:
-        notes.append(Note("code", text=f"not checked, as its arguments are not known: {join_names(unknown)}"))
+    notes = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
     report = reports[first] if first else next(iter(reports.values()))
     counts = {
         name: sum(getattr(report, name) for report in reports.values())
@@ -277,8 +276,17 @@ def _merge_reports(module: str, reports: Mapping[str, CodeReport], left: Mapping
         what=f"gradients of {module}",
         ok=not first,
         arrays=arrays,
-        notes=tuple(notes),
+        notes=tuple(Note("code", text=text) for text in [*notes, *_remarks_on_unchecked(left)]),
         location=f"{first}: {report.location}" if report.location else "",
         vacuous=Note("code", text=f"{first}: {report.vacuous}") if report.vacuous else None,
         **counts,
     )
+
+
+def _remarks_on_unchecked(left: Mapping[str, BadInput]) -> Iterator[str]:
+    for failure in filter(_is_of_user, left.values()):
+        yield f"not checked: {failure}"
+    uncalled = [name for name, failure in left.items() if not _is_of_user(failure)]
+    unknown = [name for name in uncalled if _HAS_GRADIENT.search(name.lower())]
+    if unknown:
+        yield f"not checked, as its arguments are not known: {join_names(unknown)}"

@@ -106,9 +106,10 @@ def _indices_with_gradients(returned: Any, given: Sequence[Any], names: Sequence
         if isinstance(value, list | tuple) and len(value) == len(gradients) and all(map(same_size, value, gradients)):
             return [i]
     moved = list[int]()
+    begin = 0
     for gradient in gradients:
-        rest = range(moved[-1] + 1 if moved else 0, len(given))
-        moved += [i for i in rest if _is_float(given[i]) and same_size(given[i], gradient)][:1]
+        moved += [i for i in range(begin, len(given)) if _is_float(given[i]) and same_size(given[i], gradient)][:1]
+        begin = 1 + max(moved, default=-1)
     return moved
 
 

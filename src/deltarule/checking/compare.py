@@ -180,7 +180,7 @@ class _Comparison:
         given = [value for value in values if value.name in mine]
         self.compared = [(value, mine[value.name]) for value in given]
         for i, (value, own) in enumerate(self.compared):  # a bias may be a row or a column
-            if [n for n in own.shape if n > 1] == [n for n in value.correct.shape if n > 1]:
+            if np.squeeze(own).shape == np.squeeze(value.correct).shape:
                 self.compared[i] = value, own.reshape(value.correct.shape)
         self.names = [value.name for value in given]
         self.results = [value.judge(own) for value, own in self.compared]

@@ -191,11 +191,7 @@ class UserLayer:
             if self._output_path is None:
                 raise BadInput("forward returns None and sets no array of its object; let it return the output")
         parts = self._output_parts(result)
-        first = to_array(parts[0], "the output of forward")
-        if first.dtype.kind not in "fiubc":
-            raise BadInput(f"the output of forward holds {first.dtype}; return an array of numbers")
-        if not np.isfinite(first).all():
-            raise BadInput("forward gives a number that is not finite at this input; give one at which all are")
+        _refuse_other_numbers(to_array(parts[0], "the output of forward"))
         kept = [path for path in self._held if self._is_unchanged(path, after_forward)]
         errors = []
         for reading in readings_of(self._backward_among(parts), parts, self.arguments.names):
@@ -248,6 +244,26 @@ class UserLayer:
         """Find the gradients of arguments and of arrays that the layer holds."""
         after = dict(self._owner_arrays())
         returned = dict(named_results(result, len(self._start)))
+        self._find_named_gradients(reading, kept, after, returned)
+        gradients = self._paths_of_gradients()
+        arrays = [path for path in kept if path not in self._gradients_of and path not in gradients]
+        read = [path for path in arrays if not isinstance(self._held[path][0], float) and self._is_read(path)]
+        if self._are_sizes_of([value for key, value in returned.items() if isinstance(key, int)], read):
+            self._gradients_of |= {path: partial(self._read_returned, i) for i, path in enumerate(read)}
+            read = []
+        self.not_compared = read + names_read(self.forward)
+        if self._argument_gradients is None and not self._gradients_of:
+            raise BadInput("the input of forward has no gradient, and no array of the layer has one, as dW beside W")
+        if result is None and self._argument_gradients is not None:
+            self._find_argument_gradients(after)
+
+    def _are_sizes_of(self, gradients: Sequence[Any], paths: Sequence[str]) -> bool:
+        return bool(gradients) and list(map(np.size, gradients)) == [self._held[path][1].size for path in paths]
+
+    def _find_named_gradients(
+        self, reading: Reading, kept: Sequence[str], after: Mapping[str, Any], returned: Mapping[Any, Any]
+    ) -> None:
+        """Find the gradients that are steps of an update, or that stand or come back under a name, as dW for W."""
         takes_rate = any(kind == "rate" for kind, _ in reading)
         for path in kept:
             at = next((other for other in gradient_paths(path) if other in after and other != path), None)
@@ -259,27 +275,14 @@ class UserLayer:
                 self._zeros += [at] if at in self._held else []
             elif key is not None:
                 self._gradients_of[path] = partial(self._read_returned, key)
-        gradients = {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
-        arrays = [path for path in kept if path not in self._gradients_of and path not in gradients]
-        read = [path for path in arrays if not isinstance(self._held[path][0], float) and self._is_read(path)]
-        rest = [value for key, value in returned.items() if isinstance(key, int)]
-        if rest and [np.size(value) for value in rest] == [self._held[path][1].size for path in read]:
-            for i, path in enumerate(read):
-                self._gradients_of[path] = partial(self._read_returned, i)
-            read = []
-        self.not_compared = read + names_read(self.forward)
-        if self._argument_gradients is None and not self._gradients_of:
-            raise BadInput("the input of forward has no gradient, and no array of the layer has one, as dW beside W")
-        if result is None and self._argument_gradients is not None:
-            self._find_argument_gradients(after)
 
     def _find_argument_gradients(self, after: Mapping[str, Any]) -> None:
         """Find the arrays that a backward pass that returns nothing has set for its arguments."""
         made = [path for path, value in after.items() if path not in self._held or self._held[path][0] is not value]
         names = [next((name for name in marked_names(name) if name in made), None) for name in self.arguments.names]
-        if len(names) == 1 and names[0] is None:
+        if names == [None]:
             shape = self._start[0].shape
-            of_held = {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
+            of_held = self._paths_of_gradients()
             marked = [path for path in made if path not in of_held and is_gradient_name(path)]
             names = [next((path for path in marked if np.shape(after[path]) == shape), None)]
         if all(names):
@@ -289,6 +292,9 @@ class UserLayer:
         else:
             wanted = join_names([f"d{name}" for name in self.arguments.names])
             raise BadInput(f"backward returns None and sets no gradient of its input; return it, or set it as {wanted}")
+
+    def _paths_of_gradients(self) -> set[str]:
+        return {gradient_path for path in self._gradients_of for gradient_path in gradient_paths(path)}
 
     def _read_attribute(self, path: str, result: Any) -> Any:
         return attribute_at(self._owner, path)
@@ -328,3 +334,10 @@ def _layer_hypotheses(evidence: GradientEvidence, u: Floats, back: Callable[...,
     if len(evidence.parameters) == 1 and evidence.parameters[0].fits(u):
         sentence = "the backward pass returns the upstream gradient, without the derivative"
         yield one_mistake("derivative_missing", evidence.wrong, sentence, where=evidence.names)
+
+
+def _refuse_other_numbers(output: Floats) -> None:
+    if output.dtype.kind not in "fiubc":
+        raise BadInput(f"the output of forward holds {output.dtype}; return an array of numbers")
+    if not np.isfinite(output).all():
+        raise BadInput("forward gives a number that is not finite at this input; give one at which all are")

@@ -119,33 +119,38 @@ def _steps_along(
 @np.errstate(all="ignore")
 def recognize(steps: UpdateSteps, momentum: float, report: CodeReport) -> CodeReport | None:
     """The report of an update by another optimizer, if one is recognized."""
-    names = [array.name for array in report.arrays]
-    count = len(steps.owner)
     candidates = list(_candidates(steps, momentum))
-    of_loss = ["epsilon_of_loss"] if steps.is_but_for_epsilon else []
     errors = [steps.error(moves) for *_, moves in candidates]
     for tolerance in (_FLOAT32_TOLERANCE,) if steps.is_float32 else _TOLERANCES:
         for (optimizer, variant, numbers, _), error in zip(candidates, errors, strict=True):
-            if not (error <= tolerance).all():
-                continue
-            mistake = variant if variant in _MISTAKES else ""
-            recognized = CodeReport(
-                f"update of {optimizer}",
-                ok=not mistake,
-                entries=report.entries,
-                compared=count,
-                false_pass=0.0 if count == report.entries else 1.0,
-                notes=tuple(Note(code) for code in [variant] * (variant in _PLACES_OF_EPSILON) + of_loss),
-            )
-            if mistake:
-                code = mistake if mistake == "root_missing" else "bias_correction"
-                wrong = tuple(ArrayResult(name, WRONG) for name in names)
-                diagnosis = (make_mistake(code, names, str(Note(mistake, optimizer=optimizer))),)
-                return replace(recognized, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
-            largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
-            right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
-            return replace(recognized, methods=(f"{optimizer} ({numbers})",), arrays=right)
+            if (error <= tolerance).all():
+                return _report_of_optimizer(steps, report, optimizer, variant, numbers, error)
     return None
+
+
+def _report_of_optimizer(
+    steps: UpdateSteps, report: CodeReport, optimizer: str, variant: str, numbers: str, error: Floats
+) -> CodeReport:
+    """The report of the update of an optimizer, or of one with a mistake."""
+    names = [array.name for array in report.arrays]
+    mistake = variant if variant in _MISTAKES else ""
+    of_loss = ["epsilon_of_loss"] if steps.is_but_for_epsilon else []
+    recognized = CodeReport(
+        f"update of {optimizer}",
+        ok=not mistake,
+        entries=report.entries,
+        compared=len(steps.owner),
+        false_pass=0.0 if len(steps.owner) == report.entries else 1.0,
+        notes=tuple(Note(code) for code in [variant] * (variant in _PLACES_OF_EPSILON) + of_loss),
+    )
+    if mistake:
+        code = mistake if mistake == "root_missing" else "bias_correction"
+        wrong = tuple(ArrayResult(name, WRONG) for name in names)
+        diagnosis = (make_mistake(code, names, str(Note(mistake, optimizer=optimizer))),)
+        return replace(recognized, diagnosis=diagnosis, methods=("the steps of optimizers",), arrays=wrong)
+    largest = [float(error[steps.owner == i].max()) for i in range(len(names))]
+    right = tuple(ArrayResult(name, RIGHT, worst) for name, worst in zip(names, largest, strict=True))
+    return replace(recognized, methods=(f"{optimizer} ({numbers})",), arrays=right)
 
 
 def recognize_shared(steps: UpdateSteps, momentum: float, report: CodeReport) -> CodeReport | None:
@@ -290,15 +295,19 @@ def _moves(steps: UpdateSteps, fault: str, beta1: float, beta2: float, epsilon: 
         power = {"late": t + 1, "unchanging": 1}.get(fault, t)
         first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**power
         second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**power
-        scale = v / second
-        if fault == "under_root":
-            scale = np.sqrt(scale + epsilon)
-        elif fault == "before_correction":
-            scale = (np.sqrt(v) + epsilon) / np.sqrt(second)
-        else:
-            scale = (scale if fault == "root_missing" else np.sqrt(scale)) + epsilon
-        moves.append(-steps.learning_rate * m / first / scale)
+        moves.append(-steps.learning_rate * m / first / _scale(v, second, fault, epsilon))
     return np.array(moves)
+
+
+def _scale(v: Floats, correction: float, fault: str, epsilon: float) -> Floats:
+    """What Adam divides by, √(v / correction) + ε, or with a mistake or another place of ε."""
+    if fault == "under_root":
+        return np.sqrt(v / correction + epsilon)
+    if fault == "before_correction":
+        return (np.sqrt(v) + epsilon) / np.sqrt(correction)
+    if fault == "root_missing":
+        return v / correction + epsilon
+    return np.sqrt(v / correction) + epsilon
 
 
 def _are_nearly_equal(sizes: Floats) -> bool:

@@ -54,8 +54,7 @@ def judge_update(update: Update, context: Context) -> CodeReport:
         try:
             report = _explain(report, update, context)
             update.restore()
-            steps = zip(names, *update.steps[0], strict=True)
-            unchanged = [name for name, begin, end in steps if np.array_equal(begin, end)]
+            unchanged = _unchanged_arrays(update)
             if unchanged and update.is_fixed:
                 report = replace(report, notes=(*report.notes, Note("unchanged", names=join_names(unchanged))))
             if report.verdict == "WRONG" and context.seconds:
@@ -64,6 +63,11 @@ def judge_update(update: Update, context: Context) -> CodeReport:
             return report
         finally:
             update.restore()
+
+
+def _unchanged_arrays(update: Update) -> list[str]:
+    steps = zip(update.code.names, *update.steps[0], strict=True)
+    return [name for name, begin, end in steps if np.array_equal(begin, end)]
 
 
 def _judge_second_step(first_report: CodeReport, update: Update, context: Context) -> CodeReport:
