@@ -17,7 +17,7 @@ from playground_examples import recipe_of
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.playground.own_page import write_page
-from deltarule.playground.page_bundle import bundle, page_file
+from deltarule.playground.page_bundle import bundle, layout, page_file
 from deltarule.playground.play import answer, recipe_to_play
 from deltarule.playground.population import population_of
 from deltarule.playground.server import PlayServer
@@ -540,12 +540,13 @@ def test_a_notebook_shows_the_page_and_its_kernel_answers(browser):
     page.expose_function("askKernel", ask)
     module = bundle("notebook.js") + "\nexport default { render };\n"
     page.evaluate(
-        """async ([source, style]) => {
+        """async ([source, style, html]) => {
         document.head.appendChild(document.createElement("style")).textContent = style;
         const widget = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
         let hear;
         const model = {
             on: (event, handler) => { hear = handler; },
+            get: (name) => ({ html })[name],
             send: async (message) => {
                 const { reply, buffers } = await window.askKernel(message);
                 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -554,7 +555,7 @@ def test_a_notebook_shows_the_page_and_its_kernel_answers(browser):
         };
         widget.default.render({ model, el: document.body.appendChild(document.createElement("div")) });
     }""",
-        [module, page_file("style.css")],
+        [module, page_file("style.css"), layout()],
     )
     page.get_by_role("button", name="Step").click()
     wait_for_step(page, 1)
