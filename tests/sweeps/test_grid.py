@@ -194,4 +194,4 @@ def test_memory_bounds_a_population(monkeypatch):
 def test_changed_data_are_refused():
     [unit] = plan({}).units
     with refuses("rows", "xor", error=RunFailed):
-        train_unit(replace(unit, data="0" * 64), HERE, keep=False)
+        train_unit(replace(unit, data="0" * 64), HERE)

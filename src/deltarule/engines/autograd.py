@@ -210,7 +210,6 @@ class AutogradEngine(Engine):
         """Return [θ, *slots] after an update with the gradient g."""
         optimizer = problem.optimizer
         members = state.members
-        entry_factors = problem.entry_factors
         if problem.clip_norm is not None:
             length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
             limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))
@@ -238,12 +237,17 @@ class AutogradEngine(Engine):
             arrays = {name: _to_numpy(value) for name, value in numbers.items()}
             vectors = [*map(_to_numpy, [theta, g, *slots])]
             moved, *slots = map(self._tensor, updated(optimizer, problem.network.entries, vectors, arrays))
-        if entry_factors is not None:
-            each = entry_factors if entry_factors.ndim == 1 else entry_factors[members]
-            each = self._tensor(each.astype(problem.dtype))
-            stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
-            moved = self._torch.where(each == 0, theta, stepped)
+        if problem.entry_factors is not None:
+            moved = self._with_entry_factors(problem, problem.entry_factors, members, theta, moved)
         return [moved, *slots]
+
+    def _with_entry_factors(
+        self, problem: Problem, factors: Floats, members: Integers, theta: Tensor, moved: Tensor
+    ) -> Tensor:
+        """Return θ after a step whose entries are multiplied; 1 and 0 leave no trace of rounding."""
+        each = self._tensor((factors if factors.ndim == 1 else factors[members]).astype(problem.dtype))
+        stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
+        return self._torch.where(each == 0, theta, stepped)
 
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[str, Tensor], w: Tensor

@@ -6,8 +6,9 @@ The compiled code is used, not the source: a file may have been edited since, an
 import dis
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
+from operator import attrgetter
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -38,11 +39,11 @@ def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
     ):
         if id(value) in read:
             return True
-        cells = (cell.cell_contents for cell in value.__closure__ or ())
-        read_globals = (value.__globals__.get(name) for name in _global_names(value.__code__))
-        parts = (*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *cells, *read_globals)
-        read[id(value)] = value, value.__code__, *parts
-        return not _imports(value.__code__) and reads_only_fixed(parts, read)
+        code, *parts = _read_by(value)
+        defaults, keyword_defaults, cells, read_globals = parts
+        values = (*(defaults or ()), *(keyword_defaults or {}).values(), *cells, *read_globals.values())
+        read[id(value)] = value, code, *values
+        return not _imports(code) and reads_only_fixed(values, read)
     if isinstance(value, MethodType | np.vectorize):
         return False
     if hasattr(value, "__name__"):
@@ -51,35 +52,56 @@ def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
     return value is None or isinstance(value, int | float | complex | str | bytes | slice | np.generic)
 
 
+def _read_by(function: FunctionType) -> tuple[CodeType, Any, Any, list[Any], dict[str, Any]]:
+    """Return what a function computes with: code, defaults, cells, and globals by name."""
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    read = {name: function.__globals__.get(name) for name in _global_names(function.__code__)}
+    return function.__code__, function.__defaults__, function.__kwdefaults__, cells, read
+
+
 def _describe(value: Any, known: dict[int, int]) -> Any:
     """Describe a value by nested tuples of texts."""
+
+    def described(parts: Iterable[Any]) -> Iterator[Any]:
+        return (_describe(part, known) for part in parts)
+
     if isinstance(value, list | tuple):
-        return type(value).__name__, *(_describe(item, known) for item in value)
+        return type(value).__name__, *described(value)
     if isinstance(value, set | frozenset):
         return "set", *sorted(repr(_describe(item, {})) for item in value)
     if isinstance(value, Mapping):
-        return "table", *((_describe(key, known), _describe(item, known)) for key, item in value.items())
-    if isinstance(value, np.ndarray) and value.size > MAX_DESCRIBED_ENTRIES and value.dtype.kind in "biufc":
-        return value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
+        return "table", *map(tuple, map(described, value.items()))
     if isinstance(value, np.ndarray | np.generic):
-        return value.dtype.str, value.shape, _describe(value.tolist(), known)
+        return _describe_array(value, known)
     if isinstance(value, CodeType):
         # Without the instructions' offsets, and without constants that are not loaded, such as docstrings.
         return tuple((step.opname, _describe(step.argval, known)) for step in dis.get_instructions(value))
-    if isinstance(value, partial):
-        return "partial", *(_describe(part, known) for part in (value.func, value.args, value.keywords))
-    if isinstance(value, np.vectorize):
-        return "vectorize", _describe(value.pyfunc, known)
-    if isinstance(value, MethodType):
-        return "method", _describe(value.__func__, known), _describe(value.__self__, known)
+    for kind, (names, parts_of) in _MADE_OF_OTHERS.items():
+        if isinstance(value, kind):
+            return names, *described(parts_of(value))
+    return _describe_named(value, known)
+
+
+def _describe_array(array: Any, known: dict[int, int]) -> Any:
+    if array.size > MAX_DESCRIBED_ENTRIES and array.dtype.kind in "biufc":
+        return array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+    return array.dtype.str, array.shape, _describe(array.tolist(), known)
+
+
+_MADE_OF_OTHERS: dict[type, tuple[str, Callable[[Any], tuple[Any, ...]]]] = {
+    partial: ("partial", attrgetter("func", "args", "keywords")),
+    np.vectorize: ("vectorize", lambda value: (value.pyfunc,)),
+    MethodType: ("method", attrgetter("__func__", "__self__")),
+}
+
+
+def _describe_named(value: Any, known: dict[int, int]) -> Any:
+    """Describe a function, a class, a module, or an object, of which the user's are looked into once."""
     if id(value) in known:  # functions may call themselves and each other
         return "again", known[id(value)]
     if isinstance(value, FunctionType) and _is_users_module(value.__module__):
         known[id(value)] = len(known)
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        read = {name: value.__globals__.get(name) for name in _global_names(value.__code__)}
-        parts = value.__code__, value.__defaults__, value.__kwdefaults__, cells, read
-        return "function", *(_describe(part, known) for part in parts)
+        return "function", *(_describe(part, known) for part in _read_by(value))
     if hasattr(value, "__name__"):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value.__name__)}"
     if not hasattr(value, "__dict__"):

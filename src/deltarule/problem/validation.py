@@ -236,14 +236,9 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
         array = to_float64(factor)
         if array is None or array.ndim == 0:
             floats[name] = float(NOT_NEGATIVE.check(about, factor))
-            continue
-        shapes = [entry.shape for entry in network.entries if entry.name == name]
-        if array.ndim not in (2, 3) or array.shape[-2:] not in shapes:
-            wanted = f"{shapes[0]}, or as many for each member" if shapes else "a number, or name one of its arrays"
-            raise BadInput(f"{about} has the shape {array.shape}; give {wanted}")
-        if not NOT_NEGATIVE.allows(array).all() or not is_finite(array):
-            raise BadInput(f"{about} has {array.min():g} to {array.max():g}; give {NOT_NEGATIVE.words}")
-        arrays[name] = array
+        else:
+            _check_entry_factors(about, array, [entry.shape for entry in network.entries if entry.name == name])
+            arrays[name] = array
     if not arrays:
         return floats, None
     members = max((array.shape[:-2] for array in arrays.values()), key=len)
@@ -251,6 +246,15 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
     for name, array in arrays.items():
         views(vector, network.entries)[name][...] = array
     return floats, vector
+
+
+def _check_entry_factors(about: str, factors: Floats, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Check factors of single entries of an array, whose shape is one of `shapes`."""
+    if factors.ndim not in (2, 3) or factors.shape[-2:] not in shapes:
+        wanted = f"{shapes[0]}, or as many for each member" if shapes else "a number, or name one of its arrays"
+        raise BadInput(f"{about} has the shape {factors.shape}; give {wanted}")
+    if not NOT_NEGATIVE.allows(factors).all() or not is_finite(factors):
+        raise BadInput(f"{about} has {factors.min():g} to {factors.max():g}; give {NOT_NEGATIVE.words}")
 
 
 def fill_arrays(what: str, targets: Mapping[str, Floats], arrays: Mapping[str, Any]) -> None:

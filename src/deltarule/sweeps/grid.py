@@ -88,17 +88,8 @@ def plan_sweep(
     seeds = seeds_of(configuration)
     # Without its grid, which would be copied into each of the configurations.
     base = replace(with_changes(configuration, {"run.seeds": 1}), grid={}, experiment=(), assumption=())
-    grid = configuration.grid
     rank_by = rank_by and metrics.find(rank_by).name
-    combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
-    listed = combinations if settings is None else map(settings_to_json, settings)
-    total = math.prod(map(len, grid.values())) if settings is None else len(settings)
-    first, step = shard
-    chosen = itertools.islice(listed, first - 1, None, step)
-    left = len(range(first - 1, total, step))
-    if not left:
-        of_shard = "" if step == 1 else f" in shard {first} of {step}, of {total}"
-        raise BadInput(f"there is no configuration to sweep{of_shard}; give one at least")
+    left, chosen = _settings_of_shard(configuration.grid, settings, shard)
     known: set[str] = set()
     while part := list(itertools.islice(chosen, PLANNED_AT_ONCE)):
         left -= len(part)
@@ -115,6 +106,21 @@ def plan_sweep(
             own = {name: value for changed in configurations.values() for name, value in own_formulas(changed).items()}
             rows_left = left * len(seeds) * (source.folds or 1)
             yield SweepPlan(base, configurations, settings_by_hash, source, *planned, own, rows_left)
+
+
+def _settings_of_shard(
+    grid: Mapping[str, Sequence[Any]], settings: Sequence[Mapping[str, Any]] | None, shard: tuple[int, int]
+) -> tuple[int, Iterator[Mapping[str, Any]]]:
+    """How many settings a shard has, and these: of the grid, or of those given."""
+    combinations = (dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+    listed = combinations if settings is None else map(settings_to_json, settings)
+    total = math.prod(map(len, grid.values())) if settings is None else len(settings)
+    first, step = shard
+    count = len(range(first - 1, total, step))
+    if not count:
+        of_shard = "" if step == 1 else f" in shard {first} of {step}, of {total}"
+        raise BadInput(f"there is no configuration to sweep{of_shard}; give one at least")
+    return count, itertools.islice(listed, first - 1, None, step)
 
 
 def _plan_units(

@@ -55,10 +55,12 @@ class Additions:
 
     record   functions of a `Moment` by name; each gives a number for each member
     start    parameters by name, in the place of the initial ones
+    keep     whether the last weights are stored, too
     """
 
     record: Mapping[str, Callable[[Moment], Any]] = field(default_factory=dict)
     start: Mapping[str, Any] = field(default_factory=dict)
+    keep: bool = False
 
     def __post_init__(self) -> None:
         for name, given in (("record", self.record), ("start", self.start)):

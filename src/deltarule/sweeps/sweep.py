@@ -69,7 +69,6 @@ def run_sweep(
     run_options: Mapping[str, Any] | None = None,
     settings: Sequence[Mapping[str, Any]] | None = None,
     resume: bool = False,
-    keep: bool = False,
     rank_by: str | None = None,
     shard: tuple[int, int] = (1, 1),
     additions: Additions | None = None,
@@ -77,8 +76,7 @@ def run_sweep(
 ) -> Sweep:
     """Plan a sweep, train every row that its store lacks, and return the table.
 
-    `run_options` are those of a command that repeats the sweep, `additions` what it is given in Python; the others are
-    as for `studies.sweep_study.sweep`.
+    `run_options` are those of a command that repeats the sweep; the others are as for `studies.sweep_study.sweep`.
     """
     additions = additions or Additions()
     if source.folds is not None:
@@ -103,10 +101,12 @@ def run_sweep(
         first_part = next(plans)  # what is wrong in it is said before a store is begun
         with Store(make_folder(folder)) as store:
             if run_options is not None:
-                run_options = to_jsonable({**run_options, "folds": source.folds, "keep": keep, "rank_by": rank_by})
+                run_options = to_jsonable(
+                    {**run_options, "folds": source.folds, "keep": additions.keep, "rank_by": rank_by}
+                )
             plans = itertools.chain([first_part], plans)
             parts = ((plan, _write_plan(store, plan, name, run_options, additions)) for plan in plans)
-            _train_plans(store, parts, worker_pool, keep, additions, error_advice, progress)
+            _train_plans(store, parts, worker_pool, additions, error_advice, progress)
         connection = open_for_reading(folder)
         if out is None:  # whose folder ends here
             stored = connection
@@ -171,7 +171,6 @@ def _train_plans(
     store: Store,
     parts: Iterable[tuple[SweepPlan, Mapping[str, int]]],
     worker_pool: Pool,
-    keep: bool,
     additions: Additions,
     error_advice: str,
     progress: Callable[[SweepProgress], None] | None,
@@ -207,7 +206,7 @@ def _train_plans(
                 if rest.members:
                     # Progress within a population is reported only in this process: a callback cannot be sent away.
                     of_training = reporter(rest) if is_in_process else None
-                    yield rest, plan.source, keep, worker_pool.threads, formulas, of_training, additions
+                    yield rest, plan.source, worker_pool.threads, formulas, of_training, additions
 
     try:
         for (unit, *_), result in run_all(worker_pool, train_unit, tasks(), error_advice):

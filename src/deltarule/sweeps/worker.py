@@ -47,13 +47,12 @@ class UnitResult:
 def train_unit(
     unit: Unit,
     source: Source,
-    keep: bool,
     threads: int | None = None,
     formulas: Mapping[tuple[str, str], Any] = MappingProxyType({}),
     progress: Callable[[Progress], None] | None = None,
     additions: Additions | None = None,
 ) -> UnitResult:
-    """Train the members of a unit, and score their rows; `keep` returns weights too."""
+    """Train the members of a unit, and score their rows."""
     additions = additions or Additions()
     registry.take_over(formulas)  # replaces formulas of an earlier sweep that have the same names
     metrics.METRICS.update({name: metric for (kind, name), metric in formulas.items() if kind == "metric"})
@@ -62,7 +61,7 @@ def train_unit(
     if isinstance(engine, CompiledEngine):
         engine.threads = threads or engine.threads
     problem = population_problem(unit.members, data)
-    scorer = _RowScorer(unit, source, problem, data, engine, keep, additions)
+    scorer = _RowScorer(unit, source, problem, data, engine, additions)
     first = unit.members[0]
     rules = training_of(first.configuration, data.dataset, problem)
     if unit.at_once:
@@ -113,10 +112,10 @@ class _RowScorer:
     """Scores the rows of a unit when training reaches their steps, in a table."""
 
     def __init__(
-        self, unit: Unit, source: Source, problem: Problem, data: Data, engine: Engine, keep: bool, additions: Additions
+        self, unit: Unit, source: Source, problem: Problem, data: Data, engine: Engine, additions: Additions
     ) -> None:
         self.unit, self.source, self.problem, self.engine = unit, source, problem, engine
-        self.keep = keep
+        self.keep = additions.keep
         self.recorded = Recorded((), additions.record)
         self.metric = unit.metric
         self.table: list[dict[str, Any]] = []

@@ -84,11 +84,8 @@ class Checkpoint:
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
         loop = self.loop
-        history = History.from_arrays(arrays)
+        history = _history_of(arrays, loop.problem.members)
         start = loop.active
-        members = loop.problem.members
-        if any(row is not None and len(row) != members for rows in history.values.values() for row in rows):
-            raise ValueError("its history does not fit its steps and members")
         memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
         known = {**_state_arrays(start), "steps": loop.updates, "reasons": loop.reasons, **memory}
         # A compiled program checks no bounds: a state of another form must not reach it.
@@ -113,6 +110,13 @@ class Checkpoint:
         memory = {name: arrays[name] for name in memory if name in arrays}
         stop = StopRules(**contents["stop rules"])
         return Continuation(state, steps, reasons, memory, stop, self.recorder.validation), history
+
+
+def _history_of(arrays: dict[str, NDArray[Any]], members: int) -> History:
+    history = History.from_arrays(arrays)
+    if any(row is not None and len(row) != members for rows in history.values.values() for row in rows):
+        raise ValueError("its history does not fit its steps and members")
+    return history
 
 
 def checkpoint_engine(file: Path) -> str | None:

@@ -108,24 +108,11 @@ def range_test(
     >>> tested.objective.shape, bool(1e-5 < tested.suggested[0] <= 10)
     ((50, 1), True)
     """
-    lowest, highest = FINITE.check("lowest", lowest), FINITE.check("highest", highest)
-    if not 0 < lowest < highest:
-        raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
-    if not isinstance(kind, str) or kind not in ("exponential", "linear"):
-        raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
-    problem = checked_problem(problem)
-    engine = check_engine(engine)
     steps = whole("steps", steps, 10)
+    ramped = _with_ramp(checked_problem(problem), lowest, highest, steps, kind)
+    members = ramped.members
+    engine = check_engine(engine)
     accuracy = switch("accuracy", accuracy)
-    ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
-    members = problem.members
-    numbers = {**problem.numbers, "learning_rate": np.full(members, lowest)}
-    ramped = replace(
-        problem,
-        schedule=ramp,
-        numbers=numbers,
-        schedule_numbers={name: np.full(members, float(value)) for name, value in ramp.parameters.items()},
-    )
     chosen = engine_for(engine, ramped, steps)
     state = initial_state(ramped)
     objectives = []
@@ -162,3 +149,19 @@ def suggestion(rates: Floats, objective: Floats) -> float:
     slope = np.gradient(smoothed[:length], np.log(rates[:length]))
     steepest = int(slope.argmin())
     return float(rates[steepest]) if slope[steepest] < 0 else float("nan")
+
+
+def _with_ramp(problem: Problem, lowest: float, highest: float, steps: int, kind: str) -> Problem:
+    """Return the problem with a rate that rises from the lowest to the highest one in some steps."""
+    lowest, highest = FINITE.check("lowest", lowest), FINITE.check("highest", highest)
+    if not 0 < lowest < highest:
+        raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")
+    if not isinstance(kind, str) or kind not in ("exponential", "linear"):
+        raise BadInput(f'the kind of range test is {short_repr(kind)}; give "exponential" or "linear"')
+    ramp = registry.schedule({"name": f"{kind}_ramp", "steps": steps, "highest": highest})
+    return replace(
+        problem,
+        schedule=ramp,
+        numbers={**problem.numbers, "learning_rate": np.full(problem.members, lowest)},
+        schedule_numbers={name: np.full(problem.members, float(value)) for name, value in ramp.parameters.items()},
+    )

@@ -128,12 +128,16 @@ class Plan:
                 levels[name] += 1 - levels[name] % 2
             else:  # after the loops over rows that sum what it reads
                 levels[name] = max([0, *(level + level % 2 for level, _ in before)])
+        self._delay(levels)
+        return levels
+
+    def _delay(self, levels: dict[str, int]) -> None:
+        """Put operations into the last phase in which they are not too late."""
         for name, operation in reversed(self.computed.items()):  # as late as it is needed
             if self.users[name] and _has_rows(operation.result):
                 levels[name] = min(levels[user] for user in self.users[name])
             elif self.users[name] and not self._runs_over_rows(operation):  # so that it need not be stored
                 levels[name] = min(levels[user] - levels[user] % 2 for user in self.users[name])
-        return levels
 
     def _rows_in(self, base: str) -> bool:
         return ROWS in self.views[base].axes
