@@ -9,7 +9,9 @@ from deltarule.cli.output import Result, Shown, headline, show
 from deltarule.cli.output_paths import Output
 from deltarule.data.cache import fetch, find
 from deltarule.data.published import PUBLISHED, Published
+from deltarule.doctor import examine
 from deltarule.errors import BadInput, one_line
+from deltarule.learn.pages import write_lessons
 from deltarule.platforms import cache_folder
 
 if TYPE_CHECKING:
@@ -63,7 +65,6 @@ def _data_lines(data_sets: list[dict[str, Any]]) -> Shown:
 
 def doctor(json: Json = False) -> Result:
     """Show versions, processor, BLAS, engines, optional libraries, data and caches."""
-    from deltarule.doctor import examine
     from deltarule.json_files import to_jsonable
     from deltarule.reports.summaries import describe_computer
 
@@ -132,8 +133,6 @@ Folder = Annotated[Path, argument("FOLDER", "Where to write them."), Output("fol
 
 def learn(folder: Folder = Path("lessons")) -> Result:
     """Write lessons on backpropagation, with worksheets and exercises, as pages for the browser."""
-    from deltarule.learn.pages import write_lessons
-
     files = write_lessons(folder)
     exercises = "Beside each page lies its exercise, as a script and as a notebook; those that were there are kept."
     start = f"Begin with {files[0].name} in a browser. Run the exercises in their folder: cd {one_line(folder)}"
