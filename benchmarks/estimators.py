@@ -1,7 +1,7 @@
 """Compare our estimators with scikit-learn's, store the record in benchmarks/records and fill its pages.
 
     python benchmarks/estimators.py                     everything (two hours, on a computer that does nothing else)
-    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables
+    python benchmarks/estimators.py fit predict search  some parts: fit, predict, search, same, tables, times
     python benchmarks/estimators.py tables --rows 1000  made sets of these rows alone;  --only iris "classes 1000"
     python benchmarks/estimators.py --drawn             only draw the pages from the stored record again
 
@@ -17,6 +17,7 @@ tables   scikit-learn's MLP and ours with their defaults behind a StandardScaler
          which many would pick, on the same folds: 10 of the bundled sets, 3 of made ones, 1 from 100,000 rows on;
          on twice 5 folds of real tables, in the folder tables of DELTARULE_DATA, also a linear model, and with --peers
          LightGBM, CatBoost and RealMLP
+times    seconds of a fit to the same tables, for a computer that is busy while it scores: they replace those of tables
 """
 
 import argparse
@@ -34,7 +35,15 @@ from against_sklearn import tables
 from against_sklearn.page import fill_page
 from against_sklearn.same import SETS, repeat_fits
 from against_sklearn.speed import FITS, PREDICTS, SEARCHES, searchers, time_fits, time_predictions, time_search
-from against_sklearn.tables import BUNDLED, CONTENDERS, PEERS, REAL, REAL_CONTENDERS, score_contender
+from against_sklearn.tables import (
+    BUNDLED,
+    CONTENDERS,
+    PEERS,
+    REAL,
+    REAL_CONTENDERS,
+    score_contender,
+    time_contender,
+)
 
 from deltarule.doctor import examine
 from deltarule.files import write_whole
@@ -43,13 +52,19 @@ from deltarule.json_files import read_json, to_jsonable, write_json
 FOLDER = Path(__file__).parent / "records"
 RECORD = FOLDER / "estimators.json"
 PAGES = (FOLDER / "estimators.md", Path(__file__).parents[1] / "docs" / "reference" / "performance.md")
-PARTS = ("fit", "predict", "search", "same", "tables")
+PARTS = ("fit", "predict", "search", "same", "tables", "times")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
 
 
 def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
     """The measurements to make, each as (part, name in the record, call); a call is a function's name and arguments."""
     made = [f"{kind} {rows}" for rows in given.rows for kind in ("classes", "numbers")]
+    contests = [
+        (name, contender)
+        for name in given.only or [*BUNDLED, *REAL, *made]
+        for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
+        if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
+    ]
     calls: dict[str, list[tuple[str, list[Any]]]] = {
         "fit": [(name, ["time_fits", name]) for name in FITS],
         "predict": [(name, ["time_predictions", name]) for name in PREDICTS],
@@ -59,12 +74,8 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
             for who, jobs in searchers(name)
         ],
         "same": [(name, ["repeat_fits", name]) for name in SETS],
-        "tables": [
-            (f"{name}, {contender}", ["score_contender", name, contender])
-            for name in given.only or [*BUNDLED, *REAL, *made]
-            for contender in (REAL_CONTENDERS if name in REAL else CONTENDERS)
-            if (contender not in PEERS or given.peers) and contender in (given.contenders or (contender,))
-        ],
+        "tables": [(f"{name}, {contender}", ["score_contender", name, contender]) for name, contender in contests],
+        "times": [(f"{name}, {contender}", ["time_contender", name, contender]) for name, contender in contests],
     }
     return [(part, name, call) for part in given.parts or PARTS for name, call in calls[part]]
 
@@ -90,6 +101,7 @@ CALLS = {
         time_search,
         repeat_fits,
         score_contender,
+        time_contender,
     )
 }
 

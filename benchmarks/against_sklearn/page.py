@@ -35,15 +35,19 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
         ),
         "tables": (
             ["score; seconds of a fit", *CONTENDERS],
-            _table_cells({name: one for name, one in record["tables"].items() if _set_of(name) in BUNDLED}),
+            _table_cells({name: one for name, one in tables_of(record).items() if _set_of(name) in BUNDLED}),
         ),
         "real tables": (
             ["score; seconds of a fit", *_contenders_of(record["tables"])],
-            _real_cells(record["tables"]),
+            _real_cells(tables_of(record)),
         ),
         "errors": (
             ["", *_contenders_of(record["tables"])],
-            _real_cells(record["tables"])[-1:],
+            _real_cells(tables_of(record))[-1:],
+        ),
+        "log losses": (
+            ["mean log loss", *_contenders_of(record["tables"])],
+            _log_loss_cells(record["tables"]),
         ),
         "intervals": (
             ["of 90 % intervals", "lowest third", "middle third", "highest third", "all"],
@@ -62,14 +66,19 @@ def parts_of_page(record: Mapping[str, Any]) -> dict[str, str]:
     return {"machine": "\n".join(f"- {line}" for line in _occasions(record)), **measured}
 
 
+def tables_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The measurements of tables by their names, with the seconds that were measured apart."""
+    return {name: {**one, **record.get("times", {}).get(name, {})} for name, one in record["tables"].items()}
+
+
 def _occasions(record: Mapping[str, Any]) -> Iterator[str]:
     """Describe each occasion: the parts that were measured, the date, the machine, and notes."""
     for number, occasion in enumerate(record["occasions"]):
         parts = []
         for part, names in record["measured"].items():
             own = [name for name, occasion_number in names.items() if occasion_number == number]
-            own = [name for name in own if part != "tables" or _set_of(name) in (*BUNDLED, *REAL)]
-            sets = sorted({_set_of(name) if part == "tables" else name for name in own})
+            own = [name for name in own if part not in ("tables", "times") or _set_of(name) in (*BUNDLED, *REAL)]
+            sets = sorted({_set_of(name) if part in ("tables", "times") else name for name in own})
             parts += [part if len(own) == len(names) else f"{part} ({', '.join(sets)})"] if own else []
         notes = "".join(f" **{note}**" for note in occasion["notes"])
         if parts:
@@ -145,6 +154,17 @@ def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
     means = [_mean_ratio(errors, [line[0] for line in lines], contender) for contender in contenders]
     marked = [[f"{name}*" if name in CHOOSING else name, *cells] for name, *cells in lines]
     return [*marked, ["errors beside HistGradientBoosting's", *means]] if marked else []
+
+
+def _log_loss_cells(found: Mapping[str, Any]) -> list[list[str]]:
+    """A line for each real table of classes, with each contender's log loss."""
+    measured = {name: found[f"{name}, Tabular"].get("log_loss") for name in REAL if f"{name}, Tabular" in found}
+    cells = {
+        name: [found.get(f"{name}, {contender}", {}).get("log_loss") for contender in _contenders_of(found)]
+        for name, own in measured.items()
+        if own is not None
+    }
+    return [[name, *("" if loss is None else f"{loss:.3f}" for loss in losses)] for name, losses in cells.items()]
 
 
 def _interval_cells(found: Mapping[str, Any]) -> list[list[str]]:

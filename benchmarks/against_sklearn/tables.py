@@ -253,6 +253,18 @@ def score_contender(name: str, contender: str) -> dict[str, Any]:
     return record | {"interval": interval(scores, share), **_memory()}
 
 
+def time_contender(name: str, contender: str) -> dict[str, Any]:
+    """The seconds of a contender's second fit to the training rows of a set's first fold, and of the processors."""
+    x, y, classify = data_of(name)
+    seed, train, _ = next(divisions(name, x, y, classify))
+    rows = x.iloc[train] if name in REAL else x[train]
+    for _ in range(2):
+        started, before = time.perf_counter(), time.process_time()
+        contender_of(contender, classify, seed, x).fit(rows, y[train])
+        seconds, processor = time.perf_counter() - started, time.process_time() - before
+    return {"rows": len(rows), "fit_seconds": seconds, "fit_processor_seconds": processor}
+
+
 def coverage_by_thirds(y: Any, predicted: Any, limits: Any) -> list[float]:
     """The share of targets within limits [N, 2], for the lowest, middle and highest third of the predictions."""
     is_inside = (limits[:, 0] <= y) & (y <= limits[:, 1])
