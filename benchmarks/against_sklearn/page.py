@@ -158,13 +158,12 @@ def _real_cells(found: Mapping[str, Any]) -> list[list[str]]:
 
 def _log_loss_cells(found: Mapping[str, Any]) -> list[list[str]]:
     """A line for each real table of classes, with each contender's log loss."""
-    measured = {name: found[f"{name}, Tabular"].get("log_loss") for name in REAL if f"{name}, Tabular" in found}
-    cells = {
+    sets = [name for name in REAL if "log_loss" in found.get(f"{name}, Tabular", {})]
+    losses = {
         name: [found.get(f"{name}, {contender}", {}).get("log_loss") for contender in _contenders_of(found)]
-        for name, own in measured.items()
-        if own is not None
+        for name in sets
     }
-    return [[name, *("" if loss is None else f"{loss:.3f}" for loss in losses)] for name, losses in cells.items()]
+    return [[name, *("" if loss is None else f"{loss:.3f}" for loss in own)] for name, own in losses.items()]
 
 
 def _interval_cells(found: Mapping[str, Any]) -> list[list[str]]:

@@ -224,17 +224,14 @@ def score_contender(name: str, contender: str) -> dict[str, Any]:
     and those of the fold; for numbers the share of the targets in 90 % intervals, by thirds of the predictions.
     """
     x, y, classify = data_of(name)
-    scores, losses, estimates, covered, fits, processor, predictions = [], [], [], [], [], [], []
+    scores, losses, estimates, covered, fits, predictions = [], [], [], [], [], []
     for seed, train, test in divisions(name, x, y, classify):
         model = contender_of(contender, classify, seed, x)
         x_train, x_test = (x.iloc[rows] if name in REAL else x[rows] for rows in (train, test))
-        started, before = time.perf_counter(), time.process_time()
-        model.fit(x_train, y[train])
-        processor.append(time.process_time() - before)
+        fits.append(timed_fit(model, x_train, y[train]))
         fitted = time.perf_counter()
         predicted = np.ravel(model.predict(x_test))
         predictions.append(time.perf_counter() - fitted)
-        fits.append(fitted - started)
         scores.append(accuracy(y[test], predicted) if classify else r_squared(y[test], predicted))
         if classify:
             losses.append(log_loss(y[test], model.predict_proba(x_test), model.classes_))
@@ -244,7 +241,7 @@ def score_contender(name: str, contender: str) -> dict[str, Any]:
             if not classify:
                 covered.append(coverage_by_thirds(y[test], predicted, model.predict(x_test, quantiles=[0.05, 0.95])))
         share = len(test) / len(train)
-    record = {"fit_seconds": statistics.median(fits), "fit_processor_seconds": statistics.median(processor)}
+    record = {name: statistics.median(each[name] for each in fits) for name in fits[0]}
     record |= {"predict_seconds": statistics.median(predictions)}
     record |= {"score": float(np.mean(scores)), "folds": scores}
     record |= {"log_loss": statistics.fmean(losses), "log_losses": losses} if losses else {}
@@ -258,11 +255,15 @@ def time_contender(name: str, contender: str) -> dict[str, Any]:
     x, y, classify = data_of(name)
     seed, train, _ = next(divisions(name, x, y, classify))
     rows = x.iloc[train] if name in REAL else x[train]
-    for _ in range(2):
-        started, before = time.perf_counter(), time.process_time()
-        contender_of(contender, classify, seed, x).fit(rows, y[train])
-        seconds, processor = time.perf_counter() - started, time.process_time() - before
-    return {"rows": len(rows), "fit_seconds": seconds, "fit_processor_seconds": processor}
+    _, second = (timed_fit(contender_of(contender, classify, seed, x), rows, y[train]) for _ in range(2))
+    return {"rows": len(rows), **second}
+
+
+def timed_fit(model: Any, x: Any, y: Any) -> dict[str, float]:
+    """Fit a model, and return its seconds by the clock and of the processors."""
+    started, before = time.perf_counter(), time.process_time()
+    model.fit(x, y)
+    return {"fit_seconds": time.perf_counter() - started, "fit_processor_seconds": time.process_time() - before}
 
 
 def coverage_by_thirds(y: Any, predicted: Any, limits: Any) -> list[float]:

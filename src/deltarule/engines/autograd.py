@@ -244,7 +244,7 @@ class AutogradEngine(Engine):
     def _with_entry_factors(
         self, problem: Problem, factors: Floats, members: Integers, theta: Tensor, moved: Tensor
     ) -> Tensor:
-        """Return θ after a step whose entries are multiplied; 1 and 0 leave no trace of rounding."""
+        """Return θ after a step, each entry of which is multiplied by its factor: by 1 and 0 without rounding."""
         each = self._tensor((factors if factors.ndim == 1 else factors[members]).astype(problem.dtype))
         stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
         return self._torch.where(each == 0, theta, stepped)

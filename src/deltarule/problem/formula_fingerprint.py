@@ -39,8 +39,7 @@ def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
     ):
         if id(value) in read:
             return True
-        code, *parts = _read_by(value)
-        defaults, keyword_defaults, cells, read_globals = parts
+        code, defaults, keyword_defaults, cells, read_globals = _read_by(value)
         values = (*(defaults or ()), *(keyword_defaults or {}).values(), *cells, *read_globals.values())
         read[id(value)] = value, code, *values
         return not _imports(code) and reads_only_fixed(values, read)

@@ -249,7 +249,7 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
 
 
 def _check_entry_factors(about: str, factors: Floats, shapes: Sequence[tuple[int, ...]]) -> None:
-    """Check factors of single entries of an array, whose shape is one of `shapes`."""
+    """Check that an array of factors, one for each entry, has one of the `shapes` and allowed numbers."""
     if factors.ndim not in (2, 3) or factors.shape[-2:] not in shapes:
         wanted = f"{shapes[0]}, or as many for each member" if shapes else "a number, or name one of its arrays"
         raise BadInput(f"{about} has the shape {factors.shape}; give {wanted}")

@@ -18,15 +18,12 @@ from deltarule.problem.formula_fingerprint import formula_digest
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.recipe_sections import Configuration, read_section
 from deltarule.problem.settings import DataSection
+from deltarule.sweeps.table_rows import COLUMNS, PARTS
 from deltarule.training.moment import Moment
 from deltarule.training.train import first_state
 
-COLUMNS = frozenset(
-    ("key", "configuration", "fold", "seed", "status", "reason", "steps", "best_step")
-    + ("diverged_layer", "diverged_where", "engine")
-)
-PREFIXES = ("train_", "validation_", "test_")
-"""The columns of a sweep's table, beside those of the grid, whose names have dots."""
+SCORES = tuple(f"{part}_" for part in PARTS)
+"""How the names of columns with scores begin, by whichever metric."""
 
 Folds = tuple[tuple[Integers, Integers], ...]
 """The training rows and the held-out rows of each fold, as indices of rows of the whole training part."""
@@ -69,7 +66,7 @@ class Additions:
         for name, function in self.record.items():
             if not callable(function) or not isinstance(name, str):
                 raise BadInput(f"record has {short_repr(function)} as {short_repr(name)}; give functions by name")
-            if "." in name or name.startswith(PREFIXES) or name in COLUMNS:
+            if "." in name or name.startswith(SCORES) or name in COLUMNS:
                 raise BadInput(f"record has a function named {name!r}, which is a column already; give it another name")
 
     @property

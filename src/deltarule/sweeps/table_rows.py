@@ -13,9 +13,13 @@ PARTS = ("train", "validation", "test")
 TableRow = dict[str, Any]
 """A row of a sweep's table, by column."""
 
-COLUMNS = f"""key, configuration, fold, seed, {", ".join(f"{part}_objective, {part}_score" for part in PARTS)},
-    status, reason, steps, best_step, layer AS diverged_layer, "where" AS diverged_where, engine, train_seconds"""
-ROWS = f"SELECT {COLUMNS}{{own}} FROM members"
+COLUMNS = (
+    *("key", "configuration", "fold", "seed", *(f"{part}_{name}" for part in PARTS for name in ("objective", "score"))),
+    *("status", "reason", "steps", "best_step", "diverged_layer", "diverged_where", "engine", "train_seconds"),
+)
+"""The columns of the table; those of the grid stand beside them, with dots in their names."""
+STORED_AS = {"diverged_layer": "layer", "diverged_where": '"where"'}
+ROWS = f"SELECT {', '.join(f'{STORED_AS.get(name, name)} AS {name}' for name in COLUMNS)}{{own}} FROM members"
 RECORD = "SELECT value FROM records WHERE records.key = members.key AND name = ?"
 NOT_NUMBERS = ("fold", "seed", "status", "reason", "diverged_where", "engine")
 # A fold begins with its number, and the largest seeds are texts: of two numbers the longer one is larger.

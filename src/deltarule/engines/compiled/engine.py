@@ -84,13 +84,14 @@ class CompiledEngine(ReferenceEngine):
     def _advance_fresh(self, problem: Problem, state: State, n: int) -> tuple[State, Trace]:
         """Advance with rows that a function makes, a window of updates at a time."""
         objective, bad = np.zeros((n, len(state.members)), problem.dtype), np.full(len(state.members), -1)
-        end = state.step + n
+        start, done = state.step, 0
         with window_of(problem) as window:
-            while state.step < end:
-                first, updates = state.step, min(int(window.epoch_steps[0]), end - state.step)
-                write_rows(window, first, updates)
+            while done < n:
+                updates = min(int(window.epoch_steps[0]), n - done)
+                write_rows(window, start + done, updates)
                 state, trace = self._advance(window, state, updates)
-                objective[first - end + n :][:updates] = trace.objective
+                objective[done : done + updates] = trace.objective
+                done += updates
                 bad = np.where(bad < 0, trace.bad, bad)
         return state, Trace(objective, bad)
 

@@ -19,7 +19,7 @@ _idle: "WeakKeyDictionary[Problem, list[Problem]]" = WeakKeyDictionary()
 
 @contextmanager
 def window_of(problem: Problem) -> Iterator[Problem]:
-    """Lend a problem whose rows are those of a window, into which `write_rows` writes."""
+    """Lend a problem whose data are a window of updates, which `write_rows` fills."""
     windows = _idle.setdefault(problem, [])
     window = windows.pop() if windows else _window(problem)
     try:

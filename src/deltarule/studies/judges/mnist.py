@@ -40,8 +40,8 @@ LONGEST_STEPS = dict(zip(REPORTED, (0.0, 128, 0.5, 1e-2), strict=True))
 BETTER = 0.005
 """A combination with an accuracy so much higher is better than the reported one."""
 NEAR = 0.01
-"""From all seeds only those are trained that come so near to being better with the first: five times as near as the
-accuracies from different seeds are apart, of which the standard deviation is 0.1 points on the test images."""
+"""With the other seeds only those are trained that come so near to being better with the first one. It is ten times the
+standard deviation of accuracies on the test images from different seeds, which is 0.1 points at most."""
 
 SOFTMAX = "softmax"
 SOFTMAX_MODELS = (SOFTMAX, "hidden-250", "hidden-500")
