@@ -200,11 +200,11 @@ class Moment:
         for group, rows in row_parts(self.problem, self.state, None):
             is_shared = rows.x.ndim == rows.w.ndim == 2
             part_count = -(-len(group) * rows.x.shape[-2] * widths // MAX_NUMBERS_AT_ONCE)
+            if part_count == 1 and len(group) == len(self.members):  # the common case, without a copy
+                return self._quietly(function, self.state, rows)
             for indices in np.array_split(group, min(len(group), part_count)):
                 of_part = rows if is_shared or part_count == 1 else all_rows(self.problem, self.members[indices])
-                with one_blas_thread(), np.errstate(all="ignore"):
-                    part_values = function(self.state.take(indices), of_part)
-                for name, value in part_values.items():
+                for name, value in self._quietly(function, self.state.take(indices), of_part).items():
                     whole = values.setdefault(name, np.empty((len(self.members), *value.shape[1:]), value.dtype))
                     if whole.shape[1:] != value.shape[1:]:
                         raise BadInput(
@@ -212,6 +212,11 @@ class Moment:
                         )
                     whole[indices] = value
         return values
+
+    @staticmethod
+    def _quietly(function: Callable[[State, Batch], dict[str, Floats]], state: State, rows: Batch) -> dict[str, Floats]:
+        with one_blas_thread(), np.errstate(all="ignore"):
+            return function(state, rows)
 
 
 def _slopes(problem: Problem, state: State, rows: Batch) -> dict[str, Floats]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deltarule.engines.base import Updates
 from deltarule.engines.compiled.member_arrays import (
+    address_of,
     aligned,
     member_arrays,
     orders_of,
@@ -59,8 +60,8 @@ def run_blocks(
     """Run a program on blocks of members: on their own `arrays` [blocks, ..], and on those that all of them share."""
     names = *printed.arguments, "scratch", "kept"
     strides = np.array([arrays[name].strides[0] if name in arrays else 0 for name in names], np.int64)
-    addresses = np.array([(arrays[name] if name in arrays else shared[name]).ctypes.data for name in names], np.int64)
-    run(len(next(iter(arrays.values()))), *numbers, addresses.ctypes.data, strides.ctypes.data)
+    addresses = np.array([address_of(arrays[name] if name in arrays else shared[name]) for name in names], np.int64)
+    run(len(next(iter(arrays.values()))), *numbers, address_of(addresses), address_of(strides))
 
 
 def fill(members: Integers, lanes: int) -> Integers:

@@ -6,6 +6,7 @@ K members · B rows · C outputs · L lanes
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -52,10 +53,18 @@ class RowSet:
         arrays = shared_arrays(problem)
         if self.given is not None:
             x, y = (np.ascontiguousarray(array, problem.dtype) for array in self.given)
-            arrays |= {"x": x, "y": y, "w": np.ones(len(x), problem.dtype)}
-        y = arrays["y"]
-        after = np.sign(np.arange(y.shape[-1]) - y.argmax(-1)[:, None])
-        return arrays | {"after": after.astype(problem.dtype)}
+            return arrays | {"x": x, "y": y, "w": np.ones(len(x), problem.dtype), "after": _after_the_class(y)}
+        if problem not in _after:
+            _after[problem] = _after_the_class(arrays["y"])
+        return arrays | {"after": _after[problem]}
+
+
+_after: "WeakKeyDictionary[Problem, Floats]" = WeakKeyDictionary()
+
+
+def _after_the_class(y: Floats) -> Floats:
+    """Of each output, whether it stands behind the row's own class (1), before it (-1), or is it (0)."""
+    return np.sign(np.arange(y.shape[-1]) - y.argmax(-1)[:, None]).astype(y.dtype)
 
 
 def row_sets(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[RowSet]:
