@@ -24,6 +24,7 @@ ALLOWED = {
     "deltarule.checking.scripts.check_script": "waits for another process without loading what runs there",
     "deltarule.checking.scripts.loop_search": "loads what corrects once a step is wrong, so that `check` answers soon",
     "deltarule.checking.verdict": "loads what corrects once a gradient is wrong, so that `check` answers soon",
+    "deltarule.cli.check": "starts the script before it loads what reports on it, so that both happen at a time",
     "deltarule.data.load": "loads what reads columns only once a file is named, so that `run` starts soon",
     "deltarule.doctor": "finds out what is there without loading what it does not ask for",
     "deltarule.engines.selection": "loads an engine only once it is chosen",

@@ -33,6 +33,15 @@ ESCAPED = re.compile(rf"[\t\n{CONTROL_CHARACTERS}{ZERO_WIDTH}]")
 """Characters that are escaped in a message."""
 
 
+def visible(text: str) -> str:
+    r"""Replace each control character by \ufffd: text cannot move a cursor.
+
+    >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
+    (1, 'plain')
+    """
+    return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
+
+
 class DeltaruleError(Exception):
     r"""Base class of deltarule's errors; the message is one sentence for the user.
 

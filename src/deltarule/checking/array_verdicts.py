@@ -16,6 +16,7 @@ from deltarule.checking import tolerances
 from deltarule.checking.array_results import AT_KINK, NOT_MEASURED, RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import ParameterEvidence
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.reference_gradient import (
     ReferenceArray,
@@ -25,7 +26,6 @@ from deltarule.checking.numerics.reference_gradient import (
     loss_at,
     measure_gradient,
 )
-from deltarule.checking.report import Note
 from deltarule.checking.user_code.arrays import OTHER_SHAPE, match_shape
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.context import Context, seconds_to_repair
+from deltarule.checking.hints import MAX_HINT
 from deltarule.checking.mistakes.network_matching import Like
+from deltarule.checking.notes import Note
 from deltarule.checking.reach import with_reach
-from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
+from deltarule.checking.report import CodeReport, limit_to_hint
 from deltarule.checking.update_verdict import judge_update
 from deltarule.checking.updates import Update
 from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, flatten, to_array, to_finite_array

@@ -28,7 +28,9 @@ from deltarule.checking.check_objects import (
     names_of,
     variables_of,
 )
-from deltarule.checking.report import MAX_HINT, CodeReport, Note, validate_hint
+from deltarule.checking.hints import MAX_HINT, validate_hint
+from deltarule.checking.notes import Note
+from deltarule.checking.report import CodeReport
 from deltarule.checking.scripts.check_script import NoTraining, check_training
 from deltarule.checking.scripts.report import ScriptReport
 from deltarule.errors import BadInput

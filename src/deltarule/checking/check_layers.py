@@ -10,10 +10,12 @@ import numpy as np
 
 from deltarule.checking.catalog import join_names
 from deltarule.checking.context import Context, seconds_to_repair
+from deltarule.checking.hints import MAX_HINT
 from deltarule.checking.layers import UserLayer
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics.reference_gradient import gradient_at
 from deltarule.checking.reach import with_reach
-from deltarule.checking.report import MAX_HINT, CodeReport, Note, limit_to_hint
+from deltarule.checking.report import CodeReport, limit_to_hint
 from deltarule.checking.user_code.arrays import dtype_kind, flatten
 from deltarule.checking.user_code.attributes import names_in_program
 from deltarule.checking.user_code.callables import Code

@@ -14,10 +14,12 @@ import numpy as np
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import Mistake, join_names, make_mistake
+from deltarule.checking.hints import MAX_HINT, validate_hint
 from deltarule.checking.mistakes.diagnose import diagnose
 from deltarule.checking.mistakes.evidence import GradientEvidence, ParameterEvidence, PenaltyTerm, fit_ratio
 from deltarule.checking.mistakes.network_matching import Layout, Like, readings_of
-from deltarule.checking.report import MAX_HINT, CodeReport, Note, Worst, limit_to_hint, validate_hint, worst_entry
+from deltarule.checking.notes import Note
+from deltarule.checking.report import CodeReport, Worst, limit_to_hint, worst_entry
 from deltarule.checking.user_code.arrays import LOSS_NAMES, flatten, match_shape, to_finite_array
 from deltarule.errors import BadInput
 from deltarule.maths.losses import Loss, divisor

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from deltarule.blas_threads import one_blas_thread
 from deltarule.checking import repair
+from deltarule.checking.hints import HINT_OF_KIND, validate_hint
 from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis
 from deltarule.checking.mistakes.network_matching import Like
-from deltarule.checking.report import HINT_OF_KIND, Note, validate_hint
+from deltarule.checking.notes import Note
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 

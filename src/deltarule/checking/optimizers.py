@@ -14,7 +14,8 @@ import numpy as np
 from deltarule.checking.array_results import RIGHT, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names, make_mistake
 from deltarule.checking.mistakes.evidence import fit_ratio
-from deltarule.checking.report import CodeReport, Note
+from deltarule.checking.notes import Note
+from deltarule.checking.report import CodeReport
 from deltarule.checking.updates import Update
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats, Integers

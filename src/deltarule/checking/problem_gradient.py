@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics.reference_gradient import MAX_ENTRIES, measure_precisely, sample_lines
-from deltarule.checking.report import Check, CodeReport, Note
+from deltarule.checking.report import Check, CodeReport
 from deltarule.checking.user_code.arrays import check_finite
 from deltarule.checking.user_code.callables import Code, Values
 from deltarule.engines.autograd import AutogradEngine

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from deltarule.checking.catalog import join_names
+from deltarule.checking.notes import Note
 from deltarule.checking.numerics.reference_gradient import gradient_at, loss_at
-from deltarule.checking.report import CodeReport, Note
+from deltarule.checking.report import CodeReport
 from deltarule.checking.tape.backward import Node
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.callables import Code

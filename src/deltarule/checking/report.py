@@ -1,55 +1,19 @@
 """The report of a check of user code, for a terminal, a notebook or a test."""
 
 import re
-import textwrap
-import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from html import escape
-from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
 from deltarule.checking.array_results import ArrayResult
 from deltarule.checking.catalog import Correction, Mistake
-from deltarule.errors import BadInput, RunFailed
+from deltarule.checking.hints import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, limit_correction
+from deltarule.checking.notes import UNEXPLAINED, Note, without_notes
+from deltarule.checking.report_layout import WIDTH, report_as_html, wrapped_rows
+from deltarule.errors import RunFailed
 from deltarule.proofs.differences import Floats
 from deltarule.tracing.expression_text import format_index
-
-HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT = 1, 2, 3, 4
-"""How much a student reads: 0 the verdict, then wrong arrays, the kind of mistake, its line, the correction."""
-WIDTH = 100
-"""Default number of characters of a line of a report."""
-
-
-NOTES: dict[str, str] = tomllib.loads(Path(__file__).with_name("notes.toml").read_text(encoding="utf-8"))
-"""By code of a note, its sentence."""
-UNEXPLAINED = ("unexplained", "more_with_like")
-"""Codes of notes for those who see which mistakes were found."""
-
-
-class Note(str):
-    """A sentence about what was not compared or proved, made of a code and values."""
-
-    code: str
-
-    def __new__(cls, code: str, **values: Any) -> Self:
-        note = super().__new__(cls, NOTES[code].format(**values))
-        note.code = code
-        return note
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
-        return ("code",), {"text": str(self)}  # a copy has its own code from the state
-
-
-def several(arrays: Sequence[object]) -> str:
-    """The end of the sentence that nothing explains some arrays."""
-    return "; of several, begin with the first wrong array on the way back" if len(arrays) > 1 else ""
-
-
-def without_notes(notes: Iterable[Note], codes: Sequence[str]) -> tuple[Note, ...]:
-    return tuple(note for note in notes if note.code not in codes)
 
 
 @dataclass(frozen=True)
@@ -248,49 +212,6 @@ class CodeReport:
         return report_as_html(self.what, self.verdict, self._lines(), self.correction)
 
 
-def wrapped_rows(
-    rows: Sequence[tuple[str, str]], width: int, margin: str, correction: Correction | None = None
-) -> Iterator[str]:
-    """Rows of a report as lines of at most `width` characters, labels in a column; code stays in one line."""
-    left = max(len(label) for label, _ in rows) + 2
-    code = tuple(correction.code_rows) if correction else ()
-    for label, text in rows:
-        first = margin + label.ljust(left)
-        if code and text.endswith(code):
-            yield first + text
-            continue
-        indent = " " * (len(first) + len(text) - len(text.lstrip()))
-        yield textwrap.fill(
-            text,
-            max(width, left + 24),
-            initial_indent=first,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
-
-_COLORS = {"right": "#1a7f37", "WRONG": "#cf222e", "not proved": "#9a6700"}
-
-
-def report_as_html(
-    what: str, verdict: str, lines: Iterable[tuple[str, str]], correction: Correction | None = None
-) -> str:
-    """A report for notebooks: a headline and a table, in which the line to change and the line to write are marked."""
-    old = correction.code if correction else ""
-    new = tuple(correction.code_rows - {old}) if correction else ()
-    rows = []
-    for word, text in lines:
-        shown = escape(text)
-        if correction and text.endswith((old, *new)):
-            shown = f'<code style="color:{_COLORS["right" if text.endswith(new) else "WRONG"]}">{shown}</code>'
-        cells = f'<th style="text-align:left">{escape(word)}</th><td style="text-align:left">{shown}</td>'
-        rows.append(f"<tr>{cells}</tr>")
-    # White on its own background color: the background of a notebook may be light or dark.
-    badge = f'<span style="color:#ffffff;background:{_COLORS[verdict]};padding:0 0.4em">{verdict}</span>'
-    return f"<b>{escape(what)}: {badge}</b><table>{''.join(rows)}</table>"
-
-
 def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) -> Worst | None:
     worst = None
     highest = -np.inf
@@ -300,13 +221,6 @@ def worst_entry(arrays: Iterable[tuple[str, Floats, Floats, Floats, Floats]]) ->
             highest = float(rank[index])
             worst = Worst(name, index, float(own[index]), float(expected[index]), float(error[index]))
     return worst
-
-
-def validate_hint(hint: int) -> int:
-    if isinstance(hint, bool) or not isinstance(hint, int) or not 0 <= hint <= MAX_HINT:
-        levels = "0 the verdict, 1 which arrays, 2 the kind of mistake, 3 its line, 4 the correction"
-        raise BadInput(f"the hint is {hint!r}; give {levels}")
-    return hint
 
 
 def limit_to_hint(report: CodeReport, hint: int) -> CodeReport:
@@ -330,10 +244,3 @@ def _without_lines(mistake: Mistake, hint: int) -> Mistake:
     sentence = mistake.sentence if hint >= HINT_OF_LINE else re.sub(r",? at line \d+ of .*", "", mistake.sentence)
     is_quoted = sentence.startswith("line ") or (hint < HINT_OF_LINE and "line " in sentence)
     return replace(mistake, sentence=mistake.kind.meaning if is_quoted else sentence, fix="")
-
-
-def limit_correction(correction: Correction | None, hint: int) -> Correction | None:
-    """A correction as a hint shows it: from level 3 on the line and what it is meant to be, and with 4 all of it."""
-    if correction is None or hint >= MAX_HINT:
-        return correction
-    return replace(correction, changes=(), others=(), proof="") if hint >= HINT_OF_LINE else None

@@ -14,6 +14,7 @@ import numpy as np
 from deltarule.checking.array_results import NOT_MEASURED, WRONG, ArrayResult
 from deltarule.checking.catalog import join_names, make_mistake
 from deltarule.checking.context import Context, one_thread
+from deltarule.checking.notes import Note
 from deltarule.checking.optimizers import (
     find_other_numbers,
     find_rates_by_array,
@@ -23,7 +24,7 @@ from deltarule.checking.optimizers import (
     why_rescaled,
 )
 from deltarule.checking.repair.trials import measured
-from deltarule.checking.report import CodeReport, Note
+from deltarule.checking.report import CodeReport
 from deltarule.checking.updates import Update
 from deltarule.checking.verdict import check_code, with_correction
 from deltarule.errors import BadInput

@@ -23,9 +23,10 @@ from deltarule.checking.catalog import Correction, Mistake, join_names, make_mis
 from deltarule.checking.context import Context, one_thread
 from deltarule.checking.mistakes.diagnose import diagnose_code
 from deltarule.checking.mistakes.evidence import GradientEvidence, fit_ratio
+from deltarule.checking.notes import UNEXPLAINED, Note, several, without_notes
 from deltarule.checking.numerics import probes
 from deltarule.checking.numerics.reference_gradient import loss_at, measure_gradient, with_array
-from deltarule.checking.report import UNEXPLAINED, CodeReport, Note, several, without_notes, worst_entry
+from deltarule.checking.report import CodeReport, worst_entry
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 from deltarule.proofs.differences import Floats

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from deltarule.checking.hints import MAX_HINT
 from deltarule.cli.options import Data, ExperimentNames, Json, Seed, Settings, argument, chosen_recipe, option
 from deltarule.cli.output import Result, console, remark, show_elapsed_time
 from deltarule.errors import BadInput, count_of
@@ -113,14 +114,15 @@ def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
 
 
 def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int | None) -> Result:
-    from deltarule.checking.report import MAX_HINT
-    from deltarule.checking.scripts.check_script import NoTraining, check_training
+    from deltarule.checking.scripts.own_process import checking_process
 
     hint = MAX_HINT if hint is None else hint
     report: CodeReport | ScriptReport
-    with show_elapsed_time(f"{path.name} runs and is checked"):
+    with checking_process(path, loss, seconds, hint) as wait, show_elapsed_time(f"{path.name} runs and is checked"):
+        from deltarule.checking.scripts.check_script import NoTraining, report_of  # while the script runs
+
         try:
-            report = check_training(path, loss, seconds, hint)
+            report = report_of(path, wait()).limited(hint)
         except NoTraining as problem:  # all other checks are imported only here
             from deltarule.checking.check_any import check_definitions
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from deltarule.cli.options import Data, Json, TextOptions, argument, grouped, option
 from deltarule.cli.output import Result, Shown, data_output, remark, show_elapsed_time
 from deltarule.cli.output_paths import Output
-from deltarule.errors import BadInput, collect_warnings, one_line
+from deltarule.errors import BadInput, collect_warnings, one_line, visible
 from deltarule.files import check_can_write, write_whole
 from deltarule.reports.table import Pairs
 
@@ -49,7 +49,6 @@ def predict(
 ) -> Result:
     """Predict the class or the number of each row of a table."""
     from deltarule.estimators.model_file import load_predictor
-    from deltarule.reports.formatting import visible
     from deltarule.tables.column_encoder import texts_of
     from deltarule.tables.text_files import DELIMITERS
 

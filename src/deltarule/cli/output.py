@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
 
-from deltarule.errors import CONTROL_CHARACTERS
+from deltarule.errors import CONTROL_CHARACTERS, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -95,8 +95,6 @@ def console(to_errors: bool = False) -> "Console":
     from rich.console import Console
     from rich.segment import Segment
 
-    from deltarule.reports.formatting import visible
-
     class Screen(Console):
         def render(self, *arguments: Any) -> Iterator[Segment]:
             for segment in super().render(*arguments):
@@ -146,8 +144,6 @@ def show_shares(name: str, total: float | None = 1.0) -> Iterator[Callable[[str,
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.table import Column
-
-    from deltarule.reports.formatting import visible
 
     description, detail = (
         TextColumn(content, markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, visible
 from deltarule.files import write_whole
 from deltarule.problem.problem import Floats
-from deltarule.reports.formatting import percent, visible
+from deltarule.reports.formatting import percent
 from deltarule.reports.marks import Axis, Band, Cells, Dots, Line, Mark, Panel, Segments
 from deltarule.reports.render import draw_panel, file_content, render
 from deltarule.reports.table import Table, TableColumn, table

@@ -1,27 +1,17 @@
 """Format numbers, names and text; load the templates of pages."""
 
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.errors import CONTROL_CHARACTERS
+from deltarule.errors import visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
     from deltarule.problem.problem import Problem
-
-
-def visible(text: str) -> str:
-    r"""Replace each control character by \ufffd: text cannot move a cursor.
-
-    >>> visible("red \x1b[31m alert").count("\ufffd"), visible("plain")
-    (1, 'plain')
-    """
-    return re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", text)
 
 
 def row_names(classes: Sequence[str]) -> list[str]:

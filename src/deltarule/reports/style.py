@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.reports.formatting import visible
+from deltarule.errors import visible
 
 BLUE, ORANGE, GREEN, ROSE, BLACK = "#026dad", "#d87130", "#1b6750", "#c87b95", "#212120"
 SKY, BROWN, VIOLET = "#0f9cd9", "#725500", "#3b0ba1"

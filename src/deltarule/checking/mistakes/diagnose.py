@@ -24,7 +24,7 @@ from deltarule.checking.mistakes.evidence import (
 from deltarule.checking.mistakes.network_matching import Like, NetworkMatch, match_network
 from deltarule.checking.mistakes.network_program import guess_network, network_program
 from deltarule.checking.mistakes.planting import planted_hypotheses, record_reference
-from deltarule.checking.report import Note, several
+from deltarule.checking.notes import Note, several
 from deltarule.checking.tape.backward import RecordedPass
 from deltarule.checking.user_code.callables import Code
 

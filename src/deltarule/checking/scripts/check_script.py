@@ -2,27 +2,18 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from deltarule.checking.catalog import Correction, LineChange
-from deltarule.checking.report import HINT_OF_KIND, MAX_HINT
+from deltarule.checking.hints import MAX_HINT
+from deltarule.checking.scripts.own_process import SECONDS, SECONDS_TO_CORRECT, checking_process, script_process
 from deltarule.checking.scripts.report import ScriptFindings, ScriptReport, make_report
 from deltarule.checking.scripts.verdict import StepVerdict
-from deltarule.errors import BadInput, RunFailed
-from deltarule.platforms import WINDOWS
-
-SECONDS = 30.0
-"""How long a script may take by default."""
-SECONDS_TO_CORRECT = 8.0
-_GRACE_SECONDS = 10.0
+from deltarule.errors import BadInput
 
 
 class NoTraining(BadInput):
@@ -50,57 +41,23 @@ def check_script(
     -------
     The report. A script that fails, or updates nothing, raises `BadInput`.
     """
-    limits = {"seconds": seconds, "seconds_to_correct": seconds_to_correct}
-    findings = _in_own_process(script, {**limits, "loss": loss, "fork": fork})
-    if findings.problem:
-        raise (BadInput if findings.is_failure else NoTraining)(findings.problem)
-    return make_report(script, findings)
+    settings = {"loss": loss, "fork": fork, "seconds_to_correct": seconds_to_correct}
+    with script_process(script, seconds, **settings) as wait:
+        return report_of(script, wait())
 
 
 def check_training(path: Path, loss: str | None, seconds: float | None, hint: int = MAX_HINT) -> ScriptReport:
     """Check a script or notebook that trains; raises `NoTraining` where a file does something else."""
-    if not path.is_file():
-        raise BadInput(f"there is no file {path}")
-    to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
-    report = check_script(path, loss, SECONDS if seconds is None else seconds, seconds_to_correct=to_correct)
-    return report.limited(hint)
+    with checking_process(path, loss, seconds, hint) as wait:
+        return report_of(path, wait()).limited(hint)
 
 
-def _in_own_process(script: Path, settings: dict[str, Any]) -> ScriptFindings:
-    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
-    environment["MPLBACKEND"] = "Agg"
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        result = Path(folder, "findings.json")
-        words = [sys.executable, "-m", "deltarule.checking.scripts.check_script", str(script.resolve()), str(result)]
-        process = subprocess.Popen(
-            [*words, json.dumps(settings)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=not WINDOWS,
-        )
-        try:
-            _, errors = process.communicate(timeout=settings["seconds"] + min(_GRACE_SECONDS, 2 + settings["seconds"]))
-        except subprocess.TimeoutExpired:
-            errors = b""
-            if not result.is_file():  # or else only the search for a correction has not ended
-                raise RunFailed(f"{script.name} was not checked within {settings['seconds']:g} seconds") from None
-        finally:
-            _end_process(process)
-        if not result.is_file():
-            last = (errors.decode(errors="replace").strip().splitlines() or [f"status {process.returncode}"])[-1]
-            raise RunFailed(f"the process that ran {script.name} ended early: {last}")
-        return _findings(json.loads(result.read_text(encoding="utf-8")))
-
-
-def _end_process(process: subprocess.Popen) -> None:
-    """End a process and what it started."""
-    if sys.platform != "win32":
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
+def report_of(script: Path, found: dict[str, Any]) -> ScriptReport:
+    """Make the report of what a process found in a script."""
+    findings = _findings(found)
+    if findings.problem:
+        raise (BadInput if findings.is_failure else NoTraining)(findings.problem)
+    return make_report(script, findings)
 
 
 def _findings(record: dict[str, Any]) -> ScriptFindings:

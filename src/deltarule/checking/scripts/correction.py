@@ -17,12 +17,12 @@ from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.repair.trials import measured
 from deltarule.checking.scripts.further_runs import UPHILL
 from deltarule.checking.scripts.loop_body import NAME, LoopBody
-from deltarule.checking.scripts.numbers_met import HELD, NumbersMet
+from deltarule.checking.scripts.numbers_met import NumbersMet
 from deltarule.checking.scripts.places import MovedArray, Storage, float_leaves
-from deltarule.checking.scripts.source import expression_code
-from deltarule.checking.scripts.step_run import Read, StepRun
+from deltarule.checking.scripts.source import Read, expression_code
+from deltarule.checking.scripts.step_run import StepRun
 from deltarule.checking.scripts.tracing import Sources, StopRun
-from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.checking.scripts.verdict import HELD, StepVerdict
 from deltarule.checking.user_code.callables import Code
 from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.proofs.differences import Floats

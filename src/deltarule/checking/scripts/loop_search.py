@@ -10,14 +10,13 @@ from typing import Any
 from deltarule.checking.scripts.candidates import is_own_loss
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
-from deltarule.checking.scripts.numbers_met import HELD
 from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, read_source
 from deltarule.checking.scripts.step_judge import judge_step, judge_together
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
-from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.checking.scripts.verdict import HELD, StepVerdict
 
 MAX_STEPS = 3
 """Steps of a loop that are checked: an error may vanish in one of them."""

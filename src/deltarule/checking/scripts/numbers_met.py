@@ -8,6 +8,7 @@ import numpy as np
 
 from deltarule.checking.scripts.places import as_floats, as_number
 from deltarule.checking.scripts.source import ScriptSource
+from deltarule.checking.scripts.verdict import HELD
 from deltarule.proofs.differences import Floats
 
 Key: TypeAlias = tuple[str, str]
@@ -16,7 +17,6 @@ Key: TypeAlias = tuple[str, str]
 Sides: TypeAlias = dict[Key, list[tuple[Floats, Floats]]]
 """The two sides of differences, in the order of time."""
 
-HELD = ", constant is "
 MADE = ("½", "cross", "binary", "−")
 """How the names of numbers begin that the script does not compute itself."""
 _LOSS_WORDS = ("loss", "cost", "err", "mse", "nll", "entropy", "criterion", "objective")

@@ -7,21 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deltarule.checking.catalog import KINDS, Correction, join_names
-from deltarule.checking.report import (
-    HINT_OF_ARRAYS,
-    HINT_OF_KIND,
-    HINT_OF_LINE,
-    MAX_HINT,
-    NOTES,
-    WIDTH,
-    Note,
-    limit_correction,
-    report_as_html,
-    wrapped_rows,
-)
-from deltarule.checking.scripts.numbers_met import HELD
-from deltarule.checking.scripts.source import Loop, read_source
-from deltarule.checking.scripts.verdict import StepVerdict
+from deltarule.checking.hints import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, limit_correction
+from deltarule.checking.notes import NOTES, Note
+from deltarule.checking.report_layout import WIDTH, report_as_html, wrapped_rows
+from deltarule.checking.scripts.source import Loop, code_of
+from deltarule.checking.scripts.verdict import HELD, StepVerdict
 from deltarule.errors import RunFailed
 
 MAX_LISTED = 12
@@ -224,7 +214,7 @@ def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:
 def _loop_and_functions(path: str, loop: Loop) -> Iterator[tuple[str, list[range]]]:
     """The loop and the functions of a file, but for that around the loop, each with its statements' lines."""
     file, function, header = loop
-    for node in ast.walk(read_source(Path(path)).tree):
+    for node in ast.walk(ast.parse(code_of(Path(path)))):
         if isinstance(node, ast.For | ast.While) and (path, node.lineno) == (file, header):
             yield "the loop", list(_lines_of_statements(node))
         elif isinstance(node, ast.FunctionDef) and (path, node.name) != (file, function):

@@ -11,15 +11,13 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, TypeAlias
 
-import numpy as np
-
 Loop: TypeAlias = tuple[str, str, int]
 """A loop: the file, the function, and the line of its header."""
 
-_CHANGING_METHODS = {"append", "sort", "put", "fill", "resize", "save", "load", "insert", "delete"}
-_HARMLESS_CALLS = (set(dir(np)) | {"len", "float", "int", "abs", "range", "list", "transpose"}) - _CHANGING_METHODS
-"""Functions that change nothing, so that an expression that calls them may be evaluated once more."""
+Read: TypeAlias = tuple[str, int, str, int]
+"""What updates read: file, line, expression, and how many of these the step has read before."""
 
+_CHANGING_METHODS = {"append", "sort", "put", "fill", "resize", "save", "load", "insert", "delete"}
 _RATES = re.compile(r"mom|mu$|beta|gamma|b[12]$|decay|rho|lr|rate|alpha|eta|reg|lam|wd|l2|step", re.IGNORECASE)
 """Names of the constants of optimizers."""
 _TARGET_FIRST = {"add.at", "subtract.at", "copyto"}
@@ -138,10 +136,15 @@ def expression_code(text: str) -> CodeType:
 
 def read_source(path: Path) -> ScriptSource:
     """Read a script, a module, or the code cells of a notebook."""
+    return ScriptSource(str(path), code_of(path))
+
+
+def code_of(path: Path) -> str:
+    """Return the text of a Python file, or that of a notebook's code cells."""
     if path.suffix.lower() == ".ipynb":
-        return ScriptSource(str(path), _code_of_notebook(path.read_text(encoding="utf-8")))
+        return _code_of_notebook(path.read_text(encoding="utf-8"))
     with tokenize.open(path) as file:  # in the encoding that the file declares
-        return ScriptSource(str(path), file.read())
+        return file.read()
 
 
 def _code_of_notebook(text: str) -> str:
@@ -303,11 +306,20 @@ def _operand_text(side: ast.expr) -> str:
 
 
 def _is_harmless(node: ast.AST, pure: Set[str] = frozenset()) -> bool:
-    calls = _nodes_of(node, ast.Call)
+    harmless = _harmless_calls()
     return all(
-        getattr(c.func, "attr", "") in _HARMLESS_CALLS or getattr(c.func, "id", "") in _HARMLESS_CALLS | pure
-        for c in calls
+        getattr(call.func, "attr", "") in harmless or getattr(call.func, "id", "") in harmless | pure
+        for call in _nodes_of(node, ast.Call)
     )
+
+
+@cache
+def _harmless_calls() -> frozenset[str]:
+    """Functions that change nothing, so that an expression that calls them may be evaluated once more."""
+    import numpy  # which the process that waits does without
+
+    built_in = {"len", "float", "int", "abs", "range", "list", "transpose"}
+    return frozenset(dir(numpy)) - _CHANGING_METHODS | built_in
 
 
 def _pure_functions(tree: ast.Module) -> frozenset[str]:

@@ -21,7 +21,7 @@ from deltarule.checking.scripts.places import (
     is_changeable,
     item_at,
 )
-from deltarule.checking.scripts.source import Loop, ScriptSource
+from deltarule.checking.scripts.source import Loop, Read, ScriptSource
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
 from deltarule.proofs.differences import Floats
 
@@ -42,10 +42,6 @@ _TURNS_BEFORE = 30
 
 Shift: TypeAlias = tuple[int | None, int, float]
 """A move: the array (None for all), the direction, and how many times it is added."""
-
-
-Read: TypeAlias = tuple[str, int, str, int]
-"""What updates read: file, line, expression, and how many of these the step has read before."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
-from deltarule.checking.scripts.source import Loop
-from deltarule.checking.scripts.step_run import Read
+from deltarule.checking.scripts.source import Loop, Read
 
 NOT_FOUND = -99.0
+HELD = ", constant is "
+"""What follows the name of a loss one side of which is not moved, before that side."""
 
 
 @dataclass(frozen=True)

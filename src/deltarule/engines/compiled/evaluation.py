@@ -64,7 +64,7 @@ _after: "WeakKeyDictionary[Problem, Floats]" = WeakKeyDictionary()
 
 def _after_the_class(y: Floats) -> Floats:
     """Of each output, whether it stands behind the row's own class (1), before it (-1), or is it (0)."""
-    return np.sign(np.arange(y.shape[-1]) - y.argmax(-1)[:, None]).astype(y.dtype)
+    return np.asarray(np.sign(np.arange(y.shape[-1]) - y.argmax(-1)[:, None]), y.dtype)
 
 
 def row_sets(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[RowSet]:

@@ -98,7 +98,7 @@ def aligned(shape: int | tuple[int, ...], dtype: Any) -> NDArray[Any]:
 def address_of(array: NDArray[Any]) -> int:
     """Return where an array without gaps begins; `array.ctypes.data` takes four times as long."""
     if array.size and array.flags.writeable:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
     return array.ctypes.data
 
 
