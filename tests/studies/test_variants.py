@@ -94,3 +94,9 @@ def test_claims_write_variants(tmp_path):
     assert len(read_variants(tmp_path / FILE)[1]) == 3
     judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,), resume=True)
     assert len(read_variants(tmp_path / FILE)[1]) == 3
+
+
+def test_trainings_without_a_history_have_nothing_to_show():
+    experiments = Experiments(with_settings(load_recipe("encoder"), SHORT), seeds=2)
+    [run] = experiments.each([{"optimizer.learning_rate": 1.0}], record=[], history_every=0)
+    assert run.steps.tolist() == [300, 300] and experiments.variants == []

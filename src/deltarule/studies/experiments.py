@@ -151,7 +151,8 @@ class Experiments:
                 self._train(population, list(new), history)
             rows = "" if prepare is None else prepare.__name__.replace("_", " ")
             for key, setting in new.items():
-                self.variants.append(variant_of(with_settings(self.recipe, setting), self._runs[key], rows))
+                if self._runs[key].history.steps:  # or else there is nothing to show
+                    self.variants.append(variant_of(with_settings(self.recipe, setting), self._runs[key], rows))
         self.used |= {key: self._runs[key].seconds for key in keys}
         return [self._runs[key] for key in keys]
 
