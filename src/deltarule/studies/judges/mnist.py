@@ -39,9 +39,6 @@ LONGEST_STEPS = dict(zip(REPORTED, (0.0, 128, 0.5, 1e-2), strict=True))
 """The combination that is trained after the report's best and before all others, as the two may refute a claim."""
 BETTER = 0.005
 """A combination with an accuracy so much higher is better than the reported one."""
-NEAR = 0.01
-"""With the other seeds only those are trained that come so near to being better with the first one. It is ten times the
-standard deviation of accuracies on the test images from different seeds, which is 0.1 points at most."""
 
 SOFTMAX = "softmax"
 SOFTMAX_MODELS = (SOFTMAX, "hidden-250", "hidden-500")
@@ -160,10 +157,9 @@ def mnist_2(
 
     def judge(settings: list[dict[str, Any]]) -> Evidence:
         near = settings
-        if len(settings) > 2:
+        if len(settings) > 2:  # half a point is five standard deviations of the accuracies from different seeds
             first = scores_of(settings, experiments.over(1))[:, 0]
-            is_near = first >= first[settings.index(REPORTED)] + BETTER - NEAR
-            near = [one for one, chosen in zip(settings, is_near, strict=True) if chosen or one == REPORTED]
+            near = [REPORTED, *itertools.compress(settings, first > first[settings.index(REPORTED)])]
         scores = scores_of(near)
         own = scores[near.index(REPORTED)]
         best = scores.max(0)
