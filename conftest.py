@@ -17,23 +17,36 @@ from lanes import COMPLETE_EXAMPLES, FAST_EXAMPLES
 
 ROOT = Path(__file__).parent
 
-# Files and folders in which nearly all tests are slow, and why. In other files single tests are marked: those that took
-# more than 1.2 seconds in a complete run.
+# Files and folders in which nearly all tests are slow, and why. In other files single tests are marked: those that take
+# more than about half a second.
 SLOW = {
     "docs/how-to/a-table-of-your-own.md": "trains ten models",
     "docs/how-to/classics": "trains the networks of ten papers",
+    "docs/reference/files.md": "makes every file that there is",
     "docs/reference/why-not-learning.md": "trains a network for each cause",
     "tests/benchmarks": "measures times and plants mistakes",
     "tests/browser": "starts a browser",
+    "tests/checking/mistakes/test_network_hypotheses.py": "plants mistakes in networks",
+    "tests/checking/repair/test_corrections.py": "tries corrections",
+    "tests/checking/test_update_rates.py": "looks for the rates of updates",
+    "tests/checking/user_code/test_object_adapter.py": "looks for what objects hold",
+    "tests/checking/user_code/test_tensors.py": "checks code of PyTorch",
+    "tests/cli/test_grade.py": "grades submissions",
     "tests/cli/test_reproduce.py": "runs the studies",
     "tests/docs/test_assignments.py": "grades thirty submissions",
     "tests/docs/test_examples.py": "runs each command of the pages in a process of its own",
     "tests/docs/test_notebooks.py": "starts kernels",
     "tests/docs/test_site.py": "builds the site",
-    "tests/reports/test_model_page.py": "trains models on tables",
     "tests/export/test_onnx_graph.py": "runs graphs in ONNX Runtime",
+    "tests/grading/test_answers.py": "grades submissions",
+    "tests/grading/test_archives.py": "grades submissions",
     "tests/grading/test_cheating.py": "runs code that misbehaves",
+    "tests/grading/test_grade.py": "grades submissions",
+    "tests/grading/test_odd_submissions.py": "grades submissions",
+    "tests/grading/test_reading.py": "grades submissions",
     "tests/peers": "all estimator checks of scikit-learn, for its own estimators too",
+    "tests/playground/test_past.py": "trains to look at the past",
+    "tests/reports/test_model_page.py": "trains models on tables",
     "tests/studies/test_reproduce_studies.py": "runs the studies",
     "tests/sweeps/test_executors.py": "starts workers and clusters",
     "tests/sweeps/test_killed.py": "kills processes",

@@ -98,10 +98,12 @@ def reachable(module: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others() -> None:
     assert [module for module in MODULES if module in reachable(module)] == []
 
 
+@pytest.mark.slow
 def test_a_function_imports_ours_only_to_spare_a_heavy_library() -> None:
     without_need = []
     for module in MODULES.keys() - ALLOWED:

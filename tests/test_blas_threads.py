@@ -35,6 +35,7 @@ with one_blas_thread():
 """
 
 
+@pytest.mark.slow
 def test_later_blas_is_limited_too() -> None:
     """Within a training, too, which imports SciPy when it needs it."""
     several = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}

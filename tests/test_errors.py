@@ -79,6 +79,7 @@ def test_what_is_not_installed_is_reported_in_one_wording(tmp_path: Path) -> Non
     assert told == [str(not_installed(*each)) for each in lacking]
 
 
+@pytest.mark.slow
 def test_what_is_installed_and_cannot_be_loaded_is_reported_with_its_reason(tmp_path: Path) -> None:
     """As PyTorch on Windows without the libraries of Visual C++."""
     for package in ("torch", "llvmlite"):

@@ -46,6 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "count"), [((), 1), (("--everything",), 6), (("tests/browser",), 1), (("tests/test_fast.py",), 4)]
 )

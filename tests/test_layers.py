@@ -126,6 +126,7 @@ OWN: list[tuple[Any, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.needs("onnxruntime")
 @pytest.mark.parametrize(("function", "options", "place"), OWN)
 def test_layers_of_ones_own_have_every_form(function: Any, options: Any, place: Any, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert imported & HEAVY == set()
 
 
+@pytest.mark.slow
 def test_run_loads_no_library_of_tables_or_figures() -> None:
     imported = packages_imported_by(str(SCRIPT), "run", "encoder", "--quiet")
     assert "numpy" in imported

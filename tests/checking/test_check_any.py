@@ -59,6 +59,7 @@ def sigmoid(z: Any) -> Any:
     return 1 / (1 + np.exp(-z))
 
 
+@pytest.mark.slow
 def test_activation_with_its_derivative_is_checked() -> None:
     assert check(sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z)), X).ok
     report = check(sigmoid, lambda z: z * (1 - z), X)
@@ -156,6 +157,7 @@ def dropout_forward(x: Any, settings: Any) -> Any:
     return x * mask, (settings, mask)
 
 
+@pytest.mark.slow
 def test_options_beside_the_input_stay_as_they_are() -> None:
     assert check(DropoutLayer(0.3), X, True).ok
     for k in (1, 2):
@@ -216,6 +218,7 @@ class WrongTanh(Tanh):
         return g * (1 - torch.tanh(ctx.saved_tensors[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("function", "is_right"), [(Tanh, True), (WrongTanh, False)])
 def test_function_and_module_of_pytorch_are_checked(function: Any, is_right: bool) -> None:
     class Module(torch.nn.Module):
@@ -315,6 +318,7 @@ net = Net()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "verdict"), [(1, "right"), (3, "wrong")])
 def test_classes_and_objects_of_a_python_module_are_checked(factor: int, verdict: str) -> None:
     module = ModuleType("classes_of_a_student")

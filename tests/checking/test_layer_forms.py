@@ -185,6 +185,7 @@ def cell_back(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
     return df + dn, df - dn, dc * forget
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1.0, 0.0])
 def test_layer_with_two_outputs_has_two_upstream_gradients(share: float) -> None:
     def back(dnext_h: Any, dnext_c: Any, cache: Any) -> Any:
@@ -198,6 +199,7 @@ def test_layer_with_two_outputs_has_two_upstream_gradients(share: float) -> None
     assert check_vjp(cell, unclear, inputs).verdict == ("right" if share else "not proved")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2])
 def test_second_output_may_be_a_cache(k: int) -> None:
     ways: list[Any] = [

@@ -11,6 +11,7 @@ from linear_code import PARAMS, X
 from deltarule import check_vjp
 
 
+@pytest.mark.slow
 def test_messages_about_layers_do_not_mention_a_loss() -> None:
     counts = {"calls": 0.0}
 
@@ -33,6 +34,7 @@ def test_messages_about_layers_do_not_mention_a_loss() -> None:
     assert any(note == "the output of forward does not depend on w at all" for note in unused.notes)
 
 
+@pytest.mark.slow
 def test_layer_with_several_inputs_is_checked() -> None:
     def affine(x: Any, w: Any, b: Any) -> Any:
         return x @ w + b, (x, w)
@@ -93,6 +95,7 @@ def batch_norm_back(upstream: Any, cache: Any, where: str = "everywhere") -> Any
     return dx, (upstream * normal).sum(0), upstream.sum(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["everywhere", "nowhere", "second"])
 def test_constant_gamma_hides_no_mistake(where: str) -> None:
     def back(upstream: Any, cache: Any) -> Any:
@@ -105,6 +108,7 @@ def test_constant_gamma_hides_no_mistake(where: str) -> None:
     assert not any("other numbers" in note for note in check_vjp(batch_norm, batch_norm_back, (X, X[0], X[1])).notes)
 
 
+@pytest.mark.slow
 def test_backward_pass_that_reads_gamma_from_outside_is_right() -> None:
     gamma, beta = np.ones(X.shape[1]), np.zeros(X.shape[1])
     kept = batch_norm(X, gamma, beta)[1]

@@ -93,6 +93,7 @@ def check(update: Callable[[Params, Params], None], way: str, beta: float) -> An
     return check_update(step_returned, loss, params, RATE, momentum=beta)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, BETA])
 @pytest.mark.parametrize("way", ["in place", "returned"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -183,6 +184,7 @@ TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", TORCH)
 def test_optimizers_of_torch_are_never_wrong(name: str, dtype: torch.dtype) -> None:
@@ -219,6 +221,7 @@ def descend(factors: Params, beta: float, decay: float = 0.0) -> Callable[[Param
     return update
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, BETA])
 @pytest.mark.parametrize("way", ["in place", "returned"])
 def test_wrong_descent_remains_wrong(way: str, beta: float) -> None:
@@ -274,6 +277,7 @@ def decayed(
     return update_and_decay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["", "nesterov"])
 @pytest.mark.parametrize("is_within", [False, True])
 @pytest.mark.parametrize("decay", [0.3, -0.3])
@@ -284,6 +288,7 @@ def test_decay_beside_the_velocity_or_within_it_may_be_meant(form: str, is_withi
     assert ("α times 0.3 W:" in str(report.vacuous)) == (decay > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("in_loss", "in_step"), [(0.2, 0.0), (0.2, 0.1), (0.2, 0.2)])
 def test_nesterovs_momentum_is_right_with_the_penalty_of_the_loss_alone(in_loss: float, in_step: float) -> None:
     params = {name: value.copy() for name, value in START.items()}
@@ -296,6 +301,7 @@ def test_nesterovs_momentum_is_right_with_the_penalty_of_the_loss_alone(in_loss:
     assert report.ok == (in_loss == in_step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["descent", "Adam", "AdaGrad", "Nesterov's momentum"])
 @pytest.mark.parametrize("size", [3, 10])
 def test_optimizers_are_judged_but_for_the_epsilon_of_the_loss(rule: str, size: int) -> None:
@@ -325,6 +331,7 @@ def test_optimizers_are_judged_but_for_the_epsilon_of_the_loss(rule: str, size: 
     assert size < 10 or any("right but for ε" in note for note in report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slip", "text"),
     [
@@ -353,6 +360,7 @@ def test_slips_in_the_bias_correction_are_named(slip: str, text: str) -> None:
     assert (report.verdict, mistake.code) == ("WRONG", "bias_correction") and text in mistake.sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "code"), [("AdaGrad", ""), ("AdaGrad", "wrong_velocity"), ("momentum", "wrong_velocity")]
 )

@@ -134,6 +134,7 @@ def test_wrong_formula_is_found(
     assert [check.ok for check in report.checks] == [False] * 3
 
 
+@pytest.mark.slow
 def test_unsampled_entry_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(problem_gradient, "MAX_ENTRIES", 50)
     random = np.random.default_rng(0)

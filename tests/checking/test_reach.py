@@ -87,6 +87,7 @@ class Layer:
         return dx
 
 
+@pytest.mark.slow
 def test_branch_that_never_ran_and_stride_of_one() -> None:
     wide, narrow = Layer(2), Layer(1)
     [branch] = not_reached(check_vjp(wide.forward, wide.backward, SMALL))

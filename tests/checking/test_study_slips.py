@@ -61,6 +61,7 @@ def test_the_cifar_reports_network_is_right_without_slips(sizes: tuple[int, ...]
     assert check_gradient(**two_layers("", *sizes)).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slip", "sizes", "codes"),
     [
@@ -120,6 +121,7 @@ class Boundary:
         return {f"{name}{n + 1}": getattr(self, name)[n] for n in range(3) for name in "Wb"}
 
 
+@pytest.mark.slow
 def test_the_boundary_listing_adds_the_weights_velocity_to_the_biases() -> None:
     right = Boundary()
     assert check_update(right.update, right.forward, right.arrays, 0.8, momentum=0.9).ok
@@ -130,6 +132,7 @@ def test_the_boundary_listing_adds_the_weights_velocity_to_the_biases() -> None:
     assert mistake.where == ("b1", "b2", "b3") and "b2 is that of W2" in mistake.sentence
 
 
+@pytest.mark.slow
 def test_the_boundary_listing_has_its_epsilon_in_the_gradient_alone() -> None:
     net = Boundary(epsilon=1e-8)
     net.b[2] -= 12  # predictions near 0, where the ε is seen

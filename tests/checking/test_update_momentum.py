@@ -25,6 +25,7 @@ def test_step_may_take_parameters_as_argument(way: str) -> None:
     assert [mistake.code for mistake in report.diagnosis] == ["learning_rate"]
 
 
+@pytest.mark.slow
 def test_step_on_drawn_samples_is_random() -> None:
     """The gradient over some samples is none of the loss over all; each step has another one."""
     drawn, w = np.random.default_rng(0), 0.3 * np.ones(4)
@@ -42,6 +43,7 @@ def test_step_on_drawn_samples_is_random() -> None:
     assert always.verdict == "WRONG"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1.0, -1.0])
 def test_old_velocities_are_not_wrong(share: float) -> None:
     """A check leaves velocities behind. They show in the first of two updates, and the second is to follow from it."""
@@ -86,6 +88,7 @@ def test_wrong_first_update_is_found(velocity: float, first: float, verdict: str
     assert report.verdict == verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", [("b",), ("W", "b")])
 def test_missing_velocity_is_not_named_penalty(without: tuple[str, ...]) -> None:
     """What begins at 0 is its own velocity after one update, so that β v is a multiple of the parameter too."""
@@ -102,6 +105,7 @@ def test_missing_velocity_is_not_named_penalty(without: tuple[str, ...]) -> None
     assert [(one.code, one.where) for one in report.diagnosis] == [("velocity_missing", without)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("beta", "decay", "codes"),
     [

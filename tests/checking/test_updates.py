@@ -27,6 +27,7 @@ class Line:
         return self.x.T @ error, error.sum(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1, -1])
 def test_unchanged_array_is_noted_as_possibly_replaced(factor: int) -> None:
     """W is changed where it stands, b is made anew: where params holds the arrays themselves, that b is never seen."""

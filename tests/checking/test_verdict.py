@@ -98,6 +98,7 @@ def test_cached_values_of_user_code_are_restored() -> None:
     assert kept["w"].dtype == np.float32 and kept["w"].tolist() == [1.0, 2.0]
 
 
+@pytest.mark.slow
 def test_unexplained_gradient_is_noted() -> None:
     def loss(w: Any) -> float:
         return float((w * w).sum())
@@ -124,6 +125,7 @@ def test_arrays_without_effect_are_said_to_have_none() -> None:
     assert "inert right (has no effect here)" in str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", [3.0, np.float64(3.0), np.array(3.0)], ids=["number", "NumPy's number", "array"])
 def test_a_parameter_may_be_a_number(point: Any) -> None:
     assert check_gradient(lambda w: w**2, lambda w: 2 * w, point).ok
@@ -137,6 +139,7 @@ def test_a_parameter_may_be_a_number(point: Any) -> None:
     assert not report.notes
 
 
+@pytest.mark.slow
 def test_constant_loss_is_noted() -> None:
     generator = np.random.default_rng(2)
     params = {"W": generator.normal(size=(4, 2)), "b": generator.normal(size=2)}

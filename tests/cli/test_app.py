@@ -104,6 +104,7 @@ def test_signal_at_start_or_end_is_reported_once(signalled, name):
     assert (status, err) == (0, "") and "encoder" in out
 
 
+@pytest.mark.slow
 def test_signals_are_restored(deltarule):
     before = [signal.getsignal(number) for number in signal.valid_signals()]
     assert deltarule("list")[0] == 0
@@ -133,12 +134,14 @@ def test_short_help_is_the_long_one(deltarule):
         assert deltarule(*command, "-h") == deltarule(*command, "--help")
 
 
+@pytest.mark.slow
 def test_quiet_prints_one_line(deltarule):
     status, out, err = deltarule("list")
     assert (status, err) == (0, "")
     assert deltarule("list", "--quiet") == (0, out.splitlines(keepends=True)[-1], "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [
@@ -156,6 +159,7 @@ def test_quiet_prints_the_result_and_not_the_remark_below_it(deltarule, monkeypa
     assert (status, err) == (0, "") and re.fullmatch(line + "\n", out)
 
 
+@pytest.mark.slow
 def test_quiet_leaves_out_notes_but_no_errors(deltarule, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slip.py").write_text(
@@ -206,6 +210,7 @@ def test_exit_in_user_code_is_an_error(deltarule, monkeypatch, status):
     assert (status, out) == (2, "") and "the code that was run ended the program; take the call of exit out" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("list",), ("list", "--json")])
 def test_closed_pipe_is_silent(words):
     reads, writes = os.pipe()
@@ -228,6 +233,7 @@ def test_system_error_is_one_line(deltarule, monkeypatch):
     assert deltarule("run", "encoder") == (1, "", error)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
 @pytest.mark.parametrize("words", [("list",), ("show", "encoder", "--json")])
 def test_full_output_is_reported(words):

@@ -75,6 +75,7 @@ def check_own(deltarule, tmp_path, monkeypatch):
     sys.modules.pop("own_gradients", None)
 
 
+@pytest.mark.slow
 def test_own_code(check_own):
     status, out, err = check_own("right")
     assert status == 0 and out.startswith("gradient: right")
@@ -84,6 +85,7 @@ def test_own_code(check_own):
     assert status == 1 and "factor_two" in out and "likely fix" in out
 
 
+@pytest.mark.slow
 def test_json(check_own):
     status, out, _ = check_own("half", "--json")
     record = json.loads(out)

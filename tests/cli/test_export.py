@@ -57,6 +57,7 @@ def test_layers_of_a_recipe_are_run_explained_checked_and_exported(deltarule, ow
     assert status == 2 and 'network.layers has "layer_norm", and the page shows only' in err
 
 
+@pytest.mark.slow
 def test_data_beside_the_recipe(deltarule, own_recipe, tmp_path, monkeypatch):
     """Elsewhere the run is told of them; a script is never written over them."""
     own_recipe(tmp_path)
@@ -136,6 +137,7 @@ def table(models):
     return models / "table.csv"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_script_of_a_model(deltarule, models, name):
     assert deltarule("export", models / f"{name}.safetensors", "--to", "script")[0] == 0
@@ -149,6 +151,7 @@ def test_script_of_a_model(deltarule, models, name):
         np.testing.assert_allclose([float(line) for line in done.stdout.split()], answers, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_script_reports_missing_columns(deltarule, models, tmp_path):
     deltarule("export", models / "kind.safetensors", "--to", "script", "--out", tmp_path / "kind.py")
     (tmp_path / "table.csv").write_text("a;b\n1;2\n", encoding="utf-8")
@@ -200,6 +203,7 @@ def test_script_reads_cells(deltarule, coded, tmp_path):
         assert json.loads(out)["predictions"] == pytest.approx([answer])
 
 
+@pytest.mark.slow
 def test_network_script_refuses_bad_tables(deltarule, tmp_path):
     MLPRegressor(hidden_layer_sizes=(), solver="lbfgs").fit([[0.0, 0.0], [1.0, 2.0]], [1.0, 2.0]).save(tmp_path / "m")
     deltarule("export", tmp_path / "m", "--to", "script", "--out", tmp_path / "m.py")

@@ -47,6 +47,7 @@ def own(experiments, is_control=False):
 """
 
 
+@pytest.mark.slow
 def test_list_names_every_study(deltarule):
     status, out, _ = deltarule("list")
     listed = {one["study"] for one in json.loads(deltarule("list", "--json")[1])["studies"]}
@@ -116,6 +117,7 @@ def test_a_claim_that_cannot_be_judged_gets_a_sentence(deltarule, tmp_path, judg
     assert status == 2 and out == "" and named in err and "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_check_proves_a_study(deltarule):
     status, out, _ = deltarule("check", "encoder", "--json")
     assert status == 0 and json.loads(out)["ok"] is True
@@ -135,6 +137,7 @@ def test_lr_range_suggests_a_rate_and_draws_it(deltarule, tmp_path):
     assert re.match(r"Suggested learning rate: \S+\n", alone)
 
 
+@pytest.mark.slow
 def test_claims_resume_in_their_folder(deltarule, tmp_path):
     (tmp_path / "own.py").write_text(CLAIMS, encoding="utf-8")
     words = ("claims", "digits", "--claims", tmp_path / "own.py", "--seeds", 8, "--json")

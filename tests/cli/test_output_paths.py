@@ -139,6 +139,7 @@ def test_folders_and_pairs(deltarule: Any, folder: Path, line: str, sentence: st
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_other_files_are_written(deltarule: Any, folder: Path) -> None:
     (folder / "encoder").mkdir()  # a study of this name is no folder
     assert deltarule("explain", "encoder", "--html", "encoder/page.html")[0] == 0

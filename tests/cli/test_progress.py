@@ -62,6 +62,7 @@ def test_sweep(shown):
     assert "50 of 1,200 rows" in lines[-1]
 
 
+@pytest.mark.slow
 def test_forced_colors_are_no_terminal() -> None:
     """Many systems that build and test set FORCE_COLOR; their logs would be full of codes that move a cursor."""
     words = [sys.executable, "-m", "deltarule", "run", "encoder", "--seeds", "2", "--set", "stopping.max_steps=20"]

@@ -56,6 +56,7 @@ def study(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_json(deltarule, study):
     status, out, err = deltarule("run", study, "--seeds", 3, "--json")
     record = json.loads(out)
@@ -96,6 +97,7 @@ def test_the_listing_has_the_report_s_own_cost(deltarule):
     assert [line.split()[0] for line in lines] == ["0", "100", "200", "300"]
 
 
+@pytest.mark.slow
 def test_experiment_and_set(deltarule, study):
     plain, slow, back = (
         json.loads(deltarule("run", study, *more, "--json")[1])["objective"]["median"]
@@ -108,6 +110,7 @@ def test_experiment_and_set(deltarule, study):
     assert slow > plain == back
 
 
+@pytest.mark.slow
 def test_two_experiments_are_combined(deltarule, tmp_path):
     words = ("run", "boundary-linear", "--experiment", "hidden-1-1", "--experiment", "schedule-off")
     status, out, _ = deltarule(*words, "--set", "stopping.max_epochs=1", "--json", "--out", tmp_path)
@@ -233,6 +236,7 @@ def test_failing_summary_keeps_the_records(deltarule, study, tmp_path, monkeypat
     assert load_arrays(tmp_path / "out" / "arrays.safetensors")[0]["theta"].size
 
 
+@pytest.mark.slow
 def test_nothing_but_text_when_piped(study):
     done = subprocess.run(
         [sys.executable, "-m", "deltarule", "run", str(study)], capture_output=True, check=True, encoding="utf-8"
@@ -240,6 +244,7 @@ def test_nothing_but_text_when_piped(study):
     assert "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_why_says_what_stands_out(deltarule):
     words = ("run", "encoder", "--seeds", 2, "--set", "optimizer.learning_rate=100", "--set", "stopping.max_steps=500")
     status, out, err = deltarule(*words, "--why")
@@ -248,6 +253,7 @@ def test_why_says_what_stands_out(deltarule):
     assert found["code"] == "rate_too_high" and sorted(found["members"]) == [0, 1]
 
 
+@pytest.mark.slow
 def test_nothing_is_said_unasked(deltarule):
     assert json.loads(deltarule("run", "encoder", "--seeds", 1, "--json")[1])["why"] is None
 
@@ -348,6 +354,7 @@ def test_bad_use_is_one_sentence_and_status_2(deltarule, tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_pipe_of_another_encoding(tmp_path):
     command = [sys.executable, "-X", "utf8=0", "-m", "deltarule", "explain", "encoder", "--layer", "1"]
     environment = {"PYTHONIOENCODING": "ascii", "PATH": "", "SYSTEMROOT": "C:\\Windows"}

@@ -69,6 +69,7 @@ def test_mixed_values(deltarule, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_json_and_settings_and_resume(deltarule, mine, tmp_path):
     settings = "--set", "network.layers=[2,3,1]", "--seeds", 3, "--out", tmp_path / "out", "--resume", "--json"
     settings += ("--keep",)

@@ -124,6 +124,7 @@ def test_predict_probabilities(deltarule, folder, tmp_path):
     assert out.splitlines()[0] == "place,probability of town,probability of village"
 
 
+@pytest.mark.slow
 def test_new_categories_are_reported(deltarule, folder, model):
     status, out, err = deltarule("predict", model, folder / "new.csv")
     assert status == 0 and len(out.splitlines()) == 4
@@ -157,6 +158,7 @@ def test_evaluate_writes_a_page(deltarule, folder, model, tmp_path):
     assert out.endswith(f"Written: {page}\n")
 
 
+@pytest.mark.slow
 def test_guesses_about_a_file_are_notes(deltarule, folder, tmp_path):
     text = (folder / "train.csv").read_text(encoding="utf-8").replace("town", "Köln")
     (tmp_path / "t.txt").write_bytes(text.replace(",", ";").replace(".", ",").encode("cp1252"))
@@ -308,6 +310,7 @@ def test_many_columns_are_counted_and_rows_divided_by_a_column(deltarule, tmp_pa
     assert status == 2 and "--time when: there is no such column besides the target" in err
 
 
+@pytest.mark.slow
 def test_codes_for_missing_values_are_named_and_declared(deltarule, tmp_path):
     heat = RANDOM.normal(20, 5, 200)
     is_missing = RANDOM.random(200) < 0.1
@@ -328,6 +331,7 @@ def test_codes_for_missing_values_are_named_and_declared(deltarule, tmp_path):
     assert status == 2 and "missing names the column 'cold', which the table lacks" in err
 
 
+@pytest.mark.slow
 def test_dates_stay_inputs_beside_time_and_their_order_is_asked_for(deltarule, tmp_path):
     days = pd.date_range("2021-01-01", periods=120)
     table = pd.DataFrame({"day": days.strftime("%d/%m/%Y"), "sales": RANDOM.normal(size=120)})
@@ -345,6 +349,7 @@ def test_dates_stay_inputs_beside_time_and_their_order_is_asked_for(deltarule, t
     assert deltarule(*words, "--dates", "day-first")[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [["None", "Mild", "Severe"], ["NA", "EU", "AS"]])
 def test_classes_that_look_missing_are_scored(deltarule, tmp_path, classes):
     rows = [f"{n % 3 + n / 1000},{classes[n % 3]}" for n in range(90)]
@@ -356,6 +361,7 @@ def test_classes_that_look_missing_are_scored(deltarule, tmp_path, classes):
     assert scores["rows"] == 90 and scores["score"] > 0.95
 
 
+@pytest.mark.slow
 def test_amounts_and_percent_are_read_as_in_training(deltarule, tmp_path):
     area = RANDOM.uniform(50, 300, 150)
     price = 6000 * area
@@ -375,6 +381,7 @@ def test_amounts_and_percent_are_read_as_in_training(deltarule, tmp_path):
     assert status == 2 and "'tax' were in % in training and are without a unit here" in err
 
 
+@pytest.mark.slow
 def test_settings_that_were_not_chosen_do_not_warn(deltarule, tmp_path):
     waves = np.linspace(0, 1, 40)
     centers = RANDOM.uniform(0, 1, 120)
@@ -385,6 +392,7 @@ def test_settings_that_were_not_chosen_do_not_warn(deltarule, tmp_path):
     assert re.search(r"always \d\d,\d\d0\n", out)
 
 
+@pytest.mark.slow
 def test_intervals_and_weights(deltarule, tmp_path):
     x = RANDOM.normal(size=300)
     table = pd.DataFrame({"x": x, "price": 100 * np.exp(x + RANDOM.normal(0, 0.4, 300)), "count": [1.0, 3.0] * 150})
@@ -405,6 +413,7 @@ def test_intervals_and_weights(deltarule, tmp_path):
     assert status == 2 and "--interval 90 is for numbers, as 0.9; give a share between 0 and 1" in err
 
 
+@pytest.mark.slow
 def test_words_and_levels_are_declared(deltarule, tmp_path):
     size = RANDOM.choice(["small", "large", "huge"], 90)
     titles = [" ".join(RANDOM.choice(["red", "old", "fast", "boat", "car"], 3)) + f" {n}" for n in range(90)]

@@ -135,6 +135,7 @@ def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     yield called
 
 
+@pytest.mark.slow
 def test_fields_that_no_record_has(printed: Callable[..., Any], tmp_path: Path) -> None:
     [listed] = tables(section("list"), "field")
     assert listed == list(printed("list")["studies"][0])

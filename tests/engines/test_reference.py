@@ -368,6 +368,7 @@ def digest_of_training() -> str:
     return sha.hexdigest()
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit() -> None:
     found = {digest_of_training()}
     for threads in (1, 2):

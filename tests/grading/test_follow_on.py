@@ -79,6 +79,7 @@ NOTHING = {
 }
 
 
+@pytest.mark.slow
 def test_nothing_follows_from_what_is_not_computed(tmp_path: Path) -> None:
     (tmp_path / "students").mkdir()
     for name, body in NOTHING.items():
@@ -134,6 +135,7 @@ EPOCHS = {
 }
 
 
+@pytest.mark.slow
 def test_a_wrong_function_costs_no_points_of_those_that_call_it(tmp_path: Path) -> None:
     (tmp_path / "students").mkdir()
     for name, (right, wrong, _) in EPOCHS.items():

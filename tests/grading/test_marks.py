@@ -83,6 +83,7 @@ def test_a_groups_file_with_a_stranger(tmp_path: Path) -> None:
         read_roster(tmp_path / "roster.csv", tmp_path / "groups.csv")
 
 
+@pytest.mark.slow
 def test_manual_points_of_a_group_at_the_shell(deltarule, tmp_path: Path) -> None:
     text = ASSIGNMENT.replace('returns = ["W"]', 'returns = ["W"]\nbonus = true')
     write_assignment(tmp_path, f'{text}\n[[manual]]\nname = "Why"\npoints = 4\n')

@@ -81,6 +81,7 @@ def test_derivatives_that_are_written_out(tmp_path: Path, source: str) -> None:
     assert numeric(tmp_path, source) == []
 
 
+@pytest.mark.slow
 def test_noted_or_refused(tmp_path: Path) -> None:
     for rule, points in (("note", 7.0), ("forbid", 3.0)):
         text = ASSIGNMENT.replace("hint = 4", f'hint = 4\nnumeric = "{rule}"\ntolerance = 1e-5')

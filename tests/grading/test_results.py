@@ -45,6 +45,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> GradeRecord:
     return grade_files(tmp_path_factory.mktemp("class"), files)
 
 
+@pytest.mark.slow
 def test_csv(record: GradeRecord) -> None:
     rows = list(csv.DictReader(io.StringIO(grades_csv(record))))
     assert [(row["student"], float(row["points"])) for row in rows] == [
@@ -121,6 +122,7 @@ def test_same_bytes_again(record: GradeRecord, tmp_path: Path) -> None:
     assert json.loads(files[0][Path("record.json")])["submissions"][1]["points"] == 5
 
 
+@pytest.mark.slow
 def test_failed_calls_and_missing_functions_of_a_class(tmp_path: Path) -> None:
     failing = edited(BACKWARD, "raise ValueError(str(id(x)))")
     sources = {"anna": failing, "bert": NEEDED.replace("def step", "def stop"), "carl": "\n" + failing}

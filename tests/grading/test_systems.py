@@ -105,6 +105,7 @@ def test_the_zip_of_a_class(tmp_path: Path, name: str) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["class.zip"]
 
 
+@pytest.mark.slow
 def test_a_class_of_canvas_at_the_shell(deltarule, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "submissions.zip", "w") as archive:
         archive.writestr("kowalskiines_10296_901_hw3.py", NEEDED)

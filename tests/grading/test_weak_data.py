@@ -48,6 +48,7 @@ def sentences(folder: Path, right: str = "", wrong: str = "") -> str:
     return "\n".join(weak_data(read_assignment(path)))
 
 
+@pytest.mark.slow
 def test_good_data(tmp_path: Path) -> None:
     assert sentences(tmp_path) == ""
 
@@ -72,6 +73,7 @@ def test_weak_data(tmp_path: Path, right: str, wrong: str, expected: str) -> Non
     assert expected in sentences(tmp_path, right, wrong)
 
 
+@pytest.mark.slow
 def test_a_mistake_that_never_ends(tmp_path: Path) -> None:
     right = "    return x.T @ (predict(x, w) - y) / len(x) + strength * w"
     loop = (

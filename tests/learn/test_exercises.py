@@ -45,6 +45,7 @@ def load(tmp_path, monkeypatch):
     return loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_solution_is_right_and_a_slip_is_found_in_its_line(load, name):
     text = solution(name)
@@ -69,6 +70,7 @@ def test_a_hole_is_short_and_says_what_is_missing(load, name):
     assert block in text
 
 
+@pytest.mark.slow
 def test_they_are_written_beside_the_pages_and_what_is_filled_is_kept(deltarule, tmp_path):
     write_lessons(tmp_path)
     files = [tmp_path / f"{n}-{name}.py" for n, name in enumerate(LESSONS, 1)]

@@ -103,6 +103,7 @@ KEYS = sorted(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.sampled_from(KEYS), value=st.sampled_from(VALUES))
 def test_any_value_of_any_key(page, key, value):
@@ -110,6 +111,7 @@ def test_any_value_of_any_key(page, key, value):
         agree(page, change(**{key: value}), steps=2)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.sampled_from(KEYS), values=st.lists(st.sampled_from(VALUES), max_size=2))
 def test_any_grid(page, key, values):
@@ -184,6 +186,7 @@ def test_any_form_of_a_command(page, name, table):
 BESIDE = {"kind": "activation", "function": "tanh(z)", "derivative": "1 - a^3", "beside": True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "commands",
     [
@@ -199,6 +202,7 @@ def test_two_derivatives_beside_each_other(page, commands):
     agree(page, *commands, steps=20)
 
 
+@pytest.mark.slow
 def test_networks_part_where_their_objectives_do(page):
     """The right side trains as tanh does; both hosts name the update at which the other side has left it."""
     commands = [("story", {"name": "13-wrong-derivative"}), change(run__seeds=2), ("formula", BESIDE)]
@@ -232,6 +236,7 @@ RATE_AND_SCALE = ["optimizer.learning_rate", "network.initial_scale"]
 PLACES = [[rate, scale] for rate in (0.001, 0.03, 0.3, 30) for scale in (0.03, 1, 10)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("commands", "keys", "outcomes"),
     [

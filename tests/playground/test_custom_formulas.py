@@ -29,6 +29,7 @@ def test_what_is_typed_can_be_traced_for_the_compiled_engine(text, dtype):
     assert (function(z) is not z) and (text != "1" or function(z).tolist() == [1, 1, 1, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "function", "derivative", "code"),
     [

@@ -72,6 +72,7 @@ def test_huge_tables_are_refused_by_their_size(read, monkeypatch):
         read("x,y\n" + "1,0\n" * 501)
 
 
+@pytest.mark.slow
 def test_pasted_rows_learn_as_the_same_file_does(tmp_path):
     random = np.random.default_rng(0)
     age, income = random.uniform(18, 80, 200), random.uniform(10_000, 90_000, 200)

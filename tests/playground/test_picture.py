@@ -96,6 +96,7 @@ def test_numbers_of_a_member(opened, drawn):
     assert names == list(views(state.theta, moment.problem.network.entries))
 
 
+@pytest.mark.slow
 @needs_node
 def test_plane_of_a_typed_activation(session, page):
     typed = {"kind": "activation", "function": "max(z, 0) ^ 2 / (1 + abs(z))", "derivative": "1"}
@@ -116,6 +117,7 @@ def test_dead_units(opened, drawn):
     assert drawn(bench)[1]["dead 1"].tolist() == [1, 1, 1, 1]
 
 
+@pytest.mark.slow
 @needs_node
 def test_images(drawn):
     bench = Workbench(with_settings(recipe_to_play("digits"), {"run.engine": "reference"}))

@@ -29,6 +29,7 @@ def test_table_target(tmp_path, target, output):
     session.close()
 
 
+@pytest.mark.slow
 def test_texts_and_gaps_of_a_table(tmp_path):
     colors, answers = ("red", "green", "blue"), ("no", "yes", "no")
     rows = [f"{n if n % 9 else ''},{colors[n % 3]},{answers[n % 3]}" for n in range(60)]

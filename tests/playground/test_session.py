@@ -127,6 +127,7 @@ def test_bad_command(session, name, table, sentence):
     assert (after.recipe, after.dataset, after.state.step) == (before.recipe, before.dataset, 2)
 
 
+@pytest.mark.slow
 def test_formula(session):
     wrong = {"kind": "activation", "function": "tanh(z)", "derivative": "a^2 - 1"}
     answer = session.command("formula", wrong)
@@ -183,6 +184,7 @@ def test_speed_changes_a_training_but_starts_none(session):
     assert not session.workbench.is_playing and session.workbench.moment.state.step == 0
 
 
+@pytest.mark.slow
 def test_grids_of_too_many_members_are_refused_by_their_size(session):
     toml = (
         session.settings()["toml"]

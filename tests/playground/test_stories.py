@@ -29,6 +29,7 @@ def test_story_is_drawn(story):
     assert header["step"] == 5 and header["members"] > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("story", "solved", "more"),
     [
@@ -64,6 +65,7 @@ def test_story_shows_what_it_says(story, solved, more):
     session.close()
 
 
+@pytest.mark.slow
 def test_overfitting_story():
     bench = played("overfitting", 400)
     _, curves, _ = bench.moment.past.curves(np.arange(4))

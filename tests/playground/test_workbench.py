@@ -113,6 +113,7 @@ def test_engine_is_loaded_when_needed(load):
     bench.close()
 
 
+@pytest.mark.slow
 def test_training_does_not_wait_for_its_program_and_has_its_bits(monkeypatch):
     may_compile = threading.Event()
 
@@ -214,6 +215,7 @@ def test_other_optimizer_has_empty_slots(opened, before):
     assert not any(slot.any() for slot in bench.moment.state.slots.values())
 
 
+@pytest.mark.slow
 def test_test_rows_are_set_apart_while_it_trains(opened):
     bench = opened()
     bench.play()
@@ -242,6 +244,7 @@ def test_no_error_ends_the_thread(opened, monkeypatch, broken):
     assert bench.moment.state.step == 3 and bench.failure == ""
 
 
+@pytest.mark.slow
 def test_criterion_of_a_study():
     bench = Workbench(with_settings(recipe_to_play("encoder"), {"run.engine": "reference"}))
     bench.advance(200)

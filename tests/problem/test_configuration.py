@@ -63,6 +63,7 @@ key_names = st.sampled_from([*(key.split(".")[1] for key in KEYS), *KEYS, "what"
 # --- the promise: a sentence, whatever is given ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.dictionaries(section_names, st.dictionaries(key_names, values, max_size=4) | values, max_size=5))
 @example({"run": {"seeds": [[0]]}})
 @example({"network": {"activation": {"name": "leaky_relu", "slope": 10**400}}})

@@ -152,6 +152,7 @@ CANONICAL = (
 )
 
 
+@pytest.mark.slow
 def test_the_hash_is_sha_256_of_canonical_json_in_any_process() -> None:
     expected = hashlib.sha256(CANONICAL.encode()).hexdigest()
     assert configuration_hash(parse(SMALLEST)) == expected

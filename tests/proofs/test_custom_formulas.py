@@ -112,6 +112,7 @@ def test_activations_as_people_write_them_pass(name: str) -> None:
 # --- what is registered has a name everywhere
 
 
+@pytest.mark.slow
 @pytest.mark.needs("torch")
 def test_all_custom_formulas_at_once() -> None:
     register_activation("sine", np.sin, lambda z, a: np.cos(z))
@@ -217,6 +218,7 @@ def in_place(z: np.ndarray) -> np.ndarray:
     return z
 
 
+@pytest.mark.slow
 def test_repeated_registration_is_refused() -> None:
     def square(p: Any, y: Any) -> Any:
         return (p - y) ** 2

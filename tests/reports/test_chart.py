@@ -58,6 +58,7 @@ def test_only_one_panel_can_be_drawn_into_given_axes():
         Chart("Two", [panel, panel]).draw(axes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "first_bytes"), [("a.pdf", [b"%PDF"]), ("a.PNG", [b"\x89PNG"]), ("rate 0.1", [b"<?xm", b"\x89PNG"])]
 )

@@ -25,6 +25,7 @@ def shown():
     return lambda one: shell.display_formatter.format(one)[0].get("text/html", "")
 
 
+@pytest.mark.slow
 def test_runs_sweeps_and_gradient_reports_show_themselves(shown):
     run = train(PROBLEM, max_steps=20)
     table = deltarule.sweep("encoder", {"optimizer.learning_rate": [1.0, 10.0], "stopping.max_steps": [20]}, seeds=2)
@@ -57,6 +58,7 @@ def test_a_sweep_without_scores_is_reported():
     assert sweep_html(empty) == "<p>mine: 1 row, 1 of them diverged; mean r squared on train rows: none yet</p>"
 
 
+@pytest.mark.slow
 def test_the_live_plot_is_what_was_told(capsys):
     live, told = LivePlot(every=0.0), []
     train(PROBLEM, max_steps=400, progress=lambda seen: (told.append(seen), live(seen)))

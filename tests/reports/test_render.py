@@ -151,6 +151,7 @@ def test_folder_that_is_missing_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -159,6 +160,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning(tmp_path):
         assert "日本語" in figure_html(chart)
 
 
+@pytest.mark.slow
 def test_drawing_needs_no_display_and_leaves_matplotlib_as_it_was(tmp_path):
     code = (
         "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"

@@ -69,6 +69,7 @@ def explained(rows=5, batch_norm=True, **names):
     return explain_update(problem, initial_state(problem), **names)
 
 
+@pytest.mark.slow
 def test_it_is_one_page_without_scripts_that_loads_nothing():
     text = explanation_page(explained())
     page = Page(text)
@@ -110,6 +111,7 @@ def test_what_is_folded_is_counted():
     assert page.text.count(f"… {16 * 9 - MAX_WORKED} more by the same formula …") == 2
 
 
+@pytest.mark.slow
 def test_a_sample_and_a_layer_narrow_the_page():
     record = explained(batch_norm=False)
     whole, one, second = (explanation_page(record, **given) for given in ({}, {"sample": 3}, {"layer": 2}))
@@ -125,6 +127,7 @@ def test_a_sample_and_a_layer_narrow_the_page():
         explanation_page(record, layer=3)
 
 
+@pytest.mark.slow
 def test_names_cannot_become_part_of_the_page():
     evil = '"><script>alert(1)</script>'
     record = explained(title=evil, features=(evil, "<b>", "&amp;"), classes=("<i>", "ok"), notes=(evil,))

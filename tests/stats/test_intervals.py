@@ -36,6 +36,7 @@ def test_each_end_of_an_exact_interval_misses_the_share_with_half_of_the_risk_at
     assert max(chances[low > true].sum(), chances[high < true].sum()) <= (1 - confidence) / 2 + 1e-9
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
     rng = np.random.default_rng(0)
     for n in (6, 11, 30, 101):

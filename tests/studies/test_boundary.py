@@ -134,6 +134,7 @@ def program(weights, x, y, update, step, threshold):
     return 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("study", "update", "step", "threshold"),
     [("boundary-linear", "momentum", 500, 0.015), ("boundary-xor", "adaptive", 1000, 0.001)],
@@ -313,6 +314,7 @@ def test_momentum_needs_fewer_epochs(study, fast):
     assert found == [[True, True], [True, False]] * 3  # by the early stop, and until all are right
 
 
+@pytest.mark.slow
 def test_seeds_that_converge_before_the_rates_part_tell_nothing():
     claim = CLAIMS["boundary-xor", "boundary-xor-16"]
     parting = [name for name in claim.readings if "not-squared-at-0" in name]

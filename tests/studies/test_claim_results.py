@@ -87,6 +87,7 @@ few.run({"stopping.max_steps": 10**9})
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_loses_no_finished_training(tmp_path):
     class Counting(ReferenceEngine):
         updates = 0

@@ -46,6 +46,7 @@ def test_stored_verdicts_follow_from_the_counts(study):
             assert verdict.verdict == combine_verdicts(codes, verdict.rule)
 
 
+@pytest.mark.slow
 def test_statements_name_claims_that_are_there():
     """Every claim is named by a line, and every name is a claim's."""
     ids = {claim.id for study in STUDIES for claim in claims_of_study(load_recipe(study))}

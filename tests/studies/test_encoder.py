@@ -71,6 +71,7 @@ def test_diverged_setting_is_not_lower():
     assert set(map(tuple, holds(CLAIMS["encoder-14"], records).values())) == {(True,)}
 
 
+@pytest.mark.slow
 def test_encoder_1_finds_where_the_outputs_come_to_those_of_figure_5():
     one = Experiments(RECIPE, seeds=1, first_seed=5000)
     evidence = CLAIMS["encoder-1"].evidence(one, "squared error, as figure 5")
@@ -215,6 +216,7 @@ def test_plotted_costs_are_objectives():
         np.testing.assert_allclose(cost, whole_objective(problem, run.state), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_fit_of_a_convention():
     convention = ("squared_error", "mean_samples", "λW/N", "glorot_uniform", 400)
     fit = conventions.fit(convention, seeds=4)

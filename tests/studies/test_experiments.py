@@ -74,6 +74,7 @@ def test_claims_on_stand_in_rows():
     assert judge_claim(anyway, experiments).verdict == "agrees"
 
 
+@pytest.mark.slow
 def test_interrupted_training_is_not_judged():
     presses = [True]
 

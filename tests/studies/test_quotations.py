@@ -48,6 +48,7 @@ def quotations() -> Iterator[tuple[str, str]]:
             yield path.name, sentence
 
 
+@pytest.mark.slow
 def test_every_quoted_text_stands_in_a_report():
     if not REPORTS.is_dir() and "DELTARULE_REPORTS" not in os.environ:
         pytest.skip("the reports are not here; DELTARULE_REPORTS names their folder")

@@ -44,6 +44,7 @@ def test_criterion_on_a_table_of_numbers_is_recorded(tmp_path):
     assert solved is not None and solved.count == 1 and 0 < solved.steps_median < 200
 
 
+@pytest.mark.slow
 def test_criterion_may_be_an_error(tmp_path):
     (tmp_path / "table.csv").write_text("a,b,y\n0,0,0\n0,1,1\n1,0,1\n1,1,1\n", encoding="utf-8")
     error = 'study.criterion = {name = "mean_absolute_error", at_most = 0.2}'

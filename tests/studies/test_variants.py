@@ -53,6 +53,7 @@ def test_curve_counts_stopped_and_diverged_networks(rate):
     assert found.curve[-1] == np.median(np.where(np.isfinite(run.objective), run.objective, np.inf))
 
 
+@pytest.mark.slow
 def test_converged_at_early_stop():
     recipe, run = trained("boundary-xor", **{"stopping.max_epochs": 1000, "stopping.max_steps": "none"})
     stopped = np.array([reason == "threshold" for reason in run.reasons])
@@ -60,6 +61,7 @@ def test_converged_at_early_stop():
     np.testing.assert_array_equal(variant_of(recipe, run).converged, expected)
 
 
+@pytest.mark.slow
 def test_comparisons_by_key(variants):
     compared = comparisons(variants)
     assert list(compared) == ["network.initializer", "optimizer.learning_rate"]
@@ -82,6 +84,7 @@ def learns(experiments):
     return Evidence(runs[0].objective > runs[1].objective)
 
 
+@pytest.mark.slow
 def test_claims_write_variants(tmp_path):
     recipe = with_settings(load_recipe("encoder"), SHORT)
     judge_study(Experiments(recipe, seeds=2, folder=tmp_path), (learns,))

@@ -25,6 +25,7 @@ def alone(row, **options):
     return train(problem, engine=row["engine"], **training_of(recipe, dataset, problem), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [None, 2])
 def test_own_records_are_columns(workers):
     """Of rows on the way to a later limit too."""
@@ -48,6 +49,7 @@ def test_all_trainings_begin_with_the_given_arrays():
         assert np.array_equal(table.network(row["key"]).theta, alone(row, start={"W1": start["W1"]}).state.theta[0])
 
 
+@pytest.mark.slow
 def test_a_store_keeps_records_and_is_continued_with_the_same(tmp_path):
     given = {"seeds": 2, "out": tmp_path / "whole", "resume": True, "start": {"b1": np.ones((1, 3))}}
     first = {**GRID, "optimizer.learning_rate": [1.0]}
@@ -67,6 +69,7 @@ def test_a_store_keeps_records_and_is_continued_with_the_same(tmp_path):
             sweep("encoder", GRID, **given | changed)
 
 
+@pytest.mark.slow
 def test_stores_with_records_are_merged(tmp_path):
     for part in (1, 2):
         sweep("encoder", GRID, seeds=1, out=tmp_path / f"{part}", shard=(part, 2), record={"size": size}).close()

@@ -58,6 +58,7 @@ def test_shapes_and_orders_split(key):
     assert shapes(made) == ([(4, 4)] if key in NUMBERS else [(2, 2), (2, 2)])
 
 
+@pytest.mark.slow
 def test_limits_are_points_of_the_longest_training():
     # The report's grid: 3 numbers of iterations × 81 others; seeds are members.
     made = plan({"stopping.max_steps": [3000, 4000, 5000], "optimizer.learning_rate": list(np.linspace(0.1, 1, 81))})
@@ -100,6 +101,7 @@ def test_refused_plans(values, data, told):
 keys = st.lists(st.sampled_from([*NUMBERS, "stopping.max_steps"]), unique=True, max_size=3)
 
 
+@pytest.mark.slow
 @given(keys, st.integers(1, 3), st.sampled_from([None, 2]), st.integers(1, 4))
 def test_every_row_is_planned_once(chosen, seeds, folds, workers):
     values = {key: NUMBERS.get(key, [5, 7]) for key in chosen}

@@ -57,6 +57,7 @@ def test_store_is_read_while_it_is_written(tmp_path):
         assert len(reading) == 2
 
 
+@pytest.mark.slow
 def test_second_writer_is_refused(tmp_path):
     script = f"from pathlib import Path\nfrom deltarule.sweeps.store import Store\nStore(Path({str(tmp_path)!r}))"
     with Store(tmp_path) as store:

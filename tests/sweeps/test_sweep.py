@@ -72,6 +72,7 @@ def train_alone(recipe, row, keys=SETTINGS, **more):
     return dataset, train(problem, engine=row["engine"], **training_of(one, dataset, problem))
 
 
+@pytest.mark.slow
 def test_rows_equal_trainings_alone(recipe):
     table = sweep(recipe, keep=True)
     rows = list(table.rows())
@@ -593,6 +594,7 @@ def without_order(table):
     return sorted([{**row, "configuration": None} for row in without_seconds(table)], key=lambda row: row["key"])
 
 
+@pytest.mark.slow
 def test_merged_shards_are_the_whole(recipe, tmp_path):
     whole = sweep(recipe, keep=True)
     for part in (1, 2, 3):
@@ -607,6 +609,7 @@ def test_merged_shards_are_the_whole(recipe, tmp_path):
         merge_sweeps([tmp_path / "folds"], tmp_path / "merged")
 
 
+@pytest.mark.slow
 def test_parts_of_the_plan_change_no_row(recipe, monkeypatch):
     whole, seen = sweep(recipe), []
     monkeypatch.setattr(grid, "PLANNED_AT_ONCE", 5)

@@ -38,6 +38,7 @@ def test_scale_of_columns_is_irrelevant(seed, factor, offset):
     assert other.neighbors == pytest.approx(same.neighbors, abs=1e-6) and other.p == pytest.approx(same.p, abs=0.02)
 
 
+@pytest.mark.slow
 def test_shuffled_targets_are_distinguished_from_true_ones():
     random = np.random.default_rng(2)
     true, shuffled = [], []

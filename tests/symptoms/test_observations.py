@@ -90,6 +90,7 @@ def shifted():
     unregister("loss", "shifted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["mean_samples", "sum"])
 @pytest.mark.parametrize("rows", [30, 2000])
 def test_offset_of_loss_is_irrelevant(shifted, reduction, rows):
@@ -102,6 +103,7 @@ def test_offset_of_loss_is_irrelevant(shifted, reduction, rows):
     assert lower.falling == pytest.approx(plain.falling, rel=1e-9) and lower.range_test.best == plain.range_test.best
 
 
+@pytest.mark.slow
 def test_penalty_gradient_of_batch():
     """In a sum over mini-batches, and for a penalty per sample, as strongly as in the mean over all rows."""
     given = {"steps": 1, "learning_rate": 0.0, "loss": "cross_entropy", "penalty": "l2"}

@@ -117,12 +117,14 @@ def test_untrained_run():
     }
 
 
+@pytest.mark.slow
 def test_many_members_are_sampled():
     report = deltarule.why_not_learning(run_of(steps=5, seeds=range(70), learning_rate=0.1))
     assert len(report.members) == 32 and report.members[0] == 0 and report.members[-1] == 69
     assert "32 of 70 members" in report.header
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [40, 100])
 def test_terminal_text(width):
     lines = deltarule.why_not_learning(MIXED).text(width).splitlines()

@@ -62,6 +62,7 @@ def test_a_copy_of_a_rare_class_is_a_leak_and_noise_is_none(rows: int, rare: int
     assert _told({f"t{n}": random.choice(list("abcdefgh"), rows) for n in range(40)}, y, classes=True) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rare", [1, 8])
 def test_few_values_tell_no_class_that_they_do_not_know(rare: int) -> None:
     """Whether a rare row is among those drawn or not; a copy tells it."""

@@ -81,6 +81,7 @@ def test_products_with_the_hessian(options):
         assert np.allclose(product, difference, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), st.booleans())
 def test_the_largest_eigenvalues(k, is_in_parts):
     moment = moment_of(seeds=range(5))

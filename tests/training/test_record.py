@@ -25,6 +25,7 @@ def size(moment):
     return np.abs(moment.parameters["W1"]).sum((1, 2))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(
     every=st.one_of(st.integers(1, 12), st.lists(st.integers(0, 40), min_size=1).filter(lambda steps: min(steps) < 31)),

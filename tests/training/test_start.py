@@ -59,6 +59,7 @@ def assert_same_history(run, other):
         assert np.array_equal(run.history.series(name), other.history.series(name), equal_nan=True), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 @pytest.mark.parametrize("rule", RULES)
 @given(settings=st.sampled_from(sorted(PROBLEMS)), breaks=st.lists(st.integers(0, 11), max_size=3))
@@ -96,6 +97,7 @@ def test_another_optimizer_begins_with_the_arrays_of_a_run(before):
         assert_same(train(other, start=start, more_steps=30), train(other, start=arrays, max_steps=30))
 
 
+@pytest.mark.slow
 def test_runs_whose_members_end_at_steps_of_their_own_are_continued():
     problem = problem_of(**PROBLEMS["unequal rows"])
     for rules in ({"history_every": 1}, {"history_every": 1, "tolerance": 0.01}):
@@ -119,6 +121,7 @@ def test_a_lower_threshold_continues_the_members_that_the_higher_one_ended(way, 
     assert set(whole.history.steps) <= set(continued.history.steps)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_resumed_to_a_later_limit(tmp_path):
     for rule in RULES.values():
         problem, file, rules = problem_of(**PROBLEMS["adaptive"]), tmp_path / "file", {"history_every": 5, **rule}

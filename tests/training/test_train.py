@@ -315,6 +315,7 @@ def test_history_intervals():
     assert history_intervals(problem, StopRules(max_steps=2000, patience=3)).tolist() == [10, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_history_of_full_batches_is_that_of_evaluations(engine, dtype, tmp_path):

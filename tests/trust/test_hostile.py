@@ -49,6 +49,7 @@ def gzip_bomb(gigabytes: int) -> bytes:
     return gzip.compress(bytes(2**24), 9, mtime=0) * (64 * gigabytes)
 
 
+@pytest.mark.slow
 def test_compressed_file_is_read_up_to_a_limit(tmp_path: Path) -> None:
     for name in MNIST.files:
         (tmp_path / f"{name}.gz").write_bytes(gzip_bomb(1))

@@ -114,7 +114,7 @@ def test_right_programs_are_not_wrong(program: Program) -> None:
     assert not program.find_wrong_arrays()
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(25)
 @pytest.mark.parametrize("program", WRONG, ids=lambda program: program.id)
 def test_wrong_programs_are_named_rightly(program: Program) -> None:
     outcome = judge(program)

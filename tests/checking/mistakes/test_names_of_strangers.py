@@ -59,6 +59,7 @@ class Value:
             value.back(value.grad)
 
 
+@pytest.mark.slow
 def test_name_does_not_depend_on_the_order_of_a_set() -> None:
     def both(a: Any, b: Any, c: Any) -> Any:
         a, b, c = Value(float(a)), Value(float(b)), Value(float(c))
@@ -75,6 +76,7 @@ def test_name_does_not_depend_on_the_order_of_a_set() -> None:
     assert "set" not in globals()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "names"), [(10, ["learning_rate", "mean_missing"]), (8, ["mean_missing"])])
 def test_missing_mean_at_a_rate_of_1_over_N_has_two_names(count: int, names: list[str]) -> None:
     x, w = X[:count], GENERATOR.normal(size=3)

@@ -53,6 +53,7 @@ def gradient_with(
     return gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "code", "where", "rest"),
     [
@@ -68,6 +69,7 @@ def test_first_of_two_mistakes(changes: dict[str, Change], code: str, where: set
     assert f"there is more: another mistake in {rest}; correct this one first" in " ".join(report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "code"), [(7, "mean_missing"), (2, "factor_two"), (0.3, "factor"), (-1, "sign")])
 @pytest.mark.parametrize("place", ["slope1", "slope2", "output"])
 def test_factor_and_mistake_are_both_named(factor: float, code: str, place: str) -> None:

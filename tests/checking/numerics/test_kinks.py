@@ -40,6 +40,7 @@ def test_relu_network_with_zero_biases_is_proved(seed: int) -> None:
     assert all(not params[f"b{n}"].any() for n in range(1, len(SIZES)))
 
 
+@pytest.mark.slow
 def test_step_off_a_kink_is_noted_and_a_mistake_is_found_there() -> None:
     reports = [check_gradient(*_with_none(_relu_network(seed, wrong_layer=3))) for seed in range(12)]
     assert all(report.verdict == "WRONG" for report in reports)

@@ -34,6 +34,7 @@ class Kept:
         return [self.dW, self.dV]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("called", [False, True], ids=["", "called before"])
 @pytest.mark.parametrize(("how", "codes"), [("once", ["stale"]), ("late", ["stale"]), ("at once", [])])
 def test_stale_backward_pass_is_found(how: str, codes: list[str], called: bool) -> None:
@@ -55,6 +56,7 @@ def test_mistake_that_shows_nearby_alone_is_not_blamed_on_earlier_calls() -> Non
     )
 
 
+@pytest.mark.slow
 def test_constant_gradient_is_stale_unless_it_is_one_array() -> None:
     def loss_of(w: Any) -> Any:
         return ((X @ w - Y[:, 0]) ** 2).sum()

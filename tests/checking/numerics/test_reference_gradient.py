@@ -18,6 +18,7 @@ def few_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_gradient, "_affordable_entries", lambda code, max_entries: 200)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["W", "b"]), st.floats(5e-4, 10).flatmap(lambda e: st.sampled_from([1 + e, 1 - e])))
 def test_entry_wrong_by_half_a_thousandth_is_found(name: str, share: float) -> None:
     place = (2, 1) if name == "W" else (1,)
@@ -39,6 +40,7 @@ def test_right_gradient_is_proved_by_differences_and_complex_step() -> None:
     assert str(report).startswith("gradient: right")
 
 
+@pytest.mark.slow
 def test_complex_step_is_not_used_if_code_loses_imaginary_part() -> None:
     def through_abs(w: Any) -> Any:
         return np.sum(np.abs(w) ** 3 + w)
@@ -118,6 +120,7 @@ def test_wrong_large_entry_among_kinks_is_not_proved(seed: int) -> None:
     assert any(note.startswith("1 entries not measured, e.g. b1[") for note in report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "inputs"), [(1, 30.0), (5, 30.0), (6, 30.0), (0, 255.0), (1, 255.0)])
 def test_saturated_units_do_not_disable_complex_step(seed: int, inputs: float) -> None:
     """Where tanh is 1 to the last digit its slope is 1 − 1 = 0 in the code, and 1e-31 by the complex step."""
@@ -128,6 +131,7 @@ def test_saturated_units_do_not_disable_complex_step(seed: int, inputs: float) -
     assert check_gradient(lambda p: both(p, 1.01), None, p).verdict == "WRONG"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_entries")
 def test_large_arrays_are_sampled_with_stated_probability() -> None:
     x = np.random.default_rng(0).normal(size=(20, 300))
@@ -168,6 +172,7 @@ def test_directions_miss_errors_as_rarely_as_stated() -> None:
         assert np.mean(seen <= limit * length) == pytest.approx(chance_to_pass([limit * length], length), abs=0.04)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
 def test_right_gradient_with_kinks_nearer_than_steps_is_not_wrong(size: float) -> None:
     def loss_and_gradient(p: list[Any]) -> Any:

@@ -27,6 +27,7 @@ def rounded_on_the_way(
     return both, [generator.normal(size=shape).astype(dtype) for shape in ((4, 5), (5,), (5, 3), (3,))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_delta_rounded_to_float32_is_right(dtype: Any) -> None:
     for seed in range(12):
@@ -75,6 +76,7 @@ def test_right_gradient_is_called_only_a_few_times() -> None:
     assert check_gradient(loss, counted, PARAMS).ok and calls < 10
 
 
+@pytest.mark.slow
 def test_float32_code_is_checked_to_float32_precision() -> None:
     narrow = {name: array.astype(np.float32) for name, array in PARAMS.items()}
     x, y = X.astype(np.float32), Y.astype(np.float32)
@@ -100,6 +102,7 @@ def test_float32_code_is_checked_to_float32_precision() -> None:
     assert check_gradient(loss, gradient, narrow).methods[1:] == ("the complex step",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
 def test_float32_network_is_proved_in_place(seed: int) -> None:
     """Beside the rounding errors of its loss many an entry is not to be seen, but the largest ones are."""

@@ -18,6 +18,7 @@ SECONDS = 120
 """For a machine on which much else runs."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
 def test_right_programs_are_right(program):
     report = check_script(program, seconds=SECONDS)
@@ -68,11 +69,13 @@ def test_it_says_what_it_found(tmp_path, fork):
     assert report.reach == "3 of 3 lines of the loop reached"
 
 
+@pytest.mark.slow
 def test_parameters_that_a_function_returns_are_found_without_forks():
     program = next(path for path in PROGRAMS if path.stem == "parameters_in_dictionary")
     assert check_script(program, seconds=SECONDS, fork=False).verdict == "right"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fork", [True, False])
 def test_a_wrong_array_is_named(tmp_path, fork):
     text = LINE.replace("w -=", "b = b - 0.1 * 2 * error.sum() / len(X)\n    w -=").replace("X @ w", "b + X @ w")
@@ -140,6 +143,7 @@ for step in range(40):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fork", [True, False])
 def test_a_loss_that_is_computed_after_the_updates(tmp_path, fork):
     report = check_script(script(tmp_path, SQUARES), fork=fork)
@@ -149,6 +153,7 @@ def test_a_loss_that_is_computed_after_the_updates(tmp_path, fork):
     assert list(report.wrong) == ["b"] and list(report.right) == ["w"]
 
 
+@pytest.mark.slow
 def test_a_small_penalty_that_the_gradient_lacks(tmp_path):
     text = SQUARES.replace("    costs.append(cost_of(w, b))\n", "").replace(
         "    w -=", "    loss = cost_of(w, b)\n    w -="
@@ -178,6 +183,7 @@ for epoch in range(50):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("right", "wrong"), [("error * x", "error"), ("db / len(data)", "db")])
 def test_a_signed_error_is_no_loss(tmp_path, right, wrong):
     assert check_script(script(tmp_path, RESIDUALS)).ok
@@ -198,12 +204,14 @@ for episode in range(20):
 """
 
 
+@pytest.mark.slow
 def test_a_table_that_never_moves_is_not_accused(tmp_path):
     report = check_script(script(tmp_path, TABLE))
     assert report.verdict == "not proved" and not report.wrong
     assert report.notes == ("the updates ran, but they changed nothing",)
 
 
+@pytest.mark.slow
 def test_an_array_that_never_moves_though_the_loss_depends_on_it(tmp_path):
     report = check_script(script(tmp_path, LINE.replace("w -= 0.1", "w -= 0")))
     assert report.wrong == {"w": "(line 10) does not move"} and "they changed nothing" in report.notes[0]
@@ -240,6 +248,7 @@ for epoch in range(40):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "right", "wrong", "remarks"),
     [
@@ -281,6 +290,7 @@ for epoch in range(30):
 """
 
 
+@pytest.mark.slow
 def test_two_numbers_that_agree_at_no_rate_of_the_script_accuse_nothing(tmp_path):
     report = check_script(script(tmp_path, EPOCH_OF_HINGES), seconds_to_correct=0)
     assert report.verdict != "WRONG", str(report)
@@ -309,6 +319,7 @@ for epoch in range(30):
 """
 
 
+@pytest.mark.slow
 def test_a_new_value_for_an_attribute_is_no_error_of_a_loss(tmp_path):
     report = check_script(script(tmp_path, ATTRIBUTES))
     assert report.ok and set(report.right) == {f"layers[{i}].{name}" for i in range(2) for name in "wb"}
@@ -335,6 +346,7 @@ def test_a_module_defined_loss_by_name(tmp_path):
     assert report.ok and report.loss.startswith("the loss badness")
 
 
+@pytest.mark.slow
 def test_the_command(deltarule, tmp_path):
     path = script(tmp_path, LINE)
     status, out, err = deltarule("check", str(path))
@@ -364,6 +376,7 @@ for step in range(50):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "remark"),
     [
@@ -382,6 +395,7 @@ def test_numbers_say_what_is_wrong_with_an_update(tmp_path, wrong, remark):
     assert {name: text.replace("20.0", "20") for name, text in report.wrong.items()} == {"b": remark}
 
 
+@pytest.mark.slow
 def test_python_and_a_cell_show_the_same(tmp_path):
     path = script(tmp_path, BIAS.replace("d.sum(0)", "d.sum()"))
     report = check(str(path))
@@ -394,6 +408,7 @@ def test_python_and_a_cell_show_the_same(tmp_path):
         check(str(tmp_path / "none.py"))
 
 
+@pytest.mark.slow
 def test_students_read_what_the_hint_allows(deltarule, tmp_path):
     path = script(tmp_path, BIAS.replace("d.sum(0)", "d.sum()"))
     report, told = check(str(path)), ["b wrong; w right", "moves by one number", "line 12", "axis=0"]
@@ -404,12 +419,14 @@ def test_students_read_what_the_hint_allows(deltarule, tmp_path):
     assert status == 1 and out.splitlines()[:2] == report.limited(1).text().splitlines()[:2]
 
 
+@pytest.mark.slow
 def test_a_script_that_never_ends_is_ended(tmp_path):
     text = "import itertools\nw = 0.5\nfor step in itertools.count():\n    w = w - 0.1 * w\n    while True: pass\n"
     with refuses("train.py", error=RunFailed):
         check_script(script(tmp_path, text.replace("while True: pass", "sum(itertools.count())")), seconds=1)
 
 
+@pytest.mark.slow
 def test_functions_of_a_file_that_does_not_train_are_checked(deltarule, tmp_path):
     path = tmp_path / "my_loss.py"
     text = "import numpy as np\nX, y, w = np.eye(3)[:2], np.ones(2), np.arange(3.0)\ndef mse(w, X, y):\n"
@@ -440,6 +457,7 @@ for k in range(50):
 """
 
 
+@pytest.mark.slow
 def test_an_array_that_is_updated_before_it_is_used(tmp_path):
     report = check_script(script(tmp_path, FACTORS))
     assert list(report.right) == ["P"]
@@ -448,6 +466,7 @@ def test_an_array_that_is_updated_before_it_is_used(tmp_path):
     assert report.wrong == {"Q": "(line 10) is computed with P, which is updated before (line 9)"}
 
 
+@pytest.mark.slow
 def test_alternating_descent_is_right(tmp_path):
     alternating = FACTORS.replace("    Q -=", "    E = P @ Q - M\n    Q -=")
     report = check_script(script(tmp_path, alternating))
@@ -457,6 +476,7 @@ def test_alternating_descent_is_right(tmp_path):
 MOMENTUM = LINE.replace("w = np.zeros(3)", "w, v = np.zeros(3), np.zeros(3)").replace("w -= 0.1 *", "g =")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "update",
     [
@@ -476,6 +496,7 @@ def test_an_optimizer_goes_downhill(tmp_path, update):
             assert "uphill" in report.wrong["w"]
 
 
+@pytest.mark.slow
 def test_a_likelihood_is_climbed(tmp_path):
     text = MOMENTUM.replace("loss = (error ** 2)", "loglik = -(error ** 2)").replace("g = 2", "g = -2")
     assert check_script(script(tmp_path, f"{text}    v = 0.9 * v + g\n    w += 0.01 * v\n")).verdict == "right"
@@ -506,6 +527,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -541,6 +563,7 @@ for t in range(1, 60):
 """
 
 
+@pytest.mark.slow
 def test_the_line_to_change_beside_an_optimizer(tmp_path):
     report = check_script(script(tmp_path, ADAM), seconds=SECONDS)
     assert report.wrong == {"p['b']": ""} and list(report.right) == ["p['W']"]
@@ -566,6 +589,7 @@ for epoch in range(100):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "array"),
     [
@@ -586,6 +610,7 @@ def test_the_loss_of_the_script_is_meant_and_no_multiple_of_it(tmp_path, right, 
         assert check_script(path).ok
 
 
+@pytest.mark.slow
 def test_sums_in_all_updates_are_right_up_to_a_factor(tmp_path):
     text = FITTED.replace("2 * x.T @ (p - y) / len(y)", "2 * x.T @ (p - y)").replace(".mean()\n    w", ".sum()\n    w")
     assert check_script(script(tmp_path, text.replace("0.1 *", "0.001 *"))).ok

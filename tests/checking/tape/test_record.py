@@ -162,6 +162,7 @@ def test_numpy_is_restored() -> None:
     assert (np.zeros, np.asarray, math.exp) == before
 
 
+@pytest.mark.slow
 def test_arrays_are_restored() -> None:
     net = SimpleNamespace(layers=[{"W": W.copy()}], x=X)
     array, inputs = net.layers[0]["W"], net.x
@@ -179,6 +180,7 @@ def test_arrays_are_restored() -> None:
     assert net.layers[0]["W"] is array and net.x is inputs and type(net.out) is np.ndarray
 
 
+@pytest.mark.slow
 def test_custom_vjp_of_jax_is_recorded() -> None:
     jax = pytest.importorskip("jax")
     jnp = jax.numpy

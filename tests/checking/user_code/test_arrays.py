@@ -62,6 +62,7 @@ def test_gradient_beside_others() -> None:
     assert check_gradient(both, None, {"W": np.array([[0.5], [1.0]])}).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["loss", "cost", "J"])
 def test_dictionary_with_loss_and_gradients(name: str) -> None:
     def flat(w: Any) -> Any:

@@ -9,6 +9,7 @@ from linear_code import PARAMS, X, Y, gradient, loss
 from deltarule import Network, check_gradient
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(("factor", "codes"), [(1, []), (-1, ["sign"])])
 def test_loss_that_ignores_its_argument_is_moved_in_place(together: bool, factor: int, codes: list[str]) -> None:
@@ -24,6 +25,7 @@ def test_loss_that_ignores_its_argument_is_moved_in_place(together: bool, factor
     assert all(np.array_equal(held[name], PARAMS[name]) for name in PARAMS)
 
 
+@pytest.mark.slow
 def test_rows_of_plain_numbers_are_one_array() -> None:
     def value(p: Any) -> Any:
         assert all(isinstance(p[name], list) for name in p)

@@ -43,6 +43,7 @@ def test_numbers_in_a_dictionary_are_updated_in_place(rate: float) -> None:
     assert p == {"w": 0.5, "b": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip", [False, True])
 def test_network_of_lists_and_dictionaries_is_updated_in_place(slip: bool) -> None:
     network: Any = [
@@ -100,6 +101,7 @@ def test_rows_of_lists_stay_the_same_lists() -> None:
     assert neurons[0] is w and w == [0.5, -1.0]
 
 
+@pytest.mark.slow
 def test_arrays_have_the_names_of_variables() -> None:
     W1, b1 = np.ones((4, 2)), np.zeros(2)
 
@@ -147,6 +149,7 @@ def test_arrays_of_an_object_have_the_names_of_its_attributes() -> None:
     assert report.ok and [array.name for array in report.arrays] == ["line.w", "line.b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.1, 0.2])
 def test_number_in_an_attribute_is_updated(rate: float) -> None:
     line = Line()

@@ -49,6 +49,7 @@ def is_steady(problem: Problem) -> bool:
     return problem.optimizer.name not in ("rprop", "adagrad", "rmsprop", "adam", "adamw", "normalized_gradient")
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30), suppress_health_check=list(HealthCheck))
 @given(problems(max_units=9, is_finite=True).filter(is_steady), st.sampled_from([4, 8]))
 def test_random_problems_agree_with_the_reference_engine(problem: Problem, lanes: int) -> None:

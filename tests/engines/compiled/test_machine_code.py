@@ -36,6 +36,7 @@ def trained(folder: Path, how: str, before: str = "") -> str:
     ).stdout
 
 
+@pytest.mark.slow
 def test_a_second_process_prints_and_compiles_nothing_but_what_is_damaged(tmp_path) -> None:
     expected = trained(tmp_path, "compiles")
     assert trained(tmp_path, "loads") == expected
@@ -50,6 +51,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there no process can be given a smallest disk")
 def test_a_disk_that_takes_no_more_stops_no_training(tmp_path, monkeypatch) -> None:
     programs, temporary = tmp_path / "full" / "programs", tmp_path / "temporary"

@@ -39,6 +39,7 @@ def assert_same_bits(problem: Problem, updates: int, **form) -> None:
     assert np.array_equal(trace.bad, expected_trace.bad)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(30), suppress_health_check=list(HealthCheck), deadline=None)
 @given(problems(max_units=9), FORMS)
 def test_random_problems_have_the_bits_of_populations(problem: Problem, form: dict) -> None:

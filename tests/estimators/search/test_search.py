@@ -51,6 +51,7 @@ def same(estimator: Any, grid: Any, X: Any = X, y: Any = Y, fit: dict[str, Any] 
     return ours
 
 
+@pytest.mark.slow
 def test_numbers_and_shapes() -> None:
     grid = {"alpha": [0.0, 0.1, 10.0], "hidden_layer_sizes": [(4,), (3, 3)]}
     search = same(MLPClassifier(**SHORT), grid, cv=3, return_train_score=True)
@@ -59,6 +60,7 @@ def test_numbers_and_shapes() -> None:
     assert isinstance(search.best_estimator_, MLPClassifier)
 
 
+@pytest.mark.slow
 def test_pipeline_over_a_data_frame() -> None:
     frame = pd.DataFrame(X, columns=[f"feature {n}" for n in range(8)])
     pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), **SHORT))
@@ -249,6 +251,7 @@ def test_subclass_with_its_own_fit() -> None:
     same(OtherPipeline([("scale", StandardScaler()), *steps]), {"mlp__alpha": [0.1, 100.0]}, cv=3)
 
 
+@pytest.mark.slow
 def test_meta_estimators() -> None:
     model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(4,), **SHORT))
     target = TransformedTargetRegressor(model, func=np.log1p, inverse_func=np.expm1)

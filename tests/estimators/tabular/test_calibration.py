@@ -56,6 +56,7 @@ def test_a_network_in_parts_is_calibrated(biases: list[float]) -> None:
     np.testing.assert_allclose(probabilities(calibrated), apply_calibration(probabilities(arrays), calibration))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_candidate")
 @pytest.mark.parametrize("seed", [0, 2])
 def test_ensembles_are_calibrated_though_few_rows_are_searched(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ def found(classifier: TabularClassifier) -> Inspection:
     return classifier.inspect(TABLE[TEST], KIND[TEST])
 
 
+@pytest.mark.slow
 def test_recall_and_precision_equal_scikit_learns(classifier: TabularClassifier, found: Inspection) -> None:
     answers = classifier.predict(TABLE[TEST])
     precision, recall, _, rows = precision_recall_fscore_support(KIND[TEST], answers, labels=classifier.classes_)
@@ -133,6 +134,7 @@ def test_calibration_groups_cover_all_rows(classifier: TabularClassifier, found:
     assert order == sorted(order)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, scores.MIN_INTERVAL_ROWS - 1, scores.MIN_INTERVAL_ROWS])
 def test_importances_of_few_rows_have_no_interval(
     classifier: TabularClassifier, regressor: TabularRegressor, rows: int
@@ -179,6 +181,7 @@ def test_equal_rows_that_are_usual_in_a_table_are_not_taken_for_those_of_the_tra
     assert digests_to_keep(row_digests(few, [0] * 200), np.arange(40, 200), np.arange(40)) == ()
 
 
+@pytest.mark.slow
 def test_scores_on_the_rows_of_the_training_are_noted(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     x, other = random.normal(size=(2, 60, 2))

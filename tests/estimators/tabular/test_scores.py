@@ -93,6 +93,7 @@ def test_wide_ranges_are_reported_in_any_unit(seed: int, spread: float, unit: fl
     )
 
 
+@pytest.mark.slow
 def test_interval_of_many_rows_is_scaled_from_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the one that draws of all rows come to."""
     drawn: list[int] = []

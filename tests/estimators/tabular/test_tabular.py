@@ -126,6 +126,7 @@ def test_unnamed_columns_go_by_position() -> None:
     assert not hasattr(named.fit(rows, rows[:, 1]), "feature_names_in_")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_records_go_by_name(regressor: TabularRegressor) -> None:
     frame = TABLE.dropna()[:8]
@@ -139,6 +140,7 @@ def test_records_go_by_name(regressor: TabularRegressor) -> None:
         np.testing.assert_array_equal(regressor.predict(records), expected)
 
 
+@pytest.mark.slow
 def test_warning_for_unusual_numbers(classifier: TabularClassifier, tmp_path: Path) -> None:
     classifier.save(tmp_path / "model.safetensors")
     for model in (classifier, load_model(tmp_path / "model.safetensors")):
@@ -428,6 +430,7 @@ def test_no_rows_name_the_class_of_the_user(regressor: TabularRegressor) -> None
         regressor.predict(TABLE[:0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [120, 2600])  # calibrated by the cross-validation, and by the rows set aside
 def test_rows_of_weight_0_teach_nothing(rows: int) -> None:
     random = np.random.default_rng(0)
@@ -438,6 +441,7 @@ def test_rows_of_weight_0_teach_nothing(rows: int) -> None:
     assert (model.predict(x) == (x[:, 0] > 0)).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_balanced_classes_weigh_the_same() -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(400, 1))
@@ -449,6 +453,7 @@ def test_balanced_classes_weigh_the_same() -> None:
     np.testing.assert_allclose(by_hand.predict_proba(x), balanced.predict_proba(x), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weighted_numbers_are_scored_by_their_weights() -> None:
     x = np.random.default_rng(0).normal(size=200)
     y = np.where(x > 1, 30.0, x)
@@ -475,6 +480,7 @@ def test_settings_are_chosen_by_the_metric() -> None:
         TabularClassifier(metric="mae").fit(x, y)
 
 
+@pytest.mark.slow
 def test_ordered_categories_of_pandas_keep_their_order() -> None:
     size = pd.Categorical(["small", "large", "medium"] * 20, ["small", "medium", "large"], ordered=True)
     model = TabularRegressor(random_state=0, preset="fast").fit(pd.DataFrame({"size": size}), [0.0, 2.0, 1.0] * 20)
@@ -482,6 +488,7 @@ def test_ordered_categories_of_pandas_keep_their_order() -> None:
     assert np.allclose(model.predict({"size": ["medium"]}), 1, atol=0.02)
 
 
+@pytest.mark.slow
 def test_columns_with_heavy_tails_are_learned() -> None:
     random = np.random.default_rng(0)
     x = np.stack([np.exp(random.normal(0, 2, 900)), random.normal(size=900)], axis=1)
