@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from deltarule.checking.hints import HINT_OF_KIND
 from deltarule.errors import BadInput, RunFailed
@@ -20,8 +20,11 @@ SECONDS = 30.0
 SECONDS_TO_CORRECT = 8.0
 _GRACE_SECONDS = 10.0
 
+Wait: TypeAlias = Callable[[], dict[str, Any]]
+"""Waits for what a process finds in its script."""
 
-def checking_process(path: Path, loss: str | None, seconds: float | None, hint: int) -> Any:
+
+def checking_process(path: Path, loss: str | None, seconds: float | None, hint: int) -> AbstractContextManager[Wait]:
     """Start the check of a script or notebook as `script_process` does; look for a correction if the hint shows it."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
@@ -30,7 +33,7 @@ def checking_process(path: Path, loss: str | None, seconds: float | None, hint: 
 
 
 @contextmanager
-def script_process(script: Path, seconds: float, **settings: Any) -> Iterator[Callable[[], dict[str, Any]]]:
+def script_process(script: Path, seconds: float, **settings: Any) -> Iterator[Wait]:
     """Start the check of a script, and yield a function that waits for what it finds; the process ends with the block.
 
     Raises `RunFailed` where there is nothing within the seconds, or the process ends early.
