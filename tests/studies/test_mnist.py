@@ -79,9 +79,9 @@ def test_few_combinations_refute_a_grid():
     assert set(holds(CLAIMS["mnist-2"], study).values()) == set(holds(CLAIMS["mnist-3"], study).values()) == {0}
 
 
-@pytest.mark.parametrize(("first", "expected"), [(0.8949, 2), (0.8951, 1)])
-def test_far_behind_with_the_first_seed_is_not_trained_from_others(first, expected):
-    """With the second seed a combination is better; that is asked only where it is near with the first one."""
+@pytest.mark.parametrize(("first", "expected"), [(0.9, 2), (0.9001, 1)])
+def test_no_better_with_the_first_seed_is_not_trained_from_others(first, expected):
+    """With the second seed a combination is better; that is asked only where it is with the first one."""
     scores = {True: [0.9, 0.9], False: [first, 0.99]}
     table = Table([(one, rows(2, test_accuracy=scores[is_reported(one) or one != GRID[5]])) for one in GRID])
     evidence = mnist.mnist_2(Tables(RECIPE, **dict.fromkeys(GRIDS, table)), "Xavier")
