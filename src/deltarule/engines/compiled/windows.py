@@ -19,7 +19,7 @@ _idle: "WeakKeyDictionary[Problem, list[Problem]]" = WeakKeyDictionary()
 
 @contextmanager
 def window_of(problem: Problem) -> Iterator[Problem]:
-    """Lend a problem whose data are a window of updates, which `write_rows` fills."""
+    """Lend a problem with room for the rows of some updates, which `write_rows` fills in."""
     windows = _idle.setdefault(problem, [])
     window = windows.pop() if windows else _window(problem)
     try:
