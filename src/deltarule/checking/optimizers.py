@@ -68,9 +68,9 @@ class UpdateSteps:
         return len(steps) >= 4 and bool(is_fit)
 
     def error(self, moves: Floats) -> Floats:
-        """The error of predicted moves by entry, as a share of the largest move."""
+        """The error [..., entry] of predicted moves [..., step, entry], as a share of the largest move."""
         size = np.abs(self.moved).max(axis=1, keepdims=True)
-        return np.asarray((np.maximum(np.abs(moves - self.moved) - self.rounding, 0) / size).max(axis=0))
+        return np.asarray((np.maximum(np.abs(moves - self.moved) - self.rounding, 0) / size).max(axis=-2))
 
     @property
     def tolerance(self) -> float:
@@ -123,9 +123,9 @@ def recognize(steps: UpdateSteps, momentum: float, report: CodeReport) -> CodeRe
     candidates = list(_candidates(steps, momentum))
     errors = [steps.error(moves) for *_, moves in candidates]
     for tolerance in (_FLOAT32_TOLERANCE,) if steps.is_float32 else _TOLERANCES:
-        for (optimizer, variant, numbers, _), error in zip(candidates, errors, strict=True):
-            if (error <= tolerance).all():
-                return _report_of_optimizer(steps, report, optimizer, variant, numbers, error)
+        for (optimizer, variant, words, _), error in zip(candidates, errors, strict=True):
+            for i in np.flatnonzero((error <= tolerance).all(axis=1))[:1]:
+                return _report_of_optimizer(steps, report, optimizer, variant, words[i], error[i])
     return None
 
 
@@ -246,30 +246,28 @@ def why_rescaled(steps: UpdateSteps) -> str | None:
     return None
 
 
-Candidate = tuple[str, str, str, Floats]
-"""Optimizer, its mistake or convention, its numbers in words, and its moves."""
+Candidates = tuple[str, str, list[str], Floats]
+"""Optimizer, its mistake or convention, various numbers in words, and the moves [numbers, step, entry] with them."""
 
 
-def _candidates(steps: UpdateSteps, momentum: float) -> Iterator[Candidate]:
+def _candidates(steps: UpdateSteps, momentum: float) -> Iterator[Candidates]:
     """The moves of optimizers with usual numbers: by convention, then with a mistake."""
     fitted = -steps.moved[0] / (steps.learning_rate * steps.gradient[0]) - 1  # Nesterov's first step is 1 + β times α g
     for beta in (momentum, round(float(np.nanmedian(fitted)), 6)):
-        yield "Nesterov's momentum", "", f"β {beta:g}", _momentum_moves(steps, beta, is_nesterov=True)
+        yield "Nesterov's momentum", "", [f"β {beta:g}"], _momentum_moves(steps, beta, is_nesterov=True)[None]
+    begin = steps.learning_rate * steps.begin
     for variant in ("", *_PLACES_OF_EPSILON, *_MISTAKES):
         if variant not in _OF_ADAM:
-            for epsilon in _EPSILONS:
-                yield "AdaGrad", variant, f"ε {epsilon:g}", _moves(steps, variant, 0.0, 1.0, epsilon)
-            for rho, epsilon in product(_BETAS2, _EPSILONS):
-                yield "RMSprop", variant, f"ρ {rho:g}, ε {epsilon:g}", _moves(steps, variant, 0.0, rho, epsilon)
-        for numbers in product(_BETAS1, _BETAS2, _EPSILONS):
-            for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
-                moves = _moves(steps, fault, *numbers)
-                words = "β₁ {:g}, β₂ {:g}, ε {:g}".format(*numbers)
-                yield "Adam", variant, words, moves
-                begin = steps.learning_rate * steps.begin  # AdamW's step is Adam's − α λ θ
-                decay = float(((moves - steps.moved) * begin).sum() / (begin * begin).sum())
-                decay = float(f"{decay:.6g}") if decay > 0 else 0.0
-                yield "AdamW", variant, f"{words}, λ {decay:g}", moves - decay * begin
+            yield "AdaGrad", variant, *_moves(steps, variant, [0.0], [1.0], "ε {2:g}")
+            yield "RMSprop", variant, *_moves(steps, variant, [0.0], _BETAS2, "ρ {1:g}, ε {2:g}")
+        for fault in ("both", "first", "second") if variant == "uncorrected" else (variant,):
+            words, moves = _moves(steps, fault, _BETAS1, _BETAS2, "β₁ {:g}, β₂ {:g}, ε {:g}")
+            yield "Adam", variant, words, moves
+            # AdamW's step is Adam's − α λ θ.
+            fits = ((moves - steps.moved) * begin).sum(axis=(1, 2)) / (begin * begin).sum()
+            decays = [float(f"{fit:.6g}") if fit > 0 else 0.0 for fit in fits]
+            with_decay = [f"{numbers}, λ {decay:g}" for numbers, decay in zip(words, decays, strict=True)]
+            yield "AdamW", variant, with_decay, moves - np.reshape(decays, (-1, 1, 1)) * begin
 
 
 def _momentum_moves(steps: UpdateSteps, beta: float, is_nesterov: bool = False) -> Floats:
@@ -281,26 +279,29 @@ def _momentum_moves(steps: UpdateSteps, beta: float, is_nesterov: bool = False) 
     return np.array(moves)
 
 
-def _moves(steps: UpdateSteps, fault: str, beta1: float, beta2: float, epsilon: float) -> Floats:
-    """The moves of Adam; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
+def _moves(
+    steps: UpdateSteps, fault: str, betas1: Sequence[float], betas2: Sequence[float], words: str
+) -> tuple[list[str], Floats]:
+    """The moves of Adam with various numbers, in words too; of RMSprop for β₁ = 0, and of AdaGrad for β₂ = 1 too.
 
     fault   a mistake, or which averages lack their correction: the "first", the "second" or "both"; or a place of ε
     """
+    numbers = list(product(betas1, betas2, _EPSILONS))
+    beta1, beta2, epsilon = np.array(numbers).T[:, :, None]  # each [numbers, 1]
     m, v = np.zeros_like(steps.gradient[0]), np.zeros_like(steps.gradient[0])
-    gain = 1 - beta2 or 1.0
+    gain = np.where(beta2 < 1, 1 - beta2, 1.0)
     moves = []
     for t, g in enumerate(steps.gradient, 1):
         m = g if t == 1 and fault.startswith("first_mean") else beta1 * m + (1 - beta1) * g
-        v = beta2 * v + gain * g * g
-        v = g * g if t == 1 and fault == "first_means" else v
+        v = g * g if t == 1 and fault == "first_means" else beta2 * v + gain * g * g
         power = {"late": t + 1, "unchanging": 1}.get(fault, t)
-        first = 1.0 if fault in ("first", "both") or not beta1 else 1 - beta1**power
-        second = 1.0 if fault in ("second", "both") or not beta1 else 1 - beta2**power
+        first = 1.0 if fault in ("first", "both") else 1 - beta1**power
+        second = 1.0 if fault in ("second", "both") else np.where(beta1 > 0, 1 - beta2**power, 1.0)
         moves.append(-steps.learning_rate * m / first / _scale(v, second, fault, epsilon))
-    return np.array(moves)
+    return [words.format(*of) for of in numbers], np.stack(moves, axis=1)
 
 
-def _scale(v: Floats, correction: float, fault: str, epsilon: float) -> Floats:
+def _scale(v: Floats, correction: Any, fault: str, epsilon: Floats) -> Floats:
     """What Adam divides by, √(v / correction) + ε, or with a mistake or another place of ε."""
     if fault == "under_root":
         return np.sqrt(v / correction + epsilon)

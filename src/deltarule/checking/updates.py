@@ -15,7 +15,7 @@ import numpy as np
 from deltarule.checking.catalog import join_names
 from deltarule.checking.mistakes.evidence import GradientEvidence, Hypothesis, fit_ratio, one_mistake
 from deltarule.checking.mistakes.planting import without_epsilon
-from deltarule.checking.numerics.reference_gradient import ReferenceGradient, gradient_at, measure_gradient
+from deltarule.checking.numerics.reference_gradient import ReferenceGradient, gradient_at, measure_slopes
 from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.tape.record import record_loss
 from deltarule.checking.user_code.arrays import NamedArrays, ParameterStore, as_numpy, flatten, named_leaves, split_loss
@@ -82,7 +82,7 @@ class Update:
         self._first_end = self._step_from(code.start)
         moved = [before - after for before, after in zip(code.start, self._first_end, strict=True)]
         if any(map(np.any, moved)) and all(np.isfinite(array).all() for array in moved):
-            reference = measure_gradient(self.code, moved, max_entries=200)
+            reference = measure_slopes(self.code, moved, max_entries=200)
             self.learning_rate = _fit_rate(moved, [array.expected for array in reference.arrays])
             self.code = self._code_from(code, code.start)
 
@@ -103,7 +103,7 @@ class Update:
                 sentence = f"the update of {join_names([array.name for array in without])} lacks the velocity"
                 yield one_mistake("velocity_missing", without, sentence)
             with suppress(BadInput):  # there is no loss
-                reference = measure_gradient(ahead, evidence.gradients, max_entries=200)
+                reference = measure_slopes(ahead, evidence.gradients, max_entries=200)
                 if evidence.is_found([array.expected for array in reference.arrays]):
                     names = join_names(evidence.names)
                     sentence = f"the update of {names} takes the gradient at θ + β v, as Nesterov's momentum does"
@@ -157,7 +157,7 @@ class Update:
         gradients = []
         for begin, end in self.steps:
             moved = [before - after for before, after in zip(begin, end, strict=True)]
-            gradients.append(measure_gradient(self._code_from(self.code, begin), moved, max_entries=100))
+            gradients.append(measure_slopes(self._code_from(self.code, begin), moved, max_entries=100))
         return gradients
 
     def gradients_without_epsilon(self) -> list[list[Floats]]:

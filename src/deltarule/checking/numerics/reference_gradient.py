@@ -207,7 +207,14 @@ class MeasuredLines:
 
 
 def measure_gradient(code: Code, gradient: Sequence[Floats], max_entries: int = MAX_ENTRIES) -> ReferenceGradient:
+    """The correct gradient, to be compared with a gradient of user code."""
     return _reference_along(sample_lines(code, _affordable_entries(code, max_entries)), gradient)
+
+
+def measure_slopes(code: Code, sizes: Sequence[Floats], max_entries: int) -> ReferenceGradient:
+    """The correct gradient, from its rough size; where the loss is rough it is not measured again."""
+    lines = sample_lines(code, _affordable_entries(code, max_entries))
+    return _reference_along(lines, sizes, is_compared=False)
 
 
 def measure_one_direction(code: Code, gradient: Sequence[Floats]) -> list[Direction]:
@@ -251,7 +258,7 @@ def measure_precisely(lines: ParameterLines, gradient: Sequence[Floats]) -> tupl
     return slopes, measured.exact
 
 
-def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> ReferenceGradient:
+def _reference_along(lines: ParameterLines, gradient: Sequence[Floats], is_compared: bool = True) -> ReferenceGradient:
     """The correct gradient along lines, by the better of both methods."""
     measured = measure_lines(lines, gradient)
     slopes = measured.differences
@@ -265,7 +272,8 @@ def _reference_along(lines: ParameterLines, gradient: Sequence[Floats]) -> Refer
         noise = np.maximum(measured.noise, np.finfo(float).eps * abs(lines.middle))
         rounding = np.minimum(slopes.doubt, noise * 2.0**10 / measured.step)
         slopes = replace(slopes, value=exact, doubt=np.where(is_confirmed, rounding, slopes.doubt))
-    slopes = _remeasure_differences(lines, measured.step, slopes, along_gradient, is_confirmed)
+    if is_compared:
+        slopes = _remeasure_differences(lines, measured.step, slopes, along_gradient, is_confirmed)
     is_exact = exact is not None
     return ReferenceGradient(_to_arrays(lines, slopes, is_exact), is_exact, measured.is_float32)
 
