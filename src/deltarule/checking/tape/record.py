@@ -27,7 +27,7 @@ from deltarule.checking.tape.backward import (
 )
 from deltarule.checking.tape.traced_array import ForwardTape, TracedFloat, UntraceableError
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.references import are_user_globals, containers_of, items_of
+from deltarule.checking.user_code.references import containers_of, items_of, user_namespaces
 from deltarule.user_functions import quietly
 
 
@@ -332,7 +332,7 @@ def _containers_with_references(arrays: Sequence[Array], roots: Sequence[Any]) -
     containers = [container for root in roots for container in containers_of(root)]
     if arrays:  # dictionaries of nothing but arrays are not listed here
         containers += gc.get_referrers(*arrays)
-    containers += filter(are_user_globals, gc.get_referrers(np))
+    containers += user_namespaces()
     return list({id(container): container for container in containers}.values())
 
 

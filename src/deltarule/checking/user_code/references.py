@@ -38,7 +38,12 @@ def containers_of(root: Any, depth: int = _MAX_DEPTH, seen: dict[int, tuple[int,
 def _own_containers(root: Any) -> list[Any]:
     if isinstance(root, FunctionType):
         return [*(root.__closure__ or ()), root.__globals__]
-    return [root] if isinstance(root, dict | list) else []
+    if isinstance(root, dict | list):
+        return [root]
+    # The classes of a program that was run as text: its names are not those of a module that is imported.
+    classes = [of for of in type(root).__mro__ if of.__module__ not in sys.modules]
+    methods = [method for of in classes for method in vars(of).values() if isinstance(method, FunctionType)]
+    return [method.__globals__ for method in methods[:1]]
 
 
 def _references_of(root: Any) -> list[Any]:
@@ -67,6 +72,12 @@ def are_user_globals(names: Any) -> bool:
     package = name.partition(".")[0]
     is_library = "site-packages" in file or package in sys.stdlib_module_names or package in ("deltarule", "builtins")
     return not is_library or name.startswith("deltarule.checking.user_code.")
+
+
+def user_namespaces() -> list[dict[str, Any]]:
+    """The global names of each imported module that is a user's."""
+    every = [getattr(module, "__dict__", None) for module in list(sys.modules.values())]
+    return [names for names in every if names is not None and are_user_globals(names)]
 
 
 def _cell_content(cell: CellType) -> Any:
