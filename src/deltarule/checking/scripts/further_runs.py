@@ -4,7 +4,6 @@ Both are measured: the step is gone through again with all arrays moved, or with
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -70,7 +69,8 @@ def _accuse_climbers(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     if slopes is None or verdict.factor is None:
         return verdict
     reads = _gradients_read(step, slopes, verdict)
-    verdict = replace(verdict, gradients={name: step.run.place_of_read(k) for name, k in reads.items()})
+    places = step.run.places_of_reads()
+    verdict = replace(verdict, gradients={name: places[k] for name, k in reads.items()})
     may_be_reward = "objective" in verdict.loss
     return verdict if may_be_reward else verdict.accusing(_climbers(step, slopes, verdict, reads), 2.0)
 
@@ -123,11 +123,12 @@ def _gradients_read(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict
         if k is not None:
             chosen[parameter.name] = k
     read = run.read_in_order()
-    known = _lines_of_reads(run, chosen.values())
+    lines = [place[:3] for place in run.places_of_reads()]
+    known = {lines[k] for k in chosen.values()}
     wrong = [i for i, parameter in enumerate(run.parameters) if parameter.name in verdict.wrong]
     for i in wrong:
         free = [k for k in range(len(read)) if k not in chosen.values()]
-        beside = [k for k in free if run.place_of_read(k)[:3] in known]
+        beside = [k for k in free if lines[k] in known]
         fitting = [k for k in free if read[k].values.shape == run.parameters[i].start.shape]
         # The only wrong one may have another shape, in the line in which all others are read.
         others = beside if len(wrong) == len(known) == 1 else []
@@ -135,10 +136,6 @@ def _gradients_read(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict
         if len({read[k].values.tobytes() for k in alike}) == 1:
             chosen[run.parameters[i].name] = alike[0]
     return chosen
-
-
-def _lines_of_reads(run: StepRun, places: Iterable[int]) -> set[tuple[object, ...]]:
-    return {run.place_of_read(k)[:3] for k in places}
 
 
 def _place_of_right_gradient(step: StepSlopes, slopes: NumberSlopes, verdict: StepVerdict, i: int) -> int | None:

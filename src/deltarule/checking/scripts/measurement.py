@@ -141,8 +141,16 @@ def _go_through(start: Callable[[AtStep], StepRun], plan: Plan, fork: bool) -> S
         return start(lambda run: follow(run, lambda prepare: _fork(run, prepare)))
     unmoved = start(lambda run: None)
     if unmoved.record is not None:
-        follow(unmoved, lambda prepare: (False, start(prepare).record))
+        follow(unmoved, lambda prepare: (False, start(_once_more(prepare)).record))
     return unmoved
+
+
+def _once_more(prepare: AtStep) -> AtStep:
+    def at_step(run: StepRun) -> None:
+        run.is_again = True
+        prepare(run)
+
+    return at_step
 
 
 def _fork(run: StepRun, prepare: AtStep) -> tuple[bool, StepRecord | None]:
@@ -160,7 +168,7 @@ def _fork(run: StepRun, prepare: AtStep) -> tuple[bool, StepRecord | None]:
         random.setstate(state)  # Python seeds it anew in a child
         run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_CHILD)
         run.after_run = lambda: _report(run, writing)  # type: ignore[method-assign]
-        prepare(run)
+        _once_more(prepare)(run)
         return True, None
     os.close(writing)
     return False, _report_of(child, reading)

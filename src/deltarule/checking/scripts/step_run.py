@@ -3,7 +3,7 @@
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any, Protocol, TypeAlias
@@ -99,6 +99,8 @@ class StepRun(TracedRun):
         super().__init__(self.sources, self.deadline)
         self.met = NumbersMet(self.held)
         self.is_in_step = False
+        self.is_again = False
+        """The step is gone through once more: where updates read and write is known."""
         self._met_before_update = 0
         self.lines_run: dict[str, set[int]] = defaultdict(set)
         """By file the lines that run in the step."""
@@ -130,8 +132,12 @@ class StepRun(TracedRun):
         """Whether the step is so far that it is no use yet to note where arrays live."""
         return self._turns < self.turn - _TURNS_BEFORE
 
+    def updates_at(self, frame: FrameType, source: ScriptSource, line: int) -> Iterator[Pending]:
+        if self.is_simultaneous or not self.is_again:
+            yield from super().updates_at(frame, source, line)
+
     def before_update(self, frame: FrameType, line: int, source: ScriptSource) -> None:
-        if self.is_far:
+        if self.is_far or (self.is_again and not self.are_entries_wanted):
             return
         targets = frozenset(ast.unparse(target) for target in source.updates[line])
         for text in sorted(source.reads[line]) + sorted(source.products[line]):
@@ -139,7 +145,7 @@ class StepRun(TracedRun):
             number = as_number(value)
             if number is not None and text in source.reads[line]:
                 self.numbers_beside_updates.setdefault((source.path, line, text), []).append(abs(number))
-            if not self.is_in_step or (self.shift is not None and not self.are_entries_wanted):
+            if not self.is_in_step:
                 continue
             kept = self.read.setdefault((source.path, line, text), [])
             for path, array in float_leaves(value):
@@ -286,9 +292,9 @@ class StepRun(TracedRun):
     def read_in_order(self) -> list[ReadArray]:
         return [array for key in sorted(self.read) for array in self.read[key]]
 
-    def place_of_read(self, number: int) -> Read:
-        """Where the update reads that is the one of this number in order."""
-        return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))][number]
+    def places_of_reads(self) -> list[Read]:
+        """Where updates read each of these arrays."""
+        return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))]
 
 
 def _grouped(leaves: list[tuple[Storage, Path, Any]]) -> list[list[tuple[Storage, Path, Any]]]:

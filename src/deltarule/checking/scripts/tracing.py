@@ -108,6 +108,15 @@ class TracedRun:
         """Whether the lines of a function are to be followed."""
         return True
 
+    def updates_at(self, frame: FrameType, source: ScriptSource, line: int) -> Iterator[Pending]:
+        """The updates in a line, before it runs."""
+        for target in source.updates[line]:
+            text = ast.unparse(target)
+            value = self.value(text, frame)
+            is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)  # m = 0 before m = m - …
+            leaves = float_leaves(float(value) if is_whole else value)
+            yield Pending(text, target, value, [(path, array.copy()) for path, array in leaves])
+
     def before_update(self, frame: FrameType, line: int, source: ScriptSource) -> None: ...
 
     def after_update(self, frame: FrameType, line: int, pending: Pending) -> None: ...
@@ -153,19 +162,11 @@ class TracedRun:
         self._last_lines[key] = line
         if event == "line":
             if line in source.updates:
-                self._pending[key] = list(self._updates_at(frame, source, line))
+                self._pending[key] = list(self.updates_at(frame, source, line))
                 self.before_update(frame, line, source)
             if line in source.headers:
                 self.loop_turned(frame, loop_of(frame, line))
         return self._event
-
-    def _updates_at(self, frame: FrameType, source: ScriptSource, line: int) -> Iterator[Pending]:
-        for target in source.updates[line]:
-            text = ast.unparse(target)
-            value = self.value(text, frame)
-            is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)  # m = 0 before m = m - …
-            leaves = float_leaves(float(value) if is_whole else value)
-            yield Pending(text, target, value, [(path, array.copy()) for path, array in leaves])
 
 
 def loop_of(frame: FrameType, line: int) -> Loop:
