@@ -11,13 +11,25 @@ import numpy as np
 import pytest
 
 from deltarule import check_gradient, check_object
-from deltarule.checking.tape.backward import Changes, parameter_gradients, run_backward
+from deltarule.checking.tape.backward import Changes, RecordedPass, parameter_gradients, run_backward
 from deltarule.checking.tape.record import record_loss
+from deltarule.checking.tape.tangents import added_along, tangents
 from deltarule.checking.user_code.callables import code_of_functions
 
 GENERATOR = np.random.default_rng(5)
 X, W, K = GENERATOR.normal(size=(6, 3)), GENERATOR.normal(size=(3, 3)), GENERATOR.normal(size=(2, 2))
 LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+
+DIRECTION = GENERATOR.normal(size=(3, 3))
+
+
+def assert_tangents_are_right(recording: RecordedPass, direction: Any) -> None:
+    """They and the gradient give the same derivative of the loss along a direction."""
+    moved = tangents(recording, [direction])
+    assert all(moved[node.index].shape == node.value.shape for node in recording.nodes)
+    expected = float((parameter_gradients(recording)[0] * direction).sum())
+    assert float(moved[recording.loss.index]) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def _softmax_loss(w: Any) -> Any:
@@ -89,6 +101,7 @@ def test_tape_gradient_is_right(loss: Callable[[Any], Any], start: Any) -> None:
     assert recording is not None and recording.loss.value == pytest.approx(float(loss(start)))
     [gradient] = parameter_gradients(recording)
     assert check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, start).verdict == "right"
+    assert_tangents_are_right(recording, DIRECTION[: len(start), : len(start)])
 
 
 @pytest.mark.parametrize("loss", [_softmax_loss, _recurrent, _normalized, _scalars])
@@ -104,6 +117,9 @@ def test_changed_pass_equals_a_whole_pass(loss: Callable[[Any], Any]) -> None:
             whole = run_backward(recording, change)
             [gradient] = parameter_gradients(recording, change)
             np.testing.assert_allclose(gradient, whole[recording.parameters[0].index], rtol=1e-9, atol=1e-9)
+            [added] = added_along(recording, change, [tangents(recording, [DIRECTION])])
+            expected = ((gradient - recording.right[0]) * DIRECTION).sum()
+            assert added == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(gradient).max())
 
 
 # One way each of writing a part of a forward pass in NumPy; w is 3 × 3.
@@ -137,6 +153,7 @@ def test_numpy_functions_are_recorded(name: str) -> None:
     recording = record_loss(code_of_functions(loss, lambda w: w, W))
     assert recording is not None and recording.loss.value == pytest.approx(float(loss(W)))
     [gradient] = parameter_gradients(recording)
+    assert_tangents_are_right(recording, DIRECTION)
     report = check_gradient(lambda w: float(np.real(loss(w))), lambda w: gradient, W)
     assert report.verdict == "right", str(report)
 

@@ -23,6 +23,7 @@ from deltarule.checking.mistakes.functions import find_functions, function_mista
 from deltarule.checking.numerics.reference_gradient import loss_at
 from deltarule.checking.tape.backward import Array, Changes, EdgeRule, Node, RecordedPass, parameter_gradients
 from deltarule.checking.tape.record import record_loss
+from deltarule.checking.tape.tangents import Tangents, added_along, tangents
 from deltarule.checking.user_code.callables import Code
 from deltarule.errors import BadInput
 
@@ -107,11 +108,14 @@ def _matching_candidates(
     codes: set[str] = set()
     by_code: dict[str, dict[ParameterEvidence, rules.PlantedMistake]] = {}
     is_free = len(evidence.wrong) == len(evidence.parameters)  # a factor of the whole gradient spares none
+    seen = _SeenAlong(recording, evidence, is_free)
     max_candidates = max(_MIN_CANDIDATES, _MAX_OPERATIONS // max(1, len(recording.nodes)))
     for candidate in islice(_candidates(recording, evidence), max_candidates):
         if candidate.parameter is None and candidate.code in codes and candidate.constants:
             continue
         try:
+            if candidate.parameter is None and not seen.may_give_it(candidate.changes):
+                continue
             gradients = parameter_gradients(recording, candidate.changes)
         except (ValueError, IndexError):  # shapes that do not fit
             continue
@@ -134,6 +138,45 @@ def _matching_candidates(
     for code, explained in by_code.items():
         if explained:
             yield _hypothesis_of_parameters(code, explained, evidence)
+
+
+class _SeenAlong:
+    """The user's gradient along directions of the wrong arrays, in which most candidates already differ from it.
+
+    Along a second direction a multiple of the user's gradient is one too.
+    """
+
+    def __init__(self, recording: RecordedPass, evidence: GradientEvidence, is_free: bool) -> None:
+        self.recording = recording
+        generator = np.random.default_rng(0)
+        penalties = evidence.penalties if is_free else [0.0] * len(evidence.parameters)
+        self.tangents: list[Tangents] = []
+        self.own, self.right, self.doubt = [], [], []
+        for _ in range(1 + is_free):
+            direction, own, right, doubt = [], 0.0, 0.0, 0.0
+            for array, of_right, penalty in zip(evidence.parameters, recording.right, penalties, strict=True):
+                is_judged = array.is_wrong & np.isfinite(array.tolerance + array.expected) & ~array.at_kink
+                along = np.where(is_judged, generator.normal(size=array.value.shape), 0.0)
+                direction.append(along)
+                own += float((along * (array.gradient - penalty)).sum())
+                right += float((along * (of_right - penalty)).sum())
+                allowed = array.finite_tolerance + tolerances.FIT.residual * (np.abs(array.gradient) + np.abs(of_right))
+                doubt += 2 * float((np.abs(along) * np.where(is_judged, allowed, 0.0)).sum())
+            self.tangents.append(tangents(recording, direction))
+            self.own.append(own)
+            self.right.append(right)
+            self.doubt.append(doubt)
+
+    def may_give_it(self, changes: Changes) -> bool:
+        """Whether changes of the backward pass may give the user's gradient, or a multiple of it."""
+        if changes.writers:
+            return True
+        added = added_along(self.recording, changes, self.tangents)
+        planted = [right + more for right, more in zip(self.right, added, strict=True)]
+        if len(planted) == 1:
+            return not abs(planted[0] - self.own[0]) > self.doubt[0]
+        off = abs(self.own[0] * planted[1] - self.own[1] * planted[0])
+        return not off > self.doubt[0] * abs(planted[1]) + self.doubt[1] * abs(planted[0])
 
 
 def _hypothesis_of_candidate(

@@ -163,6 +163,11 @@ class RecordedPass:
         return users
 
     @cached_property
+    def right(self) -> list[Array]:
+        """The gradients of the parameters."""
+        return [self.gradients.get(node.index, np.zeros(node.value.shape)) for node in self.parameters]
+
+    @cached_property
     def last_parameter_use(self) -> int:
         indices = {node.index for node in self.parameters}
         return max((user.index for index in indices for user in self.users.get(index, [])), default=-1)
@@ -204,6 +209,11 @@ class Changes:
     upstream: Mapping[tuple[int, int], int] = field(default_factory=dict)
     writers: frozenset[int] = frozenset()
     is_first: bool = False
+
+    @property
+    def places(self) -> set[int]:
+        """The indices of the operations whose derivatives change."""
+        return {*self.rules, *self.jumps, *(index for index, _ in self.upstream)}
 
 
 _NO_CHANGES = Changes()
@@ -258,22 +268,28 @@ def _contributions(
 def parameter_gradients(recording: RecordedPass, changes: Changes = _NO_CHANGES) -> list[Array]:
     if changes.writers:
         gradients = run_backward(recording, changes)
-    else:
-        gradients = recording.gradients | _changed_gradients(recording, changes)
-    return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]
+        return [gradients.get(node.index, np.zeros(node.value.shape)) for node in recording.parameters]
+    added = added_gradients(recording, changes)
+    pairs = zip(recording.parameters, recording.right, strict=True)
+    return [right + added[node.index] if node.index in added else right for node, right in pairs]
 
 
-def _changed_gradients(recording: RecordedPass, changes: Changes) -> dict[int, Array]:
-    """The gradients that changes of some nodes change, by linearity."""
+def added_gradients(recording: RecordedPass, changes: Changes, down_to: int = 0) -> dict[int, Array]:
+    """What changes of some operations add to the gradients of values, by node index.
+
+    By linearity it is passed back alone, through the operations from the index `down_to` on.
+    """
     right = recording.gradients
     deltas = dict[int, Array]()
 
     def gradient_of(index: int) -> Array | None:
         return right[index] + deltas.get(index, 0) if index in right else None
 
-    changed = {*changes.rules, *changes.jumps, *(index for index, _ in changes.upstream)}
+    changed = changes.places
     for node in reversed(recording.nodes):
         index = node.index
+        if index < down_to:
+            break
         if index in changed and index in right:
             parts = list(_contributions(node, right[index] + deltas.get(index, 0), changes, gradient_of))
             parts += [(entry, -part) for entry, part in _contributions(node, right[index], _NO_CHANGES, right.get)]
@@ -283,5 +299,4 @@ def _changed_gradients(recording: RecordedPass, changes: Changes) -> dict[int, A
             continue
         for entry, part in parts:
             deltas[entry.index] = deltas[entry.index] + part if entry.index in deltas else part
-    parameters = [node.index for node in recording.parameters if node.index in deltas]
-    return {index: right.get(index, 0) + deltas[index] for index in parameters}
+    return deltas
