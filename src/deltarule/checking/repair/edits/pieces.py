@@ -4,9 +4,10 @@ import ast
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from time import thread_time
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -60,8 +61,7 @@ def key_of(value: Any) -> Any:
 
 def evaluate(text: str, place: EditPlace) -> list[Any]:
     """The values of a text where a place stands, at each recorded visit."""
-    code = compile(text, "<edit>", "eval")
-    values = [eval(code, place.function.namespace, dict(names)) for names in place.environments]
+    values = [eval(_compiled(text), place.function.namespace, dict(names)) for names in place.environments]
     if any(getattr(value, "size", 0) > MAX_SIZE for value in values if isinstance(value, np.ndarray)):
         raise ValueError
     return values
@@ -72,7 +72,13 @@ def evaluate_far(text: str, place: EditPlace) -> Any:
     if place.far is None:
         return None
     with place.far.arranged():
-        return eval(text, place.function.namespace, dict(place.far.names))
+        return eval(_compiled(text), place.function.namespace, dict(place.far.names))
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> CodeType:
+    """An expression, which is evaluated here and then at another point."""
+    return compile(text, "<edit>", "eval")
 
 
 @dataclass(frozen=True)
