@@ -26,7 +26,7 @@ def _reset_generators(request):
 
 @pytest.fixture
 def one_candidate(request, monkeypatch):
-    """Make a fit to a table faster: one candidate instead of ten, two networks, at most 40 epochs.
+    """Make a fit to a table faster: one candidate instead of ten, two networks, at most 12 epochs.
 
     For files that test how tables are handled; tests of the model's quality, or of the search, are marked
     `complete_search`.
@@ -34,7 +34,7 @@ def one_candidate(request, monkeypatch):
     from deltarule.estimators.tabular import candidate_search
 
     if request.node.get_closest_marker("complete_search") is None:
-        one = {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.01], "alpha": [1e-4], "max_iter": [40]}
+        one = {"hidden_layer_sizes": [(64,)], "learning_rate_init": [0.01], "alpha": [1e-4], "max_iter": [12]}
         monkeypatch.setattr(candidate_search, "CANDIDATES", (one,))
         monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
 

@@ -10,7 +10,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from deltarule import BadInput, MLPClassifier, MLPRegressor, PopulationSearchCV, TabularClassifier, TabularRegressor
-from deltarule.estimators.tabular import candidate_search
 
 ESTIMATORS = [MLPClassifier(), MLPRegressor(), MLPClassifier(solver="lbfgs"), MLPRegressor(solver="lbfgs")]
 
@@ -54,11 +53,8 @@ def test_check_of_a_search(estimator: Any, check: Any) -> None:
 
 @parametrize_with_checks([TabularClassifier(random_state=0), TabularRegressor(random_state=0)])
 @pytest.mark.filterwarnings("ignore")
-def test_check_of_an_estimator_for_tables(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With one candidate and two networks, which take a tenth of the time."""
-    one = {"hidden_layer_sizes": ((64,),), "learning_rate_init": (0.01,), "alpha": (1e-4,), "max_iter": (50,)}
-    monkeypatch.setattr(candidate_search, "CANDIDATES", one)
-    monkeypatch.setattr(candidate_search, "MAX_MEMBERS", 2)
+@pytest.mark.usefixtures("one_candidate")
+def test_check_of_an_estimator_for_tables(estimator: Any, check: Any) -> None:
     if check.func.__name__ == "check_sample_weight_equivalence_on_dense_data":  # it leaves 9 of 15 rows
         fails(check, estimator, BadInput)
         return
