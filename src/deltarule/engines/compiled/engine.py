@@ -16,7 +16,7 @@ from deltarule import platforms
 from deltarule.engines.base import MAX_ROWS_PER_PASS, Metrics, Trace, Updates, split_rows
 from deltarule.engines.compiled.blocks import advance_members, run_blocks
 from deltarule.engines.compiled.evaluation import DERIVED, evaluate_members, output_members, row_sets, values_of
-from deltarule.engines.compiled.machine_code import compiled
+from deltarule.engines.compiled.machine_code import compiled, vector_registers
 from deltarule.engines.compiled.member_arrays import copied
 from deltarule.engines.compiled.pace import Pace
 from deltarule.engines.compiled.printed import NotPrintable, Printed, Tile
@@ -29,7 +29,6 @@ from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.program.program import NotTraceable
 
-VECTOR_BYTES = 64
 CALLS_A_THREAD, MIN_CALL_WORK = 4, 50_000_000
 """Into how many calls a thread's share is divided at most, so that one that is held up leaves work to others; and the
 members · rows · parameters · updates that each has then, 10 milliseconds: shorter ones take longer together."""
@@ -203,7 +202,7 @@ class CompiledEngine(ReferenceEngine):
         return after, Trace(updates.objective, updates.bad)
 
     def _lanes(self, problem: Problem) -> int:
-        return self.lanes or VECTOR_BYTES // problem.dtype.itemsize
+        return self.lanes or lanes_for(problem)
 
     def _evaluation(
         self, problem: Problem, own_rows: bool, rows: int, names: tuple[str, ...], weighted: bool
@@ -236,10 +235,15 @@ class CompiledEngine(ReferenceEngine):
             list(platforms.thread_pool(self.threads, "engine").map(lambda task: task(), tasks))
 
 
+def lanes_for(problem: Problem) -> int:
+    """Return how many numbers a vector register holds."""
+    return vector_registers()[0] // problem.dtype.itemsize
+
+
 def reason_against(problem: Problem) -> str:
     """Return why there is no program of a problem's updates, or ""."""
     try:
-        printed_update(MEMBERS, problem, False, 8, None, problem.batch_rows(0))
+        printed_update(MEMBERS, problem, False, lanes_for(problem), None, problem.batch_rows(0))
     except (NotPrintable, NotTraceable) as reason:
         return _words(reason)
     return ""
@@ -280,9 +284,9 @@ def units_are_faster(problem: Problem, members: int) -> bool:
     Measured: of 8-3-8 to 64-128-10, the same number of vectors takes a fifth longer one by one; a block of larger
     networks does not fit into the nearer memory, and takes twice as long.
     """
-    if problem.network.parameters * VECTOR_BYTES > NEAR_BYTES:
+    lanes = lanes_for(problem)
+    if problem.network.parameters * lanes * problem.dtype.itemsize > NEAR_BYTES:
         return True
-    lanes = VECTOR_BYTES // problem.dtype.itemsize
     layers = list(pairwise(problem.network.sizes))
     together = -(-members // lanes) * sum(inputs * units for inputs, units in layers)
     alone = members * sum(inputs * -(-units // lanes) for inputs, units in layers)

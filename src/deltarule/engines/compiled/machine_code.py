@@ -96,12 +96,30 @@ def _compiled(text: str, name: str, arguments: int, features: str | None) -> Com
 
 def _flushed(text: str, name: str) -> str:
     """Return the text of the function that is called in the place of `name`."""
-    import llvmlite.binding as llvm
-
     (parameters,) = re.findall(rf"^define void @{name}\((.*?)\)", text, re.MULTILINE)
     kinds = [parameter.split()[0] for parameter in parameters.split(", ")]
-    processor = llvm.get_process_triple().partition("-")[0].replace("arm64", "aarch64")
-    return FLUSHED[processor].format(name=name, given=", ".join(f"{kind} %{n}" for n, kind in enumerate(kinds, 1)))
+    return FLUSHED[_architecture()].format(
+        name=name, given=", ".join(f"{kind} %{n}" for n, kind in enumerate(kinds, 1))
+    )
+
+
+def _architecture() -> str:
+    import llvmlite.binding as llvm
+
+    return str(llvm.get_process_triple().partition("-")[0]).replace("arm64", "aarch64")
+
+
+@cache
+def vector_registers() -> tuple[int, int]:
+    """Return how many bytes a vector register of this processor has, and how many such registers there are."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 64, 32
+    if features.get("avx"):
+        return 32, 16
+    return 16, 32 if _architecture() == "aarch64" else 16
 
 
 def target_machine(features: str | None = None) -> Any:

@@ -14,6 +14,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 from deltarule.engines.compiled.cache import keep, kept
+from deltarule.engines.compiled.machine_code import vector_registers
 from deltarule.engines.compiled.printed import Form, Printed, PrintedUnits, Tile
 from deltarule.engines.update_program import evaluation_program, kept_while_unchanged, update_program
 from deltarule.problem.problem import Problem
@@ -27,12 +28,15 @@ EVALUATION = "deltarule.engines.compiled.printer:print_evaluation"
 def tile_for(rows: int, widths: list[int]) -> Tile:
     """Return the tile with which updates of batches of so many rows, and of layers so wide, are fastest.
 
-    Measured on 32 registers of 512 bits: rows that divide the batch, and as many sums as fit beside what is multiplied.
+    Measured on 32 registers of 64 bytes and on 16 of 32: rows that divide the batch, and as many sums as fit beside
+    what is multiplied. One sum too many for 16 registers, and an update takes three times as long.
     """
-    if max(widths) >= 32 and rows % 8 == 0:
+    is_roomy = vector_registers()[1] >= 32
+    if is_roomy and max(widths) >= 32 and rows % 8 == 0:
         return Tile(8, 3)
-    count = next((count for count in (4, 5, 6, 3) if rows % count == 0), min(4, rows))
-    return Tile(count, 4)
+    counts = (4, 5, 6, 3) if is_roomy else (6, 4, 5, 3)
+    count = next((count for count in counts if rows % count == 0), min(4, rows))
+    return Tile(count, 4 if is_roomy else 2)
 
 
 _of_programs: dict[Any, Printed] = {}
