@@ -36,6 +36,12 @@ def test_auto_does_not_compile_a_deep_network_of_few_units_for_a_short_training(
     assert engine_for("auto", deep, int(2 * startup_seconds(deep) / per_step)).name == "compiled"
 
 
+def test_the_more_trainings_share_a_program_the_sooner_it_is_compiled() -> None:
+    a_table = network([30, 30, 1], rows=569, batch_size=200)
+    fit = 200 * a_table.steps_per_epoch(0)  # scikit-learn's default of 200 epochs
+    assert [engine_for("auto", a_table, fit, trainings).name for trainings in (1, 10)] == ["reference", "compiled"]
+
+
 def test_auto_weighs_the_work() -> None:
     small, large = network([8, 3, 8]), network([30, 100, 1])
     for short in (small, large, network([8, 3, 8], members=10)):

@@ -20,8 +20,9 @@ PRICES = {"reference": (60e-6, 11e-9, 12e-9, 0.0), "compiled": (0.33e-6, 0.6e-9,
 
 SECONDS_TO_COMPILE = (0.15, 0.3)
 """The seconds of compiling an update and an evaluation, for each layer and for each program."""
-TRAININGS_OF_A_PROGRAM = 3
-"""How many trainings are assumed to share a program: it is kept for others of this shape, in any process."""
+TRAININGS_OF_A_PROGRAM, FITS_OF_A_PROGRAM = 3, 10
+"""How many trainings, and how many fits of an estimator, are assumed to share a program: it is kept for others of this
+shape, in any process, and cross-validation and searches fit again and again."""
 
 
 def engine(name: str, device: str | None = None) -> Engine:
@@ -56,14 +57,16 @@ def engine(name: str, device: str | None = None) -> Engine:
     raise BadInput(f"there is no engine '{name}'; there are: {', '.join(NAMES)}")
 
 
-def engine_for(engine_or_name: Engine | str, problem: Problem, steps: int) -> Engine:
-    """Return the engine for `steps` updates: as given, by name, or by expected time."""
+def engine_for(
+    engine_or_name: Engine | str, problem: Problem, steps: int, trainings: int = TRAININGS_OF_A_PROGRAM
+) -> Engine:
+    """Return the engine for `steps` updates: as given, by name, or by the expected time of so many such trainings."""
     if not isinstance(engine_or_name, str):
         return engine_or_name
     if engine_or_name != "auto":
         return engine(engine_or_name)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
-    seconds = expected_seconds("compiled", problem, steps) + startup_seconds(problem)
+    seconds = expected_seconds("compiled", problem, steps) + startup_seconds(problem, trainings)
     if seconds >= expected_seconds("reference", problem, steps):
         return ReferenceEngine()
     from deltarule.engines.compiled.engine import reason_against, warn_once
@@ -88,6 +91,6 @@ def expected_seconds(name: str, problem: Problem, steps: int) -> float:
     return float(steps * np.dot(amounts, PRICES[name]))
 
 
-def startup_seconds(problem: Problem) -> float:
-    """Return the seconds of compiling that a training counts."""
-    return float(np.polyval(SECONDS_TO_COMPILE, problem.network.depth)) / TRAININGS_OF_A_PROGRAM
+def startup_seconds(problem: Problem, trainings: int = TRAININGS_OF_A_PROGRAM) -> float:
+    """Return the seconds of compiling that each of some trainings counts."""
+    return float(np.polyval(SECONDS_TO_COMPILE, problem.network.depth)) / trainings

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.engines.base import Engine
-from deltarule.engines.selection import engine_for
+from deltarule.engines.selection import FITS_OF_A_PROGRAM, engine_for
 from deltarule.maths.objective import data_term
 from deltarule.platforms import interrupts
 from deltarule.problem.batches import batch_sizes, forget_orders_at_exit
@@ -151,7 +151,7 @@ def train_epochs(
         best=start if decides else None,
     )
     limits = Limit(np.full(problem.members, limit), Reason.MAX_EPOCHS)
-    chosen = engine_for(engine, problem, limit)
+    chosen = engine_for(engine, problem, limit, FITS_OF_A_PROGRAM)
     # The limits come first: when the function after an epoch is called, members have ended.
     loop = TrainingLoop(problem, chosen, start, [limits, means, recorder, plateau, DivergenceRule()])
     with forget_orders_at_exit(), interrupts() as is_interrupted:
@@ -280,7 +280,7 @@ def one_epoch(problem: Problem, state: State, order: Integers, engine: Engine | 
     """Train one epoch with the rows in `order`, [N] or [K, N], from any step on."""
     # All updates so far count: for a single epoch no program would be worth loading.
     updates = problem.steps_per_epoch(0)
-    chosen = engine_for(engine, problem, state.step + updates)
+    chosen = engine_for(engine, problem, state.step + updates, FITS_OF_A_PROGRAM)
     objectives = []
     is_diverged = np.zeros(problem.members, bool)
     with forget_orders_at_exit():

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from deltarule import platforms
 from deltarule.engines.base import Engine
-from deltarule.engines.selection import engine_for, expected_seconds
+from deltarule.engines.selection import FITS_OF_A_PROGRAM, engine_for, expected_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit import Fit
@@ -185,7 +185,7 @@ def _select_engine(fits: Sequence[Fit]) -> tuple[Engine, float]:
     members = sum(fit.problem.members for fit in fits)
     population = first.problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
     steps = first.rules.max_epochs * first.problem.steps_per_epoch(0)
-    engine = engine_for(first.model.engine, population, steps)
+    engine = engine_for(first.model.engine, population, steps, FITS_OF_A_PROGRAM)
     return engine, expected_seconds(engine.name, population, steps) / len(fits)
 
 
