@@ -135,6 +135,7 @@ def test_a_step_in_float32_is_within_a_millionth_of_the_reference_step(formula) 
 
 
 FORMS = [
+    {"lanes": 2, "features": "+sse4.2"},
     {"lanes": 4, "features": "+sse4.2"},
     {"lanes": 8, "tile": Tile(1, 1), "features": "+avx2,+fma"},
     {"lanes": 16, "tile": Tile(3, 2)},

@@ -16,7 +16,7 @@ from deltarule.problem.state import initial_state
 
 FORMS = st.fixed_dictionaries(
     {
-        "lanes": st.sampled_from([4, 8, 16]),
+        "lanes": st.sampled_from([2, 4, 8, 16]),
         "tile": st.sampled_from([None, Tile(1, 1), Tile(3, 2), Tile(8, 3)]),
         "threads": st.integers(1, 3),
     }

@@ -13,7 +13,7 @@ What measurements and mistakes have taught:
 - From 32 units on, tiles of 8 rows × 3 units take 0.77 to 0.87 of the time of 4 × 4; below that 4 × 4 or 5 × 4 is best.
 - On processors with 16 registers of 32 bytes (AVX2) vectors are as long as these, and tiles of 6 or 4 rows × 2 units:
   with the 24 sums of 8 × 3, or twice as long vectors, most sums go through memory, and one network 784-100-10 takes two
-  to three times as long, small ones nearly twice.
+  to three times as long, small ones nearly twice. ARM's 32 registers of 16 bytes were not measured.
 - The gradient of weights holds its tile of ∂J/∂z in registers and goes through the inputs line by line. Tiles of 2 to 6
   lines, whose sums are all loaded before one is stored, take as long or longer.
 - Several tiles of rows that follow one another before the next units do take as long; so do pages of 2 MB. 64-128-10
