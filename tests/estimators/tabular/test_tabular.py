@@ -364,6 +364,7 @@ def test_warning_for_poor_scores() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.complete_search
 def test_patients_are_recognized_unless_their_rows_are_kept_together() -> None:
     """Of 40 patients with 8 nearly equal rows and random labels nothing can be learned about others."""
     random = np.random.default_rng(0)

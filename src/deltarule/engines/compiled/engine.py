@@ -36,9 +36,10 @@ MAX_JOINED = 4
 """Up to this many members with the same rows share a block with others, whose rows are gathered lane by lane."""
 MIN_SHARED_WORK = 1_000_000
 """Other threads help from this many members · rows · parameters · updates on, about half a millisecond."""
-NEAR_BYTES = 800_000
-"""Of the parameters of a block of members, with which its gradients and slots fit into a processor's second cache.
-Measured: 64-160-10 takes 0.8 to 1 of the time of members one by one, 64-256-10 takes 1.2 to 1.4 of it."""
+NEAR_BYTES = {64: 800_000, 32: 250_000, 16: 250_000}
+"""By the bytes of a vector register, those of the parameters of a block of members with which its gradients and slots
+fit into a processor's second cache. Measured beside members one by one: with 64 bytes 64-160-10 takes 0.8 to 1 of their
+time and 64-256-10 1.2 to 1.4, with 32 bytes 64-100-10 takes 1 and 64-128-10 1.7 to 2.2."""
 MAX_EVALUATED_PARAMETERS, MAX_OF_FEW, MAX_MEMBERS_ALONE = 30_000, 2000, 5
 """Up to so many parameters a program evaluates members, and up to so many a few of them, of which others of a block's
 lanes are copies. Measured beside NumPy: 784-30-10 takes 0.4 to 1 of its time, 784-100-10 takes 1.3 to 12 times as
@@ -284,9 +285,10 @@ def units_are_faster(problem: Problem, members: int) -> bool:
     Measured: of 8-3-8 to 64-128-10, the same number of vectors takes a fifth longer one by one; a block of larger
     networks does not fit into the nearer memory, and takes twice as long.
     """
-    lanes = lanes_for(problem)
-    if problem.network.parameters * lanes * problem.dtype.itemsize > NEAR_BYTES:
+    vector_bytes, _ = vector_registers()
+    if problem.network.parameters * vector_bytes > NEAR_BYTES[vector_bytes]:
         return True
+    lanes = lanes_for(problem)
     layers = list(pairwise(problem.network.sizes))
     together = -(-members // lanes) * sum(inputs * units for inputs, units in layers)
     alone = members * sum(inputs * -(-units // lanes) for inputs, units in layers)
