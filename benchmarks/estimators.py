@@ -71,7 +71,7 @@ def plan(given: argparse.Namespace) -> list[tuple[str, str, list[Any]]]:
         "search": [
             (f"{name}, {who}, {jobs}", ["time_search", name, who, jobs])
             for name in SEARCHES
-            for who, jobs in searchers(name)
+            for who, jobs in searchers()
         ],
         "same": [(name, ["repeat_fits", name]) for name in SETS],
         "tables": [(f"{name}, {contender}", ["score_contender", name, contender]) for name, contender in contests],

@@ -138,14 +138,11 @@ SEARCHES = {"100 hidden units": (100,), "30 hidden units": (30,), "10 hidden uni
 SEARCHES_OF_OURS = 3
 """How often ours is timed, of which the median counts: a few seconds are easily disturbed."""
 SEARCHERS = ("PopulationSearchCV", "GridSearchCV, ours", "GridSearchCV, theirs")
-COMPILED = "GridSearchCV, ours, compiled"
-"""For networks so small that a single fit of ours uses the reference engine."""
 
 
-def searchers(name: str) -> list[tuple[str, int]]:
-    """The searchers that are timed on a search, each with a number of processes."""
-    others = [*SEARCHERS[1:], *([COMPILED] if SEARCHES[name] == (10,) else [])]
-    return [(SEARCHERS[0], 1), *((who, jobs) for who in others for jobs in (1, 2))]
+def searchers() -> list[tuple[str, int]]:
+    """The searchers that are timed, each with a number of processes."""
+    return [(SEARCHERS[0], 1), *((who, jobs) for who in SEARCHERS[1:] for jobs in (1, 2))]
 
 
 def time_search(name: str, who: str, jobs: int) -> dict[str, Any]:
@@ -162,7 +159,7 @@ def time_search(name: str, who: str, jobs: int) -> dict[str, Any]:
     x = StandardScaler().fit_transform(x)
     grid = {"alpha": np.logspace(-5, 1, 10).tolist(), "learning_rate_init": np.logspace(-4, -1.5, 10).tolist()}
     kind = neural_network.MLPClassifier if who.endswith("theirs") else deltarule.MLPClassifier
-    model = kind(SEARCHES[name], random_state=0, **({"engine": "compiled"} if who == COMPILED else {}))
+    model = kind(SEARCHES[name], random_state=0)
     if who == SEARCHERS[0]:
         search: Any = deltarule.PopulationSearchCV(model, grid, cv=5)
         clone(search).fit(x, y)  # to compile and load everything
