@@ -77,3 +77,12 @@ def test_the_mask_of_a_single_unit_stays_in_its_place(rows: int) -> None:
     network = Network([3, 1, 2], "tanh", batch_norm=True)
     x, y = rng.normal(size=(11, 3)), rng.normal(size=(11, 2))
     assert_same_bits(create_problem(network, x, y, dropout=0.3, batch_size=rows, seeds=range(8)), 12)
+
+
+@pytest.mark.parametrize("registers", [16, 32])
+@pytest.mark.parametrize("units", [3, 100])
+def test_the_sums_of_a_tile_fit_into_the_registers(registers: int, units: int) -> None:
+    problem = create_problem(Network([4, units, 2]), np.zeros((64, 4)), np.zeros((64, 2)))
+    for rows in range(1, 65):
+        tile = texts.tile_for(problem, rows, registers)
+        assert 1 <= tile.rows <= rows and tile.rows * tile.units + tile.units < registers

@@ -8,6 +8,7 @@ from random_problems import problems
 from refusals import refuses
 
 from deltarule import Network, create_problem, train
+from deltarule.engines.compiled import texts
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.machine_code import compiled
 from deltarule.engines.cuda import engine as cuda
@@ -80,6 +81,15 @@ def test_the_kernel_is_ptx_of_exact_arithmetic(dtype) -> None:
     assert f".visible .entry {KERNEL}(" in text and "%ctaid.x" in text
     assert f"fma.rn.f{bits}" in text and f"div.rn.f{bits}" in text
     assert not any(word in text for word in (".approx", ".ftz", "ex2", "lg2")), "each processor has the same bits"
+
+
+def test_the_kernel_is_the_same_beside_every_processor(monkeypatch) -> None:
+    printed = []
+    for registers in ((64, 32), (32, 16)):
+        monkeypatch.setattr(texts, "vector_registers", lambda registers=registers: registers)
+        problem = create_problem(Network([8, 40, 8], "sigmoid", "sigmoid"), np.eye(8), np.eye(8), members=3)
+        printed.append(cuda.member_program(problem, False, 8).text)
+    assert printed[0] == printed[1]
 
 
 def test_without_a_gpu_the_engine_is_refused_in_a_sentence() -> None:

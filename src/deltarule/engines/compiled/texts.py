@@ -25,14 +25,14 @@ UNITS = "deltarule.engines.compiled.unit_printer:print_units"
 EVALUATION = "deltarule.engines.compiled.printer:print_evaluation"
 
 
-def tile_for(rows: int, widths: list[int]) -> Tile:
-    """Return the tile with which updates of batches of so many rows, and of layers so wide, are fastest.
+def tile_for(problem: Problem, rows: int, registers: int) -> Tile:
+    """Return the tile with which updates of batches of so many rows are fastest on so many registers.
 
     Measured on 32 registers of 64 bytes and on 16 of 32: rows that divide the batch, and as many sums as fit beside
     what is multiplied. One sum too many for 16 registers, and an update takes three times as long.
     """
-    is_roomy = vector_registers()[1] >= 32
-    if is_roomy and max(widths) >= 32 and rows % 8 == 0:
+    is_roomy = registers >= 32
+    if is_roomy and max(problem.network.sizes[1:]) >= 32 and rows % 8 == 0:
         return Tile(8, 3)
     counts = (4, 5, 6, 3) if is_roomy else (6, 4, 5, 3)
     count = next((count for count in counts if rows % count == 0), min(4, rows))
@@ -51,7 +51,7 @@ def printed_update(printer: str, problem: Problem, own_rows: bool, lanes: int, t
     if key not in texts:
         program = update_program(problem, frozenset() if units else owned(problem, own_rows))
         program = program.cut([name for name in program.names if name.endswith("′") or name == "J"])
-        tile = tile or tile_for(rows, list(problem.network.sizes[1:]))
+        tile = tile or tile_for(problem, rows, vector_registers()[1])
         short = any(count % rows % tile.rows for count in problem.row_counts.tolist()) or rows % tile.rows > 0
         per_epoch = problem.schedule.per == "epoch"
         few = units and rows <= 2 * tile.rows
@@ -71,7 +71,7 @@ def printed_evaluation(
         own = owned(problem, own_rows) if weighted else frozenset()
         metrics = [name for name in names if name not in ("J", "z", "a")]
         program = evaluation_program(problem, own, metrics).cut(names)
-        tile = tile or tile_for(rows, list(problem.network.sizes[1:]))
+        tile = tile or tile_for(problem, rows, vector_registers()[1])
         form = Form(lanes, tile, own_weights=own_weights, short_tiles=rows % tile.rows > 0)
         texts[key] = _printed(EVALUATION, program, form)
     return texts[key]

@@ -11,13 +11,14 @@ from deltarule.engines.base import Updates
 from deltarule.engines.compiled.blocks import advance_members
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.compiled.printed import Printed
-from deltarule.engines.compiled.texts import printed_update
+from deltarule.engines.compiled.texts import printed_update, tile_for
 from deltarule.engines.cuda.driver import driver
 from deltarule.engines.cuda.printer import KERNEL, THREADS_A_BLOCK, kernel, ptx
 from deltarule.problem.problem import Integers, Problem
 
 MEMBER = "deltarule.engines.cuda.printer:print_member"
 MEMORY = frozenset(("scratch", "kept"))
+REGISTERS_OF_A_THREAD = 255
 
 
 class CudaEngine(CompiledEngine):
@@ -38,7 +39,8 @@ class CudaEngine(CompiledEngine):
 
 def member_program(problem: Problem, own_rows: bool, rows: int) -> Printed:
     """Return the text of an update of one member among many."""
-    printed: Printed = printed_update(MEMBER, problem, own_rows, 1, None, rows)
+    tile = tile_for(problem, rows, REGISTERS_OF_A_THREAD)
+    printed: Printed = printed_update(MEMBER, problem, own_rows, 1, tile, rows)
     return printed
 
 
