@@ -19,8 +19,6 @@ from deltarule.checking.user_code.callables import code_of_functions
 GENERATOR = np.random.default_rng(5)
 X, W, K = GENERATOR.normal(size=(6, 3)), GENERATOR.normal(size=(3, 3)), GENERATOR.normal(size=(2, 2))
 LABELS = np.array([0, 2, 1, 1, 0, 2])
-
-
 DIRECTION = GENERATOR.normal(size=(3, 3))
 
 

@@ -210,9 +210,9 @@ class Changes:
     writers: frozenset[int] = frozenset()
     is_first: bool = False
 
-    @property
+    @cached_property
     def places(self) -> set[int]:
-        """The indices of the operations whose derivatives change."""
+        """The indices of the operations that pass back something else."""
         return {*self.rules, *self.jumps, *(index for index, _ in self.upstream)}
 
 
