@@ -35,6 +35,7 @@ def masks(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2, size=(3, 3, 4)).astype(float)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("optimizer", UPDATED)
 def test_a_factor_of_0_keeps_an_entry(optimizer: str, engine: str) -> None:

@@ -199,6 +199,7 @@ WILD = st.sampled_from([np.nan, 999999.0, -1e30, 1e308, -sys.float_info.max, sys
 row = st.tuples(st.floats(-1e4, 1e4) | WILD, st.floats(-9, 9) | WILD, st.sampled_from([*COLORS, "новый"]))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(row, min_size=1, max_size=20))
 def test_tables_with_missing_values_and_new_categories_predict_the_same(tabular: Any, rows: list[Any]) -> None:

@@ -297,6 +297,7 @@ def test_typed_formula_ends_with_another_story(page):
     agree(page, typed, change(grid={"optimizer.learning_rate": [0.01, 0.02]}), steps=3)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("story", [story["name"] for story in list_stories()])
 def test_stories(page, story):
     agree(page, ("story", {"name": story}), steps=20, rtol=1e-6)  # batch norm amplifies the order of sums
@@ -460,6 +461,7 @@ SIGMOID = {"network__output": "sigmoid", "loss__name": "binary_cross_entropy"}
 NAMED = ("zero_weights", "symmetric_weights", "unscaled_inputs", "saturated_units", "dead_units", "vanishing_gradient")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("commands", "code"),
     [

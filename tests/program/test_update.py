@@ -59,6 +59,7 @@ def assert_same_updates(problem: Problem, state: State, updates: int = 3) -> Non
             state = after
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("kind", "formula"), EVERY_FORMULA)
 @given(data=st.data())
 def test_the_program_of_every_formula_has_the_bits_of_the_reference_engine(kind, formula, data) -> None:

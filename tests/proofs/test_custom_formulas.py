@@ -77,6 +77,7 @@ OURS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("kind", "ours"),
     [pytest.param(kind, ours, id=ours.name) for kind, formulas in OURS.items() for ours in formulas],

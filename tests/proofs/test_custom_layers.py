@@ -217,7 +217,9 @@ def population_of_slopes(engine: str) -> Any:
     return train(problem, start=start, max_steps=60, engine=engine)
 
 
-@pytest.mark.parametrize(("engine", "tolerance"), [("reference", 0), ("compiled", 1e-12)])
+@pytest.mark.parametrize(
+    ("engine", "tolerance"), [("reference", 0), pytest.param("compiled", 1e-12, marks=pytest.mark.slow)]
+)
 def test_members_may_differ_in_a_number_of_a_layer(engine: str, tolerance: float) -> None:
     """An array that is never updated: each member is as one with the built-in activation of its slope."""
     together = population_of_slopes(engine)

@@ -147,6 +147,7 @@ def test_of_configurations_that_are_equal_none_is_surely_behind_the_luckiest(con
     assert alarms <= binom.ppf(0.99, 400, 0.05)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("configurations", [2, 5])
 @pytest.mark.parametrize("blocks", [2, 3, 5, 8])
 @pytest.mark.parametrize(("rows", "share"), [(1, 0.5), (4, 0.75), (30, 0.95), (360, 0.97)])

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from lanes import examples
 from refusals import refuses
 
 from deltarule import BadInput, Network, create_problem, train
@@ -62,9 +63,10 @@ def assert_same_history(run, other):
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 @pytest.mark.parametrize("rule", RULES)
-@given(settings=st.sampled_from(sorted(PROBLEMS)), breaks=st.lists(st.integers(0, 11), max_size=3))
-def test_a_continued_run_is_one_longer_training(engine, rule, settings, breaks):
-    problem, rules = problem_of(**PROBLEMS[settings]), {"history_every": 5, "engine": engine, **RULES[rule]}
+@settings(max_examples=examples(12))  # for each of ten
+@given(problem_name=st.sampled_from(sorted(PROBLEMS)), breaks=st.lists(st.integers(0, 11), max_size=3))
+def test_a_continued_run_is_one_longer_training(engine, rule, problem_name, breaks):
+    problem, rules = problem_of(**PROBLEMS[problem_name]), {"history_every": 5, "engine": engine, **RULES[rule]}
     whole, run = train(problem, max_steps=60, **rules), None
     for limit in [*sorted(5 * each for each in breaks), 60]:
         run = train(problem, start=run, max_steps=limit, **rules)

@@ -48,7 +48,7 @@ def codes(report: CodeReport) -> list[str]:
     return [mistake.code for mistake in report.diagnosis]
 
 
-@settings(max_examples=examples(20), deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.floats(-8, -3).map(lambda exponent: 10**exponent))
 def test_gradient_is_right_but_for_epsilon_in_the_loss(epsilon: float) -> None:
     report = checked(lambda p: cross_entropy(p, epsilon), lambda p: (p - Y) / N)

@@ -46,7 +46,7 @@ def test_random_problems_have_the_bits_of_populations(problem: Problem, form: di
     assert_same_bits(problem, 3, **form)
 
 
-@pytest.mark.sampled(5)  # the widest vectors and the narrowest
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("features", [None, "+avx2,+fma", "+sse4.2"])
 def test_wide_layers_have_the_bits_of_populations(dtype: str, features: str | None) -> None:

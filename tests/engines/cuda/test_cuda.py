@@ -54,14 +54,13 @@ def test_random_problems_have_the_bits_of_the_compiled_engine(problem: Problem) 
     np.testing.assert_array_equal(own.theta, expected.theta)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "options",
     [
         {"optimizer": "adam", "dropout": 0.2, "clip_norm": 1.0},
         {"data_seeds": range(7), "weights": np.random.default_rng(2).random((7, 17)) + 0.1},
-        pytest.param(
-            {"rows": [np.arange(3 + start) for start in range(7)], "dtype": "float32"}, marks=pytest.mark.slow
-        ),
+        {"rows": [np.arange(3 + start) for start in range(7)], "dtype": "float32"},
     ],
     ids=["dropout", "own order and weights", "own rows"],
 )
