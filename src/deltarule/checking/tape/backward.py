@@ -100,14 +100,19 @@ def einsum_gradient(subscripts: str) -> Gradient:
     """The gradient function of np.einsum with explicit subscripts."""
     left, output = subscripts.split("->")
     terms = left.split(",")
+    factors = [[i for i in range(len(terms)) if i != k] for k in range(len(terms))]
+    available = [set(output).union(*(terms[i] for i in others)) for others in factors]
+    remaining = ["".join(name for name in term if name in names) for term, names in zip(terms, available, strict=True)]
+    products = [
+        f"{','.join([output, *(terms[i] for i in others)])}->{names}"
+        for others, names in zip(factors, remaining, strict=True)
+    ]
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-        others = [i for i in range(len(terms)) if i != k]
-        names = ",".join([output, *(terms[i] for i in others)])
-        available = set(output).union(*(terms[i] for i in others))
-        remaining = "".join(name for name in terms[k] if name in available)
-        reduced = np.einsum(f"{names}->{remaining}", g, *(x[i] for i in others))
-        shape = [n if name in available else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]
+        reduced = np.einsum(products[k], g, *(x[i] for i in factors[k]))
+        if reduced.shape == x[k].shape:
+            return np.asarray(reduced)
+        shape = [n if name in available[k] else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]
         return np.array(np.broadcast_to(reduced.reshape(shape), x[k].shape))
 
     return gradient
@@ -251,18 +256,29 @@ def _contributions(
         target, function = changes.jumps[node.index]
         yield target, function(g)
         return
-    if node.gradient is None:
+    rule, right = changes.rules.get(node.index), node.gradient
+    if right is None or node.index not in changes.places:
+        yield from _right_contributions(node, g)
         return
-    rule = changes.rules.get(node.index)
-    right = node.gradient
     for k, entry in node.active_inputs:
         later = changes.upstream.get((node.index, k))
         other = None if later is None else gradient_of(later)
         upstream = g if other is None else other
         gradient = rule(k, upstream, node) if rule else right(k, upstream, node.values, node.value)
         if gradient is not None:
-            is_fitting = np.shape(gradient) == entry.value.shape
-            yield entry, gradient if is_fitting else np.broadcast_to(gradient, entry.value.shape)
+            yield entry, _fitting(gradient, entry)
+
+
+def _right_contributions(node: Node, g: Array) -> list[tuple[Node, Array]]:
+    right = node.gradient
+    if right is None:
+        return []
+    return [(entry, _fitting(right(k, g, node.values, node.value), entry)) for k, entry in node.active_inputs]
+
+
+def _fitting(gradient: Array, entry: Node) -> Array:
+    shape = entry.value.shape
+    return gradient if np.shape(gradient) == shape else np.broadcast_to(gradient, shape)
 
 
 def parameter_gradients(recording: RecordedPass, changes: Changes = _NO_CHANGES) -> list[Array]:
@@ -292,9 +308,9 @@ def added_gradients(recording: RecordedPass, changes: Changes, down_to: int = 0)
             break
         if index in changed and index in right:
             parts = list(_contributions(node, right[index] + deltas.get(index, 0), changes, gradient_of))
-            parts += [(entry, -part) for entry, part in _contributions(node, right[index], _NO_CHANGES, right.get)]
+            parts += [(entry, -part) for entry, part in _right_contributions(node, right[index])]
         elif index in deltas:
-            parts = list(_contributions(node, deltas[index], _NO_CHANGES, right.get))
+            parts = _right_contributions(node, deltas[index])
         else:
             continue
         for entry, part in parts:
