@@ -4,7 +4,6 @@ The fast lane skips tests marked slow, and files that need a library that is not
 A file or folder named on the command line is run completely. With `--everything` a missing library is an error.
 """
 
-import gc
 import os
 import re
 from collections import Counter
@@ -147,11 +146,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             left_out.add(item)
     config.hook.pytest_deselected(items=[*left_out])
     items[:] = [item for item in items if item not in left_out]
-
-
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector eleven thousand tests and all libraries, which live to the end."""
-    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

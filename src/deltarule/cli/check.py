@@ -119,13 +119,13 @@ def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int |
     hint = MAX_HINT if hint is None else hint
     report: CodeReport | ScriptReport
     with checking_process(path, loss, seconds, hint) as wait, show_elapsed_time(f"{path.name} runs and is checked"):
-        # While the script runs, all is imported: often it defines functions, and trains nothing.
-        from deltarule.checking.check_any import check_definitions
-        from deltarule.checking.scripts.check_script import NoTraining, report_of
+        from deltarule.checking.scripts.check_script import NoTraining, report_of  # while the script runs
 
         try:
             report = report_of(path, wait()).limited(hint)
-        except NoTraining as problem:
+        except NoTraining as problem:  # all other checks are imported only here
+            from deltarule.checking.check_any import check_definitions
+
             report = check_definitions(path, hint, problem)
     return _check_result(report)
 
