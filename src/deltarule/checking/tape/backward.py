@@ -7,7 +7,7 @@ Everything that only moves numbers (indexing, reshaping, stacking, maxima) has t
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +100,19 @@ def einsum_gradient(subscripts: str) -> Gradient:
     """The gradient function of np.einsum with explicit subscripts."""
     left, output = subscripts.split("->")
     terms = left.split(",")
-    factors = [[i for i in range(len(terms)) if i != k] for k in range(len(terms))]
-    available = [set(output).union(*(terms[i] for i in others)) for others in factors]
-    remaining = ["".join(name for name in term if name in names) for term, names in zip(terms, available, strict=True)]
-    products = [
-        f"{','.join([output, *(terms[i] for i in others)])}->{names}"
-        for others, names in zip(factors, remaining, strict=True)
-    ]
+
+    @cache
+    def product(k: int) -> tuple[str, list[int], set[str]]:
+        """The product that gives the gradient of factor k: subscripts, other factors, and the indices of these."""
+        others = [i for i in range(len(terms)) if i != k]
+        available = set(output).union(*(terms[i] for i in others))
+        remaining = "".join(name for name in terms[k] if name in available)
+        return f"{','.join([output, *(terms[i] for i in others)])}->{remaining}", others, available
 
     def gradient(k: int, g: Array, x: Sequence[Array], y: Array) -> Array:
-        reduced = np.einsum(products[k], g, *(x[i] for i in factors[k]))
-        if reduced.shape == x[k].shape:
-            return np.asarray(reduced)
-        shape = [n if name in available[k] else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]
+        names, others, available = product(k)
+        reduced = np.einsum(names, g, *(x[i] for i in others))
+        shape = [n if name in available else 1 for name, n in zip(terms[k], x[k].shape, strict=True)]
         return np.array(np.broadcast_to(reduced.reshape(shape), x[k].shape))
 
     return gradient
