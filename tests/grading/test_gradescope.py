@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from grading_examples import BACKWARD, NEEDED, SOLUTION, edited, wait_for_end, write_assignment
+from grading_examples import ASSIGNMENT, BACKWARD, NEEDED, SOLUTION, edited, wait_for_end, write_assignment
 from refusals import refuses
 
 from deltarule.grading.assignment import read_assignment, write_gradescope_zip
@@ -40,7 +40,7 @@ CHEAT = (
     + """
 import os, pathlib, subprocess, sys
 here = "AUTOGRADER"
-for path in (here + "/source/solution.py", here + "/source/assignment.toml"):
+for path in (here + "/source/assignment/solution.py", here + "/source/assignment/hw 3.toml"):
     try:
         exec(pathlib.Path(path).read_text())
     except (OSError, SyntaxError):
@@ -60,11 +60,15 @@ def container() -> Iterator[Path]:
     folder = Path(mkdtemp(prefix="autograder-", dir="/tmp"))
     folder.chmod(0o755)
     archive = folder / "autograder.zip"
-    write_gradescope_zip(archive, read_assignment(write_assignment(folder / "mine")))
+    mine = write_assignment(folder / "mine", f'files = ["settings.toml", "requirements.txt"]\n{ASSIGNMENT}')
+    for name in ("settings.toml", "requirements.txt"):  # no name of the autograder's own, and no second assignment
+        (folder / "mine" / name).write_text("rate = 0.1\n")
+    write_gradescope_zip(archive, read_assignment(mine.rename(mine.with_name("hw 3.toml"))))
     with ZipFile(archive) as packed:
         names = set(packed.namelist())
         packed.extractall(folder / "source")
-    assert {"assignment.toml", "solution.py", "deltarule/__main__.py", "deltarule/grading/messages.txt"} <= names
+    own = {f"assignment/{name}" for name in ("hw 3.toml", "settings.toml", "requirements.txt", "solution.py")}
+    assert own | {"deltarule/__main__.py", "deltarule/grading/messages.txt"} <= names
     assert "numpy" in (folder / "source" / "requirements.txt").read_text()
     (folder / "source" / "requirements.txt").write_text("")  # there is no index here
     for script in ("setup.sh", "run_autograder"):
@@ -146,12 +150,12 @@ def test_container(container: Path, user: int, refused: list[int]) -> None:
 
 @pytest.mark.parametrize("crash", ["1 / 0", "import os; os.kill(os.getpid(), 11)"])
 def test_crash_leaves_results(container: Path, crash: str) -> None:
-    source = (container / "source" / "solution.py").read_text()
-    (container / "source" / "solution.py").write_text(crash)
+    source = (container / "source" / "assignment" / "solution.py").read_text()
+    (container / "source" / "assignment" / "solution.py").write_text(crash)
     try:
         results, _ = run_in(container, NEEDED, 0, [])
     finally:
-        (container / "source" / "solution.py").write_text(source)
+        (container / "source" / "assignment" / "solution.py").write_text(source)
     assert results["score"] == 0 and "tell your teacher" in results["output"]
     [hidden] = results["tests"]
     assert hidden["visibility"] == "hidden" and ("division by zero" if "/" in crash else "139") in hidden["output"]

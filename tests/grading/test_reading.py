@@ -22,10 +22,10 @@ from grading_examples import (
     write_assignment,
     write_files,
 )
-from refusals import refuses
 
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.grade import grade
+from deltarule.grading.magics import to_python
 from deltarule.grading.submissions import find_submissions
 
 
@@ -64,12 +64,33 @@ def test_notebooks_are_read_as_they_run(tmp_path: Path) -> None:
     assert {name: (one.points, one.message) for name, one in results.items()} == dict.fromkeys(results, (7, ""))
 
 
-def test_without_ipython_magics_are_refused_to_the_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "IPython.core.inputtransformer2", None)
-    [plain] = grade_files(tmp_path / "plain", {"hw.ipynb": notebook("print('100 %!')", NEEDED)}).submissions
-    assert plain.points == 7
-    with refuses("hw.ipynb", "IPython"):
-        grade_files(tmp_path, {"hw.ipynb": notebook("%matplotlib inline", NEEDED)})
+def test_a_notebook_needs_no_ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "IPython"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "IPython", None)
+    files = {"anna.py": NEEDED, "bert.ipynb": notebook("%matplotlib inline\n!pip install tqdm", NEEDED)}
+    assert [one.points for one in grade_files(tmp_path, files).submissions] == [7, 7]
+
+
+CELLS = {
+    "%pip install -q 'a'\nx = 1": """get_ipython().run_line_magic('pip', "install -q 'a'")\nx = 1""",
+    "files = !ls *.py\n!!pwd": "files = get_ipython().getoutput('ls *.py')\nget_ipython().system('pwd')",
+    "for i in x:\n    !echo it's": """for i in x:\n    get_ipython().system("echo it's")""",
+    "!pip install \\\n    tqdm\nx = 1": "get_ipython().system('pip install tqdm')\n\nx = 1",
+    "%time y = f(\n    1)\nz = %time f(2)": "y = f(\n    1)\nz = f(2)",
+    "\n%%writefile a.py\nx = 1\n": "\nget_ipython().run_cell_magic('writefile', 'a.py', 'x = 1\\n')\n",
+    "%%time\nx = 1": "\nx = 1",
+    "np.sum?\n?np.sum\n%timeit??": "pass\npass\npass",
+    "s = '''\n%d of\n!'''\nx = (7\n    % 4)\n%pwd": "s = '''\n%d of\n!'''\nx = (7\n    % 4)\n"
+    "get_ipython().run_line_magic('pwd', '')",
+    "%cd data\nsizes = [4, 10,": "get_ipython().run_line_magic('cd', 'data')\nsizes = [4, 10,",
+    "x = 5 %2": "x = 5 %2",
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_commands_become_calls_and_lines_stay_where_they_are(cell: str) -> None:
+    assert to_python(cell) == CELLS[cell]
 
 
 ENCODED = {

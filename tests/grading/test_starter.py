@@ -72,6 +72,13 @@ def test_check_in_a_students_hands(deltarule, starter: Path, source: str | None,
     assert found == status and all(text in out for text in texts), out
 
 
+def test_a_students_notebook_is_checked_with_its_commands(deltarule, starter: Path) -> None:
+    cells = [{"cell_type": "code", "source": source} for source in ("%matplotlib inline\n!ls", f"{NEEDED}\ndisplay(1)")]
+    (starter / "hw.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4}))
+    status, out, _ = deltarule("check", starter / "hw.ipynb")
+    assert status == 0 and "4 of 4 are right" in out
+
+
 def test_bad_public_checks(deltarule, starter: Path) -> None:
     (starter / PUBLIC).write_text(json.dumps({"table": []}))
     status, _, error = deltarule("check", starter / "hw.py")

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import io
+import shlex
 import sys
 import tempfile
 import tomllib
@@ -215,12 +216,13 @@ def write_gradescope_zip(path: Path, assignment: Assignment) -> None:
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_DEFLATED) as archive:
         for file in (*assignment.paths, *assignment.shared.values()):
-            archive.write(file, file.relative_to(folder))
+            archive.write(file, Path("assignment", file.relative_to(folder)))  # no name of ours is taken there
         with tempfile.TemporaryDirectory() as alone:  # a solution that needs other files is refused
             archive.extractall(alone)
-            read_assignment(Path(alone) / assignment.paths[0].name)
+            read_assignment(Path(alone, "assignment", assignment.paths[0].name))
         for name in ("setup.sh", "run_autograder"):
-            archive.write(package / "grading" / "autograder" / name, name)
+            script = (package / "grading" / "autograder" / name).read_text(encoding="utf-8")
+            archive.writestr(name, script.replace("ASSIGNMENT", shlex.quote(assignment.paths[0].name)))
         for file in sorted(package.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 archive.write(file, file.relative_to(package.parent))

@@ -1,4 +1,4 @@
-"""The code of a submission as text: files in any encoding, notebooks by IPython.
+"""The code of a submission as text: of files in any encoding, and of notebooks.
 
 A notebook is a list of cells, each with its name ("cell 3"); a file is a single one, with the name of the file.
 """
@@ -15,12 +15,10 @@ import tokenize
 import warnings
 from collections.abc import Container, Iterator, Mapping, Sequence
 
-from deltarule.errors import not_installed
+from deltarule.grading.magics import to_python
 
 Cell = tuple[str, str]
 """The name and the code of a cell."""
-_RUNS_HERE = re.compile(r"^(\s*)%%(?:time|capture|prun)\b.*|%(?:time|prun)\b[ \t]*(?=\S)")
-"""Magics that run their code as if they were not there; others run it elsewhere, or as no Python."""
 _DEFINED = re.compile(r"^(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*=(?!=))", re.MULTILINE)
 _IMPORTED = re.compile(
     r"^from[ \t]+([\w.]+)[ \t]+import\b|run_line_magic\('run', '[^'\n]*?([\w ]+)(?:\.py|\.ipynb)?\"?'", re.M
@@ -81,23 +79,7 @@ def read_cells(name: str, content: bytes) -> list[Cell]:
         sources = ["".join(cell.get("source", cell.get("input", ""))) for cell in cells]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NotCode(f"{name} is not a notebook") from None
-    return [(f"cell {i}", _to_python(name, source)) for i, source in enumerate(sources, 1)]
-
-
-def _to_python(name: str, source: str) -> str:
-    """A cell of a notebook, with magics, shell commands and questions as calls of `get_ipython()`."""
-    if not re.search("[%!?]", source) or _parse(source):
-        return source
-    try:
-        from IPython.core.inputtransformer2 import TransformerManager
-    except ImportError:
-        raise not_installed(f"the notebook {name}", "IPython", "notebook") from None
-    source = _RUNS_HERE.sub(r"\1", source)
-    try:
-        empty_lines = source[: len(source) - len(source.lstrip())].count("\n")  # which IPython leaves out
-        return "\n" * empty_lines + TransformerManager().transform_cell(source)
-    except Exception:  # of code that is cut off; it fails where it is run, with its line
-        return source
+    return [(f"cell {i}", to_python(source)) for i, source in enumerate(sources, 1)]
 
 
 def _parse(source: str) -> ast.Module | None:

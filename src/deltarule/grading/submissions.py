@@ -216,8 +216,6 @@ def _read_submission(
     try:
         with interrupt_after(READING_SECONDS):
             return _read_files(student, handed_in, preferred_file, functions)
-    except BadInput:  # about this computer, as a missing library
-        raise
     except Exception as error:  # of a stranger's files
         return Submission(student, "", {}, f"it cannot be read: {reason_of(error)}")
 
@@ -272,8 +270,6 @@ def _read_code(files: Mapping[str, Content], problems: list[str]) -> dict[str, S
             continue
         try:
             cells = read_cells(name, content.read_bytes())
-        except BadInput:  # about this computer, as a missing library
-            raise
         except NotCode as error:
             problems.append(one_line(str(error)))
         except Exception as error:  # of a damaged member of an archive
