@@ -24,7 +24,16 @@ from deltarule.studies.verdicts import (
 )
 
 READINGS, SEEDS, REPEATS = (1, 4), (20, 100, 300, 1000), 20_000
-KINDS = ("agrees", "mixed", "undecided", "tie", "some seeds", "disagrees")
+KINDS = (
+    "agrees",
+    "agrees where decided",
+    "mixed",
+    "undecided",
+    "tie",
+    "disagrees where decided",
+    "some seeds",
+    "disagrees",
+)
 CASES = {0.5: (0.5, 0.4, 0.6), 0.9: (0.9, 0.85, 0.95)}
 """Needed shares, each with true ones: at the border, where a verdict is wrong at its likeliest, and around it."""
 

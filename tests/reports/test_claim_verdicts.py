@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from deltarule.reports import claim_verdicts
 from deltarule.reports.claim_verdicts import (
     count_verdicts,
     describe_condition,
@@ -16,39 +17,34 @@ from deltarule.reports.claim_verdicts import (
     describe_verdict,
     judged_claims,
 )
+from deltarule.studies import verdicts
 from deltarule.studies.claims import Evidence
 from deltarule.studies.verdicts import ControlResult, Verdict, combine_verdicts, judge_reading
 
 
 @pytest.mark.parametrize(
-    ("codes", "told"),
-    [
-        (["agrees", "disagrees"], "supported under 1 of 2, refuted under 1"),
-        (["compatible", "disagrees", "disagrees"], "compatible under 1 of 3, refuted under 2"),
-        (["agrees", "some seeds", "disagrees"], "supported under 1 of 3, refuted under 1, for some seeds under 1"),
-        (["agrees", "undecided", "disagrees"], "supported under 1 of 3, refuted under 1, undecided under 1"),
-    ],
-)
-def test_some_seeds_are_not_counted_as_support(codes, told):
-    readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
-    assert describe_verdict({"verdict": "mixed", "readings": readings}) == f"depends on the reading: {told}"
-
-
-@pytest.mark.parametrize(
-    ("codes", "told"),
+    ("codes", "described"),
     [
         (["undecided"], "undecided (too few seeds)"),
-        (["undecided", "agrees"], "undecided (too few seeds): supported under 1 of 2, undecided under 1"),
+        (["agrees", "agrees"], "2 held, 0 refuted, 0 open of 2 readings: supported"),
+        (["compatible", "disagrees", "disagrees"], "1 held, 2 refuted, 0 open of 3 readings: depends on the reading"),
+        (["agrees", "some seeds", "tie"], "1 held, 1 refuted, 1 open of 3 readings: depends on the reading"),
+        (["agrees", "undecided"], "1 held, 0 refuted, 1 open of 2 readings: supported where decided"),
         (
-            ["disagrees", "some seeds", "tie"],
-            "a tie: supported under 0 of 3, refuted under 1, for some seeds under 1, a tie under 1",
+            ["disagrees", "some seeds", "tie", "no verdict"],
+            "0 held, 2 refuted, 2 open of 4 readings: not supported where decided",
         ),
-        (["tie", "tie"], "a tie"),
+        (["tie", "tie"], "0 held, 0 refuted, 2 open of 2 readings: a tie"),
+        (["no verdict", "no verdict"], "figures without a verdict"),
     ],
 )
-def test_what_is_not_decided_counts_its_readings(codes, told):
+def test_a_verdict_follows_the_count_of_its_readings(codes, described):
     readings = {str(index): {"verdict": code} for index, code in enumerate(codes)}
-    assert describe_verdict({"verdict": combine_verdicts(codes), "readings": readings}) == told
+    assert describe_verdict({"verdict": combine_verdicts(codes), "readings": readings}) == described
+
+
+def test_readings_are_counted_as_they_are_judged():
+    assert {*claim_verdicts.HELD} == verdicts.HOLDS and {*claim_verdicts.REFUTED} == verdicts.REFUTED
 
 
 def test_share_and_condition_are_described():
@@ -122,7 +118,7 @@ def test_claims_show_the_whole_record_at_any_width(width):
         "sum: 2 % of 100 (0 to 7), needed 80 %",
         "mean: 93 % of 100 (86 to 97), needed 80 %",
         "iterations 49.5 (39 to 60)",
-        "supported under 1 of 2, refuted under 1",
+        "1 held, 1 refuted, 0 open of 2 readings: depends on the reading",
         'another rate (beside "sum")',
     ):
         assert told in flat, told

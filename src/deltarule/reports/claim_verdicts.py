@@ -18,6 +18,8 @@ VERDICTS = {
     "disagrees": ("not supported", "bold red"),
     "some seeds": ("for some seeds only", "bold yellow"),
     "mixed": ("depends on the reading", "bold yellow"),
+    "agrees where decided": ("supported where decided", "bold green"),
+    "disagrees where decided": ("not supported where decided", "bold red"),
     "undecided": ("undecided (too few seeds)", "bold cyan"),
     "tie": ("a tie", "bold cyan"),
     "no verdict": ("figures without a verdict", ""),
@@ -25,22 +27,22 @@ VERDICTS = {
     "not testable here": ("not testable here", ""),
 }
 """The words and the style on a terminal of each verdict."""
+HELD = ("agrees", "compatible")
+REFUTED = ("disagrees", "some seeds")
+"""The verdicts on a reading that count as held and as refuted; all others are open."""
 ENOUGH_FOR_NONE = 1000
 """If a criterion holds for none of so many seeds, it surely holds for less than 0.4 % of all."""
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
-    """The verdict on a judged claim in words, and under how many readings it holds."""
+    """The verdict on a judged claim in words, after how many of its readings hold, are refuted and are left open."""
     words = VERDICTS[claim["verdict"]][0]
     codes = [reading["verdict"] for reading in claim["readings"].values()]
-    if claim["verdict"] not in ("mixed", "undecided", "tie") or len(set(codes)) == 1:
+    if len(codes) < 2 or claim["verdict"] in ("no verdict", "not testable", "not testable here"):
         return words
-    holds = "compatible" if "compatible" in codes else "agrees"
-    parts = [f"{VERDICTS[holds][0]} under {codes.count(holds)} of {len(codes)}"]
-    others = {"disagrees": "refuted", "some seeds": "for some seeds", "undecided": "undecided", "tie": "a tie"}
-    parts += [f"{text} under {codes.count(code)}" for code, text in others.items() if code in codes]
-    return f"{words}: {', '.join(parts)}"
+    held, refuted = (sum(code in kind for code in codes) for kind in (HELD, REFUTED))
+    return f"{held} held, {refuted} refuted, {len(codes) - held - refuted} open of {len(codes)} readings: {words}"
 
 
 def count_verdicts(verdicts: Iterable[str]) -> dict[str, tuple[str, int]]:
@@ -125,7 +127,7 @@ def describe_finding(control: Mapping[str, Any]) -> str:
     """What a control run changes, and whether the claim holds with it."""
     if control["flipped"]:
         finding = "the claim holds with this change"
-    elif control["result"]["verdict"] in ("disagrees", "some seeds"):
+    elif control["result"]["verdict"] in REFUTED:
         finding = "the claim still does not hold with this change"
     else:
         finding = "the control decides nothing"

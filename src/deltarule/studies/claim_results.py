@@ -1,5 +1,7 @@
 """Judge all claims of a study into its results."""
 
+import hashlib
+import json
 import os
 import platform
 import time
@@ -8,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -15,15 +18,19 @@ from deltarule.doctor import processor_name
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
-from deltarule.studies.claims import Claim
+from deltarule.studies.claims import Claim, claims_of_study
 from deltarule.studies.experiments import TRAININGS, Experiments
 from deltarule.studies.recipes import Recipe
-from deltarule.studies.verdicts import Verdict, judge_claim, looks_up_to, min_seeds
+from deltarule.studies.verdicts import Verdict, combine_verdicts, judge_claim, looks_up_to, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 
 FILE = "claims.json"
-PUBLISHED = "published.json"
-"""The record beside a bundled study's recipe, from which its page is made."""
+PUBLISHED = "published.jsonl"
+"""The record beside a bundled study's recipe, from which its page is made: the results, then a line for each claim."""
+DESCRIBED = {"id": "id", "claim": "says", "report": "report", "criterion": "criterion", "needed": "needed"} | {
+    name: name for name in ("rule", "contradicts_itself", "changed")
+}
+"""The fields of a verdict that the claim has under these names: the record leaves them to claims.toml."""
 RECORD_SECONDS = 60
 """Claims whose trainings take longer are shown from the record, and not judged anew."""
 
@@ -107,10 +114,51 @@ def published_results(recipe: Recipe) -> StudyResults:
 
     Raises `BadInput` for a study that has none.
     """
+    head, *lines = _published_lines(recipe)
+    recorded = {line["id"]: line for line in lines}
+    verdicts = [_recorded_verdict(claim, recorded.get(claim.id, {})) for claim in claims_of_study(recipe)]
+    return TypeAdapter(StudyResults).validate_python({**head, "claims": verdicts})
+
+
+def outdated_claims(recipe: Recipe) -> tuple[str, ...]:
+    """The claims of a bundled study that were judged by another criterion, or under other readings, than today's."""
+    recorded = {line["id"]: line["criterion"] for line in _published_lines(recipe)[1:]}
+    return tuple(one.id for one in claims_of_study(recipe) if recorded.get(one.id) != _criterion_digest(one))
+
+
+def published_text(recipe: Recipe, results: StudyResults) -> str:
+    """The record of a bundled study: results without what claims.toml says, and without defaults."""
+    claims = {claim.id: claim for claim in claims_of_study(recipe)}
+    record = TypeAdapter(StudyResults).dump_python(results, mode="json", exclude_defaults=True)
+    lines = [{name: value for name, value in record.items() if name != "claims"}]
+    for one in record["claims"]:
+        kept = {name: value for name, value in one.items() if name not in DESCRIBED}
+        if one.get("readings"):  # else nothing says what the verdict is
+            del kept["verdict"]
+        lines.append({"id": one["id"], "criterion": _criterion_digest(claims[one["id"]]), **kept})
+    texts = (json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for line in lines)
+    return "".join(f"{text}\n" for text in texts)
+
+
+def _published_lines(recipe: Recipe) -> list[dict[str, Any]]:
     path = recipe.folder / PUBLISHED
     if not path.is_file():
         raise BadInput(f"the study '{recipe.name}' has no published results; judge its claims without --as-published")
-    return TypeAdapter(StudyResults).validate_python(read_json(path))
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _recorded_verdict(claim: Claim, line: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict with what its claim says, and with what follows from its readings."""
+    described = {name: getattr(claim, of_claim) for name, of_claim in DESCRIBED.items()}
+    codes = [reading["verdict"] for reading in line.get("readings", {}).values()]
+    verdict = combine_verdicts(codes, claim.rule) if codes else line.get("verdict", "no verdict")
+    return {**line, "verdict": verdict, **described}
+
+
+def _criterion_digest(claim: Claim) -> str:
+    """A digest of what decides a claim: a verdict by another criterion is not today's."""
+    decisive = [claim.criterion, claim.report, claim.needed, claim.rule, list(claim.readings)]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:12]
 
 
 def judge_as_published(experiments: Experiments, claims: tuple[Claim, ...]) -> StudyResults:

@@ -26,6 +26,10 @@ COLLECTION_ERROR = 0.05
 """How often a collection of results may contain any wrong verdict that survives Holm's correction."""
 HOLDS = {"agrees", "compatible"}
 """The verdicts on a reading under which the claim holds."""
+REFUTED = {"disagrees", "some seeds"}
+"""The verdicts on a reading under which the claim does not hold."""
+UNJUDGED = ("no verdict", "not testable", "not testable here")
+"""The verdicts on a claim that has no criterion, or could not be judged."""
 DECIDED = ("agrees", "compatible", "disagrees", "some seeds", "mixed")
 """The verdicts on a claim that more seeds would not change."""
 FEW = 0.1
@@ -94,8 +98,9 @@ class Verdict:
     rule : str
         The row of `RULES` that says which share that is, or "".
     verdict : str
-        "agrees" ("compatible" for what the report saw once), "disagrees", "some seeds", "mixed", "undecided", "tie",
-        "no verdict", "not testable" or "not testable here".
+        What `combine_verdicts` makes of those on the readings: "agrees" ("compatible" for what the report saw once),
+        "disagrees", "some seeds", "mixed", "agrees where decided", "disagrees where decided", "undecided", "tie", "no
+        verdict", "not testable" or "not testable here".
     readings : mapping of str to Reading
         The result of each reading of what the report leaves open, by its name.
     control : ControlResult or None
@@ -168,7 +173,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     """
     experiments.used.clear()
     looks = looks or (Look(experiments.seeds),)
-    if claim.rule == "images":  # minutes for a network: what so few seeds leave open is a tie
+    if claim.rule == "images":  # minutes for a network: few seeds have to do
         looks = looks[:1]
     remark = "" if claim.any_data else experiments.dataset.remark
     decided = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
@@ -176,7 +181,7 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
     remark = _remark_on_choice(claim, readings) or remark
     control = None
-    if claim.control is not None and verdict in ("disagrees", "some seeds", "mixed", "undecided", "tie"):
+    if claim.control is not None and verdict not in (*HOLDS, *UNJUDGED):
         of = claim.control.of or next(iter(readings))
         changed = _first_decided(claim, experiments, looks, of, control=True)
         control = _compare_control(of, claim.control.cause, decided[of], changed)
@@ -205,7 +210,7 @@ def _compare_control(
         result=changed[0],
         claim_only=int((before & ~after).sum()),
         control_only=int((after & ~before).sum()),
-        flipped=changed[0].verdict in HOLDS and claimed[0].verdict in ("disagrees", "some seeds"),
+        flipped=changed[0].verdict in HOLDS and claimed[0].verdict in REFUTED,
     )
 
 
@@ -224,14 +229,8 @@ def _first_decided(
 
 
 def verdict_by_rule(verdict: str, rule: str) -> str:
-    """The verdict on a reading under a row of `RULES`.
-
-    What a report saw once is not supported but compatible with ours. What the few networks on images leave open is a
-    tie: more of them would take hours.
-    """
-    if verdict == "agrees" and rule in COMPATIBLE:
-        return "compatible"
-    return "tie" if verdict == "undecided" and rule == "images" else verdict
+    """The verdict on a reading under a row of `RULES`: what a report saw once can be compatible with ours, no more."""
+    return "compatible" if verdict == "agrees" and rule in COMPATIBLE else verdict
 
 
 def judge_reading(
@@ -289,23 +288,21 @@ def min_seeds(needed: float) -> int | None:
 
 
 def combine_verdicts(verdicts: Iterable[str], rule: str = "") -> str:
-    """Combine the verdicts on the readings of a claim into one.
-
-    If one is undecided or a tie, it may yet agree with the others: so is the whole, unless two verdicts contradict.
-    """
+    """Combine the verdicts on the readings of a claim into one, by the table in docs/studies/criteria.md."""
     distinct = set(verdicts)
     if not distinct:
         return "not testable here"
     if rule == "not testable":
         return "not testable"
-    if len(distinct) == 1:
-        return distinct.pop()
-    if distinct & HOLDS and distinct & {"disagrees", "some seeds"}:
+    holds, fails = distinct & HOLDS, distinct & REFUTED
+    if holds and fails:
         return "mixed"
-    for verdict in ("undecided", "tie", "no verdict"):
-        if verdict in distinct:
-            return verdict
-    return "some seeds"
+    if holds or fails:
+        is_open = distinct - holds - fails
+        if is_open:
+            return "agrees where decided" if holds else "disagrees where decided"
+        return next((code for code in ("compatible", "some seeds") if code in distinct), distinct.pop())
+    return distinct.pop() if len(distinct) == 1 else "undecided"
 
 
 def surviving_verdicts(verdicts: Iterable[Verdict]) -> tuple[bool, ...]:
