@@ -3,6 +3,7 @@
 An independent calculation says what is right and what slips give.
 """
 
+import math
 import random
 import re
 import time
@@ -140,7 +141,7 @@ def test_slips_are_named(pages, name):
             if judgment["kind"] == "right" or (judgment["kind"] == "slip" and case[2] not in judgment["sentence"]):
                 misnamed.append((seed, case, judgment))
     assert not misnamed
-    assert named >= 0.99 * total
+    assert named >= 0.985 * total
 
 
 def test_the_network_has_84_slips():
@@ -239,6 +240,112 @@ def test_what_cannot_be_read_is_explained(pages, text, words):
     assert page.locator(".tasks img").count() == 0
 
 
+def test_messages_write_what_a_keyboard_has(pages):
+    for name in LESSONS:
+        pages[name].evaluate(EMPTY_SHEET)
+        _, said = enter(pages[name], BY_HAND[name].blanks[0], "foo")
+        listed = said.partition("write ")[2].rstrip(".")
+        assert listed.isascii() and len(listed.split(", ")) > 3, said
+        for word in listed.split(", "):
+            assert pages[name].evaluate("(word) => namesIn(parse(word)).has(word)", word), (name, word)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_nothing_is_marked_before_a_try(open_lesson, name):
+    page, blanks = open_lesson(name, "#2"), BY_HAND[name].blanks
+    marked = page.locator(".beside .num.from")
+    for index in range(len(blanks)):
+        page.get_by_role("textbox").nth(index).focus()
+        assert marked.count() == 0, blanks[index]
+    enter(page, blanks[0], "0.98765")
+    assert marked.count() > 0
+
+
+FORMS = {
+    7.2e-5: "7.2E-5; 7.2e-05; 7,2E−5; 7.2 e-5; 7.2·10⁻⁵; 7.2×10⁻⁵; 7.2 x 10^-5; 7.2*10**-5; 7,2 ∙ 10^(−5); 7.2·10^{-5}",
+    -7.2e-5: r"−7.2\cdot10^{-5}; -7.2 \times 10^{-5}; –7,2E–5; −7,2·10⁻⁵",
+    0.001: "1E-3; 1e-3; 10⁻³; 1/1000; 0,1 %; .001",
+    1.5: "1.5E+0; 1½; 1 ½; 3/2; 3:2; 150 %; 1,50; 15·10⁻¹",
+    0.25: "1/4; 1 / 4; 1⁄4; 1÷4; 1∕4; ¼; √(0,0625); 2⁻²; ½²; |−¼|; 25 percent; 25 per cent",
+    0.52: "0,52; ,52; .52; 0.52.; ５２/１００;  0.52\u202f; +0.52; (0.52); [0.52]; 52 %; 52%; 52,0 %",
+    -0.52: "−0.52; –0.52; —0,52; ‑0.52; －0.52; - 0.52; −,52; −52 %; (−0.52)",
+    math.sqrt(2): "√2; √(2); √ 2; sqrt(2); 2^0,5; 2**½",
+    math.exp(-1): "e⁻¹; e^-1; e^(−1); exp(−1); 1/e",
+}
+
+
+def test_numbers_are_read_as_people_write_them(pages):
+    forms = {text: value for value, texts in FORMS.items() for text in texts.split(";")}
+    read = pages["seeds"].evaluate("(texts) => texts.map((text) => evaluate(parse(text), {}))", list(forms))
+    assert dict(zip(forms, read, strict=True)) == pytest.approx(forms)
+
+
+WAYS = (
+    lambda text: f"{float(text):.2E}",
+    lambda text: f"{float(text):.2e}".replace("e-0", "·10^-").replace("e+0", "×10^"),
+    lambda text: f"{float(text):.2e}".replace(".", ",").replace("e", " e").replace("-", "−"),
+    lambda text: "= " + text,
+    lambda text: f"≈{text.replace('0.', '.', 1)}",
+    lambda text: f"{float(text) * 100:.6g} %",
+    lambda text: f"{float(text) * 1000:.6g}/1000",
+    lambda text: f"{float(text) * 1000:.6g} · 10⁻³".replace(".", ","),
+)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_right_numbers_are_accepted_in_every_way_of_writing(open_lesson, name):
+    page, lesson = open_lesson(name, "#4"), BY_HAND[name]
+    values = lesson.compute(given_numbers(page, 4), float)
+    for blank in lesson.blanks:
+        for way in WAYS:
+            page.evaluate(EMPTY_SHEET)
+            text = way(f"{values[blank]:.3g}")
+            said = page.evaluate(
+                "([name, text]) => { rows[name].input.value = text; check(name); return sheet.blanks[name]; }",
+                [blank, text],
+            )
+            assert said["state"] == "right", (blank, text, said)
+
+
+def test_a_small_number_is_short_only_if_it_is(pages):
+    """Of 0.0001234 two digits are too few, and three are enough."""
+    read = pages["steps"].evaluate(
+        """() => { const exercise = { values: { s: 0.0001234 }, rounded: {}, tolerance: { s: 5.5e-7 } };
+          return ["1.2E-4", "1.2·10⁻⁴", "0.00012", "1.23E-4"].map((text) => {
+            const value = evaluate(parse(text), {});
+            return judge(exercise, "s", value, {}, text).kind;
+          }); }"""
+    )
+    assert read == ["short", "short", "short", "right"]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_no_two_given_numbers_of_a_sheet_are_alike(pages, name):
+    """With two equal biases the wrong one would be right, and with a factor of 1 its lack."""
+    kinds = {key: spec[2:] for key, spec in lesson_data(name)["given"].items()}
+    for seed in SEEDS:
+        given = given_numbers(pages[name], seed)
+        sizes = [abs(value) for key, value in given.items() if kinds.get(key) != ["binary"] and value is not None]
+        assert len({*sizes, 1}) == len(sizes) + 1, (seed, given)
+
+
+def test_the_verdict_of_page_9_is_explained_as_it_is(pages):
+    found = set()
+    for seed in range(1, 61):
+        v = BY_HAND["seeds"].compute(given_numbers(pages["seeds"], seed), float)
+        others = [verdict for verdict in (-1, 0, 1) if verdict != v["d"]]
+        for other, judgment in zip(
+            others, judged(pages["seeds"], seed, [("d", str(other)) for other in others]), strict=True
+        ):
+            words = {
+                True: "g is inside the interval",
+                False: "whole interval is on one side" if other == 0 else "other way round",
+            }[v["d"] == 0]
+            assert judgment["kind"] == "slip" and words in judgment["sentence"], (seed, v, other, judgment)
+            found.add((v["d"], other))
+    assert len(found) == 6
+
+
 def test_a_teachers_link_asks_for_some_blanks(open_lesson):
     page = open_lesson("network", "#3;d1,d2,dw1")
     assert page.locator(".blank:visible").count() == 3 and page.locator(".task:visible").count() == 2
@@ -295,7 +402,7 @@ def test_a_pocket_calculator_gives_what_worked_lines_show(pages, name):
 
 def test_ties_are_rounded_as_in_school(pages):
     texts = pages["network"].evaluate("[-2.255, 0.1 + 0.035, 1.005, 8.125e-5, 999.5, -1234.5, 0].map((v) => show(v))")
-    assert texts == ["−2.26", "0.135", "1.01", "8.1·10⁻⁵", "1000", "−1235", "0"]
+    assert texts == ["−2.26", "0.135", "1.01", "8.13·10⁻⁵", "1000", "−1235", "0"]
     assert pages["network"].evaluate("[show(0.125, 'w1'), show(-1, 'w1')]") == ["0.13", "−1.00"]
 
 

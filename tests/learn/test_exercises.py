@@ -58,6 +58,27 @@ def test_a_solution_is_right_and_a_slip_is_found_in_its_line(load, name):
     assert re.search(rf"^ +line {line}\b", report.text(100), re.MULTILINE), report.text(100)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        ("graph", {"dv * (m > t)": "dv", "dv * (t > m)": "0 * dv"}, "line 22"),
+        ("network", {"db2 = dz2.sum(axis=0)": "db2 = dz2"}, "has its array’s shape"),
+        ("network", {"dz1.sum(axis=0)": "dz1.sum(axis=0, keepdims=True)"}, "has its array’s shape"),
+        ("batch", {"dz.sum(axis=0)": "dz.sum()"}, "has its array’s shape"),
+        ("softmax", {"dz.sum(axis=0)": "dz.sum(axis=0, keepdims=True)"}, "has its array’s shape"),
+    ],
+)
+def test_what_is_right_in_one_case_only_or_has_another_shape_is_refused(deltarule, tmp_path, name, right, wrong):
+    text = solution(name)
+    for line, slip in right.items():
+        assert text.count(line) == 1
+        text = text.replace(line, slip)
+    (tmp_path / "slip.py").write_text(text, encoding="utf-8")
+    status, out, err = deltarule("check", str(tmp_path / "slip.py"))
+    assert status != 0 and wrong in out + err
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_hole_is_short_and_says_what_is_missing(load, name):
     hole = solution(name).partition("# Your lines: ")[2].partition("# End")[0]

@@ -1,11 +1,11 @@
-"""Page 4: a whole network, 2-2-1. A row is a sample, z = x W + b.
+"""Page 4: a whole network, 2-2-1, with two samples. A row is a sample, z = x W + b.
 
 Fill the hole, then check it: deltarule check 4-network.py
 """
 
 import numpy as np
 
-x, y = np.array([[0.9, 0.5]]), np.array([[1.0]])
+x, y = np.array([[0.9, 0.5], [-0.4, 1.2]]), np.array([[1.0], [0.0]])
 W1, b1 = np.array([[0.85, 0.6], [-0.7, 0.55]]), np.array([-0.3, 0.25])
 W2, b2 = np.array([[-0.65], [0.2]]), np.array([-0.1])
 
@@ -16,7 +16,7 @@ def sigmoid(z):
 
 
 def network(x, y, W1, b1, W2, b2):
-    """Return the loss J, and its gradients."""
+    """Return the loss J, added over the samples, and its gradients."""
     a1 = sigmoid(x @ W1 + b1)
     p = sigmoid(a1 @ W2 + b2)
     J = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))
@@ -28,4 +28,5 @@ def network(x, y, W1, b1, W2, b2):
     dW1 = x.T @ dz1
     db1 = dz1.sum(axis=0)
     # End
+    assert db1.shape == b1.shape and db2.shape == b2.shape, "a gradient has its array’s shape: add over the samples"
     return J, {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}

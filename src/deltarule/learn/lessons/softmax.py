@@ -20,4 +20,5 @@ def classify(x, y, W, b):
     dW = x.T @ dz
     db = dz.sum(axis=0)
     # End
+    assert db.shape == b.shape, "a gradient has its array’s shape: add over the samples"
     return J, {"W": dW, "b": db}

@@ -42,7 +42,7 @@ export function judge(exercise, name, value, typed = {}, text = "") {
   });
   const sentences = new Set((QUANTITY[name].slips ?? []).filter(({ tree }) => fits(tree)).map(({ sentence }) => sentence));
   if (sentences.size === 1) return { kind: "slip", sentence: [...sentences][0] };
-  const digits = plain(text).match(/^-?0*\.?0*(\d*\.?\d*)$/)?.[1].replace(".", "").length ?? 3;
+  const digits = plain(text).match(/^-?0*\.?0*([\d.]*) *%?(?:e.*|\*.*\^.*)?$/)?.[1].replace(".", "").length ?? 3; // of 7.2E-5 they are two
   const isShort = !sentences.size && digits > 0 && digits < 3 && Number(beyondTie(right).toPrecision(digits)) === value;
   return isShort ? { kind: "short", sentence: "Right so far; give three significant digits." } : { kind: "unknown" };
 }
@@ -88,16 +88,23 @@ function drawGiven(random) {
   return given;
 }
 
+/** Whether no two given numbers have one size, nor one of them that of the rate, or 1: with equal biases the wrong one would be right, too. @param {Values} given */
+function areApart(given) {
+  const sizes = Object.keys(given).filter((name) => LESSON.given[name]?.[2] !== "binary" && given[name] !== undefined).map((name) => Math.abs(given[name]));
+  return new Set([...sizes, 1]).size > sizes.length;
+}
+
 /** @param {number} seed @returns {Exercise & {seed: number}} */
 export function drawExercise(seed) {
   const random = randomNumbers(seed);
   let best = /** @type {(Exercise & {seed: number}) | null} */ (null);
   let fewest = Infinity;
-  for (let attempt = 0; fewest > 0 && attempt < 20000; attempt++) {
+  for (let attempt = 0; fewest > 0 && attempt < 60000; attempt++) {
     const given = drawGiven(random);
+    if (!areApart(given)) continue;
     const values = computeAll(given);
     const isFriendly = LESSON.friendly.every((/** @type {[string, number, number]} */ [names, low, high]) => names.split(" ").every((name) => Math.abs(values[name]) > low && Math.abs(values[name]) < high))
-      && (LESSON.positive ?? []).every((/** @type {string} */ text) => evaluate(parse(text), values) > 0) && new Set(GIVEN.map((name) => Math.abs(given[name]))).size >= LESSON.distinct;
+      && (LESSON.positive ?? []).every((/** @type {string} */ text) => evaluate(parse(text), values) > 0);
     if (!isFriendly) continue;
     const exercise = createExercise(given);
     // Where large numbers cancel, rounding would make much more right than is.

@@ -27,13 +27,22 @@ export const beyondTie = (value) => value * (1 + 1e-12);
 
 export class Unreadable extends Error {}
 
-/** Signs as people type or paste them, made plain: − × · 0,5 δ₁ σ ∂J/∂w5. @param {string} text */
-export function plain(text) {
-  const signs = text.trim().replace(/[−–]/g, "-").replace(/[×·∙⋅]/g, "*").replace(/÷/g, "/").replace(/\*\*/g, "^").replace(/²/g, "^2")
-    .replace(/[₀-₉]/g, (sign) => String(sign.charCodeAt(0) - 0x2080)).replace(/[∂d]J\s*\/\s*[∂d](?=[a-z])/g, "∂").replace(/∂d?/g, "d")
-    .replace(/σ['′]/g, "slope").replace(/σ/g, "sigmoid").replace(/δ/g, "d").replace(/α/g, "rate").replace(/[μµ]/g, "mu").replace(/λ/g, "lambda").replace(/√/g, "sqrt");
-  return signs.includes("max") ? signs : signs.replace(/(\d*),(\d+)/g, "$1.$2");
-}
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻";
+/** Rewrites signs that people type or paste, in this order: what is raised, then mixed numbers and other forms of one sign, then names. */
+/** @type {[RegExp, string | ((...found: string[]) => string)][]} */
+const REWRITINGS = [
+  [/[⁰¹²³⁴-⁹⁺⁻]+/g, (raised) => `^(${[...raised].map((sign) => "0123456789+-"[RAISED.indexOf(sign)]).join("")})`],
+  [/(?:(?<![\w.,])(\d+)\s*)?([¼-¾⅐-⅞])/g, (_, whole, part) => `(${whole ?? 0}+${part})`], // 1½
+  [/[\s\S]+/, (text) => text.normalize("NFKC")], // δ₁, ½, and spaces and digits of all widths
+  [/[−–—‒‐―]/g, "-"], [/[×·∙⋅•∗✕]|\\(?:cdot|times)/g, "*"], [/[÷∕⁄:]/g, "/"], [/\*\*|ˆ/g, "^"], [/[{[]/g, "("], [/[}\]]/g, ")"],
+  [/\|([^|]+)\|/g, "abs($1)"], [/\bper ?cent\b/gi, "%"], [/[.,;]$/, ""], [/(?<=[a-zδ])_(?=\d)/gi, ""],
+  [/^(?!.*max).+/, (text) => text.replace(/(\d*),(\d+)/g, "$1.$2")], // 0,5
+  [/(?<![\w.])(\d+\.?\d*|\.\d+)(?:E(?=[-+]?\d)|\s*e(?=[-+]\d))/gi, "$1e"], [/(\d)\s*x\s*(?=10\s*\^)/gi, "$1*"], // 7.2E-5, 7.2 x 10^-5
+  [/[∂d]J\s*\/\s*[∂d](?=[a-zμλ])/g, "∂"], [/∂d?/g, "d"], [/σ['′]/g, "slope"], [/σ/g, "sigmoid"], [/δ/g, "d"], [/α/g, "rate"], [/μ/g, "mu"], [/λ/g, "lambda"],
+  [/√\s*([\w.]+)/g, "sqrt($1)"], [/√/g, "sqrt"],
+];
+/** A text in the signs that are parsed: − × · 0,5 δ₁ σ ∂J/∂w5 10⁻³ are made plain. @param {string} text */
+export const plain = (text) => REWRITINGS.reduce((made, [sign, to]) => made.replace(sign, /** @type {any} */ (to)), text.trim());
 
 /** A tree of {op, …}. Recursive descent; two things side by side are multiplied. @param {string} text @returns {Tree} */
 export function parse(text) {
@@ -65,7 +74,8 @@ export function parse(text) {
   const signed = () => (take("-") ? { op: "neg", of: signed() } : take("+") ? signed() : power());
   /** @returns {Tree} */
   const power = () => {
-    const left = primary();
+    const base = primary();
+    const left = take("%") ? { op: "/", left: base, right: { op: "number", value: 100, text: "100" } } : base;
     return take("^") ? { op: "^", left, right: signed() } : left;
   };
   /** @returns {Tree} */
@@ -84,13 +94,13 @@ export function parse(text) {
     const low = token.includes("_") ? token : token.toLowerCase();
     const name = ALIASES[low] ?? low;
     if (name !== "max" && !Object.hasOwn(FUNCTIONS, name)) return { op: "name", name };
-    if (!take("(")) throw new Unreadable(`${name} needs brackets, as in ${name}(z1).`);
+    if (!take("(")) throw new Unreadable(`${name} needs brackets, as in \`${name}(z1)\`.`);
     const of = sum();
     if (name !== "max") {
       close();
       return { op: "call", name, of };
     }
-    if (!take(",")) throw new Unreadable("max needs two numbers, as in max(m, t).");
+    if (!take(",")) throw new Unreadable("max needs two numbers, as in `max(m, t)`.");
     const right = sum();
     close();
     return { op: "max", left: of, right };

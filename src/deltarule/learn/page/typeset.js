@@ -20,7 +20,7 @@ function rounded(exact, name, digits = 3) {
   const value = beyondTie(exact);
   if (GIVEN.includes(name) && !isWhole(name)) return value.toFixed(digits - 1);
   if (!value || !Number.isFinite(value) || isWhole(name) || name === "rate") return String(exact);
-  if (Math.abs(value) < 1e-4) return value.toExponential(digits - 2);
+  if (Math.abs(value) < 1e-4) return value.toExponential(digits - 1);
   return Math.abs(value) < 999.5 ? value.toPrecision(digits) : value.toFixed(0);
 }
 /** A number as it is shown. @param {number | undefined} value */
@@ -62,9 +62,9 @@ export function symbol(name) {
 const isName = (word) => GIVEN.includes(word) || Object.hasOwn(QUANTITY, word) || LESSON.letters.includes(word);
 /** The symbol of a name for running text: dw1 is ∂J/∂w1. @param {string} name */
 const textSymbol = (name) => (partsOf(name).of === "∂" ? `∂<i>J</i>/${symbol(name)}` : symbol(name));
-/** Typeset the names in a sentence of the lesson: “w5 leads to z3” gets italics and subscripts. @param {string} text @param {string[]} kept */
-export const typeset = (text, kept = LESSON.words) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/∂J\/∂([a-z]\d?)\b|δ(\d)|(?<!’)\b[a-zA-Z]+\d?(?![\w’])/g, (word, of, delta) =>
-  of ? textSymbol(`d${of}`) : delta ? symbol(`d${delta}`) : isName(word) && !kept.includes(word) ? textSymbol(word) : word);
+/** Typeset the names in a sentence of the lesson: “w5 leads to z3” gets italics and subscripts, and what is to be typed stays as it is, in `backquotes`. @param {string} text @param {string[]} kept */
+export const typeset = (text, kept = LESSON.words) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/`([^`]+)`|∂J\/∂([a-z]\d?)\b|δ(\d)|(?<!’)\b[a-zA-Z]+\d?(?![\w’])/g, (word, code, of, delta) =>
+  code ? `<code>${code}</code>` : of ? textSymbol(`d${of}`) : delta ? symbol(`d${delta}`) : isName(word) && !kept.includes(word) ? textSymbol(word) : word);
 /** Typeset a text that is a name, a gradient or an equation of names; "" for another text. @param {string} text */
 export function typesetCode(text) {
   const words = text.match(/[a-zA-Z]+\d?/g) ?? [];

@@ -79,15 +79,15 @@ function nextInput(name) {
 /** @param {string} name */
 function focusBlank(name) {
   active = rows[name].task.current = name;
-  sheetFigure.highlight([name], blankOf(name).hint);
+  sheetFigure.highlight([name], Boolean(blankOf(name).hint)); // before a try, what goes in is for the learner to find
   drawTask(rows[name].task);
 }
 
-/** The value of what was typed; only numbers that can be seen count. @param {string} text @param {string} name */
+/** The value of what was typed; only numbers that can be seen count. Of “z = 1/3 ≈ 0.333” the last part counts. @param {string} text @param {string} name */
 function readTyped(text, name) {
-  const tree = parse(text);
+  const tree = parse(text.split(/[=≈~]/).at(-1) ?? "");
   for (const part of namesIn(tree)) {
-    if (!Object.hasOwn(sheet.values, part) && part !== "e") throw new Unreadable(`There is no “${part}” here; write ${LESSON.write}.`);
+    if (!Object.hasOwn(sheet.values, part) && part !== "e") throw new Unreadable(`There is no “${part}” here; write \`${LESSON.write}\`.`);
     if (part === name) throw new Unreadable(`${name} is what you are looking for.`);
     if (BLANKS.includes(part) && !isDone(part)) throw new Unreadable(`${part} is not known yet: fill its blank first.`);
   }
