@@ -35,6 +35,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "repeated numbers in quotes": ([f"{n % 9}.5" for n in range(N)], "category", "numeric-texts"),
     "amounts with decimal commas": ([f"{n % 7 + 1}.{n + 100},5" for n in range(N)], "unused", "commas"),
     "decimal commas": ([f"{n},5" for n in range(N)], "unused", "commas"),
+    "versions": ([f"{n % 3 + 1}.{n % 12}" for n in range(N)], "category", "codes"),
     "codes": ([f"0{n % 9}" for n in range(N)], "category", "codes"),
     "color": (["red", "blue", None] * (N // 3), "category", "category"),
     "only sometimes": (["yes", None] * (N // 2), "category", "category"),

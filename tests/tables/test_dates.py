@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from refusals import refuses
 
-from deltarule.tables.column_encoder import encode_columns, fit_columns
+from deltarule.tables.column_encoder import encode_columns, fit_columns, numbers_of_column
 from deltarule.tables.column_types import infer_column_types
 from deltarule.tables.dates import ORDERS, are_dates, date_order, date_parts, parse_dates, resolve_order
 from deltarule.tables.frame import frame_of
@@ -29,6 +29,9 @@ DAYS = pd.Timestamp("2026-01-01") + pd.to_timedelta(range(60), "D")
         (["1.2.10", "1.2.11", "1.10.2"], False),
         (["10:30", "11:45", "12:00"], False),
         (["2021-13-01", "2021-02-30", "99/99/2021"], False),
+        (["20210131", "20210131 12:30"], True),
+        (["2020年10月15日", "2020년 10월 5일"], True),
+        (["gut, aber 3 mal 2020", "schlecht 2 mal 2021"], False),
     ],
 )
 def test_dates(texts: list[str], expected: bool) -> None:
@@ -112,6 +115,66 @@ def test_named_months_need_no_order(form: str, day: datetime) -> None:
 )
 def test_order_of_a_column(texts: list[str], order: str) -> None:
     assert date_order(texts) == order
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["27-Mai-2019", "17-Mär-2019", "16-Okt-2019"], " de"),
+        (["27 mai 2019", "17 mars 2019", "16 octobre 2019"], " fr"),
+        (["lundi 27 mai 2019", "17 mars 2019", "16 oct. 2019"], " fr"),
+        (["27-may-19", "17-mar-19", "16-oct-19", "1-ene-19"], " es"),
+        (["27 de maio de 2019", "17 de março de 2019", "16 de outubro de 2019"], " pt"),
+        (["27. svibnja 2019.", "17. ožujka 2019.", "16. listopada 2019."], " hr"),
+        (["27. května 2019", "17. března 2019", "16. října 2019"], " cs"),
+        (["27 мая 2019 г.", "17 марта 2019 г.", "16 октября 2019 г."], " ru"),
+        (["27. toukokuuta 2019", "17. maaliskuuta 2019", "16. lokakuuta 2019"], " fi"),
+    ],
+)
+def test_months_are_read_in_the_language_of_their_column(texts: list[str], order: str) -> None:
+    assert are_dates(texts)
+    assert resolve_order("'when'", texts) == order
+    dates = parse_dates(texts, order)
+    assert [dates[text].strftime("%m-%d") for text in texts[:3]] == ["05-27", "03-17", "10-16"]
+
+
+def test_new_rows_have_the_months_of_the_training() -> None:
+    days = [f"{day}. {month} 2019." for day in range(1, 13) for month in ("svibnja", "ožujka", "listopada")]
+    frame = frame_of({"when": days})
+    fitted = fit_columns(frame, infer_column_types(frame).values())
+    [month] = [column for column in fitted if column.part == "month"]
+    new = {"when": np.array(["3. listopad 2020."], object)}  # November in Polish and Czech
+    assert numbers_of_column(month, new).tolist() == [10.0]
+
+
+SECONDS = 1.5e9 + 40_000.0 * np.arange(60)
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "is_date"),
+    [
+        ("day", 20210100.0 + np.arange(1, 31), True),
+        ("day", [f"202101{day:02}" for day in range(1, 31)], True),
+        ("day", 20210100.0 + np.arange(1, 40), False),  # no January 32
+        ("day", 20210100.0 + np.arange(1, 9), False),  # too few
+        ("t", SECONDS, True),
+        ("t", 1000 * SECONDS, True),
+        ("t", 100 * SECONDS, False),
+        ("t", SECONDS + 0.5, False),
+        ("order_id", SECONDS, False),
+        ("n", 1.5e9 + np.arange(60.0), False),  # counted
+    ],
+)
+def test_numbers_that_are_dates(name: str, numbers: Any, is_date: bool) -> None:
+    frame = frame_of({name: numbers, "beside": np.arange(0.5, len(numbers))})
+    columns = infer_column_types(frame)
+    assert (f"{name}: days" in columns) == is_date
+    if is_date:
+        fitted = fit_columns(frame, columns.values())
+        [days] = [column for column in fitted if column.part == "days"]
+        unit = 86_400_000 if name == "t" and numbers[0] > 1e12 else 86_400
+        first = 18628.0 if name == "day" else numbers[0] / unit
+        np.testing.assert_allclose(numbers_of_column(days, frame)[0], first, atol=1e-6)
 
 
 def types_of(**columns: list[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 cents = st.integers(-(10**12), 10**12)
 
 
-def numbers_of(texts: list[str], decimal: str = ".", thousands: str = "") -> list[float] | None:
+def numbers_of(texts: list[str], decimal: str = "", thousands: str = "") -> list[float] | None:
     parsed = parse_numbers(texts, decimal, thousands)
     return None if parsed is None else parsed.numbers.tolist()
 
@@ -63,10 +63,26 @@ def test_accountants_write_negative_amounts_in_parentheses(amounts: list[int]) -
         (["58:12", "1:02:03"], [3492, 3723]),  # minutes, as of runners
         (["9:05", "23:59"], [32_700, 86_340]),
         (["12:10 am", "3:05 PM"], [600, 54_300]),
+        (["1h 20m", "45m", "2 h 5 min", "1 hour"], [4800, 2700, 7500, 3600]),
+        (["1m20s", "45.5 s"], [80, 45.5]),
+        (["–5", "‑3", "－1.5", "2"], [-5, -3, -1.5, 2]),
+        (["'52.1", "48"], [52.1, 48]),  # Excel's mark of a text
+        (["650万", "1.2亿元", "900"], [6.5e6, 1.2e8, 900]),
+        (["3 Mrd. €", "250 Mio. €", "12 Tsd. €"], [3e9, 2.5e8, 12_000]),
+        (["12 тыс. руб.", "3 млн руб"], [12_000, 3e6]),
+        (["950 €", "1.345 €", "-1.200 €", "3.010 €", ""], [950, 1345, -1200, 3010]),  # points between thousands
+        (["EUR 1.234.567", "EUR 950.000"], [1_234_567, 950_000]),
+        (["1.234.567", "950"], [1_234_567, 950]),
+        (["1.459 €", "1.399 €", "1.500 €"], [1.459, 1.399, 1.5]),  # a litre
+        (["6.342 kg", "5.119 kg"], [6.342, 5.119]),
+        (["6.342 kg", "5 kg"], [6.342, 5]),
+        (["0.950 €", "1.345 €", "12.010 €", "3 €"], [0.95, 1.345, 12.01, 3]),
     ],
 )
 def test_forms(texts: list[str], numbers: list[float]) -> None:
-    assert numbers_of(texts) == numbers
+    parsed = parse_numbers(texts)
+    assert parsed is not None
+    np.testing.assert_allclose(parsed.numbers[: len(numbers)], numbers, rtol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +105,9 @@ def test_forms(texts: list[str], numbers: list[float]) -> None:
         ["1.8m", "12 kg"],
         ["16:9", "4:3"],
         ["3:75"],
+        ["192.168.100.101", "192.168.100.102"],
+        ["20m", "5kg"],
+        ["10–20", "20–30"],
     ],
 )
 def test_texts_without_one_form_are_no_numbers(texts: list[str]) -> None:
@@ -114,6 +133,12 @@ def test_points_that_may_separate_thousands() -> None:
     assert not may_be_thousands([f"{number / 1000:g}" for number in range(600, 3000, 70)])
 
 
+def test_ten_weights_with_three_digits_have_points_between_thousands() -> None:
+    texts = [f"{number:,} kg".replace(",", ".") for number in range(600, 3000, 70)]
+    assert numbers_of(texts) == [*range(600, 3000, 70)]
+    assert numbers_of(texts, ".")[-1] == 2.98
+
+
 @pytest.mark.parametrize(
     ("texts", "form"),
     [
@@ -124,6 +149,8 @@ def test_points_that_may_separate_thousands() -> None:
         (["1:30"], NumberForm("h:m")),
         (["5", "6.5"], NumberForm()),
         (["5 m"], NumberForm("m")),
+        (["5h 10m"], NumberForm("h:m")),
+        (["1.345.000 €"], NumberForm("€", ",", ".")),
     ],
 )
 def test_form_of_a_column(texts: list[str], form: NumberForm) -> None:
@@ -135,3 +162,8 @@ def test_m_is_a_million_where_a_model_has_learned_amounts() -> None:
     for form in (NumberForm("£"), NumberForm(has_magnitudes=True)):
         parsed = parse_numbers(["1.2m"], expected=form)
         assert parsed is not None and parsed.numbers.tolist() == [1_200_000]
+
+
+def test_minutes_alone_are_a_duration_where_a_model_has_learned_durations() -> None:
+    parsed = parse_numbers(["20m"], expected=NumberForm("h:m"))
+    assert parsed is not None and parsed.numbers.tolist() == [1200]

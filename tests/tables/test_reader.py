@@ -206,10 +206,34 @@ def test_points_that_may_be_thousands_are_reported(tmp_path: Path) -> None:
     assert read_text(tmp_path, "\n".join(["amount", *numbers]), thousands=".")["amount"][6] == 1020.0
 
 
+def test_points_between_thousands_of_amounts_are_read_and_reported(tmp_path: Path) -> None:
+    text = "\n".join(["price", "950 €", "1.345 €", "2.020 €", "3.001 €"])
+    with pytest.warns(UserWarning, match="'1.345 €' is read as 1345; say --thousands . if so, or --decimal . if"):
+        assert read_text(tmp_path, text)["price"] == [950.0, 1345.0, 2020.0, 3001.0]
+    assert read_text(tmp_path, text, thousands=".")["price"] == [950.0, 1345.0, 2020.0, 3001.0]
+    with pytest.warns(UserWarning, match="'950 €' as 950"):
+        assert read_text(tmp_path, text, decimal=".")["price"] == [950.0, 1.345, 2.02, 3.001]
+
+
+def test_new_rows_are_read_with_the_points_of_the_training(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("price\n1.345 €\n", encoding="utf-8")
+    frame = read_frame(tmp_path / "t.csv", forms={"price": NumberForm("€", ",", ".")})
+    assert frame["price"].tolist() == [1345.0]
+    frame = read_frame(tmp_path / "t.csv", forms={"price": NumberForm("€")})
+    assert frame["price"].tolist() == [1.345]
+
+
+def test_versions_are_no_numbers(tmp_path: Path) -> None:
+    table = read_text(tmp_path, "release,size\n1.9,1.9\n1.10,1.50\n1.1,1.75\n")
+    assert table == {"release": ["1.9", "1.10", "1.1"], "size": [1.9, 1.5, 1.75]}
+
+
 def test_words_for_missing_numbers(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="such as '-' in the column of numbers 'a' are taken for missing"):
         table = read_text(tmp_path, "a,b\n1,yes\n-,unknown\nunknown,yes\n")
     assert table == {"a": [1.0, None, None], "b": ["yes", "unknown", "yes"]}
+    with pytest.warns(UserWarning, match="taken for missing"):
+        assert read_text(tmp_path, "a\n1\n\\N\n2\n")["a"] == [1.0, None, 2.0]  # as MySQL writes it
 
 
 @pytest.mark.parametrize(

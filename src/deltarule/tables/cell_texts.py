@@ -32,6 +32,9 @@ IDENTIFIER_PATTERN = re.compile(
 """Names such as customer_id, user-id, CustomerID, userId, ID_customer, customerid, order_no, patient."""
 PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 """A number as programs write it; in columns with missing values some write 1.0 for 1."""
+VERSION = re.compile(r"\d{1,2}\.(0|[1-9]\d?)")
+MAX_MINOR_VERSION = 30
+"""Fractions that people write with one or two digits, such as .5, .50 and .75, are not all below it."""
 TRUTH_VALUES = {"true": "1", "false": "0"}
 MAX_SHOWN_CHARACTERS = 200
 """Characters of a text in a message; of a longer one the beginning and the end, because names may differ in either."""
@@ -60,23 +63,39 @@ def _cut_middle(text: str) -> str:
 
 
 def are_codes(texts: Sequence[str]) -> bool:
-    """Whether texts are codes that look like whole numbers. "" stands for missing values.
+    """Whether texts are codes that look like numbers. "" stands for missing values.
 
     Some have leading zeros, as zip codes do (fewer among amounts are more often typing errors), or more digits than
-    numbers keep, or an E among the digits, where programs would write 4e+02 and 4.0E2.
+    numbers keep, or an E among the digits, where programs would write 4e+02 and 4.0E2; or they are versions.
 
     >>> are_codes(["01234", "90210"]), are_codes(["7", "12"]), are_codes(["0.5", "01"])
     (True, False, False)
     >>> are_codes(["1234567890123456789"]), are_codes(["4E2", "402"]), are_codes(["4E2", "0.5"])
     (True, True, False)
     """
-    present = [text for text in texts if text]
+    present = [text.removeprefix("'") for text in texts if text]  # Excel's mark of a text
     if any("E" in text for text in present[:1000]):
         return all(re.fullmatch(r"\d+(E\d+)?", text) for text in present)
+    if "." in "".join(present[:100]):
+        return are_versions(present)
     if not all(text.isdecimal() for text in present):
         return False
     codes = sum(text[0] == "0" and len(text) > 1 for text in present)
     return 0 < codes >= 0.05 * len(present) or any(len(text) > 15 and int(text) >= LOSSLESS_LIMIT for text in present)
+
+
+def are_versions(texts: Iterable[str]) -> bool:
+    """Whether texts are versions, of which 1.10 is not 1.1: both 1.9 and 1.10 occur, but no 1.05 and no 1.75.
+
+    >>> are_versions(["3.9", "3.10", "3.11"]), are_versions(["1.5", "1.50", "1.25"]), are_versions(["1.50", "1.10"])
+    (True, False, False)
+    """
+    different = {*texts}
+    if not all(map(VERSION.fullmatch, different)):
+        return False
+    minors = {text.partition(".")[2] for text in different}
+    has_both = minors & {"10", "20", "30"} and any(len(minor) == 1 for minor in minors - {"0"})
+    return bool(has_both) and max(map(int, minors)) <= MAX_MINOR_VERSION
 
 
 def is_identifier_name(name: str) -> bool:

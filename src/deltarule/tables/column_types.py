@@ -36,6 +36,7 @@ from deltarule.tables.dates import (
     ORDERS,
     PARTS,
     TEXT_PART,
+    are_date_numbers,
     are_dates,
     date_order,
     date_parts,
@@ -139,7 +140,7 @@ def _declared_column(name: str, kind: ColumnType, cells: np.ndarray) -> Column:
 
 def _with_orders(columns: list[Column], frame: Frame, dates: str | None) -> Iterator[Column]:
     """Columns of dates with the order in which each is read: its own, else the declared one, or that of the others."""
-    texts = {column.name: frame[column.name].tolist() for column in columns}
+    texts = {column.name: texts_of(frame[column.name]) for column in columns}
     shown = {name: date_order(cells) for name, cells in texts.items()}
     orders = {*shown.values()} & {*ORDERS}
     open_order = dates or (orders.pop() if len(orders) == 1 else None)
@@ -155,7 +156,7 @@ def _is_part(name: str, frame: Frame) -> bool:
 
 def _date_columns(column: Column, frame: Frame, types: Mapping[str, ColumnType]) -> list[Column]:
     """A column for each part of dates that is not the same in all rows, and one for texts among them, as never."""
-    texts = frame[column.name].tolist()
+    texts = texts_of(frame[column.name])
     parts = date_parts(tuple(texts), column.order)
     varying = [part for part, values in parts.items() if len(set(present_values(values).tolist())) > 1]
     known = parse_dates(texts, column.order)
@@ -194,6 +195,8 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
         return _infer_text_type(present.tolist(), distinct, len(column))
     if UNNAMED.fullmatch(name) and (present == np.floor(present)).all():
         return _type(UNUSED, "row-numbers")
+    if not is_identifier_name(name) and are_date_numbers(present):
+        return _type(NUMBER, "date", distinct=distinct)
     if _is_identifier(name, present, distinct, len(column)):
         nearly = "" if distinct == len(column) else "nearly "
         return _type(UNUSED, "identifier", value="whole number", nearly=nearly)
@@ -224,8 +227,11 @@ def text_code(texts: list[str]) -> str:
     if len(present) / 2 < sum(map(has_number_form, present)) < len(present):
         return "nearly-numbers"
     if all(map(is_number, texts)):
-        # Whole numbers that a data frame holds as texts may be codes.
-        return "numeric-texts" if any("." in text for text in texts) else "category"
+        if any("." in text for text in texts):
+            return "numeric-texts"
+        # Other whole numbers that a data frame holds as texts may be codes.
+        are_days = all(len(text) == 8 for text in present) and are_date_numbers(np.array(present, np.float64))
+        return "date" if are_days else "category"
     if parse_numbers(texts):
         return "numeric-texts"
     if parse_numbers(texts, decimal=","):

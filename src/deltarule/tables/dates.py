@@ -12,6 +12,7 @@ import numpy as np
 
 from deltarule.errors import BadInput
 from deltarule.problem.problem import Floats
+from deltarule.tables.month_names import WORD, find_language, with_english_months
 from deltarule.tables.number_forms import hour_of_day
 
 DAY_FIRST, MONTH_FIRST = ORDERS = ("day-first", "month-first")
@@ -32,14 +33,23 @@ TIME = (
     r"(?:(?:T|,? )(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?P<fraction>\.\d+)?)?"
     r" ?(?P<half>[AaPp][Mm])?Z?)?"
 )
-YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){TIME}")
+YEAR_FIRST = re.compile(
+    r"(?P<year>\d{4})(?:(?P<mark>[-/.])|[年년] ?)(?P<month>\d{1,2})(?(mark)(?P=mark)|[月월] ?)"
+    rf"(?P<day>\d{{1,2}})(?(mark)|[日일]){TIME}"
+)
+COMPACT = re.compile(rf"(?P<year>(?:19|20)\d\d)(?P<month>\d\d)(?P<day>\d\d){TIME}")
+SECONDS, MILLISECONDS = re.compile(r"\d{9,10}"), re.compile(r"\d{12,13}")
+EPOCH_YEARS = range(1985, 2050)
+"""Years of seconds and milliseconds since 1970; most others are no times."""
+MIN_DATE_NUMBERS = 10
+"""Different whole numbers that all are dates by chance if they are fewer: of those with eight digits every 27th is."""
 YEAR_LAST = re.compile(
     r"(?P<first>\d{1,2})(?P<mark>[-/.])(?P<second_part>\d{1,2})(?P=mark)"
     rf"(?P<year>\d{{4}}|(?<=\d\d.\d\d.)\d\d|(?<=/)\d\d){TIME}"
 )
 NAMED_MONTH = re.compile(
     r"(?:(?P<day>\d{1,2})[-/. ]{0,2}(?P<name>[A-Za-z]{3,9})\.?|(?P<name_first>[A-Za-z]{3,9})\.? (?P<day_after>\d{1,2}))"
-    rf"[-/, ]{{1,2}}(?P<year>\d{{4}}|(?<=-)\d\d){TIME}"
+    rf"[-/, ]{{1,2}}(?P<year>\d{{4}}|(?<=[-/])\d\d){TIME}"
 )
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -52,7 +62,23 @@ def are_dates(texts: Sequence[str]) -> bool:
         known[text] = any(_parse(text, order) is not None for order in ORDERS)
     others = [text for text, is_known in known.items() if not is_known]
     known |= {text: value is not None for text, value in _parse_by_pandas(others, DAY_FIRST).items()}
+    if 2 * sum(known[text] for text in texts) <= len(texts) and (language := _language_of(frozenset(known))):
+        known |= dict.fromkeys(parse_dates(known, f" {language}"), True)
     return sum(known[text] for text in texts) > len(texts) / 2
+
+
+def are_date_numbers(numbers: Floats) -> bool:
+    """Whether whole numbers are dates such as 20210131, or seconds or milliseconds since 1970.
+
+    >>> are_date_numbers(20210101.0 + np.arange(31)), are_date_numbers(20210101.0 + np.arange(32))
+    (True, False)
+    """
+    different = np.unique(numbers)
+    if len(different) < MIN_DATE_NUMBERS or (different != np.floor(different)).any():
+        return False
+    texts = [str(int(number)) for number in different]
+    are_counted = len(texts[0]) > 8 and different[-1] - different[0] < len(numbers)  # identifiers
+    return not are_counted and len({*map(len, texts)}) == 1 and all(_parse(text, "") is not None for text in texts)
 
 
 def date_order(texts: Iterable[str]) -> str:
@@ -74,11 +100,14 @@ def date_order(texts: Iterable[str]) -> str:
 
 
 def resolve_order(name: str, texts: Sequence[str], declared: str | None = None) -> str:
-    """The order in which a column is read: declared, or that of its dates.
+    """The order in which a column is read, declared or that of its dates, with the language of its months.
 
-    Raises `BadInput` if it is open, or if a date is in none.
+    The language follows after a blank if it is not English, as in "day-first fr". Raises `BadInput` if the order is
+    open, or if a date is in none.
     """
-    order = declared or date_order(texts)
+    order, _, language = (declared or "").partition(" ")
+    order = order or date_order(texts)
+    language = language or _language_of(frozenset(texts))
     for text in {*texts} if order else ():
         match = YEAR_LAST.fullmatch(text)
         if match and order == OPEN:
@@ -89,7 +118,15 @@ def resolve_order(name: str, texts: Sequence[str], declared: str | None = None) 
         if match and _parse(text, order) is None and _parse(text, ORDERS[order == DAY_FIRST]):
             begin = order.removesuffix("-first")
             raise BadInput(f"the column {name} holds {text}, where dates begin with the {begin}; write all dates alike")
-    return order
+    return f"{order} {language}" if language else order
+
+
+@lru_cache(maxsize=4)  # each part is asked for by itself
+def _language_of(texts: frozenset[str]) -> str:
+    """The language of the months of dates; "" if they are in English, or no dates."""
+    with_words = [text for text in texts if WORD.search(text) and not text.isalpha()]
+    known = parse_dates(with_words)
+    return find_language(with_words) if len(known) < len(with_words) else ""
 
 
 @lru_cache(maxsize=4)  # each part is asked for by itself
@@ -110,14 +147,19 @@ def date_parts(texts: tuple[str, ...], order: str = MONTH_FIRST) -> dict[str, Fl
 
 
 def parse_dates(texts: Iterable[str], order: str = MONTH_FIRST) -> dict[str, datetime]:
-    """The dates among texts, in UTC if a zone is given."""
-    different = {*texts} - {""}
-    parsed = {text: _parse(text, order) for text in different}
+    """The dates among texts, in UTC if a zone is given; `order` is one that `resolve_order` returns."""
+    order, _, language = order.partition(" ")
+    texts = {*texts} - {""}
+    english = {text: with_english_months(text, language) if language else text for text in texts}
+    parsed = {text: _parse(text, order) for text in english.values()}
     parsed |= _parse_by_pandas([text for text, date in parsed.items() if date is None], order)
-    return {text: date for text, date in parsed.items() if date is not None}
+    return {text: date for text in texts if (date := parsed[english[text]]) is not None}
 
 
 def _parse(text: str, order: str) -> datetime | None:
+    if (unit := bool(SECONDS.fullmatch(text)) + 1000 * bool(MILLISECONDS.fullmatch(text))) > 0:
+        date = EPOCH + timedelta(seconds=int(text) / unit)
+        return date if date.year in EPOCH_YEARS else None
     match = _match(text)
     if match is None:
         return None
@@ -146,7 +188,8 @@ def _day_and_month(parts: Mapping[str, str], order: str) -> tuple[int, int]:
 
 
 def _match(text: str) -> re.Match[str] | None:
-    return YEAR_FIRST.fullmatch(text) or YEAR_LAST.fullmatch(text) or NAMED_MONTH.fullmatch(text)
+    forms = (YEAR_FIRST, YEAR_LAST, NAMED_MONTH, COMPACT)
+    return next((match for form in forms if (match := form.fullmatch(text))), None)
 
 
 def _parse_by_pandas(texts: Sequence[str], order: str) -> dict[str, datetime | None]:

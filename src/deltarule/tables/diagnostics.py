@@ -51,6 +51,8 @@ TEMPLATES = {
     "read-as-categories": "the column {column} is read as categories: {why}",
     "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
     "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",
+    "points-between-thousands": "the points in the column {column} are taken for marks between thousands: {example} is "
+    "read as {number}; say --thousands . if so, or --decimal . if they are decimal points",
     "missing-text": "texts such as {example} in the column of numbers {column} are taken for missing values",
     "missing-code": "{share} of the column {column} are {code}, far from all others; if it means missing, say "
     "--missing {name}={code}, in Python missing=",
@@ -62,6 +64,8 @@ TEMPLATES = {
     "written-otherwise": "the column {column} had its numbers in {unit} in training and has no unit now; they are "
     "taken for {unit}",
     "far-dates": "the column {column} has dates such as {example} in {rows}, which are taken for missing",
+    "date-numbers": "the numbers of the column {column} are read as dates: {example} as {date}; if they are none, "
+    "say --type {name}=number, in Python types=",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": "the {count} whole numbers of {column} are taken for classes; if these are counts: --task regress",
     "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if this is "
@@ -193,6 +197,16 @@ def far_dates(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
         if far:
             rows = count_of(sum(text in far for text in texts), "row")
             yield Diagnostic("far-dates", column.source, {"example": min(far), "rows": rows})
+
+
+def date_numbers(columns: Sequence[Column], frame: Frame) -> Iterator[Diagnostic]:
+    """Find columns of numbers that are read as dates."""
+    for column in {column.source: column for column in columns if column.part}.values():
+        values = frame[column.source]
+        if values.dtype.kind != "O":
+            example = next(text for text in texts_of(values) if text)
+            date = str(parse_dates([example], column.order)[example])[:16].removesuffix(" 00:00")
+            yield Diagnostic("date-numbers", column.source, {"example": example, "date": date, "name": column.source})
 
 
 SUSPICIOUS = ("nearly-numbers", "mixed-forms", "mixed-dates", "commas", "numeric-texts")

@@ -8,9 +8,10 @@
 | a unit, one in a column                | 12 kg  3.5km  37 °C                       | 12, ...       |
 | K, M, bn and the like; m among amounts | 2.2K  £1.19m  3 million                   | 2200, ...     |
 | negative amounts of accountants        | (45.00)  ($45.00)  45.00-                 | -45           |
-| times                                  | 12:30  1:02:03  3:05 PM                   | seconds       |
+| times                                  | 12:30  1:02:03  3:05 PM  1h 20m           | seconds       |
 
 N rows. A column is read in one form, or not at all: 1,234 beside 1,5 is no column of numbers, nor is 22% beside 0.22.
+An apostrophe before a number, with which Excel marks texts, is left out.
 """
 
 import re
@@ -23,31 +24,39 @@ import numpy as np
 
 from deltarule.problem.problem import Floats
 
-SPACES = str.maketrans("\u00a0\u2009\u202f\u2212\u2019", "   -'")
-"""Spaces, the minus sign and the apostrophe of typographers, as on a keyboard."""
+TYPOGRAPHY = str.maketrans(dict.fromkeys("\u00a0\u2009\u202f", " ") | dict.fromkeys("‐‑‒–−－", "-") | {"’": "'"})
+"""Spaces, hyphens, dashes and apostrophes of typographers, as on a keyboard."""
 THOUSANDS_MARKS = ",.' "
-CURRENCY = r"[$¢-¥\u20a0-\u20c0]|R\$|Fr\.|kr|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD"
+CURRENCY = r"[$¢-¥\u20a0-\u20c0]|R\$|Fr\.|kr|AUD|CAD|CHF|CNY|EUR|GBP|INR|JPY|USD|元|円|원|zł|Kč|руб"
 UNITS = (
     "kg|mg|g|lbs?|oz|km/h|mph|km|cm|mm|m|mi|ft|ml|l|°C|°F|kWh|kW|MW|W|bpm|ms|s|secs?|mins?|h|hours?|days?|weeks?|months?|"
     "years?"
 )
 """Units that are left out; texts with other letters, such as 12A, may be codes."""
 MAGNITUDES = {
-    **dict.fromkeys(("k", "thousand"), 1e3),
+    **dict.fromkeys(("k", "thousand", "tsd", "тыс", "千"), 1e3),
+    **dict.fromkeys("万萬", 1e4),
     "lakh": 1e5,
-    **dict.fromkeys(("m", "mn", "mln", "mio", "million", "millions"), 1e6),
+    **dict.fromkeys(("m", "mn", "mln", "mio", "million", "millions", "млн"), 1e6),
     **dict.fromkeys(("cr", "crore"), 1e7),
-    **dict.fromkeys(("b", "bn", "billion", "billions"), 1e9),
+    **dict.fromkeys("亿億", 1e8),
+    **dict.fromkeys(("b", "bn", "billion", "billions", "mrd", "млрд"), 1e9),
     **dict.fromkeys(("tn", "trillion"), 1e12),
 }
 TIMES = re.compile(
     r"(?P<first>\d{1,3}):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?(?: ?(?P<half>[AaPp][Mm]))?"
 )
+DURATION = re.compile(
+    r"(?:(?P<hours>\d+) ?(?:h|hrs?|hours?) ?)?(?:(?P<minutes>\d+) ?(?:m|mins?|minutes?) ?)?"
+    r"(?:(?P<seconds>\d+(?:\.\d+)?) ?(?:s|secs?|seconds?))?"
+)
 TIME_UNIT = "h:m"
 LOSSLESS_LIMIT = 2**53
 """Whole numbers from here on lose digits as float64; nothing that is measured has so many, so that they are codes."""
-MIN_DOTTED_TEXTS = 10
-"""So many fractions of exactly three digits, beside whole numbers, are more likely thousands: 345 of 1.345."""
+MIN_DOTTED_TEXTS, MIN_DOTTED_AMOUNTS = 10, 3
+"""So many fractions of exactly three digits, beside whole numbers, are more likely thousands: 345 of 1.345. Of amounts
+of money, which have cents, fewer suffice."""
+DOTTED = re.compile(r"\D*[1-9]\d{0,2}(\.\d{3})+\D*")
 
 
 @dataclass(frozen=True)
@@ -75,27 +84,30 @@ class ParsedNumbers(NamedTuple):
 
 
 def parse_numbers(
-    texts: Sequence[str], decimal: str = ".", thousands: str = "", expected: NumberForm | None = None
+    texts: Sequence[str], decimal: str = "", thousands: str = "", expected: NumberForm | None = None
 ) -> ParsedNumbers | None:
     """Read texts as numbers in one form, or return None.
 
-    Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts. The
-    letter m is a million beside a currency or another magnitude, here or in an `expected` form, and else metres.
+    Without `thousands` any mark but the decimal point may separate groups of three digits, the same in all texts.
+    Without `decimal` this is a point, unless points separate thousands. The letter m is a million beside a currency or
+    another magnitude, here or in an `expected` form, and else metres.
     """
+    if not decimal:
+        decimal, thousands = (",", ".") if points_separate_thousands(texts) else (".", thousands)
     form = NumberForm("", decimal, thousands)
     plain = _parse_plain(texts, decimal)
     if plain is not None:
         return ParsedNumbers(plain, form=form)
     different = [text for text in dict.fromkeys(texts) if text]
     example = different[0]
-    number_of = _parse_times(different)
+    number_of = _parse_times(different) or _parse_durations(different, expected)
     if number_of:
         form = replace(form, unit=TIME_UNIT)
     else:
         pattern = _pattern(decimal, thousands)
         matches = {}
         for text in different:
-            match = pattern.fullmatch(text.translate(SPACES))
+            match = pattern.fullmatch(text.translate(TYPOGRAPHY))
             if match is None:
                 return None
             matches[text] = match
@@ -145,6 +157,19 @@ def _parse_times(texts: Sequence[str]) -> dict[str, float]:
     return seconds
 
 
+def _parse_durations(texts: Sequence[str], expected: NumberForm | None) -> dict[str, float]:
+    """Seconds for each text, if all are such as 1h 20m and some have two parts; 20m alone may be metres."""
+    matches = {text: match for text in texts if (match := DURATION.fullmatch(text))}
+    parts = [sum(part is not None for part in match.groups()) for match in matches.values()]
+    is_expected = expected is not None and expected.unit == TIME_UNIT
+    if len(matches) < len(texts) or not (is_expected or max(parts) > 1):
+        return {}
+    return {
+        text: 3600 * int(match["hours"] or 0) + 60 * int(match["minutes"] or 0) + float(match["seconds"] or 0)
+        for text, match in matches.items()
+    }
+
+
 def _parse_plain(texts: Sequence[str], decimal: str) -> Floats | None:
     """The numbers [N] of texts that `float` reads, but for their decimal point."""
     if decimal != ".":
@@ -165,9 +190,9 @@ def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
     number = rf"(?P<whole>{grouped}|\d+|(?={point}\d))(?:{point}(?P<fraction>\d*))?(?P<exponent>[eE][-+]?\d+)?"
     before = rf"(?:(?P<before>{CURRENCY}) ?(?P<second_sign>[-+]?))?"
     words = "|".join(word for word in MAGNITUDES if len(word) > 1)
-    magnitude = rf"(?P<magnitude>(?i:{words})(?![A-Za-z])|[KkMmBb](?![a-zW])|)"
-    after = rf" ?{magnitude} ?(?P<after>{CURRENCY}|%|{UNITS})?(?P<trailing>-)?"
-    return re.compile(rf"(?P<open>\()?(?P<sign>[-+]?) ?{before}{number}{after}(?(open)\))")
+    magnitude = rf"(?:(?P<magnitude>(?i:{words})(?![A-Za-z])|[KkMmBb](?![a-zW])|[千万萬亿億]|)\.?)"
+    after = rf" ?{magnitude} ?(?:(?P<after>{CURRENCY}|%|{UNITS})\.?)?(?P<trailing>-)?"
+    return re.compile(rf"'?(?P<open>\()?(?P<sign>[-+]?) ?{before}{number}{after}(?(open)\))")
 
 
 def _number(match: re.Match[str], decimal: str, is_million: bool) -> float:
@@ -193,9 +218,22 @@ def has_number_form(text: str) -> bool:
     return is_number(text) or any(text and parse_numbers([text], decimal) for decimal in ".,")
 
 
-def may_be_thousands(texts: Sequence[str]) -> bool:
-    """Whether plain numbers such as 862 and 1.345 may have a point between thousands."""
+def may_be_thousands(texts: Sequence[str], min_dotted: int = MIN_DOTTED_TEXTS) -> bool:
+    """Whether numbers such as 862 and 1.345 may have a point between thousands."""
     dotted = {text for text in texts if "." in text}
-    if len(dotted) < MIN_DOTTED_TEXTS or not all(re.fullmatch(r"-?[1-9]\d{0,2}\.\d{3}", text) for text in dotted):
+    if len(dotted) < min_dotted or not all(map(DOTTED.fullmatch, dotted)):
         return False
     return any("." not in text for text in texts if text)
+
+
+def points_separate_thousands(texts: Sequence[str]) -> bool:
+    """Whether points surely separate thousands: 1.234.567 is no fraction, nor is 1.345 € beside 950 €."""
+    sample = next((text for text in texts if "." in text), "")
+    if not DOTTED.fullmatch(sample):
+        return False
+    counts = {text.count(".") for text in texts}
+    if max(counts) > 1 and counts != {3}:  # all with three points are addresses of the Internet
+        return all(DOTTED.fullmatch(text) for text in texts if "." in text)
+    if is_number(sample):  # a note asks
+        return False
+    return may_be_thousands(texts, MIN_DOTTED_AMOUNTS if re.search(CURRENCY, sample) else MIN_DOTTED_TEXTS)

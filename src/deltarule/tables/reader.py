@@ -30,7 +30,9 @@ from deltarule.tables.number_forms import (
 from deltarule.tables.text_files import ESCAPED_DELIMITERS, Line, decode_text, find_names, read_content, split_text
 
 TABLE_FILE = "a CSV, TSV, Excel or Parquet file"
-MISSING_WORDS = frozenset("- -- – . n.a. n.a na nil none missing unknown #div/0! #value! #ref! #name?".split())
+MISSING_WORDS = frozenset(
+    r"- -- – . n.a. n.a na n/v k.a. nil (null) \n none missing unknown #div/0! #value! #ref! #name?".split()
+)
 """Texts that stand for missing values in a column of numbers, besides those that always do."""
 
 
@@ -173,10 +175,10 @@ def _classes_like_missing(texts: list[str], known: Collection[str] | None) -> fr
 def _parse_column(
     name: str, texts: list[str], text_format: TextFormat, expected: NumberForm | None
 ) -> tuple[ParsedNumbers | None, list[Diagnostic]]:
-    decimal, thousands = _marks(text_format, expected or NumberForm())
+    decimal, thousands = _marks(text_format, expected or NumberForm(decimal=""))
     parse = partial(parse_numbers, decimal=decimal, thousands=thousands, expected=expected)
     is_declared = text_format.decimal or text_format.thousands
-    if decimal != "." and not is_declared and parse(texts) is None:
+    if decimal not in ("", ".") and not is_declared and parse(texts) is None:
         parse = partial(parse_numbers, expected=expected)  # this file has points
     diagnostics = []
     parsed = parse(texts)
@@ -186,10 +188,14 @@ def _parse_column(
         if parsed is None:
             return None, []
         diagnostics.append(Diagnostic("missing-text", name, {"example": shorten_repr(word)}))
-    if parsed.example and not thousands and parsed.form != expected:
+    if parsed.form.thousands and not is_declared and parsed.form != expected:
+        example = next(text for text in texts if "." in text)
+        values = {"example": shorten_repr(example), "number": f"{parsed.numbers[texts.index(example)]:.10g}"}
+        diagnostics.append(Diagnostic("points-between-thousands", name, values))
+    elif parsed.example and not thousands and parsed.form != expected:
         number = f"{parsed.numbers[texts.index(parsed.example)]:.10g}"
         diagnostics.append(Diagnostic("number-form", name, {"example": shorten_repr(parsed.example), "number": number}))
-    elif text_format.decimal is None and decimal == "." and may_be_thousands(texts):
+    elif text_format.decimal is None and parsed.form.decimal == "." and may_be_thousands(texts):
         example = next(text for text in texts if "." in text)
         diagnostics.append(Diagnostic("thousands", name, {"example": shorten_repr(example)}))
     return parsed, diagnostics

@@ -15,6 +15,7 @@ from deltarule.tables.diagnostics import (
     SURPRISING,
     SUSPICIOUS,
     columns_of_kind,
+    date_numbers,
     far_dates,
     missing_codes,
     render_diagnostics,
@@ -59,7 +60,7 @@ def collect_notes(
 ) -> list[str]:
     """All notes of a fit, of which those that are suspicious or surprising are warned of."""
     misread = render_diagnostics(columns_of_kind(columns, CATEGORY, "read-as-categories", SUSPICIOUS))
-    found = [*missing_codes(columns, frame), *far_dates(columns, frame)]
+    found = [*missing_codes(columns, frame), *far_dates(columns, frame), *date_numbers(columns, frame)]
     if not is_divided:
         found += suggested_divisions(columns, frame)
     identifiers = {each.column for each in found if each.code == "repeating-identifier"}
