@@ -1,5 +1,6 @@
 """Differences between operating systems, and signals, in one place."""
 
+import errno
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, BinaryIO
 
 from deltarule.errors import RunFailed
 
@@ -19,6 +20,8 @@ WINDOWS = os.name == "nt"
 
 RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds between attempts to replace a file that another program has open."""
+
+LOCK_POLL_SECONDS = 0.2
 
 CACHE_VARIABLE = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if WINDOWS else "XDG_CACHE_HOME"
 """The environment variable that moves the user's cache folder, as platformdirs reads it."""
@@ -38,6 +41,36 @@ def replace(part: Path, path: Path) -> None:
         else:
             return
     os.replace(part, path)
+
+
+@contextmanager
+def file_lock(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a file in a `with` block; while another process holds it, wait, after a call of `on_wait`.
+
+    The system releases the lock when the process ends, in whatever way. On file systems without locks there is none.
+    """
+    with path.open("a+b") as file:
+        if not _try_to_lock(file):
+            on_wait()
+            while not _try_to_lock(file):
+                time.sleep(LOCK_POLL_SECONDS)
+        yield
+
+
+def _try_to_lock(file: BinaryIO) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
 
 
 def cache_folder() -> Path:

@@ -18,18 +18,33 @@ ESSAY = ManualSection(name="Why", points=4.0, prompt="Why does it diverge?", bon
 
 def test_marks_are_kept_and_rows_added(tmp_path: Path) -> None:
     record, path = record_of(graded("ada"), graded("=bob")), tmp_path / "manual.csv"
-    write_marks(path, record, [PLOT], {})
-    text = path.read_text()
+    write_marks(path, record, [PLOT])
+    text = path.read_text(encoding="utf-8-sig")
     assert text.splitlines()[:2] == ["student,name,The plot: axes,The plot: caption,comment", "ada,ada,,,"]
     path.write_text(text.replace("ada,ada,,,", 'ada,ada,1,"0,5","well\ndone"'))
     marks = read_marks(path, [PLOT, ESSAY])
-    write_marks(path, record_of(graded("ada"), graded("cem")), [PLOT, ESSAY], marks)
+    write_marks(path, record_of(graded("ada"), graded("cem")), [PLOT, ESSAY])
     again = read_marks(path, [PLOT, ESSAY])
     assert again["ada"] | marks["ada"] == again["ada"] and set(again) == {"ada", "=bob", "cem"}
     marked = apply_marks(record, [PLOT, ESSAY], again)
     assert [one.points for one in marked.submissions] == [11.5, 10.0] and marked.max_points == 13
     assert marked.submissions[0].checks[1].message == "well\ndone"
     assert [one.student for one in open_marks(marked)] == ["ada", "=bob"]
+
+
+def test_what_a_teacher_saves_is_only_added_to(tmp_path: Path) -> None:
+    """A grading begins, the teacher saves marks with a German Excel meanwhile, and it ends."""
+    path = tmp_path / "manual.csv"
+    write_marks(path, record_of(graded("ada")), [PLOT])
+    saved = "student;name;The plot: axes;The plot: caption;comment;mine\nada;Ada;1;0,5;schön;x\n\nzoe;;;;;\n"
+    path.write_bytes(saved.replace("\n", "\r\n").encode("cp1252"))
+    write_marks(path, record_of(graded("ada"), graded("cem")), [PLOT])
+    assert path.read_text(encoding="utf-8-sig") == f"{saved}cem;cem;;;;\n"
+    write_marks(path, record_of(graded("ada"), graded("cem")), [PLOT])
+    assert path.read_text(encoding="utf-8-sig") == f"{saved}cem;cem;;;;\n"
+    write_marks(path, record_of(graded("ada")), [PLOT, ESSAY])
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    assert lines[:2] == [saved.splitlines()[0] + ";Why", "ada;Ada;1;0,5;schön;x;"]
 
 
 def test_bonus_points_are_beyond_the_maximum() -> None:

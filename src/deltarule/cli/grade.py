@@ -1,12 +1,15 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
+import contextlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from deltarule import platforms
 from deltarule.cli.options import Json, argument, grouped, option
-from deltarule.cli.output import Result, Shown, remark, show_elapsed_time
+from deltarule.cli.output import Result, Shown, remark, show, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
@@ -15,8 +18,8 @@ from deltarule.reports.table import TableColumn, table
 
 if TYPE_CHECKING:
     from deltarule.grading.assignment import Assignment
-    from deltarule.grading.record import GradeRecord
-    from deltarule.grading.roster import Override, Person
+    from deltarule.grading.record import GradeRecord, SubmissionResult
+    from deltarule.grading.roster import Person
     from deltarule.grading.submissions import Submission
 
 Submissions = Annotated[
@@ -101,12 +104,6 @@ def grade(
     if with_ is None:
         raise BadInput("give --with, the assignment, a TOML file beside its solution")
     from deltarule.grading.assignment import read_assignment
-    from deltarule.grading.marks import MARKS, apply_marks, write_marks
-    from deltarule.grading.record import merge_earlier
-    from deltarule.grading.results import gradescope_results, to_json, write_results
-    from deltarule.grading.roster import apply_overrides, apply_roster
-    from deltarule.grading.submissions import find_submissions, opened_class
-    from deltarule.json_files import write_json
 
     assignment = read_assignment(with_)
     people = of_class.people()
@@ -114,37 +111,85 @@ def grade(
         return _write_packed(assignment, packing)
     if submissions is None:
         raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
-    folder = None if out is None else make_folder(out)
-    before = _book_before(since, folder, only)
-    overrides, marks = _teachers_points(folder, assignment)
-    with opened_class(submissions, single) as opened:
-        chosen = find_submissions(opened, assignment.submission, single, assignment.accepted_names)
-        chosen = _choose(chosen, only or [])
-        earlier = _read_earlier(folder, assignment, chosen, bool(people))
-        _check_gradescope(gradescope, submissions, chosen)
-        record = _grade_submissions(assignment, chosen, container or sandbox, gradescope is not None)
-    record = merge_earlier(record, earlier)
-    if gradescope is None:  # there, questions are marked on its own pages
-        record = apply_marks(record, assignment.manual, marks)
+    chosen = Chosen(submissions, single, only or [], container or sandbox, gradescope)
+    if out is None:
+        return _grade(assignment, people, chosen, None, since)
+    with _lock(make_folder(out)):
+        return _grade(assignment, people, chosen, out, since)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Whose submissions are graded, in which sandbox, and where Gradescope takes the one result."""
+
+    submissions: Path
+    single: bool
+    only: list[str]
+    sandbox: Any
+    gradescope: Path | None
+
+
+def _lock(folder: Path) -> AbstractContextManager[None]:
+    """One grading at a time writes into a folder."""
+    waiting = f"{one_line(folder)} is being written by another grading; this one begins when that has ended."
+    return platforms.file_lock(folder / ".lock", lambda: remark([waiting]))
+
+
+def _grade(
+    assignment: "Assignment", people: list["Person"], chosen: Chosen, folder: Path | None, since: Path | None
+) -> Result:
+    from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, write_marks
+    from deltarule.grading.record import known_results, merge_earlier, note_other_solutions
+    from deltarule.grading.results import gradescope_results, to_json, write_results
+    from deltarule.grading.roster import apply_overrides, apply_roster
+    from deltarule.grading.submissions import find_submissions, opened_class
+    from deltarule.json_files import write_json
+
+    before = _book_before(since, folder, chosen.only)
+    teacher = TeachersPoints.read(folder, assignment.manual)  # what is wrong there is said before anything is graded
+    with opened_class(chosen.submissions, chosen.single) as opened:
+        is_part = bool(chosen.only) or chosen.single or opened.is_file()
+        submissions = find_submissions(opened, assignment.submission, chosen.single, assignment.accepted_names)
+        submissions = _choose(submissions, chosen.only)
+        earlier = _read_earlier(folder, assignment, submissions, bool(people))
+        _check_gradescope(chosen.gradescope, chosen.submissions, submissions)
+        known = {} if is_part else known_results(earlier, assignment.digest)
+        is_single = chosen.gradescope is not None
+        record = _grade_submissions(assignment, submissions, chosen.sandbox, is_single, known)
+    is_interrupted = bool(record.unfinished)
+    record = merge_earlier(record, earlier, is_part=is_part)
+    if is_interrupted and (folder is None or not record.submissions):
+        raise KeyboardInterrupt
+    problems: list[str] = []
+    with _kept(problems):  # what the teacher has written since
+        teacher = TeachersPoints.read(folder, assignment.manual)
+    if not is_single:  # with Gradescope, questions are marked on its own pages
+        record = apply_marks(record, assignment.manual, teacher.marks)
     if people:
         record = apply_roster(record, people, assignment.late_percent, assignment.grace_minutes)
-    record = apply_overrides(record, overrides, people)
+    record = note_other_solutions(apply_overrides(record, teacher.overrides, people))
     if folder is not None:
-        write_marks(folder / MARKS, record, assignment.manual, marks)
-        write_results(folder, record, people)
-    if gradescope is not None:
-        write_json(gradescope, gradescope_results(record, record.submissions[0]))
-    return Result(to_json(record), [*_grade_lines(record, folder), *_change_lines(before, record)])
+        if not is_interrupted:
+            with _kept(problems):
+                write_marks(folder / MARKS, record, assignment.manual)
+        problems += write_results(folder, record, people, is_interrupted=is_interrupted)
+    if chosen.gradescope is not None:
+        write_json(chosen.gradescope, gradescope_results(record, record.submissions[0]))
+    if is_interrupted:
+        counts = f"{len(record.submissions) - record.kept} of {len(submissions)} submissions are graded"
+        problems.append(f"interrupted: {counts} and kept in {folder}; the same command grades the others")
+    show([f"deltarule: {one_line(problem)}" for problem in problems], to_errors=True)
+    lines = [*_grade_lines(record, folder), *_change_lines(before, record)]
+    return Result(to_json(record), lines, 1 if problems else 0)
 
 
-def _teachers_points(folder: Path | None, assignment: "Assignment") -> tuple[list["Override"], dict[str, Any]]:
-    """The points that the teacher has written into files of the folder: overrides, and those of questions."""
-    from deltarule.grading.marks import MARKS, read_marks
-    from deltarule.grading.roster import OVERRIDES, read_overrides
-
-    if folder is None:
-        return [], {}
-    return read_overrides(folder / OVERRIDES), read_marks(folder / MARKS, assignment.manual)
+@contextlib.contextmanager
+def _kept(problems: list[str]) -> Iterator[None]:
+    """Say what is wrong with a file in the end: what is graded is not lost for it."""
+    try:
+        yield
+    except BadInput as error:
+        problems.append(str(error))
 
 
 def _check_gradescope(result: Path | None, path: Path, submissions: list["Submission"]) -> None:
@@ -164,7 +209,11 @@ def _change_lines(before: Any, record: "GradeRecord") -> list[str]:
 
 
 def _grade_submissions(
-    assignment: "Assignment", submissions: list["Submission"], sandbox: Any, is_single: bool
+    assignment: "Assignment",
+    submissions: list["Submission"],
+    sandbox: Any,
+    is_single: bool,
+    known: dict[str, "SubmissionResult"],
 ) -> "GradeRecord":
     """Grade submissions, and say of a class's data which mistakes they would not show."""
     from deltarule.grading.grade import grade as grade_submissions
@@ -172,8 +221,10 @@ def _grade_submissions(
 
     weak = () if is_single else weak_data(assignment)
     remark(f"{text}." for text in weak[:MAX_COMMON])
+    if known:
+        remark([f"{count_of(len(known), 'submission')} of the interrupted grading need not be graded again."])
     with show_elapsed_time(f"{count_of(len(submissions), 'submission')} graded"):
-        record = grade_submissions(assignment, submissions, sandbox=sandbox, is_single=is_single)
+        record = grade_submissions(assignment, submissions, sandbox=sandbox, is_single=is_single, known=known)
     return replace(record, weak=weak)
 
 
@@ -218,7 +269,8 @@ def _read_earlier(
     if folder is None:
         return None
     max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
-    earlier = read_record(folder, assignment.title, max_points, {(entry.delivered, entry.id) for entry in submissions})
+    owners = {owner for entry in submissions for owner in (entry.owner, *(other[1:] for other in entry.others))}
+    earlier = read_record(folder, assignment.title, max_points, owners)
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
         raise BadInput(f"{folder} was written with a roster; give --roster again")
     return earlier

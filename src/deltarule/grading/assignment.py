@@ -34,6 +34,8 @@ from deltarule.problem.error_messages import explain_error
 from deltarule.problem.network import Network
 from deltarule.user_functions import call_user_function
 
+_NOT_OF_GRADES = {"title", "hint", "visibility", "late_percent", "grace_minutes", "manual"}
+"""What of an assignment changes no verdict."""
 Visibility = Literal["visible", "hidden", "after_due_date", "after_published"]
 
 
@@ -62,12 +64,13 @@ class AssignmentSection(AssignmentTable):
 class Assignment(AssignmentSection):
     """An assignment with the results of its solution.
 
-    `names` are what the solution defines.
+    `names` are what the solution defines, and `digest` is that of all on which a submission's points depend.
     """
 
     checks: Sequence[SolvedCheck]
     paths: tuple[Path, Path]
     names: dict[str, Any]
+    digest: str
 
     @property
     def functions(self) -> list[str]:
@@ -111,7 +114,17 @@ def read_assignment(path: str | Path, salt: str = "", *, is_checked: bool = Fals
         except (BadInput, SyntaxError) as error:
             raise BadInput(f"{path}: check {i}: {error}") from None
     fields = {**dict(section), "checks": checks, "paths": (path.resolve(), solution.resolve()), "names": names}
-    return Assignment.model_construct(**fields)
+    assignment = Assignment.model_construct(**fields)
+    return assignment.model_copy(update={"digest": _digest(section, assignment)})
+
+
+def _digest(section: AssignmentSection, assignment: Assignment) -> str:
+    """A digest of the checks and limits, of the solution but for its comments, and of the teacher's files."""
+    settings = section.model_dump_json(exclude=_NOT_OF_GRADES)
+    digest = hashlib.sha256(f"{settings}\n{ast.dump(ast.parse(read_bytes(assignment.paths[1])))}".encode())
+    for name, path in sorted(assignment.shared.items()):
+        digest.update(f"{name} {path.stat().st_size} ".encode(errors="replace") + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _read_section(path: Path) -> AssignmentSection:

@@ -7,19 +7,15 @@ of the output layer does not make the first layer's gradients wrong.
 import contextlib
 import difflib
 import functools
-import hashlib
 import multiprocessing.util
-import os
 import re
 import shutil
-import sys
 import tempfile
-import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -30,12 +26,11 @@ from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import SolvedCheck, compare_array
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions, note_unmoved
+from deltarule.grading.pool import run_in_pool
 from deltarule.grading.process import Failed, RunningCode, Worker, clean_text
-from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, HandedIn, SubmissionResult
+from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, HandedIn, Owner, SubmissionResult
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import (
-    NotCode,
-    as_module,
     defined_functions,
     defined_names,
     fingerprint,
@@ -47,7 +42,8 @@ from deltarule.grading.source import (
     unusual_parts,
 )
 from deltarule.grading.submissions import Submission
-from deltarule.grading.submitted_files import forbidden_packages, is_forbidden_copy, reason_of
+from deltarule.grading.submitted_files import copy_files
+from deltarule.platforms import interrupts
 
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
@@ -63,37 +59,70 @@ Job = tuple[Submission, Path, SubmissionResult]
 
 
 def grade(
-    assignment: Assignment, submissions: Sequence[Submission], *, sandbox: Sandbox = "auto", is_single: bool = False
+    assignment: Assignment,
+    submissions: Sequence[Submission],
+    *,
+    sandbox: Sandbox = "auto",
+    is_single: bool = False,
+    known: Mapping[str, SubmissionResult] = MappingProxyType({}),
 ) -> GradeRecord:
     """Grade submissions in separate processes.
 
     "auto" isolates the code where the system can, and raises `RunFailed` on Linux, or for a single submission beside
-    its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone.
+    its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone. `known` are
+    results that an interrupted grading has reached, by the digests of their submissions. After Ctrl-C the record has
+    those that are graded, and names the others.
     """
     isolation = has_sandbox(sandbox, is_required=is_single)
     held = {"": LIMITS, "landlock": HELD}.get(isolation, f"no network, no files but its own ({isolation})")
     multiprocessing.util.get_temp_dir()  # it would be made for our processes, and then be new
     before = _shared_files(isolation)
-    results = []
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
         folders = (Path(folder) / str(number) for number in range(len(submissions)))
         jobs = [_prepare(assignment, *pair) for pair in zip(submissions, folders, strict=True)]
-        for submission, job, future in zip(submissions, jobs, _run(assignment, isolation, jobs), strict=True):
-            for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
-                if isinstance(future.exception(), BrokenProcessPool):
-                    copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
-                    [future] = _run(assignment, isolation, [_prepare(assignment, submission, copy)], is_diagnosed)
-            ended = isinstance(future.exception(), BrokenProcessPool)
-            results.append(replace(job[2], message="it ends the grader's own process") if ended else future.result())
-    for submission, result in list(zip(submissions, results, strict=True)):  # of a group each has a result
-        for student, delivered, number in submission.others:
-            notes = (*result.notes, f"handed in with {submission.student}")
+        results, unfinished = _grade_jobs(assignment, isolation, submissions, jobs, known)
+    groups = {submission.student: submission for submission in submissions}
+    for result in list(results):  # of a group each has a result
+        for student, delivered, number in groups[result.student].others:
+            notes = (*result.notes, f"handed in with {result.student}")
             own = result.of_partner()
             results.append(replace(own, student=student, delivered=delivered, id=number, notes=notes))
     results.sort(key=lambda result: result.student)
     left = tuple(sorted(map(one_line, _shared_files(isolation) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
-    return GradeRecord(*about, tuple(results), held, left)
+    return GradeRecord(*about, tuple(results), held, left, solution=assignment.digest, unfinished=unfinished)
+
+
+def _grade_jobs(
+    assignment: Assignment,
+    isolation: str,
+    submissions: Sequence[Submission],
+    jobs: Sequence[Job],
+    known: Mapping[str, SubmissionResult],
+) -> tuple[list[SubmissionResult], tuple[Owner, ...] | None]:
+    """The results, and the owners of submissions that Ctrl-C has left without one; None where it was not pressed."""
+    common = assignment.paths[0], assignment.hidden, isolation
+    results, unfinished = [], []
+    with interrupts() as is_stopped:
+        run = functools.partial(run_in_pool, _grade_submission, is_interrupted=is_stopped)
+        futures = iter(run([(*common, True, *job) for job in jobs if job[2].digest not in known]))
+        for submission, job in zip(submissions, jobs, strict=True):
+            if job[2].digest in known:
+                about = {field.name: getattr(job[2], field.name) for field in fields(HandedIn)}
+                results.append(replace(known[job[2].digest], **about))
+                continue
+            future = next(futures)
+            for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
+                if isinstance(future.exception(), BrokenProcessPool) and not is_stopped():
+                    copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
+                    [future] = run([(*common, is_diagnosed, *_prepare(assignment, submission, copy))])
+            if not isinstance(future.exception(), BrokenProcessPool):
+                results.append(future.result())
+            elif is_stopped():
+                unfinished.append(submission.owner)
+            else:
+                results.append(replace(job[2], message="it ends the grader's own process"))
+        return results, tuple(unfinished) if is_stopped() else None
 
 
 def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Job:
@@ -105,7 +134,7 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
         notes.append(f"imports {', '.join(imported)}")
     if unusual := unusual_parts(submission.cells):
         notes.append(f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}")
-    digest, problems = _copy_files(submission, folder / "submission", tuple(assignment.forbid))
+    digest, problems = copy_files(submission, folder / "submission", tuple(assignment.forbid))
     for target, path in assignment.shared.items():
         copy = (folder / "submission" / submission.file).parent / target
         with contextlib.suppress(OSError):  # where a student's file has the name of the folder
@@ -115,64 +144,8 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     about["notes"] = (*notes, *problems)
     checks = tuple(missing_result(check, "not run") for check in assignment.checks)
     result = SubmissionResult(**about, is_gradable=False, message=submission.problem, checks=checks)
+    result = replace(result, digest=digest, solution=assignment.digest)
     return replace(submission, files={}, salt=digest), folder, result
-
-
-def _copy_files(submission: Submission, folder: Path, forbidden: tuple[str, ...]) -> tuple[str, list[str]]:
-    """Copy a submission's files but for forbidden modules; returns their digest, and notes about what is left out."""
-    notes = []
-    left_out = []
-    digest = hashlib.sha256(submission.student.encode())
-    packages = forbidden_packages(submission.files, forbidden)
-    for target, file in submission.files.items():
-        try:
-            content = file.read_bytes()
-            digest.update(f"{target} {len(content)} ".encode(errors="replace") + content)
-            is_other_code = target.endswith(".py") and target != submission.file
-            if target.startswith(packages) or (is_other_code and is_forbidden_copy(content, forbidden)):
-                left_out.append(target)
-                continue
-            (folder / target).parent.mkdir(parents=True, exist_ok=True)
-            (folder / target).write_bytes(as_module(content) if target.endswith(".py") else content)
-            if target.endswith(".ipynb") and f"{target[:-6]}.py" not in submission.files:
-                _write_code_beside(folder / target, content)
-        except Exception as error:  # of a damaged archive, or of names that exclude each other
-            if not any(one_line(target) in said for said in submission.notes):
-                notes.append(f"left out: {one_line(target)} cannot be read: {reason_of(error)}")
-    if left_out:
-        examples = f"{len(left_out)} files such as {one_line(min(left_out))}"
-        notes.append(f"left out, as copies of forbidden modules: {examples}")
-    return digest.hexdigest(), notes
-
-
-def _write_code_beside(notebook: Path, content: bytes) -> None:
-    """Write the code of a notebook beside it, for `%run other.ipynb`, and imports of notebooks."""
-    with contextlib.suppress(NotCode):
-        code = "\n\n".join(source for _, source in read_cells(notebook.name, content))
-        notebook.with_suffix(".py").write_text(code, encoding="utf-8", errors="replace")
-
-
-def _run(
-    assignment: Assignment, isolation: str, jobs: Sequence[Job], is_diagnosed: bool = True
-) -> list[Future[SubmissionResult]]:
-    """Grade submissions in two processes, which read the assignment again."""
-    context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-    if sys.platform != "win32":
-        context.set_forkserver_preload([__name__])  # so that a process starts at once
-    with ProcessPoolExecutor(min(2, len(jobs) or 1), context, _end_with_grader) as processes:
-        common = assignment.paths[0], assignment.hidden, isolation, is_diagnosed
-        return [processes.submit(_grade_submission, *common, *job) for job in jobs]
-
-
-def _end_with_grader() -> None:
-    grader = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if grader is not None:
-            grader.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 _read_assignment = functools.lru_cache(maxsize=1)(functools.partial(read_assignment, is_checked=True))
@@ -192,6 +165,7 @@ def _grade_submission(
         return result
     try:
         own = _read_assignment(path, submission.salt if is_hidden else "")
+        result = replace(result, solution=own.digest)
         with contextlib.closing(Worker(submission, folder, own, isolation)) as running:
             problem = running.load()
             checks = tuple(grade_check(check, own, running, is_diagnosed) for check in own.checks)

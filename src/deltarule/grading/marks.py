@@ -4,8 +4,9 @@
 A grading adds the rows and columns that it lacks, and leaves all else as the teacher wrote it.
 """
 
+import csv
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ from deltarule.errors import BadInput
 from deltarule.files import write_whole
 from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, SubmissionResult
 from deltarule.grading.results import text_cell
-from deltarule.grading.roster import read_points, read_rows
+from deltarule.grading.roster import OVERRIDES, Override, delimiter_of, read_overrides, read_points, read_rows
+from deltarule.grading.source import decode
 from deltarule.grading.systems import csv_text
 
 if TYPE_CHECKING:
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
 MARKS = "manual.csv"
 Marks = dict[str, dict[str, str]]
 """The rows of `manual.csv`, by their first column."""
+
+
+@dataclass(frozen=True)
+class TeachersPoints:
+    """What the teacher has written into files of a grading's folder."""
+
+    overrides: Sequence[Override] = ()
+    marks: Marks = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path | None, questions: Sequence["ManualSection"]) -> "TeachersPoints":
+        if folder is None:
+            return cls()
+        return cls(read_overrides(folder / OVERRIDES), read_marks(folder / MARKS, questions))
 
 
 def _column(question: "ManualSection", criterion: str) -> str:
@@ -73,16 +89,27 @@ def open_marks(record: GradeRecord) -> list[SubmissionResult]:
     return [result for result in record.submissions if any(array.verdict == "open" for _, array in result.arrays)]
 
 
-def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> None:
-    """Write `manual.csv` with the rows and columns that it lacks."""
-    names = {result.student: result.title for result in record.submissions if not result.partner}
-    needed = ["student", "name", *(_column(task, text) for task in questions for text in task.columns), "comment"]
-    known = list(dict.fromkeys(key for row in marks.values() for key in row))
-    if not questions or (names.keys() <= marks.keys() and set(needed) <= set(known)):
+def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSection"]) -> None:
+    """Add to `manual.csv` the rows and columns that it lacks now; nothing that a teacher has written is changed."""
+    if not questions:
         return
-    columns = list(dict.fromkeys([*needed, *known]))
-    rows = [columns]
-    for student in dict.fromkeys([*names, *marks]):
-        own = {"student": text_cell(student), "name": text_cell(names.get(student, ""))} | marks.get(student, {})
-        rows.append([own.get(column, "") for column in columns])
-    write_whole(path, csv_text(rows))
+    text = decode(path.read_bytes()) if path.exists() else ""
+    delimiter = delimiter_of(text)
+    rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter)) or [[]]
+    needed = ["student", "name", *(_column(task, text) for task in questions for text in task.columns), "comment"]
+    header = [cell.strip() for cell in rows[0]]
+    columns = [column for column in needed if column not in header]
+    header += columns
+    marked = (dict(zip(header, row, strict=False)).get("student", "") for row in rows[1:])
+    known = {student.strip().removeprefix("'") for student in marked}
+    names = {result.student: result.title for result in record.submissions if not result.partner}
+    new = [{"student": text_cell(name), "name": text_cell(names[name])} for name in names if name not in known]
+    if not (columns or new):
+        return
+    added = [[row.get(column, "") for column in header] for row in new]
+    if columns:
+        added = [header, *([*row, *[""] * (len(header) - len(row))] if row else row for row in rows[1:]), *added]
+        text = ""
+    elif not text.endswith("\n"):
+        text += "\n"
+    write_whole(path, f"\ufeff{text}{csv_text(added, delimiter)}")  # with the mark Excel reads and keeps umlauts

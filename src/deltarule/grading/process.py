@@ -53,6 +53,10 @@ MOST_WAITING = 20
 """How many times as long as its limit a call may take when the processors are busy."""
 
 
+_RUNNING: list["Worker"] = []
+"""The one that was started last; a process grades one submission at a time."""
+
+
 class Failed(Exception):
     """A call has no result; the message says why, the note what a teacher should look at."""
 
@@ -130,6 +134,7 @@ class Worker:
 
     def _start(self, seconds: float) -> str:
         """Start a process; its statements run for so many seconds, after that definitions alone."""
+        _RUNNING[:] = [self]
         copy, private = self.folder / "submission", self.folder / "root"
         code = Path(worker.__file__).read_text(encoding="utf-8")
         forbidden = tuple(self.assignment.forbid)
@@ -237,6 +242,12 @@ class Worker:
             self.process.stdin.close()
         # Without a sandbox a process in its own session may hold the pipe, and closing waits for the reader.
         threading.Thread(target=self.process.stdout.close, daemon=True).start()
+
+
+def end_running() -> None:
+    """End what this process runs."""
+    for running in _RUNNING:
+        running.close()
 
 
 def failure(request: Mapping[str, Any], problem: str) -> Failed:

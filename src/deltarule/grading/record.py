@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 from deltarule.checking.catalog import Mistake
-from deltarule.errors import BadInput, one_line
+from deltarule.errors import BadInput, count_of, one_line
 from deltarule.grading.sandbox import LIMITS, OPEN
 from deltarule.json_files import read_json
 
@@ -71,6 +71,10 @@ def wrong_arrays(arrays: Sequence[GradedArray]) -> list[str]:
     return [array.name for array in arrays if array.verdict == "wrong" and array.error is not None]
 
 
+Owner = tuple[str, str]
+"""Whose submission it is, whatever is handed in: the name and the id that a system gives."""
+
+
 @dataclass(frozen=True)
 class HandedIn:
     """Who handed something in, and when.
@@ -92,6 +96,10 @@ class HandedIn:
     is_late: bool | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def owner(self) -> Owner:
+        return self.delivered, self.id
+
 
 @dataclass(frozen=True)
 class SubmissionResult(HandedIn):
@@ -104,6 +112,7 @@ class SubmissionResult(HandedIn):
     lost          points that it lost by being late
     override      the teacher's own points
     partner       whose submission it is too, in a group
+    digest        of all its files, and `solution` of the assignment with which it was graded; "" where nobody knows
     """
 
     is_gradable: bool
@@ -119,10 +128,12 @@ class SubmissionResult(HandedIn):
     lost: float = 0.0
     override: float | None = None
     partner: str = ""
+    digest: str = ""
+    solution: str = ""
 
     def of_partner(self) -> "SubmissionResult":
         """The same for another member of a group, whose code is no copy."""
-        return replace(self, partner=self.student, fingerprint="", statements=())
+        return replace(self, partner=self.student, fingerprint="", statements=(), digest="")
 
     @property
     def title(self) -> str:
@@ -147,7 +158,9 @@ class GradeRecord:
 
     `sandbox` says how code was isolated, `left` what appeared in folders for everybody meanwhile, where no sandbox
     prevents it, `absent` who of the roster handed nothing in, `uncertain` what a teacher has to decide, `kept` how
-    many results are those of an earlier grading, and `weak` what the assignment's data cannot tell.
+    many results are those of an earlier grading, and `weak` what the assignment's data cannot tell. `solution` is the
+    digest of the assignment, and `unfinished` names those whose submissions are still to be graded, where a grading was
+    interrupted or could not write all of its files; None after one that has ended.
     """
 
     title: str
@@ -161,6 +174,8 @@ class GradeRecord:
     uncertain: tuple[str, ...] = ()
     kept: int = 0
     weak: tuple[str, ...] = ()
+    solution: str = ""
+    unfinished: tuple[Owner, ...] | None = None
 
     @property
     def warning(self) -> str:
@@ -174,12 +189,12 @@ def format_points(points: float) -> str:
 
 
 def read_record(
-    folder: Path, title: str, max_points: Sequence[tuple[str, str, float]], students: Collection[tuple[str, str]]
+    folder: Path, title: str, max_points: Sequence[tuple[str, str, float]], owners: Collection[Owner]
 ) -> GradeRecord | None:
     """The record of an earlier grading in a folder, whose other results are kept; `BadInput` if they cannot be.
 
-    `title` and `max_points` (of each array, with its check) are those of the assignment. `students` are graded anew, by
-    their names and ids as delivered.
+    `title` and `max_points` (of each array, with its check) are those of the assignment. The submissions of `owners`
+    are graded anew.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -192,39 +207,71 @@ def read_record(
         raise BadInput(f"{path} was not written by this version of grade; give another --out") from None
     if record.title != title:
         raise BadInput(f"{folder} holds the grades of '{record.title}'; give another --out for '{title}'")
-    record = replace(record, submissions=tuple(_without_marks(result) for result in record.submissions))
+    record = replace(record, submissions=tuple(map(_without_teacher, record.submissions)))
     arrays = [
         (check.name, array.name, array.max_points) for check in record.submissions[0].checks for array in check.arrays
     ]
     if arrays == list(max_points):
         return record
-    if all((result.delivered, result.id) in students for result in record.submissions if result.time):
+    if all(result.owner in owners for result in record.submissions if result.delivered):
         return None
     raise BadInput(f"{path} has other checks or points than '{title}' has now; grade the whole class again")
 
 
-def _without_marks(result: SubmissionResult) -> SubmissionResult:
-    """A result without what the teacher marked, which is read anew."""
-    return replace(result, checks=tuple(check for check in result.checks if check.part != "manual"))
+def _without_teacher(result: SubmissionResult) -> SubmissionResult:
+    """A result without what the teacher's files say of it, which are read anew."""
+    checks = tuple(check for check in result.checks if check.part != "manual")
+    return replace(result, checks=checks, override=None, class_notes=())
 
 
-def merge_earlier(record: GradeRecord, earlier: GradeRecord | None) -> GradeRecord:
-    """The record with those results of an earlier one that were not graded anew."""
+def known_results(earlier: GradeRecord | None, solution: str) -> dict[str, SubmissionResult]:
+    """What a grading by this solution has reached that did not end, by the digests of the submissions."""
+    if earlier is None or earlier.unfinished is None:
+        return {}
+    graded = [result for result in earlier.submissions if result.digest and result.owner not in earlier.unfinished]
+    return {result.digest: result for result in graded if result.solution == solution}
+
+
+def merge_earlier(record: GradeRecord, earlier: GradeRecord | None, *, is_part: bool = True) -> GradeRecord:
+    """The record with those results of an earlier one that were not graded anew.
+
+    With `is_part` some of a class were graded, and what was unfinished before stays so.
+    """
     if earlier is None:
         return record
-    known = {(result.delivered, result.id): result.student for result in earlier.submissions}
+    known = {result.owner: result.student for result in earlier.submissions}
     others = {student: owner for owner, student in known.items()}
     results = []
     for result in record.submissions:
-        owner = result.delivered, result.id
-        student = known.get(owner, result.student)
-        if others.get(student, owner) != owner:  # another student of the same name
+        student = known.get(result.owner, result.student)
+        if others.get(student, result.owner) != result.owner:  # another student of the same name
             student = f"{student}-{result.id or 2}"
         results.append(replace(result, student=student))
     new = {result.student for result in results}
-    kept = [result for result in earlier.submissions if result.student not in new and result.time]
+    kept = [result for result in earlier.submissions if result.student not in new and result.delivered]
     submissions = sorted([*results, *kept], key=lambda result: result.student)
-    return replace(record, submissions=tuple(submissions), kept=len(kept))
+    unfinished = record.unfinished
+    if is_part and earlier.unfinished is not None:
+        graded = {result.owner for result in results}
+        unfinished = (*(unfinished or ()), *(owner for owner in earlier.unfinished if owner not in graded))
+    return replace(record, submissions=tuple(submissions), kept=len(kept), unfinished=unfinished or record.unfinished)
+
+
+def note_other_solutions(record: GradeRecord) -> GradeRecord:
+    """The record with a note on each result that was made with another solution than the last ones."""
+    other = [result for result in record.submissions if result.solution not in ("", record.solution)]
+    if not other:
+        return record
+    names = ", ".join(result.title for result in other[:5]) + (", …" if other[5:] else "")
+    why = "by an earlier solution or assignment"
+    noted = [
+        replace(result, class_notes=(*result.class_notes, f"these points are {why}")) if result in other else result
+        for result in record.submissions
+    ]
+    text = (
+        f"{count_of(len(other), 'result')} by an earlier solution or assignment: {names}; grade the whole class again"
+    )
+    return replace(record, submissions=tuple(noted), uncertain=(text, *record.uncertain))
 
 
 def safe_name(name: str) -> str:

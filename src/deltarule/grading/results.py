@@ -1,10 +1,11 @@
 """The folder of pages and tables that is written of a record."""
 
+import functools
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from statistics import median
@@ -32,26 +33,48 @@ def to_json(record: GradeRecord) -> dict[str, Any]:
     return plain
 
 
-def write_results(folder: Path, record: GradeRecord, people: Sequence[Person] = ()) -> None:
-    """Write the table first, so that nothing which a page may meet can take it."""
+def write_results(
+    folder: Path, record: GradeRecord, people: Sequence[Person] = (), *, is_interrupted: bool = False
+) -> list[str]:
+    """Write the record first, so that nothing can take it, then the table and all else; what could not be written.
+
+    Until everything is written the record is that of a grading that did not end; of one that `is_interrupted` the
+    pages wait for the next.
+    """
+    make_folder(folder)
+    write_json(folder / RECORD, to_json(replace(record, unfinished=record.unfinished or ())))
+    problems: list[str] = []
+    write = functools.partial(_try_to_write, problems)
+    write(write_whole, folder / "grades.csv", grades_csv(record))
+    if is_interrupted:
+        return problems
     for name in ("students", "gradescope", "prairielearn"):
-        make_folder(folder / name)
-    write_whole(folder / "grades.csv", grades_csv(record))
-    write_json(folder / RECORD, to_json(record))
+        write(make_folder, folder / name)
     if not (folder / OVERRIDES).exists():
-        write_whole(folder / OVERRIDES, "student,points,reason\n")
+        write(write_whole, folder / OVERRIDES, "student,points,reason\n")
     pages = {result.student: student_page(record, result) for result in record.submissions}
     for result in record.submissions:
-        write_whole(folder / "students" / f"{result.student}.html", pages[result.student])
-        write_json(folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
-        write_json(folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
-    write_whole(folder / "junit.xml", junit_xml(record))
+        write(write_whole, folder / "students" / f"{result.student}.html", pages[result.student])
+        write(write_json, folder / "gradescope" / f"{result.student}.json", gradescope_results(record, result))
+        write(write_json, folder / "prairielearn" / f"{result.student}.json", prairielearn_results(record, result))
+    write(write_whole, folder / "junit.xml", junit_xml(record))
     for name, text in gradebooks(record, people) if people else ():
-        write_whole(folder / name, text)
+        write(write_whole, folder / name, text)
     for name, content in feedback_zips(record, pages, people):
-        write_whole(folder / name, content)
-    write_whole(folder / "show.html", show_page(record))
-    write_whole(folder / "class.html", class_page(record))
+        write(write_whole, folder / name, content)
+    write(write_whole, folder / "show.html", show_page(record))
+    write(write_whole, folder / "class.html", class_page(record))
+    if not problems:
+        write_json(folder / RECORD, to_json(replace(record, unfinished=record.unfinished or None)))
+    return problems
+
+
+def _try_to_write(problems: list[str], write: Callable[..., object], *arguments: object) -> None:
+    """Write a file; where one cannot be written, such as one that Excel has open, the others still are."""
+    try:
+        write(*arguments)
+    except BadInput as error:
+        problems.append(str(error))
 
 
 def grades_csv(record: GradeRecord) -> str:

@@ -86,8 +86,9 @@ class Override:
 
 def read_rows(path: Path) -> list[RosterRow]:
     """The rows of a CSV file that are not empty."""
-    lines = decode(read_bytes(path)).splitlines(keepends=True)
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    text = decode(read_bytes(path))
+    lines = text.splitlines(keepends=True)
+    delimiter = delimiter_of(text)
     try:
         rows = [
             {str(key).strip(): value.strip() for key, value in row.items() if isinstance(value, str)}
@@ -96,6 +97,10 @@ def read_rows(path: Path) -> list[RosterRow]:
     except csv.Error as error:
         raise BadInput(f"{path} is no CSV file: {error}; correct it") from None
     return [row for row in rows if any(row.values())]
+
+
+def delimiter_of(text: str) -> str:
+    return max(",;\t", key=text.partition("\n")[0].count)
 
 
 def read_table(path: Path) -> list[RosterRow]:

@@ -11,9 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from deltarule.errors import one_line
 from deltarule.grading.sandbox import module_paths
+from deltarule.grading.source import NotCode, as_module, read_cells
+
+if TYPE_CHECKING:
+    from deltarule.grading.submissions import Submission
 
 FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
 MAX_FILES = 1000
@@ -99,13 +104,47 @@ def reason_of(error: Exception) -> str:
     return one_line(text)[:200] or type(error).__name__
 
 
-def forbidden_packages(names: Iterable[str], forbidden: Sequence[str]) -> tuple[str, ...]:
+def copy_files(submission: "Submission", folder: Path, forbidden: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Copy a submission's files but for forbidden modules; returns their digest, and notes about what is left out."""
+    notes = []
+    left_out = []
+    digest = hashlib.sha256(submission.student.encode())
+    packages = _forbidden_packages(submission.files, forbidden)
+    for target, file in submission.files.items():
+        try:
+            content = file.read_bytes()
+            digest.update(f"{target} {len(content)} ".encode(errors="replace") + content)
+            is_other_code = target.endswith(".py") and target != submission.file
+            if target.startswith(packages) or (is_other_code and _is_forbidden_copy(content, forbidden)):
+                left_out.append(target)
+                continue
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            (folder / target).write_bytes(as_module(content) if target.endswith(".py") else content)
+            if target.endswith(".ipynb") and f"{target[:-6]}.py" not in submission.files:
+                _write_code_beside(folder / target, content)
+        except Exception as error:  # of a damaged archive, or of names that exclude each other
+            if not any(one_line(target) in said for said in submission.notes):
+                notes.append(f"left out: {one_line(target)} cannot be read: {reason_of(error)}")
+    if left_out:
+        examples = f"{len(left_out)} files such as {one_line(min(left_out))}"
+        notes.append(f"left out, as copies of forbidden modules: {examples}")
+    return digest.hexdigest(), notes
+
+
+def _write_code_beside(notebook: Path, content: bytes) -> None:
+    """Write the code of a notebook beside it, for `%run other.ipynb`, and imports of notebooks."""
+    with contextlib.suppress(NotCode):
+        code = "\n\n".join(source for _, source in read_cells(notebook.name, content))
+        notebook.with_suffix(".py").write_text(code, encoding="utf-8", errors="replace")
+
+
+def _forbidden_packages(names: Iterable[str], forbidden: Sequence[str]) -> tuple[str, ...]:
     """The folders of forbidden packages that were handed in, with a slash at their end."""
     packages = {PurePosixPath(name).parent for name in names if name.endswith("/__init__.py")}
     return tuple(f"{package}/" for package in packages if package.name in forbidden)
 
 
-def is_forbidden_copy(content: bytes, forbidden: tuple[str, ...]) -> bool:
+def _is_forbidden_copy(content: bytes, forbidden: tuple[str, ...]) -> bool:
     """Whether the code of a file is a forbidden module's."""
     return _skeleton(content) in _skeletons(forbidden)
 
