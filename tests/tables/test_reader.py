@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import re
 import sys
 import warnings
@@ -110,7 +111,11 @@ def test_unnamed_columns_have_the_names_of_pandas(tmp_path: Path) -> None:
             "t.csv is not text in UTF-8; save the table as CSV, or say another --encoding",
         ),
         ("t.gz", b"a,b\n1,2\n", "t.gz cannot be read: Not a gzipped file"),
-        ("t.xls", b"\xd0\xcf\x11\xe0\0", "t.xls is not text in UTF-8; save the table as CSV"),
+        ("t.xls", b"\n<html><table><tr><td>1", "t.xls is an HTML page; open it"),
+        ("t.csv", b"%PDF-1.7", "t.csv is a PDF"),
+        ("t.json", b'{"a": 1}', "t.json is JSON, but no table; write an object for each row"),
+        ("t.json", b"[1, 2]", "t.json is JSON, but no table"),
+        ("t.xls", b"\xd0\xcf\x11\xe0\0", "t.xls is an old workbook of Excel .* save the table as CSV or .xlsx"),
         pytest.param(
             *("t.parquet", b"PAR1 and no more", "t.parquet is no Parquet file, or damaged; write it again"),
             marks=pytest.mark.needs("pyarrow"),
@@ -131,6 +136,7 @@ def test_bad_files_are_refused(name: str, content: bytes, sentence: str, tmp_pat
 PLAIN = {"amount": [862.28, 2207.61, 17.5], "city": ["Köln", "Bonn", "Bonn"]}
 LINES = ["amount,city", "862.28,Köln", "2207.61,Bonn", "17.5,Bonn"]
 ENDED = "\n".join([*LINES, ""])
+RECORDS = [dict(zip(PLAIN, row, strict=True)) for row in zip(*PLAIN.values(), strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +155,11 @@ ENDED = "\n".join([*LINES, ""])
         ("comma.tsv", ENDED.encode(), {}, "has columns separated by ',', not"),
         ("tab.csv", ENDED.replace(",", "\t").encode(), {"sep": "\\t"}, ""),
         ("title.csv", b"Report of 2024\n\n" + ENDED.encode(), {}, "the columns is left out, as 'Report of 2024'"),
+        ("padded.csv", b"Report of 2024,\n,\n" + ENDED.encode(), {}, "the columns is left out, as 'Report of 2024'"),
+        ("total.csv", ENDED.encode() + b"Total,\n", {}, "below the rows is left out, as 'Total'"),
+        ("sums.csv", ENDED.encode() + b"Summe:,3\nSource: a survey\n", {}, "is left out, as 'Summe: 3'"),
+        ("t.jsonl", b"".join(json.dumps(row).encode() + b"\n" for row in RECORDS), {}, ""),
+        ("t.json", json.dumps(RECORDS, indent=1).encode(), {}, ""),
         ("comment.csv", b"# made by X, Y, Z\n" + ENDED.encode(), {}, "is left out, as '# made by X"),
         ("mac.csv", ENDED.replace("\n", "\r").encode(), {}, ""),
         ("blank.csv", ENDED.replace("\n", "\n\n").encode(), {}, ""),
@@ -169,6 +180,53 @@ def test_files_as_people_have_them(
         assert plain(read_frame(tmp_path / name, text_format=TextFormat(**options))) == PLAIN
     messages = [str(one.message) for one in caught]
     assert len(messages) == bool(warning) and warning in " ".join(messages)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp1251", "Москва,Тула,Омск"),
+        ("gb18030", "北京,上海,广州"),
+        ("shift_jis", "東京,カメラ,大阪"),
+        ("cp1253", "Αθήνα,Πάτρα,Βόλος"),
+        ("cp1252", "Köln,Orléans,São Tomé"),
+    ],
+)
+def test_encodings_are_guessed_and_named(encoding: str, names: str, tmp_path: Path) -> None:
+    names_of_rows = names.split(",") * 10
+    text = "\n".join(["город" if encoding == "cp1251" else "city", *names_of_rows])
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    with pytest.warns(UserWarning, match="is not text in UTF-8 and is read as .*; else say its --encoding"):
+        [column] = read_frame(tmp_path / "t.csv").values()
+    assert column.tolist() == names_of_rows
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "rows"),
+    [
+        (",a,b\nx,1,2\ny,3,4\n", ["Unnamed: 0", "a", "b"], 2),  # as pandas writes its index
+        (",a\nx,u\ny,v\n", ["Unnamed: 0", "a"], 2),
+        ("Report,2021,,\na,b,c,d\n1,2,3,4\n", ["a", "b", "c", "d"], 1),
+        ("Report,,\n,,\na,b,c\nx,y,z\n", ["a", "b", "c"], 1),
+        ("a,b,c\n1,2,3\n1,,\n4,5,\n2,,\n", ["a", "b", "c"], 4),  # a row of a single number
+        ("name,n\nBob,1\nTotal,2\nAnn,3\nTotal,4\n", ["name", "n"], 4),  # a category
+    ],
+)
+def test_titles_and_totals_are_told_from_names_and_rows(text: str, names: list[str], rows: int, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = read_text(tmp_path, text)
+    assert [*table] == names and {len(column) for column in table.values()} == {rows}
+
+
+@pytest.mark.needs("openpyxl")
+def test_a_title_in_a_workbook_is_left_out(tmp_path: Path) -> None:
+    sheet = pd.DataFrame([["Sales of 2024", None, None], [None] * 3, ["city", "size", "price"], ["Bonn", 3, 4.5]])
+    sheet.to_excel(tmp_path / "t.xlsx", index=False, header=False)
+    (tmp_path / "named.csv").write_bytes((tmp_path / "t.xlsx").read_bytes())
+    for name in ("t.xlsx", "named.csv"):
+        with pytest.warns(UserWarning, match="above the names of the columns is left out, as 'Sales of 2024'"):
+            assert plain(read_frame(tmp_path / name)) == {"city": ["Bonn"], "size": [3.0], "price": [4.5]}
 
 
 @pytest.mark.needs("openpyxl")

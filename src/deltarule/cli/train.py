@@ -1,7 +1,7 @@
 """`deltarule train`: train a model on a table."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -136,9 +136,14 @@ def train(
     texts = [name for name, kind in types.items() if kind in ("category", "text") or levels_of(kind)]
     notes: list[str] = []
     with show_elapsed_time(f"{table} is read"), collect_warnings(notes):
-        frame, y, left_out = read_with_target(table, target, texts, text.text_format())
+        text_format = replace(text.text_format(), missing=_parse_codes(missing or []))
+        frame, y, left_out = read_with_target(table, target, texts, text_format)
     notes += left_out
-    codes = _parse_codes(missing or [], list(frame))
+    codes: dict[str, list[str]] = {}
+    for name, code in text_format.missing:
+        for column in [name] if name else frame:
+            codes.setdefault(column, []).append(code)
+    codes.pop(target, None)  # rows without it are left out
     groups = _named_column(frame, group, "--group", is_input=False)
     times = _named_column(frame, time, "--time", is_input=True)
     weights = _named_column(frame, weight, "--weight", is_input=False)
@@ -187,14 +192,10 @@ def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
     yield ""
 
 
-def _parse_codes(texts: list[str], columns: list[str]) -> dict[str, list[str]]:
-    """Codes for missing values by column."""
-    codes: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, code = text.rpartition("=")
-        for column in [name.strip()] if equals else columns:
-            codes.setdefault(column, []).append(code.strip())
-    return codes
+def _parse_codes(texts: list[str]) -> list[tuple[str, str]]:
+    """Codes for missing values, each with its column, or "" for all."""
+    parts = [text.rpartition("=") for text in texts]
+    return [(name.strip(), code.strip()) for name, _, code in parts]
 
 
 def _named_column(frame: "Frame", name: str | None, option: str, is_input: bool) -> Any:

@@ -71,7 +71,8 @@ REASONS = {
     "codes": "codes, {distinct} different",
     "date": "dates, {distinct} different",
     "text-among-dates": "texts among dates",
-    "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells",
+    "nearly-numbers": "numbers, but for texts such as {examples}; correct or empty such cells; "
+    "one that means missing is named by --missing, in Python missing=",
     "mixed-forms": "numbers in several forms, such as {examples}; write all in one form",
     "mixed-dates": "dates that begin with the day in some rows and with the month in others; write all in one order",
     "commas": "numbers with a comma, such as {examples}; give --decimal , if it is the decimal point of the file",

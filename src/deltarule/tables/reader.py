@@ -3,6 +3,7 @@
 N rows.    A frame names its columns: numbers [N], NaN where one is missing, or texts [N], "" where one is missing.
 """
 
+import io
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,9 +28,18 @@ from deltarule.tables.number_forms import (
     may_be_thousands,
     parse_numbers,
 )
-from deltarule.tables.text_files import ESCAPED_DELIMITERS, Line, decode_text, find_names, read_content, split_text
+from deltarule.tables.table_lines import find_names
+from deltarule.tables.text_files import (
+    ESCAPED_DELIMITERS,
+    Line,
+    decode_text,
+    lines_of_json,
+    read_content,
+    refuse_other_formats,
+    split_text,
+)
 
-TABLE_FILE = "a CSV, TSV, Excel or Parquet file"
+TABLE_FILE = "a CSV, TSV, JSON, Excel or Parquet file"
 MISSING_WORDS = frozenset(
     r"- -- – . n.a. n.a na n/v k.a. nil (null) \n none missing unknown #div/0! #value! #ref! #name?".split()
 )
@@ -43,13 +53,15 @@ class TextFormat:
     sep        what separates columns, default a comma, or a tab in .tsv and .tab files
     decimal    the decimal point, default a point, or a comma where a point separates thousands
     thousands  what separates thousands
-    encoding   default UTF-8, or UTF-16 with its mark; what is neither is taken for cp1252
+    encoding   default UTF-8, or UTF-16 with its mark; what is neither is guessed
+    missing    texts that stand for missing values, each with its column, or "" for all columns
     """
 
     sep: str | None = None
     decimal: str | None = None
     thousands: str | None = None
     encoding: str | None = None
+    missing: Collection[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         if self.thousands and self.thousands == self.decimal:
@@ -88,7 +100,7 @@ def read_frame(
         texts = [text.strip() for text in cells]
         kept = _classes_like_missing(texts, classes.get(name))
         diagnostics += [Diagnostic("class-like-missing", name, {"name": shorten_repr(each)}) for each in sorted(kept)]
-        missing = MISSING - kept
+        missing = (MISSING - kept) | {code for column, code in text_format.missing if column in ("", name)}
         texts = ["" if text in missing else text for text in texts]
         parsed = None
         if name not in categories and not kept and not are_codes(texts):
@@ -108,10 +120,13 @@ def _read_lines(path: Path, text_format: TextFormat, has_header: bool) -> list[L
     """The lines of a text file or workbook, with names of columns."""
     if str(path) != "-":
         check_is_file(path, TABLE_FILE)
-    if path.suffix.lower() in (".xlsx", ".xlsm"):
-        lines = _read_workbook(path)
+    content = read_content(path)
+    refuse_other_formats(path, content)
+    if path.suffix.lower() in (".xlsx", ".xlsm") or content.startswith(b"PK\x03\x04"):
+        lines = _read_workbook(path, content)
     else:
-        lines = split_text(path, decode_text(path, read_content(path), text_format.encoding), text_format.sep)
+        text = decode_text(path, content, text_format.encoding)
+        lines = lines_of_json(path, text) or split_text(path, text, text_format.sep)
     if not has_header and lines:
         lines = [Line(0, [f"column {number}" for number in range(1, 1 + len(lines[0].cells))]), *lines]
     return lines
@@ -129,13 +144,13 @@ def _read_parquet(path: Path) -> Frame:
     return frame_of(table)
 
 
-def _read_workbook(path: Path) -> list[Line]:
+def _read_workbook(path: Path, content: bytes) -> list[Line]:
     """The cells of the first sheet as texts."""
     import pandas as pd
 
     _require("openpyxl", "a workbook of Excel", "excel")
     try:
-        with pd.ExcelFile(path) as book:
+        with pd.ExcelFile(io.BytesIO(content)) as book:
             sheet = pd.read_excel(book, header=None, dtype=object, na_filter=False)
             first, *others = book.sheet_names
     except Exception as error:  # a damaged one raises a dozen kinds, from zipfile to XML

@@ -1,21 +1,23 @@
-"""The lines and cells of tables in text files: their encoding, what separates columns, and the columns' names."""
+"""The lines and cells of tables in text files: their encoding, and what separates columns."""
 
 import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
+import re
 import sys
+import unicodedata
 import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deltarule.errors import BadInput, count_of
-from deltarule.tables.cell_texts import shorten_repr
 from deltarule.tables.number_forms import has_number_form
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -24,6 +26,17 @@ ESCAPED_DELIMITERS = {"\\t": "\t", "tab": "\t"}
 """A tab as one writes it in a shell."""
 ENCODINGS_BY_MARK = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 SAMPLE_CHARACTERS, SAMPLE_LINES = 100_000, 100
+OTHER_FORMATS = {
+    b"\xd0\xcf\x11\xe0": "an old workbook of Excel (.xls)",
+    b"%PDF": "a PDF",
+    b"SQLite format 3": "a database of SQLite",
+    b"RDX": "a file of R",
+    b"<!doctype": "an HTML page",
+    b"<html": "an HTML page",
+    b"<table": "an HTML page",
+    b"<?xml": "an XML file",
+}
+"""What a file is that begins like this, in small letters."""
 END = "\0\0"
 """A last line, which is part of another where a quotation mark is open."""
 
@@ -51,21 +64,78 @@ def read_content(path: Path) -> bytes:
         raise BadInput(f"{path} cannot be read: {str(error).strip()}") from error
 
 
+def refuse_other_formats(path: Path, content: bytes) -> None:
+    """Refuse what is no text and no workbook that can be read."""
+    start = content[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    format = next((name for mark, name in OTHER_FORMATS.items() if start.startswith(mark.lower())), None)
+    if b"opendocument" in start:
+        format = "a workbook of LibreOffice (.ods)"
+    if format:
+        raise BadInput(f"{path} is {format}; open it in the program that shows it, and save the table as CSV or .xlsx")
+
+
 def decode_text(path: Path, content: bytes, encoding: str | None) -> str:
     marked = next((name for mark, name in ENCODINGS_BY_MARK.items() if content.startswith(mark)), "utf-8")
-    for each in (encoding,) if encoding else (marked, "cp1252"):
+    try:
+        return content.decode(encoding or marked)
+    except LookupError as error:
+        raise BadInput(f"--encoding {encoding} is unknown; give one that Python knows, such as utf-16") from error
+    except UnicodeDecodeError:
+        guess = None if b"\0" in content else _guess_encoding(content)
+    if encoding or not guess:
+        hint = f", such as {guess}" if guess else ""
+        raise BadInput(
+            f"{path} is not text in {encoding or 'UTF-8'}; save the table as CSV, or say another --encoding{hint}"
+        )
+    warnings.warn(f"{path} is not text in UTF-8 and is read as {guess}; else say its --encoding", stacklevel=4)
+    return content.decode(guess)
+
+
+def _guess_encoding(content: bytes) -> str | None:
+    """The likely encoding of a text that is not UTF-8: cp1252 for Latin letters, whose encodings differ little."""
+    from charset_normalizer import from_bytes
+
+    sample = content[:SAMPLE_CHARACTERS]
+    alone = re.findall(rb"(?<![\x80-\xff])[\xc0-\xff](?![\x80-\xff])", sample)  # as accents in a word
+    guesses = ["cp1252"]
+    if 2 * len(alone) < len(re.findall(rb"[\x80-\xff]", sample)) and (best := from_bytes(sample).best()):
+        letters = [letter for letter in str(best) if letter.isalpha() and letter > "\x7f"]
+        are_latin = 2 * sum("LATIN" in unicodedata.name(letter, "") for letter in letters) > len(letters)
+        guesses.insert(are_latin, best.encoding.replace("_", "-"))
+    for encoding in guesses:
         try:
-            text = content.decode(each)
-        except LookupError as error:
-            raise BadInput(f"--encoding {encoding} is unknown; give one that Python knows, such as utf-16") from error
+            content.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if each == "cp1252" and not encoding:
-            if "\0" in text:
-                break
-            warnings.warn(f"{path} is not text in UTF-8 and is read as cp1252; else say its --encoding", stacklevel=4)
-        return text
-    raise BadInput(f"{path} is not text in {encoding or 'UTF-8'}; save the table as CSV, or say another --encoding")
+        return encoding
+    return None
+
+
+def lines_of_json(path: Path, text: str) -> list[Line]:
+    """The lines of a table in JSON: an object for each row, in a list or in lines of their own; [] for other texts."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return []
+    read = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
+    try:
+        rows = read(text)
+    except ValueError:
+        try:
+            rows = [read(line) for line in text.splitlines() if line.strip()]
+        except ValueError:
+            rows = None
+    if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
+        if rows is None and path.suffix.lower() not in (".json", ".jsonl", ".ndjson"):
+            return []
+        raise BadInput(f"{path} is JSON, but no table; write an object for each row, in a list or one on each line")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = (names, *([_json_cell(row.get(name)) for name in names] for row in rows))
+    return [Line(number, cells) for number, cells in enumerate(lines)]
+
+
+def _json_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, str | bool) else json.dumps(value)
 
 
 def split_text(path: Path, text: str, sep: str | None) -> list[Line]:
@@ -115,34 +185,3 @@ def _guess_delimiter(sample: str, default: str) -> str:
     if fits[best][0] == 0:  # nothing splits: by blanks, if they split every line alike
         return " " if fit(" ")[0] == 1 else default
     return best
-
-
-def find_names(path: Path, lines: list[Line]) -> tuple[list[str], list[list[str]]]:
-    if not lines:
-        raise BadInput(f"{path} is empty; give a table whose first line names its columns")
-    start = _header_index(lines)
-    if start:
-        above = shorten_repr(" ".join(lines[0].cells))
-        warnings.warn(f"{path}: what is above the names of the columns is left out, as {above}", stacklevel=3)
-    header = [cell.strip() for cell in lines[start].cells]
-    names = [name or f"Unnamed: {index}" for index, name in enumerate(header)]  # as pandas calls it
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise BadInput(f"{path}: several columns are named {shorten_repr(repeated[0])}; give each one name")
-    rows = []
-    for number, cells in lines[start + 1 :]:
-        if any(cells[len(names) :]):
-            raise BadInput(
-                f"{path}, line {number}: {len(cells)} cells, but {len(names)} names; add some or quote cells"
-            )
-        rows.append(cells[: len(names)] + [""] * (len(names) - len(cells)))
-    return names, rows
-
-
-def _header_index(lines: list[Line]) -> int:
-    """The index of the line with the columns' names: a title above it has a single cell, a comment may have commas."""
-    usual = Counter(len(line.cells) for line in lines).most_common(1)[0][0]
-    return next(
-        index
-        for index, (_, cells) in enumerate(lines)
-        if len(cells) == usual or (sum(map(bool, cells)) > 1 and not cells[0].startswith("#"))
-    )
