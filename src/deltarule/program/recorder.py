@@ -178,13 +178,18 @@ class TracedArray(Traced):
 
     def __getitem__(self, key: Any) -> Traced:
         match key:
-            case EllipsisType(), slice(start=int(start), stop=int(stop), step=None):
-                axes = (*self.shape[:-1], Axis("", stop - start))
-                return self.tape.add("slice", [self.variable], self.dtype, axes, (start, stop))
+            case EllipsisType(), slice(step=None):
+                start, stop, _ = key[1].indices(_size(self.shape[-1]))
+                if start < stop:
+                    axes = (*self.shape[:-1], Axis("", stop - start))
+                    return self.tape.add("slice", [self.variable], self.dtype, axes, (start, stop))
         raise NotTraceable(f"it uses an array at [{key}]")
 
     def reshape(self, *sizes: Any) -> Traced:
-        return self.tape.add("reshape", [self.variable], self.dtype, tuple(map(as_axis, sizes)))
+        axes = tuple(map(as_axis, sizes))
+        if any(int(axis) < 0 and not axis.name for axis in axes):
+            raise NotTraceable(f"it reshapes an array to {sizes}, of which a size is to be found")
+        return self.tape.add("reshape", [self.variable], self.dtype, axes)
 
     def sum(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Traced:
         return self._reduced("sum", axis, keepdims)

@@ -6,7 +6,7 @@ it form a group: what is between them stays in registers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.program.program import MEMBERS, ROWS, Axis, Constant, Operand, Operation, Program, Variable
@@ -233,6 +233,8 @@ def _views(program: Program) -> dict[str, View]:
             if isinstance(operand, Constant):
                 raise NotPrintable(f"{operation.name} of a number")
             views[result.name] = _rearranged(operation, views[operand.name])
+        elif operation.name == "concatenate" and any(int(axis) != 1 for axis in _without_members(result.axes)[:-1]):
+            raise NotPrintable("it concatenates arrays of several lines")
         else:
             views[result.name] = _in_one_piece(result)
     return views
@@ -250,17 +252,18 @@ def _in_one_piece(variable: Variable) -> View:
 
 
 def _rearranged(operation: Operation, view: View) -> View:
-    axes = _without_members(operation.result.axes)
+    axes, steps, first = _without_members(operation.result.axes), view.steps, view.first
     match operation.name:
         case "slice":
-            start = operation.detail[0]
-            return replace(view, axes=axes, first=view.first + start * view.steps[-1])
+            first += operation.detail[0] * steps[-1]
         case "transpose":
-            return replace(view, axes=axes, steps=(*view.steps[:-2], view.steps[-1], view.steps[-2]))
+            steps = (*steps[:-2], steps[-1], steps[-2])
         case "broadcast":
-            missing = len(axes) - len(view.axes)
-            steps = (*[0] * missing, *view.steps)
-            return replace(view, axes=axes, steps=steps)
-    if not view.is_whole and count_of_entries(axes) > 1:
-        raise NotPrintable("a reshape of an array that does not lie in one piece")
-    return replace(view, axes=axes, steps=steps_of(axes))
+            steps = (*[0] * (len(axes) - len(view.axes)), *steps)
+        case _:
+            if not view.is_whole and any(int(axis) != 1 for axis in axes):
+                raise NotPrintable("a reshape of an array that does not lie in one piece")
+            steps = steps_of(axes)
+    # The only entry along an axis is repeated beside longer ones.
+    steps = tuple(0 if int(axis) == 1 else step for axis, step in zip(axes, steps, strict=True))
+    return View(view.base, axes, steps, first)
