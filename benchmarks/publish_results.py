@@ -48,7 +48,7 @@ def publish(study: str, folder: Path) -> Counter[str]:
         elif known.id in outdated:
             # What is known of it may stand in the remark.
             remark = known.remark if known.remark.startswith(WAITING) else WAITING
-            verdicts.append(replace(known, verdict="no verdict", readings={}, control=None, remark=remark))
+            verdicts.append(replace(known, verdict="no verdict", readings={}, controls=(), remark=remark))
         else:
             verdicts.append(known)
     if found is not None:

@@ -74,15 +74,14 @@ def conventions_of(id: str) -> str:
 
 
 def remarks_on(claim: dict[str, Any]) -> Iterator[str]:
-    """Sentences on a claim: what contradicts it, its control, why its criterion changed."""
+    """Sentences on a claim: what contradicts it, its controls, why its criterion changed."""
     if claim["remark"]:
         yield f"{claim['remark']}."
     if conventions := conventions_of(claim["id"]):
         yield conventions
     if claim["contradicts_itself"]:
         yield f"The report contradicts itself: {claim['contradicts_itself']}."
-    if claim["control"]:
-        control = claim["control"]
+    for control in claim["controls"]:
         yield f"Control: {describe_finding(control)}, {describe_share(control['result'])} of the seeds."
     if claim["changed"]:
         yield f"The criterion was changed after there were results: {claim['changed']}."

@@ -75,7 +75,7 @@ def reading(share, verdict):
 
 def claim(id, verdict, share, **others):
     judged = {"claim": f"It learns {id}.", "report": "3,000", "criterion": "it is right", "needed": 0.9}
-    silent = {"contradicts_itself": "", "changed": "", "remark": "", "control": None}
+    silent = {"contradicts_itself": "", "changed": "", "remark": "", "controls": []}
     readings = {} if share is None else {"": reading(share, verdict)}
     return {"id": id, "verdict": verdict, "readings": readings, **judged, **silent, **others}
 
@@ -96,7 +96,7 @@ CLAIMS = {
     },
     "claims": [
         claim("encoder-2", "agrees", 1.0),
-        claim("encoder-10", "disagrees", 0.02, control=CONTROL | {"result": reading(0.97, "agrees")}),
+        claim("encoder-10", "disagrees", 0.02, controls=[CONTROL | {"result": reading(0.97, "agrees")}]),
         claim(HOSTILE, "some seeds", 0.4, claim=HOSTILE, contradicts_itself=HOSTILE),
         claim("encoder-1", "not testable here", None),
     ],

@@ -21,7 +21,7 @@ def own_1(experiments):
     report="yes",
     criterion="it ends above 10",
     needed=0.5,
-    control=Control("the learning rate", {"changes": {"optimizer.learning_rate": 100.0}}),
+    controls=[Control("the learning rate", {"changes": {"optimizer.learning_rate": 100.0}})],
 )
 def own_2(experiments, changes={}):
     run = experiments.run({"stopping.max_epochs": 1, **changes})
@@ -42,7 +42,7 @@ def judge(experiments):
 DESCRIBED = {"says": "it falls", "report": "yes", "criterion": "it falls", "needed": 0.5}
 
 
-@claim("own", **DESCRIBED, control=Control("nothing", {"is_control": True}))
+@claim("own", **DESCRIBED, controls=[Control("nothing", {"is_control": True})])
 def own(experiments, is_control=False):
 """
 
@@ -74,9 +74,9 @@ def test_own_claims_are_judged_and_the_code_is_announced(deltarule, tmp_path):
     assert record["study"] == "digits" and record["data"] == "digits" and record["seeds"] == 8
     first, second = record["claims"]
     assert {"id", "claim", "report", "readings", "verdict", "contradicts_itself"} <= first.keys()
-    assert first["verdict"] == "agrees" and first["readings"][""]["count"] == 8 and first["control"] is None
-    assert second["verdict"] == "disagrees" and second["control"]["cause"] == "the learning rate"
-    assert second["control"]["flipped"] is True and second["control"]["control_only"] == 8
+    assert first["verdict"] == "agrees" and first["readings"][""]["count"] == 8 and first["controls"] == []
+    assert second["verdict"] == "disagrees" and second["controls"][0]["cause"] == "the learning rate"
+    assert second["controls"][0]["flipped"] is True and second["controls"][0]["control_only"] == 8
     assert read_json(tmp_path / "out" / "claims.json") == record
     own_2 = deltarule(*words, "--resume", "--only", "own-2")[1]
     assert "own-2  not supported" in own_2 and read_json(tmp_path / "out" / "claims.json")["claims"][0]["id"] == "own-1"

@@ -94,7 +94,7 @@ CLAIMS = [
         id="boundary-xor-5",
         verdict="disagrees",
         contradicts_itself="epoch 1,500 of 1,000",
-        control=ControlResult("sum", "another rate", reading(93), 0, 91, flipped=True),
+        controls=(ControlResult("sum", "another rate", reading(93), 0, 91, flipped=True),),
     ),
     verdict(id="cifar-1", verdict="not testable here", remark="the data are not there"),
 ]

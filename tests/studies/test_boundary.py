@@ -183,9 +183,9 @@ class StandsStill(ReferenceEngine):
 def test_all_boundary_claims_and_controls(study):
     few = Experiments(load_recipe(study), seeds=2, engine=StandsStill())
     for claim in claims_of_study(few.recipe):
-        for control in [False] if claim.control is None else [False, True]:
-            for reading in [claim.control.of or next(iter(claim.readings))] if control else claim.readings:
-                evidence = claim.evidence(few, reading, control=control)
+        for control in [None, *claim.controls]:
+            for reading in [control.of or next(iter(claim.readings))] if control else claim.readings:
+                evidence = claim.evidence(few, reading, control)
                 assert evidence.figures
                 assert isinstance(evidence.holds, bool) or all_conditions(evidence).shape == (2,)
 

@@ -164,5 +164,5 @@ class Lengths:
 def test_cifar_11_asks_all_layers(first, second, expected):
     small, free = {"W1": first, "W2": second}, {"W1": 1.0, "W2": 1.0}
     study = Lengths(penalized=[small] * 4, free=[free] * 4, strong=[small] * 4)
-    for control in (False, True):
+    for control in (None, *CLAIMS["cifar-11"].controls):
         assert all_conditions(CLAIMS["cifar-11"].evidence(study, control=control)).tolist() == [expected] * 4

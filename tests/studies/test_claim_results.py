@@ -31,7 +31,7 @@ DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "nee
 READINGS = {"falls": {"sign": 1}, "or not": {"sign": -1}}
 
 
-@claim("one", **DESCRIBED, readings=READINGS, control=Control("nothing", {"below": 1e9}, "falls"))
+@claim("one", **DESCRIBED, readings=READINGS, controls=[Control("nothing", {"below": 1e9}, "falls")])
 def one(experiments, sign, below=100):
     run = experiments.run()
     return Evidence(sign * run.objective < sign * below, {"objective": run.objective})

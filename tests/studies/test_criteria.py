@@ -50,7 +50,7 @@ def test_a_record_is_written_as_it_was_read(study):
 def test_stored_verdicts_follow_from_the_counts(study):
     results = published_results(load_recipe(study))
     for verdict in results.claims:
-        controls = [verdict.control.result] if verdict.control else []
+        controls = [control.result for control in verdict.controls]
         for reading in [*verdict.readings.values(), *controls]:
             if reading.interval is not None:
                 looks = [CONFIDENCE, *(look.confidence for look in looks_up_to(results.seeds))]

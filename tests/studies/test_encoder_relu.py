@@ -183,9 +183,9 @@ def small_study():
 def test_all_relu_claims_and_controls():
     experiments = small_study()
     for claim in CLAIMS.values():
-        for control in [False] if claim.control is None else [False, True]:
-            for reading in [claim.control.of or next(iter(claim.readings))] if control else claim.readings:
-                evidence = claim.evidence(experiments, reading, control=control)
+        for control in [None, *claim.controls]:
+            for reading in [control.of or next(iter(claim.readings))] if control else claim.readings:
+                evidence = claim.evidence(experiments, reading, control)
                 assert evidence.figures and all_conditions(evidence).shape == (2,)
 
 

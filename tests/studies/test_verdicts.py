@@ -39,11 +39,11 @@ def some(count, of):
     ],
 )
 def test_controls_are_compared_seed_by_seed(count, verdict, flipped, claim_only, control_only):
-    @claim("one", **FALLS, control=Control("the rate", {"held": count}))
+    @claim("one", **FALLS, controls=[Control("the rate", {"held": count})])
     def one(experiments, held=0):
         return Evidence(some(held, 20))
 
-    control = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20)).control
+    [control] = judge_claim(one, Experiments(load_recipe("encoder"), seeds=20)).controls
     found = (control.result.verdict, control.flipped, control.claim_only, control.control_only)
     assert found == (verdict, flipped, claim_only, control_only)
 

@@ -70,8 +70,7 @@ def judged_claims(verdicts: Sequence[Any]) -> "list[RenderableType]":
         lines += [("seeds", describe_shares(claim))] if claim["readings"] else []
         if claim["contradicts_itself"]:
             lines.append(("flag", f"the report contradicts itself: {claim['contradicts_itself']}"))
-        if claim["control"]:
-            lines.append(("control", describe_control(claim["control"])))
+        lines += [("control", describe_control(control)) for control in claim["controls"]]
         pairs = Pairs([(f"  {name}", text) for name, text in lines])
         shown += [Text(f"{claim['id']}  ", "bold").append_text(words), pairs, ""]
     return [*shown, f"{count_of(len(claims), 'claim')}: {list_verdicts(claim['verdict'] for claim in claims)}"]

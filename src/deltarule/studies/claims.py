@@ -8,7 +8,7 @@ import importlib
 import itertools
 import runpy
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +87,7 @@ class Claim:
     rule                 the row of `RULES` that says which share that is; "" for a share of one's own
     settings             keyword arguments of the judge
     readings             by name the arguments that each reading of the report adds
-    control              what we suppose makes the claim fail
+    controls             what we suppose makes the claim fail
     contradicts_itself   what else in the report contradicts the claim, if anything does
     changed              why the criterion was changed after there were results, if it was
     chose                how the names of readings begin that the claim's own figures have chosen: they prove little
@@ -103,7 +103,7 @@ class Claim:
     rule: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
-    control: Control | None = None
+    controls: Sequence[Control] = ()
     contradicts_itself: str = ""
     changed: str = ""
     chose: str = ""
@@ -113,14 +113,12 @@ class Claim:
         if not 0 < self.needed <= 1:
             raise BadInput(f"the claim '{self.id}' needs {self.needed} of the seeds; give a share above 0, up to 1")
 
-    def evidence(self, experiments: "Experiments", reading: str = "", *, control: bool = False) -> Evidence:
-        """Call the judge with the settings of a reading, or with those of the control.
+    def evidence(self, experiments: "Experiments", reading: str = "", control: Control | None = None) -> Evidence:
+        """Call the judge with the settings of a reading, changed by those of a control.
 
         Raises `BadInput` if the judge raises, or returns no `Evidence` of the seeds.
         """
-        settings = {**self.settings, **self.readings[reading]}
-        if control and self.control is not None:
-            settings |= self.control.settings
+        settings = {**self.settings, **self.readings[reading], **(control.settings if control else {})}
         evidence = call_user_function(self.judge, (experiments,), settings, f"the claim '{self.id}'")
         _check_evidence(evidence, self.id, experiments.seeds)
         return evidence
@@ -145,8 +143,8 @@ STUDIES = ("boundary-linear", "boundary-xor", "encoder", "encoder-relu", "mnist"
 def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
     """The claims of a bundled study: the tables of its claims.toml.
 
-    A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and a
-    control may be the name of a table that several claims share. Readings may be a list of such names and of tables:
+    A claim's judge is the function that it names in the study's module of judges, or that of its id. Readings and
+    controls may be the names of tables that several claims share. Readings may be a list of such names and of tables:
     each combination of their rows is a reading.
     """
     file = recipe.folder / "claims.toml"
@@ -162,8 +160,8 @@ def claims_of_study(recipe: Recipe) -> tuple[Claim, ...]:
         parts: dict[str, Any] = {"id": id, "judge": judge, "needed": RULES[table["rule"]]}
         if "readings" in table:
             parts["readings"] = _combined(table.pop("readings"), shared)
-        if isinstance(table.get("control"), str):
-            parts["control"] = shared[table.pop("control")]
+        controls = table.pop("controls", [])
+        parts["controls"] = [shared[one] if isinstance(one, str) else one for one in controls]
         claims.append(TypeAdapter(Claim).validate_python({**table, **parts}))
     return tuple(claims)
 

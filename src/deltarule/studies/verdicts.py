@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deltarule.stats.intervals import Interval, exact_share_interval, median_interval, resampled_interval
-from deltarule.studies.claims import COMPATIBLE, Claim, Evidence, all_conditions
+from deltarule.studies.claims import COMPATIBLE, Claim, Control, Evidence, all_conditions
 
 if TYPE_CHECKING:
     from deltarule.studies.experiments import Experiments
@@ -103,8 +103,8 @@ class Verdict:
         verdict", "not testable" or "not testable here".
     readings : mapping of str to Reading
         The result of each reading of what the report leaves open, by its name.
-    control : ControlResult or None
-        The run that changes only the supposed cause, or None.
+    controls : tuple of ControlResult
+        The runs that change only a supposed cause.
     contradicts_itself : str
         Where the report contradicts itself, or "".
     changed : str
@@ -132,7 +132,7 @@ class Verdict:
     needed: float
     verdict: str
     readings: Mapping[str, Reading] = field(default_factory=dict)
-    control: ControlResult | None = None
+    controls: tuple[ControlResult, ...] = ()
     contradicts_itself: str = ""
     changed: str = ""
     remark: str = ""
@@ -166,7 +166,7 @@ def looks_up_to(limit: int) -> tuple[Look, ...]:
 
 
 def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] = ()) -> Verdict:
-    """Judge a claim; if it is not supported, judge its control run too.
+    """Judge a claim; if it is not supported, judge its controls too.
 
     Without `looks` all readings are judged over all seeds; with them each at the first look that decides it. If other
     rows replace the study's data, nothing is trained: they say nothing about the claim.
@@ -180,15 +180,16 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     readings = {name: reading for name, (reading, _) in decided.items()}
     verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
     remark = _remark_on_choice(claim, readings) or remark
-    control = None
-    if claim.control is not None and verdict not in (*HOLDS, *UNJUDGED):
-        of = claim.control.of or next(iter(readings))
-        changed = _first_decided(claim, experiments, looks, of, control=True)
-        control = _compare_control(of, claim.control.cause, decided[of], changed)
+    controls = []
+    for control in () if verdict in (*HOLDS, *UNJUDGED) else claim.controls:
+        of = control.of or next(iter(readings))
+        changed = _first_decided(claim, experiments, looks, of, control)
+        controls.append(_compare_control(of, control.cause, decided[of], changed))
     copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed", "rule")
     described: dict[str, Any] = {name: getattr(claim, name) for name in copied}
     described["seconds"] = sum(experiments.used.values())
-    return Verdict(claim=claim.says, verdict=verdict, readings=readings, control=control, remark=remark, **described)
+    described |= {"controls": tuple(controls), "remark": remark}
+    return Verdict(claim=claim.says, verdict=verdict, readings=readings, **described)
 
 
 def _remark_on_choice(claim: Claim, readings: Mapping[str, Reading]) -> str:
@@ -215,12 +216,12 @@ def _compare_control(
 
 
 def _first_decided(
-    claim: Claim, experiments: "Experiments", looks: Sequence[Look], reading: str, *, control: bool = False
+    claim: Claim, experiments: "Experiments", looks: Sequence[Look], reading: str, control: Control | None = None
 ) -> tuple[Reading, Evidence]:
-    """Judge a reading, or its control run, at the first look that decides it."""
-    settings = claim.control.settings if control and claim.control else claim.readings[reading]
+    """Judge a reading, or a control of it, at the first look that decides it."""
+    settings = control.settings if control else claim.readings[reading]
     for look in looks:
-        evidence = claim.evidence(experiments.over(look.seeds), reading, control=control)
+        evidence = claim.evidence(experiments.over(look.seeds), reading, control)
         judged = judge_reading(evidence, claim.needed, settings, look.confidence)
         # Evidence of nothing: none of these seeds tells, and more may.
         if judged.verdict not in ("undecided", "tie") and (evidence.holds is not None or evidence.figures):

@@ -48,7 +48,7 @@ def written(folder, study, experiment=None, **settings):
 NO_CLAIMS = {"study": "mine", "data": "mine", "date": "today", "seeds": 1, "engine": "reference", "seconds": 0.0}
 NO_CLAIMS |= {"made": {"processor": "one", "threads": 1, "dtype": "float64", "versions": {}}, "claims": []}
 JUDGED = {"id": "mine-1", "claim": "It learns.", "report": "all", "criterion": "it does", "needed": 0.5}
-JUDGED |= {"verdict": "not testable here", "readings": {}, "control": None, "remark": "all"}
+JUDGED |= {"verdict": "not testable here", "readings": {}, "controls": [], "remark": "all"}
 JUDGED |= {"contradicts_itself": "", "changed": ""}
 
 

@@ -30,6 +30,9 @@ CONVENTIONS: dict[str, tuple[str, ...]] = {
     "all 8 at once": ("all-at-once",),
     "normal weights": ("normal-weights",),
     "positive weights": ("positive-weights",),
+    "normal weights, mean": ("mean", "normal-weights"),
+    "hidden 8, normal weights, mean": ("hidden-8-mean", "normal-weights"),
+    "normal weights and biases, mean": ("mean", "normal-weights-and-biases"),
     "all 8 at once, normal weights": ("all-at-once", "normal-weights"),
     "all 8 at once, positive weights": ("all-at-once", "positive-weights"),
 }
