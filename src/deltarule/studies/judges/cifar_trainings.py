@@ -77,16 +77,20 @@ AT_RATES = {rate: (*SECOND[:3], rate, SECOND[4]) for rate in (1e-2, 1e-3, 1e-4)}
 """The second of the ten best, with each rate of the grid."""
 
 
-def rows_of(experiments: Experiments, combinations: Collection[Combination]) -> dict[Combination, list[dict[str, Any]]]:
+def rows_of(
+    experiments: Experiments, combinations: Collection[Combination], changes: Mapping[str, Any] | None = None
+) -> dict[Combination, list[dict[str, Any]]]:
     """Sweep combinations of the grid over the seeds; some keep their weights."""
     rows: dict[Combination, list[dict[str, Any]]] = {}
     for keep in (True, False):
-        chosen = [combination for combination in dict.fromkeys(combinations) if (combination[:3] == BEST[:3]) == keep]
+        chosen = {
+            combination: {**settings_of(*combination), **(changes or {})}
+            for combination in combinations
+            if (combination[:3] == BEST[:3]) == keep
+        }
         if chosen:
-            table = experiments.sweep(
-                "weights" if keep else "networks", [settings_of(*combination) for combination in chosen], keep=keep
-            )
-            rows |= {combination: experiments.rows_of(table, settings_of(*combination)) for combination in chosen}
+            table = experiments.sweep("weights" if keep else "networks", [*chosen.values()], keep=keep)
+            rows |= {combination: experiments.rows_of(table, settings) for combination, settings in chosen.items()}
     return rows
 
 
