@@ -28,6 +28,12 @@ SLIPS = ["1", "2", "many", "3", "few", "1", "2", "3"] * 2
         ([7, 9.0, 7], True, "whole-numbers"),
         (list(range(20)) * 2, True, "whole-numbers"),
         (list(range(21)) * 2, False, "numbers"),
+        (list(range(26)) * 5 + [3, 4], True, "whole-numbers"),
+        (list(range(1, 101)) * 5, True, "whole-numbers"),
+        (list(range(1, 102)) * 5, False, "numbers"),
+        (list(range(2, 28)) * 5, False, "numbers"),
+        (list(range(26)) * 5 + [27] * 5, False, "numbers"),
+        (list(range(26)) * 5 + [26], False, "numbers"),  # a rare extreme, as of ages
         ([1, 2, 3, 4], False, "numbers"),
         ([1, 2.5, 1, 2.5], False, "numbers"),
         ([Decimal("1.5"), Decimal(2), Decimal(3)], False, "numbers"),
@@ -57,6 +63,12 @@ def test_the_task_overrules() -> None:
         (["yes", "no", "Yes"], ["the classes Yes, yes of 'y' differ only in upper and lower case"]),
         ([0, 1, 0, 1], []),
         ([0, 1, 2, 3] * 3, ["the 4 whole numbers of 'y' are taken for classes; if these are counts"]),
+        (list(range(26)) * 5, ["the 26 whole numbers of 'y' are taken for classes; if these are counts"]),
+        (
+            list(range(40, 80)) * 5,
+            ["the 40 whole numbers of 'y' are taken for a quantity; if they are"],
+        ),
+        (list(range(80)) * 4, []),
         ([0, 1, 2] + [0, 1] * 3, []),  # the 2 occurs once, and is left out
         (SLIPS, ["the values of 'y' are taken for classes, but are numbers, but for texts such as 'many' and 'few'"]),
         (["1,5", "2,5"] * 9, ["the values of 'y' are taken for classes, but are numbers with a comma, such as '1,5'"]),

@@ -68,6 +68,8 @@ TEMPLATES = {
     "say --type {name}=number, in Python types=",
     "target-missing": "{missing} of {rows} have no value of {column} and are left out",
     "target-counts": "the {count} whole numbers of {column} are taken for classes; if these are counts: --task regress",
+    "target-may-be-classes": "the {count} whole numbers of {column} are taken for a quantity; if they are names of "
+    "classes: --task classify",
     "target-case": "the classes {examples} of {column} differ only in upper and lower case; correct it if this is "
     "a mistake",
     "target-like-numbers": "the values of {column} are taken for classes, but are {why}",

@@ -16,7 +16,11 @@ from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.number_forms import parse_numbers
 
 MAX_CLASSES = 20
-"""Whole numbers with more distinct values than this are a quantity, not classes."""
+"""Whole numbers with more distinct values than this are a quantity, not classes, unless they count classes."""
+MAX_COUNTED_CLASSES, MIN_CLASS_ROWS = 100, 5
+"""The most classes that are numbered from 0 or 1 on, and the mean of their rows."""
+MIN_CLASS_SHARE = 1 / 3
+"""Share of the mean that the rarest class has at least. Quantities have rare extremes: of 600 ages some occur once."""
 
 LIKE_NUMBERS = ("nearly-numbers", "commas", "mixed-forms")
 """Codes of texts that may be meant as numbers."""
@@ -44,8 +48,8 @@ class Target(NamedTuple):
 def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target:
     """Interpret a target y [N] without missing values as classes or numbers.
 
-    Texts and truth values are classes. So are whole numbers with two distinct values, or with at most 20 that occur
-    twice each on average. `name` is what messages call the target.
+    Texts and truth values are classes. So are whole numbers with two distinct values, with at most 20 that occur twice
+    each on average, or with at most 100 that number classes. `name` is what messages call the target.
     """
     values = validate_target(y, name)
     if task == "regress":
@@ -64,8 +68,17 @@ def infer_target(y: Any, task: str = "auto", name: str = "the target") -> Target
 
 
 def _may_be_classes(values: Any) -> bool:
-    distinct = len(set(values.tolist()))
-    return distinct <= 2 or distinct <= min(MAX_CLASSES, len(values) // 2)
+    counts = Counter(values.tolist())
+    distinct = len(counts)
+    return distinct <= 2 or distinct <= min(MAX_CLASSES, len(values) // 2) or _are_counted_classes(counts)
+
+
+def _are_counted_classes(counts: Counter[Any]) -> bool:
+    """Whether values are numbers from 0 or 1 on, none of them rare, as classes are numbered."""
+    mean = counts.total() / len(counts)
+    if len(counts) > MAX_COUNTED_CLASSES or mean < MIN_CLASS_ROWS or min(counts.values()) < MIN_CLASS_SHARE * mean:
+        return False
+    return any({*counts} == {*range(first, first + len(counts))} for first in (0, 1))
 
 
 def _infer_text_target(values: Any, task: str, name: str) -> Target:
@@ -91,6 +104,10 @@ def describe_target(target: Target, name: str) -> list[Diagnostic]:
         counts = np.unique(target.values, return_counts=True)[1]
         if (count := int((counts > 1).sum())) > 2:  # goals or children are counts
             return [Diagnostic("target-counts", name, {"count": count})]
+    if target.code == "numbers" and (target.values == np.floor(target.values)).all():
+        distinct = len(np.unique(target.values))
+        if distinct <= min(MAX_COUNTED_CLASSES, len(target.values) // MIN_CLASS_ROWS):
+            return [Diagnostic("target-may-be-classes", name, {"count": distinct})]
     return []
 
 

@@ -212,10 +212,11 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
         self.classes_ = to_text_classes(classes[counts > 1])
         if len(self.classes_) < 2:
             some = f"only {shorten_repr(as_text(self.classes_[0]))} does" if len(self.classes_) else "none does"
-            raise BadInput(f"two classes must occur in more than one row, and {some}; add rows")
+            raise BadInput(f"two classes must occur in more than one row, and {some}; {_advice_on_rare(classes)}")
         alone = len(classes) - len(self.classes_)
         if alone > MAX_SINGLE_ROW_SHARE * len(y):
-            raise BadInput(f"{alone:,} classes occur in one row each, more than a tenth of all rows; add rows of these")
+            many = f"{alone:,} classes occur in one row each, more than a tenth of all rows"
+            raise BadInput(f"{many}; {_advice_on_rare(classes)}")
         self.usual_ = self.classes_[counts[counts > 1].argmax()]
         return y, ~np.isin(y, self.classes_)
 
@@ -264,3 +265,13 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
         probabilities = np.zeros((is_known.sum(), len(self.classes_)))
         probabilities[:, np.searchsorted(self.classes_, model.classes_)] = model.predict_proba(x[is_known])
         return np.searchsorted(self.classes_, y[is_known]), probabilities, take(weights, is_known)
+
+
+def _advice_on_rare(classes: Any) -> str:
+    """What to do about classes that occur once; where most hold digits, they may be numbers in an unknown form."""
+    texts = [as_text(each) for each in classes.tolist()]
+    with_digits = [text for text in texts if any(map(str.isdigit, text))]
+    if 2 * len(with_digits) <= len(texts):
+        return "add rows of these"
+    example = shorten_repr(with_digits[0])
+    return f"if {example} is a number, write numbers alone, without unit and mark, and regress; else add rows of these"
