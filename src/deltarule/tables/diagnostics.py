@@ -48,6 +48,8 @@ TEMPLATES = {
     ),
     "unused": "the column {column} is not used: {why}",
     "leak": "the column {column} alone predicts the target ({score} on held-out rows); leave it out if known later",
+    "leak-of-several": "the columns {names} together predict the target ({score} on held-out rows); leave out what is "
+    "known later",
     "read-as-categories": "the column {column} is read as categories: {why}",
     "number-form": "the texts of the column {column} are read as numbers: {example} as {number}",
     "thousands": "the numbers of the column {column}, such as {example}, may have thousands; if so, say --thousands .",

@@ -1,38 +1,31 @@
-"""Detect target leaks: columns that predict the target, and near-copies of rows.
+"""Detect target leaks: the fewest columns that predict the target.
 
 N rows · D inputs
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
-from deltarule.problem.problem import Floats, Integers
-from deltarule.tables.cell_texts import shorten_repr
+from deltarule.problem.problem import Floats
+from deltarule.tables.cell_texts import list_names, shorten_repr
 from deltarule.tables.column_encoder import CATEGORY, NUMBER, TEXT, UNUSED, Column, encode_columns
 from deltarule.tables.diagnostics import Diagnostic
 from deltarule.tables.frame import Frame, select_rows
 
 MISSING_CODE = -1e200
 """The code of missing values, far from all others."""
-MAX_COPY_ROWS = 1000, 5000
-"""Rows set aside, and rows trained on, among which near-copies are looked for."""
-COPY_DISTANCE = 0.4
-"""Rows nearer than this share of the distance expected of the nearest row are near-copies."""
-MIN_COPY_SHARE, MIN_COPY_GAIN, MIN_COPY_DEVIATIONS = 0.1, 0.25, 3.0
-"""Limits by which groups of 2 to 16 near-copies differ from smooth tables of 1 to 6 dimensions and from ten real ones
-(of eleven, wine_quality_white has copies)."""
-MAX_COMPARISONS, MIN_EQUAL_PAIRS = 3_000_000, 20
-"""Values of rows set aside and trained on that are compared, and how many pairs of rows are equal in two columns."""
-MIN_TIE, MAX_EQUAL_SHARE, MIN_SHARED_ROWS = 10.0, 0.1, 0.5
-"""How many times as often as by chance two rows agree in two columns that describe what the rows are of, the share of
-pairs that agree in one of these, and the share of rows that others share both with."""
+MIN_LEAK_SCORE = 0.99
+MIN_OUTSTANDING_SCORE, OUTSTANDING_RATIO = 0.97, 5.0
+"""A lower score counts where the second best column leaves so many times as much unexplained."""
+MAX_PAIRED_COLUMNS = 1000
 
 
-def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool) -> Iterator[Diagnostic]:
-    """Find columns that alone predict the target y [N] almost perfectly.
+def find_leaks(
+    frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool, score: float = 0.0
+) -> Iterator[Diagnostic]:
+    """Find columns that alone predict the target y [N] almost perfectly; else, for a good `score`, two or three.
 
     Each half of the rows is predicted from one column by the nearest value in the other half. The score is balanced
     accuracy, or R² of ranks in which all distinct targets weigh the same. Rows in which the column is missing are
@@ -44,18 +37,103 @@ def find_leaks(frame: Frame, columns: Sequence[Column], y: Any, is_classificatio
     rows = (_rare_classes_first(rows, y) if is_classification else rows)[:2000]
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second row is in the other half
     y = y[rows]
+    columns = [column for column in columns if column.kind not in (TEXT, UNUSED) and column.inputs]
+    scores = {}
     for column in columns:
-        if column.kind in (TEXT, UNUSED) or not column.inputs:
-            continue
         codes = _codes(column, select_rows(frame, rows, [column.origin]), is_classification)
         present = codes != MISSING_CODE
-        score = _single_column_score(codes, y, column, is_classification)
+        own = _single_column_score(codes, y, column, is_classification)
         if present.sum() >= len(y) / 2:
-            score = max(score, _single_column_score(codes[present], y[present], column, is_classification))
-        # A single column that scores this much is more often a copy of the target than a discovery.
-        if score >= 0.99:
-            shown = "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
-            yield Diagnostic("leak", column.name, {"score": shown})
+            own = max(own, _single_column_score(codes[present], y[present], column, is_classification))
+        scores[column.name] = own
+    # A single column that scores this much is more often a copy of the target than a discovery.
+    leaks = {name: own for name, own in scores.items() if own >= MIN_LEAK_SCORE} or _outstanding(scores)
+    for name, own in leaks.items():
+        yield Diagnostic("leak", name, {"score": _percent(own)})
+    if not leaks and score >= MIN_OUTSTANDING_SCORE:
+        names, own = _sufficient_columns(select_rows(frame, rows), columns, y, is_classification)
+        if own >= MIN_LEAK_SCORE:
+            listed = list_names([*map(shorten_repr, names)])
+            yield Diagnostic("leak-of-several", names[0], {"names": listed, "score": _percent(own)})
+
+
+def _percent(score: float) -> str:
+    return "more than 99.9 %" if 0.999 < score < 1 else f"{100 * score:.3g} %"
+
+
+def _outstanding(scores: dict[str, float]) -> dict[str, float]:
+    """The column that predicts the target well where no other does."""
+    *_, second, best = 1.0, 1.0, *sorted(scores.values())
+    if best < MIN_OUTSTANDING_SCORE or 1 - second < OUTSTANDING_RATIO * (1 - best):
+        return {}
+    return {name: score for name, score in scores.items() if score == best}
+
+
+def _sufficient_columns(
+    frame: Frame, columns: Sequence[Column], y: Any, is_classification: bool
+) -> tuple[list[str], float]:
+    """The two or three columns that predict the target best, and the score.
+
+    Of two columns of numbers a linear combination predicts it, also of their logarithms; of two or three columns
+    a decision tree with four leaves predicts classes.
+    """
+    best: tuple[list[str], float] = [], 0.0
+    numbers = [column for column in columns if column.kind == NUMBER and not column.part][:MAX_PAIRED_COLUMNS]
+    values, ranks = np.unique(y, return_inverse=True)
+    if len(numbers) > 1 and not (is_classification and len(values) > 2):
+        x = np.stack([encode_columns([column], frame)[:, 0] * column.scale + column.mean for column in numbers], axis=1)
+        targets = ranks if is_classification else y
+        for pair, combined in _best_pairs(x, np.asarray(targets, np.float64), is_classification):
+            score = _single_column_score(combined, y, numbers[pair[0]], is_classification)
+            if score > best[1]:
+                best = [numbers[index].name for index in pair], score
+    if is_classification and best[1] < MIN_LEAK_SCORE and len(columns) <= MAX_PAIRED_COLUMNS:
+        names, score = _tree_of_columns(columns, frame, ranks)
+        best = (names, score) if score > best[1] else best
+    return best
+
+
+def _best_pairs(x: Floats, y: Floats, is_classification: bool) -> Iterator[tuple[list[int], Floats]]:
+    """The pair of columns of x [N, D] that explains y [N] best, combined [N]; then the same in logarithms."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    for transform in (np.asarray, np.log):
+        usable = np.flatnonzero((x > 0).all(axis=0)) if transform is np.log else np.arange(x.shape[1])
+        if len(usable) < 2 or (transform is np.log and not is_classification and y.min() <= 0):
+            continue
+        target = y if is_classification else transform(y)
+        own = transform(x[:, usable])
+        own = (own - own.mean(axis=0)) / np.maximum(own.std(axis=0), 1e-300)
+        among = own.T @ own / len(y)
+        alone = own.T @ (target - target.mean()) / len(y)
+        # What two standardized columns explain, by their covariances with the target and with each other.
+        first, second = np.meshgrid(alone, alone, indexing="ij")
+        independent = 1 - among**2
+        explained = (first**2 + second**2 - 2 * first * second * among) / np.maximum(independent, 1e-6)
+        pair = np.unravel_index(int(np.where(independent > 1e-6, explained, 0.0).argmax()), among.shape)
+        own = own[:, pair]
+        if is_classification:
+            combined = LogisticRegression(C=1e4, max_iter=1000).fit(own, target).decision_function(own)
+        else:
+            combined = LinearRegression().fit(own, target).predict(own)
+        yield usable[[*pair]].tolist(), combined
+
+
+def _tree_of_columns(columns: Sequence[Column], frame: Frame, ranks: Any) -> tuple[list[str], float]:
+    """The columns of a decision tree with four leaves, and its balanced accuracy on rows that it was not fitted to."""
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    x = encode_columns(columns, frame)
+    names = [column.name for column in columns for _ in column.inputs]
+    predictions = np.empty(len(ranks), int)
+    used: dict[str, None] = {}
+    for half in (0, 1):
+        train, test = slice(1 - half, None, 2), slice(half, None, 2)
+        tree = DecisionTreeClassifier(max_depth=2, class_weight="balanced", random_state=0).fit(x[train], ranks[train])
+        predictions[test] = tree.predict(x[test])
+        used |= {names[index]: None for index in tree.tree_.feature if index >= 0}
+    return [*used], float(balanced_accuracy_score(ranks, predictions)) if len(used) <= 3 else 0.0
 
 
 def _rare_classes_first(rows: Any, y: Any) -> Any:
@@ -108,99 +186,3 @@ def _nearest_rank(codes: Any, ranks: Any, query_codes: Any, is_classification: b
     if by_distance:
         return np.interp(query_codes, known, rank_at)
     return rank_at[np.searchsorted((known[1:] + known[:-1]) / 2, query_codes)]
-
-
-# --- rows that others nearly repeat ----------------------------------------------------------------------------------
-
-
-def find_near_copies(x: Floats, y: Any, train: Integers, held_out: Integers, is_classification: bool) -> list[str]:
-    """Sentences on near-copies between rows set aside and rows trained on.
-
-    x [N, D] are the numbers of the rows. How far the nearest row should be is extrapolated from the distances of a 16th
-    and a 4th of the rows: they grow as rank^(1 / dimension). A target differs by its class, or by its rank: near-copies
-    are recognized if that of the nearest one differs less than that of the nearest other row.
-    """
-    if not x.shape[1]:
-        return []
-    held_out, train = _draw_rows(held_out, train, *MAX_COPY_ROWS)
-    distances = cdist(x[held_out], x[train])
-    near, far = max(len(train) // 16, 1), max(len(train) // 4, 2)
-    near_distances, far_distances = np.partition(distances, [near - 1, far - 1], axis=1)[:, [near - 1, far - 1]].T
-    is_apart = near_distances > 1e-9 * max(float(far_distances.max()), 1e-300)
-    if not is_apart.any():
-        return []
-    exponent = np.log(np.median(far_distances[is_apart] / near_distances[is_apart])) / np.log(far / near)
-    is_copy = distances < COPY_DISTANCE * (near_distances * near**-exponent)[:, None]
-    rows = np.flatnonzero(is_copy.any(axis=1) & ~is_copy.all(axis=1))
-    share = len(rows) / len(held_out)
-    copies = np.where(is_copy, distances, np.inf).argmin(axis=1)
-    others = np.where(is_copy, np.inf, distances).argmin(axis=1)
-    near_rows = held_out[rows], train[copies[rows]], train[others[rows]]
-    if share < MIN_COPY_SHARE or not _tell_more(y, is_classification, *near_rows):
-        return []
-    example = rows[distances[rows, copies[rows]].argmin()]
-    first, second = sorted((held_out[example] + 1, train[copies[example]] + 1))
-    return [
-        f"{100 * share:.0f} % of the rows set aside are nearly copies of rows trained on (such as the rows {first} and "
-        f"{second}), which tell their target better than other rows near them do: the score is too good for new rows; "
-        "if rows belong together, such as those of a patient, give groups= or --group"
-    ]
-
-
-def find_shared_values(
-    inputs: Mapping[str, Floats], y: Any, train: Integers, held_out: Integers, is_classification: bool
-) -> list[str]:
-    """Sentences on two columns that recognize what several rows are of, such as a patient by age and weight.
-
-    Of such columns, with their inputs [N, …], both are equal in the same rows, where chance would have one of them be
-    equal; and rows that are equal in both tell the target better than those whose values are close.
-    """
-    names = [*inputs]
-    held_out, train = _draw_rows(held_out, train, *MAX_COPY_ROWS)
-    parts = [x[np.r_[held_out, train]] for x in inputs.values()]
-    codes = [np.split(np.unique(x, axis=0, return_inverse=True)[1].ravel(), [len(held_out)]) for x in parts]
-    count = int(np.sqrt(MAX_COMPARISONS / len(codes)))
-    are_equal = np.array([(own[:count, None] == other[:count]).ravel() for own, other in codes], np.float32)
-    shares = are_equal.mean(axis=1)
-    joint = are_equal @ are_equal.T / are_equal.shape[1]
-    are_frequent = joint * are_equal.shape[1] >= MIN_EQUAL_PAIRS
-    are_selective = np.maximum.outer(shares, shares) < MAX_EQUAL_SHARE
-    ties = np.where(are_frequent & are_selective, joint / np.maximum(np.outer(shares, shares), 1e-9), 0.0)
-    np.fill_diagonal(ties, 0.0)
-    pair = first, second = divmod(int(ties.argmax()), len(codes))
-    if ties.max() < MIN_TIE:
-        return []
-    distances = cdist(*np.split(np.hstack([parts[n] for n in pair]), [len(held_out)]))
-    is_equal = np.logical_and(*(codes[n][0][:, None] == codes[n][1] for n in pair))
-    rows = np.flatnonzero(is_equal.any(axis=1) & ~is_equal.all(axis=1))
-    equal = is_equal[rows].argmax(axis=1)
-    others = np.where(is_equal, np.inf, distances)[rows].argmin(axis=1)
-    share = len(rows) / len(held_out)
-    if share < MIN_SHARED_ROWS or not _tell_more(y, is_classification, held_out[rows], train[equal], train[others]):
-        return []
-    return [
-        f"{100 * share:.0f} % of the rows set aside have the same {shorten_repr(names[first])} and "
-        f"{shorten_repr(names[second])} as rows trained on, which tell their target better than close values do: they "
-        "seem to be of the same thing, such as a patient, and the score is too good for others; give what they belong "
-        "to as groups= or --group"
-    ]
-
-
-def _draw_rows(held_out: Integers, train: Integers, *limits: int) -> tuple[Integers, Integers]:
-    random = np.random.default_rng(0)
-    first, second = (random.permutation(rows)[:limit] for rows, limit in zip((held_out, train), limits, strict=True))
-    return first, second
-
-
-def _tell_more(y: Any, is_classification: bool, rows: Integers, copies: Integers, others: Integers) -> bool:
-    """Whether the targets of rows differ less from those of their copies than from those of other rows near them."""
-    codes = y if is_classification else np.argsort(np.argsort(y)) / len(y)
-
-    def differences(neighbors: Integers) -> Floats:
-        pair = codes[rows], codes[neighbors]
-        return np.not_equal(*pair).astype(float) if is_classification else np.abs(np.subtract(*pair))
-
-    strangers = np.random.default_rng(0).permutation(rows)
-    gains = differences(others) - differences(copies)
-    deviation = gains.std() / np.sqrt(len(gains))
-    return bool(gains.mean() > max(MIN_COPY_GAIN * differences(strangers).mean(), MIN_COPY_DEVIATIONS * deviation))

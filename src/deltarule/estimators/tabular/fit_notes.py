@@ -23,7 +23,8 @@ from deltarule.tables.diagnostics import (
     unusual_numbers,
 )
 from deltarule.tables.frame import Frame, select_rows
-from deltarule.tables.leaks import find_leaks, find_near_copies, find_shared_values
+from deltarule.tables.leaks import find_leaks
+from deltarule.tables.near_copies import find_near_copies, find_shared_values
 
 
 def score_warnings(
@@ -56,15 +57,22 @@ def shared_row_warnings(
 
 
 def collect_notes(
-    columns: Sequence[Column], frame: Frame, y: Any, warnings: list[str], *, is_divided: bool, is_classes: bool
+    columns: Sequence[Column],
+    frame: Frame,
+    y: Any,
+    warnings: list[str],
+    score: float,
+    *,
+    is_divided: bool,
+    is_classes: bool,
 ) -> list[str]:
-    """All notes of a fit, of which those that are suspicious or surprising are warned of."""
+    """All notes of a fit with a score, of which those that are suspicious or surprising are warned of."""
     misread = render_diagnostics(columns_of_kind(columns, CATEGORY, "read-as-categories", SUSPICIOUS))
     found = [*missing_codes(columns, frame), *far_dates(columns, frame), *date_numbers(columns, frame)]
     if not is_divided:
         found += suggested_divisions(columns, frame)
     identifiers = {each.column for each in found if each.code == "repeating-identifier"}
-    leaks = find_leaks(frame, columns, y, is_classes)
+    leaks = find_leaks(frame, columns, y, is_classes, score)
     found += [leak for leak in leaks if leak.column not in identifiers]
     suspicious = warnings + render_diagnostics(found) + misread
     for sentence in suspicious + render_diagnostics(columns_of_kind(columns, UNUSED, "unused", SURPRISING)):

@@ -225,7 +225,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self.model_ = blend(ensembles, parts)
         is_divided = table.division.groups is not None or table.division.times is not None
         told = table.notes + warnings
-        notes = collect_notes(self.columns_, frame, y, told, is_divided=is_divided, is_classes=is_classes)
+        notes = collect_notes(self.columns_, frame, y, told, scores.score, is_divided=is_divided, is_classes=is_classes)
         self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
         self.report_ = TabularReport(
             len(y),
