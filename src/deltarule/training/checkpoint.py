@@ -32,8 +32,8 @@ MAX_CHECKPOINT_TIME_SHARE = 0.05
 class Checkpoint:
     """The checkpoint file of a training run."""
 
-    def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder, stop: StopRules) -> None:
-        self.file, self.loop, self.recorder, self.stop = file, loop, recorder, stop
+    def __init__(self, file: Path, loop: TrainingLoop, recorder: Recorder) -> None:
+        self.file, self.loop, self.recorder, self.stop = file, loop, recorder, recorder.stop
         # What a training must share with the one that it resumes; computed once, because it hashes all the data.
         self.identity = {
             "problem": problem_digest(loop.problem),
@@ -51,7 +51,7 @@ class Checkpoint:
 
     def write(self) -> None:
         """Write the file atomically: a reader finds this checkpoint or the one before."""
-        now = self.recorder.continuation(self.loop, self.stop)
+        now = self.recorder.continuation(self.loop)
         arrays = {
             **_state_arrays(now.state),
             **now.memory,

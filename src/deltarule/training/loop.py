@@ -215,6 +215,12 @@ class TrainingLoop:
             return self.ended.put(self.active.members, self.active)
         return replace(self.ended, step=int(self.updates.max(initial=0)))
 
+    def steps(self) -> Integers:
+        """Return how many updates each member has made."""
+        steps = self.updates.copy()
+        steps[self.active.members] = self.active.step
+        return steps
+
 
 def speculative_updates(step: int) -> int:
     """Return how many updates to make though a member may end within them.

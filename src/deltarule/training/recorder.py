@@ -3,14 +3,19 @@
 K members of the problem · A of them still train
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deltarule.blas_threads import one_blas_thread
+from deltarule.engines.base import Engine
 from deltarule.engines.reference import first_nonfinite
 from deltarule.errors import BadInput
+from deltarule.platforms import interrupts
+from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.continuation import Continuation
@@ -18,13 +23,66 @@ from deltarule.training.history import History, Points, Recorded, call_functions
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.moment import Moment
 from deltarule.training.options import StopRules
-from deltarule.training.rules import BestScore
+from deltarule.training.rules import Patience
 from deltarule.training.run import Divergence, Progress, Run
 
 INTERRUPTED = np.int8(Reason.INTERRUPTED)
 
 
-class Recorder(Rule):
+class RunRecorder(Rule):
+    """Keeps the history of a training, and makes the record of its run."""
+
+    best: Patience | None = None
+    """The rule that keeps the best weights, if there is one."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.history = problem, History()
+        self.objective = np.full(problem.members, np.nan)
+
+    def add(self, step: int, members: Integers, values: dict[str, Floats]) -> None:
+        self.history.add(step, members, values, self.problem.members)
+
+    def run(self, engine: Engine, state: State, steps: Integers, reasons: NDArray[Any], **known: Any) -> Run:
+        """Return the record; `known` are what a run has beyond that."""
+        texts = reason_texts(np.where(reasons == Reason.NONE, INTERRUPTED, reasons))
+        known = {"diverged": (), "seconds": 0.0, **known}
+        return Run(self.problem, engine, state, steps, texts, self.objective, self.history, **known)
+
+    def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
+        """Return the record of the training of a loop, in which no member trains on."""
+        seconds, state, steps = loop.seconds, loop.state(), loop.steps()
+        if self.best is not None:
+            state = self.best.restored(state)
+        known = {"seconds": seconds, "interrupted": is_interrupted, "diverged": tuple(self._divergences(loop))}
+        return self.run(loop.engine, state, steps, loop.reasons, **known)
+
+    def _divergences(self, loop: TrainingLoop) -> Iterator[Divergence]:
+        for member in np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist():
+            step = int(loop.updates[member])
+            state = replace(loop.ended.take(np.array([member])), step=step)
+            yield Divergence(member, step, *first_nonfinite(self.problem, state))
+
+
+def run_to_end(
+    loop: TrainingLoop,
+    recorder: RunRecorder,
+    begins: bool = False,
+    after_chunk: Callable[[], None] = lambda: None,
+    at_end: Callable[[], None] = lambda: None,
+) -> Run:
+    """Train until all members have ended or Ctrl-C is pressed.
+
+    The rules see the start if the training `begins`. `at_end` is called before another Ctrl-C ends the program.
+    """
+    with one_blas_thread(), forget_orders_at_exit(), interrupts() as is_interrupted:
+        if begins:
+            loop.begin()
+        loop.run(is_interrupted, after_chunk)
+        at_end()
+        return recorder.run_of(loop, is_interrupted())
+
+
+class Recorder(RunRecorder):
     """Records the history, and makes the record of the run.
 
     Where every update sees all rows, no layer differs in evaluation, and only the objective is recorded,
@@ -41,16 +99,15 @@ class Recorder(Rule):
         recorded: Recorded,
         points: Points,
         function_points: Points,
-        limits: Integers,
+        stop: StopRules,
         validation: tuple[Floats, Floats] | None,
     ) -> None:
-        self.problem, self.recorded, self.validation = problem, recorded, validation
-        self.points, self.limits = points, limits
+        super().__init__(problem)
+        self.recorded, self.validation, self.stop = recorded, validation, stop
+        self.points, self.limits = points, stop.limits(problem)
         self.function_points = function_points if recorded.functions else Points()
         self.is_traced = is_traced(problem, recorded, validation)
-        self.history = History()
         self.point: Mapping[str, Floats] = {}
-        self.objective = np.full(problem.members, np.nan)
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
 
     def max_updates(self, loop: TrainingLoop) -> int:
@@ -70,7 +127,7 @@ class Recorder(Rule):
             self.point = self._evaluate(loop, loop.active)
         if calls:
             values = call_functions(self.recorded, Moment(self.problem, loop.engine, loop.active))
-            self.history.add(loop.active.step, loop.active.members, values, self.problem.members)
+            self.add(loop.active.step, loop.active.members, values)
             self.point = {**self.point, **values}
 
     def are_due(self, loop: TrainingLoop, of_functions: bool = False) -> NDArray[np.bool_]:
@@ -96,18 +153,18 @@ class Recorder(Rule):
             is_training = chunk.ends >= step
             if is_training.any():  # the engine may have gone beyond all ends
                 values = chunk.trace.objective[step - chunk.first_step][is_training]
-                self.history.add(step, chunk.members[is_training], {"objective": values}, self.problem.members)
+                self.add(step, chunk.members[is_training], {"objective": values})
         is_last = chunk.ends == chunk.last_step
         if is_last.any() and self.points.among(np.array([chunk.last_step])).all():
             # What the trace has of a member that ends within a chunk: the objective before one more update.
             state = replace(loop.ended.take(chunk.members[is_last]), step=chunk.last_step)
             _, trace = loop.engine.advance(self.problem, state, 1)
-            self.history.add(chunk.last_step, state.members, {"objective": trace.objective[0]}, self.problem.members)
+            self.add(chunk.last_step, state.members, {"objective": trace.objective[0]})
 
     def _evaluate(self, loop: TrainingLoop, state: State) -> dict[str, Floats]:
         values = evaluate(self.problem, loop.engine, state, self.recorded, self.validation)
         self.objective[state.members], self.evaluated_steps[state.members] = values["objective"], state.step
-        self.history.add(state.step, state.members, values, self.problem.members)
+        self.add(state.step, state.members, values)
         return values
 
     def progress(self, loop: TrainingLoop) -> Progress:
@@ -124,39 +181,20 @@ class Recorder(Rule):
             objective=float(np.median(finite)) if len(finite) else float("nan"),
         )
 
-    def continuation(self, loop: TrainingLoop, stop: StopRules) -> Continuation:
+    def continuation(self, loop: TrainingLoop) -> Continuation:
         """Return what the training has come to."""
-        steps = loop.updates.copy()
-        steps[loop.active.members] = loop.active.step
         memory = {name: array for rule in loop.rules for name, array in rule.memory().items()}
-        return Continuation(loop.state(), steps, loop.reasons, memory, stop, self.validation)
+        return Continuation(loop.state(), loop.steps(), loop.reasons, memory, self.stop, self.validation)
 
-    def run_of(self, loop: TrainingLoop, stop: StopRules, is_interrupted: bool) -> Run:
-        seconds = loop.seconds
-        continuation = self.continuation(loop, stop)
-        state, steps = continuation.state, continuation.steps
-        is_known = self.evaluated_steps == steps
-        best = next((rule for rule in loop.rules if isinstance(rule, BestScore)), None)
-        best_steps = None if best is None else best.best_steps.copy()
-        if best is not None:
-            state = best.restored(state)
-            is_known &= best_steps == steps
-        self._evaluate_unknown(loop, state, np.flatnonzero(~is_known))
-        return Run(
-            problem=self.problem,
-            engine=loop.engine,
-            state=state,
-            steps=steps,
-            reasons=reason_texts(np.where(loop.reasons == Reason.NONE, INTERRUPTED, loop.reasons)),
-            objective=self.objective,
-            history=self.history,
-            diverged=tuple(self._divergences(loop)),
-            seconds=seconds,
-            best_steps=best_steps,
-            interrupted=is_interrupted,
-            notes=self.problem.notes + loop.engine.notes(self.problem) + self._notes(),
-            continuation=continuation,
-        )
+    def run_of(self, loop: TrainingLoop, is_interrupted: bool) -> Run:
+        run = super().run_of(loop, is_interrupted)
+        best_steps = None if self.best is None else self.best.best_steps.copy()
+        is_known = self.evaluated_steps == run.steps
+        if best_steps is not None:
+            is_known &= best_steps == run.steps
+        self._evaluate_unknown(loop, run.state, np.flatnonzero(~is_known))
+        notes = self.problem.notes + loop.engine.notes(self.problem) + self._notes()
+        return replace(run, best_steps=best_steps, notes=notes, continuation=self.continuation(loop))
 
     def _evaluate_unknown(self, loop: TrainingLoop, state: State, unknown: Integers) -> None:
         """Evaluate the objective of the members with the indices `unknown` at their ends."""
@@ -170,12 +208,6 @@ class Recorder(Rule):
         last = max((int(steps.max(initial=0)) for steps in listed), default=0)
         limit = int(self.limits.max())
         return (f"step {last:,} is to be recorded, and the training ends after {limit:,}",) if last > limit else ()
-
-    def _divergences(self, loop: TrainingLoop) -> Iterator[Divergence]:
-        for member in np.flatnonzero(loop.reasons == Reason.DIVERGED).tolist():
-            step = int(loop.updates[member])
-            state = replace(loop.ended.take(np.array([member])), step=step)
-            yield Divergence(member, step, *first_nonfinite(self.problem, state))
 
 
 def is_traced(problem: Problem, recorded: Recorded, validation: object) -> bool:

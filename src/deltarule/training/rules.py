@@ -207,6 +207,16 @@ class Patience(Rule):
             self.best.overwrite(lowest, state.take(indices[is_lowest]))
         return np.asarray(self.waited[members] >= self.waits[members])
 
+    def restored(self, state: State) -> State:
+        """Return a state with the best of what is kept of the members that have a finite value."""
+        assert self.best is not None
+        scored = np.flatnonzero(np.isfinite(self.lowest))
+        best = self.best.take(scored)
+        restored = replace(state.take(scored), theta=best.theta, buffers=best.buffers)
+        if best.slots:
+            restored = replace(restored, slots=best.slots, factor=best.factor)
+        return state.put(scored, restored)
+
 
 class BestScore(Patience):
     """Keeps each member's weights of the best validation score, with patience."""
@@ -233,12 +243,6 @@ class BestScore(Patience):
         is_ended = np.zeros(len(values), bool)
         is_ended[due] = self.update(loop.active, due, values[due])
         loop.end(is_ended, Reason.PATIENCE)
-
-    def restored(self, state: State) -> State:
-        """Return a state with the best weights of the members that have a score."""
-        scored = np.flatnonzero(np.isfinite(self.lowest))
-        best = replace(state.take(scored), theta=self.theta[scored], buffers=self.buffers[scored])
-        return state.put(scored, best)
 
 
 class Plateau(Patience):

@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.blas_threads import one_blas_thread
 from deltarule.engines.base import Engine
 from deltarule.engines.selection import engine_for
 from deltarule.errors import BadInput, short_repr
 from deltarule.maths.network import views
-from deltarule.platforms import interrupts
-from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Problem
 from deltarule.problem.ranges import WHOLE
@@ -41,7 +38,7 @@ from deltarule.training.options import (
     history_intervals,
     what_is_recorded,
 )
-from deltarule.training.recorder import Recorder, is_traced
+from deltarule.training.recorder import Recorder, is_traced, run_to_end
 from deltarule.training.rules import (
     BestScore,
     DivergenceRule,
@@ -162,11 +159,11 @@ def train(
     is_same_problem = isinstance(start, Run | Moment) and _is_same(start.problem, problem)
     if engine == "auto":
         engine = _engine_before(file if is_resumed else None, start if is_same_problem else None)
-    recorder = Recorder(problem, recorded, points, function_points, limits, validation)
+    recorder = Recorder(problem, recorded, points, function_points, stop, validation)
     first = first_state(problem, start)
     rules = [*_rules(problem, stop, recorder, first), Limit(limits)]
     loop = TrainingLoop(problem, engine_for(engine, problem, int(limits.max())), first, rules)
-    written = None if file is None else Checkpoint(file, loop, recorder, stop)
+    written = None if file is None else Checkpoint(file, loop, recorder)
     if written is not None and is_resumed:
         written.restore()
     is_continued = is_resumed or _continue_run(start, loop, recorder, stop, is_same_problem)
@@ -177,13 +174,8 @@ def train(
         if progress is not None:
             progress(recorder.progress(loop))
 
-    with one_blas_thread(), forget_orders_at_exit(), interrupts() as is_interrupted:
-        if not is_continued:
-            loop.begin()
-        loop.run(is_interrupted, after_chunk)
-        if written is not None:
-            written.write()
-        return recorder.run_of(loop, stop, is_interrupted())
+    write = (lambda: None) if written is None else written.write
+    return run_to_end(loop, recorder, not is_continued, after_chunk, at_end=write)
 
 
 def _limit_beyond(start: Any, max_steps: Any, more_steps: Any) -> Any:
@@ -302,4 +294,5 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) 
     if stop.patience is not None:
         name = stop.metric if stop.metric in functions else VALIDATION + stop.base_metric
         watched = partial(recorder.watched, name=name)
-        yield BestScore(problem, watched, more_is_better, stop.of_members("patience", problem), first)
+        recorder.best = BestScore(problem, watched, more_is_better, stop.of_members("patience", problem), first)
+        yield recorder.best

@@ -8,7 +8,7 @@ import pytest
 
 from deltarule import MLPClassifier, PopulationSearchCV, TabularClassifier
 from deltarule.estimators.mlp.fit_context import require_complete_fit
-from deltarule.training import epochs
+from deltarule.training import recorder
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X.sum(1) > 0).astype(int)
@@ -24,7 +24,7 @@ def interrupted(monkeypatch):
         left[0] -= 1
         yield lambda: left[0] <= 0
 
-    monkeypatch.setattr(epochs, "interrupts", interrupts)
+    monkeypatch.setattr(recorder, "interrupts", interrupts)
 
     def at(number):
         left[0] = number

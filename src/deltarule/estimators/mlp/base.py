@@ -111,9 +111,9 @@ class BaseMLP(TrainableNetwork):
         with restore_on_error(self):
             fit = Fit(self, X, y, sample_weight)
             if self._solver != "lbfgs":
-                messages = fit.plan(X_val, y_val).by_epochs()
+                messages = self._keep(fit.plan(X_val, y_val).by_epochs())
             elif X_val is None:
-                messages = fit.by_lbfgs()
+                messages = self._keep(fit.by_lbfgs())
             else:
                 raise ValueError("solver='lbfgs' has no epochs; leave X_val out.")
         for message in () if FIT_WARNINGS_SUPPRESSED.get() else messages:

@@ -75,7 +75,7 @@ class MLPClassifier(ProbabilityMixin, BaseMLP, ClassifierParameters):
         """
         with restore_on_error(self):
             self._note_classes(y, classes)
-            Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch()
+            self._keep(Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch())
         return self
 
     def predict(self, X: Any) -> Any:

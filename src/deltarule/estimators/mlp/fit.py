@@ -5,7 +5,7 @@ K members · N rows · D features · C outputs · E epochs
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -34,7 +34,17 @@ from deltarule.problem.batches import orders
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.training.epochs import Epoch, EpochRules, EpochRun, Validation, one_epoch, train_epochs
+from deltarule.training.epochs import Epoch, EpochRules, Validation, one_epoch, train_epochs
+from deltarule.training.run import Run
+
+
+class Result(NamedTuple):
+    """What a fit gives: a network's state, scikit-learn's attributes by name, and warnings."""
+
+    network: Network
+    state: State
+    attributes: dict[str, Any]
+    warnings: list[Warning]
 
 
 class TrainableNetwork(SavedEstimator, NetworkParameters):
@@ -80,6 +90,15 @@ class TrainableNetwork(SavedEstimator, NetworkParameters):
 
     def _set_state(self, network: Network, state: State) -> None:
         set_weights(self, views(state.theta, network.entries) | views(state.buffers, network.buffers))
+
+    def _keep(self, result: Result) -> list[Warning]:
+        """Store the result of a fit, and return its warnings."""
+        state = result.state
+        self._set_state(result.network, replace(state, theta=state.theta.copy()))
+        self._fitted = replace(self._fitted, slots=dict(state.slots), updates=int(state.step), factor=state.factor)
+        for name, value in result.attributes.items():
+            setattr(self, name, value)
+        return result.warnings
 
 
 class Fit:
@@ -183,8 +202,8 @@ class Fit:
         self.validation = Validation(held_out.x, held_out.y, w[:, None], metric, bool(model.early_stopping))
         return rows
 
-    def by_epochs(self) -> list[Warning]:
-        """Train as planned, store the result, and return the warnings."""
+    def by_epochs(self) -> Result:
+        """Train as planned."""
         model = self.model
         callbacks = [] if model.callbacks is None else model.callbacks
         callbacks = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
@@ -211,10 +230,10 @@ class Fit:
             after_epoch=finish_epoch if callbacks or model.verbose else None,
             resumes=getattr(model, "best_validation_score_", None) is not None,
         )
-        return self.store(run)
+        return self.result(run)
 
-    def by_one_epoch(self) -> None:
-        """Train for one epoch, as `partial_fit` does, and store the result."""
+    def by_one_epoch(self) -> Result:
+        """Train for one epoch, as `partial_fit` does."""
         model, rows = self.model, self.rows
         completed = len(model.loss_curve_)
         problem = model._create_problem(rows, self.generator, rows_seen=0)
@@ -227,60 +246,62 @@ class Fit:
         if model.shuffle and problem.batch_size is not None:
             # The same order as in this epoch of `fit`.
             order = orders(tuple(problem.data_seeds.tolist()), completed, len(rows.x))
-        self.store(one_epoch(problem, self.state, order, model.engine))
+        result = self.result(one_epoch(problem, self.state, order, model.engine))
         if model.verbose:
-            print(f"Iteration {model.n_iter_}, loss = {model.loss_:.8f}")
+            print(f"Iteration 1, loss = {result.attributes['loss_']:.8f}")
+        return result
 
-    def store(self, run: EpochRun) -> list[Warning]:
-        """Store weights, counts and curves of a run, and return its warnings."""
-        model = self.model
-        self._store_state(run.state)
-        model.n_iter_ = int(run.epochs.max())
-        model.t_ += model.n_iter_ * self.problem.row_count(0)
-        curves = {
-            "loss_curve_": run.losses,
-            "validation_scores_": run.validation_scores,
-            "validation_loss_curve_": run.validation_losses,
-        }
-        for name, values in curves.items():
-            if values is not None:  # new lists: copies of the model share the old
-                setattr(model, name, (getattr(model, name, None) or []) + mean_curve(values))
-        model.loss_ = model.loss_curve_[-1] if model.loss_curve_ else float("nan")
-        if run.best_scores is not None:
-            model.best_validation_score_ = float(np.mean(run.best_scores))
-        model.best_loss_ = None if model.early_stopping else min(model.loss_curve_, default=float("nan"))
-        return self._warnings_of(run)
+    def result(self, run: Run) -> Result:
+        """Return weights, counts and curves of a run, and its warnings."""
+        model, is_validated = self.model, "validation_score" in run.history.names
+        epochs = run.steps // self.problem.steps_per_epoch(0) + (np.array(run.reasons) == "diverged")
+        count = int(epochs.max())
+        kept: dict[str, Any] = {"n_iter_": count, "t_": model.t_ + count * self.problem.row_count(0)}
+        curves = {"loss_curve_": "loss", "validation_scores_": "validation_score"}
+        for attribute, name in (curves | {"validation_loss_curve_": "validation_loss"}).items():
+            if name == "loss" or self.validation is not None:  # new lists: copies of the model share the old
+                kept[attribute] = (getattr(model, attribute, None) or []) + mean_curve(self._curve(run, name, count))
+        curve = kept["loss_curve_"]
+        kept["loss_"] = curve[-1] if curve else float("nan")
+        kept["best_loss_"] = None if model.early_stopping else min(curve, default=float("nan"))
+        scores = np.fmax.reduce(run.history.series("validation_score"), axis=0) if is_validated else None
+        if scores is not None:
+            kept["best_validation_score_"] = float(np.mean(scores))
+        warnings = self._warnings_of(run, len(curve) - count + epochs, scores if model.early_stopping else None)
+        return Result(self.problem.network, run.state, kept, warnings)
 
-    def _warnings_of(self, run: EpochRun) -> list[Warning]:
+    def _curve(self, run: Run, name: str, epochs: int) -> Floats:
+        """Return a series of the run [E, K], of the epochs that its members made."""
+        last, rows = epochs * self.problem.steps_per_epoch(0), run.history.values.get(name, [])
+        steps = zip(run.history.steps, rows, strict=False)
+        return np.array([row for step, row in steps if row is not None and 0 < step <= last])
+
+    def _warnings_of(self, run: Run, epochs: Integers, best_scores: Floats | None) -> list[Warning]:
         model = self.model
         messages = list[Warning]()
         is_diverged = np.array([reason == "diverged" for reason in run.reasons])
         if is_diverged.any():
-            epoch = len(model.loss_curve_) - len(run.losses) + run.epochs[is_diverged.argmax()]
-            best_scores = run.best_scores if model.early_stopping else None
+            epoch = epochs[is_diverged.argmax()]
+            if run.interrupted and is_diverged.all():  # no result to keep
+                raise KeyboardInterrupt
             if best_scores is None or not np.isfinite(best_scores[is_diverged]).all():  # no better weights to restore
                 raise _nonfinite_error(f" It happened in epoch {epoch}.")
             if not FIT_WARNINGS_SUPPRESSED.get():
                 kept = f"Training diverged in epoch {epoch}; the weights of the best validation score are kept"
                 messages.append(ConvergenceWarning(f"{kept}. Reduce learning_rate_init, or scale the data."))
-        if "interrupted" in run.reasons:
+        if run.interrupted:
             if COMPLETE_FIT_REQUIRED.get():
                 raise KeyboardInterrupt
             messages.append(UserWarning("Training interrupted by user."))
-        if "max_epochs" in run.reasons and not FIT_WARNINGS_SUPPRESSED.get():
+        elif "max_epochs" in run.reasons and not FIT_WARNINGS_SUPPRESSED.get():
             reached = f"Stochastic Optimizer: Maximum iterations ({model.max_iter}) reached"
             messages.append(ConvergenceWarning(f"{reached} and the optimization hasn't converged yet."))
         return messages
 
-    def _store_state(self, state: State) -> None:
-        model = self.model
-        model._set_state(self.problem.network, replace(state, theta=state.theta.copy()))
-        model._fitted = replace(model._fitted, slots=dict(state.slots), updates=int(state.step), factor=state.factor)
-
     # --- by L-BFGS ---
 
-    def by_lbfgs(self) -> list[Warning]:
-        """Minimize the loss by L-BFGS, member by member, and store the result."""
+    def by_lbfgs(self) -> Result:
+        """Minimize the loss by L-BFGS, member by member."""
         model = self.model
         self.problem = model._create_problem(self.rows, self.generator, rows_seen=0)
         limits = int(model.max_iter), int(model.max_fun), model.tol
@@ -288,18 +309,17 @@ class Fit:
         self.state, results = minimize_members(self.problem, start, *limits, bool(model.verbose))
         if not np.isfinite(self.state.theta).all():
             raise _nonfinite_error()
-        self._store_state(self.state)
-        model.n_iter_ = min(max(result.nit for result in results), int(model.max_iter))
-        model.loss_ = float(np.mean([result.fun for result in results]))
-        model.best_loss_ = None
+        count = min(max(result.nit for result in results), int(model.max_iter))
+        kept = {"n_iter_": count, "loss_": float(np.mean([result.fun for result in results])), "best_loss_": None}
         failures = [result for result in results if result.status != 0]
-        return [
+        warnings: list[Warning] = [
             ConvergenceWarning(
-                f"lbfgs failed to converge after {model.n_iter_} iteration(s) (status={result.status}):\n"
+                f"lbfgs failed to converge after {count} iteration(s) (status={result.status}):\n"
                 f"{result.message}\n\nIncrease the number of iterations (max_iter) or scale the data."
             )
             for result in failures[:1]
         ]
+        return Result(self.problem.network, self.state, kept, warnings)
 
 
 def _nonfinite_error(detail: str = "") -> ValueError:

@@ -66,7 +66,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
         self
         """
         with restore_on_error(self):
-            Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch()
+            self._keep(Fit(self, X, y, sample_weight, is_incremental=True).by_one_epoch())
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

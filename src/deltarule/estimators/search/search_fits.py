@@ -25,8 +25,9 @@ from deltarule.estimators.mlp.row_checks import check_rows
 from deltarule.estimators.sklearn_compat import check_feature_names, check_method_params, row_count, safe_indexing
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
-from deltarule.training.epochs import EpochRun, Validation, train_epochs
+from deltarule.training.epochs import Validation, train_epochs
 from deltarule.training.populations import plan_populations, problem_key
+from deltarule.training.run import Run
 
 MAX_PART_SECONDS = 10.0
 """Approximate training time of a part of a population: its seconds are shared among its fits alone."""
@@ -169,11 +170,11 @@ def fit_together(fits: Sequence[Fit]) -> list[tuple[float, Exception | None]]:
     return [results[index] for index in range(len(fits))]
 
 
-def _store(fit: Fit, run: EpochRun) -> Exception | None:
+def _store(fit: Fit, run: Run) -> Exception | None:
     """Store the run of a fit; return its error if it diverged, or if warnings are errors: the others are kept."""
     try:
         with require_complete_fit():  # partially trained candidates must not be compared
-            for message in fit.store(run):
+            for message in fit.model._keep(fit.result(run)):
                 warn_user(message)
     except Exception as error:
         return error
@@ -218,7 +219,7 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
     return ["".join(digests[id(array)] for array in of_problem) for of_problem in rows]
 
 
-def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[EpochRun]:
+def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[Run]:
     """Train planned fits that share rules and shapes as one population; return the run of each."""
     first = fits[0]
     run = train_epochs(
@@ -230,8 +231,7 @@ def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine)
         validation=_joined_validations(fits),
     )
     ends = np.cumsum([fit.problem.members for fit in fits]).tolist()
-    steps = first.problem.steps_per_epoch(0)
-    return [run.take(np.arange(begin, end), steps) for begin, end in pairwise([0, *ends])]
+    return [run.take(np.arange(begin, end)) for begin, end in pairwise([0, *ends])]
 
 
 def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
