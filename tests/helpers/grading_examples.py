@@ -105,20 +105,29 @@ def write_files(folder: Path, files: Mapping[str, Content]) -> None:
 
 
 def grade_files(
-    folder: Path, files: Mapping[str, Content], text: str = ASSIGNMENT, sandbox: Sandbox = "auto"
+    folder: Path,
+    files: Mapping[str, Content],
+    text: str = ASSIGNMENT,
+    sandbox: Sandbox = "auto",
+    solution: str = SOLUTION,
 ) -> GradeRecord:
     """Grade a class of files and folders, by their names; `text` is the assignment."""
     write_files(folder / "submissions", files)
-    assignment = read_assignment(write_assignment(folder / "assignment", text))
+    assignment = read_assignment(write_assignment(folder / "assignment", text, solution))
     submissions = find_submissions(folder / "submissions", functions=assignment.functions)
     return grade(assignment, submissions, sandbox=sandbox)
 
 
 def grade_texts(
-    folder: Path, sources: Mapping[str, str], text: str = ASSIGNMENT, sandbox: Sandbox = "auto"
+    folder: Path,
+    sources: Mapping[str, str],
+    text: str = ASSIGNMENT,
+    sandbox: Sandbox = "auto",
+    solution: str = SOLUTION,
 ) -> dict[str, SubmissionResult]:
     """Grade sources; the results by student."""
-    return by_student(grade_files(folder, {f"{name}.py": source for name, source in sources.items()}, text, sandbox))
+    files = {f"{name}.py": source for name, source in sources.items()}
+    return by_student(grade_files(folder, files, text, sandbox, solution))
 
 
 def by_student(record: GradeRecord) -> dict[str, SubmissionResult]:

@@ -85,14 +85,14 @@ class SolvedCheck(CheckSection):
     def request(self) -> dict[str, Any]:
         request = self.model_dump(include={"call", "setup", "returns"})
         max_bytes = max(10 * sum(array.nbytes for array in self.expected.values()), 10_000)
-        return request | {"values": self.values, "max_bytes": max_bytes, "is_watched": bool(self.gradient_of)}
+        return request | {"values": self.values, "max_bytes": max_bytes}
 
 
-def solution_arrays(check: SolvedCheck, names: Mapping[str, Any]) -> dict[str, Any]:
+def solution_arrays(check: SolvedCheck, names: Mapping[str, Any], context: Any = None) -> dict[str, Any]:
     """What the functions of a solution return for a check."""
     # Packing and unpacking makes a copy: an update in place must not change the teacher's own arrays.
-    request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40, "is_watched": False}
-    answer = worker.answer(dict(names), request)
+    request = worker.unpack(worker.pack(check.request())) | {"max_bytes": 2**40}
+    answer = worker.answer(dict(names), request, context)
     if answer["errors"]:
         raise BadInput(f"the solution fails in {check.call}: {': '.join(answer['errors'][0][2:])}; correct it")
     return named_arrays(answer["result"], list(check.returns))

@@ -29,10 +29,10 @@ MAX_CALLS = 2000
 
 
 def call_check(
-    check: SolvedCheck, running: RunningCode, values: Mapping[str, Any] | None = None
+    check: SolvedCheck, running: RunningCode, values: Mapping[str, Any] | None = None, **options: Any
 ) -> tuple[dict[str, Any], bool]:
     """The arrays that a submission returns for a check, and whether they were other than the assignment's."""
-    request = check.request()
+    request = check.request() | options
     result = running.call(request | {"values": request["values"] | (values or {})})
     names = returned_expressions(running.submission.cells, check.call)
     return fit_arrays(result, names, check.expected)

@@ -11,6 +11,7 @@ import multiprocessing.util
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
@@ -26,6 +27,7 @@ from deltarule.grading.assignment import Assignment, read_assignment
 from deltarule.grading.checks import SolvedCheck, compare_array
 from deltarule.grading.diagnosis import name_mistakes
 from deltarule.grading.follow_on import call_check, follow_arrays, follow_functions, note_unmoved
+from deltarule.grading.numeric import numeric_kinds
 from deltarule.grading.pool import run_in_pool
 from deltarule.grading.process import Failed, RunningCode, Worker, clean_text
 from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, HandedIn, Owner, SubmissionResult
@@ -48,8 +50,6 @@ from deltarule.platforms import interrupts
 SHARED_FOLDERS = "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock", "/var/crash"
 """Folders in which everybody may write."""
 
-DIFFERENCES_ERROR = 1e-11
-"""Of derivatives by differences even good ones are larger, of formulas in double precision hardly any."""
 EPSILON_TOLERANCE = 1e-4
 """The largest error of what a small number within a logarithm or a quotient explains."""
 _EPSILON = re.compile(r"(?:[-+,]|=)\s*(?:1e-\d+|10\s*\*\*\s*-\s*\d+|eps\w*)", re.IGNORECASE)
@@ -244,12 +244,12 @@ def grade_check(
 
     With `is_diagnosed` the solution runs beside the student's arrays.
     """
+    started = time.monotonic()
     try:
         outputs, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
         message = f"{error}{_what_is_there(check, assignment, running.submission)}"
         return missing_result(check, message, *filter(None, [error.note]))
-    numeric = sorted(running.numeric)
     names = returned_expressions(running.submission.cells, check.call)
     arrays = tuple(compare_array(check, name, outputs.get(name)) for name in check.returns)
     arrays = _without_epsilon(check, running.submission, arrays)
@@ -259,13 +259,14 @@ def grade_check(
             arrays = follow_arrays(check, assignment.names, running, outputs, arrays)
         if {array.verdict for array in arrays} in ({"wrong"}, {"right", "wrong"}):
             mistakes = name_mistakes(check, assignment.names, outputs)
-    if numeric and vars(assignment).get("numeric") == "forbid":
+    numeric, problem = numeric_kinds(check, assignment, running, outputs, time.monotonic() - started)
+    if numeric and assignment.numeric == "forbid":
         why = f"is taken by {' and '.join(numeric)}, which this assignment does not allow"
         without_points = functools.partial(replace, points=0.0, verdict="wrong", error=None)
         arrays = tuple(without_points(array, message=f"{array.name} {why}") for array in arrays)
     texts = names if len(names) == len(arrays) else list(check.returns)
     line, lines, right_lines = _lines(check, assignment, running, arrays, mistakes, texts)
-    notes = _notes(check, outputs, arrays, numeric)
+    notes = _notes(check, outputs, numeric, problem)
     if is_other:
         notes.append("returns other arrays than it should: those that it should were found by name or shape")
     message = "; ".join(array.message for array in arrays)
@@ -296,15 +297,11 @@ def _lines(
     return "", lines, right_lines
 
 
-def _notes(
-    check: SolvedCheck, outputs: dict[str, Any], arrays: tuple[GradedArray, ...], numeric: list[str]
-) -> list[str]:
+def _notes(check: SolvedCheck, outputs: dict[str, Any], numeric: list[str], problem: str) -> list[str]:
     """What is to be said of a check beside its arrays: derivatives by differences, and what is no array."""
     notes = [f"{check.call} takes derivatives by {' and '.join(numeric)}"] if numeric else []
-    errors = [array.error for array in arrays if array.verdict == "right" and array.error and check.gradient_of]
-    is_single = any(getattr(value, "dtype", None) == np.float32 for value in outputs.values())
-    if not numeric and not is_single and max(errors, default=0) > DIFFERENCES_ERROR:
-        notes.append(f"{check.call} is right only to {max(errors):.0e}: by differences, or with a small number added")
+    if problem:
+        notes.append(f"whether {check.call} takes derivatives by differences is not known: {problem}")
     if any(value is not None and (not isinstance(value, np.ndarray) or not value.size) for value in outputs.values()):
         notes.append(f"{check.call} returns what is no array, or an array without entries")
     return notes

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from deltarule.errors import one_line
-from deltarule.grading import launcher, worker
+from deltarule.grading import disturbance, launcher, worker
 from deltarule.grading.assignment import Assignment
 from deltarule.grading.sandbox import own_user, start
 from deltarule.grading.source import Cell
@@ -41,8 +41,8 @@ def _line_pattern(line: str) -> re.Pattern[str]:
 PATTERNS = [*map(_line_pattern, Path(__file__).with_name("messages.txt").read_text(encoding="utf-8").splitlines())]
 
 
-NUMERIC = {"complex numbers", "differences", "operators of its own classes"}
-"""What the worker may say of a call; it is a stranger's word."""
+KINDS = {"complex numbers", "numbers of another type", "operators of its own classes", "fft"}
+"""What the worker may say of a disturbed call; it is a stranger's word."""
 MAX_WRITTEN_BYTES, MAX_WRITTEN_FILES = 2**27, 20_000
 QUOTA_INTERVAL_SECONDS = 0.5
 HIDDEN = "…"
@@ -74,7 +74,7 @@ class RunningCode(Protocol):
 
     submission: Submission
     numeric: set[str]
-    """How the last call took derivatives, of `NUMERIC`."""
+    """What the last call met, of `KINDS`, if it was disturbed."""
 
     def call(self, request: Mapping[str, Any]) -> Any: ...
 
@@ -153,6 +153,7 @@ class Worker:
             "file": self.submission.file,
             "cells": self.submission.cells,
             "seconds": seconds,
+            "disturbance": Path(disturbance.__file__).read_text(encoding="utf-8"),
             "skipped": self.skipped,
             "aliases": self.assignment.aliases,
             "limits": {
@@ -195,7 +196,7 @@ class Worker:
         if lines:
             try:
                 answer = worker.unpack(lines[0])
-                self.numeric = NUMERIC & set(answer.get("numeric", ()))
+                self.numeric = KINDS & set(answer.get("numeric", ()))
                 errors = [describe_error(error, self.submission.cells, request) for error in answer["errors"]]
                 return answer["result"], "; ".join(errors)
             except Exception:  # whatever a stranger's bytes raise
