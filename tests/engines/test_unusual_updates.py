@@ -73,6 +73,29 @@ def test_a_gradient_is_shortened_to_the_norm(engine: str, norm: float) -> None:
     assert np.allclose(start.theta - run.state.theta, step, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "factors", [{"W1": 0.0, "b": 0}, {"W": 0, "b2": 0}, {"W1": masks(2), "W2": 0}, {"W1": masks(3)[0]}]
+)
+def test_what_stays_counts_in_no_length(engine: str, factors: dict[str, Any]) -> None:
+    """The step is that of the gradient without the entries that stay: of the norm, as this gradient is longer."""
+    problem = population(clip_norm=1e-3, learning_rate=1.0, learning_rate_factors=factors)
+    before = initial_state(problem).theta
+    free = train(population(learning_rate=1.0, learning_rate_factors=factors), max_steps=1).state.theta - before
+    step = train(problem, max_steps=1, engine=engine).state.theta - before
+    assert np.allclose(step, free * 1e-3 / np.sqrt((free**2).sum(1, keepdims=True)), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_masked_entries_count_in_no_norm_of_an_array(engine: str) -> None:
+    """A normalized step of an array has the length of the learning rate, however many of its entries stay."""
+    given = {"optimizer": {"name": "normalized_gradient", "epsilon": 1e-12}, "learning_rate": 0.5}
+    problem = population(learning_rate_factors={"W1": masks(4)}, **given)
+    before = initial_state(problem).theta
+    step = train(problem, max_steps=1, engine=engine).state.theta - before
+    assert np.allclose(np.sqrt((step[:, :12] ** 2).sum(1)), 0.5, rtol=1e-6)
+
+
 def test_a_gradient_of_zeros_stays_zero() -> None:
     problem = population(clip_norm=1.0)
     state = replace(initial_state(problem), theta=np.ones((3, 26)))

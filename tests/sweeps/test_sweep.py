@@ -114,6 +114,25 @@ def test_widths_equal_trainings_alone(recipe, workers):
         assert network.theta == pytest.approx(reference.state.theta[0], rel=1e-6, abs=1e-9)
 
 
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ["auto", 5, "layer_norm", "tanh", "auto"],
+        [4, 5, "batch_norm", "relu", "dropout", {"name": "glu", "units": 5}, {"name": "residual", "skip": "a1"}, "auto"],
+    ],
+)
+def test_kept_networks_have_the_layers_of_their_recipe(recipe, chain, tmp_path):
+    recipe = with_settings(recipe, {"network.layers": chain, "stopping.max_epochs": 1})
+    rates = {"optimizer.learning_rate": [0.1, 0.01]}
+    sweep(recipe, rates, out=tmp_path, keep=True, engine="reference").close()
+    table = load_sweep(tmp_path)
+    for row in table.rows():
+        dataset, run = train_alone(recipe, row, list(rates))
+        network = table.network(row["key"])
+        assert repr(network.network) == repr(run.problem.network)
+        assert np.array_equal(network.outputs(dataset.test.x), run.outputs(dataset.test.x)[0])
+
+
 @pytest.mark.parametrize("how", ["standardize", "none"])  # each fold by itself, and all of them in one population
 def test_folds_equal_trainings_on_their_rows(recipe, how):
     recipe = with_settings(recipe, {"data.scale": how})

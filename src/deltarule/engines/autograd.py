@@ -210,6 +210,11 @@ class AutogradEngine(Engine):
         """Return [θ, *slots] after an update with the gradient g."""
         optimizer = problem.optimizer
         members = state.members
+        of_entries = problem.entry_factors
+        if of_entries is not None:
+            of_entries = self._tensor((of_entries if of_entries.ndim == 1 else of_entries[members]).astype(problem.dtype))
+            if problem.clip_norm is not None or optimizer.norms:  # lengths are those of the entries that move
+                g = self._torch.where(of_entries == 0, 0.0, g)
         if problem.clip_norm is not None:
             length = self._torch.linalg.vector_norm(g, dim=-1, keepdim=True)
             limit = self._tensor(problem.clip_norm[members, None].astype(problem.dtype))
@@ -237,17 +242,10 @@ class AutogradEngine(Engine):
             arrays = {name: _to_numpy(value) for name, value in numbers.items()}
             vectors = [*map(_to_numpy, [theta, g, *slots])]
             moved, *slots = map(self._tensor, updated(optimizer, problem.network.entries, vectors, arrays))
-        if problem.entry_factors is not None:
-            moved = self._with_entry_factors(problem, problem.entry_factors, members, theta, moved)
+        if of_entries is not None:  # by 1 and 0 without rounding
+            stepped = self._torch.where(of_entries == 1, moved, theta + of_entries * (moved - theta))
+            moved = self._torch.where(of_entries == 0, theta, stepped)
         return [moved, *slots]
-
-    def _with_entry_factors(
-        self, problem: Problem, factors: Floats, members: Integers, theta: Tensor, moved: Tensor
-    ) -> Tensor:
-        """Return θ after a step, each entry of which is multiplied by its factor: by 1 and 0 without rounding."""
-        each = self._tensor((factors if factors.ndim == 1 else factors[members]).astype(problem.dtype))
-        stepped = self._torch.where(each == 1, moved, theta + each * (moved - theta))
-        return self._torch.where(each == 0, theta, stepped)
 
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[str, Tensor], w: Tensor

@@ -109,8 +109,11 @@ def optimizer_step(
     """Return θ and the slots after an update with the gradient g.
 
     `longest` [.., 1] is the length to which a longer g is shortened first. `factors` [P] or [.., P] multiply the change
-    of each entry of θ: 0 leaves it as it was, bit for bit, and 1 takes the optimizer's.
+    of each entry of θ: 0 leaves it as it was, bit for bit, and 1 takes the optimizer's. Lengths of gradients are those of
+    the entries that move.
     """
+    if factors is not None and (longest is not None or optimizer.norms):
+        g = np.where(factors == 0, 0.0, g)
     if longest is not None:
         length = np.sqrt((g * g).sum(-1, keepdims=True))
         g = np.where(length > longest, g * (longest / np.maximum(length, longest)), g)

@@ -105,7 +105,7 @@ def create_problem(
         have a factor for each entry, "W1" [D, H] or [K, D, H], by which each step is multiplied: a mask of 0 and 1
         keeps the entries that are 0, also from decaying.
     clip_norm : float or array-like of shape (K,), optional
-        The length to which longer gradients are shortened.
+        The length to which longer gradients are shortened. What has a learning-rate factor of 0 does not count.
     parametrization : {"standard", "neural_tangent"}, default="standard"
         "standard", or "neural_tangent", in which layers compute x V / √D + b with D inputs and the optimizer acts on
         V. θ holds W = V / √D; for V of variance 1 use the initializer lecun_normal.
@@ -185,6 +185,7 @@ def create_problem(
     checked = {name: check_numbers(name, value) for name, value in varying.items()}
     if clip_norm is not None:
         checked["clip_norm"] = check_numbers("clip_norm", clip_norm)
+        entry_factors = validation.with_frozen_arrays(entry_factors, factors, network)
     checked["seeds"] = validation.check_member_seeds(members, seeds)
     checked["data_seeds"] = validation.check_seeds("data_seeds", data_seeds)
     if dropout_seeds is not None:

@@ -93,7 +93,7 @@ class Problem:
     entry_factors : ndarray of shape (P,) or (K, P), or None
         What multiplies each update of an entry of θ.
     clip_norm : ndarray of shape (K,), or None
-        The length to which longer gradients are shortened.
+        The length to which longer gradients are shortened, counted without entries whose factor is 0.
     fresh : FreshRows or None
         What makes the rows of each update; x and y are then only evaluated, and an epoch is one update.
 

@@ -248,6 +248,16 @@ def check_learning_rate_factors(factors: Mapping[str, Any], network: Network) ->
     return floats, vector
 
 
+def with_frozen_arrays(vector: Floats | None, factors: Mapping[str, float], network: Network) -> Floats | None:
+    """Factors of entries that are also 0 where a whole array has the factor 0, so that its gradient has no length."""
+    frozen = [entry for entry in network.entries if factors.get(entry.name, factors.get(entry.symbol)) == 0]
+    if frozen:
+        vector = np.ones(network.parameters) if vector is None else vector
+        for entry in frozen:
+            vector[..., entry.start : entry.stop] = 0
+    return vector
+
+
 def _check_entry_factors(about: str, factors: Floats, shapes: Sequence[tuple[int, ...]]) -> None:
     """Check that an array of factors, one for each entry, has one of the `shapes` and allowed numbers."""
     if factors.ndim not in (2, 3) or factors.shape[-2:] not in shapes:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from deltarule.errors import BadInput, RunFailed
 from deltarule.files import make_folder
 from deltarule.maths.network import views
-from deltarule.problem.configuration import NUMERICS_VERSIONS, create_network, own_digests, own_formulas
+from deltarule.problem.configuration import NUMERICS_VERSIONS, own_digests, own_formulas
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
 from deltarule.problem.recipe_sections import Configuration
@@ -40,6 +40,7 @@ from deltarule.sweeps.store_connection import (
     translate_errors,
 )
 from deltarule.training.moment import activations_of
+from deltarule.training.populations import network_between
 
 COMPARED = ("folds", "metric", "ranked", "record", "start")
 """The notes that all rows of a store share."""
@@ -267,7 +268,8 @@ def read_network(connection: sqlite3.Connection, key: str, configuration: Config
         )
     dtype, sizes, *blobs = stored
     theta, buffers = (np.frombuffer(blob, dtype).copy() for blob in blobs)
-    network = create_network(configuration, json.loads(sizes))
+    inputs, *_, outputs = json.loads(sizes)
+    network = network_between(configuration, inputs, outputs)
     buffer_size = sum(buffer.stop - buffer.start for buffer in network.buffers)
     if dtype not in ("float32", "float64") or (len(theta), len(buffers)) != (network.parameters, buffer_size):
         raise ValueError(f"{len(theta)} weights of {dtype!r} for {network!r}")

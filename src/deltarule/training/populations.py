@@ -153,10 +153,12 @@ def _of_members(values: Sequence[Any], configuration_indices: Integers) -> Any:
 
 
 def network_of(configuration: Configuration, dataset: Dataset) -> Network:
-    section = configuration.network
-    sizes: list[Any] = list(section.layers)
-    if sizes[0] == "auto":
-        sizes[0] = dataset.inputs
-    if sizes[-1] == "auto":
-        sizes[-1] = dataset.default_outputs(registry.activation(section.output).name)
-    return create_network(configuration, sizes)
+    output = registry.activation(configuration.network.output).name
+    return network_between(configuration, dataset.inputs, dataset.default_outputs(output))
+
+
+def network_between(configuration: Configuration, inputs: int, outputs: int) -> Network:
+    """The network of a configuration for data with so many inputs and outputs, which replace "auto"."""
+    first, *others, last = configuration.network.layers
+    first, last = (size if item == "auto" else item for item, size in ((first, inputs), (last, outputs)))
+    return create_network(configuration, [first, *others, last])
