@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy import tanh
+from scipy.special import erf
 
 from deltarule.problem.formula_fingerprint import formula_digest, reads_only_fixed
 
@@ -121,10 +123,13 @@ class Settings:
 
 
 SCALE, TABLE, NUMBERS, MINE = 2.0, np.array([1.0, 2.0]), [1.0], ModuleType("mine")
+HALVED = np.frompyfunc(lambda z: z / SCALE, 1, 1)
 READING: dict[str, tuple[Callable[..., Any], bool]] = {
     "a global": (lambda z: SCALE * z, True),
     "a function's": (lambda z: deeper(z), True),
     "a library's function": (lambda z: np.tanh(z) * 2, True),
+    "a library's function by its name": (lambda z: erf(z) * tanh(z), True),
+    "a Python function as a ufunc": (lambda z: HALVED(z), False),
     "an array": (lambda z: TABLE.sum() * z, False),
     "a list": (lambda z: NUMBERS[0] * z, False),
     "a class": (lambda z: Settings.scale * z, False),

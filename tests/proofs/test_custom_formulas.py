@@ -269,7 +269,19 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (activation(lambda z: z * np.random.rand()), "the activation 'mine' is different from call to call"),
     (activation(lambda z: z - z.mean(0)), "the activation 'mine' is not elementwise"),
     (activation(lambda z: z.sum()), r"the activation 'mine' gives the shape \(\) for arrays of the shape"),
-    (activation(lambda z: z * np.float64(2)), f"the activation 'mine' {FLOAT64}; keep the dtype"),
+    (
+        activation(lambda z: z * np.float64(2)),
+        rf"the activation 'mine' {FLOAT64}, because of np.float64\(2.0\) in line \d+ of test_custom_formulas.py: .*;",
+    ),
+    (
+        activation(lambda z: np.tanh(z) + np.where(z > 0, z / np.sqrt(2), z) - 1),
+        rf"the activation 'mine' {FLOAT64}, because of np.float64\(1.4142135623730951\) in line .*; keep the dtype",
+    ),
+    (
+        activation(lambda z: z * np.array([1.0])),
+        f"{FLOAT64}, because of an array of float64 in line .*; keep",
+    ),
+    (activation(lambda z: z.astype(float)), f"the activation 'mine' {FLOAT64}; keep the dtype"),
     (activation(lambda z: 1 / z), "the activation 'mine' gives -?inf at"),
     (activation(lambda z: math.tanh(z)), f"the activation 'mine' {ARRAYS}TypeError: "),
     (activation(lambda z: 0 * z + 3), "the activation 'mine' has the slope 0 wherever one can be seen"),

@@ -118,7 +118,16 @@ def test_widths_equal_trainings_alone(recipe, workers):
     "chain",
     [
         ["auto", 5, "layer_norm", "tanh", "auto"],
-        [4, 5, "batch_norm", "relu", "dropout", {"name": "glu", "units": 5}, {"name": "residual", "skip": "a1"}, "auto"],
+        [
+            4,
+            5,
+            "batch_norm",
+            "relu",
+            "dropout",
+            {"name": "glu", "units": 5},
+            {"name": "residual", "skip": "a1"},
+            "auto",
+        ],
     ],
 )
 def test_kept_networks_have_the_layers_of_their_recipe(recipe, chain, tmp_path):

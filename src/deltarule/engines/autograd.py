@@ -212,7 +212,9 @@ class AutogradEngine(Engine):
         members = state.members
         of_entries = problem.entry_factors
         if of_entries is not None:
-            of_entries = self._tensor((of_entries if of_entries.ndim == 1 else of_entries[members]).astype(problem.dtype))
+            of_entries = self._tensor(
+                (of_entries if of_entries.ndim == 1 else of_entries[members]).astype(problem.dtype)
+            )
             if problem.clip_norm is not None or optimizer.norms:  # lengths are those of the entries that move
                 g = self._torch.where(of_entries == 0, 0.0, g)
         if problem.clip_norm is not None:

@@ -109,7 +109,7 @@ def optimizer_step(
     """Return θ and the slots after an update with the gradient g.
 
     `longest` [.., 1] is the length to which a longer g is shortened first. `factors` [P] or [.., P] multiply the change
-    of each entry of θ: 0 leaves it as it was, bit for bit, and 1 takes the optimizer's. Lengths of gradients are those of
+    of each entry of θ: 0 leaves it as it was, bit for bit, and 1 takes the optimizer's. Lengths of gradients count only
     the entries that move.
     """
     if factors is not None and (longest is not None or optimizer.norms):

@@ -46,7 +46,8 @@ def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
     if isinstance(value, MethodType | np.vectorize):
         return False
     if hasattr(value, "__name__"):
-        module = value.__name__ if isinstance(value, ModuleType) else value.__module__ or type(value).__module__
+        of_kind = type(value).__module__  # a ufunc's, which has no module of its own
+        module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or of_kind
         return not _is_users_module(module) and "(vectorized)" not in value.__name__
     return value is None or isinstance(value, int | float | complex | str | bytes | slice | np.generic)
 

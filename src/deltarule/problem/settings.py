@@ -381,7 +381,9 @@ class OptimizerSection(Section):
         "standard",
         "Whether the optimizer acts on W, or on W √D for a layer with D inputs.",
     )
-    clip_norm: float | None = setting(number(POSITIVE), None, "The longest gradient of what moves; longer ones are shortened to it.")
+    clip_norm: float | None = setting(
+        number(POSITIVE), None, "The longest gradient of what moves; longer ones are shortened to it."
+    )
 
 
 @dataclass(frozen=True)

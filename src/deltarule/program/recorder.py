@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import EllipsisType, TracebackType
+from types import EllipsisType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -81,12 +81,12 @@ def traceable() -> Iterator[None]:
         yield
     except Exception as error:
         reason = str(error) if isinstance(error, NotTraceable) else f"it raises {type(error).__name__}: {error}"
-        raise NotTraceable(f"{reason}{_location(error.__traceback__)}") from None
+        raise NotTraceable(f"{reason}{location(traceback.extract_tb(error.__traceback__))}") from None
 
 
-def _location(trace: TracebackType | None) -> str:
-    """Return the last line of a traceback that is the formula's."""
-    frames = [frame for frame in traceback.extract_tb(trace) if not frame.filename.startswith(_SKIPPED)]
+def location(stack: Sequence[traceback.FrameSummary]) -> str:
+    """Return the last line of a stack that is the formula's, " in line 3 of mine.py: …", or ""."""
+    frames = [frame for frame in stack if not frame.filename.startswith(_SKIPPED)]
     if not frames:
         return ""
     line = frames[-1].line or ""

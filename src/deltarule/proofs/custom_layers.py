@@ -162,11 +162,15 @@ class _Case:
     upstream: Floats
     training: bool
 
-    def call(self, operands: Mapping[str, Floats]) -> tuple[Floats, Callable[[Floats], Any]]:
+    @property
+    def function(self) -> Callable[..., Any]:
         function = self.layer.function if self.training else self.layer.evaluation
         assert function is not None
+        return function
+
+    def call(self, operands: Mapping[str, Floats]) -> tuple[Floats, Callable[[Floats], Any]]:
         what = f"{_title(self.layer)}" + ("" if self.training else " in evaluation")
-        result = _called(function, tuple(operands.values()), self.layer.parameters, what)
+        result = _called(self.function, tuple(operands.values()), self.layer.parameters, what)
         expected = 2 + (len(self.layer.statistics) if self.training else 0)
         if not isinstance(result, tuple) or len(result) != expected or not callable(result[1]):
             parts = ["its value", "its backward pass", *(self.layer.statistics if self.training else ())]
@@ -286,12 +290,13 @@ def _check_value(case: _Case, sizes: tuple[int, int, int, int]) -> None:
     first = {name: array[:, :1] if name in by_rows else array for name, array in operands.items()}
     if "share" not in operands and not _is_close(case.call(first)[0], value[:, :1]):
         raise BadInput(f"{what} gives a row other values alone; it may mix the units of a row, but no rows")
-    single, _ = case.call({name: array.astype(np.float32) for name, array in operands.items()})
-    if single.dtype != np.float32:
-        raise BadInput(
-            f"{what} gives {single.dtype} numbers for float32 ones; keep the dtype: Python's numbers take it from the "
-            "array beside them, and new arrays need .astype"
-        )
+    singles = {name: array.astype(np.float32) for name, array in operands.items()}
+    calls.check_dtype(
+        what,
+        case.call(singles)[0].dtype,
+        lambda *arrays: case.function(*arrays, **case.layer.parameters),
+        [*singles.values()],
+    )
 
 
 def _is_close(found: Floats, expected: Floats) -> bool:

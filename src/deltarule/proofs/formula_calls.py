@@ -3,6 +3,8 @@
 z, p, y, w  arrays [n]       θ, g, slots  arrays [n], or [K, n] with numbers [K, 1], one a member
 """
 
+import sys
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,6 +16,7 @@ from deltarule.maths.elementary import Fixed
 from deltarule.maths.optimizers import Optimizer
 from deltarule.problem.problem import Floats
 from deltarule.problem.registry import check_parameter
+from deltarule.program.recorder import location
 
 _SAME_RESULT = 1e-9
 """Relative difference of an entry at different positions in an array: vector units compute most numbers in groups of
@@ -100,17 +103,62 @@ def call_formula(what: str, function: Callable[..., Any], inputs: Sequence[Float
         raise BadInput(f"{what} cannot be called with arrays ({type(error).__name__}: {error}){more}") from None
     if not all(map(np.array_equal, copies, inputs)):
         raise BadInput(f"{what} changes what it is given; let it make a new array")
-    shape, dtype = inputs[0].shape, inputs[0].dtype
+    shape = inputs[0].shape
     if np.shape(result) != shape:
         raise BadInput(
             f"{what} gives the shape {np.shape(result)} for arrays of the shape {shape}; give the same shape"
         )
-    if np.asarray(result).dtype != dtype:
-        raise BadInput(
-            f"{what} gives {np.asarray(result).dtype} numbers for {dtype} ones; keep the dtype: Python's numbers take "
-            "it from the array beside them, and new arrays need .astype"
-        )
+    check_dtype(what, np.asarray(result).dtype, function, inputs)
     return np.asarray(result)
+
+
+def check_dtype(what: str, dtype: np.dtype[Any], function: Callable[..., Any], inputs: Sequence[Floats]) -> None:
+    """Raise `BadInput` if a function gives another dtype than that of its inputs, with the number that changes it."""
+    if dtype == inputs[0].dtype:
+        return
+    watched = [values.copy().view(_Watched) for values in inputs]
+    for values in watched:
+        values.causes = []
+    with np.errstate(all="ignore"):
+        function(*watched)
+    causes = [cause for values in watched for cause in values.causes]
+    because = f", because of {causes[0]}" if causes else ""
+    raise BadInput(
+        f"{what} gives {dtype} numbers for {inputs[0].dtype} ones{because}; keep the dtype: Python's numbers, such as "
+        "float(…), take it from the array beside them, and new arrays need .astype"
+    )
+
+
+class _Watched(np.ndarray):
+    """An array that notes which number gives its results another dtype, in `causes`."""
+
+    causes: list[str]
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.causes = getattr(source, "causes", [])
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        plain = [each.view(np.ndarray) if isinstance(each, _Watched) else each for each in inputs]
+        return self._noted(inputs, getattr(ufunc, method)(*plain, **options))
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        parts = [part for each in arguments for part in (each if isinstance(each, list | tuple) else [each])]
+        return self._noted(parts, super().__array_function__(function, types, arguments, options))
+
+    def _noted(self, inputs: Sequence[Any], result: Any) -> Any:
+        if not isinstance(result, np.ndarray) or result.dtype.kind != "f":
+            return result
+        if result.dtype != self.dtype:
+            others = (
+                each for each in inputs if isinstance(each, np.ndarray | np.generic) and each.dtype == result.dtype
+            )
+            cause = next(others, None)
+            if cause is not None and not isinstance(cause, _Watched):
+                shown = repr(cause) if cause.ndim == 0 else f"an array of {cause.dtype}"
+                self.causes.append(f"{shown}{location(traceback.extract_stack(sys._getframe(2), limit=20))}")
+        noted = result.view(_Watched)
+        noted.causes = self.causes
+        return noted
 
 
 def check_update(optimizer: Optimizer) -> None:
