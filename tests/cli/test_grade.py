@@ -48,7 +48,8 @@ def test_a_roster_gives_names_and_gradebooks(deltarule, submissions, tmp_path):
     (tmp_path / "roster.csv").write_text(ROSTER)
     text = (tmp_path / "assignment.toml").read_text()
     (tmp_path / "assignment.toml").write_text("late_percent = 50\n" + text)
-    words = (submissions, "--with", tmp_path / "assignment.toml", "--roster", tmp_path / "roster.csv", "--out")
+    words = (submissions, "--with", tmp_path / "assignment.toml", "--roster", tmp_path / "roster.csv")
+    words = (*words, "--times", "files", "--out")
     _, out, _ = deltarule("grade", *words, tmp_path / "out")
     assert "Bert Brown       0" in out and "days late" in out and "Nothing handed in: 1" in out
     canvas = (tmp_path / "out" / "canvas.csv").read_text().splitlines()

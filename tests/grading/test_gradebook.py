@@ -41,7 +41,7 @@ def test_the_latest_of_several_counts(tmp_path: Path) -> None:
     for i, name in enumerate(names):
         (tmp_path / name).write_text(f"{CODE}# {i}\n")
         os.utime(tmp_path / name, (1e9, 1e9 + (100 if i == 1 else i)))
-    [submission] = find_submissions(tmp_path, "hw3.py")
+    [submission] = find_submissions(tmp_path, "hw3.py", times="files")
     assert set(submission.files) == {"hw3.py", "helpers.py"}
     assert submission.cells[0][1].endswith("# 1\n") and submission.time == 1e9 + 100
 
@@ -67,11 +67,79 @@ def test_gradescope_export(tmp_path: Path) -> None:
         (tmp_path / folder / "hw3.py").write_text(CODE)
     (tmp_path / "submission_metadata.yml").write_text(GRADESCOPE, encoding="utf-8")
     ines, sinead = find_submissions(tmp_path)
-    assert (ines.student, ines.id, ines.others) == ("Ines Kowalski", "77", (("Jün Li", "Jün Li", "78"),))
-    assert (sinead.student, sinead.id) == ("Sinéad O'Brien", "")
+    assert (ines.student, ines.id, ines.email) == ("Ines Kowalski", "77", "i@x.org")
+    assert [(one.student, one.delivered, one.id) for one in ines.others] == [("Jün Li", "Jün Li", "78")]
+    assert (sinead.student, sinead.id) == ("Sinéad O'Brien", "submission_13")
     assert ines.time == datetime(2026, 11, 20, 10, tzinfo=UTC).timestamp()
     [single] = find_submissions(tmp_path / "submission_12", is_single=True)
     assert (single.student, single.time) == (ines.student, ines.time)
+
+
+WEI = "submission_{0}:\n  :submitters:\n  - :name: Wei Zhang\n    :sid:{1}\n    :email:{2}\n"
+NUMBERS_AND_MAILS = {
+    "mails": ((1, "", " wz1@x.org"), (2, "", " WZ2@x.org"), ["Wei Zhang 1", "Wei Zhang 2"]),
+    "numbers": ((1, " '31'", ""), (2, " '32'", ""), ["Wei Zhang 1", "Wei Zhang 2"]),
+    "a number and a mail": ((1, " null", " wz1@x.org"), (2, " '32'", ""), ["Wei Zhang 1", "Wei Zhang 2"]),
+    "neither": ((1, "", ""), (2, " ~", ""), ["", ""]),
+    "one twice": ((1, "", " wz1@x.org"), (2, "", " wz1@x.org"), ["", ""]),
+    "a stranger": ((1, "", " wz1@x.org"), (2, "", " wz9@x.org"), ["Wei Zhang 1", ""]),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS_AND_MAILS)
+def test_two_of_one_name_are_two(tmp_path: Path, case: str) -> None:
+    *submitters, owners = NUMBERS_AND_MAILS[case]
+    (tmp_path / "submission_metadata.yml").write_text("---\n" + "".join(WEI.format(*each) for each in submitters))
+    for i in (1, 2):
+        (tmp_path / f"submission_{i}").mkdir()
+        (tmp_path / f"submission_{i}" / f"part{i}.py").write_text(CODE)
+    submissions = find_submissions(tmp_path)
+    assert [list(one.files) for one in submissions] == [["part1.py"], ["part2.py"]]
+    assert len({one.owner for one in submissions}) == len({one.student for one in submissions}) == 2
+    results = [
+        graded(one.student, id=one.id, email=one.email, delivered=one.delivered, entry=one.entry) for one in submissions
+    ]
+    people = roster(tmp_path, "Name,SID,Email\nWei Zhang,31,wz1@x.org\nWei Zhang,32,wz2@x.org\n")
+    record = apply_roster(record_of(*results), people, 0)
+    assert [one.roster_id and f"{one.name} {int(one.roster_id) - 30}" for one in record.submissions] == owners
+    assert len(record.uncertain) == owners.count("")
+
+
+def test_a_name_alone_does_not_make_another_e_mails_owner(tmp_path: Path) -> None:
+    people = roster(tmp_path, "name,email\nWei Zhang,wz1@x.org\nBob May,bob@x.org\n")
+    results = [graded("Wei Zhang", email="wz2@x.org"), graded("Bob May", email="bobby@mail.com")]
+    record = apply_roster(record_of(*results), people, 0)
+    assert [one.name for one in record.submissions] == ["", "Bob May"]  # a private address may be anybody's
+    assert record.uncertain == ("Wei Zhang: it has the name of Wei Zhang, and another e-mail, wz2@x.org",)
+
+
+PLAIN = {
+    "a copy of a browser": (["Ada Lin.py", "Ada Lin (1).py"], 2),
+    "a file and a notebook": (["Ada Lin.py", "Ada Lin.ipynb"], 2),
+    "a file and a folder": (["Ada Lin.py", "Ada Lin/hw.py"], 2),
+    "a report": (["Ada Lin.py", "Ada Lin.pdf"], 1),
+    "files of one number": (["linada_7_1_hw.py", "linada_7_2_helpers.py", "linada_LATE_7_3_hw-1.py"], 1),
+    "one name, two numbers": (["linada_7_1_hw.py", "linada_8_2_hw.py"], 2),
+    "files of a participant": (["Ada Lin_5_assignsubmission_file_/a.py", "Ada Lin_5_assignsubmission_file_b.py"], 1),
+    "two participants": (["Ada Lin_5_assignsubmission_file_/a.py", "Ada Lin_6_assignsubmission_file_/a.py"], 2),
+}
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_what_has_no_number_is_never_taken_together(tmp_path: Path, case: str) -> None:
+    names, count = PLAIN[case]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}" if name.endswith("ipynb") else CODE)
+    submissions = find_submissions(tmp_path)
+    assert len({one.owner for one in submissions}) == len({one.student for one in submissions}) == count
+    people = roster(tmp_path, "id,name\n70,Ada Lin\n80,Bo Lin\n")
+    results = [graded(one.student, id=one.id, delivered=one.delivered) for one in submissions]
+    record = apply_roster(record_of(*results), people, 0)
+    assert [one.name for one in record.submissions] == (["Ada Lin"] if count == 1 else ["", ""])
+    assert all("2 submissions are those of Ada Lin" in text for text in record.uncertain)
+    if count == 2 and not submissions[0].id:
+        assert all("other submissions have its name" in one.notes[-1] for one in submissions)
 
 
 ROSTERS = {

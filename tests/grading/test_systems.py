@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from grading_examples import NEEDED, graded, record_of, roster, write_assignment
 
+from deltarule.grading.entries import opened_class
 from deltarule.grading.roster import apply_roster
-from deltarule.grading.submissions import find_submissions, opened_class
+from deltarule.grading.submissions import find_submissions
 from deltarule.grading.systems import feedback_zips, gradebooks
 
 DELIVERED = {
@@ -99,7 +100,7 @@ def test_the_zip_of_a_class(tmp_path: Path, name: str) -> None:
         for file, text in files.items():
             archive.writestr(zipfile.ZipInfo(file, (2026, 11, 20, 10, 0, 0)), text)
     with opened_class(tmp_path / "class.zip") as folder:
-        found = find_submissions(folder)
+        found = find_submissions(folder, times="zip")
         assert [one.student for one in found] == students
         assert folder == tmp_path / "class.zip" or abs(found[0].time - 1795168800) < 86400
     assert sorted(path.name for path in tmp_path.iterdir()) == ["class.zip"]

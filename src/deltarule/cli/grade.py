@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deltarule.grading.assignment import Assignment
     from deltarule.grading.record import GradeRecord, SubmissionResult
     from deltarule.grading.roster import Person
-    from deltarule.grading.submissions import Submission
+    from deltarule.grading.submissions import Submission, Times
 
 Submissions = Annotated[
     Path | None, argument("SUBMISSIONS", "A folder with a file or folder for each student, or one file.")
@@ -31,6 +31,9 @@ Out = Annotated[
 ]
 Roster = Annotated[Path | None, option("--roster", "The class, a CSV file: names, sections, due times.", "FILE")]
 Groups = Annotated[Path | None, option("--groups", "Who works with whom, if the roster lacks it: a CSV file.", "FILE")]
+HandInTimes = Annotated[
+    Literal["system", "files"], option("--times", "Where no system says when: unknown, or when the files changed.")
+]
 SandboxMode = Annotated[Literal["required", "auto", "off"], option("--sandbox", "Keep code from network and files.")]
 Container = Annotated[Literal["podman", "docker"] | None, option("--container", "Keep code in a container instead.")]
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
@@ -57,10 +60,11 @@ MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
 
 @dataclass(frozen=True)
 class RosterOptions:
-    """The options that name the people of a class."""
+    """The options that say who hands in, and when."""
 
     roster: Roster = None
     groups: Groups = None
+    times: HandInTimes = "system"
 
     def people(self) -> list["Person"]:
         from deltarule.grading.roster import read_roster
@@ -111,7 +115,7 @@ def grade(
         return _write_packed(assignment, packing)
     if submissions is None:
         raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
-    chosen = Chosen(submissions, single, only or [], container or sandbox, gradescope)
+    chosen = Chosen(submissions, of_class.times, single, only or [], container or sandbox, gradescope)
     if out is None:
         return _grade(assignment, people, chosen, None, since)
     with _lock(make_folder(out)):
@@ -120,9 +124,10 @@ def grade(
 
 @dataclass(frozen=True)
 class Chosen:
-    """Whose submissions are graded, in which sandbox, and where Gradescope takes the one result."""
+    """Which submissions are graded, in which sandbox, and where Gradescope takes the one result."""
 
     submissions: Path
+    times: "Times"
     single: bool
     only: list[str]
     sandbox: Any
@@ -138,18 +143,21 @@ def _lock(folder: Path) -> AbstractContextManager[None]:
 def _grade(
     assignment: "Assignment", people: list["Person"], chosen: Chosen, folder: Path | None, since: Path | None
 ) -> Result:
+    from deltarule.grading.entries import opened_class
     from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, write_marks
     from deltarule.grading.record import known_results, merge_earlier, note_other_solutions
     from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.grading.roster import apply_overrides, apply_roster
-    from deltarule.grading.submissions import find_submissions, opened_class
+    from deltarule.grading.submissions import find_submissions
     from deltarule.json_files import write_json
 
     before = _book_before(since, folder, chosen.only)
     teacher = TeachersPoints.read(folder, assignment.manual)  # what is wrong there is said before anything is graded
     with opened_class(chosen.submissions, chosen.single) as opened:
         is_part = bool(chosen.only) or chosen.single or opened.is_file()
-        submissions = find_submissions(opened, assignment.submission, chosen.single, assignment.accepted_names)
+        times: Times = "zip" if opened != chosen.submissions else chosen.times
+        names = assignment.accepted_names
+        submissions = find_submissions(opened, assignment.submission, chosen.single, names, times)
         submissions = _choose(submissions, chosen.only)
         earlier = _read_earlier(folder, assignment, submissions, bool(people))
         _check_gradescope(chosen.gradescope, chosen.submissions, submissions)
@@ -269,7 +277,7 @@ def _read_earlier(
     if folder is None:
         return None
     max_points = [(check.name, *array) for check in assignment.checks for array in check.max_points.items()]
-    owners = {owner for entry in submissions for owner in (entry.owner, *(other[1:] for other in entry.others))}
+    owners = {who.owner for submission in submissions for who in (submission, *submission.others)}
     earlier = read_record(folder, assignment.title, max_points, owners)
     if earlier is not None and any(result.row is not None for result in earlier.submissions) and not has_roster:
         raise BadInput(f"{folder} was written with a roster; give --roster again")

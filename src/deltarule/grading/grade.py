@@ -83,10 +83,10 @@ def grade(
         results, unfinished = _grade_jobs(assignment, isolation, submissions, jobs, known)
     groups = {submission.student: submission for submission in submissions}
     for result in list(results):  # of a group each has a result
-        for student, delivered, number in groups[result.student].others:
+        for other in groups[result.student].others:
+            who = {name: getattr(other, name) for name in ("student", "delivered", "id", "email")}
             notes = (*result.notes, f"handed in with {result.student}")
-            own = result.of_partner()
-            results.append(replace(own, student=student, delivered=delivered, id=number, notes=notes))
+            results.append(replace(result.of_partner(), **who, notes=notes))
     results.sort(key=lambda result: result.student)
     left = tuple(sorted(map(one_line, _shared_files(isolation) - before)))
     about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points

@@ -81,8 +81,9 @@ class HandedIn:
 
     student    the name of its results
     id         what the system calls the student, and `delivered` the name that it gives; "" where it says nothing
+    email      by the system, in small letters
     entry      the name of a file or folder of it as the system delivered it
-    time       when it was handed in, or its latest file changed, in seconds since 1970
+    time       when it was handed in, in seconds since 1970; 0 where that is unknown
     is_late    by the system; None where it does not say
     notes      for the teacher alone
     """
@@ -91,6 +92,7 @@ class HandedIn:
     _: KW_ONLY
     id: str = ""
     delivered: str = ""
+    email: str = ""
     entry: str = ""
     time: float = 0.0
     is_late: bool | None = None
@@ -239,11 +241,16 @@ def merge_earlier(record: GradeRecord, earlier: GradeRecord | None, *, is_part: 
     """
     if earlier is None:
         return record
-    known = {result.owner: result.student for result in earlier.submissions}
-    others = {student: owner for owner, student in known.items()}
+    before = {result.owner: result for result in earlier.submissions}
+    others = {result.student: owner for owner, result in before.items()}
     results = []
     for result in record.submissions:
-        student = known.get(result.owner, result.student)
+        same = before.get(result.owner)
+        student = same.student if same is not None else result.student
+        if (
+            same is not None and not result.time and same.digest == result.digest
+        ):  # one file of a class whose times are known
+            result = replace(result, time=same.time)
         if others.get(student, result.owner) != result.owner:  # another student of the same name
             student = f"{student}-{result.id or 2}"
         results.append(replace(result, student=student))

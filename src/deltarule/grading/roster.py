@@ -9,19 +9,17 @@ What remains uncertain is listed for the teacher, and never guessed.
 
 import csv
 import functools
-import itertools
 import math
-import os
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from deltarule.errors import BadInput, count_of
 from deltarule.files import read_bytes
+from deltarule.grading.matching import match_people, name_keys
 from deltarule.grading.record import (
     CheckResult,
     GradedArray,
@@ -39,8 +37,6 @@ GROUPS = ("group", "group name", "group_name", "team", "groups")
 LOGINS = ("sis login id", "email address", "email", "login", "username", "github_username")
 """The names of a roster's columns here, and those that systems give them."""
 OVERRIDES = "overrides.csv"
-MAX_PERMUTED_PARTS = 5
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 
 
 @dataclass(frozen=True)
@@ -68,10 +64,6 @@ class Person:
     @property
     def title(self) -> str:
         return self.name or self.id
-
-
-Match = tuple[list[int], str]
-"""The rows of a roster that may be a submission's, and why this is uncertain; "" if it is not."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +137,7 @@ def _read_person(row: RosterRow) -> Person:
         late_days = int(row.get("late days") or 0)
     except (ValueError, OverflowError) as error:
         raise BadInput(f"the roster's row of {name or first(IDS)}: {error}; write times as 2026-11-27 23:59") from None
-    about = row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), _keys(name), due, late_days
+    about = row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), name_keys(name), due, late_days
     return Person(*about, first(GROUPS))
 
 
@@ -157,30 +149,15 @@ def _read_time(text: str) -> datetime:
     return time if re.search(r":\d\d:\d", text) else time + timedelta(minutes=1, microseconds=-1)
 
 
-def _keys(name: str) -> frozenset[str]:
-    """The letters of a name as systems may write it: its parts in any order, without or with its umlauts' e.
-
-    >>> sorted(_keys("Müller, Jörg"))
-    ['joergmueller', 'jorgmuller', 'muellerjoerg', 'mullerjorg']
-    """
-    keys = set()
-    for text in (name.casefold(), name.casefold().translate(_UMLAUTS)):
-        plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-        parts = re.findall(r"[^\W_]+", plain)
-        orders = itertools.permutations(parts) if len(parts) <= MAX_PERMUTED_PARTS else [parts]
-        keys |= {"".join(order) for order in orders}
-    return frozenset(keys - {""})
-
-
 def apply_roster(
     record: GradeRecord, people: Sequence[Person], late_percent: float, grace_minutes: float = 0.0
 ) -> GradeRecord:
     """The record with a roster's names, late points, who handed nothing in, and what is not certain."""
-    matches = _match_people(record.submissions, people)
+    matches = match_people(record.submissions, people)
     with_loss = functools.partial(
         _with_loss, percent=late_percent, grace_minutes=grace_minutes, max_points=record.max_points
     )
-    results, uncertain, absent = [], [], []
+    results, uncertain, absent, undated = [], [], [], []
     by_group = defaultdict(list)
     for result, (rows, reason) in zip(record.submissions, matches, strict=True):
         result = replace(result, name="", roster_id="", section="", row=None, lost=0.0, class_notes=())
@@ -189,6 +166,7 @@ def apply_roster(
             uncertain.append(f"{result.student}: {reason}")
             continue
         person = people[rows[0]]
+        undated += [person.title] if _is_undated(result, person) else []
         results.append(_of_person(with_loss(result, person), person, rows[0]))
         if person.group and not result.partner:
             by_group[person.group].append(results[-1])
@@ -203,7 +181,15 @@ def apply_roster(
         absent.append(person.title)
         if theirs:
             uncertain.append(f"{person.title}: {len(theirs)} submissions of the group {person.group}")
+    if undated:
+        about = "is unknown and costs nothing; --times files takes the times of files"
+        uncertain.append(f"when {count_of(len(undated), 'submission')} came {about}: {', '.join(undated)}")
     return replace(record, submissions=tuple(results), absent=tuple(absent), uncertain=tuple(uncertain))
+
+
+def _is_undated(result: SubmissionResult, person: Person) -> bool:
+    """Whether nobody knows if a submission is late: no system gives its time."""
+    return person.due is not None and not result.time and result.is_late is not False
 
 
 def _with_loss(
@@ -211,7 +197,9 @@ def _with_loss(
 ) -> SubmissionResult:
     """The result without the points that a person loses by being late."""
     days = _days_late(result, person, grace_minutes)
-    notes = ("late, by its name",) if result.is_late else ()
+    notes: tuple[str, ...] = ("late, by its name",) if result.is_late else ()
+    if _is_undated(result, person):
+        notes += ("when it was handed in is unknown",)
     if days:
         free = f", {person.late_days} without loss" if person.late_days else ""
         notes = (f"{count_of(days, 'day')} late{free}",)
@@ -230,63 +218,9 @@ def _of_group(result: SubmissionResult, person: Person, row: int) -> SubmissionR
     return _of_person(replace(own, student=safe_name(f"{person.id or person.name} (group)")), person, row)
 
 
-def _match_people(submissions: Sequence[SubmissionResult], people: Sequence[Person]) -> list[Match]:
-    """The people whose submissions these are; two that are one person's are uncertain both."""
-    prefix = os.path.commonprefix([result.student for result in submissions])
-    is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
-    slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
-    matches = [_find(result, people, slugs) for result in submissions]
-    claims = Counter(rows[0] for rows, reason in matches if not reason)
-    for i, (rows, reason) in enumerate(matches):
-        if not reason and claims[rows[0]] > 1:
-            reason = f"{claims[rows[0]]} submissions are those of {_names(rows, people)}: none counts; keep one"
-            matches[i] = rows, reason
-    return matches
-
-
-def _find(result: SubmissionResult, people: Sequence[Person], slugs: Sequence[str]) -> Match:
-    delivered = (result.delivered or result.student).casefold()
-    texts = {delivered.removeprefix(slug.casefold()) for slug in slugs}
-    keys = _keys(delivered)
-
-    def rows_where(is_theirs: Callable[[Person], object]) -> set[int]:
-        return {i for i, person in enumerate(people) if is_theirs(person)}
-
-    by_login = rows_where(lambda person: texts & person.ids)
-    by_id = by_login | rows_where(lambda person: result.id.casefold() in person.ids)
-    named = rows_where(lambda person: keys & person.keys) or (set() if by_id else _rows_of_group(keys, people))
-    if by_id and named and not by_id & named:
-        reason = f"its id is that of {_names(by_id, people)}, its name that of {_names(named, people)}"
-        return sorted(by_id | named), reason
-    rows = sorted(by_id & named or by_id or named)
-    if not rows:
-        return rows, "not in the roster"
-    if len(rows) > 1:
-        return rows, f"{len(rows)} rows of the roster fit it"
-    if not by_login and not named and _has_other_name(keys, people[rows[0]]):
-        return rows, f"its number is that of {_names(rows, people)}, whose name is another"
-    return rows, ""
-
-
-def _rows_of_group(keys: frozenset[str], people: Sequence[Person]) -> set[int]:
-    """The first row of the group that is meant, as Canvas names what a group hands in; all rows of several groups."""
-    rows = {i for i, person in enumerate(people) if person.group and keys & _keys(person.group)}
-    return {min(rows)} if len({people[i].group for i in rows}) == 1 else rows
-
-
-def _has_other_name(keys: Iterable[str], person: Person) -> bool:
-    """Whether no part of a person's name is in what was delivered."""
-    parts = {key for part in re.findall(r"\w\w+", person.name) for key in _keys(part)}
-    return bool(parts) and not any(part in key for part in parts for key in keys)
-
-
-def _names(rows: Iterable[int], people: Sequence[Person]) -> str:
-    return " and ".join(people[i].title for i in rows)
-
-
 def _days_late(result: SubmissionResult, person: Person, grace_minutes: float) -> int:
     """The begun days after the due time; within the grace it is none."""
-    if person.due is None or result.is_late is False:
+    if person.due is None or result.is_late is False or not result.time:
         return 0
     seconds = result.time - person.due.timestamp()
     return math.ceil(seconds / 86400) if seconds > 60 * grace_minutes else 0

@@ -1,62 +1,40 @@
 """Find each student's submission in a folder, and the file of it that is loaded."""
 
-import contextlib
 import itertools
-import json
-import os
 import re
-import shutil
-import tempfile
 import unicodedata
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from deltarule.errors import BadInput, one_line
-from deltarule.grading.record import HandedIn, safe_name
+from deltarule.grading.entries import Entry, Student, read_entries
+from deltarule.grading.record import HandedIn, Owner, safe_name
 from deltarule.grading.source import (
     Cell,
     NotCode,
-    decode,
     defined_names,
     imported_modules,
     read_cells,
     unwritten_functions,
 )
-from deltarule.grading.submitted_files import (
-    MAX_FILES,
-    Content,
-    archive_members,
-    code_name,
-    files_handed_in,
-    is_foreign,
-    reason_of,
-)
-from deltarule.grading.systems import SYSTEMS
+from deltarule.grading.submitted_files import CODE, MAX_FILES, Content, files_handed_in, reason_of
+from deltarule.grading.times import UNKNOWN, time_of_commit, time_of_files, time_of_nbgrader
 from deltarule.platforms import interrupt_after
 
-NOT_HANDED_IN = (".csv", ".yml", ".yaml", ".toml", ".ini", ".db")
-"""What lies beside the submissions of a class, and is none, unless a system named it after a student."""
-ABOUT_THE_FOLDER = ("readme", "license", "index", "__init__")
-CODE = (".py", ".ipynb")
 MAX_SUBMISSION_BYTES = 2**26
 """More is data sets or environments, which are left out."""
 MAX_CODE_CHARACTERS = 2**20
 READING_SECONDS = 30
 
-_FROM_SYSTEMS = [pattern for system in SYSTEMS.values() if (pattern := system.delivered)]
-"""Canvas, Moodle, then what browsers add."""
-_COPY = re.compile(r"(?:-\d+| \(\d+\))(?=\.\w+$)")
-"""What systems add to the name of a file that is handed in again."""
 _NOT_THE_WORK = re.compile(
     r"(?:^|/)(?:test_[^/]*|[^/]*_test|conftest|setup|[^/]*(?:template|skeleton|starter)[^/]*)\.\w+$"
 )
 """Tests, and what was handed out."""
-_Students = tuple[tuple[str, str], ...]
-"""Names and ids of those who handed something in together."""
+Times = Literal["system", "files", "zip"]
+"""Where a time comes from that no system has noted: from nowhere, from files, or from files as a system lists them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Submission(HandedIn):
     file     the name of the file that is loaded; "" if there is none
     problem  why it cannot be graded; "" if it can
     cells    the code of the file that is loaded
-    others   who handed it in too, with their names as results, as delivered, and ids
+    others   who handed it in too
     salt     of hidden data, a digest of all files: what one version of a submission saw is of no use to the next
     """
 
@@ -74,12 +52,16 @@ class Submission(HandedIn):
     files: Mapping[str, Content]
     problem: str = ""
     cells: Sequence[Cell] = ()
-    others: tuple[tuple[str, str, str], ...] = ()
+    others: tuple[HandedIn, ...] = ()
     salt: str = ""
 
 
 def find_submissions(
-    path: str | Path, preferred_file: str = "", is_single: bool = False, functions: Sequence[str] = ()
+    path: str | Path,
+    preferred_file: str = "",
+    is_single: bool = False,
+    functions: Sequence[str] = (),
+    times: Times = "system",
 ) -> list[Submission]:
     """Find the submissions in a folder, sorted by student.
 
@@ -90,26 +72,31 @@ def find_submissions(
     path = Path(path)
     if not path.exists():
         raise BadInput(f"{path} does not exist; give a folder with a file or folder for each student")
-    is_one = is_single or path.is_file()
-    people = _gradescope_people((path.parent if is_one else path) / "submission_metadata.yml")
-    entries = [path] if is_one else list(filter(_is_handed_in, path.iterdir()))
-    by_student: dict[_Students, list[tuple[str, Path]]] = {}
-    for entry in sorted(entries, key=lambda file: (_copy_number(file.name), file)):
-        student, number, file = _split_name(entry)
-        students = people[entry.name][0] if entry.name in people else ((student, number),)
-        by_student.setdefault(students, []).append((file or entry.name, entry))
-    if not by_student:
-        raise BadInput(f"{path} holds no submission; put a .py or .ipynb file, or a folder, for each student there")
+    groups = read_entries(path, is_one=is_single or path.is_file())
+    names = Counter(group[0].students for group in groups)
     submissions = []
-    page_names: set[str] = set()
-    for students, files in by_student.items():
-        (name, delivered, number), *others = [(_page_name(*names, page_names), *names) for names in students]
-        submission = _read_submission(name, files, preferred_file, functions)
-        first = files[0][1].name
-        time = people[first][1] if first in people else 0.0
-        submission = replace(submission, time=time or submission.time, is_late=_is_late(files), entry=one_line(first))
-        submissions.append(replace(submission, delivered=delivered, id=number, others=tuple(others)))
+    pages: set[str] = set()
+    owners: set[Owner] = set()
+    for group in groups:
+        who, *others = (_take_name(student, group[0], pages, owners) for student in group[0].students)
+        submission = _read_submission(who.student, group, preferred_file, functions, times)
+        notes = submission.notes
+        if names[group[0].students] > 1:
+            notes += ("other submissions have its name; put what is one student's into one folder",)
+        late = [entry.is_late for entry in group if entry.is_late is not None]
+        about = {name: getattr(who, name) for name in ("delivered", "id", "email", "entry")}
+        about |= {"is_late": any(late) if late else None, "notes": notes, "others": tuple(others)}
+        submissions.append(replace(submission, **about))
     return sorted(submissions, key=lambda submission: submission.student)
+
+
+def _take_name(student: Student, entry: Entry, pages: set[str], owners: set[Owner]) -> HandedIn:
+    """Who is meant: by a name for results that no other has, and a name and id that no other has, for the roster."""
+    name = entry.path.name
+    delivered = student.name if (student.name, student.id) not in owners else f"{student.name} ({name})"
+    owners.add((delivered, student.id))
+    page = _page_name(student.name, student.id, pages)
+    return HandedIn(page, delivered=delivered, id=student.id, email=student.email, entry=one_line(name))
 
 
 def _page_name(student: str, number: str, taken: set[str]) -> str:
@@ -122,127 +109,55 @@ def _page_name(student: str, number: str, taken: set[str]) -> str:
     return name
 
 
-def _is_late(files: Sequence[tuple[str, Path]]) -> bool | None:
-    """Whether Canvas says that one of the files is late; None for other systems."""
-    matches = [match for _, entry in files if (match := _FROM_SYSTEMS[0].fullmatch(entry.name))]
-    return any(match["late"] for match in matches) if matches else None
-
-
-@contextlib.contextmanager
-def opened_class(path: Path, is_single: bool = False) -> Iterator[Path]:
-    """The folder of a class: where a system's zip is given, that with its files and their times."""
-    if is_single or path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
-        yield path
-        return
-    with zipfile.ZipFile(path) as archive:
-        members = list(archive_members(archive))
-        tops = {name.parts[0] for name, _, _ in members}
-        is_export = any(name.name == "submission_metadata.yml" for name, _, _ in members)
-        if not is_export and not any(system.fullmatch(top) for system in _FROM_SYSTEMS[:2] for top in tops):
-            yield path  # one student's
-            return
-        with tempfile.TemporaryDirectory(prefix="deltarule-class-", ignore_cleanup_errors=True) as folder:
-            for name, info, time in members:
-                target = Path(folder, *name.parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with contextlib.suppress(zipfile.BadZipFile, RuntimeError, zlib.error):  # what could be read of it
-                    with archive.open(info) as member, target.open("wb") as file:
-                        shutil.copyfileobj(member, file)
-                if time:
-                    os.utime(target, (time, time))
-            yield Path(folder, *tops) if is_export and len(tops) == 1 else Path(folder)
-
-
-def _copy_number(name: str) -> int:
-    """The number of a file that is handed in again, as `hw3-2.py`."""
-    match = _COPY.search(name)
-    return int(re.sub(r"\D", "", match[0])) if match else 0
-
-
-def _is_handed_in(entry: Path) -> bool:
-    """Whether what lies in the folder of a class is a student's."""
-    if entry.is_symlink() or (entry.is_dir() and is_foreign(PurePosixPath(entry.name))):
-        return False
-    if entry.is_dir() or any(pattern.fullmatch(entry.stem) for pattern in _FROM_SYSTEMS[:2]):
-        return True
-    is_hidden = entry.name.startswith(".") and entry.suffix.lower() not in CODE
-    is_other = entry.suffix.lower() in NOT_HANDED_IN or entry.stem.lower() in ABOUT_THE_FOLDER
-    return not is_hidden and not is_other
-
-
-def _split_name(entry: Path) -> tuple[str, str, str]:
-    """Split a delivered name into the student, the number and the file's own name."""
-    name, suffix = _student_name(entry), Path(code_name(entry.name)).suffix
-    for match in filter(None, (pattern.fullmatch(name) for pattern in _FROM_SYSTEMS)):
-        parts = match.groupdict()
-        file = f"{parts['file']}{suffix}" if parts["file"] and not entry.is_dir() else ""
-        return parts["student"], parts.get("id") or "", _COPY.sub("", file)
-    return name, "", ""
-
-
-def _gradescope_people(path: Path) -> dict[str, tuple[_Students, float]]:
-    """Who handed in which folder of Gradescope's export, and when."""
-    people = {}
-    for block in re.split(r"^(?=submission_)", decode(path.read_bytes()) if path.is_file() else "", flags=re.MULTILINE):
-        students = []
-        for item in re.split(r"^ *- ", block, flags=re.MULTILINE):
-            name, number = (re.search(rf":{key}: *(.+)", item) for key in ("name", "sid"))
-            if name:
-                students.append((_yaml_text(name[1]), _yaml_text(number[1]) if number else ""))
-        created = re.search(r":created_at: *'?(\d{4}-\d\d-\d\d).(\d\d:\d\d:\d\d)", block)  # in UTC
-        if students:
-            time = datetime.fromisoformat(f"{created[1]}T{created[2]}+00:00").timestamp() if created else 0.0
-            people[block.partition(":")[0]] = tuple(students), time
-    return people
-
-
-def _yaml_text(text: str) -> str:
-    text = text.strip()
-    if text.startswith('"'):
-        with contextlib.suppress(ValueError):
-            return str(json.loads(text))
-    return text[1:-1].replace("''", "'") if len(text) > 1 and text[0] == text[-1] == "'" else text
-
-
-def _student_name(path: Path) -> str:
-    """The student after whom a file or folder is named."""
-    return path.name if path.is_dir() else Path(code_name(path.name)).stem.removesuffix(".tar")
-
-
 def _read_submission(
-    student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
+    student: str, entries: Sequence[Entry], preferred_file: str, functions: Sequence[str], times: Times
 ) -> Submission:
     """Read a submission; whatever is wrong with it is its `problem`."""
     try:
         with interrupt_after(READING_SECONDS):
-            return _read_files(student, handed_in, preferred_file, functions)
+            return _read_files(student, entries, preferred_file, functions, times)
     except Exception as error:  # of a stranger's files
-        return Submission(student, "", {}, f"it cannot be read: {reason_of(error)}")
+        return Submission(student, "", {}, f"it cannot be read: {reason_of(error)}", time=entries[0].time)
 
 
 def _read_files(
-    student: str, handed_in: Sequence[tuple[str, Path]], preferred_file: str, functions: Sequence[str]
+    student: str, entries: Sequence[Entry], preferred_file: str, functions: Sequence[str], times: Times
 ) -> Submission:
     notes: list[str] = []
-    files, times, left_out = _latest_files(files_handed_in(handed_in, notes))
+    files, modified, left_out = _latest_files(files_handed_in([(entry.file, entry.path) for entry in entries], notes))
     code = _read_code(files, notes)
     if left_out:
         examples = ", ".join(left_out[:5])
         notes.append(f"left out, beyond {MAX_SUBMISSION_BYTES // 2**20} MB or {MAX_FILES} files: {examples}")
-    given = [path for _, path in handed_in if not (files and path.is_dir())]  # a folder's time is when it was unpacked
-    unpacked = [modified for name, modified in times.items() if isinstance(files[name], Path)]
-    time = max([0.0, *(path.stat().st_mtime for path in given), *unpacked])
     if not code:
         listed = ", ".join(map(one_line, itertools.islice(files, 5)))
         problem = "; ".join(notes) or f"there is no .py or .ipynb file in it, but {listed or 'no file'}"
-        return Submission(student, "", files, problem, time=time)
-    file, parts, rivals = _main_file(code, times, preferred_file, functions)
+        return Submission(student, "", files, problem, time=_time_of(entries, "", files, modified, times))
+    file, parts, rivals = _main_file(code, modified, preferred_file, functions)
     if parts:
         notes.append(f"its functions are in several files: {', '.join(map(one_line, [file, *parts][:8]))}")
     cells = [cell for name in (*parts, file) for cell in code[name]]
     if rivals:
         notes.append(f"{file} is graded; {', '.join(map(one_line, rivals[:5]))} defines the same functions")
+    time = _time_of(entries, file, files, modified, times)
     return Submission(student, file, files, "", cells, time=time, notes=tuple(notes))
+
+
+def _time_of(
+    entries: Sequence[Entry], file: str, files: Mapping[str, Content], modified: Mapping[str, float], times: Times
+) -> float:
+    """When a submission was handed in: by what its system has noted, or else as `times` says."""
+    has_number = bool(entries[0].students[0].id)  # by another system, to which such notes could be handed in
+    folders = [entry.path for entry in entries if entry.path.is_dir() and not has_number]
+    by_system = max(entry.time for entry in entries) or (time_of_nbgrader(file, files) if folders else UNKNOWN)
+    for folder in folders:
+        by_system = by_system or time_of_commit(folder, [name for name in files if name.endswith(CODE)])
+    if by_system or times == "system":
+        return by_system
+    if times == "zip":  # of one assignment
+        paths = [path for entry in entries for path in (entry.path, *entry.path.rglob("*")) if path.is_file()]
+        return max((path.stat().st_mtime for path in paths), default=UNKNOWN)
+    return time_of_files(file, files, modified)
 
 
 def _latest_files(

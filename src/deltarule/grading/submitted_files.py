@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from deltarule.grading.submissions import Submission
 
 FOREIGN_FOLDERS = ("__MACOSX", "__pycache__", "site-packages", "venv", "node_modules")
+CODE = (".py", ".ipynb")
 MAX_FILES = 1000
+NO_DATE = (1980, 1, 1, 0, 0, 0)
+"""What programs write into archives that give no date."""
 
 _SAVED_AS = re.compile(r"(\.(?:py|ipynb))(?:\.(?:txt|json|download))+$", re.IGNORECASE)
 """What browsers add to the name of a file of code."""
@@ -77,14 +80,14 @@ def _copied_name(name: str) -> str:
 
 
 def archive_members(archive: zipfile.ZipFile) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo, float]]:
-    """The files that are taken from an archive, with their times; 0 for a date that does not exist."""
+    """The files that are taken from an archive, with their times; 0 for a date that does not exist or is not given."""
     for info in archive.infolist():
         name = PurePosixPath(info.filename.replace("\\", "/"))  # as some Windows programs write it
         is_link = info.external_attr >> 28 == 0xA
         if not (info.is_dir() or is_link or name.is_absolute() or is_foreign(name)):
             time = 0.0
             with contextlib.suppress(ValueError, OverflowError):
-                time = datetime(*info.date_time).timestamp()
+                time = datetime(*info.date_time).timestamp() if info.date_time > NO_DATE else 0.0
             yield name, info, time
 
 
