@@ -356,6 +356,97 @@ def test_story_asks_first_and_says_when_its_point_is_reached(played):
     strip.wait_for(state="hidden")
 
 
+@pytest.fixture(params=[True, False], ids=["served", "alone"])
+def hosted(request, played, browser, tmp_path):
+    """A page of six networks on clusters, which they solve, in each host."""
+    sections = {"data": {"name": {"name": "clusters", "noise": 0.3}}, "run": {"seeds": 6, "engine": "reference"}}
+    if request.param:
+        yield played(session=Session(recipe_of(**sections), tempfile.TemporaryDirectory()))[0]
+        return
+    sections["run"].pop("engine")
+    with own_page(browser, write_page(recipe_of(**sections), tmp_path / "play.html")) as page:
+        yield page
+
+
+def train_until_solved(page):
+    page.get_by_role("button", name="▶ Play").click()
+    page.get_by_text("6 of 6 solved").wait_for()
+    wait_until(page, lambda: clock(page) > 100)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="▶ Play").wait_for()
+    page.wait_for_timeout(300)  # what was asked before
+    return clock(page)
+
+
+def test_a_story_asks_first_whatever_ran_before(hosted):
+    page = hosted
+    page.locator("[data-role=speed]").select_option("")
+    page.get_by_role("button", name="▶ Play").click()
+    wait_until(page, lambda: clock(page) > 500)
+    for title, question in (
+        ("Why exclusive or needs a hidden layer", "These networks have no"),
+        ("Momentum", "What will"),
+    ):
+        control(page, "story").select_option(label=title)
+        strip = page.locator("[data-role=story]")
+        strip.get_by_text(question).wait_for()
+        wait_for_step(page, 0)
+        page.wait_for_timeout(300)
+        assert strip.get_by_text(question).is_visible() and control(page, "answer-0").is_visible()
+        control(page, "answer-1").click()
+        strip.get_by_text("You said").wait_for()
+
+
+def test_the_past_is_of_then_and_asks_before_it_acts_on_now(hosted):
+    page = hosted
+    page.locator("[data-role=question]").get_by_text("Which of these will solve it first?").wait_for()
+    now = train_until_solved(page)
+    page.locator("[data-role=question]").get_by_text("was first, at update").wait_for()
+    page.locator("[data-role=time]").press("Home")
+    wait_for_step(page, 0)
+    solved = page.locator(".multiples button.solved").count()
+    assert page.locator("[data-role=solved]").inner_text() == f"{solved} of 6 solved (95 % of the points right)"
+    assert solved < 6
+    assert page.locator("[data-role=question]").inner_text() == "", "nobody was first yet"
+    step = page.get_by_role("button", name="Step")
+    step.click()
+    page.get_by_text(f"This is update 0, in the past; what you do acts on now, update {now}").wait_for()
+    page.get_by_role("button", name="Stay in the past").click()
+    set_number(page, "optimizer.learning_rate", 0.25)
+    page.get_by_role("button", name="Stay in the past").click()
+    wait_until(page, lambda: control(page, "optimizer.learning_rate").input_value() == "0.03")
+    page.locator("line.target").first.dispatch_event("click")
+    weight = page.get_by_role("complementary").get_by_role("textbox").first
+    before = weight.input_value()
+    weight.fill("7")
+    weight.press("Enter")
+    page.get_by_role("button", name="Stay in the past").click()
+    wait_until(page, lambda: weight.input_value() == before)
+    assert clock(page) == 0
+    page.keyboard.press("Escape")
+    step.click()
+    page.get_by_role("button", name="Do it now").click()
+    wait_for_step(page, now + 1)
+    page.get_by_text("6 of 6 solved").wait_for()
+    assert not page.get_by_role("button", name="Do it now").is_visible()
+
+
+def test_other_data_begin_anew_unless_the_weights_are_kept(hosted):
+    page = hosted
+    train_until_solved(page)
+    page.locator("[data-role=question]").get_by_text("was first, at update").wait_for()
+    page.get_by_role("button", name="circles").click()
+    wait_for_step(page, 0)
+    page.locator("[data-role=question]").get_by_text("Which of these will solve it first?").wait_for()
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+    widths = first_widths(page)
+    control(page, "keep").check()
+    page.get_by_role("button", name="spirals").click()
+    wait_for_step(page, 0)
+    wait_until(page, lambda: first_widths(page) == widths)
+
+
 @pytest.mark.parametrize("has_python", [True, False])
 def test_one_sign_is_wrong(played, browser, tmp_path, has_python):
     """Two derivatives train beside each other up to where they part, and the address brings them back."""
@@ -634,6 +725,10 @@ def test_units_weights_and_curves_answer_to_the_pointer(browser, tmp_path):
         page.get_by_role("complementary").get_by_text("z1[i, j] = Σ_d x[i, d] · W1[d, j] + b1[j]").wait_for()
         page.locator("line.target").nth(2).dispatch_event("click")
         page.get_by_role("complementary").get_by_text("W1_new[0, 2] = ").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Back to now").click()
+        wait_for_step(page, 12)
+        page.locator("line.target").nth(2).dispatch_event("click")
         page.get_by_role("complementary").get_by_label("locked").check()
         page.get_by_role("textbox", name="W1[0, 2]").fill("9")
         page.get_by_role("textbox", name="W1[0, 2]").press("Enter")

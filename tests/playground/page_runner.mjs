@@ -19,7 +19,7 @@ const { drawnRows } = await import(`${folder}/own_data.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [], partings = [], map } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], map } = JSON.parse(line);
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
@@ -31,11 +31,21 @@ for await (const line of createInterface({ input: process.stdin })) {
     answers.push(await source.ask(name, table).then((answer) => ({ text: answer?.text ?? null }), (error) => ({ refused: error.message })));
   }
   const trainer = new Trainer(source.setup);
-  trainer.training.advance(steps);
-  trainer.remember(false);
+  trainer.play(steps, null);
+  do trainer.work();
+  while (trainer.updatesLeft);
   const { setup } = source;
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");
+  const seen = views.map((view) => {
+    const began = performance.now();
+    const first = trainer.frame(view);
+    const seconds = (performance.now() - began) / 1000;
+    while (trainer.isLookingBack(view)) trainer.frame(view);
+    const last = trainer.frame(view);
+    const [one, { header, arrays }] = [first, last].map(({ header, arrays }) => ({ header, arrays: Object.fromEntries(Object.entries(arrays).map(([name, { data }]) => [name, [...data]])) }));
+    return { header, arrays, seconds, first: one.arrays.theta };
+  });
   source.worker.ask = async (name, view) => trainer[name](view);
   const why = trainer.why({ member: 0, causes: experiment.rules.causes });
   const taken = [];
@@ -49,5 +59,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   });
   source.mapWorker = { ask: async (name, question) => outcomesOf(question) };
   const outcomes = map && (await source.ask("map", map));
-  console.log(JSON.stringify({ map: outcomes, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
+  console.log(JSON.stringify({ map: outcomes, seen, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
 }

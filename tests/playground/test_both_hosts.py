@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_process import NodeProcess, needs_node
+from playground_examples import decode
 from sklearn.model_selection import train_test_split
 
 from deltarule.engines.reference import ReferenceEngine
@@ -322,6 +323,56 @@ def test_rows_that_are_set_aside_are_those_of_scikit_learn(page, data):
         return
     split = {"labels": labels or [], "rows": rows, "count": count, "seed": seed}
     assert page.ask({"split": split}) == sorted(test.tolist())
+
+
+# --- the past ---------------------------------------------------------------------------------------------------------
+
+CLUSTERS = change(data__name={"name": "clusters", "noise": 0.3}, run__seeds=30, optimizer__learning_rate=0.1)
+
+
+def test_the_past_shows_who_had_solved_it_then(page):
+    """Every number of a frame of the past is of its update, in both hosts, also for members that are not drawn."""
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    for name, table in [change(run__engine="reference"), CLUSTERS, ("step", {"updates": 60})]:
+        session.command(name, table)
+    problem, dataset = session.workbench.moment.problem, session.workbench.moment.dataset
+    views = [{"member": member, "step": step} for member, step in ((0, 0), (3, 4), (26, 15), (1, 60))]
+    found = page.ask({"commands": [CLUSTERS], "steps": 60, "views": views})["seen"]
+    for view, alone in zip(views, found, strict=True):
+        header, served = decode(session.frame(view))
+        state, _ = ReferenceEngine().advance(problem, initial_state(problem), view["step"])
+        right = ReferenceEngine().outputs(problem, state, dataset.train.x)[1].argmax(-1) == dataset.train.answers
+        solved = right.mean(1) >= 0.95
+        drawn = np.arange(30) // 24 == view["member"] // 24
+        for frame in (served, {name: np.array(array, float) for name, array in alone["arrays"].items()}):
+            np.testing.assert_array_equal(frame["solved members"][drawn], solved[drawn])
+            np.testing.assert_allclose(frame["theta"], state.theta[view["member"]], rtol=1e-5)
+        assert header["step"] == alone["header"]["step"] == view["step"]
+        np.testing.assert_array_equal(served["solved members"], solved)
+    session.close()
+    assert 0 < solved.sum()
+
+
+@pytest.mark.slow
+def test_any_update_of_a_long_run_is_seen_at_once(page):
+    """Of 100,000 updates each is recomputed within 0.3 s, and exactly; curves are even in updates."""
+    small = change(data__name="xor", network__layers=["auto", 2, "auto"], run__seeds=3)
+    views = [{"member": 1, "step": step} for step in (99_999, 77_777, 50_001, 31_415, 5_432, 100, 3)]
+    found = page.ask({"commands": [small], "steps": 100_000, "views": views})["seen"]
+    recipe = with_settings(
+        recipe_to_play(), {"data.name": "xor", "network.layers": ["auto", 2, "auto"], "run.engine": "reference"}
+    )
+    problem = population_of(with_settings(recipe, {"run.seeds": 3}), dataset_of(recipe))
+    state = initial_state(problem).take([1])
+    assert max(frame["seconds"] for frame in found) < 0.3
+    for view, frame in zip(
+        views[:3:-1], found[:3:-1], strict=True
+    ):  # earlier ones, which the reference engine also reaches
+        state, _ = ReferenceEngine().advance(problem, state, view["step"] - state.step)
+        np.testing.assert_allclose(frame["arrays"]["theta"], state.theta[0], rtol=1e-4)
+        assert frame["first"] == frame["arrays"]["theta"], "the member that is shown does not wait for the others"
+    steps = np.array(found[0]["arrays"]["curve steps"])
+    assert 50 < len(steps) <= 300 and np.diff(steps).max() < 2_000
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

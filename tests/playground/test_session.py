@@ -149,7 +149,7 @@ def test_typed_formula_survives_a_grid_and_no_other_story(session):
 
 
 def test_criterion_is_kept_when_a_key_is_varied(session):
-    session.command("story", {"name": "01-two-spirals"})
+    session.command("story", {"name": "08-overfitting"})
     criterion = session.workbench.moment.recipe.configuration.study.criterion
     session.command("change", {"settings": {"grid": {"optimizer.learning_rate": [0.1, 0.2]}}})
     assert criterion is not None and session.workbench.moment.recipe.configuration.study.criterion == criterion

@@ -215,18 +215,29 @@ def test_other_optimizer_has_empty_slots(opened, before):
     assert not any(slot.any() for slot in bench.moment.state.slots.values())
 
 
-@pytest.mark.slow
-def test_test_rows_are_set_apart_while_it_trains(opened):
+def test_other_data_begin_a_training(opened):
     bench = opened()
+    first = bench.moment.state.theta
+    bench.advance(5)
     bench.play()
-    wait_until(lambda: bench.moment.state.step > 20)
     bench.change({"data.split.test": 0.25})
-    began = bench.moment.state.step
-    wait_until(lambda: bench.moment.state.step > 400)
+    assert bench.is_playing
+    bench.pause()
     steps, curves, _ = bench.moment.past.curves(np.array([0]))
-    known = np.isfinite(curves["validation objective"][:, 0])
-    np.testing.assert_array_equal(known, np.array(steps) > began)
-    assert np.isfinite(curves["objective"]).all() and bench.is_playing
+    assert steps[0] == 0 and np.isfinite(curves["validation objective"]).all() and not bench.moment.past.changes
+    bench.reset()
+    np.testing.assert_array_equal(bench.moment.state.theta, first)
+
+
+def test_other_data_begin_with_kept_weights_where_they_fit(opened):
+    bench = opened()
+    bench.advance(5)
+    trained = bench.moment.state.theta
+    bench.change({"data.name": "circles"}, keep=True)
+    assert bench.moment.state.step == 0
+    np.testing.assert_array_equal(bench.moment.state.theta, trained)
+    bench.change({"data.name": "iris"}, keep=True)
+    assert bench.moment.problem.network.sizes[0] == 4
 
 
 @pytest.mark.parametrize("broken", ["Present.evaluate", "engine_for"])

@@ -21,7 +21,6 @@ from deltarule.files import make_folder, write_whole
 from deltarule.json_files import to_jsonable
 from deltarule.playground.explained import explained_formulas
 from deltarule.playground.page_bundle import bundle, layout, page_file
-from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.problem.configuration import parse_toml
@@ -77,7 +76,7 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The values and the grid of a recipe, whose points are added to the data."""
     criterion = recipe.configuration.study.criterion
-    solved_at, score = SOLVED_AT, "accuracy"
+    solved_at, score = None, None  # as usual
     if criterion is not None and criterion.name in ("accuracy", "thresholded", "r_squared"):
         solved_at = criterion.bounds[0]
         score = criterion.name if criterion.part == "train" else f"validation {criterion.name}"

@@ -17,6 +17,7 @@ from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.problem import Floats, Integers, Problem
+from deltarule.problem.recipe_sections import Criterion
 from deltarule.problem.state import State
 from deltarule.studies.recipes import Recipe
 from deltarule.training.history import Recorded, evaluate
@@ -78,15 +79,14 @@ class Past:
         self._snapshot_interval = 1
 
     def curves(self, members: Integers) -> tuple[list[int], dict[str, Floats], Floats]:
-        """The steps [T], the members' curves {name: [T, K]} and the bands [T, 3].
-
-        A curve is NaN where it has no value: what is measured changes when test rows are set apart.
-        """
+        """The steps [T], the members' curves {name: [T, K]} and the bands [T, 3]."""
         points = list(self.points)
-        unknown = np.full(points[0].values["objective"].shape, np.nan)
-        names = dict.fromkeys(name for point in points for name in point.values)
-        curves = {name: np.stack([point.values.get(name, unknown)[members] for point in points]) for name in names}
+        curves = {name: np.stack([point.values[name][members] for point in points]) for name in points[0].values}
         return [point.step for point in points], curves, np.stack([point.band for point in points])
+
+    def recorded(self, step: int) -> Mapping[str, Floats]:
+        """The values of the last point up to a step."""
+        return next(point.values for point in reversed(self.points) if point.step <= max(step, 0))
 
     def next_point(self, step: int) -> int:
         return (step // self.interval + 1) * self.interval
@@ -139,8 +139,8 @@ class Past:
         return problem, state
 
 
-SOLVED_AT = 0.95
-"""The accuracy (or R²) on the training rows from which a member counts as solved, unless the recipe has a criterion."""
+SOLVED_AT = {"accuracy": 0.95, "r_squared": 0.9}
+"""The score on the training rows from which a member counts as solved, unless the recipe has a criterion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,16 +185,20 @@ class Present:
         return evaluate(self.problem, engine or ReferenceEngine(), self.state, Recorded((self.score,)), rows)
 
     @property
+    def criterion(self) -> Criterion:
+        """What a member that has solved its task meets."""
+        usual = metrics_of(self.dataset)[0]
+        return self.recipe.configuration.study.criterion or Criterion(name=usual, at_least=SOLVED_AT[usual])
+
+    @property
     def score(self) -> str:
         """The name of the metric by which members are judged."""
-        criterion = self.recipe.configuration.study.criterion
-        return metrics_of(self.dataset)[0] if criterion is None else criterion.name
+        return self.criterion.name
 
     @property
     def is_solved(self) -> NDArray[np.bool_]:
         """Whether each member has solved its task, [K]."""
-        criterion = self.recipe.configuration.study.criterion
-        if criterion is None:
-            return np.asarray(self.values[self.score] >= SOLVED_AT)
+        criterion = self.criterion
         name = self.score if criterion.part == "train" else f"validation {self.score}"
-        return np.asarray(criterion.is_met(self.values[name]))
+        unknown = np.full(len(self.state.members), np.nan)  # a criterion on test rows that there are not
+        return np.asarray(criterion.is_met(self.values.get(name, unknown)))

@@ -39,6 +39,7 @@ def draw(
     is_beside = isinstance(workbench.engine, SideBySideEngine)
     twin = other_side(member, problem.members) if is_beside else member
     viewed = replace(moment, problem=problem, state=chosen)
+    everybody = replace(moment, values=_values(workbench, moment, replace(viewed, state=several)))
     with one_blas_thread(), np.errstate(all="ignore"):  # the gradient of the next update
         gradient = objective_and_gradient(problem, chosen, batch(problem, chosen.members, chosen.step)).gradient
     steps, curves, bands = moment.past.curves(np.array([member, twin]))
@@ -69,14 +70,25 @@ def draw(
         "gradient": gradient[0],
         "thetas": several.theta,
         "buffers of members": several.buffers,
-        "objective of members": moment.values["objective"],
-        "solved members": moment.is_solved,
+        "objective of members": everybody.values["objective"],
+        "solved members": everybody.is_solved,
         "curve steps": np.array(steps),
         **{f"curve {name}": values[:, 0] for name, values in curves.items()},
         **({"curve other": curves["objective"][:, 1]} if is_beside else {}),
         **({"curve quantiles": bands.T} if problem.members > 1 else {}),
     }
     return header, arrays
+
+
+def _values(workbench: Workbench, moment: Present, shown: Present) -> dict[str, Floats]:
+    """Objective and metric of all members at a moment: as recorded; exact for its own members, unless it plays on."""
+    is_past = shown.state.step < moment.state.step
+    values = dict(moment.past.recorded(shown.state.step) if is_past else moment.values)
+    if is_past or not workbench.is_playing:
+        for name, exact in shown.evaluate().items():
+            values[name] = values.get(name, np.full(moment.problem.members, np.nan)).copy()
+            values[name][shown.state.members] = exact
+    return values
 
 
 def describe_data(

@@ -124,7 +124,7 @@ def answer(session: Session, message: dict[str, Any]) -> tuple[dict[str, Any], l
 def _recipe_of_data(name: str, settings: dict[str, Any]) -> Recipe:
     """The recipe of the first story with other data, in batches, as it may be large."""
     story = without_study(Recipe(name, Path(), parse_toml(list_stories()[0]["recipe"])))
-    recipe = with_settings(story, {"optimizer.batch_size": 30, **settings})
+    recipe = with_settings(story, {"optimizer.batch_size": 30, "optimizer.learning_rate": 0.015, **settings})
     dataset = dataset_of(recipe)
     if dataset.test is None:
         recipe = with_settings(recipe, test_split(len(dataset.train)))

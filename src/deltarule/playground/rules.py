@@ -9,6 +9,7 @@ from deltarule.data.load import LOADERS
 from deltarule.data.synthetic import OPTION_RANGES
 from deltarule.maths.losses import LOSSES
 from deltarule.playground.custom_formulas import PRESETS
+from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.session import Request
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS
@@ -55,6 +56,7 @@ def rules() -> dict[str, Any]:
             "at_end": next(cause.other_fix for cause in CAUSES if cause.other_fix),
             "flats": {name: registry.activation(name).flat for name in registry.names("activation")},
         },
+        "solved_at": SOLVED_AT,
         "requests": Request.model_json_schema()["properties"],
     }
 

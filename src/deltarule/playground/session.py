@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Request(BaseModel):
         1, ge=1, le=MAX_UPDATES_AT_ONCE, description=f"a whole number from 1 to {MAX_UPDATES_AT_ONCE:,}"
     )
     settings: dict[str, Any] = Field({}, description="a table")
+    keep: bool = Field(False, description="true or false")
     name: str = Field("", description="the name of a story")
     recipe: str = Field("", description="a recipe in TOML")
     csv: str = Field("", description="a table as CSV")
@@ -128,6 +129,8 @@ class Session:
             "notes": notes,
             "typed": self._typed,
             "step": moment.state.step,
+            "version": moment.version,
+            "criterion": asdict(moment.criterion),
         }
 
     def respond(self, name: str, table: Mapping[str, Any], timeout: float = 0.0) -> Any:
@@ -163,7 +166,7 @@ class Session:
         if "optimizer.name" in settings:  # whose table has the momentum
             settings["optimizer.momentum"] = "none"
         if settings:
-            self.workbench.change(settings)
+            self.workbench.change(settings, request.keep)
         if grid is not None:
             self.workbench.vary(grid)
 
@@ -190,7 +193,7 @@ class Session:
         file.write_text(request.csv, encoding="utf-8")
         try:
             table = read_own_table(file, request.target or "", folder)
-            self.workbench.change({**table.settings, **request.settings})
+            self.workbench.change({**table.settings, **request.settings}, request.keep)
         except BadInput as error:
             raise BadInput(str(error).replace(file.name, "your table")) from None
         self._notes = [note.replace(file.name, "your table") for note in table.notes]

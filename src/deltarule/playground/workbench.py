@@ -137,20 +137,22 @@ class Workbench:
         self.pause()
         self._begin(self.moment.recipe, self.moment.dataset)
 
-    def change(self, settings: Mapping[str, Any]) -> None:
+    def change(self, settings: Mapping[str, Any], keep: bool = False) -> None:
         """Change keys of the recipe and continue or restart training.
 
-        Other data adapt the first and last layer and the loss. Raises `BadInput`, with nothing changed, for settings
-        that do not fit.
+        Other data begin a training, with first weights or, where `keep`, with the current ones if they fit; they adapt
+        the first and last layer and the loss. Raises `BadInput`, with nothing changed, for settings that do not fit.
         """
         with self._changed:
-            recipe, dataset = self.moment.recipe, self.moment.dataset
-            if any(key.startswith("data.") for key in settings):
-                recipe = with_settings(without_study(recipe), settings)
-                require_affordable(recipe)
-                dataset = dataset_of(recipe)
-                settings = {**fitting_settings(recipe, dataset), **settings}
-            self._continue_with(with_settings(recipe, settings), dataset)
+            recipe = self.moment.recipe
+            if not any(key.startswith("data.") for key in settings):
+                self._continue_with(with_settings(recipe, settings), self.moment.dataset)
+                return
+            recipe = with_settings(without_study(recipe), settings)
+            require_affordable(recipe)
+            dataset = dataset_of(recipe)
+            recipe = with_settings(recipe, {**fitting_settings(recipe, dataset), **settings})
+            self._begin(recipe, dataset, self.moment if keep else None)
 
     def vary(self, grid: Any) -> None:
         """Restart with a member for each seed and each value of the grid's key."""
@@ -239,10 +241,12 @@ class Workbench:
 
     # --- the population -----------------------------------------------------------------------------------------------
 
-    def _begin(self, recipe: Recipe, dataset: Dataset) -> None:
+    def _begin(self, recipe: Recipe, dataset: Dataset, before: Present | None = None) -> None:
+        """Begin a training, with the weights of the one before if they are given and fit."""
         with self._changed:
             problem = self._problem(recipe, dataset)
-            state = initial_state(problem)
+            kept = before and carry_over(before.problem, before.state, problem)
+            state = initial_state(problem, kept.theta) if kept else initial_state(problem)
             self.divergences = {}
             self._publish(Present(recipe, dataset, problem, state, {}, Past(problem, state), self.version))
 

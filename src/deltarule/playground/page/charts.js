@@ -22,7 +22,7 @@ export class Curves {
   /** @param {HTMLCanvasElement} canvas @param {import("./workbench.js").Workbench} workbench */
   constructor(canvas, workbench) {
     this.canvas = canvas;
-    this.step = this.last = 0;
+    this.last = 0;
     const stepAt = (/** @type {number} */ left) => {
       const share = (left - CURVES_LEFT) / (canvas.clientWidth - CURVES_LEFT - CURVES_RIGHT);
       return Math.round(Math.min(Math.max(share, 0), 1) * this.last);
@@ -38,7 +38,8 @@ export class Curves {
     canvas.addEventListener("pointerleave", () => workbench.point({ step: null }));
     canvas.addEventListener("keydown", (event) => {
       const more = Math.max(1, Math.round(this.last / 100));
-      const step = { ArrowLeft: this.step - more, ArrowRight: this.step + more, Home: 0, End: this.last }[event.key];
+      const at = workbench.view.step ?? this.last; // asked for, and maybe not drawn yet
+      const step = { ArrowLeft: at - more, ArrowRight: at + more, Home: 0, End: this.last }[event.key];
       if (step === undefined) return;
       event.preventDefault();
       workbench.lookAt(Math.min(Math.max(step, 0), this.last));
@@ -47,7 +48,7 @@ export class Curves {
 
   /** @param {Frame} frame */
   draw({ header, arrays }) {
-    [this.step, this.last] = [header.step, header.last_step];
+    this.last = header.last_step;
     const recorded = arrays["curve steps"].data;
     const isAhead = header.step > (recorded.at(-1) ?? -1); // the shown moment is newer than the last point
     const side = header.varied.indexOf("right") === 0 ? Math.floor((2 * header.member) / header.members) : -1; // of a derivative, where two train beside each other

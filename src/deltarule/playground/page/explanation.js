@@ -54,9 +54,15 @@ export class ExplanationPanel {
     const isWeight = array.startsWith("W");
     const name = isWeight ? `${array}[${row}, ${column}]` : `${array}[${column}]`;
     const { theta, gradient } = frame.arrays;
-    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name, onchange: () => this.workbench.change("edit", () => ({ ...view, place, value: readNumber(value.value) })) });
-    const lock = element("input", { type: "checkbox", onchange: () => this.workbench.change("edit", () => ({ ...view, place, locked: lock.checked })) });
-    lock.checked = frame.header.locked.includes(place);
+    const value = element("input", { type: "text", inputmode: "decimal", value: format(theta.data[place]), "aria-label": name });
+    const lock = element("input", { type: "checkbox" });
+    const isLocked = (lock.checked = frame.header.locked.includes(place));
+    const edit = async (/** @type {() => object} */ tableOf) => {
+      if (await this.workbench.change("edit", () => ({ ...view, place, ...tableOf() }))) return;
+      [value.value, lock.checked] = [format(theta.data[place]), isLocked];
+    };
+    value.addEventListener("change", () => edit(() => ({ value: readNumber(value.value) })));
+    lock.addEventListener("change", () => edit(() => ({ locked: lock.checked })));
     const slope = `∂J/∂${array[0]} = ${format(gradient.data[place])}`;
     const why = isWeight ? button(slope, () => this.showWeight(frame, view, Number(array.slice(1)), row, column)) : slope;
     return element("li", {}, `${name} = `, value, " ", why, " ", element("label", {}, lock, " locked"));

@@ -10,7 +10,6 @@ import { asToml, nameOf, toml, tuple } from "./rules.js";
 export const MAX_MEMBERS = 100;
 const MAX_PARAMETERS = 3000;
 const MAX_LAYERS = 30; // more are neither drawn nor trained in time
-const SOLVED_AT = 0.95; // the accuracy, or R², without a criterion of the recipe
 const TIGHTER_RANGES = ["simplex", "unit", "positive", "nonnegative", "real"]; // of outputs, and what a loss takes
 const NUMBERS = ["optimizer.learning_rate", "optimizer.momentum", "loss.strength", "network.initial_scale", "network.dropout", "run.seeds", "run.data_seed", "run.dropout_seed"]; // what members may differ in
 
@@ -99,7 +98,7 @@ export class OwnSettings {
   /** Choose an output and a loss that fit other points, and the usual criterion. @param {Record<string, any>} settings that are set beside the data */
   fitToData(settings) {
     const { classes } = this.data();
-    [this.solvedAt, this.score] = [SOLVED_AT, "accuracy"];
+    [this.solvedAt, this.score] = [null, null];
     const isOfShares = ["unit", "simplex"].includes(rangeOf(this.values["network.output"]));
     if (Boolean(classes.length) === isOfShares) return;
     const [output, loss] = classes.length ? ["softmax", "cross_entropy"] : ["identity", "squared_error"];
@@ -192,6 +191,7 @@ export class OwnSettings {
     const { values } = base;
     const data = base.data();
     this.rules.checkTargets(values["loss.name"].name, data.classes.length ? [0, 1] : train.answers);
+    const usual = data.classes.length ? "accuracy" : "r_squared";
     const output = values["network.output"];
     const isSingle = data.classes.length === 2 && output.name === "sigmoid";
     const outputs = isSingle ? 1 : Math.max(data.classes.length, 1);
@@ -204,8 +204,8 @@ export class OwnSettings {
     const isBeside = Boolean(typed.activation?.[2]);
     if (isBeside && Object.keys(this.grid).length) throw new Error(`the grid varies ${Object.keys(this.grid)[0]}; vary nothing while two derivatives train beside each other`);
     return {
-      score: data.classes.length ? this.score : this.score.replace(/\w+$/, "r_squared"),
-      solvedAt: this.solvedAt,
+      score: this.score ?? usual,
+      solvedAt: this.solvedAt ?? this.rules.table.solved_at[usual],
       varied: isBeside ? ["right", "yours"] : (Object.values(this.grid)[0] ?? []).map((one) => String(nameOf(one))),
       test: test && { x: test.x, y: encode(test.answers) },
       problem: {

@@ -13,7 +13,7 @@ import { Questions } from "./source.js";
 /**
  * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string, source?: Record<string, any> | null}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number, score: string}} OwnRecipe
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number | null, score: string | null}} OwnRecipe the last two null where it has no criterion
  * @typedef {OwnRecipe & {hash: string, catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
  */
 
@@ -50,10 +50,12 @@ export class OwnSource {
     this.rules.checkRequest(table);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,
-      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, typed: this.typed, address: this.address() }),
+      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, version: this.version, criterion: this.criterion(), typed: this.typed, address: this.address() }),
       data: () => this.describeData(),
       reset: () => this.worker.ask("begin", this.setup),
-      change: () => this.change((settings) => settings.change(structuredClone(table.settings ?? {})), { story: table.settings?.["data.name"] ? "" : this.story }),
+      change: () => this.change((settings) => settings.change(structuredClone(table.settings ?? {})), {
+        story: table.settings?.["data.name"] ? "" : this.story, begins: Object.keys(table.settings ?? {}).some((key) => key.startsWith("data.")), keeps: table.keep,
+      }),
       story: () => this.tell(table.name),
       address: () => {
         this.readAddress(table.hash);
@@ -62,7 +64,7 @@ export class OwnSource {
       "own-data": () => this.change((settings) => {
         this.notes = useRows(settings, table.csv ?? "", table.target);
         settings.change(table.settings ?? {});
-      }, { story: "" }),
+      }, { story: "", begins: true, keeps: table.keep }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
       map: () => this.map(table),
@@ -80,6 +82,12 @@ export class OwnSource {
     return new OwnSettings(recipe, this.rules, this.points);
   }
 
+  /** What a network that has solved its task meets. */
+  criterion() {
+    const { score, solvedAt } = this.setup;
+    return { name: score.replace("validation ", ""), part: score.startsWith("validation") ? "test" : "train", at_least: solvedAt, at_most: null };
+  }
+
   /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, any[]>} typed @param {string} story */
   use(settings, typed = this.typed, story = this.story) {
     const rows = settings.rows();
@@ -87,15 +95,15 @@ export class OwnSource {
     Object.assign(this, { settings, typed, story, rows, setup, version: setup.version });
   }
 
-  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, any[]>, story?: string}} others */
-  async change(edit, { typed = this.typed, story = this.story } = {}) {
+  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, any[]>, story?: string, begins?: boolean, keeps?: boolean}} others */
+  async change(edit, { typed = this.typed, story = this.story, begins = false, keeps = false } = {}) {
     const before = { ...this };
     const settings = this.settings.copy();
     edit(settings);
     this.use(settings, typed, story);
     try {
       const isAnew = [typed, before.typed].some(({ activation }) => activation?.[2]) && typed !== before.typed; // beside each other both begin anew
-      await this.worker.ask(isAnew ? "begin" : "change", this.setup);
+      await (isAnew ? this.worker.ask("begin", this.setup) : this.worker.ask("change", { setup: this.setup, begins, keeps }));
     } catch (error) {
       Object.assign(this, before, { version: this.version });
       throw error;

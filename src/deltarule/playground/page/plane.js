@@ -104,7 +104,7 @@ export class Plane {
     const points = this.drawn ?? [];
     if (new Set(points.map((one) => one.label)).size < 2) return;
     const rows = points.map((one) => `${one.x.toFixed(4)},${one.y.toFixed(4)},class ${one.label}`);
-    this.workbench.change("own-data", () => ({ csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 } }));
+    this.workbench.change("own-data", () => ({ csv: ["x0,x1,class", ...rows].join("\n"), target: "class", settings: { "data.split.test": 0 }, keep: true })); // so that each stroke changes what is there
   }
 
   /** @param {PointerEvent} event */

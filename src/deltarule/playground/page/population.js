@@ -6,6 +6,7 @@ import { answerColors, faint, ink, isDark, paintPlane, prepare } from "./colors.
 import { arrowOf, element, rove } from "./elements.js";
 
 /** @typedef {import("./source.js").Frame} Frame */
+/** @typedef {{name: string, part: string, at_least: number | null, at_most: number | null}} Criterion of a network that has solved its task: at least 1 without bounds */
 
 const DOT = 9; // the width of a dot, with its gap
 const GAP = 5;
@@ -27,7 +28,7 @@ export class Population {
     this.rows = ""; // what the lines of small planes are made of
     this.buttons = /** @type {HTMLButtonElement[]} */ ([]);
     this.guess = -1; // the member that a visitor expects to be first
-    this.first = "";
+    this.first = { step: Infinity, text: "" };
     this.step = 0;
     this.isOpen = this.hasSeen = false; // whether it is asked, and was
     rove(this.box, "button");
@@ -50,8 +51,9 @@ export class Population {
     const count = solved.reduce((sum, one) => sum + one, 0);
     const seeds = members / Math.max(varied.length, 1);
     const interval = shareInterval(count, members).map((share) => Math.round(100 * share));
-    const text = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} solved`;
-    if (this.note.textContent !== text) this.note.replaceChildren(element("b", {}, count.toLocaleString("en")), ` of ${members.toLocaleString("en")} solved`);
+    const criterion = `(${criterionText(this.workbench.settings.criterion)})`;
+    const text = `${count.toLocaleString("en")} of ${members.toLocaleString("en")} solved ${criterion}`;
+    if (this.note.textContent !== text) this.note.replaceChildren(element("b", {}, count.toLocaleString("en")), ` of ${members.toLocaleString("en")} solved `, element("small", {}, criterion));
     this.note.title = varied.length ? "" : `95 % interval: ${interval[0]} to ${interval[1]} %`;
     this.ask(header, solved, count, !this.workbench.story.shown);
     this.dots.hidden = members <= multiples.length;
@@ -77,19 +79,27 @@ export class Population {
   }
 
   /** Ask which member will be first, until one has solved it. @param {Frame["header"]} header @param {Float32Array} solved @param {number} count @param {boolean} asks */
-  ask({ last_step: step, members }, solved, count, asks) {
-    if (step === 0 && this.step > 0) [this.guess, this.first] = [-1, ""];
-    this.step = step;
-    this.isOpen = asks && members > 1 && !count && !this.first;
+  ask({ step, last_step: last, members }, solved, count, asks) {
+    if (last < this.step) this.forget();
+    const isPast = step < last;
+    if (isPast && last > this.step) this.hasSeen = false; // who is first meanwhile, nobody has seen
+    this.step = last;
+    this.isOpen = asks && members > 1 && !count && !this.first.text && !isPast;
     const guess = this.guess < 0 ? "" : this.guess;
     if (this.isOpen) this.hasSeen = true;
-    else if (count && !this.first && this.hasSeen) {
+    else if (count && !this.first.text && this.hasSeen && !isPast) {
       const first = solved.indexOf(1);
       const verdict = guess === "" ? "" : solved[this.guess] ? " Your guess was right." : ` Your guess was member ${guess}.`;
-      this.first = `Member ${count > 1 && solved[this.guess] ? guess : first} was first, at update ${step.toLocaleString("en")}.${verdict}`;
+      this.first = { step, text: `Member ${count > 1 && solved[this.guess] ? guess : first} was first, at update ${step.toLocaleString("en")}.${verdict}` };
     }
-    const text = !asks ? "" : this.isOpen ? (guess === "" ? "Which of these will solve it first? Click one." : `Your guess: member ${guess}.`) : this.first;
+    const answer = step >= this.first.step ? this.first.text : "";
+    const text = !asks ? "" : this.isOpen ? (guess === "" ? "Which of these will solve it first? Click one." : `Your guess: member ${guess}.`) : answer;
     if (this.question.textContent !== text) this.question.textContent = text;
+  }
+
+  /** Forget the guess and who was first: another training begins, or other data. */
+  forget() {
+    [this.guess, this.first, this.hasSeen] = [-1, { step: Infinity, text: "" }, false];
   }
 
   /** Show a member, which is also the guess while one is asked for. @param {number} member */
@@ -156,6 +166,14 @@ export class Population {
       if (member === this.member) context.strokeRect(x, y, DOT - 2, DOT - 2);
     });
   }
+}
+
+/** @param {Criterion} criterion */
+function criterionText({ name, part, at_least: least, at_most: most }) {
+  const rows = part === "train" ? "" : `${part} `;
+  if (name === "accuracy" && most === null) return least === 1 ? `every ${rows}point right` : `${format(100 * (least ?? 1))} % of the ${rows}points right`;
+  const bounds = [["at least", least ?? (most === null ? 1 : null)], ["at most", most]].filter(([, bound]) => bound !== null);
+  return `${rows}${name.replace("r_squared", "R²").replaceAll("_", " ")} ${bounds.map(([words, bound]) => `${words} ${format(/** @type {number} */ (bound))}`).join(", ")}`;
 }
 
 /** Wilson's interval of 95 % of a share. @param {number} count @param {number} trials */

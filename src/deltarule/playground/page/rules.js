@@ -4,7 +4,7 @@
 /**
  * @typedef {{words: string, low?: number, high?: number, is_low_open?: boolean, is_high_open?: boolean, is_whole?: boolean, values?: number[]}} Range what is left out is infinite or false
  * @typedef {{words: string, optional: boolean, default: any, form: string, kind: string, range: Range, choices: string[]}} Rule
- * @typedef {{examples: string[][], sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, formulas: Record<string, Record<string, Record<string, Range>>>,
+ * @typedef {{examples: string[][], sections: string[], on_page: string[], keys: Record<string, Rule>, finite: Range, share: string, solved_at: Record<string, number>, formulas: Record<string, Record<string, Record<string, Range>>>,
  *   requests: Record<string, any>, causes: import("./engine/symptoms.js").Causes, choices: Record<string, [string, string[]]>, losses: Record<string, {needs: [string, string] | null, targets: string}>,
  *   sources: Record<string, Record<string, {default?: number, range?: Range}>>}} RuleTable as rules.py makes it
  */

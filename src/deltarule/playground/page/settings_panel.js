@@ -10,7 +10,7 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
  *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[]}} Catalog as settings.py makes it
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, typed: Record<string, any[]>, toml?: string, address?: string}} Settings
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, version: number, criterion: import("./population.js").Criterion, typed: Record<string, any[]>, toml?: string, address?: string}} Settings
  */
 
 /** What can vary in a population, beside the optimizer's own numbers, and its usual values. @type {Record<string, number[]>} */
@@ -34,6 +34,7 @@ export class SettingsPanel {
     this.catalog = /** @type {Catalog} */ ({});
     this.verdicts = /** @type {Record<string, string>} */ ({}); // what the check says of them
     this.open = new Set();
+    this.keeps = false; // whether other data begin with the current weights
   }
 
   /** @param {Settings} settings @param {Catalog} catalog @param {string[]} features @param {string[]} axes */
@@ -48,7 +49,7 @@ export class SettingsPanel {
       ...this.parameters("data.name", (name) => name === "noise"),
       ...this.rows("main"),
       this.group("More", [
-        this.group("Data", [...this.rows("Data"), ...this.axisControls(features, axes)]),
+        this.group("Data", [...this.rows("Data"), this.keepControl(), ...this.axisControls(features, axes)]),
         this.group("Network", this.rows("Network")),
         this.group("Training", this.rows("Training")),
         this.group("Population", [...this.rows("Population"), ...this.gridControls()]),
@@ -62,7 +63,7 @@ export class SettingsPanel {
 
   /** @param {object} settings */
   change(settings) {
-    return this.workbench.change("change", () => ({ settings }));
+    return this.workbench.change("change", () => ({ settings, keep: this.keeps }));
   }
 
   /** @param {string} title @param {(Node | string)[]} controls */
@@ -114,7 +115,7 @@ export class SettingsPanel {
 
   /** @param {string} csv */
   useRows(csv) {
-    return this.workbench.change("own-data", () => ({ csv }));
+    return this.workbench.change("own-data", () => ({ csv, keep: this.keeps }));
   }
 
   /** @param {File} file */
@@ -128,6 +129,12 @@ export class SettingsPanel {
     const area = element("textarea", { "aria-label": "Rows of a table, from a file or a spreadsheet, with the target in the last column", placeholder: "x,y,class\n0,0,a\n0,1,b" });
     row.replaceChildren(area, button("Use these rows", () => this.useRows(area.value), { "data-key": "use-rows" }));
     area.focus();
+  }
+
+  keepControl() {
+    const box = element("input", { type: "checkbox", onchange: () => (this.keeps = box.checked) });
+    box.checked = this.keeps;
+    return this.row("Keep the weights", "keep", box, "Other data begin with the weights of now, where they fit, instead of first ones.");
   }
 
   /** @param {string[]} features @param {string[]} axes the names of those that are shown */
@@ -248,7 +255,7 @@ export class SettingsPanel {
     control.setAttribute("data-key", key);
     control.setAttribute("aria-label", title);
     if (!help) return element("div", { class: "setting" }, element("span", {}, title), control);
-    const about = button(title, () => this.workbench.explanation.showTexts(title, [help, `In a recipe: ${key}.`]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
+    const about = button(title, () => this.workbench.explanation.showTexts(title, [help, key.includes(".") ? `In a recipe: ${key}.` : ""]), { class: "name", "data-key": `about-${key}`, "aria-label": `About: ${title}` });
     return element("div", { class: "setting", title: help }, about, control);
   }
 

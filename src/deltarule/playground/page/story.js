@@ -21,6 +21,7 @@ export class StoryStrip {
     this.part = this.began = this.step = 0; // the part of the story, and the update at which it began
     this.answer = -1; // what a visitor expects
     this.isReached = false;
+    this.isLate = /** @type {boolean | null} */ (null); // whether its point was passed before it was shown
     this.typed = /** @type {any[]} */ ([]); // an activation, its derivative, and whether the right one trains beside it
     this.verdict = ""; // on a derivative that was typed here
   }
@@ -37,7 +38,7 @@ export class StoryStrip {
 
   /** Show a story; without one, only the choice of stories. @param {string} name */
   show(name) {
-    [this.shown, this.part, this.began, this.answer, this.isReached, this.verdict] = [name, 0, 0, -1, false, ""];
+    [this.shown, this.part, this.began, this.answer, this.isReached, this.isLate, this.verdict] = [name, 0, 0, -1, false, null, ""];
     const tab = this.story?.parts[0].tab;
     if (tab) this.workbench.showTab(/** @type {"details"} */ (tab));
     const titles = this.stories.map((one) => /** @type {[string, string]} */ ([one.name, one.title]));
@@ -116,6 +117,7 @@ export class StoryStrip {
   choose(answer) {
     this.answer = answer;
     this.render();
+    this.workbench.lookAt(null);
     if (this.story?.parts[this.part].map) this.workbench.showTab("map");
     else this.workbench.play();
   }
@@ -123,7 +125,8 @@ export class StoryStrip {
   /** Begin the next part. */
   async goOn() {
     this.part++;
-    [this.answer, this.isReached, this.began] = [-1, false, Infinity];
+    this.workbench.lookAt(null);
+    [this.answer, this.isReached, this.isLate, this.began] = [-1, false, false, Infinity];
     this.render();
     for (const [name, table] of this.story?.parts[this.part].commands ?? []) await this.workbench.change(name, () => table);
     this.began = NaN; // the next frame has the update at which this part begins
@@ -137,8 +140,11 @@ export class StoryStrip {
     if (this.began === Infinity) return; // the commands of this part are being carried out
     if (!(header.last_step >= this.began)) this.began = header.last_step;
     if (part.map && (this.isAsking || depth < part.map)) return;
-    if (this.isReached || header.last_step - this.began < part.updates) return;
-    if (part.solved && arrays["solved members"].data.reduce((sum, one) => sum + one, 0) < part.solved) return;
+    const isPassed = header.last_step - this.began >= part.updates;
+    this.isLate ??= isPassed;
+    if (this.isReached || !isPassed || (this.isLate && this.isAsking)) return;
+    const isNow = header.step === header.last_step;
+    if (part.solved && !(isNow && arrays["solved members"].data.reduce((sum, one) => sum + one, 0) >= part.solved)) return;
     this.isReached = true;
     if (header.playing) this.workbench.send("pause");
     this.render();

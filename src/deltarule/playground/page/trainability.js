@@ -248,6 +248,7 @@ export class TrainabilityMap {
   async train() {
     const { workbench } = this;
     const [x, y] = this.valuesAt(this.chosen());
+    workbench.lookAt(null);
     await workbench.change("change", () => ({ settings: { [this.keys[0]]: x, [this.keys[1]]: y, "run.seeds": [this.seed()], grid: {} } }));
     await workbench.send("reset");
     await workbench.send("step", { updates: UPDATES });

@@ -23,6 +23,7 @@ const FRAME_MILLISECONDS = 15; // under a sixtieth of a second: each paint of a 
 const FULL_SPEED_SHARE = 0.1; // of the time that pictures take at full speed
 const SLOWEST_MILLISECONDS = 250; // between two pictures
 const RETRY_MILLISECONDS = 1000;
+const TIMELESS = ["pause", "reset", "story", "recipe", "address", "own-data"]; // commands that do the same whichever moment is shown
 
 export class Workbench {
   /** Open a workbench in an element of a page, which has the layout of index.html: what is filled in later has a data-role. @param {HTMLElement} root @param {import("./source.js").Source} source */
@@ -45,6 +46,7 @@ export class Workbench {
     this.isStopped = this.saidTrouble = this.hasBegun = false;
     this.waiting = /** @type {AbortController | null} */ (null);
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
+    this.takeBack = () => {}; // takes back a question on the past that is shown
     this.changed = Promise.resolve(); // settings change one after another: each click counts
     this.pointer = /** @type {Record<string, any>} */ ({ unit: null, weight: null, step: null }); // what is under it
     this.plane = new Plane(this.find("plane"), this);
@@ -88,7 +90,8 @@ export class Workbench {
   }
 
   toggle() {
-    this.toggled = this.send("toggle", this.pace());
+    const isPastOfPlaying = this.view.step !== null && this.frame.header.playing;
+    this.toggled = isPastOfPlaying ? this.send("pause") : this.send("toggle", this.pace());
   }
 
   connect() {
@@ -222,14 +225,22 @@ export class Workbench {
       this.map.read(address.get("map") ?? "");
       this.showTab("map");
     }
-    this.story.show(story);
     const recipe = address.get("recipe");
-    if (this.source.lacks) return isChanged && this.change("address", () => ({ hash }));
-    const isOther = recipe && recipe !== this.settings.toml;
-    if (isOther && this.settings.step > 0 && !isChanged) return this.askToReplace(recipe, address);
-    if (story && !recipe) await this.change("story", () => ({ name: story }));
-    else if (isOther) await this.change("recipe", () => ({ recipe }));
-    return this.readTyped(address);
+    const isOther = Boolean(recipe ? recipe !== this.settings.toml : story);
+    const step = this.source.lacks ? 0 : this.settings.step; // a page that trains by itself has begun with its address
+    const open = async () => {
+      if (this.source.lacks) {
+        if (isChanged) await this.change("address", () => ({ hash }));
+      } else {
+        if (isOther) await (recipe ? this.change("recipe", () => ({ recipe })) : this.change("story", () => ({ name: story })));
+        await this.readTyped(address);
+      }
+      this.story.show(story); // once its own networks train: it answers when they reach its point
+      this.showSettings();
+    };
+    if (isChanged || !isOther || !step) return open();
+    const text = `This address is of another experiment, and one is being trained, at update ${step.toLocaleString("en")}.`;
+    this.question(text, ["Keep training", "End it, and open the address"]).then((choice) => (choice ? open() : undefined));
   }
 
   /** Type the formulas of an address. @param {URLSearchParams} address */
@@ -294,24 +305,32 @@ export class Workbench {
   }
 
   /** @param {string} name @param {object} [table] */
-  send(name, table) {
-    this.lookAt(null);
+  async send(name, table) {
+    if (!(await this.mayAct(name))) return undefined;
+    if (name !== "pause") this.lookAt(null);
     return this.attempt(() => this.source.ask(name, table));
   }
 
-  /** Change settings, and show them, also as they were if it is refused. @param {string} name @param {() => Record<string, any>} tableOf made once those before it are answered */
+  /** Change settings, and show them, also as they were if it is refused; gives whether they are changed. @param {string} name @param {() => Record<string, any>} tableOf made once those before it are answered @returns {Promise<boolean>} */
   change(name, tableOf) {
-    this.changed = this.changed.then(async () => {
+    const changed = this.changed.then(async () => {
       const table = tableOf();
-      if (table.csv || table.settings?.["data.name"]) this.story.show(""); // it tells of other points
-      this.lookAt(null);
-      const trouble = await this.source.ask(name, table).then(() => "", (error) => error.message);
-      this.settings = await this.source.ask("settings").catch(() => this.settings);
-      if (trouble) this.panel.text = ""; // what was refused is shown as it still is
+      const mayAct = await this.mayAct(name, table);
+      let trouble = "";
+      if (mayAct) {
+        if (table.csv || table.settings?.["data.name"]) this.story.show(""); // it tells of other points
+        this.lookAt(null);
+        trouble = await this.source.ask(name, table).then(() => "", (error) => error.message);
+        this.settings = await this.source.ask("settings").catch(() => this.settings);
+      }
+      const isChanged = mayAct && !trouble;
+      if (!isChanged) this.panel.text = ""; // what was refused is shown as it still is
       this.showSettings();
       this.say(trouble);
+      return isChanged;
     });
-    return this.changed;
+    this.changed = changed.then(() => {});
+    return changed;
   }
 
   /** @param {(layers: HiddenLayer[]) => HiddenLayer[]} edit of the hidden layers */
@@ -326,6 +345,7 @@ export class Workbench {
 
   /** @param {number | null} step */
   lookAt(step) {
+    this.takeBack();
     const isNow = step === null || step >= (this.frame?.header.last_step ?? 0);
     this.find("now").hidden = isNow;
     this.look({ step: isNow ? null : step });
@@ -355,28 +375,34 @@ export class Workbench {
     });
   }
 
-  /** @param {string} sentence of trouble; without one a question that waits, and what is to be known of a table */
+  /** @param {string} sentence of trouble; without one what is to be known of a table. Behind it stands a question that waits. */
   say(sentence) {
     const box = this.find("message");
-    box.replaceChildren(...(sentence ? [sentence] : [(this.settings?.notes ?? []).join(" · "), ...(this.asked ?? [])]));
-    box.hidden = !box.textContent;
+    box.replaceChildren(sentence || (this.settings?.notes ?? []).join(" · "), " ", ...(this.asked ?? []));
+    box.hidden = !box.textContent.trim();
   }
 
-  /** The address is that of another experiment than the one that trains. @param {string} recipe @param {URLSearchParams} address */
-  askToReplace(recipe, address) {
-    const answer = (/** @type {string} */ text, /** @type {() => any} */ action) => button(text, () => {
-      this.asked = null;
-      return action();
+  /** Ask in the place of messages. @param {string} text @param {string[]} choices the first of which changes nothing @returns {Promise<number>} the choice that is taken */
+  question(text, choices, isOnPast = false) {
+    return new Promise((resolve) => {
+      const take = (/** @type {number} */ choice) => {
+        this.asked = null;
+        this.takeBack = () => {};
+        this.say("");
+        resolve(choice);
+      };
+      this.asked = [text, ...choices.flatMap((one, choice) => [" ", button(one, () => take(choice))])];
+      if (isOnPast) this.takeBack = () => take(0);
+      this.say("");
     });
-    this.asked = [
-      `This address is of another experiment, and one is being trained, at update ${this.settings.step.toLocaleString("en")}. `,
-      answer("Keep training", () => this.say("")),
-      " ",
-      answer("End it, and open the address", async () => {
-        await this.change("recipe", () => ({ recipe }));
-        await this.readTyped(address);
-      }),
-    ];
+  }
+
+  /** Whether a command may act: where the past is shown, only once it is confirmed that it acts on now. @param {string} name @param {Record<string, any>} table */
+  async mayAct(name, { settings = {} } = {}) {
+    const beginsAnew = TIMELESS.includes(name) || Object.keys(settings).some((key) => key === "grid" || key === "run.seeds" || key.startsWith("data."));
+    if (this.view.step === null || beginsAnew) return true;
+    const [shown, now] = [this.view.step, this.frame.header.last_step].map((step) => step.toLocaleString("en"));
+    return Boolean(await this.question(`This is update ${shown}, in the past; what you do acts on now, update ${now}.`, ["Stay in the past", "Do it now"], true));
   }
 
   // --- drawing --------------------------------------------------------------------------------------------------------
@@ -393,13 +419,13 @@ export class Workbench {
     const play = this.find("play");
     play.textContent = header.playing ? "❚❚ Pause" : "▶ Play";
     play.setAttribute("aria-pressed", String(header.playing));
-    const isSolved = arrays["solved members"].data.every((/** @type {number} */ one) => one === 1);
+    const isSolved = header.step === header.last_step && arrays["solved members"].data.every((/** @type {number} */ one) => one === 1);
     if (header.playing && isSolved && this.find("stop").checked) this.toggle();
     this.showTexts(frame);
     this.plane.unit = this.pointer.unit?.[0] <= header.layers.length ? this.picture.unitPlane(frame, ...this.pointer.unit) : null;
     this.plane.draw();
     this.population.show(frame);
-    this.story.follow(frame, this.map.isShown ? this.map.depth : 0);
+    if (header.version === this.settings.version) this.story.follow(frame, this.map.isShown ? this.map.depth : 0); // else of what trained before
     this.curves.draw(frame);
     if (this.map.isShown) this.map.show();
     else if (this.find("details").hidden) this.network.draw(frame, features, classes); // after what it shares the height with

@@ -18,7 +18,9 @@ const CHUNK_MILLISECONDS = 12;
 const MAX_LATE_MILLISECONDS = 200; // later than this, the pace starts anew
 const MAX_POINTS = 300;
 const FIRST_POINTS = 60; // where most happens, none is dropped
-const MAX_SNAPSHOT_NUMBERS = 4e6;
+const MAX_SNAPSHOTS = 1000;
+const MAX_SNAPSHOT_NUMBERS = 8e6; // 64 MB
+const PAST_MILLISECONDS = 80; // for the other members of a frame of the past
 const MAX_MULTIPLES = 24;
 const MAX_NOTED_DIVERGENCES = 8;
 const QUANTILES = [0.1, 0.5, 0.9];
@@ -26,12 +28,13 @@ const LEARNING = 0.1; // the share of the loss of the best constant prediction t
 const PARTED = 0.01; // the difference of two objectives, as a share of the larger, from which two trainings have parted
 
 export class Trainer {
-  /** @param {Setup} setup */
-  constructor(setup) {
+  /** @param {Setup} setup @param {State[] | null} kept states whose weights are the first */
+  constructor(setup, kept = null) {
     this.updatesLeft = 0;
     this.pace = { perSecond: Infinity, began: 0, done: 0 };
     this.setup = setup;
     this.training = new Training(setup.problem);
+    kept?.forEach(({ theta }, member) => this.training.states[member].theta.set(theta));
     this.evaluations = evaluations(setup);
     this.evaluatedAt = this.evaluationMilliseconds = 0;
     /** @type {{step: number, values: Record<string, number[]>, quantiles: number[]}[]} */
@@ -40,15 +43,18 @@ export class Trainer {
     this.snapshots = [];
     this.changes = /** @type {number[]} */ ([]);
     this.diverged = /** @type {any[][]} */ ([]);
+    /** @type {{key: string, step: number, all: Training, alone: Map<number, Training>} | null} */
+    this.past = null; // of the view that was drawn last
     this.remember(true);
   }
 
-  /** Go on with changed settings, from the current weights where they fit. @param {Setup} setup @returns {Trainer} this one, or one that starts anew */
-  change(setup) {
+  /** Go on with changed settings, from the current weights where they fit. @param {Setup} setup @param {boolean} begins with other data: a training of its own @param {boolean} keeps whether it begins with the current weights, too @returns {Trainer} this one, or one that starts anew */
+  change(setup, begins = false, keeps = false) {
     const { states, step } = this.training;
     const [before, after] = [this.setup.problem, setup.problem];
-    if (shapeOf(before) !== shapeOf(after)) {
-      const fresh = new Trainer(setup);
+    const fits = shapeOf(before) === shapeOf(after);
+    if (!fits || begins) {
+      const fresh = new Trainer(setup, fits && keeps ? states : null);
       fresh.play(this.updatesLeft, this.pace.perSecond);
       return fresh;
     }
@@ -106,10 +112,10 @@ export class Trainer {
     if (this.points[this.points.length - 1]?.step === step) this.points.pop();
     const sorted = values.objective.toSorted((a, b) => a - b);
     this.points.push({ step, values, quantiles: QUANTILES.map((share) => quantile(sorted, share)) });
-    if (this.points.length > MAX_POINTS) this.points = this.points.filter((_, index) => index < FIRST_POINTS || index % 2 === 0);
+    this.points = thinned(this.points, MAX_POINTS, (_, index) => index < FIRST_POINTS);
     this.snapshots.push({ step, setup: this.setup, states: states.map(copied), isChange });
-    const most = Math.max(8, Math.min(MAX_POINTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
-    if (this.snapshots.length > most) this.snapshots = this.snapshots.filter((one, index) => one.isChange || index % 2 === 0);
+    const most = Math.max(8, Math.min(MAX_SNAPSHOTS, MAX_SNAPSHOT_NUMBERS / (states.length * states[0].theta.length * (1 + states[0].slots.length))));
+    this.snapshots = thinned(this.snapshots, most, ({ isChange }) => isChange);
     this.noteDivergences();
     this.evaluatedAt = performance.now();
     this.evaluationMilliseconds = this.evaluatedAt - began;
@@ -136,13 +142,44 @@ export class Trainer {
 
   /** The training of some members as it was after `step` updates. @param {number | null} step @param {number[]} members */
   at(step, members) {
+    const training = this.start(step, members);
+    if (step !== null && step < this.training.step) training.advance(step - training.step);
+    return training;
+  }
+
+  /** The training of some members now, or at the last snapshot before an update. @param {number | null} step @param {number[]} members */
+  start(step, members) {
     const now = { step: this.training.step, setup: this.setup, states: this.training.states };
     const isNow = step === null || step >= now.step;
     const { setup, states, step: start } = isNow ? now : this.snapshots.findLast((one) => one.step <= Math.max(step, 0)) ?? this.snapshots[0];
     const problem = { ...setup.problem, members: members.map((member) => setup.problem.members[member]) };
-    const training = new Training(problem, members.map((member) => copied(states[member])), start);
-    if (!isNow) training.advance(step - start);
-    return training;
+    return new Training(problem, members.map((member) => copied(states[member])), start);
+  }
+
+  /** Members after `step` updates: one of them exactly; the others, where that takes longer, up to some updates before, and exactly in a later frame. @param {number} step @param {number[]} members @param {number} member */
+  lookBack(step, members, member) {
+    const key = String([step, this.setup.version, members[0]]);
+    if (this.past?.key !== key) this.past = { key, step, all: this.start(step, members), alone: new Map() };
+    const { all, alone } = this.past;
+    const place = member - members[0];
+    const isThere = () => all.step >= step;
+    if (!isThere() && !alone.has(member)) alone.set(member, this.at(step, [member]));
+    const until = performance.now() + PAST_MILLISECONDS;
+    while (!isThere() && performance.now() < until) all.advance(1);
+    if (isThere()) return { training: all, place, several: all.states };
+    const training = /** @type {Training} */ (alone.get(member));
+    return { training, place: 0, several: all.states.map((state, index) => (index === place ? training.states[0] : state)) };
+  }
+
+  /** Whether members of a view of the past are not exact yet. @param {View} view */
+  isLookingBack({ step }) {
+    return this.past?.step === step && this.past.all.step < this.past.step;
+  }
+
+  /** Values of all members in which those of some are of their states. @param {Record<string, number[]>} values @param {number[]} members @param {State[]} states */
+  replaced(values, members, states) {
+    const exact = this.evaluate(states, members.map((member) => this.setup.problem.members[member].strength));
+    return Object.fromEntries(Object.entries(exact).map(([name, own]) => [name, this.setup.problem.members.map((_, member) => own[member - members[0]] ?? values[name][member])]));
   }
 
   /** The training of one member, or of the nearest that there is. @param {number} member @param {number | null} step */
@@ -208,26 +245,26 @@ export class Trainer {
     const first = member - (member % MAX_MULTIPLES);
     const members = Array.from({ length: Math.min(MAX_MULTIPLES, count - first) }, (_, index) => first + index);
     const isNow = step === null || step >= this.training.step;
-    const training = isNow ? this.training : this.at(step, [member, ...members]);
-    const [shown, ...several] = isNow ? [member, ...members].map((one) => training.states[one]) : training.states;
-    training.objectiveAndGradient(isNow ? member : 0);
+    const { training, place, several } = isNow ? { training: this.training, place: member, several: members.map((one) => this.training.states[one]) } : this.lookBack(step, members, member);
+    const shown = training.states[place];
+    training.objectiveAndGradient(place);
     const values = this.evaluate([shown], [problem.members[member].strength]);
-    const last = points[points.length - 1].values;
-    const names = [...new Set(points.flatMap((point) => Object.keys(point.values)))];
+    const recorded = /** @type {typeof points[0]} */ (points.findLast((point) => point.step <= training.step)).values;
+    const everybody = isNow ? recorded : this.replaced(recorded, members, several);
     const other = this.otherSide(member);
     return {
       header: {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
         playing: this.updatesLeft > 0, members: count, member, multiples: members, score: metricOf(score), varied, failure: "", engine: "this browser",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
-        locked: problem.locked, rate: training.rate(training.problem.members[isNow ? member : 0]), changes: this.changes, diverged: this.diverged,
+        locked: problem.locked, rate: training.rate(training.problem.members[place]), changes: this.changes, diverged: this.diverged,
       },
       arrays: {
         theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
         thetas: matrix(several.map((state) => state.theta)), "buffers of members": matrix(several.map((state) => state.buffers)),
-        "objective of members": array(last.objective), "solved members": array((last[score] ?? last[metricOf(score)]).map((value) => Number(value >= solvedAt))),
+        "objective of members": array(everybody.objective), "solved members": array((everybody[score] ?? everybody[metricOf(score)]).map((value) => Number(value >= solvedAt))),
         "curve steps": array(points.map((point) => point.step)),
-        ...Object.fromEntries(names.map((name) => [`curve ${name}`, array(points.map((point) => point.values[name]?.[member] ?? NaN))])),
+        ...Object.fromEntries(Object.keys(recorded).map((name) => [`curve ${name}`, array(points.map((point) => point.values[name][member]))])),
         ...(other < 0 ? {} : { "curve other": array(points.map((point) => point.values.objective[other])) }),
         ...(count > 1 ? { "curve quantiles": matrix(QUANTILES.map((_, index) => points.map((point) => point.quantiles[index]))) } : {}),
       },
@@ -286,6 +323,20 @@ function haveParted([first, second]) {
 /** What must be equal for weights to be kept. @param {Problem} problem */
 function shapeOf({ sizes, bias, batch_norm, scaling, initializer, members }) {
   return JSON.stringify([sizes, bias, batch_norm, scaling, initializer, members.map(({ seed, initial_scale }) => [seed, initial_scale])]);
+}
+
+/**
+ * All points or snapshots, or of too many one in each of equally long stretches of updates: however fast updates were made, a
+ * moment of the past is as near to one. The last one is kept, too.
+ * @template {{step: number}} T @param {T[]} all @param {number} most @param {(one: T, index: number) => boolean} isKept whether it is kept in any case
+ */
+function thinned(all, most, isKept) {
+  if (all.length <= most) return all;
+  const last = all.length - 1;
+  for (let stretch = 2; ; stretch *= 2) {
+    const left = all.filter((one, index) => isKept(one, index) || index === last || Math.floor(one.step / stretch) > Math.floor(all[index - 1].step / stretch));
+    if (left.length <= 0.75 * most || stretch > all[last].step) return left;
+  }
 }
 
 /** @param {State} state */

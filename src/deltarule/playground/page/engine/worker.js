@@ -17,7 +17,7 @@ let waiting = [];
 const COMMANDS = {
   begin: (setup) => void (trainer = new Trainer(setup)),
   edit: (edit) => trainer.edit(edit),
-  change: (setup) => void (trainer = trainer.change(setup)),
+  change: ({ setup, begins, keeps }) => void (trainer = trainer.change(setup, begins, keeps)),
   map: (question) => outcomesOf(question),
   parting: (question) => trainer.parting(question),
   why: (question) => trainer.why(question),
@@ -63,7 +63,7 @@ function work() {
 }
 
 function sendFrames() {
-  const isDue = (/** @type {typeof waiting[0]} */ { view, until }) => !view.seen || until < performance.now() || String(view.seen) !== String(trainer.news);
+  const isDue = (/** @type {typeof waiting[0]} */ { view, until }) => !view.seen || trainer.isLookingBack(view) || until < performance.now() || String(view.seen) !== String(trainer.news);
   const due = waiting.filter(isDue);
   waiting = waiting.filter((one) => !due.includes(one));
   for (const { id, view } of due) postMessage({ id, result: trainer.frame(view) });
