@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, check_cv
 from sklearn.utils import indexable
 
@@ -87,7 +89,6 @@ class PopulationSearchCV(GridSearchCV):
             For another estimator.
         """
         self._validate_params()
-        scorers = self._get_scorers()
         X, y = indexable(X, y)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
@@ -101,10 +102,12 @@ class PopulationSearchCV(GridSearchCV):
         search.estimator = TrainedCandidates(candidates, iter([fits[index] for index in sorted(fits)]))
         # One job even inside a parallel_backend: trained fits are not sent to other processes.
         search.cv, search.n_jobs = folds, 1
-        search._get_scorers = lambda: scorers  # those of the estimator itself
-        search._get_routed_params_for_fit = lambda _: routed
+        if self.scoring is None:
+            search.scoring = check_scoring(self.estimator)  # keeps its estimator, which must not be all candidates
+        # What is left for the folds that are given now.
+        used = routed.estimator.fit.keys() | routed.scorer.score.keys()
         with require_complete_fit():
-            super(PopulationSearchCV, search).fit(X, y)
+            super(PopulationSearchCV, search).fit(X, y, **{name: parameters[name] for name in used & parameters.keys()})
         results = {name: value for name, value in vars(search).items() if name.endswith("_") and name[0] != "_"}
         self.__dict__.update(results)
         self.cv_results_["mean_fit_time"], self.cv_results_["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
@@ -115,7 +118,7 @@ class TrainedCandidates(BaseEstimator):
     """Gives a search its candidates, which are trained already, when it sets their parameters.
 
     `fits` are trained estimators, or errors, in the order in which the search asks for them. After them it asks for
-    the best one, which is not trained yet.
+    the best one, which is not trained yet. In all else it is the searched estimator.
     """
 
     def __init__(self, candidates: SearchFits, fits: Iterator[Any]) -> None:
@@ -127,31 +130,28 @@ class TrainedCandidates(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         return self.candidates.estimator.__sklearn_tags__()
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.candidates.estimator, name)
+
+    def get_metadata_routing(self) -> Any:
+        return self.candidates.estimator.get_metadata_routing()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         parameters: dict[str, Any] = self.candidates.estimator.get_params(deep)
         return parameters
-
-    def fit(self, X: Any, y: Any) -> Any:
-        """Never called: a search checks that there is a `fit`, but calls that of what `set_params` returns."""
-        raise NotImplementedError("set_params returns the estimators that are fitted")
 
     def set_params(self, **parameters: Any) -> Any:
         fitted = next(self.fits, None)
         if fitted is None:
             return self.candidates.candidate_estimator(parameters)
-        if isinstance(fitted, Exception):
-            return _without_fit(self.candidates.candidate_estimator(parameters), fitted)
-        return _without_fit(fitted)
+        return _Failed(fitted) if isinstance(fitted, Exception) else FrozenEstimator(fitted)
 
 
-def _without_fit(estimator: Any, error: Exception | None = None) -> Any:
-    """Let the next `fit` of an estimator do nothing, or raise the error that it has raised before."""
+class _Failed(BaseEstimator):
+    """A candidate whose fit has raised an error, and raises it again."""
 
-    def fit(*rows: Any, **parameters: Any) -> Any:
-        del estimator.fit
-        if error is not None:
-            raise error
-        return estimator
+    def __init__(self, error: Exception) -> None:
+        self.error = error
 
-    estimator.fit = fit
-    return estimator
+    def fit(self, *rows: Any, **parameters: Any) -> Any:
+        raise self.error
