@@ -139,6 +139,7 @@ def test_what_has_no_number_is_never_taken_together(tmp_path: Path, case: str) -
     assert [one.name for one in record.submissions] == (["Ada Lin"] if count == 1 else ["", ""])
     assert all("2 submissions are those of Ada Lin" in text for text in record.uncertain)
     if count == 2 and not submissions[0].id:
+        assert [one.student for one in submissions] == ["Ada Lin", "Ada Lin-2"]
         assert all("other submissions have its name" in one.notes[-1] for one in submissions)
 
 

@@ -187,7 +187,8 @@ def _grade(
         counts = f"{len(record.submissions) - record.kept} of {len(submissions)} submissions are graded"
         problems.append(f"interrupted: {counts} and kept in {folder}; the same command grades the others")
     show([f"deltarule: {one_line(problem)}" for problem in problems], to_errors=True)
-    lines = [*_grade_lines(record, folder), *_change_lines(before, record)]
+    lines = [*_grade_lines(record, folder, "grades.csv" if is_interrupted else "class.html")]
+    lines += _change_lines(before, record)
     return Result(to_json(record), lines, 1 if problems else 0)
 
 
@@ -296,7 +297,7 @@ def _choose(submissions: list["Submission"], wanted: list[str]) -> list["Submiss
     return [submission for submission, known in zip(submissions, names, strict=True) if known & set(wanted)]
 
 
-def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
+def _grade_lines(record: "GradeRecord", folder: Path | None, written: str) -> Shown:
     """Rows of submissions, or the distribution of many; then what several share."""
     from deltarule.grading.marks import MARKS, open_marks
     from deltarule.grading.record import format_points
@@ -324,7 +325,7 @@ def _grade_lines(record: "GradeRecord", folder: Path | None) -> Shown:
     if record.warning:
         yield record.warning
     if folder is not None:
-        yield f"Written: {one_line(folder / 'class.html')}"
+        yield f"Written: {one_line(folder / written)}"
     elif count > MAX_ROWS:
         yield "give --out DIR for each student's points"
 

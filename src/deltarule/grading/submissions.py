@@ -101,10 +101,11 @@ def _take_name(student: Student, entry: Entry, pages: set[str], owners: set[Owne
 
 def _page_name(student: str, number: str, taken: set[str]) -> str:
     """Take a name for results that no other has, also where systems take names for equal."""
-    name = safe_name(student)
-    suffixes = itertools.chain([number] if number else [], (f"{name}-{i}" for i in itertools.count(2)))
-    while (page := unicodedata.normalize("NFC", name).casefold()) in taken:
-        name = f"{safe_name(student)}-{safe_name(next(suffixes))}"
+    first = safe_name(student)
+    with_number = [f"{first}-{safe_name(number)}"] if number else []
+    for name in itertools.chain([first], with_number, (f"{first}-{i}" for i in itertools.count(2))):
+        if (page := unicodedata.normalize("NFC", name).casefold()) not in taken:
+            break
     taken.add(page)
     return name
 
