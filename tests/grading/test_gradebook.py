@@ -323,3 +323,30 @@ def test_grace_and_late_days(tmp_path: Path) -> None:
         results = apply_roster(record, people, 10, grace_minutes=10).submissions
         assert tuple(result.points for result in results) == points
     assert results[0].class_notes == ("3 days late, 2 without loss",)
+
+
+AS_THEY_COME = {
+    "how Canvas posts": "Student,ID,SIS Login ID,HW 3 (5)\n,,,Manual Posting\n    Points Possible,,,10\n"
+    '"Lin, Ada",11,al@x.org,\n"May, Bob",12,bm@x.org,\n',
+    "first and last names of Canvas": "LastName,FirstName,ID,SIS Login ID\n    Points Possible,,,\n"
+    "Lin,Ada,11,al\nMay,Bob,12,bm\n",
+    "groups of Canvas": "name,canvas_user_id,user_id,login_id,group_name\nAda Lin,11,s1,al,red\nBob May,12,s2,bm,\n",
+    "Moodle in German": "ID,Vollständiger Name,E-Mail-Adresse,Status,Bewertung\n"
+    "Teilnehmer/in 11,Ada Lin,al@x.org,Zur Bewertung abgegeben,\nTeilnehmer/in 12,Bob May,bm@x.org,Keine Abgabe,\n",
+    "Moodle in French": "Identifiant,Nom complet,Adresse de courriel,Statut,Numéro d'identification\n"
+    "Participant 11,Ada Lin,al@x.org,Remis pour évaluation,20231\n"
+    "Participant 12,Bob May,bm@x.org,Remis pour évaluation,20232\n",
+    "Gradescope with its teachers": "Name,SID,Email,Role\nAda Lin,11,al@x.org,Student\nBob May,12,bm@x.org,Student\n"
+    "Eve Qi,13,eq@x.org,Instructor\nFay Ro,14,fr@x.org,TA\n",
+}
+
+
+@pytest.mark.parametrize("name", AS_THEY_COME)
+def test_rosters_as_they_come(tmp_path: Path, name: str) -> None:
+    people = roster(tmp_path, AS_THEY_COME[name])
+    assert [frozenset(person.keys) & {"adalin", "bobmay"} for person in people] == [{"adalin"}, {"bobmay"}]
+    assert all("al" in person.ids or "bm" in person.ids for person in people)
+    record = apply_roster(record_of(graded("linada", id="11"), graded("bob may")), people, 0)
+    assert record.uncertain == record.absent == ()
+    if "French" in name:
+        assert ["20231" in people[0].ids, "20232" in people[1].ids] == [True, True]

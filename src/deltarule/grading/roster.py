@@ -28,14 +28,20 @@ from deltarule.grading.record import (
     format_points,
     safe_name,
 )
+from deltarule.grading.roster_columns import (
+    FIRST_NAMES,
+    GROUPS,
+    IDS,
+    LAST_NAMES,
+    LOGINS,
+    NAMES,
+    PARTICIPANT,
+    RosterRow,
+    first_of,
+    rows_of_students,
+)
 from deltarule.grading.source import decode
 
-RosterRow = dict[str, str]
-NAMES = ("name", "student", "full name")
-IDS = ("id", "sis user id", "id number", "identifier", "sid", "student id", "student_id", "github_id")
-GROUPS = ("group", "group name", "group_name", "team", "groups")
-LOGINS = ("sis login id", "email address", "email", "login", "username", "github_username")
-"""The names of a roster's columns here, and those that systems give them."""
 OVERRIDES = "overrides.csv"
 
 
@@ -97,8 +103,7 @@ def delimiter_of(text: str) -> str:
 
 def read_table(path: Path) -> list[RosterRow]:
     """The rows of a CSV file, with their columns in small letters."""
-    rows = [{key.lower(): value for key, value in row.items()} for row in read_rows(path)]
-    return [row for row in rows if "points possible" not in row.get("student", "").lower()]
+    return [{key.lower(): value for key, value in row.items()} for row in read_rows(path)]
 
 
 def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
@@ -106,10 +111,10 @@ def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
 
     `groups` is a file of its own, with the ids or names and the groups of people.
     """
-    people = [_read_person(row) for row in read_table(path)]
+    people = [_read_person(row) for row in rows_of_students(read_table(path))]
     if not any(person.name or person.ids for person in people):
         raise BadInput(f"{path} has no student; its columns are id, name, section, due and extension")
-    for other in [_read_person(row) for row in read_table(groups)] if groups is not None else ():
+    for other in [_read_person(row) for row in rows_of_students(read_table(groups))] if groups is not None else ():
         same = [i for i, earlier in enumerate(people) if earlier.ids & other.ids]
         same = same or [i for i, earlier in enumerate(people) if earlier.keys & other.keys]
         if len(same) != 1:
@@ -119,16 +124,10 @@ def read_roster(path: Path, groups: Path | None = None) -> list[Person]:
 
 
 def _read_person(row: RosterRow) -> Person:
-    def first(names: Sequence[str]) -> str:
-        return next((row[name] for name in names if row.get(name)), "")
-
-    parts = (
-        first(("first name", "first_name", "given name")),
-        first(("last name", "last_name", "surname", "family name")),
-    )
-    name = first(NAMES) or " ".join(filter(None, parts))
+    name = first_of(row, NAMES) or " ".join(filter(None, (first_of(row, FIRST_NAMES), first_of(row, LAST_NAMES))))
     ids = {row.get(column, "").casefold() for column in (*IDS, *LOGINS)}
-    ids |= {text.partition("@")[0] for text in ids} | {text.removeprefix("participant ") for text in ids}
+    ids |= {text.partition("@")[0] for text in ids}
+    ids |= {number[1] for text in ids if (number := PARTICIPANT.fullmatch(text))}
     try:
         due = _read_time(row["due"]) if row.get("due") else None
         if due and row.get("extension"):
@@ -136,9 +135,20 @@ def _read_person(row: RosterRow) -> Person:
             due = due + timedelta(int(row["extension"])) if is_days else _read_time(row["extension"])
         late_days = int(row.get("late days") or 0)
     except (ValueError, OverflowError) as error:
-        raise BadInput(f"the roster's row of {name or first(IDS)}: {error}; write times as 2026-11-27 23:59") from None
-    about = row, name, first(IDS), row.get("section", ""), frozenset(ids - {""}), name_keys(name), due, late_days
-    return Person(*about, first(GROUPS))
+        raise BadInput(
+            f"the roster's row of {name or first_of(row, IDS)}: {error}; write times as 2026-11-27 23:59"
+        ) from None
+    about = (
+        row,
+        name,
+        first_of(row, IDS),
+        row.get("section", ""),
+        frozenset(ids - {""}),
+        name_keys(name),
+        due,
+        late_days,
+    )
+    return Person(*about, first_of(row, GROUPS))
 
 
 def _read_time(text: str) -> datetime:
