@@ -57,6 +57,15 @@ def test_no_color(shown, monkeypatch):
     assert codes <= {"", "0", "1", "2"}
 
 
+def test_a_part_stands_in_place_of_the_name(monkeypatch):
+    screen = Console(file=Terminal(), force_terminal=True, width=100)
+    monkeypatch.setattr(output, "console", lambda to_errors: screen)
+    with output.show_progress("encoder") as progress:
+        progress(SEEN, "encoder-1, reading 2 of 6")
+    last = ESCAPE.sub("", screen.file.getvalue()).replace("\r", "\n").strip().split("\n")[-1]
+    assert last.startswith("encoder-1, reading 2 of 6 ") and "0.25, step 1,200" in last
+
+
 def test_sweep(shown):
     lines, _ = shown([SweepProgress(50, 1200, 1.0)])
     assert "50 of 1,200 rows" in lines[-1]

@@ -112,8 +112,8 @@ def is_watched(screen: "Console") -> bool:
 
 
 @contextmanager
-def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepProgress], None] | None"]:
-    """Show the progress of a training or a sweep as a line on stderr."""
+def show_progress(name: str) -> Iterator["Callable[..., None] | None"]:
+    """Show the progress of a training or a sweep, and of which part it is, as a line on stderr."""
     from deltarule.reports.summaries import describe_progress
     from deltarule.training.train import Progress as TrainingProgress
 
@@ -122,19 +122,20 @@ def show_progress(name: str) -> Iterator["Callable[[training.Progress | SweepPro
             yield None
             return
 
-        def update(progress: "training.Progress | SweepProgress") -> None:
-            if not isinstance(progress, TrainingProgress):
+        def update(progress: "training.Progress | SweepProgress", part: str = "") -> None:
+            if isinstance(progress, TrainingProgress):
+                text, share = describe_progress(progress), progress.step / max(progress.limit, 1)
+            else:
+                text = f"{progress.done:,} of {progress.rows:,} rows"
                 share = (progress.done + progress.under_way) / max(progress.rows, 1)
-                show_share(f"{progress.done:,} of {progress.rows:,} rows", share)
-                return
-            show_share(describe_progress(progress), progress.step / max(progress.limit, 1))
+            show_share(text, share, part)
 
         yield update
 
 
 @contextmanager
-def show_shares(name: str, total: float | None = 1.0) -> Iterator[Callable[[str, float], None] | None]:
-    """Show a bar on a terminal, moved by a function of a text and the share done.
+def show_shares(name: str, total: float | None = 1.0) -> Iterator[Callable[..., None] | None]:
+    """Show a bar on a terminal, moved by a function of a text, the share done and, in place of the name, the part.
 
     It only swings if the total is unknown.
     """
@@ -153,7 +154,9 @@ def show_shares(name: str, total: float | None = 1.0) -> Iterator[Callable[[str,
     time = TimeElapsedColumn() if total is None else TimeRemainingColumn(compact=True)
     with Progress(description, bar, detail, time, console=screen, transient=True, expand=True) as line:
         task = line.add_task(visible(name), total=total, detail="")
-        yield lambda text, share: line.update(task, detail=visible(text), completed=share)
+        yield lambda text, share, part="": line.update(
+            task, description=visible(part or name), detail=visible(text), completed=share
+        )
 
 
 @contextmanager

@@ -127,7 +127,7 @@ def claims(
             seeds=seeds or recipe.configuration.study.seeds,
             engine=options.chosen_engine(engine, recipe, device),
             data_dir=data,
-            progress=None if progress is None else lambda experiment, state: progress(state),
+            progress=None if progress is None else lambda part, state: progress(state, part),
             folder=folder,
         )
         with closing(experiments), redirect_stdout(sys.stderr):

@@ -41,7 +41,7 @@ from deltarule.training.train import Progress
 Settings = Mapping[str, Any]
 
 ProgressCallback = Callable[[str, Progress | SweepProgress], None]
-"""Called with the name of what is being trained or swept, and its progress."""
+"""Called with the name of what is being judged, trained or swept, and its progress."""
 
 
 TRAININGS = "trainings"
@@ -60,7 +60,7 @@ class Experiments:
     first_seed : the first of them, instead of the study's.
     engine : what trains, as in `train`.
     data_dir : folder of data files.
-    progress : called with the name of what is being trained or swept, and its progress.
+    progress : called with the name of what is being judged, trained or swept, and its progress.
     folder : where sweeps keep their stores, each in a folder of its name, and each training of `run` and `each` its
         file, in `trainings`; what is there is not trained again. None: nothing is kept.
 
@@ -98,6 +98,7 @@ class Experiments:
         self.engines: set[str] = set()
         self.variants: list[Variant] = []
         self.used: dict[str, float] = {}
+        self.judged = ""  # what the trainings are for, such as "encoder-1, reading 2 of 6"
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -277,4 +278,4 @@ class Experiments:
         return make_folder(self.folder / TRAININGS) / f"{name}.safetensors"
 
     def _progress_for(self, name: str) -> Callable[[Progress | SweepProgress], None] | None:
-        return None if self._progress is None else partial(self._progress, name)
+        return None if self._progress is None else partial(self._progress, self.judged or name)

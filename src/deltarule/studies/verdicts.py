@@ -176,13 +176,17 @@ def judge_claim(claim: Claim, experiments: "Experiments", looks: Sequence[Look] 
     if claim.rule == "images":  # minutes for a network: few seeds have to do
         looks = looks[:1]
     remark = "" if claim.any_data else experiments.dataset.remark
-    decided = {} if remark else {name: _first_decided(claim, experiments, looks, name) for name in claim.readings}
+    decided: dict[str, tuple[Reading, Evidence]] = {}
+    for number, name in enumerate(() if remark else claim.readings, 1):
+        experiments.judged = f"{claim.id}, reading {number} of {len(claim.readings)}"
+        decided[name] = _first_decided(claim, experiments, looks, name)
     readings = {name: reading for name, (reading, _) in decided.items()}
     verdict = combine_verdicts((reading.verdict for reading in readings.values()), claim.rule)
     remark = _remark_on_choice(claim, readings) or remark
     controls = []
     for control in () if verdict in (*HOLDS, *UNJUDGED) else claim.controls:
         of = control.of or next(iter(readings))
+        experiments.judged = f"{claim.id}, a control"
         changed = _first_decided(claim, experiments, looks, of, control)
         controls.append(_compare_control(of, control.cause, decided[of], changed))
     copied = ("id", "report", "criterion", "needed", "contradicts_itself", "changed", "rule")
