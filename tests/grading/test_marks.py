@@ -9,7 +9,7 @@ from refusals import refuses
 from deltarule.errors import BadInput
 from deltarule.grading.assignment import read_assignment
 from deltarule.grading.checks import ManualSection
-from deltarule.grading.marks import apply_marks, open_marks, read_marks, write_marks
+from deltarule.grading.marks import apply_marks, match_marks, open_marks, read_marks, write_marks
 from deltarule.grading.roster import apply_roster, read_roster
 
 PLOT = ManualSection(name="The plot", rubric={"axes": 1.0, "caption": 2.0})
@@ -47,8 +47,35 @@ def test_what_a_teacher_saves_is_only_added_to(tmp_path: Path) -> None:
     assert lines[:2] == [saved.splitlines()[0] + ";Why", "ada;Ada;1;0,5;schön;x;"]
 
 
+def test_rows_and_columns_are_matched_as_overrides_are(tmp_path: Path) -> None:
+    path = tmp_path / "manual.csv"
+    path.write_text("Student,WHY\nAda Lin,3\n12,2\nzoe,1\nyan,\n")
+    people = roster(tmp_path, "id,name,group\n11,Ada Lin,red\n12,Bob May,red\n13,Cem Oz,\n")
+    record = record_of(graded("linada", id="11"), graded("cem oz"))
+    named = apply_roster(record, people, 0)
+    marks = read_marks(path, [ESSAY])
+    matched, problems = match_marks(
+        {"Ada Lin": marks["Ada Lin"], "zoe": marks["zoe"]}, named.submissions, record.submissions
+    )
+    assert matched == {"linada": marks["Ada Lin"]}
+    assert problems == ["manual.csv: 'zoe' is the name or id of 0 submissions; not applied"]
+    matched, _ = match_marks({"12": marks["12"]}, named.submissions, record.submissions)
+    assert matched == {"linada": marks["12"]}  # of her group
+    matched, problems = match_marks(marks, named.submissions, record.submissions)
+    assert matched == {"linada": marks["Ada Lin"]} and "'12' has another row, as linada" in problems[0]
+    write_marks(path, named, [ESSAY])
+    assert path.read_text(encoding="utf-8-sig").splitlines() == [
+        "Student,WHY,name,comment",
+        "Ada Lin,3,,",
+        "12,2,,",
+        "zoe,1,,",
+        "yan,,,",
+        "cem oz,,Cem Oz,",
+    ]
+
+
 def test_bonus_points_are_beyond_the_maximum() -> None:
-    marked = apply_marks(record_of(graded("ada")), [ESSAY], {"ada": {"student": "ada", "Why": "4"}})
+    marked = apply_marks(record_of(graded("ada")), [ESSAY], {"ada": {"student": "ada", "why": "4"}})
     assert marked.submissions[0].points == 14 and marked.max_points == 10
 
 

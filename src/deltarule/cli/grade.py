@@ -144,7 +144,7 @@ def _grade(
     assignment: "Assignment", people: list["Person"], chosen: Chosen, folder: Path | None, since: Path | None
 ) -> Result:
     from deltarule.grading.entries import opened_class
-    from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, write_marks
+    from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, match_marks, write_marks
     from deltarule.grading.record import known_results, merge_earlier, note_other_solutions
     from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.grading.roster import apply_overrides, apply_roster
@@ -171,11 +171,14 @@ def _grade(
     problems: list[str] = []
     with _kept(problems):  # what the teacher has written since
         teacher = TeachersPoints.read(folder, assignment.manual)
+    named = apply_roster(record, people, assignment.late_percent) if people else record
+    marks, strangers = match_marks(teacher.marks, named.submissions, record.submissions)
     if not is_single:  # with Gradescope, questions are marked on its own pages
-        record = apply_marks(record, assignment.manual, teacher.marks)
+        record = apply_marks(record, assignment.manual, marks)
     if people:
         record = apply_roster(record, people, assignment.late_percent, assignment.grace_minutes)
     record = note_other_solutions(apply_overrides(record, teacher.overrides, people))
+    record = replace(record, uncertain=(*record.uncertain, *strangers))
     if folder is not None:
         if not is_interrupted:
             with _kept(problems):

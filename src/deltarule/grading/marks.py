@@ -1,7 +1,8 @@
 """What a teacher marks: the questions of `[[manual]]` tables.
 
 `manual.csv`, in the folder of a grading, has a row for each submission and a column for each criterion, and "comment".
-A grading adds the rows and columns that it lacks, and leaves all else as the teacher wrote it.
+A row is a student's by the name of the submission, or by the name or id of a roster, as in `overrides.csv`. A grading
+adds the rows and columns that it lacks, and leaves all else as the teacher wrote it.
 """
 
 import csv
@@ -10,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deltarule.errors import BadInput
+from deltarule.errors import BadInput, count_of
 from deltarule.files import write_whole
 from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, SubmissionResult
 from deltarule.grading.results import text_cell
-from deltarule.grading.roster import OVERRIDES, Override, delimiter_of, read_overrides, read_points, read_rows
+from deltarule.grading.roster import OVERRIDES, Override, delimiter_of, read_overrides, read_points, read_table
 from deltarule.grading.source import decode
 from deltarule.grading.systems import csv_text
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 MARKS = "manual.csv"
 Marks = dict[str, dict[str, str]]
-"""The rows of `manual.csv`, by their first column."""
+"""The rows of `manual.csv` by their students, with the columns in small letters."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,47 @@ def read_marks(path: Path, questions: Sequence["ManualSection"]) -> Marks:
     if not path.exists():
         return {}
     rows: Marks = {}
-    for row in read_rows(path):
+    for row in read_table(path):
         student = row.get("student", "").removeprefix("'")
         if student in rows:
             raise BadInput(f"{path} has two rows of '{student}'; keep one")
         rows[student] = row
         for question in questions:
             for criterion, most in question.columns.items():
-                text = row.get(column := _column(question, criterion), "")
+                text = row.get((column := _column(question, criterion)).lower(), "")
                 if text and not 0 <= read_points(text) <= most:
                     raise BadInput(f"{path}: '{column}' of '{student}' must be from 0 to {most:g}, got '{text}'")
     return rows
+
+
+def match_marks(
+    marks: Marks, results: Sequence[SubmissionResult], graded: Sequence[SubmissionResult]
+) -> tuple[Marks, list[str]]:
+    """The marks by the names of submissions, and what is to be said of those that fit none, or several.
+
+    `results` have the names and ids of the roster; those of a group that are not `graded` have the marks of the one
+    that is.
+    """
+    own = {result.student for result in graded}
+    matched: Marks = {}
+    problems = []
+    for student, row in sorted(marks.items(), key=lambda pair: pair[0] not in own):
+        meant = [result for result in results if _is_of(student, result)]
+        fitting = {student} if student in own else {one.student if one.student in own else one.partner for one in meant}
+        is_empty = not any(cell for column, cell in row.items() if column not in ("student", "name"))
+        if len(fitting) == 1 and fitting.isdisjoint(matched):
+            matched[fitting.pop()] = row
+        elif not is_empty:
+            why = f"is the name or id of {count_of(len(fitting), 'submission')}"
+            why = f"has another row, as {min(fitting)}" if len(fitting) == 1 else why
+            problems.append(f"{MARKS}: '{student}' {why}; not applied")
+    return matched, problems
+
+
+def _is_of(student: str, result: SubmissionResult) -> bool:
+    """Whether a teacher may mean the student of a result by this text."""
+    names = (result.student, result.delivered, result.name, result.roster_id or result.id)
+    return student.casefold() in {name.casefold() for name in names if name}
 
 
 def apply_marks(record: GradeRecord, questions: Sequence["ManualSection"], marks: Marks) -> GradeRecord:
@@ -75,7 +106,7 @@ def apply_marks(record: GradeRecord, questions: Sequence["ManualSection"], marks
 def _marked(question: "ManualSection", row: dict[str, str]) -> CheckResult:
     arrays = []
     for criterion, most in question.columns.items():
-        text = row.get(_column(question, criterion), "")
+        text = row.get(_column(question, criterion).lower(), "")
         points = read_points(text) if text else 0.0
         verdict = "open" if not text else "right" if points >= most else "partly" if points else "wrong"
         message = "not marked yet" if not text else ""
@@ -98,15 +129,20 @@ def write_marks(path: Path, record: GradeRecord, questions: Sequence["ManualSect
     rows = list(csv.reader(text.splitlines(keepends=True), delimiter=delimiter)) or [[]]
     needed = ["student", "name", *(_column(task, text) for task in questions for text in task.columns), "comment"]
     header = [cell.strip() for cell in rows[0]]
-    columns = [column for column in needed if column not in header]
+    present = [cell.lower() for cell in header]
+    columns = [column for column in needed if column.lower() not in present]
     header += columns
-    marked = (dict(zip(header, row, strict=False)).get("student", "") for row in rows[1:])
-    known = {student.strip().removeprefix("'") for student in marked}
-    names = {result.student: result.title for result in record.submissions if not result.partner}
-    new = [{"student": text_cell(name), "name": text_cell(names[name])} for name in names if name not in known]
+    lower = [cell.lower() for cell in header]
+    marked = (dict(zip(lower, row, strict=False)).get("student", "") for row in rows[1:])
+    known = [student.strip().removeprefix("'") for student in marked]
+    new = [
+        {"student": text_cell(result.student), "name": text_cell(result.title)}
+        for result in record.submissions
+        if not result.partner and not any(_is_of(student, result) for student in known)
+    ]
     if not (columns or new):
         return
-    added = [[row.get(column, "") for column in header] for row in new]
+    added = [[row.get(column, "") for column in lower] for row in new]
     if columns:
         added = [header, *([*row, *[""] * (len(header) - len(row))] if row else row for row in rows[1:]), *added]
         text = ""
