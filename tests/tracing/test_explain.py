@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from explained_numbers import assert_formulas_give_the_numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
@@ -206,6 +207,65 @@ def test_what_an_own_layer_computes_on_the_way_has_the_names_of_its_variables() 
     finally:
         unregister("layer", "own_gate")
         unregister("layer", "own_sorting")
+
+
+def splines(x: Any, P: Any, Q: Any) -> Any:
+    return sum(np.maximum(1 - abs(x - knot), 0) ** 3 @ weights for knot, weights in ((-0.5, P), (0.5, Q)))
+
+
+def clipped(x: Any, P: Any, Q: Any) -> Any:
+    return np.minimum(x @ P, 0.4) * np.maximum(-0.2, x @ Q)
+
+
+def standardized(x: Any, P: Any, Q: Any) -> Any:
+    centered = P - P.mean(-2, keepdims=True)
+    return x @ (centered / np.sqrt((centered * centered).mean(-2, keepdims=True) + 1e-5)) + x @ Q
+
+
+def spread(x: Any, P: Any, Q: Any) -> Any:
+    return np.log(1 + np.exp(x @ P)) * np.sqrt(1 + (x @ P) ** 2 + np.exp(x @ Q)) / (2 + np.exp(x @ Q))
+
+
+@pytest.mark.parametrize("function", [splines, clipped, standardized, spread])
+@pytest.mark.parametrize("sizes", [(4, 3), (2, 2)])  # the second has as many rows as units and inputs
+def test_formulas_of_an_own_layer_give_its_numbers(function: Any, sizes: tuple[int, int]) -> None:
+    inputs, units = sizes
+    register_layer("own_mixed", function, arrays={"P": "D H", "Q": "D H"})
+    try:
+        x = np.random.default_rng(1).normal(size=(2, inputs))
+        problem = create_problem(Network([inputs, 2, "tanh", {"name": "own_mixed", "units": units}, 1]), x, x[:, :1])
+        explained = explain_update(problem, initial_state(problem), features=list("abcd"[:inputs]))
+        assert_formulas_give_the_numbers(explained)
+        text = explained.text()
+        names = [name for name in explained.quantities if name.startswith(("v", "g")) and name.endswith("_z2")]
+        assert all(text.count(name) >= 2 for name in names)
+    finally:
+        unregister("layer", "own_mixed")
+
+
+def test_what_a_layer_computes_repeatedly_is_written_once() -> None:
+    """The text grows with the steps of a recurrent layer, not with their powers."""
+    lengths = []
+    for steps in (4, 8):
+
+        def recurrent(x: Any, W: Any, R: Any, steps: int = steps) -> Any:
+            u = x @ W
+            h = np.tanh(u)
+            for _ in range(steps):
+                h = np.tanh(u + h @ R)
+            return h
+
+        register_layer("own_recurrent", recurrent, arrays={"W": "D H", "R": "H H"})
+        try:
+            x = np.random.default_rng(0).normal(size=(2, 3))
+            problem = create_problem(Network([3, {"name": "own_recurrent", "units": 4}, 1]), x, x[:, :1])
+            explained = explain_update(problem, initial_state(problem))
+            lengths.append(len(explained.text(layer=1)))
+            order = [name for name, each in explained.quantities.items() if each.section == "forward"]
+            assert order[:2] == ["u1", "v1_z1"] and order[steps:][:1] == ["z1"]
+        finally:
+            unregister("layer", "own_recurrent")
+    assert lengths[1] < 2 * lengths[0] < 40_000
 
 
 def test_a_gradient_that_several_layers_give_names_each_part_in_the_order_of_training() -> None:

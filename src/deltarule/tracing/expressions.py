@@ -32,7 +32,7 @@ class Expression(NDArrayOperatorsMixin):
     __eq__, __ne__, __hash__ = object.__eq__, object.__ne__, object.__hash__
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: "Operand") -> "Expression":
-        """Apply an operator, or one of NumPy's or SciPy's elementwise functions of one number."""
+        """Apply an operator, or one of NumPy's or SciPy's elementwise functions."""
         parts = tuple(map(_tree, inputs))
         match function.__name__, parts:
             case "add", (left, right):
@@ -51,8 +51,9 @@ class Expression(NDArrayOperatorsMixin):
                 return _tree(np.log(1 + x))
             case "expm1", (x,):
                 return _tree(np.exp(x) - 1)
-        [x] = parts
-        return Function(function.__name__, (x,), function)
+            case ("maximum" | "minimum") as name, _:
+                return Function(name[:3], parts, function)
+        return Function(function.__name__, parts, function)
 
     def where_positive(self, yes: "Operand", no: "Operand") -> "Expression":
         """The formula `yes` where this one is above 0, `no` elsewhere."""

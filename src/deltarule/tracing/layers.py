@@ -6,6 +6,7 @@ What a layer computes on the way is shown too, by the names that its variables h
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from deltarule.problem.registry import is_built_in
 from deltarule.program.numpy_text import with_locals
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import SAMPLES, Expression, Index
-from deltarule.tracing.grid import Grid
+from deltarule.tracing.grid import Grid, read_repeatedly
 from deltarule.tracing.trace_builder import TraceBuilder
 
 _VALUES = {
@@ -98,6 +99,8 @@ def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parame
     for name, grid in parts.items():
         _add_part(trace, placed, _SHOWN.get(name, name), grid, source)
     _add(trace, placed, placed.name, value, about_value(placed, source))
+    named = [*parts.values(), value]
+    _name_repeated(trace, placed, named, [])
 
     def backward(upstream: Grid, **options: Any) -> Any:
         upstream = Grid(upstream.array, "ij", upstream)
@@ -106,6 +109,7 @@ def _run_layer(trace: TraceBuilder, placed: PlacedLayer, *arrays: Grid, **parame
         except Exception:  # as above
             returned = _of_numbers(layer.function, operands, parameters)[1](upstream, **options)
         gradients = returned if isinstance(returned, tuple) else (returned,)
+        _name_repeated(trace, placed, named, gradients)
         # Two layers get the same gradient through a sum, each under a name of its own.
         return tuple(Grid(each.array, "ij", each) if each is upstream else _grid(each) for each in gradients)
 
@@ -126,6 +130,25 @@ def _add_part(trace: TraceBuilder, placed: PlacedLayer, name: str, grid: Grid, s
     sentence = _VALUES.get(name, f"{name} of {placed.layer.name}")
     over = "batch" if placed.layer.given else "row"
     _add(trace, placed, numbered, grid, sentence.format(source=source, over=over))
+
+
+def _name_repeated(trace: TraceBuilder, placed: PlacedLayer, forward: Sequence[Grid], gradients: Sequence[Any]) -> None:
+    """Name what the value and the gradients of an own layer read repeatedly; built-in layers name all themselves.
+
+    `forward` are the named grids of the forward pass, the value last.
+    """
+    if is_built_in(placed.formula):
+        return
+    for grid in read_repeatedly([forward[-1], *gradients]):
+        later = [each for each in forward if each.number > grid.number]
+        letter, way, section = ("v", "to", "forward") if later else ("g", "back through", "backward")
+        name = next(each for n in count(1) if (each := f"{letter}{n}_{placed.name}") not in trace.at)
+        _add(trace, placed, name, grid, f"on the way {way} {placed.formula.name}", section)
+        if later:  # what is named on the way back stands before what it is part of
+            first = min(later, key=lambda each: each.number)
+            names = [*trace.at]
+            for each in names[names.index(_name(first)) : -1]:
+                trace.at[each] = trace.at.pop(each)
 
 
 def _of_numbers(function: Callable[..., Any], operands: list[Grid], parameters: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -171,14 +194,14 @@ def _name(grid: Grid) -> str:
     return grid.quantity.name
 
 
-def _add(trace: TraceBuilder, placed: PlacedLayer, name: str, grid: Grid, about: str) -> None:
+def _add(trace: TraceBuilder, placed: PlacedLayer, name: str, grid: Grid, about: str, section: str = "forward") -> None:
     rows, columns = grid.shape
     of_rows = SAMPLES if rows == len(trace.w) else "d"[: rows - 1]
     of_columns = "d" if placed.symbol == "s" or placed.units != columns == placed.inputs else "j"
     axes = of_rows + (of_columns if columns != 1 or placed.units == 1 or not of_rows else "")
     array = np.asarray(grid.array)
     shape = array.shape if len(axes) == 2 else (max(rows, columns),)
-    grid.give_name(trace.add(name, "forward", array.reshape(shape), axes, about, rule_of(grid, axes)))
+    grid.give_name(trace.add(name, section, array.reshape(shape), axes, about, rule_of(grid, axes)))
 
 
 def rule_of(grid: Any, axes: str) -> Rule | None:

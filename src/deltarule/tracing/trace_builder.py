@@ -78,7 +78,7 @@ class TraceBuilder:
         if letter == SAMPLES:
             return self.samples
         if name in ("x", "s1", "∂J/∂s1") or (letter == "d" and layer == 1):
-            return self.features or None
+            return self.features if len(self.features) == length else None
         is_of_outputs = name == "y" or (layer == self.last and letter != "d")
         return self.classes if is_of_outputs and len(self.classes) == length else None
 
