@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from grading_examples import BACKWARD, FORWARD, edited, grade_one, grade_texts, verdicts
+import numpy as np
+from grading_examples import ASSIGNMENT, BACKWARD, FORWARD, edited, grade_one, grade_texts, verdicts
+
+from deltarule.grading.checks import fit_arrays
 
 ALONE = edited("linear_forward(x, W, b) - y", "x @ W + b - y")
 """A correct submission whose functions do not call one another."""
@@ -36,7 +39,31 @@ def test_a_wrong_array_under_another_name_is_wrong(tmp_path: Path) -> None:
     assert result.checks[2].mistakes[0].code == "sign"
 
 
-def test_as_many_arrays_as_wanted_count_in_their_order(tmp_path: Path) -> None:
-    result = grade_one(tmp_path, edited(BACKWARD, "return x.T @ dz, dz @ W.T, dz.sum(axis=0)"))
-    assert not any(check.notes for check in result.checks)
-    assert verdicts(result)["dx"] == "wrong"
+def test_arrays_in_another_order_are_found_by_shape(tmp_path: Path) -> None:
+    table = ASSIGNMENT.replace('["dx", "dW", "db"]', '{ dx = "result[0]", dW = "result[1]", db = "result[2]" }')
+    sources = {name: edited(BACKWARD, f"return {text}") for name, text in TABLES.items()}
+    for text in (ASSIGNMENT, table):
+        for result in grade_texts(tmp_path / str(len(text)), sources, text).values():
+            assert (result.student, result.points) == (result.student, 7)
+            assert result.checks[2].notes[0].startswith("returns other arrays than it should")
+
+
+TABLES = {
+    "another order": "x.T @ dz, dz @ W.T, dz.sum(axis=0)",
+    "by name": '{"dW": x.T @ dz, "dx": dz @ W.T, "db": dz.sum(axis=0)}, None',
+    "nested": "dz @ W.T, [x.T @ dz, dz.sum(axis=0)], None",
+}
+
+
+def test_arrays_of_one_shape_count_in_their_order_or_by_their_names() -> None:
+    expected = {"dW": np.zeros((2, 2)), "dV": np.zeros((2, 2))}
+    first, second = np.eye(2), 2 * np.eye(2)
+    for names, right in ((["a @ b", "c"], first), (["dW", "dV"], first), (["dV", "dW"], second), (["dV", "dV"], first)):
+        arrays, is_other = fit_arrays([first, second], names, expected)
+        assert arrays["dW"] is right and is_other == (right is second)
+
+
+def test_an_array_that_is_not_returned_loses_its_own_points_alone(tmp_path: Path) -> None:
+    table = ASSIGNMENT.replace('["dx", "dW", "db"]', '{ dx = "result[0]", dW = "result[1]", db = "result[2]" }')
+    result = grade_one(tmp_path, edited(BACKWARD, "dx, dW = dz @ W.T, x.T @ dz; return dx, dW"), table)
+    assert [verdicts(result)[name] for name in ("dx", "dW", "db")] == ["right", "right", "missing"]

@@ -122,6 +122,52 @@ def test_code_that_does_not_load(tmp_path: Path) -> None:
         assert BROKEN[name][1] in result.message
 
 
+def test_a_function_with_wrong_syntax_says_where(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, edited("def linear_backward(dz, x, W):", "def linear_backward(dz, x, W)"))
+    assert result.checks[2].message.startswith(
+        "linear_backward cannot be run: line 12, `def linear_backward(dz, x, W)`: "
+    )
+    assert "SyntaxError: expected ':'" in result.checks[2].message
+
+
+def test_a_windows_path_in_a_docstring_is_one_error_and_costs_nothing(tmp_path: Path) -> None:
+    docstring = '"""Homework, from C:\\Users\\ada\nand nothing\nelse\n"""\n'
+    result = grade_one(tmp_path, docstring + NEEDED)
+    assert result.points == 7
+    assert result.message.count("SyntaxError") == 1 and "truncated \\UXXXXXXXX escape" in result.message
+
+
+POOLS = """
+import multiprocessing as mp
+from concurrent.futures import ProcessPoolExecutor
+
+def linear_forward(x, W, b):
+    with ProcessPoolExecutor(mp.cpu_count()) as pool:
+        return np.array(list(pool.map(W.T.dot, x))) + b
+
+def linear_backward(dz, x, W):
+    queue = mp.Queue()
+    other = mp.Process(target=lambda: queue.put(dz.sum(axis=0)))
+    other.start()
+    with mp.get_context("spawn").Pool(2) as pool:
+        dW = sum(pool.starmap(np.outer, zip(x, dz)))
+        dx = pool.map_async(W.dot, dz).get()
+    return np.array(dx), dW, queue.get()
+"""
+
+
+def test_pools_of_processes_run_in_the_submissions_own(tmp_path: Path) -> None:
+    result = grade_one(tmp_path, NEEDED + POOLS)
+    assert result.points == 7, [check.message for check in result.checks]
+
+
+def test_no_line_of_the_solution_is_shown(tmp_path: Path) -> None:
+    wrong = "for a, b in zip(x, dz): dW = np.outer(a, b)\n    return dz @ W.T, dW, dz.sum(axis=0)"
+    result = grade_one(tmp_path, edited(BACKWARD, wrong))
+    [mistake] = result.checks[2].mistakes
+    assert mistake.code == "last_sample" and "solution" not in mistake.sentence and "line" not in mistake.sentence
+
+
 def test_failing_line(tmp_path: Path) -> None:
     result = grade_one(tmp_path, "data = open('mnist.npz')\n" + NEEDED)
     assert result.points == 7

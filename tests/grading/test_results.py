@@ -152,6 +152,24 @@ def test_code_that_differs_in_names_and_comments_is_the_same(tmp_path: Path) -> 
     assert fingerprint([("a", NEEDED)]) == fingerprint([("b", renamed)]) != fingerprint([("a", other)])
 
 
+def test_library_functions_and_attributes_are_no_names_of_ones_own() -> None:
+    codes = [
+        f"def f(dz):\n    return dz.{name}(axis=0) + np.{name}(dz) + {name}(dz)" for name in ("sum", "mean", "max")
+    ]
+    own = "class A:\n    def __init__(self, {w}):\n        self.{w} = {w}\n    def {f}(self):\n        return self.{w}"
+    assert len({fingerprint([("hw.py", code)]) for code in codes}) == 3
+    assert len({statement_shapes([("hw.py", code)]) for code in codes}) == 3
+    renamed = [own.format(w="W", f="forward"), own.format(w="weights", f="apply")]
+    assert len({fingerprint([("hw.py", code)]) for code in renamed}) == 1
+
+
+@pytest.mark.parametrize("code", ["", "# nothing yet", 'import numpy as np\n\ndef f(x):\n    """To do."""\n    pass'])
+def test_what_nobody_wrote_is_nobodys_copy(code: str) -> None:
+    assert fingerprint([("hw.py", code)]) == ""
+    record = record_of(*(replace(graded(name), fingerprint=fingerprint([("hw.py", code)])) for name in ("ada", "bob")))
+    assert class_summary(record)["same"] == []
+
+
 def test_a_page_leads_with_the_first_thing_to_do(record: GradeRecord) -> None:
     page = student_page(record, record.submissions[1])
     first = page[page.index("<h1>") : page.index("of 7 points")]

@@ -123,20 +123,43 @@ def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -
     labels = list(expected)
     if len(names) > 1:
         result = _split(result, len(names))
-    is_one = isinstance(result, np.ndarray) and len(labels) > 1 and any(_fits(result, expected[x]) for x in labels)
+    is_one = isinstance(result, np.ndarray) and len(labels) > 1 and any(has_shape(result, expected[x]) for x in labels)
     arrays = {} if is_one else named_arrays(result, labels)
     is_complete = set(labels) <= set(arrays)
-    if is_complete and not (isinstance(result, list) and len(result) != len(labels)):
-        return arrays, False
+    is_as_long = not isinstance(result, list) or (
+        len(result) == len(labels)
+        and all(isinstance(array, np.ndarray) for array in result)
+        and any(has_shape(arrays[label], expected[label]) for label in labels)
+    )
+    if is_complete and is_as_long:
+        other = _reordered(arrays, names, expected) if isinstance(result, list) else {}
+        return other or arrays, bool(other)
     candidates = list(_flat(result, names))
     fitting: dict[str, Any] = {}
     take = functools.partial(_take, candidates, fitting)
     take(labels, lambda label, name, _: name == label)
     take(labels, lambda label, name, _: _bare_name(name) == _bare_name(label))
-    if not fitting and is_complete and all(_fits(arrays[label], expected[label]) for label in labels):
+    if not fitting and is_complete and all(has_shape(arrays[label], expected[label]) for label in labels):
         return arrays, True
-    take(reversed(labels), lambda label, _, array: _fits(array, expected[label]))
+    take(reversed(labels), lambda label, _, array: has_shape(array, expected[label]))
     return (arrays if isinstance(result, dict) or not fitting else {}) | fitting, bool(fitting)
+
+
+def _reordered(arrays: Mapping[str, Any], names: Sequence[str], expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays by other labels, where all of them are returned in another order: by their names or shapes; or {}."""
+    labels = list(expected)
+    bare_names, bare_labels = ([_bare_name(name) for name in texts] for texts in (names, labels))
+    if len(set(bare_labels)) == len(labels) and sorted(bare_names) == sorted(bare_labels):
+        order = [bare_names.index(name) for name in bare_labels]
+        returned = list(arrays.values())
+        fitting = {label: returned[i] for label, i in zip(labels, order, strict=True)}
+        if order != sorted(order) and all(has_shape(fitting[label], expected[label]) for label in labels):
+            return fitting
+    fitting = {}
+    if not all(has_shape(arrays[label], expected[label]) for label in labels):
+        candidates = [("", array) for array in arrays.values()]
+        _take(candidates, fitting, reversed(labels), lambda label, _, array: has_shape(array, expected[label]))
+    return fitting if len(fitting) == len(labels) else {}
 
 
 def _take(
@@ -164,7 +187,8 @@ def _flat(result: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield from _flat(part, [name or ""])
 
 
-def _fits(array: Any, expected: Any) -> bool:
+def has_shape(array: Any, expected: Any) -> bool:
+    """Whether numbers have a shape but for lengths of 1."""
     is_numeric = isinstance(array, np.ndarray) and array.dtype.kind in "fiub"
     return is_numeric and long_lengths(array) == long_lengths(expected)
 

@@ -3,7 +3,6 @@
 The arrays are those of one call, and taken for a gradient that does not change.
 """
 
-import linecache
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,10 +37,9 @@ def name_mistakes(check: SolvedCheck, names: Arrays, returned: Arrays) -> tuple[
     likeliest: dict[tuple[str, ...], Mistake] = {}  # of several for the same arrays, the first
     for mistake in report.diagnosis:
         if mistake.code not in _ABOUT_CALLS:
+            # The line is the solution's, which students do not read.
+            mistake = replace(mistake, sentence=re.sub(r",? at line \d+ of .*", "", mistake.sentence))
             sentence = _with_counts(mistake, check, returned)
-            for number in map(int, re.findall(r"line (\d+)", sentence)):  # of the solution, whose code is not shown
-                if line := linecache.getline(names["__file__"], number).strip():
-                    sentence = sentence.replace(f": {line}", "")
             likeliest.setdefault(tuple(sorted(mistake.where)), replace(mistake, sentence=sentence))
     return tuple(likeliest.values())
 

@@ -8,6 +8,8 @@ that function in place of its own.
 Nothing follows from what is no computation: a constant, a copy of an argument, what other values do not change.
 """
 
+import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from deltarule.grading.checks import SolvedCheck, compare_array, fit_arrays, solution_arrays
+from deltarule.grading.checks import SolvedCheck, compare_array, fit_arrays, has_shape, solution_arrays
 from deltarule.grading.process import Failed, RunningCode, Worker
 from deltarule.grading.record import CheckResult, GradedArray, wrong_arrays
 from deltarule.grading.solution_rerun import follow_on_arrays, run_solution
@@ -33,9 +35,28 @@ def call_check(
 ) -> tuple[dict[str, Any], bool]:
     """The arrays that a submission returns for a check, and whether they were other than the assignment's."""
     request = check.request() | options
-    result = running.call(request | {"values": request["values"] | (values or {})})
+    request["values"] = request["values"] | (values or {})
     names = returned_expressions(running.submission.cells, check.call)
-    return fit_arrays(result, names, check.expected)
+    if isinstance(check.returns, list):
+        return fit_arrays(running.call(request), names, check.expected)
+    problem = None
+    arrays = dict[str, Any]()
+    with contextlib.suppress(Failed):
+        try:
+            arrays = running.call(request)
+        except Failed as error:
+            problem = error
+        if all(has_shape(arrays.get(label), expected) for label, expected in check.expected.items()):
+            return arrays, False
+        # What the table's expressions take from the result is sought in all of it.
+        expected = {x: check.expected[x] for x, text in check.returns.items() if re.match(r"result\b", text)}
+        fitting, _ = fit_arrays(running.call(request | {"returns": list(expected)}), names, expected)
+        is_right = [has_shape(fitting.get(label), array) for label, array in expected.items()]
+        if all(is_right) or (problem and any(is_right)):
+            return arrays | fitting, True
+    if problem is not None:
+        raise problem
+    return fit_arrays(arrays, names, check.expected)
 
 
 def computed_arrays(check: SolvedCheck, running: RunningCode, results: Mapping[str, Any]) -> set[str]:

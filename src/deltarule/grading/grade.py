@@ -200,6 +200,15 @@ def missing_result(check: SolvedCheck, message: str, *notes: str) -> CheckResult
     return CheckResult(check.name, check.part, message, arrays, notes=notes, bonus=check.bonus)
 
 
+def _why_not_defined(check: SolvedCheck, message: str, running: RunningCode) -> str:
+    """Why a function is not defined that stands in the submission, as for a wrong statement within it; or ""."""
+    missing = re.search(r"NameError: name '(\w+)' is not defined$", message)
+    names = {*check.functions} & defined_names(running.submission.cells)
+    if missing is None or missing[1] not in names or not running.problem:
+        return ""
+    return f"{missing[1]} cannot be run: {running.problem}"
+
+
 def _what_is_there(check: SolvedCheck, assignment: Assignment, submission: Submission) -> str:
     """The functions that a submission has instead of one that it lacks."""
     missing = set(check.functions) - defined_names(submission.cells)
@@ -248,7 +257,8 @@ def grade_check(
     try:
         outputs, is_other = call_check(check, running)
     except Failed as error:  # earlier checks still count, and later ones get a new process
-        message = f"{error}{_what_is_there(check, assignment, running.submission)}"
+        message = _why_not_defined(check, str(error), running) or str(error)
+        message += _what_is_there(check, assignment, running.submission)
         return missing_result(check, message, *filter(None, [error.note]))
     names = returned_expressions(running.submission.cells, check.call)
     arrays = tuple(compare_array(check, name, outputs.get(name)) for name in check.returns)

@@ -75,6 +75,8 @@ class RunningCode(Protocol):
     submission: Submission
     numeric: set[str]
     """What the last call met, of `KINDS`, if it was disturbed."""
+    problem: str
+    """What failed while it was loaded, or ""."""
 
     def call(self, request: Mapping[str, Any]) -> Any: ...
 
@@ -95,6 +97,7 @@ class Worker:
     skipped: list[int] = field(default_factory=list)
     numeric: set[str] = field(default_factory=set)
     container: str = ""
+    problem: str = ""
 
     def load(self) -> str:
         """Load the submission; what failed meanwhile, or ""."""
@@ -102,7 +105,8 @@ class Worker:
         while True:
             try:
                 problem = self._start(0 if problems else 10)  # seconds for its own imports and statements
-                return "; ".join(filter(None, [*problems, problem]))
+                self.problem = "; ".join(filter(None, [*problems, problem]))
+                return self.problem
             except Failed as error:  # what is defined beside a statement that ends everything counts too
                 statement = self._last_statement()
                 if isinstance(error, Forged) or statement in self.skipped or len(self.skipped) == MAX_STARTS:

@@ -165,27 +165,52 @@ def _nodes(cells: Sequence[Cell]) -> Iterator[ast.AST]:
 
 
 def fingerprint(cells: Sequence[Cell]) -> str:
-    """A digest of code that is the same for other names and comments."""
+    """A digest of code that is the same for other own names and comments; "" where nobody has written anything."""
+    trees = [_parse(source) for _, source in cells]
+    if all(tree is not None and all(map(_is_handed_out, tree.body)) for tree in trees):
+        return ""
     code = _COMMENT.sub("", "\n".join(source for _, source in cells))
-    return hashlib.sha256("".join(_renamed(code).split()).encode()).hexdigest()
+    return hashlib.sha256("".join(_renamed(code, _own_names(cells)).split()).encode()).hexdigest()
 
 
-def _renamed(code: str) -> str:
-    """Code with its names numbered in the order in which they come."""
+def _is_handed_out(statement: ast.stmt) -> bool:
+    """Whether a statement may be a skeleton's: an import, or a function or class without code."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return all(map(_is_handed_out, statement.body))
+    return isinstance(statement, ast.Import | ast.ImportFrom) or _does_nothing(statement)
+
+
+def _own_names(cells: Sequence[Cell]) -> set[str]:
+    """The names that code binds itself: those of variables, parameters, functions and attributes."""
+    names = set()
+    for node in _nodes(cells):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                names.add(name)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.alias(asname=str(name)):
+                names.add(name)
+    return names
+
+
+def _renamed(code: str, own: Container[str]) -> str:
+    """Code with its own names numbered in the order in which they come."""
     numbers: dict[str, int] = {}
-    return _NAME.sub(lambda match: f"n{numbers.setdefault(match[0], len(numbers))}", code)
+    return _NAME.sub(
+        lambda match: f"n{numbers.setdefault(match[0], len(numbers))}" if match[0] in own else match[0], code
+    )
 
 
 def statement_shapes(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Short digests of a code's statements, which are the same for other names and in another order."""
+    """Short digests of a code's statements, which are the same for other own names and in another order."""
     shapes = []
+    own = _own_names(cells)
     for node in _nodes(cells):
         is_whole = isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr)
         head = node if is_whole else getattr(node, "test", None) or getattr(node, "iter", None)
         is_text = isinstance(getattr(node, "value", None), ast.Constant)
         if isinstance(node, ast.stmt) and head is not None and not is_text:
             with contextlib.suppress(RecursionError):  # of a very long sum
-                shapes.append(hashlib.sha256(_renamed(ast.unparse(head)).encode()).hexdigest()[:10])
+                shapes.append(hashlib.sha256(_renamed(ast.unparse(head), own).encode()).hexdigest()[:10])
     return tuple(sorted(shapes))
 
 

@@ -147,6 +147,7 @@ class _Own:
     submission: Submission
     namespace: dict[str, Any]
     numeric: set[str] = field(default_factory=set)
+    problem: str = ""
 
     def call(self, request: Mapping[str, Any]) -> Any:
         packed = worker.unpack(worker.pack(request))

@@ -22,12 +22,14 @@ import sys
 import tempfile
 import time
 import traceback
+import types
 
 import numpy as np
 
 MAX_DIMENSIONS = 8
 CONTINUES = re.compile(r"[\s)\]}#]|(else|elif|except|finally)\b")
 """Lines that begin no statement of a file."""
+BAD_ESCAPE = re.compile(r"\\(?=U(?![0-9a-fA-F]{8})|u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|N(?!\{))")
 CELLS = set()
 """The names under which the code of a submission is compiled."""
 DEFINITIONS = ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.If, ast.Try
@@ -134,6 +136,52 @@ def set_timer(seconds):
         signal.setitimer(signal.ITIMER_REAL, seconds, 0.5 if seconds else 0)  # again, for code that catches everything
 
 
+class Pool:
+    """A pool of `multiprocessing` that does everything in this process, as a sandbox has no semaphores."""
+
+    def __init__(self, processes=None, initializer=None, initargs=(), *_, **__):
+        if initializer:
+            initializer(*initargs)
+
+    def apply(self, function, args=(), kwds=None):
+        return function(*args, **kwds or {})
+
+    def map(self, function, items, *_, **__):
+        return list(map(function, items))
+
+    def starmap(self, function, items, *_, **__):
+        return list(itertools.starmap(function, items))
+
+    imap = imap_unordered = map
+
+    def __getattr__(self, name):
+        if not name.endswith("_async"):
+            return lambda *_: None  # close, join, terminate
+        return lambda *arguments: types.SimpleNamespace(
+            get=lambda *_: getattr(self, name[:-6])(*arguments), wait=lambda *_: None, ready=lambda: True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def replace_processes():
+    """Let a submission's pools be `Pool`, and its other processes threads."""
+    import concurrent.futures
+    import multiprocessing.dummy
+    import multiprocessing.pool
+
+    for name in ("Process", "Queue", "JoinableQueue", "Pipe", "Manager", "Value", "Array", "Lock", "RLock", "Event"):
+        setattr(multiprocessing, name, getattr(multiprocessing.dummy, name))
+    multiprocessing.Pool = multiprocessing.pool.Pool = multiprocessing.pool.ThreadPool = Pool
+    multiprocessing.get_context = lambda *_: multiprocessing
+    multiprocessing.set_start_method = lambda *_, **__: None
+    concurrent.futures.ProcessPoolExecutor = concurrent.futures.ThreadPoolExecutor
+
+
 class Shell:
     """What notebooks ask IPython for, but for what only shows something."""
 
@@ -208,7 +256,11 @@ def parse(source, name, errors):
     """The statements of a source, or of those of its blocks that parse."""
     try:
         return ast.parse(source, name).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        repaired = BAD_ESCAPE.sub(r"\\\\", source)  # as of C:\Users in a docstring
+        if "(unicode error)" in str(error) and repaired != source:
+            errors.append(describe(error))
+            return parse(repaired, name, errors)
         lines = source.split("\n")
     begins = [i for i, line in enumerate(lines) if line.strip() and not CONTINUES.match(line)]
     statements = []
@@ -341,6 +393,8 @@ def main():
         sys.modules[name] = type(sys)(name)
         sys.modules[name].__path__ = [os.getcwd()]
     sys.path[:0] = list(dict.fromkeys([os.getcwd(), folder, os.path.dirname(folder)]))
+    if any("multiprocessing" in source or "ProcessPool" in source for _, source in begin["cells"]):
+        replace_processes()
     package, _, file = f"submission/{begin['file']}".rpartition("/")  # of `from .layers import forward`
     namespace, errors = load(begin["cells"], file, package.replace("/", "."), begin["seconds"], begin["skipped"])
     for name, others in begin["aliases"].items():
