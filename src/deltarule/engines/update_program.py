@@ -1,21 +1,20 @@
 """The programs of a problem's update and evaluation."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import is_
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from deltarule.engines.reference import objective_of
 from deltarule.maths.elementary import Fixed
 from deltarule.problem.formula_fingerprint import reads_only_fixed
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.problem import Problem, UpdateRange
 from deltarule.problem.registry import is_built_in
 from deltarule.program.evaluation import record_evaluation
 from deltarule.program.program import Program
 from deltarule.program.update import Range, Structure, record_update
-
-_kept: "WeakKeyDictionary[Problem, tuple[list[Any], dict[Any, Any]]]" = WeakKeyDictionary()
 
 
 def update_program(problem: Problem, own: frozenset[str] = frozenset()) -> Program:
@@ -38,23 +37,33 @@ def kept_while_unchanged(problem: Problem) -> dict[Any, Any]:
     if not reads_only_fixed(custom_functions(problem), of_functions):
         return {}
     read = [*chain.from_iterable(of_functions.values())]
-    if problem not in _kept or len(read) != len(_kept[problem][0]) or not all(map(is_, read, _kept[problem][0])):
-        _kept[problem] = read, {}
-    return _kept[problem][1]
+    last = _last_recording(problem)
+    if len(read) != len(last.read) or not all(map(is_, read, last.read)):
+        last.read, last.programs = read, {}
+    return last.programs
 
 
-_custom: "WeakKeyDictionary[Problem, tuple[Any, ...]]" = WeakKeyDictionary()
+@dataclass
+class _Recording:
+    """What custom formulas read when programs were recorded, and the programs."""
+
+    read: list[Any] = field(default_factory=list)
+    programs: dict[Any, Any] = field(default_factory=dict)
 
 
+@once_for_problem
+def _last_recording(problem: Problem) -> _Recording:
+    return _Recording()
+
+
+@once_for_problem
 def custom_functions(problem: Problem) -> tuple[Any, ...]:
     """The functions of formulas that are a user's own."""
-    if problem not in _custom:
-        formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
-        formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
-        custom = [each for each in formulas if each is not None and not is_built_in(each)]
-        fused = [form for each in custom for form in getattr(each, "fused", {}).values()]
-        _custom[problem] = tuple(each for one in (*custom, *fused) for each in vars(one).values() if callable(each))
-    return _custom[problem]
+    formulas: list[Any] = [*(placed.formula for placed in problem.network.layers), problem.network.output]
+    formulas += [problem.loss, problem.penalty, problem.optimizer, problem.schedule]
+    custom = [each for each in formulas if each is not None and not is_built_in(each)]
+    fused = [form for each in custom for form in getattr(each, "fused", {}).values()]
+    return tuple(each for one in (*custom, *fused) for each in vars(one).values() if callable(each))
 
 
 def evaluation_program(problem: Problem, own: frozenset[str], metrics: Sequence[str]) -> Program:

@@ -134,6 +134,15 @@ class Problem:
     clip_norm: Floats | None = None
     fresh: FreshRows | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is kept, which is computed again where it is needed."""
+        return {name: value for name, value in vars(self).items() if name != "kept"}
+
+    @cached_property
+    def kept(self) -> dict[Any, Any]:
+        """What `once_for_problem` keeps."""
+        return {}
+
     @cached_property
     def factors(self) -> dict[str, tuple[float, ...]]:
         """Factors of the optimizer's numbers, one for each array, unless all are 1.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from deltarule.maths.network import evaluated, views
 from deltarule.maths.objective import data_term
 from deltarule.problem import validation
 from deltarule.problem.batches import Batch, all_rows
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
@@ -33,8 +33,12 @@ COMPLEX_STEP = 1e-20
 """Its square is below the last digit of any number that it is added to, and the step itself above the smallest one of
 single precision."""
 
-_FROZEN_PROBLEMS: WeakKeyDictionary[Problem, Problem] = WeakKeyDictionary()
-"""The read-only views of problems: moments of one training share what is computed once for it."""
+
+@once_for_problem
+def _frozen(problem: Problem) -> Problem:
+    """A read-only view of a problem: moments of one training share what is computed once for it."""
+    frozen: Problem = _read_only(problem)
+    return frozen
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +73,7 @@ class Moment:
     state: State
 
     def __post_init__(self) -> None:
-        problem = _FROZEN_PROBLEMS.get(self.problem)
-        if problem is None:
-            problem = _FROZEN_PROBLEMS[self.problem] = _read_only(self.problem)
-        object.__setattr__(self, "problem", problem)
+        object.__setattr__(self, "problem", _frozen(self.problem))
         object.__setattr__(self, "state", _read_only(self.state))
 
     @property

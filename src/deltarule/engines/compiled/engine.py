@@ -8,7 +8,6 @@ from functools import cache, partial
 from itertools import pairwise
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from deltarule.engines.compiled.unit_members import advance_member, arrays_of_me
 from deltarule.engines.compiled.windows import window_of, write_rows
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import groups, split_by_rows
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.program.program import NotTraceable
@@ -174,7 +174,7 @@ class CompiledEngine(ReferenceEngine):
     def _advance_alone(self, updates: Updates) -> tuple[State, Trace]:
         """Advance members one by one."""
         problem, state, after, n = updates.problem, updates.state, updates.after, updates.n
-        paces, indices = _paces.setdefault(problem, {}), range(len(state.members))
+        paces, indices = paces_of(problem), range(len(state.members))
         sizes = problem.batch_sizes[state.members].tolist()
         printed = {  # before there are threads, each of which would print
             size: printed_update(UNITS, problem, False, self._lanes(problem), self.tile, size) for size in set(sizes)
@@ -266,8 +266,11 @@ def evaluates(problem: Problem, state: State) -> bool:
     return len(state.members) > 0 and problem.network.parameters <= most
 
 
-_paces: "WeakKeyDictionary[Problem, dict[int, Pace]]" = WeakKeyDictionary()
-"""The paces of problems' updates, by the number of threads."""
+@once_for_problem
+def paces_of(problem: Problem) -> dict[int, Pace]:
+    """The paces of a problem's updates, by the number of threads."""
+    return {}
+
 
 _sharing = Lock()
 """Held while threads advance one member together: of two such calls each could have some, and wait for others."""

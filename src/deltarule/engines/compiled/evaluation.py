@@ -6,7 +6,6 @@ K members · B rows · C outputs · L lanes
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from deltarule.engines.compiled.blocks import by_member, fill, memory_of
 from deltarule.engines.compiled.member_arrays import aligned, member_arrays, shared_arrays
 from deltarule.engines.compiled.printed import Printed
 from deltarule.problem.batches import groups, rows_at, split_by_kind
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.program.evaluation import METRICS
@@ -54,12 +54,12 @@ class RowSet:
         if self.given is not None:
             x, y = (np.ascontiguousarray(array, problem.dtype) for array in self.given)
             return arrays | {"x": x, "y": y, "w": np.ones(len(x), problem.dtype), "after": _after_the_class(y)}
-        if problem not in _after:
-            _after[problem] = _after_the_class(arrays["y"])
-        return arrays | {"after": _after[problem]}
+        return arrays | {"after": _after(problem)}
 
 
-_after: "WeakKeyDictionary[Problem, Floats]" = WeakKeyDictionary()
+@once_for_problem
+def _after(problem: Problem) -> Floats:
+    return _after_the_class(shared_arrays(problem)["y"])
 
 
 def _after_the_class(y: Floats) -> Floats:

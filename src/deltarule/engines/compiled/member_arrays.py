@@ -5,13 +5,13 @@ import math
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deltarule.maths.random import drop_threshold, key_words
 from deltarule.problem.batches import row_orders
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 
@@ -29,26 +29,22 @@ def orders_of(problem: Problem, members: Integers, step: int, n: int, own_rows: 
     return arrays
 
 
-_shared: "WeakKeyDictionary[Problem, dict[str, Floats]]" = WeakKeyDictionary()
-
-
+@once_for_problem
 def shared_arrays(problem: Problem) -> dict[str, Floats]:
     """Return the arrays that all members have, by the names of a program's arguments: copied once, if at all."""
-    if problem not in _shared:
-        weights, factors = problem.weights, problem.entry_factors
-        arrays = {"penalized": problem.penalized}
-        if weights is None:
-            arrays["w"] = np.ones(len(problem.x))
-        elif weights.ndim == 1:
-            arrays["w"] = weights
-        if factors is not None and factors.ndim == 1:
-            arrays["entry_factors"] = factors
-        given = {"x": problem.x, "y": problem.y}
-        _shared[problem] = {
-            **{name: np.ascontiguousarray(array, problem.dtype) for name, array in given.items()},
-            **{name: copied(array, problem.dtype) for name, array in arrays.items()},
-        }
-    return {**_shared[problem]}
+    weights, factors = problem.weights, problem.entry_factors
+    arrays = {"penalized": problem.penalized}
+    if weights is None:
+        arrays["w"] = np.ones(len(problem.x))
+    elif weights.ndim == 1:
+        arrays["w"] = weights
+    if factors is not None and factors.ndim == 1:
+        arrays["entry_factors"] = factors
+    given = {"x": problem.x, "y": problem.y}
+    return {
+        **{name: np.ascontiguousarray(array, problem.dtype) for name, array in given.items()},
+        **{name: copied(array, problem.dtype) for name, array in arrays.items()},
+    }
 
 
 def member_arrays(problem: Problem, state: State, filled: Integers, arguments: tuple[str, ...]) -> dict[str, Any]:

@@ -3,24 +3,27 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from deltarule.problem.kept import once_for_problem
 from deltarule.problem.problem import Problem
 
 MAX_NUMBERS, MAX_UPDATES = 2**21, 64
 """Of a window: 16 MB of data at most. Measured with 8 and 1,000 members 10-16-1, an update in windows of 1, 4 and 16
 updates takes 2.7 to 7, 1.6 to 3.5 and 1.2 times as long as in windows of 64, and in longer ones as long."""
 
-_idle: "WeakKeyDictionary[Problem, list[Problem]]" = WeakKeyDictionary()
-"""The windows of problems that no training uses now: a program is printed for a problem once."""
+
+@once_for_problem
+def _idle(problem: Problem) -> list[Problem]:
+    """The windows of a problem that no training uses now: a program is printed for a problem once."""
+    return []
 
 
 @contextmanager
 def window_of(problem: Problem) -> Iterator[Problem]:
     """Lend a problem with room for the rows of some updates, which `write_rows` fills in."""
-    windows = _idle.setdefault(problem, [])
+    windows = _idle(problem)
     window = windows.pop() if windows else _window(problem)
     try:
         yield window
