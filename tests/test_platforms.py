@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -162,3 +163,42 @@ def test_processor_count_respects_affinity() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert platforms.processor_count() == len(allowed)
+
+
+LOCKING = """
+import sys
+from pathlib import Path
+from deltarule.platforms import file_lock
+with file_lock(Path(sys.argv[1]), lambda: print("waits", flush=True)):
+    print("has it", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_is_waited_for_and_ends_with_its_process(tmp_path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", LOCKING, str(tmp_path / "lock")]
+    with subprocess.Popen(command, **pipes) as first:
+        assert first.stdout.readline() == "has it\n"
+        with subprocess.Popen(command, **pipes) as second:
+            assert second.stdout.readline() == "waits\n"
+            first.kill()
+            assert second.communicate("")[0] == "has it\n"
+
+
+def test_a_lock_on_windows(tmp_path, monkeypatch):
+    """The bytes that are locked there, by a module that only Windows has."""
+    held = []
+
+    def locking(file, mode, count):
+        if held:
+            held.pop()  # the other process ends
+            raise PermissionError(13, "Permission denied")
+        held.append((mode, count))
+
+    monkeypatch.setattr(platforms.sys, "platform", "win32")
+    monkeypatch.setitem(sys.modules, "msvcrt", types.SimpleNamespace(locking=locking, LK_NBLCK=2))
+    held.append((2, 1))
+    waited = []
+    with platforms.file_lock(tmp_path / "lock", lambda: waited.append(True)):
+        assert (held, waited) == ([(2, 1)], [True])
