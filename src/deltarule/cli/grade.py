@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule import platforms
+from deltarule.cli.grade_output import MAX_COMMON, change_lines, foreseen_lines, grade_lines
 from deltarule.cli.options import Json, argument, grouped, option
-from deltarule.cli.output import Result, Shown, remark, show, show_elapsed_time
+from deltarule.cli.output import Result, remark, show, show_elapsed_time
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
@@ -39,6 +40,7 @@ Container = Annotated[Literal["podman", "docker"] | None, option("--container", 
 Only = Annotated[list[str] | None, option("--only", "Grade one student again, by name or id; repeatable.", "ID")]
 Since = Annotated[Path | None, option("--since", "Say what changes since the grading in this folder.", "DIR")]
 Single = Annotated[bool, option("--single", "SUBMISSIONS is the folder of one student.")]
+DryRun = Annotated[bool, option("--dry-run", "Show what is taken from the files, and run nothing.")]
 Codes = Annotated[Path | None, option("--codes", "List the codes of worksheets in this file, and end.", "FILE")]
 Starter = Annotated[
     Path | None,
@@ -54,9 +56,6 @@ Zip = Annotated[
     Output("autograder"),
 ]
 
-MAX_ROWS, MAX_COMMON, MAX_CHARACTERS = 12, 5, 160
-"""What is printed of a class; its page has all."""
-
 
 @dataclass(frozen=True)
 class RosterOptions:
@@ -65,6 +64,7 @@ class RosterOptions:
     roster: Roster = None
     groups: Groups = None
     times: HandInTimes = "system"
+    dry_run: DryRun = False
 
     def people(self) -> list["Person"]:
         from deltarule.grading.roster import read_roster
@@ -116,6 +116,8 @@ def grade(
     if submissions is None:
         raise BadInput("give SUBMISSIONS, a folder with a file or folder for each student")
     chosen = Chosen(submissions, of_class.times, single, only or [], container or sandbox, gradescope)
+    if of_class.dry_run:
+        return _foresee(assignment, people, chosen, out, of_class.roster)
     if out is None:
         return _grade(assignment, people, chosen, None, since)
     with _lock(make_folder(out)):
@@ -133,6 +135,29 @@ class Chosen:
     sandbox: Any
     gradescope: Path | None
 
+    def find(self, opened: Path, assignment: "Assignment") -> list["Submission"]:
+        from deltarule.grading.submissions import find_submissions
+
+        times: Times = "zip" if opened != self.submissions else self.times
+        names = assignment.accepted_names
+        return _choose(find_submissions(opened, assignment.submission, self.single, names, times), self.only)
+
+
+def _foresee(
+    assignment: "Assignment", people: list["Person"], chosen: Chosen, folder: Path | None, roster: Path | None
+) -> Result:
+    """Show whose each submission is, by what, and when it came."""
+    from deltarule.grading.dry_run import facts, foresee
+    from deltarule.grading.entries import opened_class
+    from deltarule.grading.marks import TeachersPoints
+
+    teacher = TeachersPoints.read(folder, assignment.manual)
+    with opened_class(chosen.submissions, chosen.single) as opened:
+        record, rows = foresee(assignment, chosen.find(opened, assignment), people, teacher)
+        about = list(facts(opened, roster, people, record))
+    plain = {"submissions": rows, "absent": record.absent, "uncertain": record.uncertain, "facts": about}
+    return Result(plain, foreseen_lines(record, rows, iter(about)))
+
 
 def _lock(folder: Path) -> AbstractContextManager[None]:
     """One grading at a time writes into a folder."""
@@ -148,17 +173,13 @@ def _grade(
     from deltarule.grading.record import known_results, merge_earlier, note_other_solutions
     from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.grading.roster import apply_overrides, apply_roster
-    from deltarule.grading.submissions import find_submissions
     from deltarule.json_files import write_json
 
     before = _book_before(since, folder, chosen.only)
     teacher = TeachersPoints.read(folder, assignment.manual)  # what is wrong there is said before anything is graded
     with opened_class(chosen.submissions, chosen.single) as opened:
         is_part = bool(chosen.only) or chosen.single or opened.is_file()
-        times: Times = "zip" if opened != chosen.submissions else chosen.times
-        names = assignment.accepted_names
-        submissions = find_submissions(opened, assignment.submission, chosen.single, names, times)
-        submissions = _choose(submissions, chosen.only)
+        submissions = chosen.find(opened, assignment)
         earlier = _read_earlier(folder, assignment, submissions, bool(people))
         _check_gradescope(chosen.gradescope, chosen.submissions, submissions)
         known = {} if is_part else known_results(earlier, assignment.digest)
@@ -190,8 +211,8 @@ def _grade(
         counts = f"{len(record.submissions) - record.kept} of {len(submissions)} submissions are graded"
         problems.append(f"interrupted: {counts} and kept in {folder}; the same command grades the others")
     show([f"deltarule: {one_line(problem)}" for problem in problems], to_errors=True)
-    lines = [*_grade_lines(record, folder, "grades.csv" if is_interrupted else "class.html")]
-    lines += _change_lines(before, record)
+    lines = [*grade_lines(record, folder, "grades.csv" if is_interrupted else "class.html")]
+    lines += change_lines(before, record)
     return Result(to_json(record), lines, 1 if problems else 0)
 
 
@@ -208,16 +229,6 @@ def _check_gradescope(result: Path | None, path: Path, submissions: list["Submis
     if result is not None and len(submissions) != 1:
         held = f"{path} holds {len(submissions)}"
         raise BadInput(f"--gradescope is for one submission; {held}; give --single, or --out")
-
-
-def _change_lines(before: Any, record: "GradeRecord") -> list[str]:
-    """What differs from earlier results, if there are any."""
-    from deltarule.grading.results import changes
-
-    if before is None:
-        return []
-    changed = changes(before, record)
-    return ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
 
 
 def _grade_submissions(
@@ -298,52 +309,3 @@ def _choose(submissions: list["Submission"], wanted: list[str]) -> list["Submiss
             count = sum(text in known for known in names)
             raise BadInput(f"--only {text}: {count_of(count, 'submission')} fit it; name one as in grades.csv")
     return [submission for submission, known in zip(submissions, names, strict=True) if known & set(wanted)]
-
-
-def _grade_lines(record: "GradeRecord", folder: Path | None, written: str) -> Shown:
-    """Rows of submissions, or the distribution of many; then what several share."""
-    from deltarule.grading.marks import MARKS, open_marks
-    from deltarule.grading.record import format_points
-    from deltarule.grading.results import class_summary, remarks
-
-    count = len(record.submissions)
-    summary = class_summary(record)
-    yield f"{record.title}: {count_of(count, 'submission')}, {format_points(record.max_points)} points"
-    if count <= MAX_ROWS:
-        student, remark = (TableColumn(name, is_text=True) for name in ("student", "remarks"))
-        columns = [student, TableColumn("points", is_text=False, format=format_points), remark]
-        yield table(columns, [(result.title, result.points, remarks(result)) for result in record.submissions])
-    else:
-        yield f"{summary['full']} with all points; median {format_points(summary['median'])}"
-        shares = (f"{number} from {format_points(points)}" for points, number in summary["histogram"] if number)
-        yield f"submissions by points: {', '.join(shares)}"
-    for common in [*summary["mistakes"][:MAX_COMMON], *summary["failures"][: MAX_COMMON - 2]]:
-        yield one_line(f"{len(common.students)} of {count}: {common.text}")[:MAX_CHARACTERS]
-    if unmarked := open_marks(record):
-        where = "" if folder is None else f"; fill in {one_line(folder / MARKS)}"
-        yield f"Not marked yet: {len(unmarked)} of {count}{where}"
-    yield from _roster_lines(record)
-    if groups := "; ".join(map(_shorten_group, summary["same"])):
-        yield f"The same but for names and comments: {groups}"[: 2 * MAX_CHARACTERS]
-    if record.warning:
-        yield record.warning
-    if folder is not None:
-        yield f"Written: {one_line(folder / written)}"
-    elif count > MAX_ROWS:
-        yield "give --out DIR for each student's points"
-
-
-def _shorten_group(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if names[4:] else "")
-
-
-def _roster_lines(record: "GradeRecord") -> Iterator[str]:
-    """What is not among the submissions, or not certain."""
-    if record.kept:
-        yield f"Kept from the last grading, as their submissions are not among these: {record.kept}"
-    for text in record.uncertain[:MAX_COMMON]:
-        yield f"For you to decide: {text}"[:MAX_CHARACTERS]
-    if record.uncertain[MAX_COMMON:]:
-        yield f"{len(record.uncertain) - MAX_COMMON} more for you to decide"
-    if record.absent:
-        yield f"Nothing handed in: {len(record.absent)}"

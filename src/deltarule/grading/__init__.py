@@ -6,7 +6,7 @@ system allows (`sandbox.py`, built by `launcher.py`), two at a time (`pool.py`).
 names mistakes (`diagnosis.py`), gives points for what follows from a student's own mistakes (`follow_on.py`), finds
 the submissions (`entries.py`, `submissions.py`), when they came (`times.py`) and whose they are (`roster.py`,
 `matching.py`), reads what the teacher marks (`marks.py`) and writes results (`record.py`, `results.py`; `systems.py`
-has the forms of Canvas and others). Before, it says what the data cannot tell (`weak_data.py`) and writes what
-students get (`starter.py`). May import everything below it, such as `checking` and `reports`; `worker.py` and
-`launcher.py` import nothing of ours.
+has the forms of Canvas and others). Before, it says whose is whose (`dry_run.py`) and what the data cannot tell
+(`weak_data.py`), and writes what students get (`starter.py`). May import everything below it, such as `checking` and
+`reports`; `worker.py` and `launcher.py` import nothing of ours.
 """

@@ -78,6 +78,12 @@ def read_entries(path: Path, *, is_one: bool) -> list[list[Entry]]:
     return separate
 
 
+def unread_entries(path: Path) -> list[str]:
+    """The names of what lies in the folder of a class and is no submission."""
+    entries = path.iterdir() if path.is_dir() else ()
+    return sorted(entry.name for entry in entries if not _is_handed_in(entry) and entry.name != METADATA)
+
+
 def _may_hold_code(path: Path) -> bool:
     return path.is_dir() or code_name(path.name).lower().endswith((*CODE, ".zip"))
 

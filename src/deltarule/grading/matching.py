@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deltarule.grading.record import SubmissionResult
@@ -17,8 +18,13 @@ MAX_PERMUTED_PARTS = 5
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 
 
-Match = tuple[list[int], str]
-"""The rows of a roster that may be a submission's, and why this is uncertain; "" if it is not."""
+@dataclass(frozen=True)
+class Match:
+    """The rows of a roster that may be a submission's, why this is uncertain, if it is, and what decided."""
+
+    rows: list[int]
+    reason: str = ""
+    by: str = ""
 
 
 def match_people(submissions: Sequence[SubmissionResult], people: Sequence["Person"]) -> list[Match]:
@@ -27,11 +33,12 @@ def match_people(submissions: Sequence[SubmissionResult], people: Sequence["Pers
     is_classroom = any("github_username" in person.row for person in people)  # its folders are named ASSIGNMENT-LOGIN
     slugs = ["", *(prefix[: i + 1] for i, letter in enumerate(prefix) if letter == "-" and is_classroom)]
     matches = [_find(result, people, slugs) for result in submissions]
-    claims = Counter(rows[0] for rows, reason in matches if not reason)
-    for i, (rows, reason) in enumerate(matches):
-        if not reason and claims[rows[0]] > 1:
-            reason = f"{claims[rows[0]]} submissions are those of {_names(rows, people)}: none counts; keep one"
-            matches[i] = rows, reason
+    claims = Counter(match.rows[0] for match in matches if not match.reason)
+    for i, match in enumerate(matches):
+        if not match.reason and claims[match.rows[0]] > 1:
+            count = claims[match.rows[0]]
+            reason = f"{count} submissions are those of {_names(match.rows, people)}: none counts; keep one"
+            matches[i] = replace(match, reason=reason)
     return matches
 
 
@@ -50,17 +57,17 @@ def _find(result: SubmissionResult, people: Sequence["Person"], slugs: Sequence[
     named = rows_where(lambda person: keys & person.keys) or (set() if by_id else _rows_of_group(keys, people))
     if by_id and named and not by_id & named:
         reason = f"its id is that of {_names(by_id, people)}, its name that of {_names(named, people)}"
-        return sorted(by_id | named), reason
+        return Match(sorted(by_id | named), reason)
     rows = sorted(by_id & named or by_id or named)
     if not rows:
-        return rows, "not in the roster"
+        return Match(rows, "not in the roster")
     if len(rows) > 1:
-        return rows, f"{len(rows)} rows of the roster fit it"
+        return Match(rows, f"{len(rows)} rows of the roster fit it")
     if not (by_login or by_mail or named) and _has_other_name(keys, people[rows[0]]):
-        return rows, f"its number is that of {_names(rows, people)}, whose name is another"
+        return Match(rows, f"its number is that of {_names(rows, people)}, whose name is another")
     if not by_id and _has_other_mail(result.email, people[rows[0]]):
-        return rows, f"it has the name of {_names(rows, people)}, and another e-mail, {result.email}"
-    return rows, ""
+        return Match(rows, f"it has the name of {_names(rows, people)}, and another e-mail, {result.email}")
+    return Match(rows, "", "e-mail" if by_mail else "id" if by_id else "name")
 
 
 def _rows_of_group(keys: frozenset[str], people: Sequence["Person"]) -> set[int]:

@@ -169,18 +169,18 @@ def apply_roster(
     )
     results, uncertain, absent, undated = [], [], [], []
     by_group = defaultdict(list)
-    for result, (rows, reason) in zip(record.submissions, matches, strict=True):
+    for result, match in zip(record.submissions, matches, strict=True):
         result = replace(result, name="", roster_id="", section="", row=None, lost=0.0, class_notes=())
-        if reason:
-            results.append(replace(result, class_notes=(reason,)))
-            uncertain.append(f"{result.student}: {reason}")
+        if match.reason:
+            results.append(replace(result, class_notes=(match.reason,)))
+            uncertain.append(f"{result.student}: {match.reason}")
             continue
-        person = people[rows[0]]
+        person = people[match.rows[0]]
         undated += [person.title] if _is_undated(result, person) else []
-        results.append(_of_person(with_loss(result, person), person, rows[0]))
+        results.append(_of_person(with_loss(result, person), person, match.rows[0]))
         if person.group and not result.partner:
             by_group[person.group].append(results[-1])
-    taken = {row for rows, _ in matches for row in rows}
+    taken = {row for match in matches for row in match.rows}
     for row, person in enumerate(people):
         if row in taken:
             continue

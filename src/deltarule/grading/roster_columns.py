@@ -32,7 +32,16 @@ def rows_of_students(rows: Sequence[RosterRow]) -> list[RosterRow]:
     rows = [row for row in rows if not any("points possible" in cell.lower() for cell in row.values())]
     if any(row.get("role", "").lower() == "student" for row in rows):
         rows = [row for row in rows if row.get("role", "").lower() in ("student", "")]
+    found = _columns_by_content(rows)
+    rows = [row | {name: row.get(column, "") for name, column in found.items()} for row in rows]
+    people = (*NAMES, *FIRST_NAMES, *LAST_NAMES, *IDS, *LOGINS)
+    return [row for row in rows if first_of(row, people)]
+
+
+def _columns_by_content(rows: Sequence[RosterRow]) -> dict[str, str]:
+    """The columns that hold a name, an e-mail and numbers where no name of a column says so."""
     columns = list(rows[0]) if rows else []
+    found: dict[str, str] = {}
     for name, known, is_one in (
         ("name", (*NAMES, *FIRST_NAMES, *LAST_NAMES), _is_name),
         ("email", [name for name in LOGINS if any("@" in row.get(name, "") for row in rows)], _MAIL.fullmatch),
@@ -40,10 +49,23 @@ def rows_of_students(rows: Sequence[RosterRow]) -> list[RosterRow]:
         ("id number", [name for name in IDS if name != "identifier"], _NUMBER.fullmatch),
     ):
         if not set(known) & set(columns):
-            found = next((column for column in columns if _holds([row.get(column, "") for row in rows], is_one)), "")
-            rows = [row | {name: row[found]} if found else row for row in rows]
-    people = (*NAMES, *FIRST_NAMES, *LAST_NAMES, *IDS, *LOGINS)
-    return [row for row in rows if first_of(row, people)]
+            holding = [column for column in columns if _holds([row.get(column, "") for row in rows], is_one)]
+            found |= {name: holding[0]} if holding else {}
+    return found
+
+
+def describe_columns(rows: Sequence[RosterRow]) -> str:
+    """Which columns of a roster are read, and as what; the others are not."""
+    columns = list(rows[0]) if rows else []
+    found = _columns_by_content(rows)
+    kinds = {"name": (*NAMES, *FIRST_NAMES, *LAST_NAMES), "id": (*IDS, *LOGINS), "group": GROUPS}
+    kinds |= {name: (name,) for name in ("section", "due", "extension", "late days", "role")}
+    uses = {kind: [column for column in columns if column in known] for kind, known in kinds.items()}
+    uses["name"] += [column for name, column in found.items() if name == "name"]
+    uses["id"] += [column for name, column in found.items() if name != "name" and column not in uses["id"]]
+    read = [f"{kind} from {', '.join(names)}" for kind, names in uses.items() if names]
+    others = [column for column in columns if column and not any(column in names for names in uses.values())]
+    return "; ".join(read) + (f"; not read: {', '.join(others)}" if others else "")
 
 
 def _is_name(cell: str) -> bool:
