@@ -333,6 +333,15 @@ def test_a_module_beside_the_script_is_followed(tmp_path):
     assert report.ok and list(report.right) == ["w"] and report.rate == "the rate 0.05 in line 2"
 
 
+def test_a_library_is_imported_without_a_trace(tmp_path):
+    (tmp_path / "library").mkdir()
+    (tmp_path / "library" / "large.py").write_text("import sys\nis_traced = sys.gettrace() is not None\n", "utf-8")
+    (tmp_path / "project").mkdir()
+    text = f"import sys\nsys.path.append({str(tmp_path / 'library')!r})\nimport large\nassert not large.is_traced\n"
+    report = check_script(script(tmp_path / "project", text + LINE))
+    assert report.ok and report.rate == "the rate 0.1 in line 14"
+
+
 def test_a_notebook(tmp_path):
     cells = [{"cell_type": "code", "source": ["%matplotlib inline\n", *LINE.splitlines(keepends=True)]}]
     notebook = tmp_path / "train.ipynb"

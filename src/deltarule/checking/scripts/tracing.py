@@ -1,11 +1,13 @@
 """Run a script, traced: follow its updates, and find the loops in which they happen."""
 
 import ast
+import builtins
 import random
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -37,6 +39,11 @@ class Sources:
         if filename not in self._known:
             self._known[filename] = self._read(filename)
         return self._known[filename]
+
+    def has_module(self, name: str) -> bool:
+        """Whether a module of this name lies beside the script."""
+        top = self._folder / name.partition(".")[0]
+        return top.is_dir() or top.with_name(f"{top.name}.py").is_file()
 
     def _read(self, filename: str) -> ScriptSource | None:
         path = Path(filename)
@@ -87,7 +94,7 @@ class TracedRun:
         try:
             code = compile(script.tree, script.path, "exec")
             sys.settrace(self._enter)
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), _untraced_imports(self.sources):
                 exec(code, vars(self.module))
         except StopRun:
             pass
@@ -167,6 +174,28 @@ class TracedRun:
             if line in source.headers:
                 self.loop_turned(frame, loop_of(frame, line))
         return self._event
+
+
+@contextmanager
+def _untraced_imports(sources: Sources) -> Iterator[None]:
+    """Import what does not lie beside the script without a trace, which would make large libraries slow."""
+    plain = builtins.__import__
+
+    def import_module(name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
+        trace = sys.gettrace()
+        if trace is None or level > 0 or name in sys.modules or sources.has_module(name):
+            return plain(name, globals, locals, fromlist, level)
+        sys.settrace(None)
+        try:
+            return plain(name, globals, locals, fromlist, level)
+        finally:
+            sys.settrace(trace)
+
+    builtins.__import__ = import_module
+    try:
+        yield
+    finally:
+        builtins.__import__ = plain
 
 
 def loop_of(frame: FrameType, line: int) -> Loop:
