@@ -296,6 +296,93 @@ def test_two_numbers_that_agree_at_no_rate_of_the_script_accuse_nothing(tmp_path
     assert report.verdict != "WRONG", str(report)
 
 
+RATINGS = """
+import numpy as np
+rng = np.random.default_rng(4)
+class Ratings:
+    def __init__(self):
+        self.P, self.Q = rng.normal(size=(4, 2)) + 1, rng.normal(size=(3, 2)) + 1
+        self.cost = 0.0
+    def fit(self, ratings):
+        for epoch in range(8):
+            for user, item, stars in ratings:
+                self.learn(user, item, stars)
+    def learn(self, user, item, stars):
+        p, q = self.P[user], self.Q[item]
+        miss = stars - p @ q
+        self.cost = miss ** 2 / 2
+        self.cost += 0.03 * (p @ p) / 2
+        self.cost += 0.03 * (q @ q) / 2
+        gp, gq = miss * q - 0.03 * p, miss * p - 0.03 * q
+        self.P[user] += 0.05 * gp
+        self.Q[item] += 0.05 * gq
+Ratings().fit([(u, i, float((u + i) % 4)) for u in range(4) for i in range(3)])
+"""
+
+
+@pytest.mark.slow
+def test_a_loss_in_an_attribute_that_grows_by_parts(tmp_path):
+    report = check_script(script(tmp_path, RATINGS))
+    assert report.ok and report.loss == "the loss self.cost in line 17" and report.rate.startswith("the rate 0.05")
+    report = check_script(script(tmp_path, RATINGS.replace("- 0.03 * p,", "- 0.03 * q,")), seconds_to_correct=0)
+    assert list(report.wrong) == ["self.P"] and list(report.right) == ["self.Q"]
+
+
+PENALTIES = """
+import numpy as np
+rng = np.random.default_rng(6)
+X, Y = rng.normal(size=(25, 3)), rng.normal(size=(25, 2))
+A, B = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+for epoch in range(40):
+    H = np.tanh(X @ A)
+    E = H @ B - Y
+    cost = (E ** 2).sum() / 25
+    cost += 0.05 * ((A ** 2).sum() + (B ** 2).sum())
+    D = 2 * E / 25
+    dB = H.T @ D + 0.1 * B
+    dA = X.T @ (D @ B.T * (1 - H ** 2)) + 0.1 * A
+    A -= 0.2 * dA
+    B -= 0.2 * dB
+"""
+
+
+@pytest.mark.slow
+def test_a_penalty_of_the_wrong_array(tmp_path):
+    assert check_script(script(tmp_path, PENALTIES)).ok
+    text = PENALTIES.replace("(A ** 2).sum() + (B ** 2).sum()", "(A ** 2).sum() + (A ** 2).sum()")
+    report = check_script(script(tmp_path, text), seconds_to_correct=0)
+    assert report.wrong == {"A": "(line 14) lacks the penalty of the loss, 0.1 times the array"}
+
+
+BIASES_OF_FLOAT32 = """
+import numpy as np
+rng = np.random.default_rng(3)
+X, Y = rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+W1, W2 = 0.1 * rng.normal(size=(2, 8)), 0.1 * rng.normal(size=(8, 2))
+b1, b2 = np.zeros(8, dtype=np.float32), np.zeros(2, dtype=np.float32)
+for epoch in range(60):
+    Z = X @ W1 + b1
+    H = np.maximum(Z, 0)
+    E = H @ W2 + b2 - Y
+    loss = (E ** 2).mean()
+    D = 2 * E / E.size
+    DZ = D @ W2.T * (Z > 0)
+    W1 -= 0.3 * X.T @ DZ
+    W2 -= 0.3 * H.T @ D
+    b1 -= 0.3 * DZ.sum(axis=0)
+    b2 -= 0.3 * D.sum(axis=0)
+"""
+
+
+@pytest.mark.slow
+def test_biases_of_single_precision_hide_no_mistake(tmp_path):
+    report = check_script(script(tmp_path, BIASES_OF_FLOAT32))
+    assert report.ok and set(report.right) == {"W1", "W2", "b1", "b2"}
+    text = BIASES_OF_FLOAT32.replace("H.T @ D", "H.T @ (D * abs(D))")
+    report = check_script(script(tmp_path, text), seconds_to_correct=0)
+    assert list(report.wrong) == ["W2"] and set(report.right) == {"W1", "b1", "b2"}
+
+
 ATTRIBUTES = """
 import numpy as np
 rng = np.random.default_rng(3)

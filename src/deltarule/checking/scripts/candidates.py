@@ -177,7 +177,7 @@ def _share_of_tolerance(
 ) -> float:
     """How much of the tolerance the arrays need that agree without a remark: a number beside the loss needs more."""
     shares = [
-        float(np.abs(vector - factor * slopes.values[i]).max() / (step.tolerance * np.abs(vector).max()))
+        float(np.abs(vector - factor * slopes.values[i]).max() / (step.tolerance_of(i) * np.abs(vector).max()))
         for i in agreeing
         for remark, vector in vectors[i]
         if factor is not None and remark == agreeing[i] == ""
@@ -196,14 +196,16 @@ def _explain(
     best_order: tuple[bool, int, bool, float] | None = None
     alike = list(_multiples_of_slopes(step, slopes, live, vectors, is_move))
     sure = {factor for i, _, _, factor in alike if is_move or step.sizes[i] > 2 or abs(factor) in _RATIOS_OF_NUMBERS}
+    sure |= step.constant_rates - {1.0} if is_move and is_own else set()  # of arrays that differ by a penalty, all
     for factor in sure:
-        agreeing = {i: remark for i, remark, vector, _ in alike if step.fits(vector, slopes, i, factor)}
-        if not agreeing:
-            continue
+        pairs = [(i, remark, vector) for i in live for remark, vector in vectors[i]]
+        agreeing = {i: remark for i, remark, vector in pairs if step.fits(vector, slopes, i, factor)}
         for i in set(live) - agreeing.keys():
             remark = _remark_on_difference(step, slopes, i, factor, vectors[i], is_move)
             if remark:
                 agreeing[i] = remark
+        if not agreeing:
+            continue
         is_named = known_rate(step, factor) is not None
         order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
         if best_order is None or order > best_order:
@@ -250,7 +252,7 @@ def _decay(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, ve
     own = step.own[array]
     rest = vector - factor * slopes.values[array]
     share = float(rest @ own / max(own @ own, 1e-300))
-    allowed = step.tolerance * np.abs(rest).max() + factor * slopes.errors[array]
+    allowed = step.tolerance_of(array) * np.abs(rest).max() + factor * slopes.errors[array]
     is_decay = 0 < share < 1 and bool((np.abs(rest - share * own) <= allowed).all())
     return f"with weight decay {share / factor:.3g}, which the loss leaves out" if is_decay else ""
 

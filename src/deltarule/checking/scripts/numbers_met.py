@@ -48,6 +48,8 @@ class NumbersMet:
     def __init__(self, held: Sides | None = None) -> None:
         self.values: dict[Key, tuple[float, float, float]] = {}
         self.lines: dict[Key, int] = {}
+        self._counts: dict[Key, int] = {}
+        self._set_to_zero: set[Key] = set()
         self.sides: Sides = {}
         self._held = held or {}
 
@@ -65,8 +67,11 @@ class NumbersMet:
         if event == "return":
             self._note_returned(function, returned, frame.f_lineno)
         if before:
+            grows = before in source.increments
             for name in source.stores.get(before, ()):
-                self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before)
+                self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before, grows)
+            for text in source.attributes.get(before, ()):  # one number, whichever function assigns it
+                self._note(("", text), value(text, frame), before, grows)
             for text in source.results.get(before, ()):
                 self._add_square(function, text, value(text, frame), before)
         if event != "line":
@@ -120,16 +125,22 @@ class NumbersMet:
         if array is not None:
             self._add((function, f"½Σ({text})²"), float((array**2).sum() / 2), line)
 
-    def _note(self, key: Key, value: Any, line: int) -> None:
+    def _note(self, key: Key, value: Any, line: int, grows: bool = False) -> None:
+        if type(value) is int and value == 0 and not grows:
+            self._set_to_zero.add(key)
         number = as_number(value)
         if number is None:  # of an object of the script's own, as in a scalar engine
             key, number = _number_inside(key, value)
         if number is not None and (key not in self.values or self.values[key][1] != number):
-            self._add(key, number, line)
+            self._add(key, number, line, grows)
 
-    def _add(self, key: Key, number: float, line: int) -> None:
-        first, _, total = self.values.get(key, (number, number, 0.0))
-        self.values[key] = first, number, total + number
+    def _add(self, key: Key, number: float, line: int, grows: bool = False) -> None:
+        """Note a value of a number; what `+=` makes is no new value, but the last one with more in it."""
+        first, last, total = self.values.get(key, (number, 0.0, 0.0))
+        is_new = not grows or key not in self.values or key in self._set_to_zero
+        self._set_to_zero.discard(key)
+        self._counts[key] = self._counts.get(key, 0) + is_new
+        self.values[key] = number if self._counts[key] == 1 else first, number, total + number - last * (not is_new)
         self.lines[key] = line
 
 

@@ -54,11 +54,10 @@ class StepSlopes:
     noise: Floats
     numbers: dict[Number, NumberSlopes] = field(default_factory=dict)
     measured: set[tuple[int, int]] = field(default_factory=set)
-    tolerance: float = 0.0
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         self.count = len(self.names)
-        self.tolerance = self.tolerance or (_TOLERANCE_IN_FLOAT32 if self.run.is_float32 else _TOLERANCE)
         beside = self.run.numbers_beside_updates.values()
         self.constant_rates = {rates[0] for rates in beside if len(rates) > 1 and len(set(rates)) == 1} | {1.0}
         """Numbers beside updates that stay the same, and 1."""
@@ -77,10 +76,10 @@ class StepSlopes:
         noise = np.zeros((n, DIRECTIONS, n))
         names, texts = [p.name for p in run.parameters], [p.text for p in run.parameters]
         step = cls(measurement.turn, run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
-        reach = np.array(
+        rounding = np.array(
             [
-                np.sqrt(start.size) * (np.abs(start).max() + np.abs(moved).max())
-                for start, moved in zip(starts, descent, strict=True)
+                _rounding(is_float32) * np.sqrt(start.size) * (np.abs(start).max() + np.abs(moved).max())
+                for start, moved, is_float32 in zip(starts, descent, run.are_float32, strict=True)
             ]
         )
         for i in range(n):
@@ -88,7 +87,7 @@ class StepSlopes:
                 up, down, h = records.get((i, j, 1.0)), records.get((i, j, -1.0)), run.steps[i]
                 if up is not None and down is not None:
                     jacobian[i, j] = -(np.array(up.moves) - np.array(down.moves)) / (2 * h)
-                    noise[i, j] = 3 * _rounding(run) * reach / h
+                    noise[i, j] = 3 * rounding / h
                     step._note_slopes(i, j, up, down, h)
                     step.measured.add((i, j))
         return step
@@ -120,7 +119,9 @@ class StepSlopes:
                     self.numbers[key, which] = NumberSlopes(*np.zeros((2, self.count, DIRECTIONS)))
                 slopes = self.numbers[key, which]
                 slopes.values[i, j] = (a - b) / (2 * h)
-                slopes.errors[i, j] = abs(a + b - 2 * middle) / (2 * h) + _rounding(self.run) * abs(middle) / h
+                slopes.errors[i, j] = (
+                    abs(a + b - 2 * middle) / (2 * h) + _rounding(self.run.is_float32) * abs(middle) / h
+                )
 
     def weight(self, arrays: Iterable[int]) -> int:
         """How much some arrays say: two for an array, one for a single number."""
@@ -129,9 +130,14 @@ class StepSlopes:
     def moves(self, array: int) -> bool:
         return bool(np.abs(self.descent[array]).any())
 
+    def tolerance_of(self, array: int) -> float:
+        """The allowed error beside an array's largest slope."""
+        is_float32 = self.run.are_float32[array]
+        return self.tolerance or (_TOLERANCE_IN_FLOAT32 if is_float32 else _TOLERANCE)
+
     def fits(self, vector: Floats, slopes: NumberSlopes, array: int, factor: float) -> bool:
         """Whether a vector is the slopes times a factor."""
-        allowed = self.tolerance * np.abs(vector).max() + 2 * abs(factor) * slopes.errors[array]
+        allowed = self.tolerance_of(array) * np.abs(vector).max() + 2 * abs(factor) * slopes.errors[array]
         return bool((np.abs(vector - factor * slopes.values[array]) <= allowed).all())
 
     def depends(self, k: int, i: int) -> bool:
@@ -187,5 +193,5 @@ class StepSlopes:
         return bool((np.abs(one - other) <= 1e-2 * largest + noise).all())
 
 
-def _rounding(run: StepRun) -> float:
-    return _ROUNDING_IN_FLOAT32 if run.is_float32 else _ROUNDING
+def _rounding(is_float32: bool) -> float:
+    return _ROUNDING_IN_FLOAT32 if is_float32 else _ROUNDING

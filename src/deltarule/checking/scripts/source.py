@@ -33,6 +33,7 @@ class ScriptSource:
     increments   those of these lines that add something to the target, so that it is no state that is made anew
     loops        the headers of the loops around a line
     stores       the variables that a statement assigns
+    attributes   the attributes of variables that it assigns, as self.loss
     differences  pairs (a, y) of which the statement takes a - y
     results      targets of statements whose value is a difference that cannot be evaluated again
     one_hot      targets of P[i, y] -= 1
@@ -49,6 +50,7 @@ class ScriptSource:
         self.increments: set[int] = set()
         self.loops: dict[int, set[int]] = defaultdict(set)
         self.stores: dict[int, set[str]] = defaultdict(set)
+        self.attributes: dict[int, set[str]] = defaultdict(set)
         self.differences: dict[int, list[tuple[str, str]]] = defaultdict(list)
         self.results: dict[int, list[str]] = defaultdict(list)
         self.one_hot: dict[int, list[str]] = defaultdict(list)
@@ -61,8 +63,14 @@ class ScriptSource:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
                 stored = {name.id for name in _nodes_of(node, ast.Name) if isinstance(name.ctx, ast.Store)}
+                attributes = {
+                    ast.unparse(attribute)
+                    for attribute in _nodes_of(node, ast.Attribute)
+                    if isinstance(attribute.ctx, ast.Store) and isinstance(attribute.value, ast.Name)
+                }
                 for line in _lines_of(node):
                     self.stores[line] |= stored
+                    self.attributes[line] |= attributes
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr) and node.value is not None:
                 targets = _updated_targets(node) or copies.get(node, [])
                 self._note_update(node, node.value, targets, made)

@@ -152,7 +152,7 @@ class _Judge:
             self.right |= dict.fromkeys(wrong, f"follows {second.name}")
             wrong = {}
         wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign")
-        return wrong | arrays_without_penalty(self.step, best, self.right)
+        return wrong | arrays_without_penalty(self.step, best, self.right | wrong)
 
     def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
         """What the numbers alone say about a wrong array."""
@@ -215,9 +215,10 @@ class _Judge:
         return not any(step.depends(k, i) for i in memory for k in loss.live if k in self.real)
 
     def _is_contradicted(self, best: LossCandidate) -> bool:
-        """Whether the arrays that disagree with the loss do have symmetric moves: then it is another loss."""
+        """Whether the arrays that disagree with a loss do have symmetric moves: then another one is meant."""
         return (
             bool(self.wrong)
+            and not best.is_followed_loss
             and not self.asymmetric
             and best.is_move
             and all(any(self.symmetry[min(i, k), max(i, k)] for k in self.real) for i in self.wrong)

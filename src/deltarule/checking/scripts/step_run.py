@@ -27,8 +27,8 @@ from deltarule.proofs.differences import Floats
 
 DIRECTIONS = 3
 """Random directions along which each array is moved."""
-_STEP, _STEP_IN_FLOAT32 = 1e-6, 2e-3
-"""Length of a move beside an array's largest entry."""
+_STEP, _STEP_IN_FLOAT32, _STEP_OF_MIXED = 1e-6, 2e-3, 5e-5
+"""Length of a move beside an array's largest entry; the last for an array of float32 among others of float64."""
 _MIN_SCALE = 0.1
 """An array of smaller entries is moved as one of this size."""
 _MAX_PARAMETERS = 40
@@ -241,9 +241,14 @@ class StepRun(TracedRun):
         self.parameters = self._find_parameters(frame)
         generator = np.random.default_rng(0)
         self.directions = [generator.normal(size=(DIRECTIONS, *parameter.start.shape)) for parameter in self.parameters]
-        self.is_float32 = any(parameter.is_float32 for parameter in self.parameters)
+        self.are_float32 = _are_float32(self.parameters)
+        self.is_float32 = bool(self.are_float32) and all(self.are_float32)
+        sizes = [float(np.abs(parameter.start).max()) for parameter in self.parameters]
         length = _STEP_IN_FLOAT32 if self.is_float32 else _STEP
-        self.steps = [length * max(_MIN_SCALE, float(np.abs(parameter.start).max())) for parameter in self.parameters]
+        self.steps = [
+            max(length * max(_MIN_SCALE, size), _STEP_OF_MIXED * size * is_float32)
+            for size, is_float32 in zip(sizes, self.are_float32, strict=True)
+        ]
         self._frame = frame
         self.is_in_step = True
         self.at_step(self)
@@ -295,6 +300,17 @@ class StepRun(TracedRun):
     def places_of_reads(self) -> list[Read]:
         """Where updates read each of these arrays."""
         return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))]
+
+
+def _are_float32(parameters: list[MovedArray]) -> list[bool]:
+    """By array whether what is computed with it has single precision.
+
+    Numbers, and what an optimizer keeps of an array in its shape, leave the precision of other arrays as it is.
+    """
+    own = [parameter.is_float32 for parameter in parameters]
+    shapes = {parameter.start.shape for parameter, is_float32 in zip(parameters, own, strict=True) if is_float32}
+    is_mixed = any(parameter.start.size > 1 and parameter.start.shape not in shapes for parameter in parameters)
+    return own if is_mixed else [any(own)] * len(own)
 
 
 def _grouped(leaves: list[tuple[Storage, Path, Any]]) -> list[list[tuple[Storage, Path, Any]]]:
