@@ -32,7 +32,13 @@ def wrapped_rows(
         )
 
 
-_COLORS = {"right": "#1a7f37", "WRONG": "#cf222e", "not proved": "#9a6700"}
+_COLORS = {
+    "right": "#1a7f37",
+    "right up to a factor": "#1a7f37",
+    "right for another loss": "#9a6700",
+    "WRONG": "#cf222e",
+    "not proved": "#9a6700",
+}
 
 
 def report_as_html(

@@ -81,9 +81,9 @@ def _check_result(report: "CodeReport | ScriptReport") -> Result:
 
 
 _COLORS = {
-    r"^right(?=  )|(?<=: )right$": "bold green",
+    r"^right( up to a factor)?(?=  )|(?<=: )right$": "bold green",
     r"(?m)^WRONG.*|: WRONG$|^ +line \d+ .*$": "bold red",
-    r"^not proved|(?<=: )not proved$": "bold yellow",
+    r"^not proved|(?<=: )not proved$|^right for another loss": "bold yellow",
     r"(?m)^ *(try|and line \d+)  .*$": "green",
 }
 

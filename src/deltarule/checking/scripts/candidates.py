@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 import numpy as np
 
 from deltarule.checking.scripts.numbers_met import MADE, is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.slopes import Number, NumberSlopes, StepSlopes
+from deltarule.checking.scripts.step_run import DIRECTIONS
 from deltarule.proofs.differences import Floats
 
 Vectors: TypeAlias = Sequence[Sequence[tuple[str, Floats]]]
 """For each array what may be its gradient along its directions, each with a remark."""
 
+_NEAR_A_RATE = 0.05
+"""How far a factor may be from a rate, beside it, that is meant all the same."""
 LOSS_LETTERS = ("J", "E", "L", "l")
 MAX_FACTOR = 1000
 """A gradient that an optimizer takes may be this many times the loss's, or this part of it: a sum for a mean."""
@@ -21,6 +24,23 @@ _RANK_OF_VALUES = (0.1, 0.0, 0.2)
 """The last value of a number is preferred to the first, which may be part of a sum, and both to the sum of all."""
 _RATIOS_OF_NUMBERS = (0.5, 1.0, 2.0)
 """What a single number that an update reads may be times the slope: any two numbers have some ratio."""
+
+
+class Agreement(str):
+    """How an array agrees with a loss, in words, with the numbers that they stand for.
+
+    factor  the array's own rate, where it is another one than that of the others
+    decay   the multiple of the array itself by which it moves too
+    """
+
+    factor: float | None
+    decay: float
+
+    def __new__(cls, text: str, factor: float | None = None, decay: float = 0.0) -> Self:
+        agreement = super().__new__(cls, text)
+        agreement.factor = factor
+        agreement.decay = decay
+        return agreement
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,7 @@ class LossCandidate:
     is_move    whether moves were compared; otherwise the gradients that an optimizer reads
     is_loss    whether its name says that it is a loss
     rate       the number beside an update that is equal to the factor, if there is one
+    failed     the arrays that agree with it where they were, and not at another point
     """
 
     number: Number
@@ -47,6 +68,7 @@ class LossCandidate:
     weight: int
     rank: float
     multiples: dict[int, float]
+    failed: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -204,8 +226,8 @@ def _explain(
             remark = _remark_on_difference(step, slopes, i, factor, vectors[i], is_move)
             if remark:
                 agreeing[i] = remark
-        if not agreeing:
-            continue
+        if all(isinstance(remark, Agreement) and remark.factor for remark in agreeing.values()):
+            continue  # none, or each with a rate of its own: no other one is theirs
         is_named = known_rate(step, factor) is not None
         order = is_named and is_move and is_own, step.weight(agreeing), is_named, factor
         if best_order is None or order > best_order:
@@ -242,7 +264,9 @@ def _own_rate(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float)
     vector = step.descent[array]
     own = float(vector @ values / (values @ values))
     are_named = all(known_rate(step, rate) not in (None, 1.0) for rate in (factor, own))
-    return f"with a rate of its own, {own:.6g}" if are_named and step.fits(vector, slopes, array, own) else ""
+    if not are_named or not step.fits(vector, slopes, array, own):
+        return ""
+    return Agreement(f"with a rate of its own, {own:.6g}", factor=own)
 
 
 def _decay(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, vector: Floats) -> str:
@@ -254,7 +278,11 @@ def _decay(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, ve
     share = float(rest @ own / max(own @ own, 1e-300))
     allowed = step.tolerance_of(array) * np.abs(rest).max() + factor * slopes.errors[array]
     is_decay = 0 < share < 1 and bool((np.abs(rest - share * own) <= allowed).all())
-    return f"with weight decay {share / factor:.3g}, which the loss leaves out" if is_decay else ""
+    return decay_of(share, factor) if is_decay else ""
+
+
+def decay_of(share: float, factor: float) -> Agreement:
+    return Agreement(f"with weight decay {share / factor:.3g}, which the loss leaves out", decay=share)
 
 
 def known_rate(step: StepSlopes, factor: float) -> float | None:
@@ -262,10 +290,21 @@ def known_rate(step: StepSlopes, factor: float) -> float | None:
     return next((rate for rate in sorted(step.constant_rates) if abs(factor - rate) < 1e-3 * rate), None)
 
 
-def is_whole_ratio(factor: float) -> bool:
+def missed_rate(step: StepSlopes, factor: float) -> float | None:
+    """The number beside an update that a factor misses by little."""
+    rates = [rate for rate in step.constant_rates - {1.0} if 1e-3 * rate <= abs(factor - rate) < _NEAR_A_RATE * rate]
+    return min(rates, key=lambda rate: abs(factor - rate), default=None)
+
+
+def scheduled_rate(step: StepSlopes, factor: float) -> float | None:
+    """The number that the updates of this step read or compute, and others perhaps not, that a factor is."""
+    return next((rate for rate in step.run.rates_read if abs(factor - rate) < 1e-5 * rate), None)
+
+
+def is_whole_ratio(factor: float, tolerance: float = 1e-3) -> bool:
     """Whether a factor is a whole number, or one divided by it, or half of one."""
     ratios = (factor, 1 / factor, 2 * factor)
-    return any(abs(ratio - round(ratio)) < 1e-3 * ratio and 1 <= round(ratio) <= MAX_FACTOR for ratio in ratios)
+    return any(abs(ratio - round(ratio)) < tolerance * ratio and 1 <= round(ratio) <= MAX_FACTOR for ratio in ratios)
 
 
 def _gradients_read(step: StepSlopes) -> list[list[tuple[str, frozenset[str], Floats]]]:
@@ -298,15 +337,18 @@ _MIN_VISIBLE = 100
 """How many times as large as the error of the slopes a difference has to be."""
 
 
-def _share_of_array(step: StepSlopes, slopes: NumberSlopes, array: int, factor: float) -> float | None:
+def _share_of_array(
+    step: StepSlopes, slopes: NumberSlopes, array: int, factor: float, directions: Sequence[int] = range(DIRECTIONS)
+) -> float | None:
     """The multiple of an array by which its moves differ from the slopes; 0 for no difference, None for another one."""
-    own = step.own[array]
-    rest = step.descent[array] - factor * slopes.values[array]
+    columns = list(directions)
+    own = step.own[array][columns]
+    rest = (step.descent[array] - factor * slopes.values[array])[columns]
     share = float(rest @ own / max(own @ own, 1e-300))
-    noise = 3 * factor * slopes.errors[array].max()
-    if (np.abs(rest - share * own) > _MAX_UNEXPLAINED * np.abs(rest).max() + noise).any():
+    noise = 3 * factor * slopes.errors[array][columns].max(initial=0.0)
+    if (np.abs(rest - share * own) > _MAX_UNEXPLAINED * np.abs(rest).max(initial=0.0) + noise).any():
         return None
-    return share if np.abs(rest).max() > _MIN_VISIBLE * noise else 0.0
+    return share if np.abs(rest).max(initial=0.0) > _MIN_VISIBLE * noise else 0.0
 
 
 def arrays_without_penalty(step: StepSlopes, best: LossCandidate, right: dict[int, str]) -> dict[int, str]:
@@ -319,10 +361,21 @@ def arrays_without_penalty(step: StepSlopes, best: LossCandidate, right: dict[in
     lacking = {}
     for i in (i for i, remark in right.items() if not remark and step.sizes[i] > 1):
         share = _share_of_array(step, slopes, i, best.factor)
-        if share is not None and share < 0:
+        if share is not None and share < 0 and _is_same_share(step, best, i, share):
             where = f"(line {step.run.parameters[i].line})"
             lacking[i] = f"{where} lacks the penalty of the loss, {-share / best.factor:.3g} times the array"
     return lacking
+
+
+def _is_same_share(step: StepSlopes, best: LossCandidate, i: int, share: float) -> bool:
+    """Whether the moves differ from the slopes by this multiple of an array at other points too."""
+    assert best.factor is not None
+    there = [
+        _share_of_array(point, slopes, i, best.factor, [j for j in range(DIRECTIONS) if (i, j) in point.measured])
+        for point in step.points
+        if (slopes := point.numbers.get(best.number)) is not None
+    ]
+    return all(other is not None and abs(other - share) <= 0.1 * abs(share) for other in there)
 
 
 def unbalanced_arrays(step: StepSlopes, own: LossCandidate, rate: float) -> dict[int, str]:

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from deltarule.checking.repair.roles import is_named_after
+from deltarule.checking.scripts.answers import accuse_by_answers
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.slopes import NumberSlopes, StepSlopes
@@ -30,7 +31,8 @@ AT_ITS_TURN = "follows the gradient at what was updated before it"
 def look_again(step: StepSlopes, verdict: StepVerdict) -> StepVerdict:
     """The verdict of a step after further runs of it, where they can say more."""
     if verdict.kind == "loss" and not verdict.is_move:
-        return _accuse_climbers(step, verdict)
+        verdict = _accuse_climbers(step, verdict)
+        return verdict if verdict.wrong else accuse_by_answers(step, verdict)[0]
     if verdict.kind not in ("loss", "another loss"):
         return verdict
     return _accuse_stuck(step, _accuse_updated_before(step, verdict))

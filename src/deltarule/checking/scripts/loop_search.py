@@ -7,9 +7,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from deltarule.checking.scripts.answers import accuse_by_answers
 from deltarule.checking.scripts.candidates import is_own_loss
+from deltarule.checking.scripts.foretell import arrays_not_foretold
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
+from deltarule.checking.scripts.own_losses import other_loss
 from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
@@ -92,7 +95,14 @@ def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> 
     for turn in turns:
         if verdicts and (verdicts[0].confidence[0] == 1 or monotonic() > turn.deadline):
             break
-        verdicts.append(check_step(turn, loss, names, is_screened))
+        known = verdicts[0] if names else None
+        verdicts.append(check_step(turn, loss, names, is_screened, known))
+        if (
+            known is not None
+            and verdicts[-1].kind == "not foretold"
+            or (known and known.own_loss and verdicts[-1].wrong)
+        ):
+            return verdicts[-1:]
         if verdicts[0].confidence[0] == 2:
             names = verdicts[0].right.keys()
         verdicts.sort(key=lambda verdict: verdict.confidence, reverse=True)
@@ -127,9 +137,16 @@ def _fullest_turns(finder: LoopFinder, loop: Loop) -> list[int]:
 
 
 def check_step(
-    turn: LoopTurn, loss: str | None = None, names: Set[str] = frozenset(), is_screened: bool = False
+    turn: LoopTurn,
+    loss: str | None = None,
+    names: Set[str] = frozenset(),
+    is_screened: bool = False,
+    known: StepVerdict | None = None,
 ) -> StepVerdict:
-    """Measure one step and judge it; without forks first with all arrays moved together."""
+    """Measure one step and judge it; without forks first with all arrays moved together.
+
+    A verdict that is `known` from another turn has to foretell this one.
+    """
     measurement = measure(turn, are_together=not turn.fork, names=names, is_screened=is_screened)
     if not turn.fork and measurement.run.record is not None and measurement.run.parameters:
         verdict = judge_together(StepSlopes.together(measurement), loss)
@@ -142,12 +159,43 @@ def check_step(
         failure = describe_failure(run, Path(turn.sources.script.path))
         return StepVerdict("unfinished", turn.loop, turn.number, reason=failure or reason)
     step = StepSlopes.of(measurement)
-    verdict = look_again(step, judge_step(step, loss))
+    verdict = look_again(step, judge_step(step, loss, is_point=known is not None))
+    if known is not None and (surprise := _surprise(step, known, verdict)) is not None:
+        return surprise
     if (verdict.confidence[0] == 2 and not verdict.is_loss_made) or not measurement.records:
         return verdict
     return (
         _with_later_loss(step, verdict, loss) or (_with_constants(step, verdict) if loss is None else None) or verdict
     )
+
+
+def _surprise(step: StepSlopes, known: StepVerdict, verdict: StepVerdict) -> StepVerdict | None:
+    """The verdict where a known one does not foretell what arrays do at this turn; None if it does.
+
+    With momentum, or gradients that an optimizer divides or clips, the moves of another turn have other numbers; then
+    how they answer to gradients is compared, or the gradients are.
+    """
+    if known.is_loss_later or HELD in known.loss:
+        sides = step.turn.start(lambda run: None).met.sides if HELD in known.loss else None
+        measurement = measure(step.turn, sides, known.is_loss_later, names=known.right.keys())
+        if measurement.run.record is None:
+            return None
+        step = replace(StepSlopes.of(measurement), descent=step.descent)
+    off = set(arrays_not_foretold(step, known))
+    if off and known.is_move:
+        accused, linear = accuse_by_answers(step, known)
+        if accused.wrong:
+            return replace(accused, turn=verdict.turn)
+        off -= linear | (verdict.right.keys() if not verdict.is_move else set())
+    if not off:
+        return None
+    names = tuple(known.right)
+    known = replace(known, turn=verdict.turn, right={})
+    if known.own_loss:  # which they do not follow either
+        lines = [line for (_, name), line in step.run.met.lines.items() if name == known.own_loss]
+        known = replace(known, loss=known.own_loss, loss_line=max(lines, default=None), is_loss_made=False, own_loss="")
+        return replace(known, factor=None, wrong=dict.fromkeys(names, ""), confidence=(1.0, 0.0))
+    return replace(known, kind="not foretold", doubtful=names, confidence=(0.0, 0.0))
 
 
 def _with_later_loss(step: StepSlopes, verdict: StepVerdict, loss: str | None) -> StepVerdict | None:
@@ -165,11 +213,15 @@ def _with_later_loss(step: StepSlopes, verdict: StepVerdict, loss: str | None) -
     kinds = {"loss", "another loss"} if verdict.kind == "nothing found" else {"loss"}
     says_more = verdict.right.keys() <= again.right.keys() | again.wrong.keys()
     is_own = again.kind in kinds and is_own_loss((again.loss_function, again.loss))
-    return again if is_own and says_more else None
+    if is_own and says_more:
+        return again
+    right = [step.names.index(name) for name in verdict.right]
+    own = other_loss(later, verdict.loss, right, [n for n in later.numbers if n[0] in step.run.after_updates])
+    return replace(verdict, own_loss=own) if verdict.kind == "loss" and verdict.is_loss_made and own else None
 
 
 def _with_constants(step: StepSlopes, verdict: StepVerdict) -> StepVerdict | None:
-    """The verdict that all is right if one side of a difference is meant as a constant."""
+    """The verdict that all is right, or goes uphill, if one side of a difference is meant as a constant."""
     if verdict.confidence[0] == 2 or not step.run.met.sides:
         return None
     measurement = measure(step.turn, held=step.run.met.sides)
@@ -177,8 +229,10 @@ def _with_constants(step: StepSlopes, verdict: StepVerdict) -> StepVerdict | Non
         return None
     held = StepSlopes.of(measurement)
     again = look_again(held, judge_step(held))
-    covers = verdict.right.keys() | verdict.wrong.keys() | set(verdict.doubtful) <= again.right.keys()
-    return again if covers and again.confidence[0] == 2 and HELD in again.loss else None
+    judged = verdict.right.keys() | verdict.wrong.keys() | set(verdict.doubtful)
+    is_right = judged <= again.right.keys() and again.confidence[0] == 2
+    is_uphill = judged <= again.wrong.keys() and (again.factor or 0.0) < 0
+    return again if (is_right or is_uphill) and HELD in again.loss else None
 
 
 def describe_failure(run: TracedRun, script: Path) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+import numpy as np
+
 from deltarule.checking.scripts.numbers_met import Sides
 from deltarule.checking.scripts.source import Loop
 from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, Shift, StepRecord, StepRun
@@ -118,8 +120,13 @@ def go_through(turn: LoopTurn, prepared: Sequence[AtStep]) -> list[StepRecord | 
         for prepare in prepared:
             records.append((yield prepare))
 
-    _go_through(turn.start, plan, turn.fork)
+    follow_plan(turn, plan)
     return records if len(records) == len(prepared) else [None] * len(prepared)
+
+
+def follow_plan(turn: LoopTurn, plan: Plan) -> None:
+    """Go through a step once after each preparation of a plan, which may depend on what the last one showed."""
+    _go_through(turn.start, plan, turn.fork)
 
 
 def _go_through(start: Callable[[AtStep], StepRun], plan: Plan, fork: bool) -> StepRun:
@@ -179,8 +186,9 @@ def _report(run: StepRun, writing: int) -> None:
     try:
         if run.record is not None:
             numbers = [(*key, values) for key, values in run.record.numbers.items()]
+            sides = [(*key, [(a.tolist(), y.tolist()) for a, y in pairs]) for key, pairs in run.record.sides.items()]
             with os.fdopen(writing, "w", encoding="utf-8") as file:
-                json.dump((numbers, run.record.moves, run.record.entries, run.record.read), file)
+                json.dump({**vars(run.record), "numbers": numbers, "sides": sides}, file)
     finally:
         os._exit(0)
 
@@ -201,5 +209,9 @@ def _report_of(child: int, reading: int) -> StepRecord | None:
     os.waitpid(child, 0)
     if not ready or not data:
         return None
-    numbers, *others = json.loads(data)
-    return StepRecord({(function, name): tuple(values) for function, name, values in numbers}, *others)
+    found = json.loads(data)
+    numbers = {(function, name): tuple(values) for function, name, values in found.pop("numbers")}
+    sides = {
+        (function, name): [(np.array(a), np.array(y)) for a, y in pairs] for function, name, pairs in found.pop("sides")
+    }
+    return StepRecord(numbers, sides=sides, **found)

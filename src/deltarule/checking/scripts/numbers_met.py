@@ -51,7 +51,7 @@ class NumbersMet:
         self._counts: dict[Key, int] = {}
         self._set_to_zero: set[Key] = set()
         self.sides: Sides = {}
-        self._held = held or {}
+        self.held = held or {}
 
     def collect(
         self,
@@ -104,7 +104,7 @@ class NumbersMet:
         self._add_square(function, name, difference, line)
         if difference.size <= _MAX_ENTRIES_HELD:
             times = self.sides.setdefault((function, name), [])
-            held = self._held.get((function, name), [])[len(times) : len(times) + 1]
+            held = self.held.get((function, name), [])[len(times) : len(times) + 1]
             times.append((np.array(a), np.array(y)))
             for a0, y0 in held:
                 if a0.shape == a.shape and y0.shape == y.shape:
@@ -115,10 +115,13 @@ class NumbersMet:
         for p, q, names in ((a, y, f"{right[0]}, {left[0]}"), (y, a, f"{left[0]}, {right[0]}")):
             if ((p <= 0) & (q > 0)).any():
                 continue  # the labels, not the probabilities
+            if ((p <= 0) & (q > 0)).any():
+                continue  # no probabilities
             log, log_of_rest = np.log(np.clip(p, 1e-300, None)), np.log(np.clip(1 - p, 1e-300, None))
             self._add((function, f"cross-entropy({names})"), float(-(q * log).sum()), line)
-            both = -(q * log + (1 - q) * log_of_rest).sum()
-            self._add((function, f"binary cross-entropy({names})"), float(both), line)
+            if not ((p >= 1) & (q < 1)).any():
+                both = -(q * log + (1 - q) * log_of_rest).sum()
+                self._add((function, f"binary cross-entropy({names})"), float(both), line)
 
     def _add_square(self, function: str, text: str, difference: Any, line: int) -> None:
         array = as_floats(difference)

@@ -102,6 +102,8 @@ class Storage:
     is_increment: bool = False
     updates: int = 0
     line: int = 0
+    copy: str = ""
+    """The variable that is updated in its place: a copy, or a new value under another name."""
 
     def get(self) -> Any:
         getters: dict[str, Callable[[], Any]] = {
@@ -160,6 +162,11 @@ class MovedArray:
     def line(self) -> int:
         """The line that updates it."""
         return self.parts[0][0].line
+
+    @property
+    def copy(self) -> str:
+        """The variable that the script updates in its place."""
+        return self.parts[0][0].copy
 
     @property
     def updates(self) -> int:
@@ -224,6 +231,18 @@ def find_names(
             own = f"{owner}.{place.key}" if owner else own
         names.append(own)
     return _numbered(names)
+
+
+def arrays_in_reach(frame: FrameType, loop_variables: Set[str]) -> Iterator[tuple[str, Any]]:
+    """The arrays that the variables of a frame lead to, each with its shortest expression."""
+    for name in _names_in_reach(frame, loop_variables).values():
+        if not loop_variables & set(re.split(r"\W+", name)):
+            try:
+                value = eval(name, frame.f_globals, frame.f_locals)
+            except Exception:  # whatever the script's own objects raise
+                continue
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                yield name, value
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from deltarule.checking.scripts.source import Loop, code_of
 from deltarule.checking.scripts.verdict import HELD, StepVerdict
 from deltarule.errors import RunFailed
 
+RIGHT, RIGHT_UP_TO_A_FACTOR, RIGHT_FOR_ANOTHER_LOSS = "right", "right up to a factor", "right for another loss"
 MAX_LISTED = 12
 """Arrays that a sentence lists one by one."""
 
@@ -37,7 +38,7 @@ class ScriptFindings:
 class ScriptReport:
     """What a training script showed when it ran as it is.
 
-    verdict    "right", "WRONG" or "not proved"
+    verdict    "right", "right up to a factor", "right for another loss", "WRONG" or "not proved"
     wrong      arrays whose update is not the gradient, by name, each with a remark
     right      arrays whose update is the gradient, each with a remark
     doubtful   arrays that could not be judged
@@ -69,7 +70,7 @@ class ScriptReport:
 
     @property
     def ok(self) -> bool:
-        return self.verdict == "right"
+        return self.verdict in (RIGHT, RIGHT_UP_TO_A_FACTOR)
 
     def limited(self, hint: int) -> "ScriptReport":
         """A copy without what a hint hides from a student."""
@@ -123,7 +124,7 @@ class ScriptReport:
         if self.wrong:
             verb = "is" if len(self.wrong) == 1 else "are"
             return f"{join_names(self.wrong, MAX_LISTED)} {verb} not updated along the gradient"
-        if self.ok:
+        if self.right:
             return join_names(self.right, MAX_LISTED)
         return join_names(self.doubtful, MAX_LISTED) or self.script
 
@@ -144,10 +145,9 @@ def make_report(script: Path, findings: ScriptFindings) -> ScriptReport:
     alike = [verdict for verdict in findings.verdicts if (verdict.kind, verdict.loss) == (first.kind, first.loss)]
     wrong = {name: remark for verdict in reversed(alike) for name, remark in verdict.wrong.items()}
     right = {name: remark for verdict in reversed(alike) for name, remark in verdict.right.items() if name not in wrong}
-    verdict = "WRONG" if wrong else "right" if right else "not proved"
     return ScriptReport(
         str(script),
-        verdict,
+        "WRONG" if wrong else _kind_of_right(first) if right else "not proved",
         wrong,
         right,
         first.doubtful,
@@ -161,6 +161,13 @@ def make_report(script: Path, findings: ScriptFindings) -> ScriptReport:
         first.candidates,
         findings.correction,
     )
+
+
+def _kind_of_right(verdict: StepVerdict) -> str:
+    if verdict.own_loss:
+        return RIGHT_FOR_ANOTHER_LOSS
+    is_rate_known = verdict.rate is not None or not verdict.is_move
+    return RIGHT if verdict.kind != "loss" or is_rate_known else RIGHT_UP_TO_A_FACTOR
 
 
 def _place(script: Path, file: str, function: str, line: int) -> str:
@@ -188,7 +195,7 @@ def _rate_sentence(verdict: StepVerdict) -> str:
         return "the gradients that an optimizer takes"
     if verdict.rate is not None:
         return f"the rate {verdict.rate:.6g}" + (f" in line {verdict.rate_line}" if verdict.rate_line else "")
-    return f"right up to a factor: the rate would be {verdict.factor:.6g}, which no line of the script names"
+    return f"the rate would be {verdict.factor:.6g}, which no line of the script names"
 
 
 def _reach_sentence(verdicts: Sequence[StepVerdict]) -> str:

@@ -41,6 +41,7 @@ class StepSlopes:
     jacobian   [i, j, k, l] the derivative of descent[k, l] along direction j of array i
     noise      [i, j, k] the rounding error of it
     measured   the arrays and directions that were moved, (i, j)
+    read       for each array what updates read of its size, along its directions, with its text
     """
 
     turn: LoopTurn
@@ -55,9 +56,12 @@ class StepSlopes:
     numbers: dict[Number, NumberSlopes] = field(default_factory=dict)
     measured: set[tuple[int, int]] = field(default_factory=set)
     tolerance: float | None = None
+    read: list[list[tuple[str, Floats]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.count = len(self.names)
+        self.points: list[StepSlopes] = []
+        """The step at points that were not seen when something was made of it."""
         beside = self.run.numbers_beside_updates.values()
         self.constant_rates = {rates[0] for rates in beside if len(rates) > 1 and len(set(rates)) == 1} | {1.0}
         """Numbers beside updates that stay the same, and 1."""
@@ -70,12 +74,16 @@ class StepSlopes:
         starts = [parameter.start for parameter in run.parameters]
         n = len(run.parameters)
         descent = -np.array(run.record.moves).reshape(n, DIRECTIONS)
-        touched = [run.along(i, p.start * (p.moved() != 0)) for i, p in enumerate(run.parameters)]
+        parameters = enumerate(run.parameters)
+        touched = [run.along(i, p.start * ((p.moved() != 0) | run.is_simultaneous)) for i, p in parameters]
         own = np.array(touched).reshape(n, DIRECTIONS)
         jacobian = np.zeros((n, DIRECTIONS, n, DIRECTIONS))
         noise = np.zeros((n, DIRECTIONS, n))
         names, texts = [p.name for p in run.parameters], [p.text for p in run.parameters]
         step = cls(measurement.turn, run, names, texts, [start.size for start in starts], descent, own, jacobian, noise)
+        step.read = [[] for _ in starts]
+        for text, i, along in run.reads_along():
+            step.read[i].append((text, np.array(along)))
         rounding = np.array(
             [
                 _rounding(is_float32) * np.sqrt(start.size) * (np.abs(start).max() + np.abs(moved).max())
@@ -88,7 +96,7 @@ class StepSlopes:
                 if up is not None and down is not None:
                     jacobian[i, j] = -(np.array(up.moves) - np.array(down.moves)) / (2 * h)
                     noise[i, j] = 3 * rounding / h
-                    step._note_slopes(i, j, up, down, h)
+                    step.note_slopes(i, j, up, down, run.record, h)
                     step.measured.add((i, j))
         return step
 
@@ -107,21 +115,20 @@ class StepSlopes:
         for j in range(DIRECTIONS):
             up, down = records.get((None, j, 1.0)), records.get((None, j, -1.0))
             if up is not None and down is not None:
-                step._note_slopes(0, j, up, down, 1.0)
+                step.note_slopes(0, j, up, down, run.record, 1.0)
         return step
 
-    def _note_slopes(self, i: int, j: int, up: StepRecord, down: StepRecord, h: float) -> None:
-        assert self.run.record is not None
-        for key in up.numbers.keys() & down.numbers.keys() & self.run.record.numbers.keys():
-            triples = zip(up.numbers[key], down.numbers[key], self.run.record.numbers[key], strict=True)
+    def note_slopes(self, i: int, j: int, up: StepRecord, down: StepRecord, unmoved: StepRecord, h: float) -> None:
+        """Note how numbers change along a direction of an array."""
+        for key in up.numbers.keys() & down.numbers.keys() & unmoved.numbers.keys():
+            triples = zip(up.numbers[key], down.numbers[key], unmoved.numbers[key], strict=True)
             for which, (a, b, middle) in enumerate(triples):
                 if (key, which) not in self.numbers:
                     self.numbers[key, which] = NumberSlopes(*np.zeros((2, self.count, DIRECTIONS)))
                 slopes = self.numbers[key, which]
                 slopes.values[i, j] = (a - b) / (2 * h)
-                slopes.errors[i, j] = (
-                    abs(a + b - 2 * middle) / (2 * h) + _rounding(self.run.is_float32) * abs(middle) / h
-                )
+                rounding = _rounding(self.run.is_float32) * abs(middle)
+                slopes.errors[i, j] = abs(a + b - 2 * middle) / (2 * h) + rounding / h
 
     def weight(self, arrays: Iterable[int]) -> int:
         """How much some arrays say: two for an array, one for a single number."""

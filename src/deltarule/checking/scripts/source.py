@@ -32,6 +32,7 @@ class ScriptSource:
     products     what else these statements compute on the way
     increments   those of these lines that add something to the target, so that it is no state that is made anew
     loops        the headers of the loops around a line
+    carried      the variables that a turn of a loop reads before it assigns them, by the header of the loop
     stores       the variables that a statement assigns
     attributes   the attributes of variables that it assigns, as self.loss
     differences  pairs (a, y) of which the statement takes a - y
@@ -82,6 +83,7 @@ class ScriptSource:
         loops = _nodes_of(self.tree, ast.For | ast.comprehension)
         self.loop_variables = {name.id for loop in loops for name in _nodes_of(loop.target, ast.Name)}
         self.headers = set().union(*self.loops.values())
+        self.carried = {loop.lineno: _carried_names(loop.body) for loop in _nodes_of(self.tree, ast.For | ast.While)}
 
     def _note_update(
         self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr], made: dict[str, ast.expr]
@@ -261,7 +263,15 @@ def _updated_whole(target: ast.expr) -> ast.expr:
         if isinstance(target.slice, ast.Constant) and isinstance(target.slice.value, str):
             break
         target = target.value
-    return target
+    if isinstance(target, ast.Name | ast.Attribute | ast.Subscript) or _is_getattr(target):
+        return target
+    inner = _nodes_of(target, ast.Name | ast.Attribute)  # (+W)[:] -= …, W.copy()[0] -= …: W is meant, and stays
+    arrays = [node for node in inner if not (isinstance(node, ast.Name) and node.id in ("np", "numpy"))]
+    return next((node for node in arrays if isinstance(node, ast.Name)), target)
+
+
+def _is_getattr(target: ast.expr) -> bool:
+    return isinstance(target, ast.Call) and ast.unparse(target.func) == "getattr"
 
 
 def _sides_of_difference(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
@@ -286,6 +296,38 @@ def _new_values(statement: ast.stmt, value: ast.expr, copied: Set[str]) -> list[
 def _target_texts(tree: ast.Module) -> set[str]:
     statements = _nodes_of(tree, ast.Assign | ast.AugAssign)
     return {ast.unparse(target) for statement in statements for target in _updated_targets(statement)}
+
+
+def _carried_names(body: list[ast.stmt]) -> set[str]:
+    """The variables, and attributes of variables, that statements read before they assign them, and do assign."""
+    early: set[str] = set()
+    stored: set[str] = set()
+
+    def texts(nodes: list[ast.AST], kind: type) -> set[str]:
+        inner = [leaf for node in nodes for leaf in _nodes_of(node, ast.Name | ast.Attribute)]
+        return {ast.unparse(leaf) for leaf in inner if isinstance(leaf.ctx, kind)}
+
+    def pass_through(statements: list[ast.stmt], known: set[str]) -> set[str]:
+        """Note what is read early; return what is assigned for certain."""
+        for statement in statements:
+            blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef) or not any(blocks):
+                early.update(texts([statement], ast.Load) - known)
+                stored.update(new := texts([statement], ast.Store))
+                if isinstance(statement, ast.AugAssign):
+                    early.update(new - known)
+                known = known | new
+                continue
+            heads = [getattr(statement, name) for name in ("test", "iter", "target") if hasattr(statement, name)]
+            early.update(texts(heads, ast.Load) - known)
+            known = known | texts(heads, ast.Store)
+            ends = [pass_through(block, known) for block in blocks]
+            is_certain = isinstance(statement, ast.If) and statement.orelse
+            known = ends[0] & ends[1] if is_certain else ends[0] if isinstance(statement, ast.With) else known
+        return known
+
+    pass_through(body, set())
+    return early & stored
 
 
 def _is_scaled(side: ast.expr, targets: set[str]) -> bool:

@@ -11,9 +11,13 @@ from deltarule.checking.scripts.candidates import (
     arrays_without_penalty,
     find_candidates,
     is_whole_ratio,
+    missed_rate,
     unbalanced_arrays,
 )
+from deltarule.checking.scripts.foretell import foretelling
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
+from deltarule.checking.scripts.own_losses import draws_random_numbers, is_named_loss, is_signed_error, other_loss
+from deltarule.checking.scripts.points import points_around
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.step_run import DIRECTIONS
 from deltarule.checking.scripts.verdict import NOT_FOUND, StepVerdict
@@ -21,10 +25,22 @@ from deltarule.checking.scripts.verdict import NOT_FOUND, StepVerdict
 _SUMS = ("total", "sum", "acc")
 
 
-def judge_step(step: StepSlopes, loss: str | None = None) -> StepVerdict:
-    """Compare what the step did with the slopes of the numbers that it met."""
-    judge = _Judge(step, _empty(step), find_candidates(step, loss))
-    return judge.still_arrays() or judge.by_loss() or judge.by_symmetry() or judge.nothing()
+def judge_step(step: StepSlopes, loss: str | None = None, is_point: bool = False) -> StepVerdict:
+    """Compare what the step did with the slopes of the numbers that it met; perhaps as a point for another verdict."""
+    candidates = find_candidates(step, loss)
+    judge = _Judge(step, _empty(step), candidates if is_point else _those_that_foretell(step, candidates))
+    return judge.still_arrays() or judge.by_loss() or judge.by_symmetry() or judge.by_own_loss() or judge.nothing()
+
+
+def _those_that_foretell(step: StepSlopes, candidates: list[LossCandidate]) -> list[LossCandidate]:
+    """The candidates with those arrays alone that they explain at other points too."""
+    arrays = {i for c in candidates if c.is_plausible for i in c.agreeing}
+    arrays |= {i for c in candidates if c.is_loss and (c.agreeing or is_own_loss(c.number[0])) for i in c.live}
+    arrays -= step.states()
+    if not arrays or not step.turn.fork:  # without forks each point is a run of the script
+        return candidates
+    step.points = points_around(step, sorted(arrays))
+    return [foretelling(candidate, step, step.points) for candidate in candidates]
 
 
 def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | None:
@@ -44,13 +60,11 @@ def _empty(step: StepSlopes) -> StepVerdict:
 
 
 def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:
-    """The script's own loss in place of a multiple of it, such as a sum for a mean, that explains more."""
+    """The script's own loss, followed at a rate that it names, in place of one that it does not compute."""
     if best is None or not (best.is_made and best.is_move):
         return best
-    for own in candidates:
-        if own.is_followed_loss and best.multiples.keys() <= own.multiples.keys():
-            return own
-    return best
+    own = [candidate for candidate in candidates if candidate.is_followed_loss and candidate.agreeing]
+    return max(own, key=lambda candidate: candidate.order, default=best)
 
 
 class _Judge:
@@ -85,14 +99,17 @@ class _Judge:
 
     def _wrong_arrays(self) -> list[int]:
         parameters = self.step.run.parameters
+        live = self.best.live if self.best else []
         moving = {id(parameters[i].parts[0][0]) for i in range(self.step.count) if self.step.moves(i)}
         return [
             i
-            for i in (self.best.live if self.best else ())
+            for i in live
             if i in self.real
             and i not in self.right
             # one item of a list that moves elsewhere is data
             and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
+            # nor is it a mistake to keep an old copy of what is updated itself, as a target network is
+            and not (parameters[i].copy and parameters[i].copy in {self.step.texts[k] for k in live})
         ]
 
     def still_arrays(self) -> StepVerdict | None:
@@ -104,7 +121,9 @@ class _Judge:
         if not losses:
             return empty
         loss = max(losses, key=lambda candidate: candidate.order)
-        wrong = {i: f"(line {self.step.run.parameters[i].line}) does not move" for i in loss.live}
+        if copied := {i: self._remark_on_still(i) for i in loss.live if self.step.run.parameters[i].copy}:
+            return replace(self._accusing_verdict(loss, copied), factor=None)
+        wrong = {i: self._remark_on_still(i) for i in loss.live}
         return replace(
             self._accusing_verdict(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
         )  # less than moves say
@@ -152,6 +171,8 @@ class _Judge:
             self.right |= dict.fromkeys(wrong, f"follows {second.name}")
             wrong = {}
         wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign")
+        wrong |= self._arrays_that_miss_the_rate(best)
+        wrong |= self._overwritten_arrays(best)
         return wrong | arrays_without_penalty(self.step, best, self.right | wrong)
 
     def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
@@ -159,7 +180,7 @@ class _Judge:
         parameter = self.step.run.parameters[array]
         where = f"(line {parameter.line}) "
         if array in self.still:
-            return f"{where}does not move"
+            return self._remark_on_still(array)
         if not best.is_move or best.factor is None:
             return ""
         ratio = best.multiples.get(array, 0.0) / best.factor
@@ -171,6 +192,31 @@ class _Judge:
         if moved.size > 1 and np.ptp(moved) <= 1e-9 * np.abs(moved).max():
             return f"{where}moves by one number in all entries, as a sum over everything does"
         return ""
+
+    def _remark_on_still(self, array: int) -> str:
+        parameter = self.step.run.parameters[array]
+        instead = f": {parameter.copy} is updated in its place" if parameter.copy else ""
+        return f"(line {parameter.line}) does not move{instead}"
+
+    def _overwritten_arrays(self, best: LossCandidate) -> dict[int, str]:
+        """Remarks on arrays that become the step itself, in place of being moved by it."""
+        slopes, run = self.step.numbers[best.number], self.step.run
+        overwritten = {}
+        for i in self.step.states() & set(best.live) if best.is_move and best.factor else ():
+            end = np.array(run.along(i, run.parameters[i].start)) - self.step.descent[i]
+            if end.any() and self.step.fits(-end, slopes, i, best.factor or 0.0):
+                overwritten[i] = f"(line {run.parameters[i].line}) becomes the step itself: it is assigned, not added"
+        return overwritten
+
+    def _arrays_that_miss_the_rate(self, best: LossCandidate) -> dict[int, str]:
+        """Remarks on arrays that move along the script's own loss, at a rate a little off the one that it names."""
+        if best.is_made or not best.is_move or best.factor is None or not self.step.points:
+            return {}
+        rate = missed_rate(self.step, best.factor) if best.rate is None else None
+        if rate is None:
+            return {}
+        remark = f"moves {best.factor / rate:.4g} times as far as the loss says with the rate {rate:g}"
+        return {i: f"(line {self.step.run.parameters[i].line}) {remark}" for i in self.right}
 
     def _loss_of_second_player(self, wrong: Iterable[int]) -> LossCandidate | None:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
@@ -201,7 +247,8 @@ class _Judge:
 
     def _is_own_before(self, loss: LossCandidate) -> bool:
         """Whether the script itself computes a loss, before its updates."""
-        return is_own_loss(loss.number[0]) and loss.number[0] not in self.step.run.after_updates
+        key = loss.number[0]
+        return is_own_loss(key) and key not in self.step.run.after_updates and not is_signed_error(self.step, key)
 
     def _accusing_verdict(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
         return replace(_with_loss(self.step, self.empty, loss), wrong=self._by_name(wrong), confidence=(1.0, 0.0))
@@ -219,6 +266,7 @@ class _Judge:
         return (
             bool(self.wrong)
             and not best.is_followed_loss
+            and not best.failed & set(self.wrong)
             and not self.asymmetric
             and best.is_move
             and all(any(self.symmetry[min(i, k), max(i, k)] for k in self.real) for i in self.wrong)
@@ -229,20 +277,17 @@ class _Judge:
             is_loss = candidate.name[0] == "½" or sounds_like_loss(candidate.name)
             is_loss = is_loss and "objective" not in candidate.name.lower()  # which may be a reward
             is_negative = candidate.factor is not None and candidate.factor < 0 and candidate.is_move
-            if is_loss and is_negative and set(candidate.agreeing) >= set(self.real):
-                return self._accusing_verdict(
-                    candidate, dict.fromkeys(self.real, "has the wrong sign: the moves go uphill")
-                )
+            real = set(self.real) - self._states(candidate.agreeing)
+            if is_loss and is_negative and set(candidate.agreeing) >= real:
+                return self._accusing_verdict(candidate, dict.fromkeys(real, "has the wrong sign: the moves go uphill"))
         return None
 
     def _other_loss_of_script(self, best: LossCandidate) -> str:
         """The script's own loss, if the moves are the gradient of another one."""
-        if not best.is_made:
+        if not best.is_made or not self.right:
             return ""
-        right = set(self.right)
-        own = [c for c in self.candidates if right <= set(c.live) and self._is_own_before(c)]
-        own = [c for c in own if any(word in " ".join(c.number[0]).lower() for word in ("loss", "cost"))]
-        return own[0].name if own and not any(right <= set(c.agreeing) for c in own) else ""
+        own = [number for number in self.step.numbers if number[0] not in self.step.run.after_updates]
+        return other_loss(self.step, best.name, self.right, own)
 
     def by_symmetry(self) -> StepVerdict | None:
         """Without a loss: moves are a gradient only if their Jacobian is symmetric."""
@@ -251,6 +296,8 @@ class _Judge:
         if not self.asymmetric:
             return None if len(self.seen) < len(self.real) else self._verdict_on_symmetric_moves()
         losses = [loss for loss in self._own_losses() if self._is_plain_descent(loss)]
+        if draws_random_numbers(self.step):  # an error of samples is none that they follow, as in a Boltzmann machine
+            losses = [loss for loss in losses if is_named_loss(loss.number[0])]
         if losses:
             wrong = {i: "" for i in losses[0].live if i in self.real}
             return replace(self._accusing_verdict(losses[0], wrong), factor=None)
@@ -263,6 +310,15 @@ class _Judge:
             confidence=(0.0, -len(doubtful)),
         )
 
+    def by_own_loss(self) -> StepVerdict | None:
+        """The verdict where the script computes a loss, and no hypothesis foretells the moves: all arrays are wrong."""
+        for own in self._own_losses():
+            moving = [i for i in own.live if i in self.real and self.step.moves(i)]
+            if moving and self.step.points and is_named_loss(own.number[0]) and self._is_plain_descent(own):
+                verdict = self._accusing_verdict(own, dict.fromkeys(moving, ""))
+                return replace(verdict, factor=None, confidence=(0.9, 0.0))
+        return None
+
     def _verdict_on_symmetric_moves(self) -> StepVerdict:
         """The gradient of something: perhaps of another loss than the script's own."""
         confidence = (0.5, self.step.weight(self.real) / 4)
@@ -272,11 +328,15 @@ class _Judge:
         is_rate_named = bool(self.best and self.best.rate is not None)
         balance = self.step.weight(self.right) - self.step.weight(self.wrong)
         is_right_elsewhere = bool(self.right and self.wrong) and balance >= (0 if is_rate_named else 1)
+        if (wrong := self.by_own_loss()) is not None:
+            return wrong
         if own or is_right_elsewhere:
             loss = own[0] if own else self.best
             assert loss is not None
             verdict = replace(_with_loss(self.step, self.empty, loss), factor=None, confidence=confidence)
             return replace(verdict, kind="another loss", doubtful=tuple(self.step.names[i] for i in self.real))
+        if self.step.points and any(c.is_loss and set(self.real) <= set(c.live) for c in self.candidates):
+            return replace(self.nothing(), kind="no known loss", confidence=confidence)
         right = self._by_name(dict.fromkeys(self.real, ""))
         return replace(self.empty, kind="symmetric", right=right, confidence=confidence)
 

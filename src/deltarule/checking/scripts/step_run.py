@@ -15,6 +15,7 @@ from deltarule.checking.scripts.places import (
     MovedArray,
     Path,
     Storage,
+    arrays_in_reach,
     as_number,
     find_names,
     float_leaves,
@@ -36,6 +37,7 @@ _MAX_SINGLE_NUMBERS = 4
 _MAX_ROWS = 3
 """More numbers of one kind, or more rows of one list, are moved as one array."""
 _MAX_READ = 40
+_MAX_UPDATED = 40
 MAX_ENTRIES = 300
 _TURNS_BEFORE = 30
 """Turns before the step in which updates are followed, to learn where arrays live."""
@@ -48,13 +50,18 @@ Shift: TypeAlias = tuple[int | None, int, float]
 class StepRecord:
     """What a run met in its step: the numbers, and by array and direction how far the arrays moved.
 
-    `entries` has the first entries of these moves, and of what updates read, where they are wanted.
+    `entries` has the first entries of these moves, and `read` of what updates read, where they are wanted. So have
+    `reads` the arrays that updates read, as (text, array of the same size, along its directions), and `sides` the sides
+    of differences. `turns` has the moves and these reads of the step and of the turns after it that were followed.
     """
 
     numbers: dict[Key, tuple[float, float, float]]
     moves: list[list[float]]
     entries: list[list[float]] = field(default_factory=list)
     read: list[list[float]] = field(default_factory=list)
+    reads: list[tuple[str, int, list[float]]] = field(default_factory=list)
+    sides: Sides = field(default_factory=dict)
+    turns: list[tuple[list[list[float]], list[tuple[str, int, list[float]]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,12 @@ class StepRun(TracedRun):
     parameters: list[MovedArray] = field(default_factory=list)
     read: dict[tuple[str, int, str], list[ReadArray]] = field(default_factory=dict)
     numbers_beside_updates: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
+    rates_read: dict[float, int] = field(default_factory=dict)
+    """The numbers that the updates of the step read or compute, with the first line of each."""
     record: StepRecord | None = None
 
     are_entries_wanted: bool = False
+    are_reads_wanted: bool = False
     is_simultaneous: bool = False
     """Each update is taken back at once, and made at the end: then none of them is used by another."""
 
@@ -99,6 +109,11 @@ class StepRun(TracedRun):
         super().__init__(self.sources, self.deadline)
         self.met = NumbersMet(self.held)
         self.is_in_step = False
+        self.more_turns = 0
+        """How many turns after the step are followed too."""
+        self.at_next: Callable[[StepRun], None] | None = None
+        """Called where the turn after the step begins."""
+        self._past: list[tuple[list[list[float]], list[tuple[str, int, list[float]]]]] = []
         self.is_again = False
         """The step is gone through once more: where updates read and write is known."""
         self._met_before_update = 0
@@ -106,6 +121,8 @@ class StepRun(TracedRun):
         """By file the lines that run in the step."""
         self.shift: Shift | None = None
         self._places: dict[tuple[str, int, Any], Storage] = {}
+        self._updated: list[tuple[str, Any, Floats, int]] = []
+        """What the turn before the step updated: (text, value, its entries before, line)."""
         self._turns = 0
         self.in_body: Callable[[StepRun, FrameType], None] | None = None
         """Called where the step enters the body of the loop, with its variables assigned."""
@@ -137,7 +154,7 @@ class StepRun(TracedRun):
             yield from super().updates_at(frame, source, line)
 
     def before_update(self, frame: FrameType, line: int, source: ScriptSource) -> None:
-        if self.is_far or (self.is_again and not self.are_entries_wanted):
+        if self.is_far or (self.is_again and not (self.are_entries_wanted or self.are_reads_wanted)):
             return
         targets = frozenset(ast.unparse(target) for target in source.updates[line])
         for text in sorted(source.reads[line]) + sorted(source.products[line]):
@@ -147,6 +164,8 @@ class StepRun(TracedRun):
                 self.numbers_beside_updates.setdefault((source.path, line, text), []).append(abs(number))
             if not self.is_in_step:
                 continue
+            if number is not None:
+                self.rates_read.setdefault(abs(number), line)
             kept = self.read.setdefault((source.path, line, text), [])
             for path, array in float_leaves(value):
                 if len(kept) < _MAX_READ:
@@ -159,6 +178,8 @@ class StepRun(TracedRun):
         target = pending.target
         if not float_leaves(value):
             return
+        if self._turns == self.turn - 1 and len(self._updated) < _MAX_UPDATED:
+            self._updated += [(pending.text, pending.value, array, line) for path, array in pending.leaves if not path]
         if self.is_in_step:
             self._met_before_update = len(self.met.values)
         if value is pending.value and is_changeable(value):
@@ -213,11 +234,14 @@ class StepRun(TracedRun):
         if self._turns == max(1, self.turn - _TURNS_BEFORE) and self.turn > 1:
             self._places.clear()  # what was updated before the loop
         self._drop_stale_places(frame)
-        if self._turns >= self.turn:
+        if self._past:
+            self._begin_next()
+        elif self._turns >= self.turn:
             self._begin(frame)
 
     def returned(self, frame: FrameType) -> None:
         if self.is_in_step and frame is self._frame:
+            self.more_turns = 0
             self._finish()
 
     def _drop_stale_places(self, frame: FrameType) -> None:
@@ -265,12 +289,45 @@ class StepRun(TracedRun):
                 if mark not in seen:
                     seen.add(mark)
                     leaves.append((place, path, item))
+        leaves += self._carried(frame, seen)
+        leaves += self._left_alone(frame, seen)
         groups = _grouped(leaves)
         names = find_names(groups, frame, self.value, self.sources.script.loop_variables)
         pairs = zip(names, groups, strict=True)
         return [MovedArray.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
             :_MAX_PARAMETERS
         ]
+
+    def _carried(self, frame: FrameType, seen: set[object]) -> Iterator[tuple[Storage, Path, Any]]:
+        """What the turns of the loop hand on in variables that no update names."""
+        source = self.sources.get(frame.f_code.co_filename)
+        passing = self.sources.script.loop_variables
+        assert source is not None
+        for text in sorted(source.carried.get(self.loop[2], ())):
+            owner, _, attribute = text.rpartition(".")
+            if text in passing or (owner and not owner.isidentifier()):
+                continue
+            place = Storage(text, "variable", frame, text)
+            if owner:
+                place = Storage(text, "attribute", self.value(owner, frame), attribute)
+            lines = [line for line, texts in (source.attributes if owner else source.stores).items() if text in texts]
+            place.line = max(line for line in lines if self.loop[2] in source.loops.get(line, ()))
+            for path, _ in float_leaves(place.get()):
+                item = item_at(place.get(), path)
+                marks = {id(item) if is_changeable(item) else (id(place.owner), place.key, path)}
+                if not marks & seen:
+                    seen |= marks
+                    yield place, path, item
+
+    def _left_alone(self, frame: FrameType, seen: set[object]) -> Iterator[tuple[Storage, Path, Any]]:
+        """Arrays of which the turn before has updated a copy, or a new value under another name, and not them."""
+        arrays = list(arrays_in_reach(frame, self.sources.script.loop_variables)) if self._updated else []
+        for name, array in arrays:
+            for text, value, before, line in self._updated:
+                is_copied = before.shape == array.shape and np.ptp(before) > 0 and np.array_equal(before, array)
+                if id(array) not in seen and name != text and (array is value or is_copied):
+                    seen.add(id(array))
+                    yield Storage(name, "in place", array, is_increment=True, line=line, copy=text), (), array
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
@@ -286,13 +343,35 @@ class StepRun(TracedRun):
             moved = moved - self.shift[2] * self.steps[i] * self.directions[i][self.shift[1]]
         return moved + self._taken_back.get(i, 0.0)
 
+    def _begin_next(self) -> None:
+        if len(self._past) == 1 and self.at_next is not None:
+            self.at_next(self)
+        for parameter in self.parameters:
+            parameter.start = parameter.current()
+        self.met, self.read, self.shift = NumbersMet(), {}, None
+
     def _finish(self) -> None:
-        self.record = StepRecord(self.met.values, self.moves())
+        if self.more_turns or self._past:
+            self._past.append((self.moves(), self.reads_along()))
+            if len(self._past) <= self.more_turns:
+                return
+        self.record = StepRecord(self.met.values, self.moves(), turns=self._past)
         if self.are_entries_wanted:
             entries = [self._moved_values(i).reshape(-1)[:MAX_ENTRIES].tolist() for i in range(len(self.parameters))]
             read = [array.values.reshape(-1)[:MAX_ENTRIES].tolist() for array in self.read_in_order()]
             self.record = replace(self.record, entries=entries, read=read)
+        if self.are_reads_wanted:
+            self.record = replace(self.record, reads=self.reads_along(), sides=self.met.sides)
         raise StopRun
+
+    def reads_along(self) -> list[tuple[str, int, list[float]]]:
+        """The arrays that updates read, each along the directions of those of its size that it does not update."""
+        return [
+            (array.text, i, self.along(i, array.values.reshape(parameter.start.shape)))
+            for array in self.read_in_order()
+            for i, parameter in enumerate(self.parameters)
+            if array.values.size == parameter.start.size and parameter.text not in array.targets
+        ]
 
     def read_in_order(self) -> list[ReadArray]:
         return [array for key in sorted(self.read) for array in self.read[key]]

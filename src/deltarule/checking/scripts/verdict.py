@@ -14,8 +14,10 @@ class StepVerdict:
     """What a step proved.
 
     kind        "loss" where a loss explains moves; "symmetric" where moves are the gradient of some function;
+                "no known loss" where they are too, and of none of the losses that the script or we compute;
                 "another loss" where they are, but the script's own loss is not that function; "no gradient" where they
-                are of none; "still" where nothing moves; "unfinished"; "nothing found"
+                are of none; "not foretold" where a loss explains the moves of one turn, and those of another not with
+                the same numbers; "still" where nothing moves; "unfinished"; "nothing found"
     is_loss_later   whether the script computes the loss after its updates
     right, wrong, doubtful   arrays, with remarks
     gradients   for each array what an optimizer reads as its gradient

@@ -1,0 +1,209 @@
+"""A verdict has to foretell: small programs with mistakes that one point, or one turn of the loop, does not show."""
+
+import pytest
+
+from deltarule.checking.scripts.answers import STALE, UPHILL_LATER
+from deltarule.checking.scripts.check_script import check_script
+
+START = "import numpy as np\nrng = np.random.default_rng(11)\n"
+
+LOGISTIC = """
+X = rng.normal(size=(30, 3))
+t = (X @ [1.0, -0.5, 2.0] > 0.2).astype(float)
+w, b = np.zeros(3), 0.0
+for epoch in range(60):
+    p = 1 / (1 + np.exp(-(X @ w + b)))
+    loss = -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))
+    e = (p - t) / len(t)
+    w -= 0.4 * X.T @ e
+    b -= 0.4 * e.sum()
+"""
+RIDGE = """
+X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
+w = np.zeros(4)
+for epoch in range(60):
+    e = X @ w - y
+    cost = 0.5 * (e @ e) / 30 + 0.2 * (w @ w)
+    w -= 0.1 * (X.T @ e / 30 + 0.4 * w)
+"""
+MOMENTUM = """
+X, y = rng.normal(size=(30, 4)), rng.normal(size=30)
+w, v = rng.normal(size=4), np.zeros(4)
+for epoch in range(60):
+    e = X @ w - y
+    loss = (e @ e) / 30
+    g = 2 * X.T @ e / 30
+    v = 0.7 * v - 0.05 * g
+    w = w + v
+"""
+NETWORK = """
+X, Y = rng.normal(size=(20, 3)), rng.random(size=(20, 2))
+V, W, b = rng.normal(size=(3, 4)), rng.normal(size=(4, 2)), np.full(4, 0.1)
+for epoch in range(50):
+    h = np.tanh(X @ V + b)
+    o = h @ W
+    loss = np.sum((o - Y) ** 2)
+    d = 2 * (o - Y)
+    dh = d @ W.T * (1 - h ** 2)
+    W -= 0.005 * h.T @ d
+    V -= 0.005 * X.T @ dh
+    b -= 0.005 * dh.sum(axis=0)
+"""
+RECTIFIED = """
+X, Y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+V, W = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+for epoch in range(50):
+    h = np.maximum(X @ V, 0)
+    z = h @ W
+    o = np.maximum(z, 0)
+    loss = np.sum((o - Y) ** 2)
+    d = 2 * (o - Y)
+    d[z < 0] = 0
+    dh = d @ W.T
+    dh[h <= 0] = 0
+    V -= 0.001 * X.T @ dh
+    W -= 0.001 * h.T @ d
+"""
+
+
+def check_text(folder, text):
+    path = folder / "train.py"
+    path.write_text(START + text, encoding="utf-8")
+    return check_script(path, seconds_to_correct=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [LOGISTIC, RIDGE, MOMENTUM, NETWORK, RECTIFIED])
+def test_right_programs_foretell(tmp_path, text):
+    report = check_text(tmp_path, text)
+    assert report.verdict == "right" and not report.doubtful, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "arrays"),
+    [
+        (LOGISTIC, "(p - t) / len(t)", "(p - t) * p / len(t)", {"w", "b"}),  # p = ½ at first: a factor of ½
+        (LOGISTIC, "e.sum()", "(e * p).sum()", {"b"}),
+        (RIDGE, "0.4 * w", "0.1 * w", {"w"}),  # w = 0 at first: no penalty is seen
+        (RECTIFIED, "d[z < 0] = 0", "pass", {"V", "W"}),
+        (NETWORK, "(1 - h ** 2)", "(1 - h)", {"V", "b"}),
+        (NETWORK, "W -= 0.005 * h.T @ d", "(W + 0)[:] -= 0.005 * h.T @ d", {"W"}),
+        (NETWORK, "W -= 0.005 * h.T @ d", "U = W.copy()\n    U -= 0.005 * h.T @ d", {"W"}),
+        (NETWORK, "b -= 0.005 * dh.sum(axis=0)", "b = -0.005 * dh.sum(axis=0)", {"b"}),
+        (NETWORK, "X.T @ dh\n", "X.T @ dh * 20 / 19\n", {"V"}),
+    ],
+)
+def test_a_mistake_that_one_point_hides(tmp_path, text, right, wrong, arrays):
+    assert right in text
+    report = check_text(tmp_path, text.replace(right, wrong))
+    assert report.verdict == "WRONG" and report.wrong.keys() == arrays, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "wrong", "remark"),
+    [
+        ("v = 0.7 * v - 0.05 * g\n    w = w + v", "w = w + v\n    v = 0.7 * v - 0.05 * g", STALE),
+        ("v = 0.7 * v -", "v = -0.7 * v -", UPHILL_LATER),
+    ],
+)
+def test_old_gradients_are_used_as_they_should(tmp_path, right, wrong, remark):
+    report = check_text(tmp_path, MOMENTUM.replace(right, wrong))
+    assert report.verdict == "WRONG" and report.wrong["w"].endswith(remark), str(report)
+
+
+@pytest.mark.slow
+def test_arrays_that_a_loop_rebinds_do_not_move(tmp_path):
+    update = "    for a, g in zip((V, W), (X.T @ dh, h.T @ d)):\n        a = a - 0.001 * g\n"
+    report = check_text(tmp_path, RECTIFIED.partition("    V -=")[0] + update)
+    assert report.wrong == dict.fromkeys("VW", "(line 16) does not move: a is updated in its place"), str(report)
+
+
+@pytest.mark.slow
+def test_an_old_copy_kept_on_purpose_is_no_mistake(tmp_path):
+    text = """
+W = 0.1 * rng.normal(size=(4, 2))
+target = W.copy()
+for t in range(60):
+    s, new, a = rng.normal(size=4), rng.normal(size=4), t % 2
+    goal = rng.normal() + 0.9 * (new @ target).max()
+    q = s @ W[:, a]
+    W[:, a] -= 0.1 * (q - goal) * s
+    if t % 10 == 9:
+        target = W.copy()
+"""
+    report = check_text(tmp_path, text)
+    assert report.ok and list(report.right) == ["W"], str(report)
+
+
+@pytest.mark.slow
+def test_the_scripts_own_loss_is_meant(tmp_path):
+    text = LOGISTIC.replace("-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))", "np.mean((p - t) ** 2)")
+    report = check_text(tmp_path, text)
+    assert report.verdict == "right for another loss" and not report.ok, str(report)
+    assert report.text().splitlines()[0] == "right for another loss  w and b"
+    assert "loss, which the script computes, is not the loss that is trained" in report.notes[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "accuracy = ((p > 0.5) == t).mean(); mse = ((p - t) ** 2).mean()",
+        "error = np.abs(p - t).mean()",
+        "val_loss = ((1 / (1 + np.exp(-(X[:9] @ w + b))) - t[:9]) ** 2).mean()",
+    ],
+)
+def test_metrics_beside_the_loss_are_none(tmp_path, loss):
+    text = LOGISTIC.replace("loss = -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))", loss)
+    assert check_text(tmp_path, text).ok
+
+
+@pytest.mark.slow
+def test_the_loss_of_all_data_beside_steps_of_mini_batches(tmp_path):
+    text = """
+X, y, w = rng.normal(size=(40, 3)), rng.normal(size=40), np.zeros(3)
+for step in range(60):
+    rows = rng.choice(40, 8, replace=False)
+    e = X[rows] @ w - y[rows]
+    w -= 0.1 * X[rows].T @ e / 8
+    loss = np.mean((X @ w - y) ** 2)
+"""
+    report = check_text(tmp_path, text)
+    assert report.ok, str(report)
+
+
+@pytest.mark.slow
+def test_right_up_to_a_factor_is_said_first(tmp_path):
+    report = check_text(tmp_path, LOGISTIC.replace("len(t)\n", "len(t) / 3\n"))
+    assert report.ok and report.text().startswith("right up to a factor  w and b")
+
+
+@pytest.mark.slow
+def test_a_rate_that_is_missed_by_little_is_wrong(tmp_path):
+    report = check_text(tmp_path, LOGISTIC.replace("len(t)\n", "(len(t) - 1)\n"))
+    remark = "moves 1.034 times as far as the loss says with the rate 0.4"
+    assert report.wrong == {"w": f"(line 11) {remark}", "b": f"(line 12) {remark}"}, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", ["rate", "0.4 * 0.95 ** epoch", "0.4 / (1 + 0.01 * epoch)"])
+def test_a_schedule_names_its_rate(tmp_path, rate):
+    text = LOGISTIC.replace("0.4 *", f"({rate}) *").replace("    e =", "    rate = 0.4 * 0.97 ** epoch\n    e =")
+    report = check_text(tmp_path, text)
+    assert report.verdict == "right", str(report)
+
+
+@pytest.mark.slow
+def test_where_nothing_says_what_is_meant_nothing_is_proved(tmp_path):
+    text = """
+X = rng.normal(size=(40, 3))
+y, w = (X[:, 0] > 0).astype(float), np.zeros(3)
+for epoch in range(5):
+    for row, t in zip(X, y):
+        p = 1 / (1 + np.exp(-row @ w))
+        w = w - 0.1 * (p - t) * p * row
+"""
+    report = check_text(tmp_path, text)
+    assert report.verdict == "not proved" and "squared errors" in report.notes[0]
