@@ -121,6 +121,14 @@ def test_arrays_that_a_loop_rebinds_do_not_move(tmp_path):
 
 
 @pytest.mark.slow
+def test_data_that_a_network_begins_with_is_no_array_left_alone(tmp_path):
+    text = NETWORK.replace("h = np.tanh(X @ V + b)", "h = X\n    h = h + 0.1 * X ** 2\n    h = np.tanh(h @ V + b)")
+    text = text.replace("X.T @ dh", "(X + 0.1 * X ** 2).T @ dh")
+    report = check_text(tmp_path, text)
+    assert report.ok and set(report.right) == {"V", "W", "b"}, str(report)
+
+
+@pytest.mark.slow
 def test_an_old_copy_kept_on_purpose_is_no_mistake(tmp_path):
     text = """
 W = 0.1 * rng.normal(size=(4, 2))
@@ -135,6 +143,32 @@ for t in range(60):
 """
     report = check_text(tmp_path, text)
     assert report.ok and list(report.right) == ["W"], str(report)
+
+
+ADDED_UP = """
+X, Y = rng.normal(size=(24, 3)), rng.random(size=(24, 2))
+V, W = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+gV, gW, error = np.zeros_like(V), np.zeros_like(W), 0.0
+for n in range(96):
+    x, y = X[n % 24], Y[n % 24]
+    h = np.tanh(x @ V)
+    o = h @ W
+    error += np.sum((o - y) ** 2) / 2
+    gW += np.outer(h, o - y)
+    gV += np.outer(x, W @ (o - y) * (1 - h ** 2))
+    if n % 6 == 5:
+        V -= 0.05 * gV
+        W -= 0.05 * gW
+        gV[:], gW[:], error = 0, 0, 0.0
+"""
+
+
+@pytest.mark.slow
+def test_gradients_that_are_added_up_over_some_turns(tmp_path):
+    report = check_text(tmp_path, ADDED_UP)
+    assert report.ok and set(report.right) == {"V", "W"}, str(report)
+    report = check_text(tmp_path, ADDED_UP.replace("(1 - h ** 2)", "(1 - h)"))
+    assert list(report.wrong) == ["V"] and list(report.right) == ["W"], str(report)
 
 
 @pytest.mark.slow

@@ -30,6 +30,8 @@ from deltarule.proofs.differences import Floats
 
 def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, seconds: float) -> Correction | None:
     """Run a script up to a step that was judged wrong, and look for the edit that makes its moves right."""
+    if verdict.span > 1:
+        return None  # what is repeated is one turn
     if verdict.used_before is not None:
         return _later_update(sources, verdict)
     if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss or verdict.is_loss_later:

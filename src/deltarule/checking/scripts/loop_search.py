@@ -19,8 +19,9 @@ from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, read_source
 from deltarule.checking.scripts.step_judge import judge_step, judge_together
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
-from deltarule.checking.scripts.verdict import HELD, StepVerdict
+from deltarule.checking.scripts.verdict import HELD, NOT_FOUND, StepVerdict
 
+_MAX_SPAN = 30
 MAX_STEPS = 3
 """Steps of a loop that are checked: an error may vanish in one of them."""
 
@@ -72,9 +73,14 @@ def _check_loops(
     repeated = sorted((loop for loop in often if often[loop] >= 2), key=lambda loop: -often[loop])
     best: list[StepVerdict] = []
     for loop in repeated or list(often)[:1]:
-        numbers = _fullest_turns(finder, loop)
-        turns = [LoopTurn(sources, deadline, loop, number, fork and can_fork()) for number in numbers]
-        verdicts = _check_turns(turns, loss, is_screened=[loop] != repeated[-1:])
+        turns = [
+            LoopTurn(sources, deadline, loop, number, fork and can_fork()) for number in _fullest_turns(finder, loop)
+        ]
+        of_several = [replace(turns[0], number=number, span=span) for number, span in _steps_of_turns(finder, loop)]
+        verdicts: list[StepVerdict] = []
+        for steps in (of_several, turns):
+            if steps and _confidence(verdicts)[0] < 1:
+                verdicts = _check_turns(steps, loss, is_screened=[loop] != repeated[-1:])
         if not best or _confidence(verdicts) > _confidence(best):
             best = verdicts
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.
@@ -97,11 +103,10 @@ def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> 
             break
         known = verdicts[0] if names else None
         verdicts.append(check_step(turn, loss, names, is_screened, known))
-        if (
-            known is not None
-            and verdicts[-1].kind == "not foretold"
-            or (known and known.own_loss and verdicts[-1].wrong)
-        ):
+        is_surprise = verdicts[-1].kind == "not foretold" or (
+            known is not None and known.own_loss and verdicts[-1].wrong
+        )
+        if known is not None and is_surprise:
             return verdicts[-1:]
         if verdicts[0].confidence[0] == 2:
             names = verdicts[0].right.keys()
@@ -115,8 +120,23 @@ def _check_turns(turns: list[LoopTurn], loss: str | None, is_screened: bool) -> 
 
 def _confidence(verdicts: list[StepVerdict]) -> tuple[float, float]:
     """That of the first verdict, lower if an array is wrong in another step."""
+    if not verdicts:
+        return (-1.0, NOT_FOUND)
     wrong = [v.confidence for v in verdicts if v.kind == "loss" and v.loss == verdicts[0].loss and v.wrong]
     return min([verdicts[0].confidence, *wrong])
+
+
+def _steps_of_turns(finder: LoopFinder, loop: Loop) -> list[tuple[int, int]]:
+    """The first two steps of several turns, as (first turn, number of turns), where arrays move in every n-th only."""
+    moved = finder.moved.get(loop, {})
+    most = max(map(len, moved.values()), default=0)
+    full = [turn for turn in sorted(moved) if len(moved[turn]) == most]
+    between = set().union(*(updates for turn, updates in moved.items() if turn not in full))
+    gaps = {after - before for before, after in zip(full[:3], full[1:3], strict=False)}
+    if len(full) < 3 or len(gaps) > 1 or not between or not (moved[full[0]] - between) & finder.arrays:
+        return []
+    [gap] = gaps
+    return [(turn + 1, gap) for turn in full[:2]] if 1 < gap <= _MAX_SPAN else []
 
 
 def _fullest_turns(finder: LoopFinder, loop: Loop) -> list[int]:

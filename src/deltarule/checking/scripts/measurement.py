@@ -39,10 +39,12 @@ class LoopTurn:
     loop: Loop
     number: int
     fork: bool = True
+    span: int = 1
+    """How many turns are one step: more than one where gradients are added up before the parameters move."""
 
     def start(self, at_step: AtStep, held: Sides | None = None, is_simultaneous: bool = False) -> StepRun:
         run = StepRun(self.sources, self.deadline, self.loop, self.number, at_step, held)
-        run.is_simultaneous = is_simultaneous
+        run.is_simultaneous, run.span = is_simultaneous, self.span
         return run.start()
 
 

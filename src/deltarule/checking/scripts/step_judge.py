@@ -56,7 +56,7 @@ def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | N
 
 def _empty(step: StepSlopes) -> StepVerdict:
     lines = {path: sorted(lines) for path, lines in step.run.lines_run.items()}
-    return StepVerdict("nothing found", step.run.loop, step.run.turn, lines_run=lines)
+    return StepVerdict("nothing found", step.run.loop, step.run.turn, span=step.turn.span, lines_run=lines)
 
 
 def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:
@@ -108,9 +108,23 @@ class _Judge:
             and i not in self.right
             # one item of a list that moves elsewhere is data
             and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
-            # nor is it a mistake to keep an old copy of what is updated itself, as a target network is
-            and not (parameters[i].copy and parameters[i].copy in {self.step.texts[k] for k in live})
+            and (not parameters[i].copy or (self.best is not None and self._is_copy_moved(i, self.best)))
         ]
+
+    def _is_copy_moved(self, array: int, loss: LossCandidate) -> bool:
+        """Whether the step moves a copy of an array, or a new value, as the array itself should be moved.
+
+        Not so where it is data that a network begins with, or an old copy that is kept on purpose.
+        """
+        run, slopes = self.step.run, self.step.numbers[loss.number]
+        parameter, values = run.parameters[array], slopes.values[array]
+        for text, before, change in run.changes:
+            if text == parameter.copy and np.array_equal(before, parameter.start):
+                vector = -np.array(run.along(array, change))
+                factor = float(vector @ values / max(values @ values, 1e-300))
+                if factor > 0 and self.step.fits(vector, slopes, array, factor):
+                    return True
+        return False
 
     def still_arrays(self) -> StepVerdict | None:
         """The verdict where nothing moves: wrong only if a loss says that something should."""
@@ -121,7 +135,7 @@ class _Judge:
         if not losses:
             return empty
         loss = max(losses, key=lambda candidate: candidate.order)
-        if copied := {i: self._remark_on_still(i) for i in loss.live if self.step.run.parameters[i].copy}:
+        if copied := {i: self._remark_on_still(i) for i in loss.live if self._is_copy_moved(i, loss)}:
             return replace(self._accusing_verdict(loss, copied), factor=None)
         wrong = {i: self._remark_on_still(i) for i in loss.live}
         return replace(

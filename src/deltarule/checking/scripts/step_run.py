@@ -109,6 +109,8 @@ class StepRun(TracedRun):
         super().__init__(self.sources, self.deadline)
         self.met = NumbersMet(self.held)
         self.is_in_step = False
+        self.span = 1
+        """How many turns the step has."""
         self.more_turns = 0
         """How many turns after the step are followed too."""
         self.at_next: Callable[[StepRun], None] | None = None
@@ -121,6 +123,8 @@ class StepRun(TracedRun):
         """By file the lines that run in the step."""
         self.shift: Shift | None = None
         self._places: dict[tuple[str, int, Any], Storage] = {}
+        self.changes: list[tuple[str, Floats, Floats]] = []
+        """What the updates of the step have changed: (text, entries before, change)."""
         self._updated: list[tuple[str, Any, Floats, int]] = []
         """What the turn before the step updated: (text, value, its entries before, line)."""
         self._turns = 0
@@ -182,6 +186,7 @@ class StepRun(TracedRun):
             self._updated += [(pending.text, pending.value, array, line) for path, array in pending.leaves if not path]
         if self.is_in_step:
             self._met_before_update = len(self.met.values)
+            self._note_change(pending, value)
         if value is pending.value and is_changeable(value):
             place = Storage(pending.text, "in place", value)
         elif isinstance(target, ast.Attribute):
@@ -201,6 +206,12 @@ class StepRun(TracedRun):
             place.updates += 1
             self._note_order(place)
         place.is_increment |= source is not None and line in source.increments
+
+    def _note_change(self, pending: Pending, value: Any) -> None:
+        new = dict(float_leaves(value))
+        for path, before in pending.leaves:
+            if path in new and new[path].shape == before.shape and len(self.changes) < _MAX_UPDATED:
+                self.changes.append((pending.text, before, new[path] - before))
 
     def _note_order(self, place: Storage) -> None:
         """Note which arrays at a place have just moved: of those in one list only some."""
@@ -227,6 +238,9 @@ class StepRun(TracedRun):
 
     def loop_turned(self, frame: FrameType, loop: Loop) -> None:
         if loop != self.loop:
+            return
+        if self.is_in_step and self._turns < self.turn + self.span - 1:
+            self._turns += 1
             return
         if self.is_in_step:
             self._finish()

@@ -219,6 +219,7 @@ class LoopFinder(TracedRun):
 
     updates  for each loop and turn the updates in it, as (function, target)
     moved    the updates among these that changed something
+    arrays   the updates of more than one number
     lines    for each loop and turn how many different lines ran: a turn that prints the loss has more
     """
 
@@ -232,6 +233,7 @@ class LoopFinder(TracedRun):
         self.lines: dict[Loop, dict[int, int]] = defaultdict(dict)
         self._turns: dict[Loop, int] = defaultdict(int)
         self._lines_of_turn: dict[Loop, set[tuple[str, int]]] = defaultdict(set)
+        self.arrays: set[tuple[str, str]] = set()
         self._count = 0
         self._wanted: dict[CodeType, bool] = {}
 
@@ -258,6 +260,8 @@ class LoopFinder(TracedRun):
             return
         key = frame.f_code.co_name, pending.text
         is_moved = _is_changed(pending.leaves, new)
+        if any(array.size > 1 for _, array in new):
+            self.arrays.add(key)
         if not is_moved and as_number(value) is not None and np.ndim(value) == 0:
             return  # a number that stays is no update
         for caller in self.own_frames(frame):

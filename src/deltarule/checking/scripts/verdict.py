@@ -18,6 +18,7 @@ class StepVerdict:
                 "another loss" where they are, but the script's own loss is not that function; "no gradient" where they
                 are of none; "not foretold" where a loss explains the moves of one turn, and those of another not with
                 the same numbers; "still" where nothing moves; "unfinished"; "nothing found"
+    span        how many turns the step has
     is_loss_later   whether the script computes the loss after its updates
     right, wrong, doubtful   arrays, with remarks
     gradients   for each array what an optimizer reads as its gradient
@@ -34,6 +35,7 @@ class StepVerdict:
     loss_function: str = ""
     loss_line: int | None = None
     which: int = 0
+    span: int = 1
     is_loss_made: bool = False
     is_loss_later: bool = False
     factor: float | None = None
