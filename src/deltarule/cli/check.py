@@ -21,6 +21,7 @@ Target = Annotated[
     str | None,
     argument("FILE", "A script that trains or a notebook; or a study (`deltarule list`), or a recipe (TOML)."),
 ]
+Arguments = Annotated[list[str] | None, argument("-- ARGUMENTS", "Of a script: what it finds in `sys.argv`.")]
 Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
 LossOption = Annotated[str | None, option("--loss", "The variable of the script that is the loss.", "NAME")]
@@ -33,6 +34,7 @@ Hint = Annotated[
 
 def check(
     file: Target = None,
+    arguments: Arguments = None,
     experiment: ExperimentNames = None,
     set: Settings = None,
     seed: Seed = None,
@@ -58,8 +60,8 @@ def check(
         _refuse_options({"--like": like, **of_studies}, "is not for a script; leave it out")
         if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
             return _check_publicly(Path(study), public, hint)
-        return _check_script(Path(study), loss, seconds, hint)
-    _refuse_options({"--loss": loss, "--seconds": seconds}, "is for a script; leave it out")
+        return _check_script(Path(study), loss, seconds, hint, arguments or [])
+    _refuse_options({"--loss": loss, "--seconds": seconds, "-- ARGUMENTS": arguments}, "is for a script; leave it out")
     report: CodeReport
     if function is None:
         _refuse_options({"--hint": hint, "--like": like}, "is for your own code; give --function too")
@@ -113,12 +115,13 @@ def _check_publicly(path: Path, public: Path, hint: int | None) -> Result:
     return Result(to_json(record), lines, 0 if right == len(result.checks) else 1)
 
 
-def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int | None) -> Result:
+def _check_script(path: Path, loss: str | None, seconds: int | None, hint: int | None, arguments: list[str]) -> Result:
     from deltarule.checking.scripts.own_process import checking_process
 
     hint = MAX_HINT if hint is None else hint
     report: CodeReport | ScriptReport
-    with checking_process(path, loss, seconds, hint) as wait, show_elapsed_time(f"{path.name} runs and is checked"):
+    process = checking_process(path, loss, seconds, hint, arguments)
+    with process as wait, show_elapsed_time(f"{path.name} runs and is checked"):
         from deltarule.checking.scripts.check_script import NoTraining, report_of  # while the script runs
 
         try:

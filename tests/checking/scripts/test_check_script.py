@@ -96,6 +96,14 @@ def test_files_screen_and_folders_stay_as_they_are(tmp_path):
     assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_folder_that_a_script_makes_is_there_for_it(tmp_path):
+    text = "import os\nimport pathlib\nos.makedirs('runs/one', exist_ok=True)\npathlib.Path('other').mkdir()\n"
+    text += "assert os.path.isdir('runs') and pathlib.Path('runs', 'one').is_dir() and os.path.isdir('other')\n"
+    text += "pathlib.Path('runs/one/log.txt').write_text('here')\nassert os.path.getsize('runs/one/log.txt') == 4\n"
+    assert check_script(script(tmp_path, text + LINE)).ok
+    assert [file.name for file in tmp_path.iterdir()] == ["train.py"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -103,6 +111,9 @@ def test_files_screen_and_folders_stay_as_they_are(tmp_path):
         ("x = (1\n", "train.py, line 1: '(' was never closed"),
         ("x = input()\n", "train.py, line 1: the script asks for input"),
         ("import sys\nsys.exit('no data')\n", "train.py, line 2: the script ends the program (no data)"),
+        ("import sys\nsys.exit(2)\n", "train.py, line 2: the script wants arguments; give them after `--`"),
+        ("for i in xrange(3):\n    print 'loss', i\n", "train.py, line 2: this is Python 2; convert it to Python 3"),
+        ("w = 0.5\nfor t in range(9):\n    w += w * 0.1 ** t\n    print(f'{w:d}')\n", "train.py, line 4: ValueError"),
     ],
 )
 def test_a_script_that_fails_gets_a_sentence_with_its_line(tmp_path, text, sentence):
@@ -441,6 +452,8 @@ def test_a_module_defined_loss_by_name(tmp_path):
     text = LINE.replace("loss =", "badness =")
     report = check_script(script(tmp_path, text), loss="badness")
     assert report.ok and report.loss.startswith("the loss badness")
+    report = check_script(script(tmp_path, text.replace("X.T @ error", "X.T @ error ** 3")), loss="badness")
+    assert list(report.wrong) == ["w"] and not report.question
 
 
 @pytest.mark.slow
@@ -451,6 +464,10 @@ def test_the_command(deltarule, tmp_path):
     path.write_text(LINE.replace("2 * X.T @ error", "X.T @ error ** 3"), encoding="utf-8")
     status, out, _ = deltarule("check", str(path), "--json")
     assert status == 1 and '"verdict": "WRONG"' in out or '"verdict": "not proved"' in out
+    path.write_text("import sys\nrate = float(sys.argv[2])\n" + LINE.replace("0.1", "rate"), encoding="utf-8")
+    status, out, _ = deltarule("check", str(path), "--", "--rate", "0.2")
+    assert status == 0 and "the rate 0.2" in out
+    assert deltarule("check", "blobs", "--", "--rate")[0] == 2
     path.write_text("print(y)\n", encoding="utf-8")
     status, out, err = deltarule("check", str(path))
     assert (status, out) == (2, "") and "train.py, line 1: NameError" in err

@@ -171,6 +171,52 @@ def test_gradients_that_are_added_up_over_some_turns(tmp_path):
     assert list(report.wrong) == ["V"] and list(report.right) == ["W"], str(report)
 
 
+NEW_DICTIONARIES = """
+X, Y = rng.normal(size=(20, 3)), rng.random(size=(20, 1))
+class Model:
+    def __init__(self):
+        self.p = {"W1": rng.normal(size=(3, 4)), "b1": np.ones(4), "W2": rng.normal(size=(4, 1))}
+    def forward(self):
+        values = {"a0": X, "a1": np.tanh(X @ self.p["W1"] + self.p["b1"])}
+        values["out"] = values["a1"] @ self.p["W2"]
+        return values
+    def stepped(self, values):
+        d = 2 * (values["out"] - Y) / len(Y)
+        dz = d @ self.p["W2"].T * (1 - values["a1"] ** 2)
+        slopes = {"W1": X.T @ dz, "b1": dz.sum(axis=0), "W2": values["a1"].T @ d}
+        return {name: self.p[name] - 0.05 * slopes[name] for name in slopes}
+    def train(self):
+        for t in range(30):
+            self.values = self.forward()
+            cost = np.sum((self.values["out"] - Y) ** 2) / len(Y)
+            self.p = self.stepped(self.values)
+Model().train()
+"""
+
+
+@pytest.mark.slow
+def test_parameters_in_a_new_dictionary_each_turn(tmp_path):
+    report = check_text(tmp_path, NEW_DICTIONARIES)
+    assert report.ok and set(report.right) == {f"self.p['{name}']" for name in ("W1", "b1", "W2")}, str(report)
+    report = check_text(tmp_path, NEW_DICTIONARIES.replace("dz.sum(axis=0)", "dz.sum()"))
+    assert list(report.wrong) == ["self.p['b1']"], str(report)
+
+
+@pytest.mark.slow
+def test_contrastive_divergence_is_not_accused(tmp_path):
+    text = """
+data, W = (rng.random((12, 5)) < 0.5).astype(float), 0.1 * rng.normal(size=(5, 3))
+sigmoid = lambda z: 1 / (1 + np.exp(-z))
+for epoch in range(30):
+    p = sigmoid(data @ W)
+    seen = sigmoid((p > rng.random(p.shape)) @ W.T)
+    W += 0.1 * (data.T @ p - seen.T @ sigmoid(seen @ W)) / 12
+    error = np.sum((data - seen) ** 2)
+"""
+    report = check_text(tmp_path, text)
+    assert report.verdict == "not proved" and not report.wrong, str(report)
+
+
 @pytest.mark.slow
 def test_the_scripts_own_loss_is_meant(tmp_path):
     text = LOGISTIC.replace("-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))", "np.mean((p - t) ** 2)")

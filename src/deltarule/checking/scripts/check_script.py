@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def check_script(
     seconds: float = SECONDS,
     fork: bool = True,
     seconds_to_correct: float = SECONDS_TO_CORRECT,
+    arguments: Sequence[str] = (),
 ) -> ScriptReport:
     """Run a script and check whether what it updates in its loop follows the gradient of a loss.
 
@@ -36,12 +38,13 @@ def check_script(
     seconds : how long this may take.
     fork : whether the process may be forked at the update; otherwise the script runs again and again.
     seconds_to_correct : how long corrections of a wrong script are tried.
+    arguments : what the script finds in `sys.argv` after its name.
 
     Returns
     -------
     The report. A script that fails, or updates nothing, raises `BadInput`.
     """
-    settings = {"loss": loss, "fork": fork, "seconds_to_correct": seconds_to_correct}
+    settings = {"loss": loss, "fork": fork, "seconds_to_correct": seconds_to_correct, "arguments": list(arguments)}
     with script_process(script, seconds, **settings) as wait:
         return report_of(script, wait())
 

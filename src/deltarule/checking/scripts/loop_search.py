@@ -1,7 +1,7 @@
 """Find the loop in which a script trains, and check some of its turns."""
 
 import traceback
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -21,7 +21,11 @@ from deltarule.checking.scripts.step_judge import judge_step, judge_together
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
 from deltarule.checking.scripts.verdict import HELD, NOT_FOUND, StepVerdict
 
+_PYTHON_2 = ("Missing parentheses in call to", "multiple exception types must be parenthesized", "leading zeros in")
+"""How the messages begin with which Python refuses what was right in Python 2."""
 _MAX_SPAN = 30
+_STATUS_OF_BAD_USE = 2
+"""With which argparse and click leave a program that lacks an argument."""
 MAX_STEPS = 3
 """Steps of a loop that are checked: an error may vanish in one of them."""
 
@@ -32,17 +36,23 @@ def search_loops(
     loss: str | None = None,
     fork: bool = True,
     seconds_to_correct: float = 0.0,
+    arguments: Sequence[str] = (),
 ) -> Iterator[ScriptFindings]:
     """Run a script, find the loops that train, and check steps of them from the innermost loop outwards.
 
     What is found comes first without a correction, which takes longer, then perhaps with one.
     """
     try:
-        sources = Sources(read_source(script))
+        sources = Sources(read_source(script), arguments)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
-        yield ScriptFindings(problem=f"{script.name}{where}: {getattr(error, 'msg', error)}", is_failure=True)
+        message = getattr(error, "msg", str(error))
+        if message.startswith(_PYTHON_2):
+            message = (
+                "this is Python 2; convert it to Python 3, as with `pip install modernize` and `modernize -w FILE`"
+            )
+        yield ScriptFindings(problem=f"{script.name}{where}: {message}", is_failure=True)
         return
     verdicts: list[StepVerdict] = []
     with quiet_script():
@@ -50,7 +60,7 @@ def search_loops(
         problem = describe_failure(finder, script)
         if finder.updates:
             verdicts = _check_loops(sources, finder, deadline, loss, fork)
-    if not verdicts:
+    if not verdicts or (problem and not any(verdict.right or verdict.wrong for verdict in verdicts)):
         reason = problem or f"{script.name} updates no array or number again and again in a loop"
         yield ScriptFindings(problem=reason, is_failure=bool(problem))
         return
@@ -263,6 +273,8 @@ def describe_failure(run: TracedRun, script: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if run.sources.get(frame.filename)]
     where = f"{Path(own[-1].filename).name}, line {own[-1].lineno}" if own else script.name
+    if isinstance(error, SystemExit) and error.code == _STATUS_OF_BAD_USE and not run.sources.arguments:
+        return f"{where}: the script wants arguments; give them after `--`, as in deltarule check {script.name} -- …"
     if isinstance(error, SystemExit):
         return f"{where}: the script ends the program" + (f" ({error})" if str(error) else "")
     if isinstance(error, EOFError):

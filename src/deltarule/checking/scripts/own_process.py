@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +24,15 @@ Wait: TypeAlias = Callable[[], dict[str, Any]]
 """Waits for what a process finds in its script."""
 
 
-def checking_process(path: Path, loss: str | None, seconds: float | None, hint: int) -> AbstractContextManager[Wait]:
+def checking_process(
+    path: Path, loss: str | None, seconds: float | None, hint: int, arguments: Sequence[str] = ()
+) -> AbstractContextManager[Wait]:
     """Start the check of a script or notebook as `script_process` does; look for a correction if the hint shows it."""
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
     to_correct = SECONDS_TO_CORRECT if hint >= HINT_OF_KIND else 0.0
-    return script_process(path, SECONDS if seconds is None else seconds, loss=loss, seconds_to_correct=to_correct)
+    settings = {"loss": loss, "seconds_to_correct": to_correct, "arguments": list(arguments)}
+    return script_process(path, SECONDS if seconds is None else seconds, **settings)
 
 
 @contextmanager

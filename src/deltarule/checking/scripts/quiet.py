@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 _WRITING = set("wax+")
-_REFUSED = ("mkdir", "makedirs", "remove", "unlink", "rmdir", "rename", "replace", "system", "startfile", "truncate")
+_REFUSED = ("remove", "unlink", "rmdir", "rename", "replace", "system", "startfile", "truncate")
 """Functions of `os` that do nothing while a script is checked, so that the user's folders stay as they are."""
 
 
@@ -44,6 +44,10 @@ def quiet_script() -> Iterator[None]:
         put(io, "open", opened)
         for name in _REFUSED:
             put(os, name, lambda *arguments, **options: 0)
+        make, stat = _folders_made_in(Path(folder))
+        put(os, "mkdir", make)
+        put(os, "makedirs", make)
+        put(os, "stat", stat)
         put(shutil, "rmtree", lambda *arguments, **options: None)
         put(time, "sleep", lambda seconds: None)
         plain = np.random.default_rng
@@ -57,6 +61,35 @@ def quiet_script() -> Iterator[None]:
                 setattr(owner, name, old)
 
 
+def _folders_made_in(folder: Path) -> tuple[Any, Any]:
+    """`mkdir`, which only notes what a script makes, and `stat`, for which it is there, with the files in it."""
+    plain = os.stat
+    made: set[Path] = set()
+
+    def make(path: Any, *arguments: Any, **options: Any) -> None:
+        own = _whole_path(path)
+        made.update((own, *own.parents))
+
+    def stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        try:
+            return plain(path, *arguments, **options)
+        except FileNotFoundError:
+            if isinstance(path, int):
+                raise
+            own = _whole_path(path)
+            return plain(folder if own in made else _copy_of(own, folder))
+
+    return make, stat
+
+
+def _whole_path(path: Any) -> Path:
+    return Path(os.path.abspath(os.fsdecode(path)))  # noqa: PTH100 - the file need not exist
+
+
+def _copy_of(path: Path, folder: Path) -> Path:
+    return folder / hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
 def _opening_in(folder: Path) -> Any:
     """`open`, which writes into a folder, and reads from there what was written."""
     plain = io.open
@@ -64,8 +97,8 @@ def _opening_in(folder: Path) -> Any:
     def opened(file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         if isinstance(file, int) or not isinstance(file, str | os.PathLike | bytes):
             return plain(file, mode, *arguments, **options)
-        path = Path(os.path.abspath(os.fsdecode(file)))  # noqa: PTH100 - the file need not exist
-        copy = folder / hashlib.sha256(os.fsencode(path)).hexdigest()
+        path = _whole_path(file)
+        copy = _copy_of(path, folder)
         if _WRITING & set(mode) and (path.is_file() or not path.exists()):
             if not copy.exists() and path.exists() and "w" not in mode:
                 shutil.copyfile(path, copy)

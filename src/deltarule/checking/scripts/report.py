@@ -250,7 +250,7 @@ def _notes(verdict: StepVerdict) -> Iterator[str]:
 
 
 def _question(verdict: StepVerdict) -> str:
-    if verdict.kind not in ("no gradient", "nothing found"):
+    if verdict.kind not in ("no gradient", "nothing found") or verdict.is_loss_given:
         return ""
     names = verdict.candidates
     if not names:

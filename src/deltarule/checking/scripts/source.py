@@ -5,7 +5,7 @@ import json
 import re
 import tokenize
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from functools import cache
 from pathlib import Path
 from types import CodeType
@@ -303,7 +303,7 @@ def _carried_names(body: list[ast.stmt]) -> set[str]:
     early: set[str] = set()
     stored: set[str] = set()
 
-    def texts(nodes: list[ast.AST], kind: type) -> set[str]:
+    def texts(nodes: Sequence[ast.AST], kind: type) -> set[str]:
         inner = [leaf for node in nodes for leaf in _nodes_of(node, ast.Name | ast.Attribute)]
         return {ast.unparse(leaf) for leaf in inner if isinstance(leaf.ctx, kind)}
 
@@ -313,6 +313,8 @@ def _carried_names(body: list[ast.stmt]) -> set[str]:
             blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
             if isinstance(statement, ast.FunctionDef | ast.ClassDef) or not any(blocks):
                 early.update(texts([statement], ast.Load) - known)
+                owners = {name.id for call in _nodes_of(statement, ast.Call) for name in _nodes_of(call, ast.Name)}
+                early.update({text for text in attributes if text.partition(".")[0] in owners} - known)
                 stored.update(new := texts([statement], ast.Store))
                 if isinstance(statement, ast.AugAssign):
                     early.update(new - known)
@@ -326,6 +328,7 @@ def _carried_names(body: list[ast.stmt]) -> set[str]:
             known = ends[0] & ends[1] if is_certain else ends[0] if isinstance(statement, ast.With) else known
         return known
 
+    attributes = {text for text in texts(body, ast.Store) if "." in text}  # which a call may read
     pass_through(body, set())
     return early & stored
 

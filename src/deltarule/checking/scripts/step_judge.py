@@ -28,14 +28,17 @@ _SUMS = ("total", "sum", "acc")
 def judge_step(step: StepSlopes, loss: str | None = None, is_point: bool = False) -> StepVerdict:
     """Compare what the step did with the slopes of the numbers that it met; perhaps as a point for another verdict."""
     candidates = find_candidates(step, loss)
-    judge = _Judge(step, _empty(step), candidates if is_point else _those_that_foretell(step, candidates))
+    judge = _Judge(
+        step, _empty(step, loss), candidates if is_point else _those_that_foretell(step, candidates, loss is not None)
+    )
     return judge.still_arrays() or judge.by_loss() or judge.by_symmetry() or judge.by_own_loss() or judge.nothing()
 
 
-def _those_that_foretell(step: StepSlopes, candidates: list[LossCandidate]) -> list[LossCandidate]:
+def _those_that_foretell(step: StepSlopes, candidates: list[LossCandidate], is_given: bool) -> list[LossCandidate]:
     """The candidates with those arrays alone that they explain at other points too."""
     arrays = {i for c in candidates if c.is_plausible for i in c.agreeing}
-    arrays |= {i for c in candidates if c.is_loss and (c.agreeing or is_own_loss(c.number[0])) for i in c.live}
+    losses = [c for c in candidates if is_given or (c.is_loss and (c.agreeing or is_own_loss(c.number[0])))]
+    arrays |= {i for loss in losses for i in loss.live}
     arrays -= step.states()
     if not arrays or not step.turn.fork:  # without forks each point is a run of the script
         return candidates
@@ -49,14 +52,15 @@ def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | N
     if not candidates:
         return None
     best = max(candidates, key=lambda candidate: candidate.order)
-    verdict = _with_loss(step, _empty(step), best)
+    verdict = _with_loss(step, _empty(step, loss), best)
     right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
     return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
 
 
-def _empty(step: StepSlopes) -> StepVerdict:
+def _empty(step: StepSlopes, loss: str | None) -> StepVerdict:
     lines = {path: sorted(lines) for path, lines in step.run.lines_run.items()}
-    return StepVerdict("nothing found", step.run.loop, step.run.turn, span=step.turn.span, lines_run=lines)
+    verdict = StepVerdict("nothing found", step.run.loop, step.run.turn, span=step.turn.span, lines_run=lines)
+    return replace(verdict, is_loss_given=loss is not None)
 
 
 def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:
@@ -262,7 +266,8 @@ class _Judge:
     def _is_own_before(self, loss: LossCandidate) -> bool:
         """Whether the script itself computes a loss, before its updates."""
         key = loss.number[0]
-        return is_own_loss(key) and key not in self.step.run.after_updates and not is_signed_error(self.step, key)
+        is_loss = is_own_loss(key) or self.empty.is_loss_given
+        return is_loss and key not in self.step.run.after_updates and not is_signed_error(self.step, key)
 
     def _accusing_verdict(self, loss: LossCandidate, wrong: dict[int, str]) -> StepVerdict:
         return replace(_with_loss(self.step, self.empty, loss), wrong=self._by_name(wrong), confidence=(1.0, 0.0))
@@ -328,7 +333,8 @@ class _Judge:
         """The verdict where the script computes a loss, and no hypothesis foretells the moves: all arrays are wrong."""
         for own in self._own_losses():
             moving = [i for i in own.live if i in self.real and self.step.moves(i)]
-            if moving and self.step.points and is_named_loss(own.number[0]) and self._is_plain_descent(own):
+            is_meant = is_named_loss(own.number[0]) or self.empty.is_loss_given
+            if moving and self.step.points and is_meant and self._is_plain_descent(own):
                 verdict = self._accusing_verdict(own, dict.fromkeys(moving, ""))
                 return replace(verdict, factor=None, confidence=(0.9, 0.0))
         return None

@@ -6,7 +6,7 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,9 @@ class StopRun(BaseException):
 class Sources:
     """The script and the modules beside it, read when they first run."""
 
-    def __init__(self, script: ScriptSource) -> None:
+    def __init__(self, script: ScriptSource, arguments: Sequence[str] = ()) -> None:
         self.script = script
+        self.arguments = tuple(arguments)
         self._folder = Path(script.path).resolve().parent
         self._known: dict[str, ScriptSource | None] = {script.path: script}
 
@@ -85,7 +86,7 @@ class TracedRun:
         folder = Path(script.path).resolve().parent
         _forget_modules_beside(folder)
         saved = sys.argv, sys.path[:], sys.modules.get("__main__")
-        sys.argv = [script.path]
+        sys.argv = [script.path, *self.sources.arguments]
         sys.path[:0] = [str(folder)]
         sys.modules["__main__"] = self.module
         self.module.__file__ = script.path

@@ -19,6 +19,7 @@ class StepVerdict:
                 are of none; "not foretold" where a loss explains the moves of one turn, and those of another not with
                 the same numbers; "still" where nothing moves; "unfinished"; "nothing found"
     span        how many turns the step has
+    is_loss_given   whether the user has named the loss
     is_loss_later   whether the script computes the loss after its updates
     right, wrong, doubtful   arrays, with remarks
     gradients   for each array what an optimizer reads as its gradient
@@ -50,6 +51,7 @@ class StepVerdict:
     own_loss: str = ""
     candidates: tuple[str, ...] = ()
     reason: str = ""
+    is_loss_given: bool = False
     lines_run: dict[str, list[int]] = field(default_factory=dict)
     confidence: tuple[float, float] = (-1.0, NOT_FOUND)
 
