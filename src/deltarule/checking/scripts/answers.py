@@ -7,7 +7,8 @@ import numpy as np
 from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.points import deltas_away, move_start
 from deltarule.checking.scripts.slopes import NumberSlopes, StepSlopes
-from deltarule.checking.scripts.step_run import StepRecord, StepRun
+from deltarule.checking.scripts.step_record import FollowedTurn, StepRecord
+from deltarule.checking.scripts.step_run import StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.proofs.differences import Floats
 
@@ -93,7 +94,7 @@ def _answers(plain: StepRecord, other: StepRecord, i: int, text: str) -> list[fl
     return answers
 
 
-def _read(turn: tuple[list[list[float]], list[tuple[str, int, list[float]]]], i: int, text: str) -> Floats | None:
+def _read(turn: FollowedTurn, i: int, text: str) -> Floats | None:
     return next((np.array(along) for own, k, along in turn[1] if k == i and own == text), None)
 
 

@@ -14,7 +14,8 @@ from deltarule.checking.scripts.answers import accuse_by_answers
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
 from deltarule.checking.scripts.measurement import go_through
 from deltarule.checking.scripts.slopes import NumberSlopes, StepSlopes
-from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
+from deltarule.checking.scripts.step_record import StepRecord
+from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
 from deltarule.checking.scripts.verdict import StepVerdict
 from deltarule.proofs.differences import Floats
 

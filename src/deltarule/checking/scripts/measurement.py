@@ -1,7 +1,6 @@
 """Measure a step: go through it as it is, and again and again with arrays moved a little."""
 
 import itertools
-import json
 import os
 import random
 import select
@@ -14,11 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
-import numpy as np
-
 from deltarule.checking.scripts.numbers_met import Sides
 from deltarule.checking.scripts.source import Loop
-from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, Shift, StepRecord, StepRun
+from deltarule.checking.scripts.step_record import StepRecord
+from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, Shift, StepRun
 from deltarule.checking.scripts.tracing import Sources
 
 SECONDS_OF_A_CHILD = 5.0
@@ -187,10 +185,8 @@ def _report(run: StepRun, writing: int) -> None:
     """Write what a child met, and leave without what the script does at exit."""
     try:
         if run.record is not None:
-            numbers = [(*key, values) for key, values in run.record.numbers.items()]
-            sides = [(*key, [(a.tolist(), y.tolist()) for a, y in pairs]) for key, pairs in run.record.sides.items()]
             with os.fdopen(writing, "w", encoding="utf-8") as file:
-                json.dump({**vars(run.record), "numbers": numbers, "sides": sides}, file)
+                file.write(run.record.as_json())
     finally:
         os._exit(0)
 
@@ -211,9 +207,4 @@ def _report_of(child: int, reading: int) -> StepRecord | None:
     os.waitpid(child, 0)
     if not ready or not data:
         return None
-    found = json.loads(data)
-    numbers = {(function, name): tuple(values) for function, name, values in found.pop("numbers")}
-    sides = {
-        (function, name): [(np.array(a), np.array(y)) for a, y in pairs] for function, name, pairs in found.pop("sides")
-    }
-    return StepRecord(numbers, sides=sides, **found)
+    return StepRecord.from_json(data)

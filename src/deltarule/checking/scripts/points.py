@@ -8,7 +8,8 @@ import numpy as np
 from deltarule.checking.scripts.measurement import follow_plan
 from deltarule.checking.scripts.numbers_met import Sides
 from deltarule.checking.scripts.slopes import StepSlopes
-from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, Shift, StepRecord, StepRun
+from deltarule.checking.scripts.step_record import StepRecord
+from deltarule.checking.scripts.step_run import DIRECTIONS, AtStep, Shift, StepRun
 from deltarule.proofs.differences import Floats
 
 _DISTANCE = 0.1

@@ -105,6 +105,8 @@ class ScriptReport:
         if self.wrong and (self.right or self.correction):
             right = f"; {' '.join(self.right)} right" if self.right else ""
             yield "checked", f"{' '.join(self.wrong)} wrong{right}"
+        if self.doubtful and (self.right or self.wrong):
+            yield "not judged", join_names(self.doubtful, MAX_LISTED)
         parts = "; ".join(filter(None, (self.loop, self.loss, self.rate, self.reach)))
         if parts:
             yield "found", parts

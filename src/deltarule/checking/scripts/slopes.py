@@ -8,7 +8,8 @@ import numpy as np
 
 from deltarule.checking.scripts.measurement import LoopTurn, Measurement
 from deltarule.checking.scripts.numbers_met import Key
-from deltarule.checking.scripts.step_run import DIRECTIONS, StepRecord, StepRun
+from deltarule.checking.scripts.step_record import StepRecord
+from deltarule.checking.scripts.step_run import DIRECTIONS, StepRun
 from deltarule.proofs.differences import Floats
 
 Number: TypeAlias = tuple[Key, int]

@@ -5,11 +5,14 @@ import json
 import re
 import tokenize
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any, TypeAlias
+
+from deltarule.checking.scripts.carried import carried_names
+from deltarule.checking.scripts.harmless import is_harmless, nodes_of, pure_functions, single_targets
 
 Loop: TypeAlias = tuple[str, str, int]
 """A loop: the file, the function, and the line of its header."""
@@ -17,7 +20,6 @@ Loop: TypeAlias = tuple[str, str, int]
 Read: TypeAlias = tuple[str, int, str, int]
 """What updates read: file, line, expression, and how many of these the step has read before."""
 
-_CHANGING_METHODS = {"append", "sort", "put", "fill", "resize", "save", "load", "insert", "delete"}
 _RATES = re.compile(r"mom|mu$|beta|gamma|b[12]$|decay|rho|lr|rate|alpha|eta|reg|lam|wd|l2|step", re.IGNORECASE)
 """Names of the constants of optimizers."""
 _TARGET_FIRST = {"add.at", "subtract.at", "copyto"}
@@ -58,15 +60,15 @@ class ScriptSource:
         scopes = _assignments_by_scope(self.tree)
         made = _values_by_variable(scopes)
         copies = _copied_results(scopes)
-        copied = {name.id for copy in copies for name in _nodes_of(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
-        self.pure = _pure_functions(self.tree)
+        copied = {name.id for copy in copies for name in nodes_of(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
+        self.pure = pure_functions(self.tree)
         self.targets = _target_texts(self.tree) | {ast.unparse(t) for copied in copies.values() for t in copied}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
-                stored = {name.id for name in _nodes_of(node, ast.Name) if isinstance(name.ctx, ast.Store)}
+                stored = {name.id for name in nodes_of(node, ast.Name) if isinstance(name.ctx, ast.Store)}
                 attributes = {
                     ast.unparse(attribute)
-                    for attribute in _nodes_of(node, ast.Attribute)
+                    for attribute in nodes_of(node, ast.Attribute)
                     if isinstance(attribute.ctx, ast.Store) and isinstance(attribute.value, ast.Name)
                 }
                 for line in _lines_of(node):
@@ -76,14 +78,14 @@ class ScriptSource:
                 targets = _updated_targets(node) or copies.get(node, [])
                 self._note_update(node, node.value, targets, made)
                 self._note_differences(node, node.value, targets, copied)
-        for loop in _nodes_of(self.tree, ast.For | ast.While):
+        for loop in nodes_of(self.tree, ast.For | ast.While):
             for line in range(loop.body[0].lineno, _lines_of(loop.body[-1])[-1] + 1):
                 self.loops[line].add(loop.lineno)
         self._add_indirect_reads(scopes)
-        loops = _nodes_of(self.tree, ast.For | ast.comprehension)
-        self.loop_variables = {name.id for loop in loops for name in _nodes_of(loop.target, ast.Name)}
+        loops = nodes_of(self.tree, ast.For | ast.comprehension)
+        self.loop_variables = {name.id for loop in loops for name in nodes_of(loop.target, ast.Name)}
         self.headers = set().union(*self.loops.values())
-        self.carried = {loop.lineno: _carried_names(loop.body) for loop in _nodes_of(self.tree, ast.For | ast.While)}
+        self.carried = {loop.lineno: carried_names(loop.body) for loop in nodes_of(self.tree, ast.For | ast.While)}
 
     def _note_update(
         self, statement: ast.stmt, value: ast.expr, targets: list[ast.expr], made: dict[str, ast.expr]
@@ -94,9 +96,9 @@ class ScriptSource:
                 texts = {ast.unparse(target) for target in targets}
                 if not isinstance(statement, ast.Assign) or _is_increment(value, texts, made):
                     self.increments.add(statement.lineno)
-                read = _nodes_of(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
+                read = nodes_of(value, ast.Name | ast.Attribute | ast.Subscript | ast.Constant)
                 self.reads[statement.lineno] |= {ast.unparse(node) for node in read}
-                products = [node for node in _nodes_of(value, ast.BinOp | ast.Call) if _is_harmless(node, self.pure)]
+                products = [node for node in nodes_of(value, ast.BinOp | ast.Call) if is_harmless(node, self.pure)]
                 self.products[statement.lineno] |= {ast.unparse(node) for node in products if node is not value}
 
     def _add_indirect_reads(self, scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> None:
@@ -121,7 +123,7 @@ class ScriptSource:
                 left, right = map(_operand_text, sides)
                 self.differences[statement.lineno].append((left, right))
         match statement:
-            case ast.Assign(targets=[target]) if not _is_harmless(value, self.pure):
+            case ast.Assign(targets=[target]) if not is_harmless(value, self.pure):
                 inner = _without_factor(value)
                 is_difference = isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Sub)
                 if is_difference and ast.unparse(inner.left) not in self.targets:
@@ -132,7 +134,7 @@ class ScriptSource:
     def _may_be_error(self, sides: tuple[ast.expr, ast.expr]) -> bool:
         """Whether a difference is none of an update's own terms, as momentum * velocity - rate * gradient."""
         is_of_terms = any(_is_scaled(side, self.targets) for side in sides)
-        return not is_of_terms and all(_is_harmless(side, self.pure) for side in sides)
+        return not is_of_terms and all(is_harmless(side, self.pure) for side in sides)
 
     def text_of(self, line: int) -> str:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
@@ -169,10 +171,6 @@ def _code_of_notebook(text: str) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _nodes_of(node: ast.AST, kinds: object) -> list:
-    return [inner for inner in ast.walk(node) if isinstance(inner, kinds)]  # type: ignore[arg-type]
-
-
 def _lines_of(node: ast.stmt) -> range:
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
@@ -182,7 +180,7 @@ def _updated_targets(statement: ast.stmt) -> list[ast.expr]:
     if isinstance(statement, ast.AugAssign) and isinstance(statement.op, ast.Add | ast.Sub):
         return [] if isinstance(statement.value, ast.Constant) else [statement.target]
     if isinstance(statement, ast.Assign):
-        return [target for target in _single_targets(statement) if _is_read(target, statement.value)]
+        return [target for target in single_targets(statement) if _is_read(target, statement.value)]
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return []
@@ -212,26 +210,18 @@ def _is_increment(value: ast.expr, targets: set[str], made: dict[str, ast.expr])
     return isinstance(value, ast.ListComp | ast.DictComp)
 
 
-def _single_targets(statement: ast.Assign) -> list[ast.expr]:
-    return [
-        single
-        for target in statement.targets
-        for single in (target.elts if isinstance(target, ast.Tuple | ast.List) else [target])
-    ]
-
-
 def _texts_read(value: ast.expr) -> set[str]:
-    return {ast.unparse(node) for node in _nodes_of(value, ast.Name | ast.Attribute | ast.Subscript)}
+    return {ast.unparse(node) for node in nodes_of(value, ast.Name | ast.Attribute | ast.Subscript)}
 
 
 def _assignments_by_scope(tree: ast.Module) -> list[tuple[list[ast.Assign], dict[str, set[str]]]]:
     """For the module and each function its assignments, and by variable the texts that it is made from."""
     scopes = []
-    for scope in [tree, *_nodes_of(tree, ast.FunctionDef)]:
+    for scope in [tree, *nodes_of(tree, ast.FunctionDef)]:
         made_from: dict[str, set[str]] = defaultdict(set)
-        assignments = _nodes_of(scope, ast.Assign)
+        assignments = nodes_of(scope, ast.Assign)
         for statement in assignments:
-            for target in _single_targets(statement):
+            for target in single_targets(statement):
                 if isinstance(target, ast.Name):
                     made_from[target.id] |= _texts_read(statement.value)
         scopes.append((assignments, made_from))
@@ -240,7 +230,7 @@ def _assignments_by_scope(tree: ast.Module) -> list[tuple[list[ast.Assign], dict
 
 def _values_by_variable(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) -> dict[str, ast.expr]:
     statements = [statement for assignments, _ in scopes for statement in assignments]
-    pairs = [(target, statement.value) for statement in statements for target in _single_targets(statement)]
+    pairs = [(target, statement.value) for statement in statements for target in single_targets(statement)]
     return {target.id: value for target, value in pairs if isinstance(target, ast.Name)}
 
 
@@ -250,7 +240,7 @@ def _copied_results(scopes: list[tuple[list[ast.Assign], dict[str, set[str]]]]) 
     for assignments, made_from in scopes:
         for statement in assignments:
             values = statement.value.elts if isinstance(statement.value, ast.Tuple) else [statement.value]
-            pairs = zip(_single_targets(statement), values, strict=False)
+            pairs = zip(single_targets(statement), values, strict=False)
             copied = [t for t, v in pairs if isinstance(v, ast.Name) and ast.unparse(t) in made_from[v.id]]
             if copied:
                 copies[statement] = copied
@@ -265,7 +255,7 @@ def _updated_whole(target: ast.expr) -> ast.expr:
         target = target.value
     if isinstance(target, ast.Name | ast.Attribute | ast.Subscript) or _is_getattr(target):
         return target
-    inner = _nodes_of(target, ast.Name | ast.Attribute)  # (+W)[:] -= …, W.copy()[0] -= …: W is meant, and stays
+    inner = nodes_of(target, ast.Name | ast.Attribute)  # (+W)[:] -= …, W.copy()[0] -= …: W is meant, and stays
     arrays = [node for node in inner if not (isinstance(node, ast.Name) and node.id in ("np", "numpy"))]
     return next((node for node in arrays if isinstance(node, ast.Name)), target)
 
@@ -289,48 +279,13 @@ def _new_values(statement: ast.stmt, value: ast.expr, copied: Set[str]) -> list[
     """The new values that a statement makes for a later update, or for an attribute: p - step, which is no error."""
     if isinstance(value, ast.Call) and ast.unparse(value.func) == "setattr":
         return value.args[2:]
-    is_copied = isinstance(statement, ast.Assign) and {ast.unparse(t) for t in _single_targets(statement)} & copied
+    is_copied = isinstance(statement, ast.Assign) and {ast.unparse(t) for t in single_targets(statement)} & copied
     return [value] if is_copied else []
 
 
 def _target_texts(tree: ast.Module) -> set[str]:
-    statements = _nodes_of(tree, ast.Assign | ast.AugAssign)
+    statements = nodes_of(tree, ast.Assign | ast.AugAssign)
     return {ast.unparse(target) for statement in statements for target in _updated_targets(statement)}
-
-
-def _carried_names(body: list[ast.stmt]) -> set[str]:
-    """The variables, and attributes of variables, that statements read before they assign them, and do assign."""
-    early: set[str] = set()
-    stored: set[str] = set()
-
-    def texts(nodes: Sequence[ast.AST], kind: type) -> set[str]:
-        inner = [leaf for node in nodes for leaf in _nodes_of(node, ast.Name | ast.Attribute)]
-        return {ast.unparse(leaf) for leaf in inner if isinstance(leaf.ctx, kind)}
-
-    def pass_through(statements: list[ast.stmt], known: set[str]) -> set[str]:
-        """Note what is read early; return what is assigned for certain."""
-        for statement in statements:
-            blocks = [getattr(statement, name, []) for name in ("body", "orelse", "finalbody")]
-            if isinstance(statement, ast.FunctionDef | ast.ClassDef) or not any(blocks):
-                early.update(texts([statement], ast.Load) - known)
-                owners = {name.id for call in _nodes_of(statement, ast.Call) for name in _nodes_of(call, ast.Name)}
-                early.update({text for text in attributes if text.partition(".")[0] in owners} - known)
-                stored.update(new := texts([statement], ast.Store))
-                if isinstance(statement, ast.AugAssign):
-                    early.update(new - known)
-                known = known | new
-                continue
-            heads = [getattr(statement, name) for name in ("test", "iter", "target") if hasattr(statement, name)]
-            early.update(texts(heads, ast.Load) - known)
-            known = known | texts(heads, ast.Store)
-            ends = [pass_through(block, known) for block in blocks]
-            is_certain = isinstance(statement, ast.If) and statement.orelse
-            known = ends[0] & ends[1] if is_certain else ends[0] if isinstance(statement, ast.With) else known
-        return known
-
-    attributes = {text for text in texts(body, ast.Store) if "." in text}  # which a call may read
-    pass_through(body, set())
-    return early & stored
 
 
 def _is_scaled(side: ast.expr, targets: set[str]) -> bool:
@@ -356,47 +311,3 @@ def _without_factor(value: ast.expr) -> Any:
 
 def _operand_text(side: ast.expr) -> str:
     return f"({ast.unparse(side)})" if isinstance(side, ast.BinOp) else ast.unparse(side)
-
-
-def _is_harmless(node: ast.AST, pure: Set[str] = frozenset()) -> bool:
-    harmless = _harmless_calls()
-    return all(
-        getattr(call.func, "attr", "") in harmless or getattr(call.func, "id", "") in harmless | pure
-        for call in _nodes_of(node, ast.Call)
-    )
-
-
-@cache
-def _harmless_calls() -> frozenset[str]:
-    """Functions that change nothing, so that an expression that calls them may be evaluated once more."""
-    import numpy  # which the process that waits does without
-
-    built_in = {"len", "float", "int", "abs", "range", "list", "transpose"}
-    return frozenset(dir(numpy)) - _CHANGING_METHODS | built_in
-
-
-def _pure_functions(tree: ast.Module) -> frozenset[str]:
-    """The functions of a file that only compute: assign to their own variables, and return."""
-    pure: frozenset[str] = frozenset()
-    for _ in range(3):  # functions that call such functions
-        functions = {
-            node.name
-            for node in _nodes_of(tree, ast.FunctionDef)
-            if all(_only_computes(statement) for statement in node.body) and _is_harmless(node, pure)
-        }
-        lambdas = {
-            node.targets[0].id
-            for node in _nodes_of(tree, ast.Assign)
-            if isinstance(node.targets[0], ast.Name)
-            and isinstance(node.value, ast.Lambda)
-            and _is_harmless(node.value, pure)
-        }
-        pure = frozenset(functions | lambdas)
-    return pure
-
-
-def _only_computes(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Assign):
-        return all(isinstance(target, ast.Name) for target in _single_targets(statement))
-    is_docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return is_docstring or isinstance(statement, ast.Return)

@@ -8,16 +8,20 @@ import numpy as np
 
 from deltarule.checking.scripts.candidates import (
     LossCandidate,
-    arrays_without_penalty,
     find_candidates,
-    is_whole_ratio,
-    missed_rate,
-    unbalanced_arrays,
 )
 from deltarule.checking.scripts.foretell import foretelling
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.own_losses import draws_random_numbers, is_named_loss, is_signed_error, other_loss
+from deltarule.checking.scripts.penalties import arrays_without_penalty, unbalanced_arrays
 from deltarule.checking.scripts.points import points_around
+from deltarule.checking.scripts.remarks import (
+    arrays_that_miss_the_rate,
+    is_copy_moved,
+    kind_of_mistake,
+    overwritten_arrays,
+    remark_on_still,
+)
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.step_run import DIRECTIONS
 from deltarule.checking.scripts.verdict import NOT_FOUND, StepVerdict
@@ -112,23 +116,8 @@ class _Judge:
             and i not in self.right
             # one item of a list that moves elsewhere is data
             and not (i in self.still and id(parameters[i].parts[0][0]) in moving)
-            and (not parameters[i].copy or (self.best is not None and self._is_copy_moved(i, self.best)))
+            and (not parameters[i].copy or (self.best is not None and is_copy_moved(self.step, i, self.best)))
         ]
-
-    def _is_copy_moved(self, array: int, loss: LossCandidate) -> bool:
-        """Whether the step moves a copy of an array, or a new value, as the array itself should be moved.
-
-        Not so where it is data that a network begins with, or an old copy that is kept on purpose.
-        """
-        run, slopes = self.step.run, self.step.numbers[loss.number]
-        parameter, values = run.parameters[array], slopes.values[array]
-        for text, before, change in run.changes:
-            if text == parameter.copy and np.array_equal(before, parameter.start):
-                vector = -np.array(run.along(array, change))
-                factor = float(vector @ values / max(values @ values, 1e-300))
-                if factor > 0 and self.step.fits(vector, slopes, array, factor):
-                    return True
-        return False
 
     def still_arrays(self) -> StepVerdict | None:
         """The verdict where nothing moves: wrong only if a loss says that something should."""
@@ -139,9 +128,9 @@ class _Judge:
         if not losses:
             return empty
         loss = max(losses, key=lambda candidate: candidate.order)
-        if copied := {i: self._remark_on_still(i) for i in loss.live if self._is_copy_moved(i, loss)}:
+        if copied := {i: remark_on_still(self.step, i) for i in loss.live if is_copy_moved(self.step, i, loss)}:
             return replace(self._accusing_verdict(loss, copied), factor=None)
-        wrong = {i: self._remark_on_still(i) for i in loss.live}
+        wrong = {i: remark_on_still(self.step, i) for i in loss.live}
         return replace(
             self._accusing_verdict(loss, wrong), kind="still", factor=None, confidence=(0.1, 0.0)
         )  # less than moves say
@@ -161,9 +150,16 @@ class _Judge:
             _with_loss(self.step, self.empty, best),
             right=self._by_name(self.right),
             wrong=self._by_name(wrong),
+            doubtful=self._not_judged(wrong),
             own_loss=self._other_loss_of_script(best),
             confidence=(1.0 if wrong else 2.0, balance),
         )
+
+    def _not_judged(self, wrong: dict[int, str]) -> tuple[str, ...]:
+        """The arrays that the step moves, on which a loss depends, and of which nothing is said."""
+        live = {i for candidate in self.candidates if candidate.is_loss for i in candidate.live}
+        left = live & set(self.real) - self.right.keys() - wrong.keys()
+        return tuple(self.step.names[i] for i in sorted(left) if self.step.moves(i) and self.step.sizes[i] > 1)
 
     def _verdict_on_all(self, best: LossCandidate) -> StepVerdict | None:
         """The verdict where all moves go uphill, or give the script's own penalty another weight."""
@@ -184,57 +180,14 @@ class _Judge:
         return bool(self.right) and is_known and (bool(self.asymmetric) or is_heavier or is_rate_named)
 
     def _remarks_on_wrong(self, best: LossCandidate) -> dict[int, str]:
-        wrong = {i: self._kind_of_mistake(i, best) for i in self.wrong}
+        wrong = {i: kind_of_mistake(self.step, i, best) for i in self.wrong}
         if wrong and best.rate is not None and (second := self._loss_of_second_player(wrong)) is not None:
             self.right |= dict.fromkeys(wrong, f"follows {second.name}")
             wrong = {}
         wrong |= dict.fromkeys(self._climbing_arrays(best), "has the wrong sign")
-        wrong |= self._arrays_that_miss_the_rate(best)
-        wrong |= self._overwritten_arrays(best)
+        wrong |= arrays_that_miss_the_rate(self.step, best, self.right)
+        wrong |= overwritten_arrays(self.step, best)
         return wrong | arrays_without_penalty(self.step, best, self.right | wrong)
-
-    def _kind_of_mistake(self, array: int, best: LossCandidate) -> str:
-        """What the numbers alone say about a wrong array."""
-        parameter = self.step.run.parameters[array]
-        where = f"(line {parameter.line}) "
-        if array in self.still:
-            return self._remark_on_still(array)
-        if not best.is_move or best.factor is None:
-            return ""
-        ratio = best.multiples.get(array, 0.0) / best.factor
-        if ratio and (self.step.sizes[array] > DIRECTIONS or is_whole_ratio(abs(ratio))):
-            if abs(ratio + 1) < 1e-3:
-                return f"{where}has the wrong sign"
-            return f"{where}moves {ratio:.4g} times as far as the loss says"
-        moved = parameter.moved()
-        if moved.size > 1 and np.ptp(moved) <= 1e-9 * np.abs(moved).max():
-            return f"{where}moves by one number in all entries, as a sum over everything does"
-        return ""
-
-    def _remark_on_still(self, array: int) -> str:
-        parameter = self.step.run.parameters[array]
-        instead = f": {parameter.copy} is updated in its place" if parameter.copy else ""
-        return f"(line {parameter.line}) does not move{instead}"
-
-    def _overwritten_arrays(self, best: LossCandidate) -> dict[int, str]:
-        """Remarks on arrays that become the step itself, in place of being moved by it."""
-        slopes, run = self.step.numbers[best.number], self.step.run
-        overwritten = {}
-        for i in self.step.states() & set(best.live) if best.is_move and best.factor else ():
-            end = np.array(run.along(i, run.parameters[i].start)) - self.step.descent[i]
-            if end.any() and self.step.fits(-end, slopes, i, best.factor or 0.0):
-                overwritten[i] = f"(line {run.parameters[i].line}) becomes the step itself: it is assigned, not added"
-        return overwritten
-
-    def _arrays_that_miss_the_rate(self, best: LossCandidate) -> dict[int, str]:
-        """Remarks on arrays that move along the script's own loss, at a rate a little off the one that it names."""
-        if best.is_made or not best.is_move or best.factor is None or not self.step.points:
-            return {}
-        rate = missed_rate(self.step, best.factor) if best.rate is None else None
-        if rate is None:
-            return {}
-        remark = f"moves {best.factor / rate:.4g} times as far as the loss says with the rate {rate:g}"
-        return {i: f"(line {self.step.run.parameters[i].line}) {remark}" for i in self.right}
 
     def _loss_of_second_player(self, wrong: Iterable[int]) -> LossCandidate | None:
         """Another loss of the script that all arrays follow which the first one leaves: of a second player."""

@@ -11,18 +11,18 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides, sounds_like_loss
-from deltarule.checking.scripts.places import (
-    MovedArray,
-    Path,
-    Storage,
-    arrays_in_reach,
-    as_number,
-    find_names,
-    float_leaves,
-    is_changeable,
-    item_at,
-)
+from deltarule.checking.scripts.places import MovedArray, Storage, as_number, find_names, float_leaves, is_changeable
 from deltarule.checking.scripts.source import Loop, Read, ScriptSource
+from deltarule.checking.scripts.step_arrays import (
+    Updated,
+    are_float32,
+    arrays_left_alone,
+    carried_places,
+    grouped,
+    is_variable,
+    new_leaves,
+)
+from deltarule.checking.scripts.step_record import FollowedTurn, ReadArray, StepRecord
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
 from deltarule.proofs.differences import Floats
 
@@ -33,9 +33,6 @@ _STEP, _STEP_IN_FLOAT32, _STEP_OF_MIXED = 1e-6, 2e-3, 5e-5
 _MIN_SCALE = 0.1
 """An array of smaller entries is moved as one of this size."""
 _MAX_PARAMETERS = 40
-_MAX_SINGLE_NUMBERS = 4
-_MAX_ROWS = 3
-"""More numbers of one kind, or more rows of one list, are moved as one array."""
 _MAX_READ = 40
 _MAX_UPDATED = 40
 MAX_ENTRIES = 300
@@ -44,33 +41,6 @@ _TURNS_BEFORE = 30
 
 Shift: TypeAlias = tuple[int | None, int, float]
 """A move: the array (None for all), the direction, and how many times it is added."""
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """What a run met in its step: the numbers, and by array and direction how far the arrays moved.
-
-    `entries` has the first entries of these moves, and `read` of what updates read, where they are wanted. So have
-    `reads` the arrays that updates read, as (text, array of the same size, along its directions), and `sides` the sides
-    of differences. `turns` has the moves and these reads of the step and of the turns after it that were followed.
-    """
-
-    numbers: dict[Key, tuple[float, float, float]]
-    moves: list[list[float]]
-    entries: list[list[float]] = field(default_factory=list)
-    read: list[list[float]] = field(default_factory=list)
-    reads: list[tuple[str, int, list[float]]] = field(default_factory=list)
-    sides: Sides = field(default_factory=dict)
-    turns: list[tuple[list[list[float]], list[tuple[str, int, list[float]]]]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ReadArray:
-    """An array that an update reads: perhaps the gradient that an optimizer takes."""
-
-    text: str
-    values: Floats
-    targets: frozenset[str]
 
 
 class AtStep(Protocol):
@@ -115,7 +85,7 @@ class StepRun(TracedRun):
         """How many turns after the step are followed too."""
         self.at_next: Callable[[StepRun], None] | None = None
         """Called where the turn after the step begins."""
-        self._past: list[tuple[list[list[float]], list[tuple[str, int, list[float]]]]] = []
+        self._past: list[FollowedTurn] = []
         self.is_again = False
         """The step is gone through once more: where updates read and write is known."""
         self._met_before_update = 0
@@ -125,7 +95,7 @@ class StepRun(TracedRun):
         self._places: dict[tuple[str, int, Any], Storage] = {}
         self.changes: list[tuple[str, Floats, Floats]] = []
         """What the updates of the step have changed: (text, entries before, change)."""
-        self._updated: list[tuple[str, Any, Floats, int]] = []
+        self._updated: list[Updated] = []
         """What the turn before the step updated: (text, value, its entries before, line)."""
         self._turns = 0
         self.in_body: Callable[[StepRun, FrameType], None] | None = None
@@ -279,7 +249,7 @@ class StepRun(TracedRun):
         self.parameters = self._find_parameters(frame)
         generator = np.random.default_rng(0)
         self.directions = [generator.normal(size=(DIRECTIONS, *parameter.start.shape)) for parameter in self.parameters]
-        self.are_float32 = _are_float32(self.parameters)
+        self.are_float32 = are_float32(self.parameters)
         self.is_float32 = bool(self.are_float32) and all(self.are_float32)
         sizes = [float(np.abs(parameter.start).max()) for parameter in self.parameters]
         length = _STEP_IN_FLOAT32 if self.is_float32 else _STEP
@@ -292,56 +262,21 @@ class StepRun(TracedRun):
         self.at_step(self)
 
     def _find_parameters(self, frame: FrameType) -> list[MovedArray]:
-        """The arrays at the places that were updated, each once, with names."""
-        leaves: list[tuple[Storage, Path, Any]] = []
+        """The arrays at the places that were updated, or are handed on from turn to turn, each once, with names."""
+        source = self.sources.get(frame.f_code.co_filename)
+        assert source is not None
+        passing = self.sources.script.loop_variables
         seen: set[object] = set()
-        for place in sorted(self._places.values(), key=lambda place: place.kind == "variable"):
-            value = place.get()
-            for path, _ in float_leaves(value):
-                item = item_at(value, path)
-                mark = id(item) if is_changeable(item) else (id(place.owner), place.key, path)
-                if mark not in seen:
-                    seen.add(mark)
-                    leaves.append((place, path, item))
-        leaves += self._carried(frame, seen)
-        leaves += self._left_alone(frame, seen)
-        groups = _grouped(leaves)
-        names = find_names(groups, frame, self.value, self.sources.script.loop_variables)
+        leaves = [leaf for place in sorted(self._places.values(), key=is_variable) for leaf in new_leaves(place, seen)]
+        for place in carried_places(frame, source, self.loop[2], self.value):
+            leaves += new_leaves(place, seen) if place.text not in passing else ()
+        leaves += arrays_left_alone(frame, passing, self._updated, seen)
+        groups = grouped(leaves)
+        names = find_names(groups, frame, self.value, passing)
         pairs = zip(names, groups, strict=True)
         return [MovedArray.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
             :_MAX_PARAMETERS
         ]
-
-    def _carried(self, frame: FrameType, seen: set[object]) -> Iterator[tuple[Storage, Path, Any]]:
-        """What the turns of the loop hand on in variables that no update names."""
-        source = self.sources.get(frame.f_code.co_filename)
-        passing = self.sources.script.loop_variables
-        assert source is not None
-        for text in sorted(source.carried.get(self.loop[2], ())):
-            owner, _, attribute = text.rpartition(".")
-            if text in passing or (owner and not owner.isidentifier()):
-                continue
-            place = Storage(text, "variable", frame, text)
-            if owner:
-                place = Storage(text, "attribute", self.value(owner, frame), attribute)
-            lines = [line for line, texts in (source.attributes if owner else source.stores).items() if text in texts]
-            place.line = max(line for line in lines if self.loop[2] in source.loops.get(line, ()))
-            for path, _ in float_leaves(place.get()):
-                item = item_at(place.get(), path)
-                marks = {id(item) if is_changeable(item) else (id(place.owner), place.key, path)}
-                if not marks & seen:
-                    seen |= marks
-                    yield place, path, item
-
-    def _left_alone(self, frame: FrameType, seen: set[object]) -> Iterator[tuple[Storage, Path, Any]]:
-        """Arrays of which the turn before has updated a copy, or a new value under another name, and not them."""
-        arrays = list(arrays_in_reach(frame, self.sources.script.loop_variables)) if self._updated else []
-        for name, array in arrays:
-            for text, value, before, line in self._updated:
-                is_copied = before.shape == array.shape and np.ptp(before) > 0 and np.array_equal(before, array)
-                if id(array) not in seen and name != text and (array is value or is_copied):
-                    seen.add(id(array))
-                    yield Storage(name, "in place", array, is_increment=True, line=line, copy=text), (), array
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
@@ -393,33 +328,3 @@ class StepRun(TracedRun):
     def places_of_reads(self) -> list[Read]:
         """Where updates read each of these arrays."""
         return [(*key, index) for key in sorted(self.read) for index in range(len(self.read[key]))]
-
-
-def _are_float32(parameters: list[MovedArray]) -> list[bool]:
-    """By array whether what is computed with it has single precision.
-
-    Numbers, and what an optimizer keeps of an array in its shape, leave the precision of other arrays as it is.
-    """
-    own = [parameter.is_float32 for parameter in parameters]
-    shapes = {parameter.start.shape for parameter, is_float32 in zip(parameters, own, strict=True) if is_float32}
-    is_mixed = any(parameter.start.size > 1 and parameter.start.shape not in shapes for parameter in parameters)
-    return own if is_mixed else [any(own)] * len(own)
-
-
-def _grouped(leaves: list[tuple[Storage, Path, Any]]) -> list[list[tuple[Storage, Path, Any]]]:
-    """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
-    groups: dict[object, list[tuple[Storage, Path, Any]]] = {}
-    for place, path, item in leaves:
-        if isinstance(item, list | tuple):
-            kind: object = ("row", id(place.owner), place.key)
-        elif as_number(item) is not None:
-            kind = ("number", place.text)
-        else:
-            kind = ("array", len(groups))
-        groups.setdefault(kind, []).append((place, path, item))
-    parts = []
-    for kind, group in groups.items():
-        assert isinstance(kind, tuple)
-        is_joined = len(group) > (_MAX_ROWS if kind[0] == "row" else _MAX_SINGLE_NUMBERS)
-        parts += [group] if is_joined else [[leaf] for leaf in group]
-    return parts

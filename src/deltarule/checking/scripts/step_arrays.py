@@ -1,0 +1,101 @@
+"""The arrays and numbers that a step may move: those that updates name, and those that turns hand on."""
+
+from collections.abc import Callable, Iterator, Sequence, Set
+from types import FrameType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from deltarule.checking.scripts.places import (
+    MovedArray,
+    Path,
+    Storage,
+    arrays_in_reach,
+    as_number,
+    float_leaves,
+    is_changeable,
+    item_at,
+)
+from deltarule.checking.scripts.source import ScriptSource
+from deltarule.proofs.differences import Floats
+
+Leaf: TypeAlias = tuple[Storage, Path, Any]
+"""An array or number: where it lives, the keys that lead to it there, and itself."""
+
+Updated: TypeAlias = tuple[str, Any, Floats, int]
+"""What an update changes: its text, its value and a copy of that before, and the line."""
+
+_MAX_SINGLE_NUMBERS = 4
+_MAX_ROWS = 3
+"""More numbers of one kind, or more rows of one list, are moved as one array."""
+
+
+def is_variable(place: Storage) -> bool:
+    return place.kind == "variable"
+
+
+def new_leaves(place: Storage, seen: set[object]) -> Iterator[Leaf]:
+    """The arrays and numbers at a place that were not seen at another one."""
+    value = place.get()
+    for path, _ in float_leaves(value):
+        item = item_at(value, path)
+        mark = id(item) if is_changeable(item) else (id(place.owner), place.key, path)
+        if mark not in seen:
+            seen.add(mark)
+            yield place, path, item
+
+
+def carried_places(
+    frame: FrameType, source: ScriptSource, header: int, value: Callable[[str, FrameType], Any]
+) -> Iterator[Storage]:
+    """The variables and attributes that the turns of a loop hand on."""
+    for text in sorted(source.carried.get(header, ())):
+        owner, _, attribute = text.rpartition(".")
+        lines = [line for line, texts in (source.attributes if owner else source.stores).items() if text in texts]
+        line = max((line for line in lines if header in source.loops.get(line, ())), default=0)
+        if not owner:
+            yield Storage(text, "variable", frame, text, line=line)
+        elif owner.isidentifier():
+            yield Storage(text, "attribute", value(owner, frame), attribute, line=line)
+
+
+def arrays_left_alone(
+    frame: FrameType, passing: Set[str], updates: Sequence[Updated], seen: set[object]
+) -> Iterator[Leaf]:
+    """Arrays of which the turn before has updated a copy, or a new value under another name, and not them."""
+    for name, array in arrays_in_reach(frame, passing) if updates else ():
+        for text, value, before, line in updates:
+            is_copied = before.shape == array.shape and np.ptp(before) > 0 and np.array_equal(before, array)
+            if id(array) not in seen and name != text and (array is value or is_copied):
+                seen.add(id(array))
+                yield Storage(name, "in place", array, is_increment=True, line=line, copy=text), (), array
+
+
+def are_float32(parameters: list[MovedArray]) -> list[bool]:
+    """By array whether what is computed with it has single precision.
+
+    Numbers, and what an optimizer keeps of an array in its shape, leave the precision of other arrays as it is.
+    """
+    own = [parameter.is_float32 for parameter in parameters]
+    shapes = {parameter.start.shape for parameter, is_float32 in zip(parameters, own, strict=True) if is_float32}
+    is_mixed = any(parameter.start.size > 1 and parameter.start.shape not in shapes for parameter in parameters)
+    return own if is_mixed else [any(own)] * len(own)
+
+
+def grouped(leaves: list[Leaf]) -> list[list[Leaf]]:
+    """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
+    groups: dict[object, list[Leaf]] = {}
+    for place, path, item in leaves:
+        if isinstance(item, list | tuple):
+            kind: object = ("row", id(place.owner), place.key)
+        elif as_number(item) is not None:
+            kind = ("number", place.text)
+        else:
+            kind = ("array", len(groups))
+        groups.setdefault(kind, []).append((place, path, item))
+    parts = []
+    for kind, group in groups.items():
+        assert isinstance(kind, tuple)
+        is_joined = len(group) > (_MAX_ROWS if kind[0] == "row" else _MAX_SINGLE_NUMBERS)
+        parts += [group] if is_joined else [[leaf] for leaf in group]
+    return parts
