@@ -203,6 +203,14 @@ def test_parameters_in_a_new_dictionary_each_turn(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("step", ["g / np.linalg.norm(g)", "np.linalg.solve(X.T @ X / 30, g)", "np.sign(g)"])
+def test_what_is_made_of_the_right_gradient_is_not_accused(tmp_path, step):
+    text = MOMENTUM.replace("v = 0.7 * v - 0.05 * g\n    w = w + v", f"w = w - 0.01 * {step}")
+    report = check_text(tmp_path, text)
+    assert report.verdict == "not proved" and not report.wrong, str(report)
+
+
+@pytest.mark.slow
 def test_contrastive_divergence_is_not_accused(tmp_path):
     text = """
 data, W = (rng.random((12, 5)) < 0.5).astype(float), 0.1 * rng.normal(size=(5, 3))

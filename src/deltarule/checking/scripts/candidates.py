@@ -118,9 +118,10 @@ def find_candidates(step: StepSlopes, loss: str | None = None) -> list[LossCandi
     """
     moves: Vectors = [[("", step.descent[i])] for i in range(step.count)]
     read = _gradients_read(step) if step.count == len(step.run.parameters) else [[]]
+    # Where gradients are added up over several turns, that one is added says nothing of the moves.
     return [
         candidate
-        for is_move in (True, False)
+        for is_move in ((True, False) if step.turn.span == 1 else (True,))
         for number, slopes in step.numbers.items()
         if loss is None or number[0][1] == loss
         for candidate in _candidates_of(step, number, slopes, moves if is_move else None, read)

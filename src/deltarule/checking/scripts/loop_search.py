@@ -87,10 +87,12 @@ def _check_loops(
             LoopTurn(sources, deadline, loop, number, fork and can_fork()) for number in _fullest_turns(finder, loop)
         ]
         of_several = [replace(turns[0], number=number, span=span) for number, span in _steps_of_turns(finder, loop)]
-        verdicts: list[StepVerdict] = []
-        for steps in (of_several, turns):
-            if steps and _confidence(verdicts)[0] < 1:
-                verdicts = _check_turns(steps, loss, is_screened=[loop] != repeated[-1:])
+        is_screened = [loop] != repeated[-1:]
+        verdicts = _check_turns(of_several, loss, is_screened) if of_several else []
+        if _confidence(verdicts)[0] < 1:
+            alone = _check_turns(turns, loss, is_screened)
+            if not verdicts or alone[0].is_move:  # that a gradient is added up says nothing of the moves
+                verdicts = alone
         if not best or _confidence(verdicts) > _confidence(best):
             best = verdicts
         # An array that looks wrong in an inner loop may be moved as it should be in the whole of an outer one.

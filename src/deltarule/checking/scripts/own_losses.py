@@ -51,6 +51,19 @@ def other_loss(step: StepSlopes, followed: str, arrays: Iterable[int], numbers: 
     return own[0][0][1] if own else ""
 
 
+def is_gradient_read(step: StepSlopes, number: Number, i: int) -> bool:
+    """Whether an update reads the gradient of a number: it may divide it by its size, or solve a system with it."""
+    slopes, run = step.numbers[number], step.run
+    values = slopes.values[i]
+    for array in run.read_in_order():
+        if array.values.size == step.sizes[i]:
+            vector = np.array(run.along(i, array.values.reshape(run.parameters[i].start.shape)))
+            factor = float(vector @ values / max(values @ values, 1e-300))
+            if factor and step.fits(vector, slopes, i, factor):
+                return True
+    return False
+
+
 def is_signed_error(step: StepSlopes, key: Key) -> bool:
     """Whether a number is a difference: the step met half its square."""
     number = step.run.met.values[key][1]

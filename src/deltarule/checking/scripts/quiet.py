@@ -7,9 +7,10 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -48,6 +49,8 @@ def quiet_script() -> Iterator[None]:
         put(os, "mkdir", make)
         put(os, "makedirs", make)
         put(os, "stat", stat)
+        for name, is_kind in (("exists", bool), ("isdir", S_ISDIR), ("isfile", S_ISREG)):
+            put(os.path, name, _question_by(stat, is_kind))
         put(shutil, "rmtree", lambda *arguments, **options: None)
         put(time, "sleep", lambda seconds: None)
         plain = np.random.default_rng
@@ -77,9 +80,24 @@ def _folders_made_in(folder: Path) -> tuple[Any, Any]:
             if isinstance(path, int):
                 raise
             own = _whole_path(path)
-            return plain(folder if own in made else _copy_of(own, folder))
+            instead = folder if own in made else _copy_of(own, folder)
+            with suppress(FileNotFoundError):
+                return plain(instead)
+            raise
 
     return make, stat
+
+
+def _question_by(stat: Any, is_kind: Callable[[int], bool]) -> Callable[[Any], bool]:
+    """A function of `os.path` that asks `stat`, as those of Windows do not."""
+
+    def ask(path: Any) -> bool:
+        try:
+            return is_kind(stat(path).st_mode)
+        except (OSError, ValueError):
+            return False
+
+    return ask
 
 
 def _whole_path(path: Any) -> Path:
