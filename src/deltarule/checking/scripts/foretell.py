@@ -33,7 +33,7 @@ def foretelling(candidate: LossCandidate, step: StepSlopes, points: Sequence[Ste
         if (i in agreeing and agreeing[i] == candidate.agreeing[i]) or _is_foretold(points, candidate, i, factor, "")
     }
     rate = candidate.rate
-    if rate is None and candidate.is_move and agreeing:
+    if rate is None and candidate.is_move and candidate.is_loss and agreeing:
         rate = scheduled_rate(step, candidate.factor)
     weight = step.weight(agreeing)
     return replace(candidate, agreeing=agreeing, multiples=multiples, weight=weight, failed=failed, rate=rate)
