@@ -20,8 +20,6 @@ _CHANGE = 0.3
 """The change of moves, beside their size, that makes a point another one."""
 _SIZE_OF_ZEROS = 0.5
 """The size of arrays where all of them are 0."""
-_DIRECTIONS = 2
-"""Directions along which each array is moved at a new point."""
 
 
 @dataclass
@@ -67,8 +65,10 @@ def points_around(step: StepSlopes, arrays: Sequence[int]) -> list[StepSlopes]:
                 break
         near = {i: best[1] * delta for i, delta in away.items()}
         far = {i: signs[i] * (starts[i] + near[i]) - starts[i] for i in arrays}
-        for deltas in (near, far):
-            yield from _measured_at(step, deltas, points)
+        # One direction at each point says enough, but for a single array, of which any two numbers have some ratio.
+        both = [0, 1]
+        for deltas, directions in ((near, both[:1]), (far, both[1:])):
+            yield from _measured_at(step, deltas, directions if len(arrays) > 1 else both, points)
 
     follow_plan(step.turn, plan)
     return points
@@ -100,7 +100,7 @@ def _change(step: StepSlopes, record: StepRecord, arrays: Sequence[int]) -> floa
 
 
 def _measured_at(
-    step: StepSlopes, deltas: dict[int, Floats], points: list[StepSlopes]
+    step: StepSlopes, deltas: dict[int, Floats], directions: Sequence[int], points: list[StepSlopes]
 ) -> Generator[AtStep, StepRecord | None, None]:
     """Measure the step at a point, and add it to the points."""
     run = step.run
@@ -122,7 +122,7 @@ def _measured_at(
     if held:  # the numbers of which a side is held are those of this point
         unmoved = (yield replace(elsewhere, held=held)) or unmoved
     for i in deltas:
-        for j in range(_DIRECTIONS):
+        for j in directions:
             up = yield replace(elsewhere, held=held, shift=(i, j, 1.0))
             down = yield replace(elsewhere, held=held, shift=(i, j, -1.0))
             if up is not None and down is not None:
