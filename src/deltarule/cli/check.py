@@ -21,7 +21,7 @@ Target = Annotated[
     str | None,
     argument("FILE", "A script that trains or a notebook; or a study (`deltarule list`), or a recipe (TOML)."),
 ]
-Arguments = Annotated[list[str] | None, argument("-- ARGUMENTS", "Of a script: what it finds in `sys.argv`.")]
+Arguments = Annotated[list[str] | None, argument("ARGUMENTS", "Of a script, after `--`: what it finds in `sys.argv`.")]
 Function = Annotated[str | None, option("--function", "Your own code: NAME() returns (loss, gradient, params).", OWN)]
 LikeOption = Annotated[str | None, option("--like", "What it is meant to be: NAME() returns (network, x, y).", OWN)]
 LossOption = Annotated[str | None, option("--loss", "The variable of the script that is the loss.", "NAME")]
@@ -61,7 +61,7 @@ def check(
         if loss is None and (public := Path(study).with_name("public_checks.json")).is_file():
             return _check_publicly(Path(study), public, hint)
         return _check_script(Path(study), loss, seconds, hint, arguments or [])
-    _refuse_options({"--loss": loss, "--seconds": seconds, "-- ARGUMENTS": arguments}, "is for a script; leave it out")
+    _refuse_options({"--loss": loss, "--seconds": seconds, "arguments": arguments}, "is for a script; leave it out")
     report: CodeReport
     if function is None:
         _refuse_options({"--hint": hint, "--like": like}, "is for your own code; give --function too")

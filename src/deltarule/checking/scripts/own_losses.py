@@ -51,7 +51,15 @@ def other_loss(step: StepSlopes, followed: str, arrays: Iterable[int], numbers: 
     return own[0][0][1] if own else ""
 
 
-def is_gradient_read(step: StepSlopes, number: Number, i: int) -> bool:
+def arrays_without_gradient(step: StepSlopes, number: Number, arrays: Iterable[int]) -> list[int]:
+    """The arrays of which no update reads the gradient of a number; single numbers as the other arrays."""
+    chosen = list(arrays)
+    large = [i for i in chosen if step.sizes[i] > 1]  # any two numbers have some ratio
+    missing = [i for i in large if not _is_gradient_read(step, number, i)]
+    return [i for i in chosen if i in missing or (i not in large and (missing or not large))]
+
+
+def _is_gradient_read(step: StepSlopes, number: Number, i: int) -> bool:
     """Whether an update reads the gradient of a number: it may divide it by its size, or solve a system with it."""
     slopes, run = step.numbers[number], step.run
     values = slopes.values[i]

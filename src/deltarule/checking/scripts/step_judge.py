@@ -13,8 +13,8 @@ from deltarule.checking.scripts.candidates import (
 from deltarule.checking.scripts.foretell import foretelling
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.own_losses import (
+    arrays_without_gradient,
     draws_random_numbers,
-    is_gradient_read,
     is_named_loss,
     is_signed_error,
     other_loss,
@@ -277,7 +277,7 @@ class _Judge:
         if draws_random_numbers(self.step):  # an error of samples is none that they follow, as in a Boltzmann machine
             losses = [loss for loss in losses if is_named_loss(loss.number[0])]
         real = set(self.real) & set(losses[0].live if losses else ())
-        wrong = {i: "" for i in sorted(real) if not is_gradient_read(self.step, losses[0].number, i)}
+        wrong = dict.fromkeys(arrays_without_gradient(self.step, losses[0].number, sorted(real)) if real else (), "")
         if wrong:
             return replace(self._accusing_verdict(losses[0], wrong), factor=None)
         doubtful = self._arrays_without_symmetry()
@@ -294,7 +294,7 @@ class _Judge:
         for own in self._own_losses():
             moving = [i for i in own.live if i in self.real and self.step.moves(i)]
             is_meant = is_named_loss(own.number[0]) or self.empty.is_loss_given
-            moving = [i for i in moving if not is_gradient_read(self.step, own.number, i)]
+            moving = arrays_without_gradient(self.step, own.number, moving)
             if moving and self.step.points and is_meant and self._is_plain_descent(own):
                 verdict = self._accusing_verdict(own, dict.fromkeys(moving, ""))
                 return replace(verdict, factor=None, confidence=(0.9, 0.0))
