@@ -7,6 +7,7 @@ N rows · D inputs · H units
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -38,7 +39,8 @@ def print_kernels() -> str:
     """Return the text of all functions in LLVM's language."""
     kernels = [*(_formula(*each) for each in formulas()), *softmax(), *batch_norm(), products(), gradient()]
     called = {each for text, _ in kernels for each in text.called}
-    functions = definitions({each for each in called if each[0] != "tanh"} | {("llvm.fma", "double", 3)}, LANES)
+    others = {each for each in called if each[0] != "tanh"} | {("llvm.fma", "double", 3)}
+    functions = definitions(others, LANES, sys.maxsize)
     whole = "\n".join([functions, _tanh(), *(body for _, body in kernels)])
     declared = f"declare {FMA}(<2 x double>, <2 x double>, <2 x double>)"
     return whole.replace(declared, MULTIPLY_ADD).replace(FMA, "<2 x double> @madd")

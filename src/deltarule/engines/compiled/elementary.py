@@ -23,6 +23,11 @@ from deltarule.program.program import Constant, Operation
 WHOLE_POWERS = range(17)
 """Constant exponents up to which products are as exact as a logarithm, and take less time."""
 
+MOST_INLINED = 64
+"""The most lines of a function that a program has anew for each call: exponentials and logarithms. A call clears all
+registers, which takes small networks a tenth longer with short functions, and nothing with long ones such as erf: a
+program that has erf in 32 places is compiled ten times as long."""
+
 
 def maximum(x: Value, y: Value) -> Value:
     return x.compared("une", "ne", x).choose(x, (x > y).choose(x, y))
@@ -96,18 +101,22 @@ def computed(operation: Operation, operands: Sequence[Value]) -> Value:
     return IN_PLACE[name](*operands)
 
 
-def definition(name: str, kind: str, lanes: int) -> tuple[str, set[tuple[str, str, int]]]:
+def definition(name: str, kind: str, lanes: int, most_inlined: int) -> tuple[str, set[tuple[str, str, int]]]:
     """Return the text of an elementary function, and what it calls."""
     text = FunctionText(lanes)
     arguments = [Value(text, f"%a{index}", kind) for index in range(2 if name == "power" else 1)]
     result = FUNCTIONS[name](*arguments)
     given = ", ".join(f"{text.vector(kind)} {argument.name}" for argument in arguments)
-    head = f"define internal {text.vector(kind)} @{name}.{kind}({given}) alwaysinline {{"
+    attribute = "alwaysinline" if len(text.lines) <= most_inlined else "noinline"
+    head = f"define internal {text.vector(kind)} @{name}.{kind}({given}) {attribute} {{"
     return "\n".join([head, *text.lines, f"  ret {text.vector(kind)} {result.name}", "}"]), text.called
 
 
-def definitions(called: set[tuple[str, str, int]], lanes: int) -> str:
-    """Return the texts of all functions that are called, and of what these call."""
+def definitions(called: set[tuple[str, str, int]], lanes: int, most_inlined: int = MOST_INLINED) -> str:
+    """Return the texts of all functions that are called, and of what these call.
+
+    most_inlined : the most lines of a function that is written anew in the place of each call.
+    """
     texts: dict[Any, str] = {}
     waiting = sorted(called)
     while waiting:
@@ -119,6 +128,6 @@ def definitions(called: set[tuple[str, str, int]], lanes: int) -> str:
             bits = 64 if kind == "double" else 32
             texts[each] = f"declare {vector} @{name}.v{lanes}f{bits}({', '.join([vector] * count)})"
         else:
-            texts[each], more = definition(name, kind, lanes)
+            texts[each], more = definition(name, kind, lanes, most_inlined)
             waiting += sorted(more)
     return "\n".join(texts.values())

@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltarule.engines.compiled.arrays import Arrays
-from deltarule.engines.compiled.elementary import definitions
+from deltarule.engines.compiled.elementary import MOST_INLINED, definitions
 from deltarule.engines.compiled.groups import Groups
 from deltarule.engines.compiled.places import STEP_NUMBERS, Places, pointer_of
 from deltarule.engines.compiled.plan import Phase, Plan, count_of_entries
@@ -84,6 +84,7 @@ class Printer:
     """The pointers that follow those of arrays."""
     alone = "noalias "
     """What LLVM may assume of each array: that nothing else writes to it."""
+    most_inlined = MOST_INLINED
 
     def __init__(self, program: Program, form: Form) -> None:
         results = dict(zip(program.names, program.results, strict=True))
@@ -111,7 +112,7 @@ class Printer:
         given += [f"ptr {self.alone}{pointer}" for pointer in (*map(pointer_of, arguments), *self.memory)]
         head = f'define void @{self.name}({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
         body = "\n".join([head, *text.lines, "  ret void", "}"])
-        functions = definitions(text.called, text.lanes) + self.more_definitions()
+        functions = definitions(text.called, text.lanes, self.most_inlined) + self.more_definitions()
         sizes = self.places.scratch_bytes, self.places.bytes_a_row, self.places.kept
         whole = f"{functions}\n{body}\n{self._loop_over_blocks(len(arguments) + len(self.memory))}"
         return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes, self.each)

@@ -4,6 +4,7 @@ The arrays hold all members. Entry i of member k is at i · members + k, so that
 numbers.
 """
 
+import sys
 from functools import cache
 
 from deltarule.engines.compiled.machine_code import OPTIMIZATION, optimized
@@ -36,6 +37,7 @@ class _MemberPrinter(Printer):
     text_type = _MemberText
     each = ""
     numbers = (*NUMBERS, "members", "member")
+    most_inlined = sys.maxsize
     alone = ""  # other threads write to the entries of other members
 
     def _kept_rows(self) -> str:
