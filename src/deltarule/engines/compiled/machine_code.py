@@ -16,7 +16,7 @@ from typing import Any
 from deltarule.engines.compiled.cache import keep, kept
 
 OPTIMIZATION = 2
-MAX_OPTIMIZED_LINES = 2500
+MAX_OPTIMIZED_LINES = 2000
 """The most lines of a text that all of LLVM's passes go over. They unroll the loops of small networks: 8-3-8 takes up
 to a tenth longer without them. Others take 2 % longer at most, most take less, and are compiled in a third of the time:
 what the passes would make of a text stands there already. One pass more, NewGVN, stops the process for some texts."""

@@ -4,7 +4,9 @@ A value is a vector with a number of each lane, of a kind: double, float, i64, i
 counters of loops are single i64, by their names.
 """
 
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +136,7 @@ class FunctionText:
         self.lines = ["entry:"]
         self.block = "entry"
         self._count = 0
+        self._written = ChainMap[str, str]()  # names of what does not change, by the instruction
         self.called: set[tuple[str, str, int]] = set()  # name, kind and number of arguments of called functions
 
     def vector(self, kind: str) -> str:
@@ -160,6 +163,12 @@ class FunctionText:
         name = f"%s{self.fresh()}"
         self.add(f"{name} = {instruction}")
         return name
+
+    def once(self, instruction: str) -> str:
+        """Write an instruction that always has one result, if it is not written where it is known; return its name."""
+        if instruction not in self._written:
+            self._written[instruction] = self.single(instruction)
+        return self._written[instruction]
 
     def value(self, number: Any, kind: str) -> Value:
         """Return a number in all lanes, or a value as it is."""
@@ -199,6 +208,14 @@ class FunctionText:
         self.lines.append(f"{name}:")
         self.block = name
 
+    @contextmanager
+    def _branch(self, name: str) -> Iterator[None]:
+        """Begin a block; what is written in it is not known behind it."""
+        self.label(name)
+        before, self._written = self._written, self._written.new_child()
+        yield
+        self._written = before
+
     def loop(
         self, count: int | str, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
     ) -> Sequence[Value]:
@@ -217,8 +234,8 @@ class FunctionText:
         phis = [Value(self, f"%p{number}.{index}", value.kind) for index, value in enumerate(carried)]
         self.add(f"%m{number} = icmp ult i64 %i{number}, {count}")
         self.add(f"br i1 %m{number}, label %{inside}, label %{after}")
-        self.label(inside)
-        next_values = body(Index(0, ((f"%i{number}", 1),)), *phis) or ()
+        with self._branch(inside):
+            next_values = body(Index(0, ((f"%i{number}", 1),)), *phis) or ()
         self.add(f"%n{number} = add nuw nsw i64 %i{number}, 1")
         self.add(f"br label %{head}")
         lines = [f"  %i{number} = phi i64 [0, %{before}], [%n{number}, %{self.block}]"]
@@ -236,8 +253,8 @@ class FunctionText:
         number = self.fresh()
         before = self.block
         self.add(f"br i1 {condition}, label %then{number}, label %after{number}")
-        self.label(f"then{number}")
-        news = body(*carried) or ()
+        with self._branch(f"then{number}"):
+            news = body(*carried) or ()
         end = self.block
         self.add(f"br label %after{number}")
         self.label(f"after{number}")
@@ -248,14 +265,22 @@ class FunctionText:
 
     def count(self, index: Index) -> str:
         """Return the name of an index's number."""
-        total = f"{index.constant}"
+        total = ""
         for name, factor in index.terms:
-            term = name if factor == 1 else self.single(f"mul nsw i64 {name}, {factor}")
-            total = term if total == "0" else self.single(f"add nsw i64 {total}, {term}")
-        return total
+            term = name if factor == 1 else self.once(f"mul nsw i64 {name}, {factor}")
+            total = self.once(f"add nsw i64 {total}, {term}") if total else term
+        if total and index.constant:
+            return self.once(f"add nsw i64 {total}, {index.constant}")
+        return total or f"{index.constant}"
 
     def address(self, pointer: str, index: Index, kind: str) -> str:
-        return self.single(f"getelementptr inbounds {kind}, ptr {pointer}, i64 {self.count(index)}")
+        """Return the address of an entry; those with the same variables differ by constants."""
+        start = pointer
+        if index.terms:
+            start = self.once(f"getelementptr inbounds {kind}, ptr {pointer}, i64 {self.count(Index(0, index.terms))}")
+        if not index.constant:
+            return start
+        return self.once(f"getelementptr inbounds {kind}, ptr {start}, i64 {index.constant}")
 
     def load(self, pointer: str, index: Index, kind: str) -> Value:
         """Load a vector; `index` counts vectors."""
