@@ -10,7 +10,8 @@ What measurements and mistakes have taught:
   would be kept for all rows, because every loss divides by a sum of weights.
 - One number a row (a row's share of the batch) goes first in its loop: else it tears a group apart, which takes a third
   longer.
-- From 32 units on, tiles of 8 rows × 3 units take 0.77 to 0.87 of the time of 4 × 4; below that 4 × 4 or 5 × 4 is best.
+- Members as lanes, from 64 units on: tiles of 8 rows × 3 units take 0.8 to 0.95 of the time of 4 × 4; else 4 × 4 or
+  5 × 4 is best. One tile for all batches takes up to 1.25 of the time: 4 × 4 leaves two rows of 10 alone.
 - On processors with 16 registers of 32 bytes (AVX2) vectors are as long as these, and tiles of 6 or 4 rows × 2 units:
   with the 24 sums of 8 × 3, or twice as long vectors, most sums go through memory, and one network 784-100-10 takes two
   to three times as long, small ones nearly twice. ARM's 32 registers of 16 bytes were not measured.
