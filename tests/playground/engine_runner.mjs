@@ -3,11 +3,11 @@ import { createInterface } from "node:readline";
 
 const module = process.argv[2];
 const { Training } = await import(module);
-const { loadKernels, run, useKernels } = await import(new URL("kernels.js", module));
+const { loadKernels, run, useKernels, withResidentArrays } = await import(new URL("kernels.js", module));
 useKernels(await loadKernels());
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? Array.from(value, (one) => (Number.isFinite(one) ? one : String(one))) : value);
 for await (const line of createInterface({ input: process.stdin })) {
-  const { problem, updates, formula } = JSON.parse(line);
+  const { problem, updates, formula, copies } = JSON.parse(line);
   if (formula) {
     const [name, arrays, numbers, count] = formula;
     const outputs = Array.from({ length: count }, () => new Float64Array(arrays[0]?.length ?? 2));
@@ -15,7 +15,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     console.log(JSON.stringify(outputs, shown));
     continue;
   }
-  const training = new Training(problem);
+  const training = copies ? new Training(problem) : withResidentArrays(() => new Training(problem));
   const state = () => training.states.map(({ theta, slots, buffers }) => ({ theta: [...theta], slots: slots.map((one) => [...one]), buffers: [...buffers] }));
   const first = state();
   training.advance(updates);

@@ -19,7 +19,7 @@ const { drawnRows } = await import(`${folder}/own_data.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], map } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], later, map } = JSON.parse(line);
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
@@ -30,10 +30,18 @@ for await (const line of createInterface({ input: process.stdin })) {
   for (const [name, table] of commands) {
     answers.push(await source.ask(name, table).then((answer) => ({ text: answer?.text ?? null }), (error) => ({ refused: error.message })));
   }
-  const trainer = new Trainer(source.setup);
-  trainer.play(steps, null);
-  do trainer.work();
-  while (trainer.updatesLeft);
+  let trainer = new Trainer(source.setup);
+  const train = () => {
+    trainer.play(steps, null);
+    do trainer.work();
+    while (trainer.updatesLeft);
+  };
+  train();
+  if (later) {
+    await source.ask("change", { settings: later });
+    trainer = trainer.change(source.setup);
+    train();
+  }
   const { setup } = source;
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");

@@ -353,6 +353,24 @@ def test_the_past_shows_who_had_solved_it_then(page):
     assert 0 < solved.sum()
 
 
+@pytest.mark.parametrize("settings", [{"optimizer.learning_rate": 0.3}, {"optimizer.name": {"name": "rmsprop"}}])
+def test_a_change_goes_on_from_the_weights_and_the_past_before_it_stays(page, settings):
+    commands = [change(run__seeds=3, network__layers=["auto", 3, "auto"])]
+    views = [{"member": 1, "step": step} for step in (12, 20, 31)]
+    found = page.ask({"commands": commands, "steps": 20, "later": settings, "views": views})
+    session = Session(recipe_to_play(), tempfile.TemporaryDirectory())
+    for command in [change(run__engine="reference"), *commands]:
+        session.command(*command)
+    for command in [("step", {"updates": 20}), ("change", {"settings": settings}), ("step", {"updates": 20})]:
+        session.command(*command)
+    np.testing.assert_allclose(found["theta"], session.workbench.moment.state.theta, rtol=1e-7, atol=1e-10)
+    for view, alone in zip(views, found["seen"], strict=True):
+        served = decode(session.frame(view))[1]
+        for name in ("theta", "solved members", "objective of members"):
+            np.testing.assert_allclose(alone["arrays"][name], served[name], rtol=1e-5, atol=1e-6)
+    session.close()
+
+
 @pytest.mark.slow
 def test_any_update_of_a_long_run_is_seen_at_once(page):
     """Of 100,000 updates each is recomputed within 0.3 s, and exactly; curves are even in updates."""

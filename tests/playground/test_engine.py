@@ -38,9 +38,12 @@ class PageEngine(NodeProcess):
     def __init__(self, folder):
         super().__init__(Path(__file__).with_name("engine_runner.mjs"), (folder / "training.js").as_uri())
 
-    def run(self, problem, updates):
-        """The state after some updates, the gradient there, and the state after one more."""
-        return self.ask({"problem": described(problem), "updates": updates})
+    def run(self, problem, updates, copies=False):
+        """The state after some updates, the gradient there, and the state after one more.
+
+        Arrays lie in the memory of WebAssembly, or are copied there for each function.
+        """
+        return self.ask({"problem": described(problem), "updates": updates, "copies": copies})
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +193,12 @@ def test_fifty_updates_stay_together(page_engine, data, optimizer):
     state, _ = ReferenceEngine().advance(problem, initial_state(problem), 50)
     if np.isfinite(state.theta).all() and np.abs(state.theta).max() < 1e3:  # what explodes parts ways by rounding
         assert_close(answer["after"][0]["theta"], state.theta, 1e-10)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(problem=problems(dtypes=("float64",)), updates=st.integers(0, 12))
+def test_arrays_in_the_memory_of_webassembly_have_the_bits_of_copied_ones(page_engine, problem, updates):
+    assert page_engine.run(problem, updates) == page_engine.run(problem, updates, copies=True)
 
 
 @pytest.mark.parametrize("name", sorted(INITIALIZERS.keys() - {"orthogonal"}))  # the page has no decomposition

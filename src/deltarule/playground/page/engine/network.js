@@ -1,7 +1,7 @@
 // @ts-check
 // A network's forward and backward pass over a batch, and its objective, as in deltarule/maths/network.py.
 
-import { dense, denseBackward, denseGradient, run, runFormula, runOnRows, wholeBlocks } from "./kernels.js";
+import { dense, denseBackward, denseGradient, run, runFormula, runOnRows, wholeBlocks, zeros } from "./kernels.js";
 import { ACTIVATIONS, LOSSES, PENALTIES } from "./tables.js";
 import { FORMULA_NAMES, readFormula } from "./typed.js";
 
@@ -110,8 +110,8 @@ class BatchNorm {
     this.gamma = gamma;
     this.running = running;
     this.stride = stride;
-    this.statistics = new Float64Array(2 * units); // means and variances
-    this.normalized = new Float64Array(units * stride);
+    this.statistics = zeros(2 * units); // means and variances
+    this.normalized = zeros(units * stride);
   }
 
   /** @param {Float64Array} theta @param {Float64Array} z @param {Float64Array} n @param {number} rows @param {Float64Array} buffers @param {Float64Array | null} share of each row in the batch; null in evaluation */
@@ -148,8 +148,8 @@ export class Pass {
     this.stride = wholeBlocks(rows);
     this.steps = network.layers.map((layer) => {
       const { units, gamma, running } = layer;
-      const array = () => new Float64Array(units * this.stride);
-      const withOnes = () => new Float64Array((units + 1) * this.stride).fill(1); // for the biases of the next layer
+      const array = () => zeros(units * this.stride);
+      const withOnes = () => zeros((units + 1) * this.stride).fill(1); // for the biases of the next layer
       const [z, output, dropped] = [array(), withOnes(), withOnes()];
       return {
         ...layer, z, output, dropped, a: output.subarray(0, z.length), gradient: array(), keep: array(), rate: 0, ...activationOf(layer.activation, this.stride),
@@ -157,8 +157,8 @@ export class Pass {
         n: gamma < 0 ? z : array(),
       };
     });
-    this.scaled = new Float64Array((network.layers[0].inputs + 1) * this.stride).fill(1);
-    this.scaledGradient = new Float64Array(network.layers[0].inputs * this.stride);
+    this.scaled = zeros((network.layers[0].inputs + 1) * this.stride).fill(1);
+    this.scaledGradient = zeros(network.layers[0].inputs * this.stride);
   }
 
   /**
@@ -229,8 +229,8 @@ export class DataTerm {
     this.isSoftmaxCrossEntropy = output === "softmax" && loss.name === "cross_entropy";
     this.loss = formulaOf(loss, "loss", LOSSES);
     this.fused = LOSSES[loss.name]?.fused.includes(output) ? formulaOf(loss, "loss", LOSSES, `${output} ${loss.name}`) : null;
-    this.terms = new Float64Array(pass.stride);
-    this.share = new Float64Array(pass.stride);
+    this.terms = zeros(pass.stride);
+    this.share = zeros(pass.stride);
   }
 
   /** J of the logits of the last forward pass; writes ∂J/∂logits into the last step's `gradient`. @param {Float64Array} y as `byUnit` gives it @param {Float64Array} weights of the rows, and 0 behind them @param {number} rows */

@@ -2,7 +2,7 @@
 // Trains a population at a pace, and keeps its past: the curves, and snapshots from which any moment is computed again.
 
 import { explain } from "./explained.js";
-import { byUnit } from "./kernels.js";
+import { byUnit, placed, withResidentArrays, zeros } from "./kernels.js";
 import { addPenalty, classOf, DataTerm, Network, Pass, sum } from "./network.js";
 import { findCauses, skillOf } from "./symptoms.js";
 import { firstNonfinite, Training } from "./training.js";
@@ -32,10 +32,12 @@ export class Trainer {
   constructor(setup, kept = null) {
     this.updatesLeft = 0;
     this.pace = { perSecond: Infinity, began: 0, done: 0 };
+    const thetas = kept?.map(({ theta }) => theta.slice());
     this.setup = setup;
-    this.training = new Training(setup.problem);
-    kept?.forEach(({ theta }, member) => this.training.states[member].theta.set(theta));
-    this.evaluations = evaluations(setup);
+    this.training = /** @type {Training} */ (/** @type {unknown} */ (null));
+    this.evaluations = /** @type {ReturnType<typeof evaluations>} */ ([]);
+    this.use(setup);
+    thetas?.forEach((theta, member) => this.training.states[member].theta.set(theta));
     this.evaluatedAt = this.evaluationMilliseconds = 0;
     /** @type {{step: number, values: Record<string, number[]>, quantiles: number[]}[]} */
     this.points = [];
@@ -60,13 +62,22 @@ export class Trainer {
     }
     const empty = new Training(after).states;
     const slots = before.optimizer === after.optimizer ? states : empty;
-    this.training = new Training(after, states.map((state, index) => ({ ...state, slots: slots[index].slots })), step);
-    this.setup = setup;
-    this.evaluations = evaluations(setup);
+    this.use(setup, states.map((state, index) => ({ ...state, slots: slots[index].slots })), step);
     if (step) this.changes.push(step);
     if (this.snapshots[this.snapshots.length - 1].step === step) this.snapshots.pop();
     this.remember(true);
     return this;
+  }
+
+  /** Train with a setup from now on; its arrays take the place of those before. @param {Setup} setup @param {State[] | null} states @param {number} step */
+  use(setup, states = null, step = 0) {
+    const kept = states?.map(copied);
+    this.setup = setup;
+    withResidentArrays(() => {
+      const own = kept?.map(({ theta, slots, buffers }) => ({ theta: placed(theta), slots: slots.map(placed), buffers }));
+      this.training = new Training(setup.problem, own, step);
+      this.evaluations = evaluations(setup);
+    });
   }
 
   /** Set a weight of a member, or lock it in all. @param {{member: number, place: number, value: number | null, locked: boolean | null, version: number}} edit */
@@ -299,7 +310,7 @@ function evaluations({ problem, test, score }) {
     const rows = part.y.length / units;
     const pass = new Pass(network, rows);
     const term = new DataTerm(pass, problem);
-    const weights = new Float64Array(pass.stride).fill(1, 0, rows);
+    const weights = zeros(pass.stride).fill(1, 0, rows);
     const evaluate = (/** @type {State} */ { theta, buffers }, /** @type {number} */ strength) => {
       pass.forward(theta, buffers, x, rows);
       const objective = term.objective(y, weights, rows) + addPenalty(network, problem, strength, theta, rows, unused);

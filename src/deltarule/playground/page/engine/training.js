@@ -2,7 +2,7 @@
 // Updates of a population, as deltarule's reference engine makes them: the same batches, masks, rates and formulas.
 
 import { initialTheta } from "./initial.js";
-import { byUnit, numbersBy, runFormula } from "./kernels.js";
+import { byUnit, numbersBy, placed, runFormula, zeros } from "./kernels.js";
 import { addPenalty, DataTerm, isPenalized, Network, numbersOf, Pass, sum } from "./network.js";
 import { fillMask, randomOrder } from "./random.js";
 import { OPTIMIZERS, SCHEDULES } from "./tables.js";
@@ -40,9 +40,10 @@ export class Training {
     this.pass = this.yours.pass; // of the member that was computed last
     this.term = this.yours.term;
     this.all = Uint32Array.from({ length: this.rows }, (_, row) => row);
+    /** @type {{x: Float64Array, y: Float64Array, weights: Float64Array, share: Float64Array, total: number}} */
     this.batch = this.rowsOf(this.all.subarray(0, this.batchRows));
     this.drawn = ""; // which one `batch` is
-    this.gradient = new Float64Array(this.network.parameters);
+    this.gradient = zeros(this.network.parameters);
     this.optimizer = OPTIMIZERS[problem.optimizer];
     /** @type {Map<string, {epoch: number, order: Uint32Array}>} the order of the epoch, by data seed */
     this.orders = new Map();
@@ -52,8 +53,8 @@ export class Training {
     this.bad = new Map();
     /** @type {State[]} */
     this.states = states ?? problem.members.map((member) => ({
-      theta: initialTheta(this.network, problem.initializer, BigInt(member.seed), member.initial_scale),
-      slots: this.optimizer.slots.map(() => new Float64Array(this.network.parameters)),
+      theta: placed(initialTheta(this.network, problem.initializer, BigInt(member.seed), member.initial_scale)),
+      slots: this.optimizer.slots.map(() => zeros(this.network.parameters)),
       buffers: this.network.initialBuffers(),
     }));
   }
@@ -85,11 +86,13 @@ export class Training {
 
   /** Some rows as a pass takes them, with their weights and the shares that they have. @param {Uint32Array} positions */
   rowsOf(positions) {
-    const weights = new Float64Array(this.pass.stride);
+    const batch = /** @type {Training["batch"] | undefined} */ (this.batch); // whose arrays are filled anew
+    const [weights, share] = batch ? [batch.weights.fill(0), batch.share] : [zeros(this.pass.stride), zeros(this.pass.stride)];
     positions.forEach((from, row) => (weights[row] = this.weights[from]));
     const total = sum(weights, positions.length);
+    share.set(weights.map((weight) => weight / total));
     const filled = [...positions, ...Array(this.batchRows - positions.length).fill(positions[positions.length - 1])]; // the last batch may be short
-    return { x: byUnit(this.x, this.problem.sizes[0], filled), y: byUnit(this.y, this.y.length / this.rows, filled), weights, share: weights.map((weight) => weight / total), total };
+    return { x: byUnit(this.x, this.problem.sizes[0], filled, batch?.x), y: byUnit(this.y, this.y.length / this.rows, filled, batch?.y), weights, share, total };
   }
 
   /** The objective of this update's batch; its gradient stands in `gradient`. @param {number} index of the member */
