@@ -14,9 +14,9 @@ def once_for_problem(function: Callable[[Problem], Value]) -> Callable[[Problem]
 
     @wraps(function)
     def kept(problem: Problem) -> Value:
-        if function not in problem.kept:
-            problem.kept[function] = function(problem)
-        value: Value = problem.kept[function]
+        if function not in problem._kept:
+            problem._kept[function] = function(problem)
+        value: Value = problem._kept[function]
         return value
 
     return kept

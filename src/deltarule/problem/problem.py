@@ -136,10 +136,10 @@ class Problem:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is kept, which is computed again where it is needed."""
-        return {name: value for name, value in vars(self).items() if name != "kept"}
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
 
     @cached_property
-    def kept(self) -> dict[Any, Any]:
+    def _kept(self) -> dict[Any, Any]:
         """What `once_for_problem` keeps."""
         return {}
 
