@@ -73,18 +73,18 @@ SLOPE = ByHand(
     [
         ("added", "z", lambda v: v["x"] + v["w"], "Added instead"),
         ("sign", "r", lambda v: v["y"] - v["z"], "sign is turned"),
-        ("w for z", "r", lambda v: v["w"] - v["y"], "w used for z"),
+        ("w for z", "r", lambda v: v["w"] - v["y"], "input x is missing"),
         ("not squared", "J", lambda v: v["r"], "still to be squared"),
         ("doubled", "J", lambda v: 2 * v["r"], "Doubled"),
         ("half", "J", lambda v: v["r"] ** 2 / 2, "no ½"),
         ("no 2", "dw", lambda v: v["r"] * v["x"], "The 2 is missing"),
         ("no input", "dw", lambda v: 2 * v["r"], "x is missing"),
-        ("times w", "dw", lambda v: 2 * v["r"] * v["w"], "Multiplied by w"),
+        ("times w", "dw", lambda v: 2 * v["r"] * v["w"], "w used for x"),
         ("sign", "dw", lambda v: -2 * v["r"] * v["x"], "sign is turned"),
         ("no rate", "new", lambda v: v["w"] - v["dw"], "rate α is missing"),
         ("sign", "new", lambda v: v["w"] + v["rate"] * v["dw"], "sign is turned"),
-        ("step alone", "new", lambda v: -v["rate"] * v["dw"], "step alone"),
-        ("before", "J1", lambda v: v["J"], "before the step"),
+        ("step alone", "new", lambda v: -v["rate"] * v["dw"], "weight w is missing"),
+        ("before", "J1", lambda v: v["J"], "α ∂J/∂w is missing"),
         ("not squared", "J1", lambda v: v["x"] * v["new"] - v["y"], "still to be squared"),
         ("straight line", "J1", lambda v: v["J"] - v["rate"] * v["dw"] ** 2, "straight line"),
     ],
@@ -117,24 +117,24 @@ NODE = ByHand(
     [
         ("no bias", "z", lambda v: v["x"] * v["w"], "bias b is missing"),
         ("added", "z", lambda v: v["x"] + v["w"] + v["b"], "Added instead"),
-        ("a for z", "z", lambda v: sigmoid(v["z"]), "already"),
+        ("a for z", "z", lambda v: sigmoid(v["z"]), "That is a, the sigmoid"),
         ("z for a", "a", lambda v: v["z"], "itself"),
         ("sign", "a", lambda v: sigmoid(-v["z"]), "sign in the exponent"),
         ("tanh", "a", lambda v: math.tanh(v["z"]), "tanh"),
         ("z for a", "s", lambda v: v["z"] * (1 - v["z"]), "z used for a"),
-        ("slope at a", "s", lambda v: sigmoid(v["a"]) * (1 - sigmoid(v["a"])), "taken at z"),
+        ("slope at a", "s", lambda v: sigmoid(v["a"]) * (1 - sigmoid(v["a"])), "taken at the sum"),
         ("tanh", "s", lambda v: 1 - v["a"] ** 2, "tanh"),
-        ("no slope", "dz", lambda v: v["da"], "Forgot σ"),
+        ("no slope", "dz", lambda v: v["da"], "slope s is missing"),
         ("nothing from behind", "dz", lambda v: v["s"], "behind"),
         ("added", "dz", lambda v: v["da"] + v["s"], "Added instead"),
-        ("not times input", "dw", lambda v: v["dz"], "not multiplied"),
-        ("times itself", "dw", lambda v: v["dz"] * v["w"], "weight itself"),
-        ("no slope", "dw", lambda v: v["da"] * v["x"], "Forgot σ"),
-        ("not times weight", "dx", lambda v: v["dz"], "not multiplied"),
-        ("times itself", "dx", lambda v: v["dz"] * v["x"], "input itself"),
-        ("no slope", "dx", lambda v: v["da"] * v["w"], "Forgot σ"),
+        ("not times input", "dw", lambda v: v["dz"], "input x is missing"),
+        ("times itself", "dw", lambda v: v["dz"] * v["w"], "w used for x"),
+        ("no slope", "dw", lambda v: v["da"] * v["x"], "slope s is missing"),
+        ("not times weight", "dx", lambda v: v["dz"], "weight w is missing"),
+        ("times itself", "dx", lambda v: v["dz"] * v["x"], "x used for w"),
+        ("no slope", "dx", lambda v: v["da"] * v["w"], "slope s is missing"),
         ("times b", "db", lambda v: v["dz"] * v["b"], "Not times b"),
-        ("no slope", "db", lambda v: v["da"], "Forgot σ"),
+        ("no slope", "db", lambda v: v["da"], "slope s is missing"),
     ],
 )
 
@@ -170,24 +170,24 @@ GRAPH = ByHand(
         "dx": ["dm*s + ds", "dm s + dm x"],
     },
     [
-        ("multiplied", "s", lambda v: v["x"] * v["y"], "Multiplied instead"),
+        ("multiplied", "s", lambda v: v["x"] * v["y"], "Multiplied; the parts are added"),
         ("added", "m", lambda v: v["s"] + v["x"], "Added instead"),
-        ("other factor", "m", lambda v: v["s"] * v["y"], "other factor is x"),
+        ("other factor", "m", lambda v: v["s"] * v["y"], "y used for x"),
         ("smaller", "v", lambda v: v["t"], "smaller"),
         ("added", "v", lambda v: v["m"] + v["t"], "not added"),
-        ("added", "J", lambda v: v["c"] + v["v"], "not added"),
+        ("added", "J", lambda v: v["c"] + v["v"], "Added instead"),
         ("own factor", "dv", lambda v: v["v"], "other factor"),
-        ("nothing", "dm", lambda v: 0, "everything goes to it"),
-        ("shared", "dm", lambda v: v["dv"] / 2, "Not shared"),
+        ("nothing", "dm", lambda v: 0, "Everything passes"),
+        ("shared", "dm", lambda v: v["dv"] / 2, "no ½"),
         ("to the smaller", "dt", lambda v: v["dv"], "nothing goes to it"),
-        ("own factor", "ds", lambda v: v["dm"] * v["s"], "other factor, x"),
-        ("no factor", "ds", lambda v: v["dm"], "not multiplied"),
-        ("no product", "dy", lambda v: v["dm"], "Forgot the product"),
+        ("own factor", "ds", lambda v: v["dm"] * v["s"], "s used for x"),
+        ("no factor", "ds", lambda v: v["dm"], "x is missing"),
+        ("no product", "dy", lambda v: v["dm"], "x is missing"),
         ("times y", "dy", lambda v: v["ds"] * v["y"], "Not times y"),
-        ("one way", "dx", lambda v: v["dm"] * v["s"], "One way is missing"),
-        ("one way", "dx", lambda v: v["ds"], "One way is missing"),
-        ("multiplied", "dx", lambda v: v["dm"] * v["s"] * v["ds"], "not multiplied"),
-        ("averaged", "dx", lambda v: (v["dm"] * v["s"] + v["ds"]) / 2, "not averaged"),
+        ("one way", "dx", lambda v: v["dm"] * v["s"], "∂J/∂s is missing"),
+        ("one way", "dx", lambda v: v["ds"], "∂J/∂m s is missing"),
+        ("multiplied", "dx", lambda v: v["dm"] * v["s"] * v["ds"], "Multiplied; the parts are added"),
+        ("averaged", "dx", lambda v: (v["dm"] * v["s"] + v["ds"]) / 2, "no ½"),
     ],
 )
 
@@ -250,32 +250,45 @@ def network_slips() -> list[Any]:
     for i in (1, 2):
         o, own, other = i + 4, INTO[i], INTO[3 - i]
         add("no bias", f"z{i}", lambda v, w=own: v["x1"] * v[w[0]] + v["x2"] * v[w[1]], "is missing", 2)
-        add("a for z", f"z{i}", lambda v, i=i: v[f"a{i}"], "already", 2)
-        add("no slope", f"d{i}", lambda v, i=i, o=o: v["d3"] * v[f"w{o}"], "Forgot σ")
-        add("other δ", f"d{i}", lambda v, i=i: v[f"d{3 - i}"], "δ of the other unit")
-        add("not times input", f"dw{o}", lambda v: v["d3"], "not multiplied")
-        at_a, others = "it is taken at", "Other unit’s weight"
+        add("a for z", f"z{i}", lambda v, i=i: v[f"a{i}"], f"That is a{i}", 2)
+        add("no slope", f"d{i}", lambda v, i=i, o=o: v["d3"] * v[f"w{o}"], f"slope a{i}(1 − a{i}) is missing")
+        add("other δ", f"d{i}", lambda v, i=i: v[f"d{3 - i}"], f"That is δ{3 - i}")
+        add("not times input", f"dw{o}", lambda v: v["d3"], f"a{i} is missing")
+        at_a, others = "it is taken at", "other unit’s weight"
         add("slope at a", f"d{i}", lambda v, i=i, o=o: v["d3"] * v[f"w{o}"] * slope_at(v[f"a{i}"]), at_a, 3)
-        add(others, f"z{i}", lambda v, i=i, w=other: v["x1"] * v[w[0]] + v["x2"] * v[w[1]] + v[f"b{i}"], others)
-        add(others, f"d{i}", lambda v, i=i: v["d3"] * v[f"w{7 - i}"] * v[f"a{i}"] * (1 - v[f"a{i}"]), others)
+        add(
+            others,
+            f"z{i}",
+            lambda v, i=i, w=other: v["x1"] * v[w[0]] + v["x2"] * v[w[1]] + v[f"b{i}"],
+            f"belong to z{3 - i}",
+        )
+        add(
+            others,
+            f"d{i}",
+            lambda v, i=i: v["d3"] * v[f"w{7 - i}"] * v[f"a{i}"] * (1 - v[f"a{i}"]),
+            f"w{7 - i} leads from",
+        )
         add("added", f"z{i}", lambda v, i=i, w=own: v["x1"] + v[w[0]] + v["x2"] + v[w[1]] + v[f"b{i}"], "Added instead")
     add("no bias", "z3", lambda v: v["a1"] * v["w5"] + v["a2"] * v["w6"], "is missing", 2)
-    add("a for z", "z3", lambda v: v["p"], "already", 2)
+    add("a for z", "z3", lambda v: v["p"], "That is p", 2)
     add("z for a", "a1", lambda v: v["z1"], "itself")
     add("z for a", "p", lambda v: v["z3"], "itself")
     add("z for a", "z3", lambda v: v["z1"] * v["w5"] + v["z2"] * v["w6"] + v["b3"], "z used for a")
-    add("z for a", "dw5", lambda v: v["d3"] * v["z1"], "z used for a")
-    add("z for a", "dw6", lambda v: v["d3"] * v["z2"], "z used for a")
-    add("z for a", "d1", lambda v: v["d3"] * v["w5"] * v["z1"] * (1 - v["z1"]), "z used for a")
+    add("z for a", "dw5", lambda v: v["d3"] * v["z1"], "z1 used for a1")
+    add("z for a", "dw6", lambda v: v["d3"] * v["z2"], "z2 used for a2")
+    add("z for a", "d1", lambda v: v["d3"] * v["w5"] * v["z1"] * (1 - v["z1"]), "z1 used for a1")
     for w, (x, i) in FIRST_LAYER.items():
-        add("no slope", f"dw{w}", lambda v, x=x, i=i: v["d3"] * v[f"w{i + 4}"] * v[x], "Forgot σ")
-        add("not times input", f"dw{w}", lambda v, i=i: v[f"d{i}"], "not multiplied")
-        add("other δ", f"dw{w}", lambda v, x=x, i=i: v[f"d{3 - i}"] * v[x], "δ of the other unit")
-    for blank, words in (("J", "minus in front"), *((b, "sign is turned") for b in ("d3", "d1", "dw1", "dw6", "z1"))):
+        add(
+            "no slope",
+            f"dw{w}",
+            lambda v, x=x, i=i: v["d3"] * v[f"w{i + 4}"] * v[x],
+            f"slope a{i}(1 − a{i}) is missing",
+        )
+        add("not times input", f"dw{w}", lambda v, i=i: v[f"d{i}"], f"{x} is missing")
+        add("other δ", f"dw{w}", lambda v, x=x, i=i: v[f"d{3 - i}"] * v[x], f"δ{3 - i} used for δ{i}")
+    for blank, words in (("J", "sign is turned"), *((b, "sign is turned") for b in ("d3", "d1", "dw1", "dw6", "z1"))):
         add("sign", blank, lambda v, blank=blank: -v[blank], words)
-    add(
-        "other unit’s weight", "z3", lambda v: v["a1"] * v["w6"] + v["a2"] * v["w5"] + v["b3"], "Other unit’s weight", 2
-    )
+    add("other unit’s weight", "z3", lambda v: v["a1"] * v["w6"] + v["a2"] * v["w5"] + v["b3"], "are exchanged", 2)
     add("added", "z3", lambda v: v["a1"] + v["w5"] + v["a2"] + v["w6"] + v["b3"], "Added instead")
     add("added", "dw5", lambda v: v["d3"] + v["a1"], "Added instead")
     add("added", "dw1", lambda v: v["d1"] + v["x1"], "Added instead")
@@ -327,9 +340,9 @@ BATCH = ByHand(
     },
     [
         ("no bias", "z1", lambda v: v["x1"] * v["w"], "bias b is missing"),
-        ("other sample", "z2", lambda v: v["x1"] * v["w"] + v["b"], "other sample"),
+        ("other sample", "z2", lambda v: v["x1"] * v["w"] + v["b"], "x1 used for x2"),
         ("z for p", "p1", lambda v: v["z1"], "itself"),
-        ("other sample", "p2", lambda v: sigmoid(v["z1"]), "other sample"),
+        ("other sample", "p2", lambda v: sigmoid(v["z1"]), "z1 used for z2"),
         (
             "sum for mean",
             "J",
@@ -340,14 +353,14 @@ BATCH = ByHand(
         ("squared", "J", lambda v: ((v["p1"] - v["y1"]) ** 2 + (v["p2"] - v["y2"]) ** 2) / 2, "squared error"),
         ("no mean", "d1", lambda v: v["p1"] - v["y1"], "divided by 2"),
         ("sign", "d2", lambda v: (v["y2"] - v["p2"]) / 2, "sign is turned"),
-        ("other sample", "d1", lambda v: v["d2"], "other sample"),
-        ("mean twice", "dw", lambda v: v["dw"] / 2, "in each δ already"),
-        ("one sample", "dw", lambda v: v["d1"] * v["x1"], "Only the first"),
-        ("no inputs", "dw", lambda v: v["d1"] + v["d2"], "Not multiplied"),
-        ("swapped", "dw", lambda v: v["d1"] * v["x2"] + v["d2"] * v["x1"], "swapped"),
+        ("other sample", "d1", lambda v: v["d2"], "That is δ2"),
+        ("mean twice", "dw", lambda v: v["dw"] / 2, "½ is in δ1 already"),
+        ("one sample", "dw", lambda v: v["d1"] * v["x1"], "δ2 x2 is missing"),
+        ("no inputs", "dw", lambda v: v["d1"] + v["d2"], "x is missing everywhere"),
+        ("swapped", "dw", lambda v: v["d1"] * v["x2"] + v["d2"] * v["x1"], "exchanged"),
         ("sums first", "dw", lambda v: (v["d1"] + v["d2"]) * (v["x1"] + v["x2"]), "First multiply"),
-        ("one sample", "db", lambda v: v["d2"], "Only the second"),
-        ("mean twice", "db", lambda v: v["db"] / 2, "in each δ already"),
+        ("one sample", "db", lambda v: v["d2"], "δ1 is missing"),
+        ("mean twice", "db", lambda v: v["db"] / 2, "½ is in δ1 already"),
         ("no rate", "new", lambda v: v["w"] - v["dw"], "rate α is missing"),
         ("sign", "new", lambda v: v["w"] + 0.5 * v["dw"], "sign is turned"),
     ],
@@ -389,18 +402,18 @@ SOFTMAX = ByHand(
         ("times e", "e3", lambda v: math.e * v["z3"], "e times"),
         ("base 10", "e1", lambda v: 10 ** v["z1"], "base is e"),
         ("logits", "s", lambda v: v["z1"] + v["z2"] + v["z3"], "z used for"),
-        ("one missing", "s", lambda v: v["e1"] + v["e2"], "third one is missing"),
+        ("one missing", "s", lambda v: v["e1"] + v["e2"], "e3 is missing"),
         ("mean", "s", lambda v: v["s"] / 3, "mean"),
         ("sigmoid", "p1", lambda v: sigmoid(v["z1"]), "does not ask"),
-        ("odds", "p2", lambda v: v["e2"] / (v["s"] - v["e2"]), "Its own"),
+        ("odds", "p2", lambda v: v["e2"] / (v["s"] - v["e2"]), "e2 is missing"),
         ("upside down", "p3", lambda v: v["s"] / v["e3"], "Upside down"),
-        ("minus", "J", lambda v: -v["J"], "minus in front"),
-        ("all classes", "J", lambda v: -sum(math.log(v[f"p{i}"]) for i in (1, 2, 3)), "Only the right class"),
+        ("minus", "J", lambda v: -v["J"], "sign is turned"),
+        ("all classes", "J", lambda v: -sum(math.log(v[f"p{i}"]) for i in (1, 2, 3)), "y is missing"),
         ("no log", "J", lambda v: 1 - right_probability(v), "needs a log"),
         ("base 10", "J", lambda v: -math.log10(right_probability(v)), "base 10"),
         ("sign", "d1", lambda v: v["y1"] - v["p1"], "sign is turned"),
         ("mean", "d2", lambda v: v["d2"] / 3, "Not divided"),
-        ("slope", "d3", lambda v: v["d3"] * v["p3"] * (1 - v["p3"]), "has cancelled"),
+        ("slope", "d3", lambda v: v["d3"] * v["p3"] * (1 - v["p3"]), "Not times the slope"),
     ],
 )
 
@@ -445,9 +458,9 @@ STUCK = ByHand(
         "u": ["rate*abs(dw1)/abs(w1)", "α abs(∂J/∂w1/w1)"],
     },
     [
-        ("value", "s1", lambda v: v["a1"], "not its slope"),
-        ("one factor", "s1", lambda v: 1 - v["a1"], "other factor"),
-        ("slope at a", "s1", lambda v: slope_at(v["a1"]), "taken at z"),
+        ("value", "s1", lambda v: v["a1"], "1 − a1 is missing"),
+        ("one factor", "s1", lambda v: 1 - v["a1"], "activation a1 is missing"),
+        ("slope at a", "s1", lambda v: slope_at(v["a1"]), "taken at the sum"),
         ("ReLU", "s1", lambda v: 1, "slope of a ReLU"),
         ("dead", "s2", lambda v: 0, "above 0"),
         ("value", "s2", lambda v: v["z2"], "value of the ReLU"),
@@ -455,25 +468,25 @@ STUCK = ByHand(
         ("alive", "s3", lambda v: 1, "below 0"),
         ("value", "s3", lambda v: v["z3"], "itself"),
         ("sign", "d4", lambda v: v["y"] - v["p"], "sign is turned"),
-        ("slope", "d4", lambda v: (v["p"] - v["y"]) * v["p"] * (1 - v["p"]), "squared error"),
+        ("slope", "d4", lambda v: (v["p"] - v["y"]) * v["p"] * (1 - v["p"]), "Not times the slope"),
         ("no weight", "d2", lambda v: v["d4"], "w4 is missing"),
-        ("other weight", "d2", lambda v: v["d4"] * v["w5"], "Other unit"),
-        ("weight before", "d2", lambda v: v["d4"] * v["w2"], "leads into unit 2"),
+        ("other weight", "d2", lambda v: v["d4"] * v["w5"], "w5 leads from unit 3"),
+        ("weight before", "d2", lambda v: v["d4"] * v["w2"], "w2 leads from unit 1 to unit 2"),
         ("sigmoid", "d2", lambda v: v["d4"] * v["w4"] * v["a2"] * (1 - v["a2"]), "slope of a sigmoid"),
-        ("alive", "d3", lambda v: v["d4"] * v["w5"], "Forgot the slope"),
+        ("alive", "d3", lambda v: v["d4"] * v["w5"], "slope s3 is missing"),
         ("sigmoid", "d3", lambda v: v["d4"] * v["w5"] * slope_at(v["z3"]), "slope of a sigmoid"),
-        ("no slope", "d1", lambda v: v["d2"] * v["w2"], "Forgot σ"),
+        ("no slope", "d1", lambda v: v["d2"] * v["w2"], "slope s1 is missing"),
         ("no weight", "d1", lambda v: v["d2"] * v["s1"], "w2 is missing"),
         ("both ways", "d1", lambda v: (v["w2"] + v["w3"]) * v["d2"] * v["s1"], "its own weight"),
-        ("early δ", "d1", lambda v: v["d4"] * v["w2"] * v["s1"], "has not come through"),
-        ("no input", "dw4", lambda v: v["d4"], "not multiplied"),
-        ("z for a", "dw2", lambda v: v["d2"] * v["z1"], "z used for a"),
-        ("early δ", "dw2", lambda v: v["d4"] * v["a1"], "has not come through"),
-        ("alive", "dw3", lambda v: v["d4"] * v["w5"] * v["a1"], "Forgot the slope"),
-        ("no input", "dw1", lambda v: v["d1"], "not multiplied"),
-        ("itself", "dw1", lambda v: v["d1"] * v["w1"], "weight itself"),
+        ("early δ", "d1", lambda v: v["d4"] * v["w2"] * v["s1"], "δ4 used for δ2"),
+        ("no input", "dw4", lambda v: v["d4"], "activation a2 is missing"),
+        ("z for a", "dw2", lambda v: v["d2"] * v["z1"], "z1 used for a1"),
+        ("early δ", "dw2", lambda v: v["d4"] * v["a1"], "δ4 used for δ2"),
+        ("alive", "dw3", lambda v: v["d4"] * v["w5"] * v["a1"], "slope s3 is missing"),
+        ("no input", "dw1", lambda v: v["d1"], "input x is missing"),
+        ("itself", "dw1", lambda v: v["d1"] * v["w1"], "w1 used for x"),
         ("no rate", "u", lambda v: abs(v["dw1"] / v["w1"]), "rate α is missing"),
-        ("step", "u", lambda v: v["rate"] * abs(v["dw1"]), "That is the step"),
+        ("step", "u", lambda v: v["rate"] * abs(v["dw1"]), "Not divided by |w1|"),
         ("upside down", "u", lambda v: abs(v["w1"] / (v["rate"] * v["dw1"])), "Upside down"),
     ],
 )
@@ -519,38 +532,38 @@ STEPS = ByHand(
         "wa": ["w - rate*(m/0.1)/sqrt(s/0.001)", "w - rate*dw/abs(dw)"],
     },
     [
-        ("sum", "mu", lambda v: v["z1"] + v["z2"] + v["z3"], "That is the sum"),
+        ("sum", "mu", lambda v: v["z1"] + v["z2"] + v["z3"], "Not divided by 3"),
         ("two", "mu", lambda v: (v["z1"] + v["z2"] + v["z3"]) / 2, "three samples"),
-        ("sum", "var", squared_distances, "That is the sum"),
+        ("sum", "var", squared_distances, "Not divided by 3"),
         ("sample variance", "var", lambda v: squared_distances(v) / 2, "Divided by 2"),
-        ("no mean", "var", lambda v: (v["z1"] ** 2 + v["z2"] ** 2 + v["z3"] ** 2) / 3, "taken away first"),
+        ("no mean", "var", lambda v: (v["z1"] ** 2 + v["z2"] ** 2 + v["z3"] ** 2) / 3, "mean μ is missing"),
         ("root", "var", lambda v: math.sqrt(v["var"]), "its root"),
-        ("not divided", "n", lambda v: v["z1"] - v["mu"], "Still to be divided"),
+        ("not divided", "n", lambda v: v["z1"] - v["mu"], "Not divided by √var"),
         ("no root", "n", lambda v: (v["z1"] - v["mu"]) / v["var"], "root is missing"),
-        ("no mean", "n", lambda v: v["z1"] / math.sqrt(v["var"]), "taken away first"),
+        ("no mean", "n", lambda v: v["z1"] / math.sqrt(v["var"]), "mean μ is missing"),
         ("sign", "n", lambda v: -v["n"], "sign is turned"),
-        ("not scaled", "h", lambda v: v["n"], "Still to be divided"),
+        ("not scaled", "h", lambda v: v["n"], "Not divided by 0.8"),
         ("scaled down", "h", lambda v: 0.8 * v["n"], "Multiplied"),
-        ("rate of dropping", "h", lambda v: v["n"] / 0.2, "dropped"),
+        ("rate of dropping", "h", lambda v: v["n"] / 0.2, "0.2 used for 0.8"),
         ("sign", "r", lambda v: v["y"] - v["h"] * v["w"], "sign is turned"),
         ("n for h", "r", lambda v: v["n"] * v["w"] - v["y"], "n used for h"),
-        ("no penalty", "J", lambda v: v["r"] ** 2, "penalty is missing"),
-        ("no half", "J", lambda v: v["r"] ** 2 + v["lambda"] * v["w"] ** 2, "has a half"),
-        ("no penalty", "dw", lambda v: 2 * v["r"] * v["h"], "penalty is missing"),
+        ("no penalty", "J", lambda v: v["r"] ** 2, "λ w²/2 is missing"),
+        ("no half", "J", lambda v: v["r"] ** 2 + v["lambda"] * v["w"] ** 2, "Not divided by 2"),
+        ("no penalty", "dw", lambda v: 2 * v["r"] * v["h"], "λ w is missing"),
         ("no 2", "dw", lambda v: v["r"] * v["h"] + v["lambda"] * v["w"], "The 2 is missing"),
-        ("2 λ", "dw", lambda v: 2 * v["r"] * v["h"] + 2 * v["lambda"] * v["w"], "cancels"),
+        ("2 λ", "dw", lambda v: 2 * v["r"] * v["h"] + 2 * v["lambda"] * v["w"], "2 multiplies r h alone"),
         ("n for h", "dw", lambda v: 2 * v["r"] * v["n"] + v["lambda"] * v["w"], "n used for h"),
         ("uphill", "v1", lambda v: 0.9 * v["v"] + v["rate"] * v["dw"], "sign is turned"),
-        ("no memory", "v1", lambda v: -v["rate"] * v["dw"], "old velocity is missing"),
+        ("no memory", "v1", lambda v: -v["rate"] * v["dw"], "0.9 v is missing"),
         ("no decay", "v1", lambda v: v["v"] - v["rate"] * v["dw"], "0.9 is missing"),
         ("no rate", "v1", lambda v: 0.9 * v["v"] - v["dw"], "rate α is missing"),
-        ("plain", "wm", lambda v: v["w"] - v["rate"] * v["dw"], "plain step"),
-        ("sign", "wm", lambda v: v["w"] - v["v1"], "sign is in the velocity"),
-        ("whole", "m", lambda v: v["dw"], "A tenth"),
-        ("old share", "m", lambda v: 0.9 * v["dw"], "0.9 keeps"),
-        ("whole", "s", lambda v: v["dw"] ** 2, "A thousandth"),
+        ("plain", "wm", lambda v: v["w"] - v["rate"] * v["dw"], "0.9 v is missing"),
+        ("sign", "wm", lambda v: v["w"] - v["v1"], "sign is turned"),
+        ("whole", "m", lambda v: v["dw"], "0.1 is missing"),
+        ("old share", "m", lambda v: 0.9 * v["dw"], "0.9 used for 0.1"),
+        ("whole", "s", lambda v: v["dw"] ** 2, "0.001 is missing"),
         ("not squared", "s", lambda v: 0.001 * v["dw"], "squared"),
-        ("m squared", "s", lambda v: v["m"] ** 2, "not of m"),
+        ("m squared", "s", lambda v: v["m"] ** 2, "decimal point"),
         ("no correction", "wa", lambda v: v["w"] - v["rate"] * v["m"] / math.sqrt(v["s"]), "Both means"),
         ("no root", "wa", lambda v: v["w"] - v["rate"] * 10 * v["m"] / (1000 * v["s"]), "root is missing"),
         ("uphill", "wa", lambda v: v["w"] + math.copysign(v["rate"], v["dw"]), "sign is turned"),
@@ -591,23 +604,23 @@ SEEDS_AND_INTERVALS = ByHand(
         "t": ["2*(1/2)^m", "2*0.5^m", "2/2^m"],
     },
     [
-        ("successes", "n", lambda v: v["k"], "successes alone"),
-        ("odds", "p", lambda v: v["k"] / v["f"], "Divided by the failures"),
-        ("failures", "p", lambda v: v["f"] / v["n"], "share of failures"),
+        ("successes", "n", lambda v: v["k"], "failures f is missing"),
+        ("odds", "p", lambda v: v["k"] / v["f"], "successes k is missing"),
+        ("failures", "p", lambda v: v["f"] / v["n"], "f used for k"),
         ("percent", "p", lambda v: 100 * v["p"], "percent"),
-        ("share", "c", lambda v: v["p"], "share itself"),
+        ("share", "c", lambda v: v["p"], "That is p, the share"),
         ("nothing above", "c", lambda v: v["k"] / (v["n"] + 3.84), "1.92 is missing"),
         ("nothing below", "c", lambda v: (v["k"] + 1.92) / v["n"], "3.84 is missing"),
         ("no 1.96", "h", lambda v: math.sqrt(v["k"] * v["f"] / v["n"] + 0.96) / (v["n"] + 3.84), "1.96 is missing"),
         ("no root", "h", lambda v: 1.96 * (v["k"] * v["f"] / v["n"] + 0.96) / (v["n"] + 3.84), "root is missing"),
         ("simple", "h", simple_half_width, "simple formula"),
-        ("whole", "h", lambda v: 2 * v["h"], "whole width"),
+        ("whole", "h", lambda v: 2 * v["h"], "Twice as much"),
         ("from p", "low", lambda v: v["p"] - v["h"], "middle c"),
-        ("other end", "low", lambda v: v["c"] + v["h"], "upper end"),
+        ("other end", "low", lambda v: v["c"] + v["h"], "sign is turned"),
         ("from p", "high", lambda v: v["p"] + v["h"], "middle c"),
-        ("other end", "high", lambda v: v["c"] - v["h"], "lower end"),
+        ("other end", "high", lambda v: v["c"] - v["h"], "sign is turned"),
         ("claim", "d", lambda v: v["g"], "claim itself"),
-        ("one way", "t", lambda v: 0.5 ** v["m"], "Either method"),
+        ("one way", "t", lambda v: 0.5 ** v["m"], "2 is missing"),
         ("share", "t", lambda v: 1 / v["m"], "toss"),
         ("opposite", "t", lambda v: 1 - 2 / 2 ** v["m"], "opposite"),
         ("all seeds", "t", lambda v: 2 * 0.5 ** v["n"], "Only the m seeds"),

@@ -1,10 +1,12 @@
 // An exercise of a seed, and whether an answer is right, a slip or not yet right.
 
 import { beyondTie, evaluate, namesIn, parse, plain } from "./expressions.js";
-import { BLANKS, GIVEN, LESSON, QUANTITIES, QUANTITY, computeAll } from "./lesson.js";
+import { numbersIn } from "./formulas.js";
+import { BLANKS, GIVEN, LESSON, QUANTITIES, computeAll } from "./lesson.js";
+import { slipsOf } from "./slips.js";
 
 /** @typedef {import("./expressions.js").Values} Values */
-/** @typedef {{given: Values, values: Values, rounded: Values, tolerance: Values}} Exercise */
+/** @typedef {{given: Values, values: Values, rounded: Values, tolerance: Values, early: Values}} Exercise */
 
 /** @param {number} value */
 const round3 = (value) => Number(beyondTie(value).toPrecision(3));
@@ -27,24 +29,47 @@ function tolerances(values) {
 /** An exercise: given numbers, right values, the same from rounded ones, and tolerances. @param {Values} given @returns {Exercise} */
 function createExercise(given) {
   const values = computeAll(given);
-  return { given, values, rounded: computeAll(given, round3), tolerance: tolerances(values) };
+  return { given, values, rounded: computeAll(given, round3), tolerance: tolerances(values), early: earlyRounding(values) };
 }
 
-/** What a number in a blank is: {kind: "right" | "short" | "slip" | "unknown", sentence}. `typed` holds the learner's own numbers.
+/** How far an answer may be off if every computed number before it was kept with two decimals: to first order, and at most 15 %. 0 if none comes before it. @param {Values} values */
+function earlyRounding(values) {
+  /** @type {[Values, Values]} */
+  const [early, slack] = [{}, {}];
+  for (const { name, formula } of QUANTITIES) {
+    let reach = 0;
+    for (const part of namesIn(formula)) {
+      const ends = [-1, 1].map((side) => Math.abs(evaluate(formula, { ...values, [part]: values[part] + side * (slack[part] ?? 0) }) - values[name]));
+      reach += Math.max(0, ...ends.filter(Number.isFinite));
+    }
+    early[name] = reach && Math.min(reach + half(values[name]), 0.15 * Math.abs(values[name]));
+    slack[name] = Number.isInteger(values[name]) ? 0 : reach + 0.00501;
+  }
+  return early;
+}
+
+/** How many significant digits a text has, if it is a number: of 7.2E-5 they are two. @param {string} text */
+const digitsOf = (text) => plain(text).match(/^-?0*\.?0*([\d.]*) *%?(?:e.*|\*.*\^.*)?$/)?.[1].replace(".", "").length;
+
+/** What a number in a blank is: {kind: "right" | "short" | "slip" | "early" | "unknown", sentence}. `typed` holds the learner's own numbers.
+ * Only the most likely slips that give the number count; what two of them explain gets no name. Four digits leave less to chance, so that they name rarer slips, too.
  * @param {Exercise} exercise @param {string} name @param {number} value @param {Values} typed */
 export function judge(exercise, name, value, typed = {}, text = "") {
   const right = exercise.values[name];
   if (Math.abs(value - right) <= exercise.tolerance[name]) return { kind: "right" };
-  /** @param {import("./expressions.js").Tree} tree */
-  const fits = (tree) => [exercise.values, exercise.rounded, { ...exercise.values, ...typed, [name]: right }].some((values) => {
+  const digits = digitsOf(text) ?? 3;
+  const [finer, mostCost] = digits > 3 ? [10, 3] : [1, 2];
+  const own = { ...exercise.values, ...typed, [name]: right };
+  const fitting = slipsOf(name).filter(({ cost, tree }) => cost <= mostCost && [exercise.values, exercise.rounded, own].some((values) => {
     const slip = evaluate(tree, values);
-    return Number.isFinite(slip) && Math.abs(value - slip) <= half(slip);
-  });
-  const sentences = new Set((QUANTITY[name].slips ?? []).filter(({ tree }) => fits(tree)).map(({ sentence }) => sentence));
-  if (sentences.size === 1) return { kind: "slip", sentence: [...sentences][0] };
-  const digits = plain(text).match(/^-?0*\.?0*([\d.]*) *%?(?:e.*|\*.*\^.*)?$/)?.[1].replace(".", "").length ?? 3; // of 7.2E-5 they are two
-  const isShort = !sentences.size && digits > 0 && digits < 3 && Number(beyondTie(right).toPrecision(digits)) === value;
-  return isShort ? { kind: "short", sentence: "Right so far; give three significant digits." } : { kind: "unknown" };
+    return Number.isFinite(slip) && Math.abs(value - slip) <= half(slip) / finer;
+  })).map((slip) => ({ ...slip, number: evaluate(slip.tree, exercise.values) })).filter(({ number }) => Math.abs(number - right) > 1e-12);
+  const [first] = fitting;
+  const isDoubtful = fitting.some(({ cost, number, sentence }) => cost === first.cost && sentence !== first.sentence && Math.abs(number - first.number) > 1e-12 * Math.abs(number));
+  const isClose = Math.abs(value - right) <= exercise.early[name];
+  if (first && !isDoubtful && !(isClose && first.cost > 1)) return { kind: "slip", sentence: first.sentence };
+  if (!first && digits > 0 && digits < 3 && Number(beyondTie(right).toPrecision(digits)) === value) return { kind: "short", sentence: "Right so far; give three significant digits." };
+  return isClose ? { kind: "early", sentence: "Close: rounded too early? Keep four digits on the way." } : { kind: "unknown" };
 }
 
 /** Numbers from 0 to 1 (mulberry32). @param {number} seed */
@@ -63,7 +88,7 @@ export function coincidences(exercise) {
   let pairs = 0;
   for (const name of BLANKS) {
     const right = exercise.values[name];
-    const slips = (QUANTITY[name].slips ?? []).map(({ tree, sentence }) => {
+    const slips = slipsOf(name).filter(({ cost }) => cost < 2).map(({ tree, sentence }) => {
       const value = evaluate(tree, exercise.values);
       return { value, sentence, reach: 2 * half(value) + Math.abs(value - evaluate(tree, exercise.rounded)) };
     }).filter(({ value }) => Number.isFinite(value) && value !== right); // what gives the right number is not wrong here
@@ -88,10 +113,11 @@ function drawGiven(random) {
   return given;
 }
 
-/** Whether no two given numbers have one size, nor one of them that of the rate, or 1: with equal biases the wrong one would be right, too. @param {Values} given */
+const FIXED = [1, ...numbersIn(QUANTITIES.map(({ formula }) => formula))].map(Number).flatMap((value) => [value, 1 / value]);
+/** Whether no two given numbers have one size, nor one of them that of a number in a formula: with equal biases the wrong one would be right, too. @param {Values} given */
 function areApart(given) {
-  const sizes = Object.keys(given).filter((name) => LESSON.given[name]?.[2] !== "binary" && given[name] !== undefined).map((name) => Math.abs(given[name]));
-  return new Set([...sizes, 1]).size > sizes.length;
+  const sizes = GIVEN.filter((name) => LESSON.given[name][2] !== "binary").map((name) => Math.abs(given[name]));
+  return new Set([...sizes, LESSON.rate]).size > sizes.length && !sizes.some((size) => FIXED.includes(size));
 }
 
 /** @param {number} seed @returns {Exercise & {seed: number}} */
@@ -99,7 +125,8 @@ export function drawExercise(seed) {
   const random = randomNumbers(seed);
   let best = /** @type {(Exercise & {seed: number}) | null} */ (null);
   let fewest = Infinity;
-  for (let attempt = 0; fewest > 0 && attempt < 60000; attempt++) {
+  let drawn = 0; // the best of 5: slips are many, and some always give one number
+  for (let attempt = 0; fewest > 0 && drawn < 5 && attempt < 60000; attempt++) {
     const given = drawGiven(random);
     if (!areApart(given)) continue;
     const values = computeAll(given);
@@ -110,6 +137,7 @@ export function drawExercise(seed) {
     // Where large numbers cancel, rounding would make much more right than is.
     if (BLANKS.some((name) => values[name] && exercise.tolerance[name] > 0.02 * Math.abs(values[name]))) continue;
     const found = coincidences(exercise);
+    drawn += Number(found < Infinity);
     if (found < fewest) [best, fewest] = [{ ...exercise, seed }, found];
   }
   if (!best) throw new Error(`exercise ${seed} has no numbers`);
