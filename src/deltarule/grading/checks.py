@@ -128,7 +128,7 @@ def fit_arrays(result: Any, names: Sequence[str], expected: Mapping[str, Any]) -
     is_complete = set(labels) <= set(arrays)
     is_as_long = not isinstance(result, list) or (
         len(result) == len(labels)
-        and all(isinstance(array, np.ndarray) for array in result)
+        and not any(isinstance(array, list | dict) for array in result)
         and any(has_shape(arrays[label], expected[label]) for label in labels)
     )
     if is_complete and is_as_long:
