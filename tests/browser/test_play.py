@@ -808,6 +808,9 @@ def test_a_changed_address_and_what_is_typed_are_read(browser, tmp_path):
         page.get_by_role("status").get_by_text(
             'optimizer.learning_rate is "fast"; give a number of 0 or more'
         ).wait_for()
+        set_number(page, "optimizer.learning_rate", "")
+        page.get_by_role("status").get_by_text('optimizer.learning_rate is ""; give a number').wait_for()
+        wait_until(page, lambda: control(page, "optimizer.learning_rate").input_value() == "0.5")
         page.evaluate("location.hash = 'optimizer.learning_rate=-1'")
         page.get_by_role("status").get_by_text("The address cannot be used: optimizer.learning_rate is -1").wait_for()
         control(page, "vary").select_option("optimizer.learning_rate")

@@ -187,7 +187,7 @@ export class SettingsPanel {
       return [this.row(title, key, box, help)];
     }
     const number = Array.isArray(value) ? (key === "run.seeds" ? value.length : value[0]) : value;
-    return [this.number(title, key, number, (chosen) => change(chosen ?? (key === "optimizer.batch_size" ? "none" : 0)), help)];
+    return [this.number(title, key, number, (chosen) => change(chosen ?? (key === "optimizer.batch_size" ? "none" : "")), help)];
   }
 
   /** Controls for the parameters of what a key names. @param {string} key @param {(name: string) => boolean} isShown */
