@@ -8,7 +8,7 @@ from deltarule.cli import options
 from deltarule.cli.options import RecipeOptions, grouped, option
 from deltarule.cli.output import Result, Shown, console, show, show_progress
 from deltarule.cli.output_paths import Output
-from deltarule.errors import one_line
+from deltarule.errors import RunFailed, one_line
 from deltarule.files import make_folder, write_whole
 from deltarule.reports.table import Pairs
 
@@ -48,7 +48,10 @@ def run(
     options.check_resume(resume, out)
     recipe = chosen.recipe()
     chosen_engine = options.chosen_engine(engine, recipe, device)
-    population = population_of(recipe, dataset_of(recipe, data))
+    dataset = dataset_of(recipe, data)
+    if dataset.remark:  # other data take the place of those of the study, at which its settings learn nothing
+        raise RunFailed(dataset.remark)
+    population = population_of(recipe, dataset)
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
         done = run_population(population, engine=chosen_engine, folder=folder, resume=resume, progress=progress)

@@ -72,8 +72,8 @@ def objective_curves(run: Run | Curves, metric: str = "objective") -> Chart:
     """The objective, or an error of the history, against updates.
 
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
-    90 % of those that still train, and by thin lines of 20 members of each outcome. The scale is logarithmic if the
-    values span over two decades.
+    90 %, in which members that have stopped keep their last value, and by thin lines of 20 members of each outcome. The
+    scale is logarithmic if the values span over two decades.
 
     >>> import deltarule
     >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], seeds=range(3))
@@ -212,11 +212,11 @@ def _band_marks(curves: Curves, parts: Sequence[str], rows: Sequence[str]) -> tu
     """The medians and bands of many members, with thin lines for some of each outcome."""
     marks = list[Mark]()
     for index, (part, of_rows) in enumerate(zip(parts, rows, strict=True)):
-        values = curves.history.series(part)
-        marks += median_band(curves.history.steps_of(part), values, f"{of_rows} median".strip(), index)
-    counts = (~np.isnan(curves.history.series(parts[0]))).sum(1)
-    note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members"
-    note += f", at the end of the {counts[-1]} that still train." if counts[-1] < counts[0] else "."
+        steps, values = _held_series(curves, part)
+        marks += median_band(steps, values, f"{of_rows} median".strip(), index)
+    counts = (~np.isnan(_held_series(curves, parts[0])[1])).sum(1)
+    note = f"Median and band ({BAND_LABEL}) are of {counts[0]} members; those that stopped count with their last value"
+    note += f", but for {counts[0] - counts[-1]} that diverged." if counts[-1] < counts[0] else "."
     outcomes = []
     for index, reason in enumerate(dict.fromkeys(curves.reasons), len(parts)):
         ended = np.flatnonzero(np.array(curves.reasons) == reason)
@@ -226,6 +226,23 @@ def _band_marks(curves: Curves, parts: Sequence[str], rows: Sequence[str]) -> tu
         outcomes.append(f"{len(ended):,} {ENDED[reason]}")
     kinds = f"Thin lines, at most {MAX_THIN_LINES} of a kind: {', '.join(outcomes)}."
     return marks, [curves.description, note, kinds]
+
+
+def _held_series(curves: Curves, name: str) -> tuple[Floats, Floats]:
+    """Steps [T] and values [T, K] of a series, in which a member that has stopped keeps its last value.
+
+    A member that diverged has none after its end.
+    """
+    of_members = [_member_series(curves, name, member) for member in range(len(curves.steps))]
+    steps = np.unique(np.concatenate([curves.history.steps_of(name), *(steps[-1:] for steps, _ in of_members)]))
+    held = np.full((len(steps), len(of_members)), np.nan)
+    for member, (own, values) in enumerate(of_members):
+        if len(own):
+            held[:, member] = values[(np.searchsorted(own, steps, "right") - 1).clip(0)]
+            held[steps < own[0], member] = np.nan
+        if curves.reasons[member] == "diverged":
+            held[steps > (own[-1] if len(own) else -1), member] = np.nan
+    return steps, held
 
 
 def _member_series(curves: Curves, name: str, member: int) -> tuple[Floats, Floats]:
