@@ -56,6 +56,14 @@ def study(tmp_path):
     return path
 
 
+@pytest.mark.usefixtures("offline")
+def test_a_study_of_a_report_without_its_data_ends_at_once(deltarule, tmp_path):
+    for study, data in (("mnist", "mnist"), ("cifar", "cifar10")):
+        status, out, err = deltarule("run", study, "--out", tmp_path / "out")
+        assert (status, out) == (1, "") and f"get it with deltarule data fetch {data}" in " ".join(err.split())
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_json(deltarule, study):
     status, out, err = deltarule("run", study, "--seeds", 3, "--json")

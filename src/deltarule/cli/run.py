@@ -39,6 +39,7 @@ def run(
 
     With --out, records, figures and a report are written to a folder.
     """
+    from deltarule.data.pipeline import name_and_options
     from deltarule.json_files import to_jsonable, write_json
     from deltarule.reports.summaries import run_facts
     from deltarule.studies.recipes import dataset_of
@@ -49,8 +50,12 @@ def run(
     recipe = chosen.recipe()
     chosen_engine = options.chosen_engine(engine, recipe, device)
     dataset = dataset_of(recipe, data)
-    if dataset.remark:  # other data take the place of those of the study, at which its settings learn nothing
-        raise RunFailed(dataset.remark)
+    if dataset.remark and recipe.configuration.study.report:  # with the settings of a report, other data learn nothing
+        name, _ = name_and_options(recipe.configuration.data.name)
+        raise RunFailed(
+            f"{name}, the data of {recipe.name}, is not on this machine and could not be downloaded; get it with "
+            f"deltarule data fetch {name}, or name its folder with --data"
+        )
     population = population_of(recipe, dataset)
     folder = None if out is None else make_folder(out)
     with show_progress(recipe.name) as progress:
