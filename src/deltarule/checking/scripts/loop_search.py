@@ -1,7 +1,8 @@
 """Find the loop in which a script trains, and check some of its turns."""
 
+import ast
 import traceback
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,7 @@ from deltarule.checking.scripts.own_losses import other_loss
 from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
-from deltarule.checking.scripts.source import Loop, read_source
+from deltarule.checking.scripts.source import Loop, Read, read_source
 from deltarule.checking.scripts.step_judge import judge_step, judge_together
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
 from deltarule.checking.scripts.verdict import HELD, NOT_FOUND, StepVerdict
@@ -91,7 +92,7 @@ def _check_loops(
         verdicts = _check_turns(of_several, loss, is_screened) if of_several else []
         if _confidence(verdicts)[0] < 1:
             alone = _check_turns(turns, loss, is_screened)
-            if not verdicts or alone[0].is_move:  # that a gradient is added up says nothing of the moves
+            if not verdicts or alone[0].is_move or _are_variables(alone[0].gradients.values()):
                 verdicts = alone
         if not best or _confidence(verdicts) > _confidence(best):
             best = verdicts
@@ -100,6 +101,13 @@ def _check_loops(
             break
     # Where others move, it is no mistake that one loop leaves what it finds.
     return list(map(_without_accusing_still_arrays, best)) if finder.moved else best
+
+
+def _are_variables(gradients: Iterable[Read]) -> bool:
+    """Whether gradients are read from variables: a product that is added up may be part of what is added."""
+    texts = [text for _, _, text, _ in gradients]
+    kinds = ast.Name | ast.Attribute | ast.Subscript
+    return bool(texts) and all(isinstance(ast.parse(text, mode="eval").body, kinds) for text in texts)
 
 
 def _without_accusing_still_arrays(verdict: StepVerdict) -> StepVerdict:
