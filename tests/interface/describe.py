@@ -179,8 +179,9 @@ def _fields(kind: type, above: str = "") -> Iterator[str]:
 def _later() -> dict[str, Any]:
     """Names that modules import for their annotations alone."""
     from deltarule.estimators.tabular.scores import Scores
+    from deltarule.tables.readings import ColumnReading
 
-    return {"Scores": Scores, "WhyReport": WhyReport}
+    return {"Scores": Scores, "WhyReport": WhyReport, "ColumnReading": ColumnReading}
 
 
 def _dataclasses_in(hint: Any) -> Iterator[type]:

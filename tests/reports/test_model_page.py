@@ -85,7 +85,7 @@ def test_long_names_are_complete() -> None:
     assert [row[0] for row in rows] == CLASSES
     assert [row[4].split(" (")[0] for row in rows] == [CLASSES[1], ""]
     for name in COLUMNS:
-        assert len(re.findall(f">{name}</t[dh]>", page)) == 2, "what it is worth, and what was made of it"
+        assert len(re.findall(f">{name}</t[dh]>", page)) == 3, "what it is worth, what was made of it, how it was read"
     assert len(set(re.findall(">(The [^<]*)</text>", page))) == 4, "names beside what is drawn"
     assert f"taken for class {CLASSES[1]}." in page, "what is to be seen in the figure"
     assert f"always {CLASSES[0]!r}" in html.unescape(page)

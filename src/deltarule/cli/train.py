@@ -1,6 +1,7 @@
 """`deltarule train`: train a model on a table."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from deltarule.estimators.tabular.regressor import TabularRegressor
     from deltarule.estimators.tabular.scores import Scores
     from deltarule.tables.frame import Frame
+    from deltarule.tables.readings import ColumnReading
 
 Table = Annotated[Path, argument("TABLE", "File (CSV, TSV, XLSX, Parquet) with named columns, or - for stdin.")]
 Target = Annotated[str, option("--target", "Column to predict.", "COLUMN")]
@@ -59,7 +61,7 @@ TimeLimit = Annotated[
 ]
 Seed = Annotated[int, option("--seed", "Seed of everything random.", "S", min=0, max=2**32 - 1)]
 Out = Annotated[Path | None, option("--out", "Write the model to this file.", "MODEL"), Output("model")]
-MAX_LISTED_COLUMNS = 30
+MAX_LISTED_COLUMNS, MAX_CELL_CHARACTERS = 30, 12
 KIND_NAMES = {
     "number": "of numbers",
     "category": "of categories",
@@ -76,6 +78,7 @@ class TrainOutcome:
     columns    name, type ("kind"), the reason for it and the inputs of each column
     settings   hyperparameters of the best candidate
     scores     on `validation_rows` of the rows
+    readings   some cells of each column, as they are written and as they are read
     kinds      number of kinds of networks whose mean the predictions are
     out        file of the model, or None
     """
@@ -94,6 +97,7 @@ class TrainOutcome:
     notes: list[str]
     seconds: float
     kinds: int
+    readings: Sequence["ColumnReading"]
     out: str | None
 
 
@@ -156,7 +160,7 @@ def train(
         prepared = model._prepare(frame, inferred.labels, groups, times, weights)
     notes += _notes_on_time(model, time)
     if not json:
-        remark(_column_lines(model), to_errors=False)
+        remark(_column_lines(model, prepared.readings), to_errors=False)
     if not is_watched(console(to_errors=True)):  # a terminal shows the elapsed seconds
         remark(["settings are compared, then an ensemble is trained …"])
     with show_shares(str(table)) as progress, collect_warnings(notes):
@@ -175,9 +179,9 @@ def _notes_on_time(model: "TabularClassifier | TabularRegressor", time: str | No
     return [f"{name!r} stays an input; say --type {name}=unused to leave it out"]
 
 
-def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
-    """The number of columns of each kind, and those that are no plain numbers or texts."""
-    from deltarule.reports.model_page import type_table
+def _column_lines(model: "TabularClassifier | TabularRegressor", readings: Sequence["ColumnReading"]) -> Shown:
+    """The number of columns of each kind, those that are no plain numbers or texts, and some cells of each column."""
+    from deltarule.reports.model_page import reading_table, type_table
 
     columns = {column.origin: column for column in model.columns_}
     kinds = Counter("date" if column.part else column.kind for column in columns.values())
@@ -190,6 +194,10 @@ def _column_lines(model: "TabularClassifier | TabularRegressor") -> Shown:
     elif exceptions.rows:
         yield f"{len(exceptions.rows)} of them are read in another way than most; --json lists them"
     yield ""
+    changed = [each for each in readings if any(raw != read for raw, read in (each.first, each.largest))]
+    listed = readings if len(readings) <= MAX_LISTED_COLUMNS else changed[:MAX_LISTED_COLUMNS]
+    if listed:
+        yield from (reading_table(listed, MAX_CELL_CHARACTERS), "")
 
 
 def _parse_codes(texts: list[str]) -> list[tuple[str, str]]:

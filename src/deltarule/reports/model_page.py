@@ -23,7 +23,8 @@ from deltarule.reports.model_figures import (
 )
 from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
 from deltarule.reports.table import Table, TableColumn, table
-from deltarule.tables.cell_texts import as_text, shorten, shorten_repr
+from deltarule.tables.cell_texts import MAX_SHOWN_CHARACTERS, as_text, shorten, shorten_repr
+from deltarule.tables.readings import ColumnReading
 
 if TYPE_CHECKING:
     from deltarule.estimators.tabular.classifier import TabularClassifier
@@ -69,11 +70,15 @@ def model_page(
     ]
     curve = model.model_.loss_curve_
     losses = [loss_by_epoch(curve)] if len(curve) > 1 else []  # a linear model is solved, not trained by epochs
+    read = (
+        "Of each column some cells; what stands before an arrow is written in the table, and read as what stands after."
+    )
     blocks = [
         ReportBlock("scores", "How good it is", facts=facts, commands=commands, notes=shown_notes),
         _mistakes_block(target, inspection),
         _importance_block(inspection),
         ReportBlock("training", "How it was trained", facts=training, figures=losses, table=type_table(model)),
+        ReportBlock("reading", "How the columns were read", read, table=reading_table(report.readings)),
     ]
     about = "How good the model is on rows whose target is known, where it errs, and which columns matter."
     values = f"one of {len(inspection.classes)} classes" if inspection.classes else "a number"
@@ -177,6 +182,25 @@ def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only
     listed = [col for col in model.columns_ if not exceptions_only or col.code not in ("number", "category", "date")]
     rows = [(shorten(col.name), col.kind, col.why, len(col.inputs)) for col in listed]
     return table([*columns, TableColumn("inputs", is_text=False)], rows)
+
+
+def reading_table(readings: Sequence[ColumnReading], width: int = MAX_SHOWN_CHARACTERS) -> Table:
+    """How each column is read: some of its cells, and after an arrow what they are read as if it is something else."""
+
+    def cell(pair: tuple[str, str]) -> str:
+        raw, read = (text if len(text) <= width else f"{text[: width - 1]}…" for text in map(shorten, pair))
+        return read if pair[0] == pair[1] else f"{raw} → {read}"
+
+    names = ("column", "kind", "first", "smallest", "largest", "most frequent")
+    rows = [
+        (
+            shorten(each.column)[:width],
+            each.kind,
+            *map(cell, (each.first, each.smallest, each.largest, each.most_frequent)),
+        )
+        for each in readings
+    ]
+    return table([TableColumn(name, is_text=True, min_width=9) for name in names], rows)
 
 
 def class_table(inspection: Inspection) -> Table:

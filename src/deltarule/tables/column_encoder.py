@@ -160,7 +160,8 @@ def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
     standardized = present / size
     mean = float(standardized.mean())
     scale = float(standardized.std()) or 1.0
-    knots = np.unique(np.quantile((standardized - mean) / scale, np.linspace(0, 1, pieces + 1)))  # without pieces one
+    shares = np.linspace(0, 1, pieces + 1)
+    knots = np.unique(np.quantile((standardized - mean) / scale, shares)) if pieces else ()
     return dataclasses.replace(
         column,
         mean=mean * size,

@@ -181,14 +181,15 @@ def suggested_divisions(columns: Sequence[Column], frame: Frame) -> Iterator[Dia
     """Find columns by whose groups, or in whose order of time, rows may have to be divided."""
     rows = count_rows(frame)
     for column in columns:
-        values = texts_of(frame[column.origin])
-        distinct = len({*values} - {""})
+        if column.part != "days" and (column.part or not is_identifier_name(column.name)):
+            continue
+        distinct = len({*texts_of(frame[column.origin])} - {""})
         texts = {"name": shorten(column.origin), "times": rows / max(distinct, 1)}
         if column.part == "days":
             days = present_values(numbers_of_column(column, frame))
             if distinct >= MIN_ORDERED_DATES and (np.diff(days) >= 0).all():
                 yield Diagnostic("in-order-of-time", column.source, texts)
-        elif not column.part and is_identifier_name(column.name) and 3 <= distinct <= rows / 2:
+        elif not column.part and 3 <= distinct <= rows / 2:
             yield Diagnostic("repeating-identifier", column.name, texts)
 
 

@@ -14,11 +14,20 @@ from deltarule.tables.number_forms import LOSSLESS_LIMIT, NumberForm, is_number
 
 
 class Frame(dict[str, np.ndarray]):
-    """The columns of a table by name; `forms` has those of a file's numbers, as it writes them."""
+    """The columns of a table by name.
 
-    def __init__(self, columns: Any = (), forms: Mapping[str, NumberForm] | None = None) -> None:
+    `forms` has the forms of a file's numbers, and `written` their cells [N] where these are no plain numbers.
+    """
+
+    def __init__(
+        self,
+        columns: Any = (),
+        forms: Mapping[str, NumberForm] | None = None,
+        written: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         super().__init__(columns)
         self.forms = dict(forms or {})
+        self.written = dict(written or {})
 
 
 NUMERIC_KINDS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -91,12 +100,13 @@ def count_rows(frame: Frame) -> int:
 def select_rows(frame: Frame, rows: Any, names: Iterable[str] | None = None) -> Frame:
     """Some rows, of all columns or of some."""
     columns = {name: frame[name][rows] for name in names or frame}
-    return Frame(columns, getattr(frame, "forms", {}))  # a plain mapping has none
+    written = getattr(frame, "written", {})  # a plain mapping has none
+    return Frame(columns, getattr(frame, "forms", {}), {name: cells[rows] for name, cells in written.items()})
 
 
 def mark_missing(frame: Frame, codes: Mapping[str, Iterable[str]]) -> Frame:
     """A frame in which codes of columns, such as -9999, are missing values."""
-    marked = Frame(frame, getattr(frame, "forms", {}))
+    marked = Frame(frame, getattr(frame, "forms", {}), getattr(frame, "written", {}))
     for name, texts in codes.items():
         column = marked.get(name, np.zeros(0))
         if column.dtype.kind == "O":

@@ -19,7 +19,8 @@ MISSING_CODE = -1e200
 MIN_LEAK_SCORE = 0.99
 MIN_OUTSTANDING_SCORE, OUTSTANDING_RATIO = 0.97, 5.0
 """A lower score counts where the second best column leaves so many times as much unexplained."""
-MAX_PAIRED_COLUMNS = 1000
+MAX_COLUMNS = 1000
+"""Columns that are looked at: of more, those that go most with the target."""
 
 
 def find_leaks(
@@ -38,6 +39,8 @@ def find_leaks(
     rows = rows[np.argsort(y[rows], kind="stable")]  # so that every second row is in the other half
     y = y[rows]
     columns = [column for column in columns if column.kind not in (TEXT, UNUSED) and column.inputs]
+    if len(columns) > MAX_COLUMNS:
+        columns = _most_correlated(columns, select_rows(frame, rows), y)
     scores = {}
     for column in columns:
         codes = _codes(column, select_rows(frame, rows, [column.origin]), is_classification)
@@ -55,6 +58,18 @@ def find_leaks(
         if own >= MIN_LEAK_SCORE:
             listed = list_names([*map(shorten_repr, names)])
             yield Diagnostic("leak-of-several", names[0], {"names": listed, "score": _percent(own)})
+
+
+def _most_correlated(columns: Sequence[Column], frame: Frame, y: Any) -> list[Column]:
+    """So many columns whose first inputs go most with the ranks of the target, or with one of its classes."""
+    values, ranks, counts = np.unique(y, return_inverse=True, return_counts=True)
+    largest = np.argsort(-counts)[:20]
+    x = np.stack([encode_columns([column], frame)[:, 0] for column in columns], axis=1)
+    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-300)
+    targets = np.stack([ranks, *(ranks == index for index in largest if len(values) > 2)], axis=1)
+    targets = (targets - targets.mean(axis=0)) / np.maximum(targets.std(axis=0), 1e-300)
+    order = np.argsort(-np.abs(x.T @ targets).max(axis=1), kind="stable")[:MAX_COLUMNS]
+    return [columns[index] for index in np.sort(order)]
 
 
 def _percent(score: float) -> str:
@@ -78,7 +93,7 @@ def _sufficient_columns(
     a decision tree with four leaves predicts classes.
     """
     best: tuple[list[str], float] = [], 0.0
-    numbers = [column for column in columns if column.kind == NUMBER and not column.part][:MAX_PAIRED_COLUMNS]
+    numbers = [column for column in columns if column.kind == NUMBER and not column.part]
     values, ranks = np.unique(y, return_inverse=True)
     if len(numbers) > 1 and not (is_classification and len(values) > 2):
         x = np.stack([encode_columns([column], frame)[:, 0] * column.scale + column.mean for column in numbers], axis=1)
@@ -87,7 +102,7 @@ def _sufficient_columns(
             score = _single_column_score(combined, y, numbers[pair[0]], is_classification)
             if score > best[1]:
                 best = [numbers[index].name for index in pair], score
-    if is_classification and best[1] < MIN_LEAK_SCORE and len(columns) <= MAX_PAIRED_COLUMNS:
+    if is_classification and best[1] < MIN_LEAK_SCORE:
         names, score = _tree_of_columns(columns, frame, ranks)
         best = (names, score) if score > best[1] else best
     return best

@@ -75,14 +75,18 @@ def find_shared_values(
     count = int(np.sqrt(MAX_COMPARISONS / len(codes)))
     are_equal = np.array([(own[:count, None] == other[:count]).ravel() for own, other in codes], np.float32)
     shares = are_equal.mean(axis=1)
+    are_selective = (0 < shares) & (shares < MAX_EQUAL_SHARE)
+    if are_selective.sum() < 2:
+        return []
+    kept = np.flatnonzero(are_selective)
+    are_equal, shares = are_equal[kept], shares[kept]
     joint = are_equal @ are_equal.T / are_equal.shape[1]
     are_frequent = joint * are_equal.shape[1] >= MIN_EQUAL_PAIRS
-    are_selective = np.maximum.outer(shares, shares) < MAX_EQUAL_SHARE
-    ties = np.where(are_frequent & are_selective, joint / np.maximum(np.outer(shares, shares), 1e-9), 0.0)
+    ties = np.where(are_frequent, joint / np.maximum(np.outer(shares, shares), 1e-9), 0.0)
     np.fill_diagonal(ties, 0.0)
-    pair = first, second = divmod(int(ties.argmax()), len(codes))
     if ties.max() < MIN_TIE:
         return []
+    pair = first, second = [int(kept[index]) for index in np.unravel_index(ties.argmax(), ties.shape)]
     distances = cdist(*np.split(np.hstack([parts[n] for n in pair]), [len(held_out)]))
     is_equal = np.logical_and(*(codes[n][0][:, None] == codes[n][1] for n in pair))
     rows = np.flatnonzero(is_equal.any(axis=1) & ~is_equal.all(axis=1))

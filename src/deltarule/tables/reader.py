@@ -111,6 +111,8 @@ def read_frame(
         else:
             frame[name] = parsed.numbers
             frame.forms[name] = parsed.form
+            if parsed.example:
+                frame.written[name] = np.array(texts, object)
     for sentence in render_diagnostics(diagnostics):
         warnings.warn(sentence, stacklevel=2)
     return frame

@@ -128,6 +128,9 @@ def test_a_limit_of_seconds_stops_the_search_and_makes_the_ensemble_smaller() ->
     shares = [share for _, share in told[1:]]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] < 1
     assert Budget(seconds=10.0).affordable(8, seconds_each=2.0) == 2 and Budget().affordable(8, 1e9) == 8
+    assert (
+        Budget(seconds=10.0).may_search(3.0) and not Budget(seconds=10.0).may_search(5.0) and Budget().may_search(1e9)
+    )
 
 
 @pytest.mark.slow

@@ -160,6 +160,15 @@ def test_warnings_have_the_line_of_the_call(classifier: TabularClassifier, asked
 
 
 @pytest.mark.slow
+@pytest.mark.complete_search
+def test_a_time_limit_is_kept_for_a_wide_table() -> None:
+    x = np.random.default_rng(0).normal(size=(64, 3000))
+    with pytest.warns(UserWarning, match="the time limit was too short for all settings; 4 were compared"):
+        model = TabularRegressor(time_limit=6.0, random_state=0).fit(x, x[:, :9].sum(axis=1))
+    assert model.report_.seconds < 1.1 * 6.0
+
+
+@pytest.mark.slow
 def test_warnings_for_leaks_and_text_numbers() -> None:
     table = {
         "size": SIZE,
@@ -172,7 +181,7 @@ def test_warnings_for_leaks_and_text_numbers() -> None:
     assert model.report_.notes == tuple(str(one.message) for one in caught)
     leak, rate, slip = model.report_.notes
     assert leak.startswith("the column 'paid' alone predicts the target")
-    advice = "; correct or empty such cells"
+    advice = "; correct or empty such cells; one that means missing is named by --missing, in Python missing="
     assert rate == f"the column 'rate' is read as categories: numbers, but for texts such as 'none'{advice}"
     assert slip == f"the column 'age' is not used: numbers, but for texts such as 'old'{advice}"
 

@@ -32,6 +32,7 @@ class Budget:
     preset    one of `PRESETS`
     seconds   the limit that the user gave
     progress  a function of a text and of the share that is done
+    was_short whether candidates were left out for lack of time
     """
 
     preset: str = "default"
@@ -40,15 +41,15 @@ class Budget:
     started: float = field(default_factory=perf_counter)
     done: float = 0.0
     total: float = 1.0
+    was_short: bool = False
 
     @property
     def seconds_left(self) -> float:
         return self.seconds - (perf_counter() - self.started)
 
-    @property
-    def may_search(self) -> bool:
-        """Whether there is time to try further settings."""
-        return self.seconds_left >= (1 - SEARCH_SHARE) * self.seconds
+    def may_search(self, seconds: float = 0.0) -> bool:
+        """Whether there is time to try further settings, which take so many seconds."""
+        return math.isinf(self.seconds) or self.seconds_left - seconds >= (1 - SEARCH_SHARE) * self.seconds
 
     def begin(self, text: str, work: float) -> None:
         """Report that a part begins that is so much of the `total` work."""
@@ -75,6 +76,9 @@ UPDATES, MIN_EPOCHS = 10_000, 10
 """The number of updates of a network, and its least number of epochs, which takes precedence."""
 MAX_SEARCH_MULTIPLICATIONS = 1e11
 """Multiplications of a search, for which a larger table is sampled: a few seconds."""
+REFERENCE_SECONDS, COMPILED_SECONDS = 6e-10, 1e-10
+"""About how long a multiplication takes with either engine, by which a limit of seconds is kept. Measured on 51 rows of
+6,830 columns, and on 5,000 rows of 20."""
 MAX_MEMBERS, MIN_MEMBERS = 8, 2
 MAX_ENSEMBLE_MULTIPLICATIONS = 1.5e11
 """Multiplications for which an ensemble may have more than the least number of networks: a few seconds."""
@@ -197,10 +201,13 @@ def _train_candidates(
     fits: dict[tuple[int, int], Any] = {}
     seconds = np.zeros((len(candidates), len(splits)))
     for shape in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
-        if fits and not budget.may_search:
-            break
+        shape_work = sum(work[number] for number in shape)
+        seconds_each = COMPILED_SECONDS if training_rows >= MIN_COMPILED_ROWS else REFERENCE_SECONDS
+        if fits and not budget.may_search(shape_work * seconds_each):
+            budget.was_short = True
+            continue
         text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
-        budget.begin(text, sum(work[number] for number in shape))
+        budget.begin(text, shape_work)
         with suppress_fit_warnings():  # the user did not choose the candidates
             settings = [network_settings(candidates[number], training_rows) for number in shape]
             own, seconds[shape] = search.train(settings, splits)

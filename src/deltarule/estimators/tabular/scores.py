@@ -13,6 +13,7 @@ from deltarule.estimators.tabular.splits import take
 from deltarule.problem.problem import Floats, Integers
 from deltarule.stats.intervals import share_interval
 from deltarule.tables.cell_texts import list_classes
+from deltarule.tables.readings import ColumnReading
 
 RESAMPLES = 400
 """Bootstrap samples for the interval of a score."""
@@ -78,6 +79,8 @@ class TabularReport:
         Duration of the fit.
     kinds : int
         Number of kinds of networks whose mean the predictions are.
+    readings : tuple of ColumnReading
+        How each column was read: its type, and some of its cells, as they were written and as they were read.
 
     Examples
     --------
@@ -97,6 +100,7 @@ class TabularReport:
     notes: tuple[str, ...]
     seconds: float
     kinds: int = 1
+    readings: tuple[ColumnReading, ...] = ()
 
 
 def scores_of_classes(

@@ -52,6 +52,7 @@ from deltarule.tables.column_encoder import (
 )
 from deltarule.tables.column_types import ColumnType, infer_column_types
 from deltarule.tables.frame import Frame, count_rows, has_names, mark_missing, ordered_categories, select_rows
+from deltarule.tables.readings import ColumnReading, column_readings
 from deltarule.tables.targets import target_name
 
 MAX_BLENDED_MEMBERS = 4
@@ -64,12 +65,13 @@ MAX_SINGLE_ROW_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """Columns and target [N] to learn from, with divisions of rows, and notes."""
+    """Columns and target [N] to learn from, with divisions of rows, notes, and how the columns are read."""
 
     frame: Frame
     y: Any
     division: RowDivision
     notes: list[str]
+    readings: tuple[ColumnReading, ...]
 
 
 class BaseTabular(SavedEstimator, TabularParameters):
@@ -169,7 +171,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self.__dict__.pop("feature_names_in_", None)
         if has_names(X):
             self.feature_names_in_ = np.array(list(frame), object)
-        return TrainingTable(frame, y, division, notes)
+        return TrainingTable(frame, y, division, notes, tuple(column_readings(self.columns_, frame)))
 
     def _check_table(self, X: Any, y: Any) -> tuple[Frame, Any]:
         """The columns of X, and a target with as many rows."""
@@ -225,6 +227,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
         self.model_ = blend(ensembles, parts)
         is_divided = table.division.groups is not None or table.division.times is not None
         told = table.notes + warnings
+        if budget.was_short:
+            told.append(f"the time limit was too short for all settings; {choice.candidates} were compared")
         notes = collect_notes(self.columns_, frame, y, told, scores.score, is_divided=is_divided, is_classes=is_classes)
         self.known_rows_ = digests_to_keep(row_digests(chosen.x, y.tolist()), train, held_out)
         self.report_ = TabularReport(
@@ -237,6 +241,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
             tuple(notes),
             perf_counter() - budget.started,
             len(parts),
+            table.readings,
         )
 
     @property
@@ -259,7 +264,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
         known, choice = choose(x)
         is_blended = self.preset != "fast"
         in_pieces = fit_columns(table.frame, self.columns_, in_pieces=True)
-        if not (any(column.knots for column in in_pieces) and choice.kinds and budget.may_search):
+        if not (any(column.knots for column in in_pieces) and choice.kinds and budget.may_search()):
             parts = without_worse(list(map(Part, choice.kinds)), self._score_pair) if is_blended else [Part(choice)]
             return ChosenInputs(x, x, known, of_all_parts(choice, parts), parts)
         x_in_pieces = encode_columns(in_pieces, table.frame)
