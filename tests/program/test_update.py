@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from program_arguments import arguments_of, own_arrays
 from random_problems import EVERY_FORMULA, problems
 
-from deltarule import Network, create_problem
+from deltarule import Network, create_problem, register_activation, unregister
 from deltarule.engines import reference
 from deltarule.engines.update_program import update_program
 from deltarule.maths.elementary import Array
@@ -135,3 +136,22 @@ def test_a_formula_that_cannot_be_recorded_is_named() -> None:
     broken = replace(problem.optimizer, update=lambda theta, g, *slots, **numbers: (theta if g > 0 else g, *slots))
     with pytest.raises(NotTraceable, match="branches on an argument"):
         update_program(replace(problem, optimizer=broken))
+
+
+def test_a_row_wise_activation_may_call_numpy_s_sum_and_maximum() -> None:
+    """np.max(z, -1) is recorded as z.max(-1) is: here of a softmax, written out."""
+
+    def softmax(z: Any) -> Any:
+        exponentials = np.exp(z - np.max(z, -1, keepdims=True))
+        return exponentials / np.sum(exponentials, axis=-1, keepdims=True)
+
+    def back(z: Any, a: Any, da: Any) -> Any:
+        return a * (da - np.sum(a * da, -1, keepdims=True))
+
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    register_activation("own_softmax", softmax, back, range="simplex", rowwise=True)
+    try:
+        problem = create_problem(Network([2, 3, 1], "own_softmax"), x, x[:, :1], members=2)
+        assert_same_updates(problem, initial_state(problem))
+    finally:
+        unregister("activation", "own_softmax")

@@ -223,6 +223,8 @@ class TracedArray(Traced):
         return self.tape.add("matmul", [left, right], np.result_type(left.dtype, right.dtype), axes)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
+        if function in (np.sum, np.mean, np.max):
+            return getattr(self, function.__name__.removeprefix("a"))(*arguments[1:], **options)
         match function, arguments, options:
             case np.swapaxes, (_, -1, -2), {}:
                 axes = (*self.shape[:-2], self.shape[-1], self.shape[-2])
