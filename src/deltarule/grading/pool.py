@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for_any
 from typing import Any, TypeVar
 
@@ -41,8 +40,11 @@ def run_in_pool(
     return futures
 
 
-def _begin(ends: Connection) -> None:
-    """Let this process end, with what it runs, when the grader has ended or closed its end of a pipe."""
+def _begin(ends: Any) -> None:
+    """Let this process end, with what it runs, when the grader has ended or closed its end of a pipe.
+
+    ends : the other end of the pipe, a `Connection` or, on Windows, a `PipeConnection`
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all processes; the grader decides
     grader = multiprocessing.parent_process()
 
