@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from deltarule.cli.app import app
+from deltarule.cli.app import GROUPS, app
 from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
@@ -127,6 +127,14 @@ def test_full_disk_mentions_resume_where_possible(deltarule, monkeypatch, tmp_pa
 
 def test_version_is_printed(deltarule):
     assert deltarule("--version") == (0, f"deltarule {version('deltarule')}\n", "")
+
+
+def test_help_groups_commands_each_group_with_an_example(deltarule):
+    _, out, _ = deltarule("--help")
+    places = [out.index(title) for title in GROUPS]
+    assert places == sorted(places)
+    for title, group in GROUPS.items():
+        assert re.fullmatch(r".+: deltarule ([\w-]+)( .+)?", title)[1] in group
 
 
 def test_short_help_is_the_long_one(deltarule):

@@ -107,29 +107,42 @@ def options_of_the_program(version: Version = False) -> None:
     """Train, prove and see multi-layer perceptrons."""
 
 
-COMMANDS: dict[str, Callable[..., Result | None]] = {
-    "list": studies.list_studies,
-    "show": studies.show_recipe,
-    "run": run.run,
-    "sweep": sweep.sweep,
-    "explain": run.explain,
-    "play": machine.play,
-    "learn": machine.learn,
-    "train": train.train,
-    "predict": models.predict,
-    "evaluate": models.evaluate,
-    "export": models.export,
-    "claims": studies.claims,
-    "reproduce": studies.reproduce,
-    "report": studies.report,
-    "check": check.check,
-    "grade": grade.grade,
-    "lr-range": run.lr_range,
-    "data": machine.data,
-    "doctor": machine.doctor,
+GROUPS: dict[str, dict[str, Callable[..., Result | None]]] = {
+    "Learn and see: deltarule play": {
+        "play": machine.play,
+        "learn": machine.learn,
+        "explain": run.explain,
+    },
+    "Check and grade: deltarule check train.py": {
+        "check": check.check,
+        "grade": grade.grade,
+    },
+    "Tables: deltarule train table.csv --target price": {
+        "train": train.train,
+        "predict": models.predict,
+        "evaluate": models.evaluate,
+        "export": models.export,
+    },
+    "Studies and sweeps: deltarule run encoder": {
+        "list": studies.list_studies,
+        "show": studies.show_recipe,
+        "run": run.run,
+        "sweep": sweep.sweep,
+        "lr-range": run.lr_range,
+        "claims": studies.claims,
+        "reproduce": studies.reproduce,
+        "report": studies.report,
+    },
+    "Data and this computer: deltarule doctor": {
+        "data": machine.data,
+        "doctor": machine.doctor,
+    },
 }
-for name, command in COMMANDS.items():
-    app.command(name)(_runner(command))
+"""The commands by what people come for, each group with an example."""
+COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
+for title, group in GROUPS.items():
+    for name, command in group.items():
+        app.command(name, rich_help_panel=title)(_runner(command))
 
 
 def main() -> None:
