@@ -4,7 +4,7 @@ N rows
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ class TabularReport:
     notes: tuple[str, ...]
     seconds: float
     kinds: int = 1
-    readings: tuple[ColumnReading, ...] = ()
+    readings: tuple[ColumnReading, ...] = field(default=(), repr=False)
 
 
 def scores_of_classes(
