@@ -48,7 +48,10 @@ def _failing_line(error: BaseException) -> str:
 
 
 def _of_product(error: BaseException) -> str:
-    """A message with the shapes, for one of NumPy's that says a matrix product's in terms of gufuncs; else ""."""
+    """A message with the shapes for a failed matrix product; "" for another error.
+
+    NumPy's own message describes the product in terms of gufuncs.
+    """
     if not isinstance(error, ValueError) or not str(error).startswith("matmul: "):
         return ""
     trace = error.__traceback__

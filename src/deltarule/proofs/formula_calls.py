@@ -199,7 +199,10 @@ def _called(optimizer: Optimizer, name: str) -> str:
 
 
 def _check_whole_arrays(what: str, function: Callable[..., Any], inputs: Sequence[Floats], hint: str) -> None:
-    """Check that a function of arrays [2, rows, columns] is finite, and for a member what it is for this one alone."""
+    """Check that a function of arrays is finite and computes each member by itself.
+
+    The arrays have the shape [2, rows, columns]. The result for a member must equal the result for this member alone.
+    """
     both = call_formula(what, function, inputs, f"{hint}, [members, 1, 1]")
     if not np.isfinite(both).all():
         raise BadInput(f"{what} is not finite for finite numbers, or for a gradient of 0; make it finite")

@@ -36,7 +36,10 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def describe_verdict(claim: Mapping[str, Any]) -> str:
-    """The verdict on a judged claim in words, after how many of its readings hold, are refuted and are left open."""
+    """The verdict on a judged claim in words.
+
+    Before it stands how many readings hold, are refuted and are left open.
+    """
     words = VERDICTS[claim["verdict"]][0]
     codes = [reading["verdict"] for reading in claim["readings"].values()]
     if len(codes) < 2 or claim["verdict"] in ("no verdict", "not testable", "not testable here"):

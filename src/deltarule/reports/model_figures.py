@@ -265,7 +265,7 @@ def errors_by_prediction(targets: Any, predictions: Any, *, target: str) -> Char
 
 
 def _rows_beside_right(x: Floats, y: Floats, ends: list[float], right: list[float]) -> list[Mark]:
-    """A dot for each of at most `MAX_DOTS` rows, drawn by chance, and a line for what is right."""
+    """A dot for each of at most `MAX_DOTS` random rows, and a line for what is right."""
     drawn = np.random.default_rng(0).permutation(len(x))[:MAX_DOTS]
     line = Line(ends, right, "right", marks="none", is_data=False)
     return [line, Dots(x[drawn], y[drawn], "a row", size=4, opacity=0.5)]

@@ -185,7 +185,10 @@ def type_table(model: "TabularClassifier | TabularRegressor", *, exceptions_only
 
 
 def reading_table(readings: Sequence[ColumnReading], width: int = MAX_SHOWN_CHARACTERS) -> Table:
-    """How each column is read: some of its cells, and after an arrow what they are read as if it is something else."""
+    """How each column is read, with some of its cells.
+
+    After an arrow stands what a cell is read as, if this differs from the cell.
+    """
 
     def cell(pair: tuple[str, str]) -> str:
         raw, read = (text if len(text) <= width else f"{text[: width - 1]}…" for text in map(shorten, pair))

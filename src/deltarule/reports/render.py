@@ -120,7 +120,10 @@ def _apply_axis(axis: Any, wanted: Axis, label_characters: int) -> None:
 
 
 def _set_name_ticks(axis: Any, wanted: Axis, names: Sequence[str]) -> None:
-    """Give an axis names as ticks, which stand upright below a picture without room for them."""
+    """Give an axis names as ticks.
+
+    They stand upright below a picture without room for them.
+    """
     axes = axis.axes
     positions = range(len(names)) if wanted.positions is None else wanted.positions
     names = [fit_text(name, wanted.name_points, wanted.font_size) for name in names]

@@ -121,13 +121,19 @@ def published_results(recipe: Recipe) -> StudyResults:
 
 
 def outdated_claims(recipe: Recipe) -> tuple[str, ...]:
-    """The claims of a bundled study that were judged by another criterion, or under other readings, than today's."""
+    """The claims of a bundled study whose judgment is outdated.
+
+    Their criterion or their readings have changed since.
+    """
     recorded = {line["id"]: line["criterion"] for line in _published_lines(recipe)[1:]}
     return tuple(one.id for one in claims_of_study(recipe) if recorded.get(one.id) != _criterion_digest(one))
 
 
 def published_text(recipe: Recipe, results: StudyResults) -> str:
-    """The record of a bundled study: results without what claims.toml says, and without defaults."""
+    """The record of a bundled study as text.
+
+    It leaves out what claims.toml says, and defaults.
+    """
     claims = {claim.id: claim for claim in claims_of_study(recipe)}
     record = TypeAdapter(StudyResults).dump_python(results, mode="json", exclude_defaults=True)
     lines = [{name: value for name, value in record.items() if name != "claims"}]
@@ -162,7 +168,10 @@ def _criterion_digest(claim: Claim) -> str:
 
 
 def judge_as_published(experiments: Experiments, claims: tuple[Claim, ...]) -> StudyResults:
-    """Judge claims of a bundled study as those of its page, or read the record of those that take over a minute."""
+    """Judge claims of a bundled study as on its page.
+
+    Claims that take over a minute are read from the record.
+    """
     published = published_results(experiments.recipe)
     known = {verdict.id: verdict for verdict in published.claims}
     quick = tuple(claim for claim in claims if 0 < known[claim.id].seconds <= RECORD_SECONDS)

@@ -92,7 +92,10 @@ def load_run(folder: str | Path, data_dir: str | Path | None = None) -> Run:
 
 
 def read_run(folder: str | Path, data_dir: str | Path | None = None) -> tuple[Recipe, Dataset, Run]:
-    """Read the recipe of a run, load its data, and restore it from its checkpoint, which tells other data."""
+    """Read a run's recipe, load its data, and restore the run from its checkpoint.
+
+    The checkpoint detects data that differ from the data of the run.
+    """
     folder = Path(folder)
     if not (folder / SUMMARY).is_file():
         raise BadInput(f"{folder} holds no run; name a folder that `deltarule run --out` has written")

@@ -234,7 +234,10 @@ def _first_decided(
 
 
 def verdict_by_rule(verdict: str, rule: str) -> str:
-    """The verdict on a reading under a row of `RULES`: what a report saw once can be compatible with ours, no more."""
+    """The verdict on a reading under a row of `RULES`.
+
+    What a report saw once can be compatible with our results, no more.
+    """
     return "compatible" if verdict == "agrees" and rule in COMPATIBLE else verdict
 
 

@@ -178,7 +178,10 @@ class _EpochRecorder(RunRecorder):
             loop.end(np.ones(len(loop.active.members), bool), Reason.CALLBACK)
 
     def validate(self, loop: TrainingLoop) -> Floats:
-        """Record the losses and scores [A] of the active members on the validation rows; return the scores."""
+        """Record the active members' losses and scores [A] on the validation rows.
+
+        Return the scores.
+        """
         assert self.validation is not None
         rows, problem, members = self.validation, self.problem, loop.active.members
         x, y, w = (each[members] if each.ndim == 3 else each for each in (rows.x, rows.y, rows.w))

@@ -36,7 +36,10 @@ single precision."""
 
 @once_for_problem
 def _frozen(problem: Problem) -> Problem:
-    """A read-only view of a problem: moments of one training share what is computed once for it."""
+    """A read-only view of a problem.
+
+    Moments of one training share what is computed once for the problem.
+    """
     frozen: Problem = _read_only(problem)
     return frozen
 

@@ -158,7 +158,10 @@ def network_of(configuration: Configuration, dataset: Dataset) -> Network:
 
 
 def network_between(configuration: Configuration, inputs: int, outputs: int) -> Network:
-    """The network of a configuration for data with so many inputs and outputs, which replace "auto"."""
+    """The network of a configuration for so many inputs and outputs.
+
+    These numbers replace "auto".
+    """
     first, *others, last = configuration.network.layers
     first, last = (size if item == "auto" else item for item, size in ((first, inputs), (last, outputs)))
     return create_network(configuration, [first, *others, last])

@@ -152,7 +152,7 @@ def suggestion(rates: Floats, objective: Floats) -> float:
 
 
 def _with_ramp(problem: Problem, lowest: float, highest: float, steps: int, kind: str) -> Problem:
-    """Return the problem with a rate that rises from the lowest to the highest one in some steps."""
+    """Return the problem with a rate that rises from the lowest to the highest."""
     lowest, highest = FINITE.check("lowest", lowest), FINITE.check("highest", highest)
     if not 0 < lowest < highest:
         raise BadInput(f"the range goes from {lowest:g} to {highest:g}; give two rates above 0, the lower one first")

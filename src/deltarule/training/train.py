@@ -210,7 +210,10 @@ def _continue_run(start: Any, loop: TrainingLoop, recorder: Recorder, stop: Stop
 def _points(
     problem: Problem, stop: StopRules, recorded: Recorded, history_every: Any, every: Any, validation: Any
 ) -> tuple[Points, Points]:
-    """Return the points of the history and those of functions, of which all that is recorded or decides needs some."""
+    """Return the points of the history and the points at which functions are called.
+
+    Raise `BadInput` if a record or a stop rule needs points and there are none.
+    """
     points = _history_points(problem, stop, recorded, history_every, every, validation)
     function_points = points if every is None else evaluation_points("every", every, problem)
     if recorded.functions and not function_points:

@@ -127,7 +127,7 @@ class Location:
         return cost - GAIN_OF_SUSPECT if place.whole in self.labelling.suspects else cost
 
     def becomes_gradient(self, place: EditPlace, values: Sequence[Any]) -> bool:
-        """Whether values make the whole that a place is a part of the gradient that it was not."""
+        """Whether values at a place make its whole expression the correct gradient."""
         whole = place.whole
         labelling = self.labelling
         if whole is None or not whole.values or labelling is None or whole in labelling.right:

@@ -167,7 +167,10 @@ def _named_gradients(run: StepRun, i: int, fitting: list[int]) -> list[int]:
 
 
 def _share_uphill(gradient: Floats, move: Floats) -> float | None:
-    """The share of the entries that move along with another gradient, of those that move otherwise with it."""
+    """The share of entries whose move has the sign of the gradient.
+
+    Entries with a negligible product of the two are left out.
+    """
     sizes = np.abs(gradient) * np.abs(move)
     seen = sizes > 1e-3 * sizes.max(initial=0)
     return float(((gradient * move)[seen] > 0).mean()) if seen.any() else None

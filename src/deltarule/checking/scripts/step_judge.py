@@ -196,7 +196,7 @@ class _Judge:
         return wrong | arrays_without_penalty(self.step, best, self.right | wrong)
 
     def _loss_of_second_player(self, wrong: Iterable[int]) -> LossCandidate | None:
-        """Another loss of the script that all arrays follow which the first one leaves: of a second player."""
+        """The loss of a second player: all arrays that the first loss leaves follow it."""
         arrays = set(wrong)
         for candidate in self.candidates:
             if candidate.is_followed_loss and self.step.weight(arrays) > 1:

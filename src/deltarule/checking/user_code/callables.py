@@ -244,7 +244,7 @@ def _find_assignment(arrays: NamedArrays, callers: Sequence[Caller]) -> Callable
 
 
 def _assigners_of(arrays: NamedArrays, callers: Sequence[Caller]) -> dict[int, list[Callable[[Any], None]]]:
-    """By identity of each array, what gives another one to the variables that hold it."""
+    """By the id of each array, functions that assign to the variables that hold it."""
     assigners: dict[int, list[Callable[[Any], None]]] = {id(leaf): [] for leaf in arrays.leaves}
     containers = {id(container): container for call in callers for container in containers_of(call.function)}
     for container in containers.values():

@@ -39,7 +39,10 @@ from deltarule.training.run import Run
 
 
 class Result(NamedTuple):
-    """What a fit gives: a network's state, scikit-learn's attributes by name, and warnings."""
+    """The result of a fit: a network's state, attributes by name, and warnings.
+
+    The attributes are scikit-learn's.
+    """
 
     network: Network
     state: State

@@ -206,7 +206,10 @@ def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
 
 
 def _refuse_adam_parameters(optimizer: Optimizer, parameters: Mapping[str, Any]) -> None:
-    """Refuse parameters of Adam for another optimizer, which takes numbers of these names from its own."""
+    """Refuse parameters of Adam for another optimizer.
+
+    The other optimizer takes numbers of these names from its own parameters.
+    """
     for ours, name in ADAM_PARAMETERS.items():
         value = parameters[name]
         if ours in optimizer.parameters and value != ADAM.parameters[ours]:

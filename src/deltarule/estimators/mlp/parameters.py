@@ -1,4 +1,7 @@
-"""The parameters of MLPClassifier and MLPRegressor, each declared once: its default, its limits and its meaning."""
+"""The parameters of MLPClassifier and MLPRegressor, each declared once.
+
+A declaration has the default, the limits and the meaning of a parameter.
+"""
 
 import json
 import re
@@ -211,7 +214,10 @@ def describe_parameters(kind: type[NetworkParameters]) -> str:
 
 
 def check_limits(model: NetworkParameters, parameters: Mapping[str, Any]) -> None:
-    """Raise `ValueError` for a parameter against our limits or else scikit-learn's, in scikit-learn's wording."""
+    """Raise `ValueError` in scikit-learn's wording for a parameter outside its limits.
+
+    Our limits come first, then scikit-learn's.
+    """
     limits = dict(network_constraints())
     for each in fields(model):
         if own := each.metadata.get("limits"):

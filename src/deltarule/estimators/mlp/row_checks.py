@@ -1,4 +1,7 @@
-"""Check the rows that a network is fitted to, and warn of columns that were apparently not scaled."""
+"""Check the rows that a network is fitted to.
+
+Warn of columns that were apparently not scaled.
+"""
 
 from typing import Any
 

@@ -171,7 +171,10 @@ def fit_together(fits: Sequence[Fit]) -> list[tuple[float, Exception | None]]:
 
 
 def _store(fit: Fit, run: Run) -> Exception | None:
-    """Store the run of a fit; return its error if it diverged, or if warnings are errors: the others are kept."""
+    """Store the run of a fit; return its error if there is one.
+
+    A diverged run is an error, and so is a warning if warnings are errors. The other fits are kept.
+    """
     try:
         with require_complete_fit():  # partially trained candidates must not be compared
             for message in fit.model._keep(fit.result(run)):
@@ -220,7 +223,10 @@ def _row_digests(problems: Sequence[Problem]) -> list[str]:
 
 
 def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine) -> list[Run]:
-    """Train planned fits that share rules and shapes as one population; return the run of each."""
+    """Train planned fits that share rules and shapes as one population.
+
+    Return the run of each fit.
+    """
     first = fits[0]
     run = train_epochs(
         Problem.concatenate([fit.problem for fit in fits], digests),

@@ -115,7 +115,10 @@ class Choice(NamedTuple):
     kinds: Sequence["Choice"] = ()
 
     def is_better_than(self, other: "Choice") -> bool:
-        """Whether the scores on the same rows are better; squared errors, by more than 2 %, which is no accident."""
+        """Whether the scores on the same rows are better.
+
+        Squared errors must be better by more than 2 %, which is no accident.
+        """
         if self.scores[0] < 0:
             return self.scores[0] > 0.98 * other.scores[0]
         primary, tie_breaking = np.array([other.scores[:2], self.scores[:2]]).T
@@ -216,7 +219,10 @@ def _train_candidates(
 
 
 def _best_of_kinds(candidates: Sequence[dict[str, Any]], primary: Floats) -> list[int]:
-    """The indices of the best candidate for each number of hidden layers; the first, if several are equal."""
+    """The indices of the best candidate for each number of hidden layers.
+
+    If several are equal, the first is the best.
+    """
     best: dict[int, int] = {}
     for index in np.flatnonzero(np.isfinite(primary)).tolist():
         kind = len(candidates[index]["hidden_layer_sizes"])
@@ -254,7 +260,10 @@ def _fit_completely(model: Any, x: Floats, y: Any, weights: Floats | None) -> Ba
 
 
 def candidates_for(rows: int, preset: str = "default") -> list[dict[str, Any]]:
-    """The settings to compare for a table of so many rows; the preset "fast" leaves out extreme and long ones."""
+    """The settings to compare for a table of so many rows.
+
+    The preset "fast" leaves out settings that are extreme or train long.
+    """
     candidates = []
     for candidate in ParameterGrid(CANDIDATES):
         is_left_out = preset == "fast" and candidate["alpha"] not in (1e-4, 0.1, 10.0)

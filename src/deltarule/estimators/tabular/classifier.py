@@ -268,7 +268,10 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
 
 
 def _advice_on_rare(classes: Any) -> str:
-    """What to do about classes that occur once; where most hold digits, they may be numbers in an unknown form."""
+    """What to do about classes that occur once.
+
+    If most of them hold digits, they may be numbers in an unknown form.
+    """
     texts = [as_text(each) for each in classes.tolist()]
     with_digits = [text for text in texts if any(map(str.isdigit, text))]
     if 2 * len(with_digits) <= len(texts):

@@ -133,7 +133,10 @@ def row_digests(x: Floats, targets: Sequence[Any]) -> Integers:
 
 
 def digests_to_keep(digests: Integers, train: Integers, held_out: Integers) -> tuple[int, ...]:
-    """The least digests, which recognize the rows of a training; none if equal rows are usual in the table."""
+    """The smallest digests, which recognize the rows of a training.
+
+    There are none if equal rows are usual in the table.
+    """
     is_usual = np.isin(digests[held_out], digests[train]).mean() > MAX_USUAL_SHARE
     return () if is_usual else tuple(np.unique(digests)[:MAX_KEPT_DIGESTS].tolist())
 

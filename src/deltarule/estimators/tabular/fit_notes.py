@@ -36,7 +36,10 @@ def score_warnings(
     scores: Scores,
     predictions: Any,
 ) -> list[str]:
-    """Warnings of scores that are no better than the baseline, with what is unusual in the rows set aside."""
+    """Warnings of scores that are no better than the baseline.
+
+    They say what is unusual in the rows set aside.
+    """
     warnings = baseline_warnings(scores, y[held_out], predictions)
     if warnings:
         of_training = fit_columns(select_rows(frame, train), columns)
@@ -66,7 +69,10 @@ def collect_notes(
     is_divided: bool,
     is_classes: bool,
 ) -> list[str]:
-    """All notes of a fit with a score, of which those that are suspicious or surprising are warned of."""
+    """All notes of a fit with a score.
+
+    Suspicious and surprising notes are warnings as well.
+    """
     misread = render_diagnostics(columns_of_kind(columns, CATEGORY, "read-as-categories", SUSPICIOUS))
     found = [*missing_codes(columns, frame), *far_dates(columns, frame), *date_numbers(columns, frame)]
     if not is_divided:

@@ -63,7 +63,7 @@ class Intervals:
 def fit_intervals(
     targets: Floats, predictions: Floats, weights: Floats | None = None, floor: float = -np.inf
 ) -> Intervals:
-    """Learn the size of errors by prediction, and the quantiles of the errors in units of it."""
+    """Learn the size of errors by prediction, and quantiles of errors in this unit."""
     weights = np.ones(len(targets)) if weights is None else weights
     errors = targets - predictions
     least_size = 1e-9 * float(np.abs(errors).max()) or 1.0
@@ -82,7 +82,10 @@ def fit_intervals(
 
 
 def _quantiles(values: Floats, weights: Floats) -> Floats:
-    """As many values that weigh the same, sorted, as weighted ones are worth (Kish 1965), at most `MAX_ERRORS`."""
+    """Sorted values of equal weight in place of weighted values.
+
+    There are as many as the weighted values are worth (Kish 1965), at most `MAX_ERRORS`.
+    """
     count = min(MAX_ERRORS, round(weights.sum() ** 2 / np.square(weights).sum()))
     order = np.argsort(values, kind="stable")
     if count == len(values):

@@ -1,4 +1,4 @@
-"""What users give to the tabular estimators: parameters, codes for missing values, and tables."""
+"""The input of tabular estimators: parameters, codes for missing values, tables."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass

@@ -1,4 +1,7 @@
-"""The inputs of a table's networks, and the parts of an ensemble: networks of one kind that have some of the inputs."""
+"""The inputs of a table's networks, and the parts of an ensemble.
+
+A part consists of networks of one kind that have some of the inputs.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +51,10 @@ def blend(models: Sequence[BaseMLP], parts: Sequence[Part]) -> BaseMLP:
 
 @dataclass(frozen=True)
 class _Mean:
-    """Stands for the networks of which `predicted` is the mean; rows are given by their numbers."""
+    """Stands for the networks of which `predicted` is the mean.
+
+    Rows are given by their numbers.
+    """
 
     predicted: Floats
     classes_: Any
@@ -93,7 +99,10 @@ def _predictions(model: BaseMLP, x: Floats) -> Floats:
 
 
 def of_all_parts(choice: Choice, parts: Sequence[Part]) -> Choice:
-    """The choice, with the networks of all parts together for each fold; of a single part its own."""
+    """The choice, with the networks of all parts together for each fold.
+
+    A single part keeps its own networks.
+    """
     if len(parts) == 1:
         return parts[0].choice._replace(candidates=choice.candidates)
     folds = zip(*(part.choice.out_of_fold for part in parts), strict=True)

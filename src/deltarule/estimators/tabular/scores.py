@@ -131,7 +131,10 @@ def scores_of_classes(
 
 
 def _independent_rows(is_correct: Any, weights: Floats, groups: Integers | None) -> float:
-    """How many independent rows of equal weight would make the share of correct ones as certain as these do."""
+    """The number of independent rows of equal weight that these rows are worth.
+
+    So many rows would make the share of correct predictions as certain.
+    """
     rows = float(weights.sum() ** 2 / np.square(weights).sum())
     if groups is None:
         return rows
@@ -246,7 +249,10 @@ def scores_of_numbers(
 
 
 def _bootstrap_samples(rows: int, groups: Integers | None) -> tuple[int, Iterator[Integers]]:
-    """How much a bootstrap sample draws, rows or groups, and the rows of each; without enough of them no sample."""
+    """How many rows or groups a bootstrap sample draws, and the rows of each sample.
+
+    Without enough of them there is no sample.
+    """
     random = np.random.default_rng(0)
     if groups is None:
         size = min(rows, MAX_SAMPLE_ROWS)

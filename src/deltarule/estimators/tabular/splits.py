@@ -54,7 +54,10 @@ class RowDivision:
         return np.sort(train), np.sort(held_out)
 
     def folds(self, count: int, random: np.random.Generator) -> list[tuple[Integers, Integers]]:
-        """The indices of training and test rows of each fold; by time, a test is on the rows after the others."""
+        """The indices of training and test rows of each fold.
+
+        In a division by time, the test rows come after the training rows.
+        """
         if self.times is not None:
             edges = np.unique(np.quantile(self.times, np.arange(1, count + 2) / (count + 1), method="lower"))
             edges[-1] = np.inf

@@ -131,7 +131,10 @@ def blend_networks(models: Sequence[BaseMLP], used_inputs: Sequence[Any]) -> Bas
 
 
 def _deepened(model: BaseMLP, count: int) -> list[tuple[Floats, Floats]]:
-    """The weights [K, D, H] and biases [K, 1, H] of a network with so many layers that computes the same."""
+    """Weights and biases of a network with so many layers and the same output.
+
+    The shapes are [K, D, H] and [K, 1, H].
+    """
     arrays = weights_of_members(model)
     layers = [(arrays[f"W{n}"], arrays[f"b{n}"]) for n in range(1, len(model.coefs_) + 1)]
     if len(layers) == 1 < count:

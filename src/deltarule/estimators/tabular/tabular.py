@@ -65,7 +65,10 @@ MAX_SINGLE_ROW_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """Columns and target [N] to learn from, with divisions of rows, notes, and how the columns are read."""
+    """Columns and target [N] to learn from.
+
+    With them: the divisions of the rows, notes, and how the columns are read.
+    """
 
     frame: Frame
     y: Any
@@ -187,7 +190,10 @@ class BaseTabular(SavedEstimator, TabularParameters):
         return frame, y
 
     def _typed_columns(self, frame: Frame, ordered: Mapping[str, ColumnType]) -> tuple[Frame, list[Column]]:
-        """The columns' types, inferred where they are not given, and the table with its missing values marked."""
+        """The columns' types, and the table with its missing values marked.
+
+        Types that are not given are inferred.
+        """
         types = {**ordered, **{str(name).strip(): kind for name, kind in (self.types or {}).items()}}
         codes = codes_by_column(self.missing, frame)
         frame = mark_missing(frame, codes)
@@ -249,7 +255,10 @@ class BaseTabular(SavedEstimator, TabularParameters):
         return len(self.classes_) if is_classifier(self) and len(self.classes_) > 2 else 1
 
     def _choose_inputs(self, table: TrainingTable, train: Integers, budget: Budget) -> ChosenInputs:
-        """Search the settings, for columns as they are and, if there is time, for those in pieces."""
+        """Search the settings for columns as they are, then for columns in pieces.
+
+        The second search runs if there is time.
+        """
         x = encode_columns(self.columns_, table.frame)
         if not x.shape[1]:
             raise BadInput("no column is left to learn from: no text occurs twice; add rows, or columns of numbers")

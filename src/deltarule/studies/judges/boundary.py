@@ -137,7 +137,7 @@ def one_unit_learns_nothing(experiments: Experiments, names: Names, epochs: int 
 
 
 def loss_remains(experiments: Experiments, names: Names, between: tuple[float, float]) -> Evidence:
-    """Judge whether the loss of one unit that the report shows is one of ours."""
+    """Judge whether the loss that the report shows for one unit could be one of ours."""
     run = train(experiments, *names, changes=ONE_UNIT)
     first, early, late = (loss_at(run, epoch) for epoch in (0, 100, 1000))
     far_out = [is_as_far_out(loss, *between) for loss in (early, late)]
@@ -254,7 +254,10 @@ def step_fits_best(experiments: Experiments, names: Names, step: int, other: int
 
 
 def _evidence_of_unconverged(holds: Any, figures: Mapping[str, Any], tells: Any, parted: int) -> Evidence:
-    """The evidence of seeds that have not converged before two trainings part; none if fewer than two are left."""
+    """The evidence of seeds that have not converged before two trainings part.
+
+    There is none if fewer than two seeds are left.
+    """
     if parted < 0:
         return Evidence(holds, figures)
     remark = f"{np.mean(tells):.0%} of the seeds have not converged by epoch {parted:,}, where the rates part"

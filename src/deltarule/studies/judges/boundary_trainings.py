@@ -89,7 +89,10 @@ def epochs_needed(run: Run, otherwise: float) -> Floats:
 
 
 def epochs_until_right(run: Run) -> Floats:
-    """Epochs until all points are right and stay so, [K]; infinite where some are wrong at the end."""
+    """Epochs [K] until all points are right and stay right.
+
+    The number is infinite if some are wrong at the end.
+    """
     since = holding_since(run, run.history.series("accuracy") == 1)
     return np.where(final_accuracy(run) == 1, np.maximum(since, 1), np.inf)
 

@@ -149,7 +149,10 @@ def cifar_7(experiments: Experiments, weights: str, part: str) -> Evidence:
 
 
 def _order_of_promise(name: Deep) -> tuple[bool, bool, int]:
-    """Networks that may be better than the report's best come first, and of these the cheaper ones."""
+    """Order networks: first those that may be better than the report's best.
+
+    Of these, the cheaper networks come first.
+    """
     depth, norm, kind = name
     return not norm, kind == "sigmoid", depth
 

@@ -90,7 +90,10 @@ def correlations(first: Floats, second: Floats) -> Floats:
 
 
 def right_since(run: Any) -> Any:
-    """The first iteration [K] from which all objects stay right; the last one where they are not."""
+    """The first iteration [K] from which all objects stay right.
+
+    It is the last iteration where they do not.
+    """
     return holding_since(run, share_right(run) == 1)
 
 
@@ -105,7 +108,10 @@ def as_figure_5_since(experiments: Experiments, experiment: str | None, loss: st
 
 
 def has_printed_outputs(outputs: Any) -> Any:
-    """Whether, to two decimals, the 8 correct outputs of [..., 8, 8] are 0.97 or more, and the others at most 0.02."""
+    """Whether outputs [..., 8, 8] are as printed, to two decimals.
+
+    The 8 correct outputs are 0.97 or more, the others at most 0.02.
+    """
     return (outputs[..., np.eye(8) == 1] >= 0.965).all(-1) & (outputs[..., np.eye(8) == 0] < 0.025).all(-1)
 
 

@@ -90,7 +90,10 @@ def gradient_lengths(run: Run, vector: int) -> dict[str, Floats]:
 
 
 def rank_correlations(first: Floats, second: Floats) -> Floats:
-    """Spearman's rank correlations [K] of the rows of two arrays [K, n]; NaN where values are not finite."""
+    """Spearman's rank correlations [K] of the rows of two arrays [K, n].
+
+    They are NaN where values are not finite.
+    """
     from scipy.stats import rankdata  # imported on use: the command line stays light
 
     a, b = (rankdata(np.where(np.isfinite(values), values, np.nan), axis=-1) for values in (first, second))

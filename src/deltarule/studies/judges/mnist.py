@@ -63,7 +63,10 @@ STARTS = {"from zeros": "zeros", "from random weights": SOFTMAX}
 
 
 class Convention(TypedDict, total=False):
-    """What the report leaves open of its networks, and what a control changes: weights, rate, reduction of the loss."""
+    """What the report leaves open of its networks, and what a control changes.
+
+    These are the weights, the rate and the reduction of the loss.
+    """
 
     weights: Required[str]
     rate: float

@@ -184,7 +184,10 @@ class _Replacements:
         yield from self._with_derivatives()
 
     def _cost_of_names(self, text: str) -> float:
-        """What it costs that a text names globals that its function does not use, less the gain of a forgotten one."""
+        """The cost of the names in a text.
+
+        A global that the function does not use adds to the cost; a forgotten name lowers it.
+        """
         names = _names_in(text)
         return (0.0 if names <= self._known else COST_OF_OTHER_GLOBAL) - GAIN_OF_UNUSED * bool(names & self._unused)
 
