@@ -219,6 +219,7 @@ def _cells_table(panels: Sequence[Panel]) -> Table:
 
 
 def _estimates_table(panel: Panel) -> Table | None:
+    """A table of a panel's estimates with intervals; None if it has none."""
     estimates = _estimates(panel)
     if not estimates:
         return None
@@ -250,6 +251,7 @@ def _style_star(text: str) -> str:
 
 
 def _estimates(panel: Panel) -> list[list[str]]:
+    """A row for each dot with a name or an interval: mark, name, value, ends."""
     rows: list[list[str]] = []
     for mark in panel.marks:
         if panel.is_bare or not isinstance(mark, Dots) or (mark.intervals is None and panel.y.names is None):

@@ -144,6 +144,7 @@ def describe_figure(figure: Mapping[str, Any], digits: int = 4) -> str:
 
 
 def _short_number(value: float | None, digits: int) -> str:
+    """A number as text in a few digits, huge ones as a power of ten."""
     if value is None:
         return "none"
     if abs(value) >= 1e12:

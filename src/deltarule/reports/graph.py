@@ -78,6 +78,7 @@ class _Node:
 
 
 def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> Iterator[_Node]:
+    """The nodes of a layer, with its formula and the formulas of its derivatives."""
     n, delta = placed.number, derivative_name(placed.name)
     if isinstance(placed.formula, Activation):
         yield _activation_node(n, placed.formula)
@@ -100,6 +101,7 @@ def _activation_node(n: int, activation: Activation) -> _Node:
 
 
 def _objective_node(explanation: Explanation, fused: bool) -> _Node:
+    """The node of the objective; fused, with the derivative through the output."""
     problem = explanation.problem
     loss = problem.loss.name.replace("_", " ")
     output = problem.network.output

@@ -108,6 +108,7 @@ def _mistakes_block(target: str, inspection: Inspection) -> ReportBlock:
 
 
 def _importance_block(inspection: Inspection) -> ReportBlock:
+    """The chart and table of what each column is worth, or why there are none."""
     title = "Feature importance"
     columns = inspection.importances
     if not columns:
@@ -207,6 +208,7 @@ def reading_table(readings: Sequence[ColumnReading], width: int = MAX_SHOWN_CHAR
 
 
 def class_table(inspection: Inspection) -> Table:
+    """Rows, recall, precision and the most frequent confusion of each class."""
     confusions: dict[str, str] = {}
     for mistake in inspection.mistakes:  # the most frequent first
         confusions.setdefault(mistake.true, f"{shorten(mistake.answered)} ({mistake.rows:,})")
@@ -221,6 +223,7 @@ def class_table(inspection: Inspection) -> Table:
 
 
 def importance_table(inspection: Inspection) -> Table:
+    """The score lost without each column, with its 95 % interval."""
     is_share = inspection.scores.metric == "accuracy"
     factor, digits = (100, 1) if is_share else (1, 3)
     rows = [

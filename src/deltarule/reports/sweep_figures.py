@@ -155,6 +155,7 @@ def _pair_cells(effect: Effect, largest: float) -> Cells:
 
 
 def _effect_notes(effects: Effects, quantity: str, count: int) -> list[str]:
+    """Notes below the effects: what they are relative to, and what is left out."""
     has_diverged = any(effect.diverged.any() for effect in effects.marginal)
     of = "those that never diverged" if has_diverged else "all configurations"
     overall = "" if np.isnan(effects.overall) else f" ({effects.overall:.4g})"

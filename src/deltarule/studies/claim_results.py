@@ -208,6 +208,7 @@ def results_in(folder: Path) -> StudyResults | None:
 
 
 def provenance(experiments: Experiments) -> Provenance:
+    """The processor, threads, dtype and versions with which claims are judged."""
     versions = {name: version(name) for name in ("deltarule", "numpy", "scipy", "llvmlite")}
     return Provenance(
         processor=processor_name(),

@@ -244,6 +244,7 @@ def training_of(recipe: Recipe, dataset: Dataset, problem: Problem) -> dict[str,
 
 
 def _read_recipe_text(study: str | Path, path: Path) -> str:
+    """Read a recipe's file, or raise `BadInput` with the nearest name of a study."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:

@@ -297,6 +297,7 @@ def _run_record(
 
 
 def _describe_omissions(recipe: Recipe, result: StudyReproduced) -> tuple[str, ...]:
+    """A note of the seeds, networks and claims that a reproduction left out."""
     seeds = recipe.configuration.study.seeds
     networks = len(seeds_of(recipe.configuration))
     texts = []

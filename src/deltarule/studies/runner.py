@@ -200,6 +200,7 @@ def count_solved(recipe: Recipe, dataset: Dataset, run: Run) -> Solved | None:
 
 
 def _describe_criterion(criterion: Criterion) -> str:
+    """A criterion in words: its score, its bounds and the rows it is computed on."""
     rows = "training rows" if criterion.part == "train" else f"{criterion.part} rows"
     least, most = criterion.bounds
     if criterion.name == "thresholded" and least == 1:

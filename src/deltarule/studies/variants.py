@@ -93,6 +93,7 @@ def comparisons(variants: Iterable[Variant]) -> dict[str, dict[str, Variant]]:
 
 
 def write_variants(path: Path, study: str, variants: Sequence[Variant]) -> None:
+    """Write the arrays and the numbers of a study's variants to one file."""
     arrays = {f"{index} {part}": getattr(variant, part) for index, variant in enumerate(variants) for part in ARRAYS}
     texts = [
         {"name": variant.name, "keys": variant.keys, "numbers": variant.numbers, "seconds": variant.seconds}
@@ -149,6 +150,7 @@ def _variant(
 
 
 def _flatten_keys(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings in which variants can differ, by `section.key`."""
     # How long, and over which seeds variants are trained does not keep them from being compared.
     keys = {
         f"{section}.{key}": value

@@ -63,6 +63,7 @@ class Checkpoint:
         save_arrays(self.file, arrays, contents | self.identity)
 
     def restore(self) -> None:
+        """Load the checkpoint into the loop, or refuse the file of another training."""
         arrays, contents = load_arrays(self.file)
         if contents.get("format") != FORMAT:
             raise BadInput(f"{self.file} is no checkpoint of this version; delete it, or name another file")
@@ -83,6 +84,7 @@ class Checkpoint:
         self.recorder.history = history
 
     def _load(self, arrays: dict[str, NDArray[Any]], contents: dict[str, Any]) -> tuple[Continuation, History]:
+        """Load arrays into the loop after a check of their shapes and types."""
         loop = self.loop
         history = _history_of(arrays, loop.problem.members)
         start = loop.active
@@ -140,6 +142,7 @@ def _digest(value: Any) -> str:
 
 
 def _add_to_digest(sha: Any, value: Any) -> None:
+    """Add a value to a digest: an array, a formula, fresh rows, or a container."""
     parts: Iterable[Any] = ()
     if isinstance(value, np.ndarray):
         sha.update(repr((value.shape, value.dtype.str)).encode())

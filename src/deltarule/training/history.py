@@ -130,6 +130,7 @@ class History:
         return [step for step, row in zip(self.steps, self._rows(name), strict=True) if row is not None]
 
     def _rows(self, name: str) -> list[NDArray[Any] | None]:
+        """The recorded values of a series, or `BadInput` with the names of all series."""
         if name not in self.values:
             raise BadInput(
                 f"the history has no series {short_repr(name)}; it has: {', '.join(self.names) or 'none'}; "

@@ -150,6 +150,7 @@ class TrainingLoop:
             self.waiting = self.waiting[steps > step]
 
     def run(self, should_stop: Callable[[], bool], after_chunk: Callable[[], None] = lambda: None) -> None:
+        """Advance the active members in chunks until all have ended or a stop is asked."""
         sizer = ChunkSizer()
         with one_blas_thread():
             while len(self.active.members) and not should_stop():
@@ -161,6 +162,7 @@ class TrainingLoop:
                 after_chunk()
 
     def _advance(self, n: int) -> Chunk:
+        """Advance the active members by n updates and let the rules judge the chunk."""
         # A separate function: its locals, another state of a large population, are freed before anything is recorded.
         start = self.active
         self.active, trace = self.engine.advance(self.problem, start, n)
@@ -193,6 +195,7 @@ class TrainingLoop:
         self._keep(self.active if is_ended.all() else self.active.take(is_ended))
 
     def _keep(self, final: State) -> None:
+        """Keep the final arrays of members that have ended."""
         self.updates[final.members] = final.step
         if len(final.members) == self.problem.members:
             self.ended = final

@@ -115,6 +115,7 @@ class Recorder(RunRecorder):
         return min(each.next_after(loop.active.step) for each in points) - loop.active.step
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
+        """Record the points that are due after a chunk."""
         self.point = {}
         is_due = self.are_due(loop)
         calls = self.are_due(loop, of_functions=True).any()
@@ -168,6 +169,7 @@ class Recorder(RunRecorder):
         return values
 
     def progress(self, loop: TrainingLoop) -> Progress:
+        """Count the members by state, with the median of their finite objectives."""
         finite = loop.latest_objective[np.isfinite(loop.latest_objective)]
         training, diverged = (int((loop.reasons == reason).sum()) for reason in (Reason.NONE, Reason.DIVERGED))
         return Progress(

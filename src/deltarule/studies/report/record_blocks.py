@@ -200,6 +200,7 @@ def _commands(study: str, runs: Iterable[Mapping[str, Any]]) -> list[str]:
 def _sweep_figures(
     settings: list[dict[str, Any]], scores: Any, effect_sizes: Effects, quantity: str, other_means: Mapping[str, Any]
 ) -> Iterator[Chart]:
+    """Charts of a sweep: the ranking of its settings and the effects of parameters."""
     ranked = ranking(scores)
     chart = sweep_figures.ranking_with_intervals(settings, ranked, quantity=quantity)
     yield replace(chart, numbers=_ranking_table(settings, ranked, other_means))
@@ -227,6 +228,7 @@ def _ranking_table(settings: list[dict[str, Any]], ranked: Ranking, other_means:
 
 
 def _effect_table(sweep_effects: Effects) -> Table:
+    """A row for each value of each parameter, with its effect and interval."""
     columns = ["parameter", "value", "effect", "±", "diverged"]
     rows = []
     for parameter, effect in zip(sweep_effects.parameters, sweep_effects.marginal, strict=True):
