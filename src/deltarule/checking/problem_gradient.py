@@ -157,7 +157,7 @@ def _check_member(
     checked = own if given is None else _split(network, given)
     for name, array in zip(code.names, checked, strict=True):
         check_finite(f"the gradient of {name}", array)
-    magnitude = max(_magnitude(problem, state), *(np.abs(array).max() for array in own))
+    magnitude = max(_magnitude_without_cancellation(problem, state), *(np.abs(array).max() for array in own))
     rounded = magnitude * (10 if network.buffers else 1)  # statistics subtract terms that are nearly equal
     rows = problem.batch_rows(int(state.members[0]))
     affordable = max(100, int(_WEIGHTS_TIMES_ROWS / (network.parameters * rows)))
@@ -217,7 +217,7 @@ def _check_by_pytorch(
     return every.compare(PYTORCH, expected[0], np.full(len(own), magnitude), is_excused)
 
 
-def _magnitude(problem: Problem, state: State) -> float:
+def _magnitude_without_cancellation(problem: Problem, state: State) -> float:
     """The largest entry of the gradient for other targets, or for smaller parameters.
 
     Near the targets, or with saturated units, large terms cancel here, and their rounding errors remain.

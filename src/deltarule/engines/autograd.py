@@ -197,6 +197,7 @@ class AutogradEngine(Engine):
         return J.index_add(0, counted, strength[counted] * values)
 
     def _losses(self, problem: Problem, logits: Tensor, y: Tensor, published_gradient: bool) -> Tensor:
+        """The loss of each row: from the logits where a formula for both exists."""
         loss = problem.loss
         output = problem.network.output
         formulas = self._formulas
@@ -252,6 +253,7 @@ class AutogradEngine(Engine):
     def _running_statistics(
         self, problem: Problem, buffers: Tensor, statistics: Mapping[str, Tensor], w: Tensor
     ) -> Tensor:
+        """The buffers of batch norm, moved toward a batch's mean and unbiased variance."""
         if not statistics:
             return buffers
         total = w.sum(-2, keepdim=True)

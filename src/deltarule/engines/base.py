@@ -111,7 +111,7 @@ def flush_subnormals(array: Floats) -> Floats:
 
 
 def row_parts(problem: Problem, state: State, rows: tuple[Any, Any] | None) -> Iterator[tuple[Integers, Batch]]:
-    """Yield the indices of members that are evaluated together, each with their rows."""
+    """Yield groups of members that are evaluated together: their indices and rows."""
     if rows is not None:
         x, y = rows
         yield np.arange(len(state.members)), Batch(x, y, np.ones((len(x), 1), problem.dtype), np.arange(len(x)))

@@ -175,6 +175,7 @@ def dropout_masks(problem: Problem, state: State, rows: Batch) -> dict[str, Floa
 
 
 def find_finite(state: State, objective: Floats) -> Floats:
+    """Which members [A] have a finite objective, weights, buffers and slots."""
     arrays = (objective, state.theta, state.buffers, *state.slots.values())
     # A sum of squares is finite only if all are, and takes a third of the time of testing each.
     if np.isfinite(sum(np.vdot(array, array) for array in arrays)):

@@ -151,6 +151,7 @@ def _encode(model: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _encode_attributes(model: Any) -> dict[str, Any]:
+    """Fitted attributes as JSON values, or `BadInput` for classes of another type."""
     kind = getattr(model, "classes_", np.zeros(0)).dtype
     if kind.kind not in "biufUO":
         raise BadInput(f"the classes are {kind}, which a file cannot hold; fit to numbers or texts: y.astype(str)")
@@ -169,6 +170,7 @@ def _encode_attributes(model: Any) -> dict[str, Any]:
 
 
 def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """The model of a file, with its parameters, attributes and network."""
     model = getattr(import_module(ESTIMATORS[kind]), kind)(**_decode_parameters(metadata["parameters"]))
     for name, value in _decode_attributes(metadata).items():
         setattr(model, name, value)
@@ -186,6 +188,7 @@ def _decode(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray
 
 
 def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Fitted attributes from a file's JSON, checked against their types."""
     values = {name: each.validate_python(metadata[name]) for name, each in ATTRIBUTES.items() if name in metadata}
     if "classes_" in values:
         classes = np.array(values["classes_"])

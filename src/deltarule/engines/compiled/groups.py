@@ -173,6 +173,7 @@ class Groups:
         self.blocks(int(result.axes[-1]), block)
 
     def _add_units(self, operation: Operation, rows: int) -> None:
+        """Add the rows' values of each unit to the unit's sum."""
         [operand], result = operation.operands, operation.result
 
         def block(j: Index, many: int) -> None:

@@ -84,6 +84,7 @@ def compiled(text: str, name: str, arguments: int, features: str | None = None) 
 
 @cache
 def _compiled(text: str, name: str, arguments: int, features: str | None) -> Compiled:
+    """Compile a program's text for this processor, or take it from the cache."""
     import llvmlite
     import llvmlite.binding as llvm
 

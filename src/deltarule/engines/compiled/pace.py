@@ -33,6 +33,7 @@ class Pace:
             done += count
 
     def _next_turn(self) -> tuple[int, float]:
+        """The threads and the seconds of the next turn, by the speeds measured so far."""
         together, alone = self.seconds[self.threads], self.seconds[1]
         if together and not alone:
             return 1, TURN_SECONDS

@@ -73,6 +73,7 @@ class Places:
         return any(place.rows == "data" for place in self._of.values())
 
     def _place_arguments(self) -> None:
+        """Give each argument of the program a place in memory."""
         for argument in self.plan.program.arguments:
             name, kind = argument.name, KINDS[argument.dtype.name]
             if name in STEP_NUMBERS:
@@ -86,6 +87,7 @@ class Places:
             self._of[name] = place
 
     def _place_results(self) -> None:
+        """Give each result a place in memory, shared with another value if possible."""
         joined, in_place = self._joined(), self._in_place()
         for name, operation in self.plan.computed.items():
             result = operation.result

@@ -223,6 +223,7 @@ def _is_view(operation: Operation) -> bool:
 
 
 def _views(program: Program) -> dict[str, View]:
+    """The view of memory behind each value of the program, by name."""
     views: dict[str, View] = {}
     for argument in program.arguments:
         views[argument.name] = _in_one_piece(argument)
@@ -252,6 +253,7 @@ def _in_one_piece(variable: Variable) -> View:
 
 
 def _rearranged(operation: Operation, view: View) -> View:
+    """The view that a slice, transpose or broadcast gives of another view."""
     axes, steps, first = _without_members(operation.result.axes), view.steps, view.first
     match operation.name:
         case "slice":

@@ -159,6 +159,7 @@ class _UnitPrinter(Printer):
             groups.single_rows = text.single(f"select i1 {groups.is_last}, i64 {rest}, i64 0")
 
     def _phase(self, phase: Phase) -> None:
+        """Print a phase: first the groups that divide rows, then the others."""
         of_rows = [group for group in phase.groups if phase.of_rows and not self.plan.sums_rows(group.first)]
         if of_rows:
             self._meet_before(of_rows)
@@ -177,6 +178,7 @@ class _UnitPrinter(Printer):
         return values
 
     def _store_state(self) -> None:
+        """Print copies of the new state to the places that do not hold it yet."""
         for name, new in self.state.items():
             view = self.plan.view(new)
             place = self.places[name]

@@ -160,6 +160,7 @@ class MLPClassifier(ProbabilityMixin, BaseMLP, ClassifierParameters):
             )
 
     def _encode_targets(self, y: Any, dtype: Any) -> Floats:
+        """Targets as the network's outputs, or `ValueError` for unknown classes."""
         if self._labels:
             return np.asarray(y.toarray() if sparse.issparse(y) else y, dtype)
         y = np.asarray(y)

@@ -186,6 +186,7 @@ def hidden_activations(activation: Any, layer_count: int) -> tuple[Named, ...]:
 
 
 def optimizer(parameters: Mapping[str, Any]) -> Optimizer:
+    """The optimizer that the parameter `solver` names, with its numbers."""
     solver = parameters["solver"]
     if not isinstance(solver, str):
         named = registry.optimizer(solver)  # raises for unknown names

@@ -97,6 +97,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
     # --- meaning of the targets ---
 
     def _update_targets(self, y: Any, weights: Floats | None, dtype: Any, is_new_fit: bool, incremental: bool) -> None:
+        """Learn the mean and scale of the targets in a new fit, if they are scaled."""
         if not is_new_fit:
             return
         self.target_mean_: Floats | None = None
@@ -121,6 +122,7 @@ class MLPRegressor(RegressorMixin, BaseMLP, RegressorParameters):
             return np.asarray(outputs * self.target_scale_ + self.target_mean_)
 
     def _loss_and_activation(self) -> tuple[Any, str]:
+        """The loss in our definition, and the output's activation that belongs to it."""
         loss = dict(self.loss) if isinstance(self.loss, Mapping) else {"name": self.loss}
         if loss.get("name") == "squared_error":
             loss["name"] = "half_squared_error"  # scikit-learn's is half of it

@@ -206,6 +206,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
         return weights if sample_weight is None else weights * sample_weight
 
     def _learn_target(self, y: Any) -> tuple[Any, Any]:
+        """Learn the classes that occur in more than one row; refuse fewer than two."""
         y = infer_target(y, "classify").values
         check_classification_targets(y)
         classes, counts = np.unique(y, return_counts=True)
@@ -227,6 +228,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
         return TableNetworkClassifier(**settings, output_bias="prior", random_state=self._seed)
 
     def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
+        """The score by `metric`, and the negative log loss as a smooth score."""
         classes, probabilities, weights = self._out_of_fold_probabilities(model, x, y, weights)
         loss = float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_)), sample_weight=weights))
         if self.metric == "log_loss":
@@ -239,6 +241,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
     def _assess(
         self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None, groups: Integers | None
     ) -> tuple[Scores, Any]:
+        """Set `calibration_`, then score the calibrated ensemble on the rows set aside."""
         probabilities = ensemble.predict_proba(x)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:

@@ -50,6 +50,7 @@ class Intervals:
         return limits.clip(self.floor)
 
     def _sizes_at(self, predictions: Floats) -> Floats:
+        """The sizes of errors at predictions, linear between and beyond the known ones."""
         known, sizes = np.array(self.predictions), np.array(self.sizes)
         at: Floats = np.interp(predictions, known, sizes)
         if len(known) > 1:

@@ -146,6 +146,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     def _assess(
         self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None, groups: Integers | None
     ) -> tuple[Scores, Any]:
+        """Set `intervals_`, then score the ensemble on the rows set aside."""
         predictions = ensemble.predict(x)
         parts = [(y, predictions, weights)]
         if len(y) < MAX_ERRORS:  # too few for the outer quantiles, and for the sizes of errors

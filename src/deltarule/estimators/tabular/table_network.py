@@ -82,6 +82,7 @@ class TableNetwork(BaseMLP):
         return state
 
     def _start_deep(self, arrays: dict[str, Floats], seeds: list[int]) -> None:
+        """Draw hidden weights and biases for RealMLP; the last layer starts at 0."""
         *hidden, last = [name for name in arrays if name.startswith("W")]
         for member, seed in enumerate(seeds):
             random = np.random.default_rng(seed)

@@ -274,7 +274,7 @@ def encoder_12(experiments: Experiments, loss: str = USUAL_LOSS) -> Evidence:
 
 
 def printed_network(experiments: Experiments) -> tuple[dict[str, Floats], list[tuple[Floats, Floats]]]:
-    """The report's figures 5 and 6 by name, and the bounds of b1 and b2 they imply.
+    """The report's printed arrays by name, and bounds of b1 and b2 that follow.
 
     An activation is its logit's sigmoid, and the logit is the bias and what comes in by the weights; all are rounded.
     """

@@ -294,7 +294,7 @@ class _Replacements:
                 yield f"{table}.T @ {gradient}"
 
     def _with_derivatives(self) -> Iterator[Text]:
-        """The derivatives of the program's own formulas, at values of this place."""
+        """Edits that use a derivative of the program's own formulas, alone or as a factor."""
         shapes = [(name, shape_of(value)) for name, value in self.numbers]
         near = [name for name, s in shapes if self.shape in (s, s[1:]) or s == self.shape[1:]][:14]
         for derivative in self.edits.formulas:
