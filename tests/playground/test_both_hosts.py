@@ -390,8 +390,8 @@ def test_any_update_of_a_long_run_is_seen_at_once(page):
         np.testing.assert_allclose(frame["arrays"]["theta"], state.theta[0], rtol=1e-4)
         assert frame["first"] == frame["arrays"]["theta"], "the member that is shown does not wait for the others"
     steps = np.array(found[0]["arrays"]["curve steps"])
-    gaps = np.diff(steps)  # a point is recorded every 60 ms, so that they are wider on fast computers
-    assert 50 < len(steps) <= 300 and gaps.max() < max(2_000, 3 * np.median(gaps))
+    gaps = np.diff(steps)  # a point is recorded every 60 ms: the faster the computer, the fewer there are
+    assert 10 < len(steps) <= 300 and gaps.max() < max(2_000, 3 * np.median(gaps))
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
