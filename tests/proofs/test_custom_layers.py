@@ -10,6 +10,7 @@ from deltarule.checking.problem_gradient import check_problem
 from deltarule.errors import BadInput, RunFailed
 from deltarule.maths.layers import glu, layer_norm, tied
 from deltarule.problem import registry
+from deltarule.problem.network import describe_layer
 from deltarule.program.derivative import with_derived_backward
 from deltarule.tracing.explain import explain_update
 
@@ -164,8 +165,15 @@ def test_an_own_layer_may_share_parameters_and_take_earlier_values() -> None:
         (lambda x, W: 1 / 0, {}, "raised ZeroDivisionError: division by zero (test_custom_layers.py, line "),
         (lambda x, W: (x @ W, lambda dz: ()), {}, "returns 0 arrays"),
         (lambda x, W: x @ W * np.float64(1) * np.ones(1), {}, "because of np.float64(1.0) in line"),
+        (lambda x, W: (x @ W) + (x * np.ones(1)).mean(-1, keepdims=True), {}, "because of an array of float64 in line"),
         (lambda x, W: np.maximum(x @ W, 0) + np.sqrt(3), {}, "because of np.float64(1.7320508075688772) in line"),
-        (lambda x, W: x @ W, {"arrays": {"W": "D by H"}}, "has the shape 'D by H'; give one of 'D H', '1 H'"),
+        (lambda x, W: x @ W, {"arrays": {"W": "D by H"}}, "has the shape 'D by H'; give two sizes, such as 'D H'"),
+        (lambda x, W: x @ W, {"arrays": {"W": "D r"}}, "has the shape 'D r'; give two sizes"),
+        (lambda x, W: x @ W, {"arrays": {"W": "D H/5"}}, "the layer 'own_bad': H/5 is no whole number"),
+        (lambda x, W: x @ W, {"sizes": {"H": 2}}, "has a size called 'H'; give a name that is not D, H"),
+        (lambda x, W: x @ W, {"sizes": {"r": 1.5}}, "the size 'r' of the layer 'own_bad' is 1.5; give a whole number"),
+        (lambda x, P, P_: x @ P, {"arrays": {"W1": "D H", "W1_": "D H"}}, "takes two things of one name"),
+        (lambda x, W: x @ W * (1.0 if x.ndim == W.ndim else 2.0), {}, "other values where all members share x"),
         (lambda x, W: x @ W, {"arrays": {"z": "D H"}}, "takes something called 'z'"),
         (lambda x, W: x @ W, {"arrays": {"W": ("D H", "0")}}, "starts at '0'; give a number"),
         (5, {}, "is given a int that cannot be called; give a function"),
@@ -194,6 +202,88 @@ def test_a_layer_that_computes_with_the_number_of_rows_is_trained_by_the_referen
     problem = create_problem(Network([2, "own_shifted", 2]), np.eye(2), np.eye(2), members=4)
     with pytest.warns(UserWarning, match="it computes with the number of rows in line"):
         assert train(problem, max_steps=3, engine="compiled").notes
+
+
+def group_norm(x: Any, gamma: Any) -> tuple[Any, Callable[[Any], tuple[Any, Any]]]:
+    """Layer norm of each of four groups."""
+
+    def in_groups(array: Any) -> Any:
+        return array.reshape(*array.shape[:-1], 4, array.shape[-1] // 4)
+
+    one = np.ones((1, 1), x.dtype)
+    z, back, *_ = layer_norm(in_groups(x), one, 0 * one, epsilon=1e-5)
+
+    def backward(dz: Any) -> tuple[Any, Any]:
+        dx = back(in_groups(dz * gamma))[0].reshape(dz.shape)
+        return dx, (dz * z.reshape(x.shape)).sum(-2, keepdims=True)
+
+    return z.reshape(x.shape) * gamma, backward
+
+
+SHAPES: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, Any], dict[str, tuple[int, int]]]] = {
+    "low rank": (
+        lambda x, P, Q: x @ P @ Q,
+        {"arrays": {"P": "D r", "Q": "r H"}, "sizes": {"r": 2}},
+        {"units": 6, "r": 3},
+        {"P1": (8, 3), "Q1": (3, 6)},
+    ),
+    "one gate for all units": (
+        lambda x, W, g: (x @ W) / (1 + np.exp(-(x @ g))),
+        {"arrays": {"W": "D H", "g": "D 1"}},
+        {"units": 6},
+        {"W1": (8, 6), "g1": (8, 1)},
+    ),
+    "a number": (lambda x, scale: x * scale, {"arrays": {"scale": ("1 1", 1.0)}}, {}, {"scale1": (1, 1)}),
+    "names with digits": (
+        lambda x, C0, C1: x @ C0 + (x * x) @ C1,
+        {"arrays": {"C0": "D H", "C1": "D H"}},
+        {"units": 6},
+        {"C0_1": (8, 6), "C1_1": (8, 6)},
+    ),
+    "half as many": (
+        lambda x, P, Q: np.tanh(x @ P) @ Q,
+        {"arrays": {"P": "D H/2", "Q": "H/2 H"}},
+        {"units": 6},
+        {"P1": (8, 3), "Q1": (3, 6)},
+    ),
+    "groups": (group_norm, {"arrays": {"gamma": ("1 D", 1.0)}}, {}, {"gamma1": (1, 8)}),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_shapes_are_expressions_of_named_sizes(name: str) -> None:
+    function, declared, place, shapes = SHAPES[name]
+    register_layer("own_shaped", function, **declared)
+    network = Network([8, {"name": "own_shaped", **place}, 2])
+    problem = create_problem(network, np.eye(8), np.eye(8)[:, :2], members=3)
+    arrays = train(problem, max_steps=3).parameters
+    assert {key: arrays[key].shape[1:] for key in shapes} == shapes
+    assert check_problem(problem).ok
+
+
+def test_a_recipe_has_the_sizes_of_a_layer() -> None:
+    function, declared, place, _ = SHAPES["low rank"]
+    register_layer("own_shaped", function, **declared)
+    given = {"name": "own_shaped", **place}
+    assert describe_layer(given) == given
+    assert describe_layer({"name": "own_shaped", "units": 6}) == {**given, "r": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "sentence"),
+    [
+        ("low rank", {"units": 6, "r": 0}, "the size 'r' of 'own_shaped' is 0; give a whole number, 1 or more"),
+        ("low rank", {"units": 6, "q": 2}, "has no parameter 'q'; its parameters: r"),
+        ("half as many", {"units": 5}, "cannot have 10 inputs and 5 units: H/2 is no whole number"),
+        ("groups", {}, "with these sizes the layer 'own_shaped' (h1) raised ValueError: cannot reshape array"),
+    ],
+)
+def test_a_network_refuses_sizes_that_a_layer_cannot_take(name: str, place: dict[str, Any], sentence: str) -> None:
+    function, declared, *_ = SHAPES[name]
+    register_layer("own_shaped", function, **declared)
+    with pytest.raises(BadInput) as refused:
+        Network([10, {"name": "own_shaped", **place}, 2])
+    assert sentence in str(refused.value)
 
 
 def test_a_layer_has_no_name_of_an_activation() -> None:

@@ -9,6 +9,7 @@ vector-Jacobian product: it is right for any upstream gradient, whatever the los
 layer, then the gradient of everything else that the layer takes, in order. `LAYERS` says what that is.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ class Own:
         """What a penalty and an initializer take the array for: "weights", "biases", or "" for others."""
         if self.start is not None:
             return ""
-        return "biases" if self.shape.startswith("1") else "weights"
+        return "biases" if self.shape.split()[0] == "1" else "weights"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Layer:
         pass, and behind them its statistics of the batch, if it has any.
     symbol : what the value is called in front of the layer's number: z1, n1.
     arrays : the parameters that are the layer's own, by name.
+    sizes : of the shapes, beside D inputs and H units, by name.
     shared : the shapes of parameters that belong to another layer, by name.
     earlier : the names of values of earlier layers that it takes beside its input.
     given : what it takes of an update: "share", each row's share of the batch; "keep" and "dropout", masks and rates.
@@ -77,11 +79,15 @@ class Layer:
     can_stop: bool = False
     agreement: Mapping[str, float] = field(default_factory=Fixed, compare=False)
     sentences: Mapping[str, str] = field(default_factory=Fixed, compare=False)
+    sizes: Mapping[str, int] = field(default_factory=Fixed, hash=False)
 
     @property
     def sets_units(self) -> bool:
         """Whether the layer has units of its own, H; others have as many as inputs, D."""
-        return any("H" in shape for shape in (*(own.shape for own in self.arrays.values()), *self.shared.values()))
+        return any(
+            "H" in re.findall(r"\w+", shape)
+            for shape in (*(own.shape for own in self.arrays.values()), *self.shared.values())
+        )
 
 
 def transpose(M: Array) -> Array:

@@ -10,6 +10,7 @@ to the loss, which is exact when computed from the logits. `forward` records its
 from the end.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -54,20 +55,37 @@ class PlacedLayer:
 
     def shape(self, letters: str) -> tuple[int, int]:
         """The shape of an array, from letters such as "D H"."""
-        sizes = {"D": self.inputs, "H": self.units, "1": 1}
-        rows, columns = (sizes[letter] for letter in letters.split())
+        sizes = {"D": self.inputs, "H": self.units, "1": 1, **self.layer.sizes}
+        rows, columns = (size_of(word, sizes) for word in letters.split())
         return rows, columns
 
     @cached_property
     def arrays(self) -> list[str]:
         """The names of its parameters, then of the parameters and values that it takes from others."""
-        own = [f"{name}{self.number}" for name in self.layer.arrays]
+        own = [numbered(name, self.number) for name in self.layer.arrays]
         return own + [self.names[name] for name in (*self.layer.shared, *self.layer.earlier)]
 
     @cached_property
     def statistics(self) -> list[str]:
         """The names of what it keeps between updates."""
         return [f"{name}{self.number}" for name in self.layer.statistics]
+
+
+def numbered(symbol: str, layer: int) -> str:
+    """The name of a layer's array: W1, or C0_1 where the symbol ends with a digit."""
+    return f"{symbol}_{layer}" if symbol[-1].isdigit() else f"{symbol}{layer}"
+
+
+def size_of(word: str, sizes: Mapping[str, int]) -> int:
+    """The size that a word of a shape means: a name, a number, or such with * and / between them, as in H/2 or 4*k."""
+    first, *others = re.split(r"([*/])", word)
+    result = sizes[first] if first in sizes else int(first)
+    for sign, factor in zip(others[::2], others[1::2], strict=True):
+        number = int(sizes[factor]) if factor in sizes else int(factor)
+        if sign == "/" and int(result) % number:
+            raise ValueError(f"{word} is no whole number, as {int(result)} is not divisible by {number}")
+        result = int(result) * number if sign == "*" else int(result) // number
+    return result
 
 
 class Entry(NamedTuple):
@@ -83,7 +101,7 @@ class Entry(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the array in formulas, files and messages, such as W1."""
-        return f"{self.symbol}{self.layer}"
+        return numbered(self.symbol, self.layer)
 
 
 class Taped(NamedTuple):

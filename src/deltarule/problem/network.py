@@ -16,6 +16,7 @@ from deltarule.maths.network import Entry, PlacedLayer, buffer_entries, paramete
 from deltarule.problem import registry
 from deltarule.problem.registry import Named
 from deltarule.problem.settings import NetworkSection
+from deltarule.user_functions import call_user_function
 
 _USUAL = (DENSE, DENSE_WITHOUT_BIASES, SCALING, BATCH_NORM, DROPOUT)
 """The layers of the short form."""
@@ -177,7 +178,7 @@ def _check_list(sizes: Any) -> list[Any]:
 
 
 def _check_size(size: Any) -> int:
-    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
+    if not registry.is_size(size):
         raise BadInput(f"a layer has size {short_repr(size)}; give every layer a whole number of units, 1 or more")
     return int(size)
 
@@ -261,10 +262,7 @@ def _connect(one: PlacedLayer, table: dict[str, Any], placed: Sequence[PlacedLay
             )
         names[key] = table[key]
     for key, letters in layer.shared.items():
-        sizes = dict(zip(letters.split(), shapes[names[key]], strict=True))
-        if sizes.get("D", one.inputs) != one.inputs or sizes.get("1", 1) != 1:
-            raise BadInput(f"{what} has {one.inputs} inputs, for which {names[key]} has the wrong shape; name another")
-        units = sizes.get("H", units)
+        units = dict(zip(letters.split(), shapes[names[key]], strict=True)).get("H", units)
     for key in layer.earlier:
         if widths[names[key]] != one.inputs:
             raise BadInput(
@@ -277,7 +275,32 @@ def _connect(one: PlacedLayer, table: dict[str, Any], placed: Sequence[PlacedLay
     if not layer.sets_units and units is not None:
         raise BadInput(f"{what} has as many units as inputs; leave out its units")
     units = _check_size(units) if layer.sets_units else one.inputs
-    return PlacedLayer(one.formula, one.number, one.inputs, units, Fixed(names))
+    connected = PlacedLayer(one.formula, one.number, one.inputs, units, Fixed(names))
+    _check_fit(connected, what, shapes)
+    return connected
+
+
+def _check_fit(one: PlacedLayer, what: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check that a layer can take its sizes: arrays have whole ones, and a layer of a user's runs on a row of zeros."""
+    layer = one.layer
+    try:
+        arrays = [
+            one.shape(letters) for letters in (*(own.shape for own in layer.arrays.values()), *layer.shared.values())
+        ]
+    except ValueError as error:
+        raise BadInput(f"{what} cannot have {one.inputs} inputs and {one.units} units: {error}") from None
+    for key, shape in zip(layer.shared, arrays[len(layer.arrays) :], strict=True):
+        if shapes[one.names[key]] != shape:
+            raise BadInput(
+                f"{what} has {one.inputs} inputs, for which {one.names[key]} has the wrong shape; name another"
+            )
+    if registry.is_built_in(one.formula):
+        return
+    zeros = [np.zeros((1, *shape)) for shape in ((1, one.inputs), *arrays, *[(1, one.inputs)] * len(layer.earlier))]
+    with np.errstate(all="ignore"):
+        value = call_user_function(layer.function, zeros, layer.parameters, f"with these sizes {what}")[0]
+    if np.shape(value)[1:] != (1, one.units):
+        raise BadInput(f"{what} gives {np.shape(value)[-1]} units for {one.inputs} inputs, not {one.units}")
 
 
 def _of_layers(kind: str, given: Any, count: int, noun: str) -> tuple[Any, ...]:

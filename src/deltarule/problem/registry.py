@@ -81,7 +81,7 @@ _IGNORED_FIELDS = frozenset(
     {"name", "range", "domain", "targets", "flat", "kinks", "module", "rescaling", "symbol", "agreement", "sentences"}
 )
 """Fields of a formula that do not affect what it computes: its name, and what it may be combined with."""
-_DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases"})
+_DESCRIBED_FIELDS = frozenset({"parameters", "per", "biases", "sizes"})
 """Fields that `describe_formula` reports."""
 
 
@@ -121,6 +121,11 @@ def is_built_in(formula: Any) -> bool:
     return built_in is not None and _formula_parts(formula) == _formula_parts(built_in)
 
 
+def is_size(value: Any) -> bool:
+    """Whether a value can be the size of an axis."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
+
+
 def _formula_parts(formula: Any) -> list[Any]:
     skipped = _IGNORED_FIELDS | _DESCRIBED_FIELDS
     return [getattr(formula, field.name) for field in fields(formula) if field.name not in skipped]
@@ -141,7 +146,7 @@ def take_over(formulas: Mapping[tuple[str, str], Any]) -> None:
 
 def describe_formula(formula: Any) -> str | dict[str, Any]:
     """A formula as recipes write it: its name, or a table with its parameters."""
-    extra = dict(getattr(formula, "parameters", {}))
+    extra = {**getattr(formula, "parameters", {}), **getattr(formula, "sizes", {})}
     for key, (default, _) in CHOICES.values():
         if getattr(formula, key, default) != default:
             extra[key] = getattr(formula, key)
@@ -167,11 +172,15 @@ def find(kind: str, given: Any) -> Any:
             if value not in choices:
                 raise BadInput(f"{key} of the {kind} '{name}' is {short_repr(value)}; give {quoted(choices)}")
             changed[choice] = value
+        elif key in getattr(formula, "sizes", {}):
+            if not is_size(value):
+                raise BadInput(f"the size '{key}' of '{name}' is {short_repr(value)}; give a whole number, 1 or more")
+            changed["sizes"] = Fixed({**changed.get("sizes", formula.sizes), key: int(value)})
         elif key in known:
             known[key] = check_parameter(kind, name, key, value)
             changed["parameters"] = Fixed(known)
         else:
-            allowed = ", ".join(filter(None, [*known, choice])) or "none"
+            allowed = ", ".join(filter(None, [*known, *getattr(formula, "sizes", ()), choice])) or "none"
             raise BadInput(f"the {kind} '{name}' has no parameter '{key}'; its parameters: {allowed}")
     return replace(formula, **changed) if changed else formula
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deltarule import platforms
 from deltarule.blas_threads import one_blas_thread
 from deltarule.errors import count_of
-from deltarule.maths.network import flatten
+from deltarule.maths.network import flatten, numbered
 from deltarule.problem.problem import Floats, Integers, Problem
 
 MAX_NUMBERS_DRAWN_AT_ONCE = 2**17
@@ -117,7 +117,7 @@ def _draw_arrays(problem: Problem, members: slice) -> dict[str, Floats]:
     for placed in network.layers:
         drawn = Counter[str]()
         for symbol, own in placed.layer.arrays.items():
-            name = f"{symbol}{placed.number}"
+            name = numbered(symbol, placed.number)
             shape = placed.shape(own.shape)
             if own.start is not None:
                 arrays[name] = np.full((len(seeds), *shape), own.start)

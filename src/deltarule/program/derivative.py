@@ -89,7 +89,11 @@ class Noted(NDArrayOperatorsMixin):
         shape = self.value.shape
         if not keepdims:
             raise BadInput("a layer's sums, means and maxima need keepdims=True, so that they fit the array again")
-        return self._result(self.value.sum(axis, keepdims=True), (self, lambda g: np.broadcast_to(g, shape)))
+
+        def back(g: Array) -> Array:
+            return np.broadcast_to(g, (*g.shape[: g.ndim - len(shape)], *shape))  # x [B, D] may have no members
+
+        return self._result(self.value.sum(axis, keepdims=True), (self, back))
 
     def mean(self, axis: int | tuple[int, ...], keepdims: bool = False) -> "Noted":
         axes = axis if isinstance(axis, tuple) else (axis,)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.maths.layers import DROPOUT
-from deltarule.maths.network import Entry, PlacedLayer, Taped, buffer_entries, parameter_entries, views
+from deltarule.maths.network import Entry, PlacedLayer, Taped, buffer_entries, numbered, parameter_entries, views
 from deltarule.maths.optimizers import Optimizer
 from deltarule.maths.schedules import Schedule
 from deltarule.maths.update import Objective, TrainingPass, optimizer_step, training_pass
@@ -225,7 +225,7 @@ class _UpdateRecording(Recording):
 def symbol_of(entry: Entry) -> str:
     """Return the name of an array in formulas: γ1 and β1 for a norm's, as beta1 is a number of Adam."""
     greek = {"gamma": "γ", "beta": "β"}
-    return f"{greek.get(entry.symbol, entry.symbol)}{entry.layer}"
+    return numbered(greek.get(entry.symbol, entry.symbol), entry.layer)
 
 
 def with_named_sizes(layers: tuple[PlacedLayer, ...]) -> tuple[PlacedLayer, ...]:

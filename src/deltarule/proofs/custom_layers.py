@@ -6,6 +6,7 @@ All entries of ∂J/∂x and of the gradients of the arrays are compared with ce
 for several sizes, scales and upstream gradients.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from deltarule.errors import BadInput, RunFailed, count_of, short_repr
 from deltarule.maths.activations import Activation
 from deltarule.maths.elementary import Fixed
 from deltarule.maths.layers import Layer, Own
-from deltarule.maths.network import PlacedLayer
+from deltarule.maths.network import PlacedLayer, numbered
 from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
@@ -24,18 +25,14 @@ from deltarule.program.derivative import with_derived_backward
 from deltarule.proofs import formula_calls as calls
 from deltarule.user_functions import call_user_function
 
-SHAPES = ("D H", "1 H", "1 D", "D D", "H H")
-SHARED_SHAPES = ("D H", "H D", "1 H", "1 D", "D D", "H H")
-"""Shapes of parameters: D inputs and H units of the layer."""
-
 _TAKEN = frozenset({"x", "y", "w", "s", "z", "n", "a", "d", "r", "h", "units", "name", "keep", "dropout", "share"})
 """Names of values and of what an update gives, which no array of a layer may have."""
 TOLERANCE = 1e-6
 """Of central differences, relative to the largest derivative of an array: their error is below 1e-9 where a layer is
 smooth, and a mistake of a thousandth is found."""
 _STEP = 2.0**-17
-_SIZES = ((2, 5, 3, 4), (2, 1, 1, 1), (2, 4, 6, 2))
-"""K, B, D and H of the cases."""
+_SIZES = ((2, 5, 3, 4), (2, 1, 1, 1), (3, 4, 6, 2), (2, 3, 8, 8), (2, 3, 12, 24))
+"""K, B, D and H of the cases: the first three that a layer can take, as not each divides its units into groups."""
 _SAME = 1e-9
 
 
@@ -47,6 +44,7 @@ def register_layer(
     shared: Mapping[str, str] | None = None,
     earlier: Sequence[str] = (),
     parameters: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
     derivative: bool = True,
 ) -> Layer:
     """Prove the backward pass of a custom layer, then register it.
@@ -62,13 +60,17 @@ def register_layer(
     arrays : mapping of str to str or tuple, optional
         Its parameters in order: the shape in letters, D inputs and H units, such as "D H" or "1 H", which the
         initializer of the network draws as weights and biases; or that and the number at which all of it starts,
-        ("1 D", 1.0). With H in a shape the layer has `units` of its own, else as many as inputs.
+        ("1 D", 1.0). A size may also be a number, a name of `sizes`, or such with * and / between them: "D 1", "H/2 r".
+        With H in a shape the layer has `units` of its own, else as many as inputs.
     shared : mapping of str to str, optional
         Parameters of other layers that it takes, and their shapes. A network names them: {"name": …, "W": "W1"}.
     earlier : sequence of str, optional
         Values [.., B, D] of earlier layers that it takes. A network names them: {"name": …, "skip": "a1"}.
     parameters : mapping of str to float, optional
         Names and default values of further numbers.
+    sizes : mapping of str to int, optional
+        Names of further sizes, which shapes may use, and their defaults: with {"r": 2} a shape may be "D r". A network
+        sets them: {"name": …, "units": 6, "r": 3}.
     derivative : bool, default=True
         Whether the backward pass is the derivative. False declares that it is meant to be another one, such as a
         straight-through estimator: then it is compared with the derivative, not proved.
@@ -102,19 +104,21 @@ def register_layer(
     calls.check_new("layer", name, function)
     if name in registry.names("activation"):
         raise BadInput(f"there is an activation '{name}', beside which a list of layers could not tell it; rename it")
-    own = {key: _own(name, key, given) for key, given in (arrays or {}).items()}
-    others = {key: _check_shape(name, key, letters, SHARED_SHAPES) for key, letters in (shared or {}).items()}
+    sizes = _check_sizes(name, sizes or {}, parameters or {})
+    own = {key: _own(name, key, given, sizes) for key, given in (arrays or {}).items()}
+    others = {key: _check_shape(name, key, letters, sizes) for key, letters in (shared or {}).items()}
     _check_names(name, [*own, *others, *earlier])
-    has_units = any("H" in letters for letters in (*(one.shape for one in own.values()), *others.values()))
     layer = Layer(
         name,
-        "z" if has_units else "h",
+        "",
         function,
         arrays=Fixed(own),
         shared=Fixed(others),
         earlier=tuple(earlier),
         parameters=calls.check_parameters("layer", name, parameters),
+        sizes=Fixed(sizes),
     )
+    layer = replace(layer, symbol="z" if layer.sets_units else "h")
     if not returns_backward(layer):
         layer = replace(layer, function=with_derived_backward(function))
     agreement = prove_layer(layer, is_derivative=switch("derivative", derivative))
@@ -123,33 +127,47 @@ def register_layer(
     return layer
 
 
-def _own(name: str, key: str, given: Any) -> Own:
+def _own(name: str, key: str, given: Any, sizes: Mapping[str, int]) -> Own:
     """Return an array of a layer from its shape, or from its shape and start."""
     if isinstance(given, tuple) and len(given) == 2:
         letters, start = given
         if not isinstance(start, int | float) or isinstance(start, bool):
             raise BadInput(f"the array '{key}' of the layer '{name}' starts at {short_repr(start)}; give a number")
-        return Own(_check_shape(name, key, letters, SHAPES), float(start))
-    return Own(_check_shape(name, key, given, SHAPES))
+        return Own(_check_shape(name, key, letters, sizes), float(start))
+    return Own(_check_shape(name, key, given, sizes))
 
 
-def _check_shape(name: str, key: str, letters: Any, allowed: Sequence[str]) -> str:
-    if letters not in allowed:
+def _check_sizes(name: str, sizes: Mapping[str, int], taken: Mapping[str, float]) -> dict[str, int]:
+    for key, size in sizes.items():
+        if not isinstance(key, str) or not key.isidentifier() or key in ("D", "H", "name", "units", *taken):
+            raise BadInput(
+                f"the layer '{name}' has a size called {short_repr(key)}; give a name that is not D, H, name, units or "
+                "that of a parameter"
+            )
+        if not registry.is_size(size):
+            raise BadInput(f"the size '{key}' of the layer '{name}' is {short_repr(size)}; give a whole number from 1")
+    return dict(sizes)
+
+
+def _check_shape(name: str, key: str, letters: Any, sizes: Mapping[str, int]) -> str:
+    words = letters.split() if isinstance(letters, str) else []
+    factor = "|".join(["D", "H", *sizes, r"[1-9]\d*"])
+    if len(words) != 2 or not all(re.fullmatch(rf"({factor})([*/]({factor}))*", word) for word in words):
         raise BadInput(
-            f"the array '{key}' of the layer '{name}' has the shape {short_repr(letters)}; give one of "
-            f"{', '.join(map(repr, allowed))}, D inputs and H units, or that and a start: ('1 H', 0.0)"
+            f"the array '{key}' of the layer '{name}' has the shape {short_repr(letters)}; give two sizes, such as "
+            "'D H' or '1 H/2', of D inputs, H units, numbers and names of sizes, or that and a start: ('1 H', 0.0)"
         )
     return str(letters)
 
 
 def _check_names(name: str, keys: Sequence[Any]) -> None:
     for key in keys:
-        if not isinstance(key, str) or not key.isidentifier() or key[-1].isdigit() or key in _TAKEN:
+        if not isinstance(key, str) or not key.isidentifier() or key in _TAKEN:
             raise BadInput(
                 f"the layer '{name}' takes something called {short_repr(key)}; give a name of letters that is not "
                 "that of a value, as W, b or gamma"
             )
-    if len(set(keys)) < len(keys):
+    if len({numbered(key, 1) for key in keys}) < len(keys):
         raise BadInput(f"the layer '{name}' takes two things of one name; give each a name of its own")
 
 
@@ -203,9 +221,27 @@ def _title(layer: Layer) -> str:
 
 def returns_backward(layer: Layer) -> bool:
     """Whether a layer's function returns a backward pass, not the value alone."""
-    case = _case(layer, _SIZES[0], 1.0, np.random.default_rng(0), training=True)
+    case = _case(layer, _sizes_of(layer)[0], 1.0, np.random.default_rng(0), training=True)
     arguments = tuple(case.operands.values())
     return isinstance(_called(layer.function, arguments, layer.parameters, f"{_title(layer)}"), tuple)
+
+
+def _sizes_of(layer: Layer) -> list[tuple[int, int, int, int]]:
+    """Return the first three sizes that a layer can take; raise an error where it takes none."""
+    taken: list[tuple[int, int, int, int]] = []
+    errors: list[Exception] = []
+    for sizes in _SIZES:
+        try:
+            case = _case(layer, sizes, 1.0, np.random.default_rng(0), training=True)
+            _called(layer.function, tuple(case.operands.values()), layer.parameters, _title(layer))
+        except (BadInput, ValueError) as error:  # also of a shape that is no whole number
+            errors.append(error)
+        else:
+            taken.append(sizes)
+    if all(inputs == 1 for *_, inputs, _ in taken):  # with which much is right by chance
+        last = errors[-1]  # for the sizes that most layers can take
+        raise last if isinstance(last, BadInput) else BadInput(f"{_title(layer)}: {last}")
+    return taken[:3]
 
 
 def prove_layer(layer: Layer, *, is_derivative: bool = True) -> dict[str, float]:
@@ -218,7 +254,7 @@ def prove_layer(layer: Layer, *, is_derivative: bool = True) -> dict[str, float]
     for training in (True, False):
         if not training and layer.evaluation in (None, layer.function):
             continue
-        for number, sizes in enumerate(_SIZES):
+        for number, sizes in enumerate(_sizes_of(layer)):
             for scale in (0.3, 1.0, 3.0):
                 case = _case(layer, sizes, scale, np.random.default_rng(number), training=training)
                 _check_value(case, sizes)
@@ -287,6 +323,7 @@ def _check_value(case: _Case, sizes: tuple[int, int, int, int]) -> None:
     if not _is_close(case.call(last)[0], value[-1]):
         raise BadInput(f"{what} gives one member other values alone; use axes -1 and -2, and keepdims=True")
     by_rows = ("x", *case.layer.earlier)
+    _check_shared_rows(case, by_rows)
     first = {name: array[:, :1] if name in by_rows else array for name, array in operands.items()}
     if "share" not in operands and not _is_close(case.call(first)[0], value[:, :1]):
         raise BadInput(f"{what} gives a row other values alone; it may mix the units of a row, but no rows")
@@ -297,6 +334,27 @@ def _check_value(case: _Case, sizes: tuple[int, int, int, int]) -> None:
         lambda *arrays: case.function(*arrays, **case.layer.parameters),
         [*singles.values()],
     )
+
+
+def _check_shared_rows(case: _Case, by_rows: Sequence[str]) -> None:
+    """Check a layer as the first of a network, where all members have the same x [B, D]."""
+    layer, what = case.layer, _title(case.layer)
+    if layer.given or layer.statistics or not layer.arrays:
+        return
+    shared = {name: array[0] if name in by_rows else array for name, array in case.operands.items()}
+    own = {
+        name: np.broadcast_to(array[:1], array.shape) if name in by_rows else array
+        for name, array in case.operands.items()
+    }
+    advice = "take the shapes of what it makes from what it computes with its arrays"
+    expected, value = case.call(own)[0], case.call(shared)[0]
+    if not _is_close(np.broadcast_to(value, expected.shape) if value.ndim < expected.ndim else value, expected):
+        raise BadInput(f"{what} gives other values where all members share x [rows, inputs]; {advice}")
+    expected_gradients = case.gradients(own, case.upstream)
+    returned = _called(case.call(shared)[1], (case.upstream,), {}, f"the backward pass of {what}")
+    for name, gradient in zip(expected_gradients, returned, strict=True):
+        if name in layer.arrays and not _is_close(np.asarray(gradient), expected_gradients[name]):
+            raise BadInput(f"∂J/∂{name} of {what} is another where all members share x [rows, inputs]; {advice}")
 
 
 def _is_close(found: Floats, expected: Floats) -> bool:

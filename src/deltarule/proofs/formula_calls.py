@@ -138,8 +138,12 @@ class _Watched(np.ndarray):
         self.causes = getattr(source, "causes", [])
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        plain = [each.view(np.ndarray) if isinstance(each, _Watched) else each for each in inputs]
-        return self._noted(inputs, getattr(ufunc, method)(*plain, **options))
+        def plain(arrays: Sequence[Any]) -> tuple[Any, ...]:
+            return tuple(each.view(np.ndarray) if isinstance(each, _Watched) else each for each in arrays)
+
+        if "out" in options:  # of `mean`, which divides its sum in place
+            options["out"] = plain(options["out"])
+        return self._noted(inputs, getattr(ufunc, method)(*plain(inputs), **options))
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         parts = [part for each in arguments for part in (each if isinstance(each, list | tuple) else [each])]

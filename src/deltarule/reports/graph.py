@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deltarule.maths.activations import Activation
-from deltarule.maths.network import PlacedLayer
+from deltarule.maths.network import PlacedLayer, numbered
 from deltarule.reports import style
 from deltarule.reports.formatting import load_template
 from deltarule.tracing.backward import derivative_name
@@ -90,7 +90,7 @@ def _layer_nodes(explanation: Explanation, placed: PlacedLayer, inputs: str) -> 
         sentence = about(placed, part, inputs).split(", ")[0].removesuffix(" over the samples")
         return f"{delta} {sentence}" if sentence.startswith("back through") else sentence
 
-    arrays = [(f"{symbol}{n}", back(symbol)) for symbol in placed.layer.arrays]
+    arrays = [(numbered(symbol, n), back(symbol)) for symbol in placed.layer.arrays]
     through = f"{delta} · keep{n} / (1 − dropout{n})" if "keep" in placed.layer.given else back("x")
     yield _Node(placed.name, about_value(placed, inputs).split(", ")[0], through, arrays)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import Taped
+from deltarule.maths.network import Taped, numbered
 from deltarule.maths.network import backward as network_backward
 from deltarule.tracing import formulas
 from deltarule.tracing.expressions import Expression, Index
@@ -38,7 +38,7 @@ def backward(trace: TraceBuilder, tape: Sequence[Taped]) -> None:
         if taped.name in layers:
             placed = layers[taped.name]
             for symbol in placed.layer.arrays:
-                name = f"{symbol}{placed.number}"
+                name = numbered(symbol, placed.number)
                 _add_parameter_gradient(trace, name, gradients[name], about(placed, symbol, before))
             what = about(placed, "x", before)
 

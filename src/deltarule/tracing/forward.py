@@ -1,7 +1,7 @@
 """Trace the forward pass from the data to the objective J."""
 
 from deltarule.maths.losses import divisor
-from deltarule.maths.network import PlacedLayer, Taped, views
+from deltarule.maths.network import PlacedLayer, Taped, numbered, views
 from deltarule.maths.network import forward as network_forward
 from deltarule.maths.objective import data_term, penalty_term
 from deltarule.maths.penalties import Penalty
@@ -25,9 +25,9 @@ def add_inputs(trace: TraceBuilder) -> None:
     for placed in trace.network.layers:
         layer, n = placed.layer, placed.number
         for symbol, own in layer.arrays.items():
-            axes = "d" if layer.symbol == "s" else "j" if own.shape.startswith("1") else "dj"
+            axes = "d" if layer.symbol == "s" else "j" if own.shape.split()[0] == "1" else "dj"
             about = layer.sentences.get(symbol, f"array of layer {{n}}'s {layer.name}").format(n=n)
-            trace.add(f"{symbol}{n}", "parameters", theta[f"{symbol}{n}"], axes, about)
+            trace.add(numbered(symbol, n), "parameters", theta[numbered(symbol, n)], axes, about)
 
 
 def forward(trace: TraceBuilder) -> list[Taped]:
