@@ -26,7 +26,7 @@ if half:
     interrupt = lambda seen: signal.raise_signal(signal.SIGINT) if seen.step >= 9 else None
 run = train(problem, engine=chosen, max_steps=30, checkpoint=file, resume=True, progress=interrupt,
             record=["gradients", "outputs"])
-seen = [run.history.series(name) for name in ("objective", "outputs", "gradient W1", "gradient b2")]
+seen = [run.history.series(name) for name in sorted(run.history.names)]
 print(run.interrupted, hashlib.sha256(b"".join(one.tobytes() for one in [run.state.theta, *seen])).hexdigest())
 """
 

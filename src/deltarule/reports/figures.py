@@ -26,7 +26,7 @@ from deltarule.reports.chart import (
 from deltarule.reports.formatting import member_names
 from deltarule.reports.marks import Axis, Band, Line, Mark, Panel, RuleLine, Segments
 from deltarule.reports.summaries import ENDED
-from deltarule.training.history import History
+from deltarule.training.history import EPOCH_OBJECTIVE, History
 from deltarule.training.range_test import RangeTest
 from deltarule.training.run import Run
 
@@ -73,16 +73,22 @@ def objective_curves(run: Run | Curves, metric: str = "objective") -> Chart:
 
     Few members get a line each, which ends where the member ended; many are shown by the median and the band from 10 to
     90 %, in which members that have stopped keep their last value, and by thin lines of 20 members of each outcome. The
-    scale is logarithmic if the values span over two decades.
+    scale is logarithmic if the values span over two decades. By default the history of mini-batches has the means of
+    epochs, which the axis and a note say.
 
     >>> import deltarule
     >>> problem = deltarule.create_problem(deltarule.Network([1, 1]), [[0.0], [1.0]], [0.0, 1.0], seeds=range(3))
     >>> [line.name for line in objective_curves(deltarule.train(problem, max_steps=10)).panels[0].marks]
     ['seed 0', 'seed 1', 'seed 2']
     """
-    text = metric.replace("_", " ")
-    marks, notes = _history_marks(run, metric)
+    name = run.history.objective_name if metric == "objective" else metric
+    text = name.replace("_", " ")
+    marks, notes = _history_marks(run, name)
     axis, cut = objective_axis(text, marks)
+    if name == EPOCH_OBJECTIVE:
+        end = float(np.median(run.objective))
+        whose = "" if len(run.steps) == 1 else "median "
+        notes.append(f"Epoch objective: the mean over an epoch's batches. At the end, over all rows: {whose}{end:.3g}.")
     return Chart(capitalize(text), [Panel(marks, UPDATES, axis)], notes=[*notes, *cut])
 
 
@@ -192,7 +198,8 @@ def comparison_curves(
 def _history_marks(run: Run | Curves, name: str) -> tuple[list[Mark], list[str]]:
     """The marks of a series, for training and validation rows, and notes."""
     curves = run if isinstance(run, Curves) else Curves.from_run(run)
-    parts = [part for part in (name, f"validation {name}") if part in curves.history.names]
+    on_validation = "validation objective" if name == EPOCH_OBJECTIVE else f"validation {name}"
+    parts = [part for part in (name, on_validation) if part in curves.history.names]
     rows = ("training", "validation") if len(parts) > 1 else [""] * len(parts)
     if len(curves.steps) * len(parts) > MAX_LINES:
         return _band_marks(curves, parts, rows)

@@ -166,6 +166,16 @@ def observe_members(run: Run, members: Sequence[int]) -> list[Observation]:
     return observations
 
 
+def _course_of(run: Run) -> Floats:
+    """Return step and objective of each evaluation, [T, 2]; the start is added where the history has epochs alone."""
+    history = run.history
+    course = np.column_stack([history.steps_of(history.objective_name), history.objective[:, 0]])
+    if course[0, 0] > 0:
+        at_start = run.engine.evaluate(run.problem, initial_state(run.problem), None, {})["objective"][0]
+        course = np.concatenate([[[0, at_start]], course])
+    return np.asarray(course[np.isfinite(course[:, 1])])
+
+
 def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: Dependence | None) -> Observation:
     problem = replace(run.problem, dropout=np.zeros_like(run.problem.dropout))
     rows = _some_rows(problem)
@@ -176,8 +186,7 @@ def _observe_member(run: Run, range_test: RangeTestResult | None, dependence: De
         constant, least = loss_bounds(problem, rows)
         first, last = _snapshot(problem, start, rows), _snapshot(problem, run.state, rows)
         moved = _norm((run.state.theta - start.theta)[0, problem.penalized.astype(bool)]) / max(first.length, 1e-300)
-    course = np.column_stack([run.history.steps, run.history.objective[:, 0]])
-    course = course[np.isfinite(course[:, 1])]
+    course = _course_of(run)
     diverged = run.diverged[0].where if run.diverged else ""
     skill = 1.0 if constant <= least else float(1 - (loss - least) / (constant - least))
     last_step = max(int(run.steps[0]) - 1, 0)

@@ -1,4 +1,4 @@
-"""Evaluate objective and metrics at intervals and store them as the history.
+"""The history of a training: evaluations at intervals, or the mean objectives of epochs.
 
 T history points · K members · N rows · C outputs · L layers
 """
@@ -20,6 +20,9 @@ from deltarule.problem.state import State
 from deltarule.stats import metrics
 from deltarule.training.loop import NEVER
 from deltarule.training.moment import Moment
+
+EPOCH_OBJECTIVE = "epoch objective"
+"""The series of means over each epoch's own batches, which cost nothing."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ class History:
         [T], the updates after which anything was evaluated.
     values : dict of list of ndarray
         By name, a row for each step, or None where the series has none: objective [K], over all training rows with
-        dropout off; metrics and validation [K]; outputs [K, N, C]; gradients (by array name) [K]; what functions of
-        `record` give, [K, …].
+        dropout off; epoch objective [K], the mean over an epoch's batches, each before its update and with dropout on;
+        metrics and validation [K]; outputs [K, N, C]; gradients (by array name) [K]; what functions of `record` give,
+        [K, …].
 
     Examples
     --------
@@ -144,9 +148,14 @@ class History:
         return tuple(self.values)
 
     @property
+    def objective_name(self) -> str:
+        """The series that `objective` gives: "epoch objective" if the history has that one, else "objective"."""
+        return EPOCH_OBJECTIVE if EPOCH_OBJECTIVE in self.values else "objective"
+
+    @property
     def objective(self) -> Floats:
-        """The objective over all training rows at each history point, [T, K]."""
-        return self.series("objective")
+        """The objective, or by default on mini-batches the epoch objective, at each step of that series, [T, K]."""
+        return self.series(self.objective_name)
 
     def add(self, step: int, members: Integers, seen: dict[str, Floats], total: int) -> None:
         """Add values `seen` [M] by name, of `members` [M] out of `total`, at a `step`."""
@@ -218,10 +227,16 @@ def evaluate(
     """Return the objective and the metrics by name."""
     metric_values = {name: metrics.find(name).value for name in recorded.metrics}
     values = engine.evaluate(problem, state, None, metric_values)
-    if validation is not None:
-        on_validation = engine.evaluate(problem, state, validation, metric_values)
-        values |= {f"validation {name}": value for name, value in on_validation.items()}
-    return values
+    return values if validation is None else values | evaluate_validation(problem, engine, state, recorded, validation)
+
+
+def evaluate_validation(
+    problem: Problem, engine: Engine, state: State, recorded: Recorded, validation: tuple[Floats, Floats]
+) -> dict[str, Floats]:
+    """Return the objective and the metrics of validation rows by name."""
+    metric_values = {name: metrics.find(name).value for name in recorded.metrics}
+    on_validation = engine.evaluate(problem, state, validation, metric_values)
+    return {f"validation {name}": value for name, value in on_validation.items()}
 
 
 def call_functions(recorded: Recorded, moment: Moment) -> dict[str, Floats]:

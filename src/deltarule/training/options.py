@@ -188,6 +188,11 @@ def history_intervals(problem: Problem, rules: StopRules) -> Integers:
     return np.where(epochs > 1, epochs, np.maximum(1, limits // HISTORY_POINTS))
 
 
+def has_epoch_means(problem: Problem, recorded: Recorded) -> bool:
+    """Whether the default history can be that of epochs' means: every member has mini-batches, and no metrics."""
+    return bool(problem.epoch_steps.min() > 1) and problem.fresh is None and not recorded.metrics
+
+
 def check_engine(engine: Any) -> Any:
     if not isinstance(engine, str) and (isinstance(engine, type) or not hasattr(engine, "advance")):
         raise BadInput(f"the engine is {short_repr(engine)}; give one of {', '.join(NAMES)}, or an engine")

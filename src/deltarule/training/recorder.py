@@ -19,11 +19,19 @@ from deltarule.problem.batches import forget_orders_at_exit
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.continuation import Continuation
-from deltarule.training.history import History, Points, Recorded, call_functions, evaluate
+from deltarule.training.history import (
+    EPOCH_OBJECTIVE,
+    History,
+    Points,
+    Recorded,
+    call_functions,
+    evaluate,
+    evaluate_validation,
+)
 from deltarule.training.loop import Chunk, Reason, Rule, TrainingLoop, reason_texts
 from deltarule.training.moment import Moment
 from deltarule.training.options import StopRules
-from deltarule.training.rules import Patience
+from deltarule.training.rules import EpochMeans, Patience
 from deltarule.training.run import Divergence, Progress, Run
 
 INTERRUPTED = np.int8(Reason.INTERRUPTED)
@@ -89,6 +97,8 @@ class Recorder(RunRecorder):
     the history is the engine's trace: no chunk ends for it, and only the end of a member is evaluated. Functions are
     called at points of their own, with the values of all else unless the trace has them.
 
+    With `means` the history has those of epochs in place of the objective over all rows, and no chunk ends for them.
+
     `point` are the values of the active members at the end of the last chunk, by name; `are_due` says for which members
     [A] it is a point.
     """
@@ -101,22 +111,26 @@ class Recorder(RunRecorder):
         function_points: Points,
         stop: StopRules,
         validation: tuple[Floats, Floats] | None,
+        means: EpochMeans | None = None,
     ) -> None:
         super().__init__(problem)
         self.recorded, self.validation, self.stop = recorded, validation, stop
         self.points, self.limits = points, stop.limits(problem)
         self.function_points = function_points if recorded.functions else Points()
-        self.is_traced = is_traced(problem, recorded, validation)
+        self.means, self.is_traced = means, is_traced(problem, recorded, validation)
         self.point: Mapping[str, Floats] = {}
         self.evaluated_steps = np.full(problem.members, -1)  # at which `objective` was evaluated
 
     def max_updates(self, loop: TrainingLoop) -> int:
-        points = [self.function_points] if self.is_traced else [self.points, self.function_points]
+        is_evaluated = self.validation is not None if self.means else not self.is_traced
+        points = [self.points, self.function_points] if is_evaluated else [self.function_points]
         return min(each.next_after(loop.active.step) for each in points) - loop.active.step
 
     def finish(self, loop: TrainingLoop, chunk: Chunk) -> None:
         """Record the points that are due after a chunk."""
         self.point = {}
+        if self.means:
+            self._add_means(chunk)
         is_due = self.are_due(loop)
         calls = self.are_due(loop, of_functions=True).any()
         if self.is_traced and self.points:
@@ -124,8 +138,12 @@ class Recorder(RunRecorder):
             self._add_trace(loop, chunk)
             if is_at_limit.any():
                 self._evaluate(loop, loop.active if is_at_limit.all() else loop.active.take(is_at_limit))
-        elif self.points and (calls or is_due.any()):
+        elif self.points and not self.means and (calls or is_due.any()):
             self.point = self._evaluate(loop, loop.active)
+        elif self.means and self.validation is not None and (calls or is_due.any()):
+            state = loop.active
+            self.point = evaluate_validation(self.problem, loop.engine, state, self.recorded, self.validation)
+            self.add(state.step, state.members, self.point)
         if calls:
             values = call_functions(self.recorded, Moment(self.problem, loop.engine, loop.active))
             self.add(loop.active.step, loop.active.members, values)
@@ -143,6 +161,14 @@ class Recorder(RunRecorder):
         if self.point[name].ndim > 1:
             raise BadInput(f"the metric {name!r} is an array for each member; return a number for each")
         return self.point[name], self.are_due(loop, of_functions=name in self.recorded.functions)
+
+    def _add_means(self, chunk: Chunk) -> None:
+        """Add the mean objectives of the epochs that ended in a chunk, each of the members that trained to its end."""
+        assert self.means is not None
+        for step, indices, means in self.means.completed:
+            is_known = (chunk.ends[indices] >= step) & ~np.isnan(means)
+            if is_known.any():
+                self.add(step, chunk.members[indices[is_known]], {EPOCH_OBJECTIVE: means[is_known]})
 
     def _add_trace(self, loop: TrainingLoop, chunk: Chunk) -> None:
         """Add the objectives at history points, and where another member was evaluated."""
@@ -195,6 +221,8 @@ class Recorder(RunRecorder):
         if best_steps is not None:
             is_known &= best_steps == run.steps
         self._evaluate_unknown(loop, run.state, np.flatnonzero(~is_known))
+        if self.means and not self.history.names:  # no epoch has ended
+            self.add(run.state.step, run.state.members, {"objective": self.objective})
         notes = self.problem.notes + loop.engine.notes(self.problem) + self._notes()
         return replace(run, best_steps=best_steps, notes=notes, continuation=self.continuation(loop))
 

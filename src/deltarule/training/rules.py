@@ -57,14 +57,15 @@ class EpochMeans(Rule):
     """Sums each epoch's objectives; `completed` are those that the last chunk ended.
 
     Objectives that are means are averaged over the epoch, by the rows' weights or by the number of rows; sums are
-    added. Everything is added update by update, so that the division into chunks changes no bit.
+    added. Everything is added update by update, so that the division into chunks changes no bit. An epoch whose
+    beginning was not seen, because a training goes on from within it, has the mean NaN.
     """
 
     stored = ("totals", "weights")
 
     def __init__(self, problem: Problem, by_weight: bool = True) -> None:
         self.problem, self.by_weight = problem, by_weight
-        self.totals, self.weights = np.zeros(problem.members), np.zeros(problem.members)
+        self.totals, self.weights = np.full(problem.members, np.nan), np.zeros(problem.members)
         self.completed: list[EpochMean] = []
 
     def judge(self, loop: TrainingLoop, chunk: Chunk) -> None:
@@ -80,12 +81,13 @@ class EpochMeans(Rule):
             while start < n:
                 step = first_step + start
                 stop = min(n, start + size - step % size)
+                if step % size == 0:
+                    self.totals[members[indices]] = self.weights[members[indices]] = 0.0
                 self._add_batches(members[indices], step, objective[start:stop, indices])
                 if (first_step + stop) % size == 0:
                     ended = members[indices]
                     with np.errstate(all="ignore"):
                         means = self.totals[ended] / (1.0 if self.problem.reduction == "sum" else self.weights[ended])
-                    self.totals[ended] = self.weights[ended] = 0.0
                     self.completed.append(EpochMean(first_step + stop, indices, means))
                 start = stop
 

@@ -35,6 +35,7 @@ from deltarule.training.options import (
     check_engine,
     check_validation_rows,
     evaluation_points,
+    has_epoch_means,
     history_intervals,
     what_is_recorded,
 )
@@ -109,8 +110,10 @@ def train(
         When the history has points. By default as `every` says where it is given, unless a stop rule evaluates the
         history; else after an epoch of mini-batches, or a 200th of the limit: each member's own if a stop rule
         evaluates the history. Otherwise all share the longest, of at least ten updates (from 1,000 updates on, twenty)
-        if more than the objective is recorded, or with layers that differ in evaluation. With 0 the run has neither
-        history nor objective, which saves the evaluation of all rows.
+        if more than the objective is recorded, or with layers that differ in evaluation. By default the history of
+        mini-batches has the "epoch objective", the mean over each epoch's own batches, which costs nothing, unless
+        metrics or a stop rule need evaluations; with "epoch" it has the objective over all rows. With 0 the run has
+        neither history nor objective, which saves the evaluation of all rows.
     checkpoint : str or Path, optional
         A file to write every ten seconds and at the end.
     resume : bool, default False
@@ -159,7 +162,9 @@ def train(
     is_same_problem = isinstance(start, Run | Moment) and _is_same(start.problem, problem)
     if engine == "auto":
         engine = _engine_before(file if is_resumed else None, start if is_same_problem else None)
-    recorder = Recorder(problem, recorded, points, function_points, stop, validation)
+    is_default = history_every is None and not stop.needs_history and (every is None or not recorded.functions)
+    means = EpochMeans(problem) if is_default and has_epoch_means(problem, recorded) else None
+    recorder = Recorder(problem, recorded, points, function_points, stop, validation, means)
     first = first_state(problem, start)
     rules = [*_rules(problem, stop, recorder, first), Limit(limits)]
     loop = TrainingLoop(problem, engine_for(engine, problem, int(limits.max())), first, rules)
@@ -278,8 +283,8 @@ def _rules(problem: Problem, stop: StopRules, recorder: Recorder, first: State) 
     """Yield the rules of a training, but for its limit."""
     functions = recorder.recorded.functions
     more_is_better = stop.more_is_better(functions)
-    if stop.tolerance is not None or problem.schedule.adaptive:
-        means = EpochMeans(problem)
+    if recorder.means or stop.tolerance is not None or problem.schedule.adaptive:
+        means = recorder.means or EpochMeans(problem)
         yield means
         if problem.schedule.adaptive:
             numbers = problem.schedule_numbers
