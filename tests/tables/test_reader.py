@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,85 @@ def test_workbooks_read_like_texts(tmp_path: Path) -> None:
         MIXED.head(1).to_excel(book, sheet_name="more")
     with pytest.warns(UserWarning, match="of its 2 sheets the first, 'Sheet1', is read"):
         assert plain(read_frame(tmp_path / "t.xlsx")) == AS_READ
+
+
+@pytest.mark.needs("openpyxl")
+@pytest.mark.parametrize(("sheet", "read"), [("2024", 4.0), ("2", 2.0), ("3", 4.0), (None, 1.0)])
+def test_a_sheet_is_chosen_by_name_or_number(sheet: str | None, read: float, tmp_path: Path) -> None:
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        for name, number in (("notes", 1.0), ("old ones", 2.0), ("2024", 4.0)):
+            pd.DataFrame({"x": [number, number]}).to_excel(book, sheet_name=name, index=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert plain(read_frame(tmp_path / "t.xlsx", text_format=TextFormat(sheet=sheet))) == {"x": [read, read]}
+    assert ["--sheet chooses another" in str(each.message) for each in caught] == [True] * (sheet is None)
+    with refuses("'new'", "notes", "old ones", "2024"):
+        read_frame(tmp_path / "t.xlsx", text_format=TextFormat(sheet="new"))
+
+
+@pytest.mark.parametrize("name", ["t.csv", pytest.param("t.xlsx", marks=pytest.mark.needs("openpyxl"))])
+def test_lines_above_the_names_are_skipped_as_told(name: str, tmp_path: Path) -> None:
+    rows = [['Prices "new', "as of May"], ["", "EUR"], ["size", "price"], ["3", "4.5"], ["5", "6.5"]]
+    if name.endswith("xlsx"):
+        pd.DataFrame(rows).to_excel(tmp_path / name, index=False, header=False)
+    else:
+        (tmp_path / name).write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_frame(tmp_path / name, text_format=TextFormat(skip=2))
+    assert plain(table) == {"size": [3.0, 5.0], "price": [4.5, 6.5]}
+    with pytest.raises(BadInput, match="has nothing below the lines that --skip leaves out"):
+        read_frame(tmp_path / name, text_format=TextFormat(skip=5))
+
+
+def test_without_lines_to_skip_the_first_has_the_names(tmp_path: Path) -> None:
+    title = "Report,,\na,b,c\nx,y,z\n"
+    assert list(read_text(tmp_path, title, skip=0)) == ["Report", "Unnamed: 1", "Unnamed: 2"]
+
+
+@pytest.mark.needs("openpyxl")
+def test_formulas_without_stored_values_are_reported(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    book = Workbook()
+    assert book.active is not None
+    for row in (["size", "price"], [1, "=A2*2"], [2, "=A3*2"], [3, 9]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    message = "has 2 formulas without a stored value, as in B2, which count as missing; open it in Excel"
+    with pytest.warns(UserWarning, match=message):
+        assert plain(read_frame(tmp_path / "t.xlsx"))["price"] == [None, None, 9.0]
+
+
+@pytest.mark.needs("openpyxl")
+def test_formulas_with_stored_values_are_read_as_these(tmp_path: Path) -> None:
+    cells = '<c r="A2"><f>1+2</f><v>3</v></c><c r="B2" t="str"><f>""</f><v></v></c>'  # as Excel stores an empty text
+    with pd.ExcelWriter(tmp_path / "empty.xlsx") as book:
+        pd.DataFrame({"n": [0], "t": [0]}).to_excel(book, index=False)
+    with zipfile.ZipFile(tmp_path / "empty.xlsx") as old, zipfile.ZipFile(tmp_path / "t.xlsx", "w") as new:
+        for part in old.namelist():
+            content = old.read(part)
+            if part == "xl/worksheets/sheet1.xml":
+                content = re.sub(rb'<c r="A2".*?</row>', cells.encode() + b"</row>", content)
+            new.writestr(part, content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plain(read_frame(tmp_path / "t.xlsx")) == {"n": [3.0], "t": [None]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "sentence"),
+    [
+        ("t.csv", "a,b\n1,2\n", {"sheet": "x"}, "--sheet is x, but .*t.csv is no workbook of Excel"),
+        ("t.json", '[{"a": 1}]', {"skip": 2}, "--skip is 2, but .*t.json is JSON, which has none; leave out --skip"),
+        ("t.parquet", "PAR1", {"sheet": "1"}, "--sheet is 1, but .*t.parquet is a Parquet file, which has none"),
+    ],
+)
+def test_sheets_and_lines_of_files_that_have_none_are_refused(
+    name: str, content: str, options: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        read_text(tmp_path, content, name, **options)
 
 
 def test_tables_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,13 @@ Dates = Annotated[
 Encoding = Annotated[
     str | None, option("--encoding", "Encoding of the text; default: UTF-8 or UTF-16, else cp1252 with a note.", "NAME")
 ]
+Sheet = Annotated[
+    str | None, option("--sheet", "Sheet of a workbook, its name or number; default: the first.", "SHEET")
+]
+Skip = Annotated[
+    int | None,
+    option("--skip", "Leave out N lines above the names of the columns; default: what looks like a title.", "N", min=0),
+]
 Resume = Annotated[bool, option("--resume", "Continue what is in the --out folder.")]
 Json = Annotated[bool, option("--json", "Print one JSON object on stdout instead of text.")]
 
@@ -113,11 +120,13 @@ class TextOptions:
     decimal: Decimal = None
     thousands: Thousands = None
     encoding: Encoding = None
+    sheet: Sheet = None
+    skip: Skip = None
 
     def text_format(self) -> "TextFormat":
         from deltarule.tables.reader import TextFormat
 
-        return TextFormat(self.sep, self.decimal, self.thousands, self.encoding)
+        return TextFormat(self.sep, self.decimal, self.thousands, self.encoding, self.sheet, self.skip)
 
 
 def chosen_recipe(

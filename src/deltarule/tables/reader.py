@@ -5,12 +5,15 @@ N rows.    A frame names its columns: numbers [N], NaN where one is missing, or 
 
 import io
 import warnings
+import zipfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +57,8 @@ class TextFormat:
     decimal    the decimal point, default a point, or a comma where a point separates thousands
     thousands  what separates thousands
     encoding   default UTF-8, or UTF-16 with its mark; what is neither is guessed
+    sheet      of a workbook the sheet's name, or its number from 1; default the first
+    skip       how many lines above the names of the columns are left out; default what looks like a title
     missing    texts that stand for missing values, each with its column, or "" for all columns
     """
 
@@ -61,6 +66,8 @@ class TextFormat:
     decimal: str | None = None
     thousands: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
+    skip: int | None = None
     missing: Collection[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
@@ -70,6 +77,12 @@ class TextFormat:
             value = getattr(self, name)
             if value and len(ESCAPED_DELIMITERS.get(value, value)) != 1:
                 raise BadInput(f"--{name} is {value!r}, which is more than one character; give a single one")
+
+    def refuse_lines_and_sheets(self, path: Path, kind: str) -> None:
+        """Refuse options that choose a sheet or lines of a file that has neither."""
+        for name in ("sheet", "skip"):
+            if (value := getattr(self, name)) is not None:
+                raise BadInput(f"--{name} is {value}, but {path} is {kind}, which has none; leave out --{name}")
 
 
 def read_frame(
@@ -91,8 +104,10 @@ def read_frame(
     path = Path(path)
     text_format = text_format or TextFormat()
     if path.suffix.lower() == ".parquet":
+        text_format.refuse_lines_and_sheets(path, "a Parquet file")
         return _read_parquet(path)
-    names, rows = find_names(path, _read_lines(path, text_format, has_header))
+    lines = _read_lines(path, text_format, has_header)
+    names, rows = find_names(path, lines, guess_title=text_format.skip is None)
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
     frame = Frame()
     diagnostics = []
@@ -125,10 +140,17 @@ def _read_lines(path: Path, text_format: TextFormat, has_header: bool) -> list[L
     content = read_content(path)
     refuse_other_formats(path, content)
     if path.suffix.lower() in (".xlsx", ".xlsm") or content.startswith(b"PK\x03\x04"):
-        lines = _read_workbook(path, content)
+        lines = _read_workbook(path, content, text_format.sheet)
     else:
         text = decode_text(path, content, text_format.encoding)
-        lines = lines_of_json(path, text) or split_text(path, text, text_format.sep)
+        if lines := lines_of_json(path, text):
+            text_format.refuse_lines_and_sheets(path, "JSON")
+            return lines
+        if text_format.sheet is not None:
+            raise BadInput(f"--sheet is {text_format.sheet}, but {path} is no workbook of Excel; leave out --sheet")
+        lines = split_text(path, text, text_format.sep, text_format.skip or 0)
+    if text_format.skip:
+        lines = [line for line in lines if line.number > text_format.skip]
     if not has_header and lines:
         lines = [Line(0, [f"column {number}" for number in range(1, 1 + len(lines[0].cells))]), *lines]
     return lines
@@ -146,21 +168,58 @@ def _read_parquet(path: Path) -> Frame:
     return frame_of(table)
 
 
-def _read_workbook(path: Path, content: bytes) -> list[Line]:
-    """The cells of the first sheet as texts."""
+def _read_workbook(path: Path, content: bytes, sheet: str | None) -> list[Line]:
+    """The cells of one sheet as texts."""
     import pandas as pd
 
     _require("openpyxl", "a workbook of Excel", "excel")
     try:
         with pd.ExcelFile(io.BytesIO(content)) as book:
-            sheet = pd.read_excel(book, header=None, dtype=object, na_filter=False)
-            first, *others = book.sheet_names
+            names = list(map(str, book.sheet_names))
+            name = _choose_sheet(path, names, sheet)
+            cells = pd.read_excel(book, sheet_name=name, header=None, dtype=object, na_filter=False)
+            unknown = _cells_without_values(content, book.book[name])
+    except BadInput:
+        raise
     except Exception as error:  # a damaged one raises a dozen kinds, from zipfile to XML
         raise BadInput(f"{path} is no workbook of Excel, or damaged; save the table as CSV") from error
-    if others:
-        warnings.warn(f"{path}: of its {1 + len(others)} sheets the first, {first!r}, is read", stacklevel=4)
-    rows = [[as_text(cell) for cell in row] for row in sheet.itertuples(index=False)]
+    if sheet is None and len(names) > 1:
+        told = f"of its {len(names)} sheets the first, {name!r}, is read; --sheet chooses another"
+        warnings.warn(f"{path}: {told}", stacklevel=4)
+    if unknown:
+        told = f"{count_of(len(unknown), 'formula')} without a stored value, as in {unknown[0]}"
+        advice = "open it in Excel or LibreOffice and save it, or save it as CSV"
+        warnings.warn(f"{path} has {told}, which count as missing; {advice}", stacklevel=4)
+    rows = [[as_text(cell) for cell in row] for row in cells.itertuples(index=False)]
     return [Line(number, row) for number, row in enumerate(rows, 1) if any(row)]
+
+
+def _choose_sheet(path: Path, names: list[str], sheet: str | None) -> str:
+    """The sheet of this name or number."""
+    if sheet is None or sheet in names:
+        return sheet or names[0]
+    if sheet.isdecimal() and 0 < int(sheet) <= len(names):
+        return names[int(sheet) - 1]
+    raise BadInput(f"--sheet is {sheet!r}, but {path} has the sheets {list_names(names)}; give a name or a number")
+
+
+def _cells_without_values(content: bytes, values: Any) -> list[str]:
+    """The cells of a sheet of openpyxl with a formula that no program has computed, such as C2."""
+    from openpyxl import load_workbook
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        if not any(b"f>" in archive.read(part) for part in parts):  # to read all cells again takes time
+            return []
+    formulas = load_workbook(io.BytesIO(content), read_only=True)[values.title]
+    formulas.reset_dimensions()  # as pandas does: a program may have written wrong ones
+    pairs = zip(chain(*formulas.iter_rows()), chain(*values.iter_rows()), strict=True)
+    # The type of a stored text that is empty is "str".
+    return [
+        formula.coordinate
+        for formula, value in pairs
+        if formula.data_type == "f" and value.value is None and value.data_type == "n"
+    ]
 
 
 def _require(module: str, feature: str, extra: str) -> None:

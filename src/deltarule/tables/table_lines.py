@@ -18,14 +18,16 @@ TOTAL = re.compile(
 )
 
 
-def find_names(path: Path, lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+def find_names(path: Path, lines: Sequence[Line], *, guess_title: bool = True) -> tuple[list[str], list[list[str]]]:
     """The names of the columns, and the cells of the rows."""
     if not lines:
-        raise BadInput(f"{path} is empty; give a table whose first line names its columns")
-    start = _header_index(lines)
+        what = "is empty" if guess_title else "has nothing below the lines that --skip leaves out"
+        raise BadInput(f"{path} {what}; give a table whose first line names its columns")
+    start = _header_index(lines) if guess_title else 0
     if start:
         above = shorten_repr(" ".join(filter(None, lines[0].cells)))
-        warnings.warn(f"{path}: what is above the names of the columns is left out, as {above}", stacklevel=3)
+        told = f"what is above the names of the columns is left out, as {above}; --skip says how many lines"
+        warnings.warn(f"{path}: {told}", stacklevel=3)
     header = [cell.strip() for cell in lines[start].cells]
     names = [name or f"Unnamed: {index}" for index, name in enumerate(header)]  # as pandas calls it
     if repeated := [name for name, count in Counter(names).items() if count > 1]:

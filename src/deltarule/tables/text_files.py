@@ -138,7 +138,10 @@ def _json_cell(value: Any) -> str:
     return str(value) if isinstance(value, str | bool) else json.dumps(value)
 
 
-def split_text(path: Path, text: str, sep: str | None) -> list[Line]:
+def split_text(path: Path, text: str, sep: str | None, skip: int = 0) -> list[Line]:
+    """The lines of a text below the first ones that are skipped."""
+    # Blank lines in their place keep the numbers of the lines.
+    text = "\n" * skip + "".join(io.StringIO(text).readlines()[skip:]) if skip else text
     first, _, rest = text.partition("\n")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:  # as Excel writes it
         text = f"\n{rest}"
