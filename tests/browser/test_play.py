@@ -317,6 +317,53 @@ def test_reload_and_second_tab_go_on(played):
     assert session.workbench.moment.state.step == 25
 
 
+@contextmanager
+def opened_elsewhere(page, played, browser, tmp_path, link):
+    """A link of one host, opened in the other one, which begins with another experiment."""
+    if page.url.startswith("file:"):
+        yield played(hash=link)[0]
+        return
+    with own_page(browser, write_page(recipe_of(run={"seeds": 2}), tmp_path / "other.html"), link) as other:
+        yield other
+
+
+def test_a_copied_link_shows_the_same_moment_in_the_other_host(hosted, played, browser, tmp_path):
+    page = hosted
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    set_number(page, "optimizer.learning_rate", 0.25)
+    page.get_by_role("button", name="Step").click()
+    wait_for_step(page, 1)
+    page.locator(".multiples button").nth(2).click()
+    page.get_by_text("member 2 ·").wait_for()
+    page.locator("line.target").nth(2).dispatch_event("click")
+    page.get_by_role("textbox", name="W1[0, 2]").fill("1.25")
+    page.get_by_role("textbox", name="W1[0, 2]").press("Enter")
+    wait_until(page, lambda: "edits=1%2C2%2C2%2C1.25%2C" in page.url)
+    page.keyboard.press("Escape")
+    page.locator("[data-role=speed]").select_option("300")
+    page.get_by_role("button", name="Epoch").click()
+    wait_for_step(page, 30)  # 300 points in batches of 10
+    widths = first_widths(page)
+    page.get_by_role("button", name="Numbers", exact=True).click()
+    control(page, "copy-link").click()
+    page.get_by_role("status").get_by_text("The link is copied. It stands behind the address of a page").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith("#from=two-spirals") and "127.0.0.1" not in link
+    with opened_elsewhere(page, played, browser, tmp_path, link) as other:
+        wait_for_step(other, 30)
+        other.get_by_text("member 2 ·").wait_for()
+        assert control(other, "optimizer.learning_rate").input_value() == "0.25"
+        assert other.locator("[data-role=speed]").input_value() == "300"
+        assert other.locator("[data-role=details]").is_visible()
+        other.get_by_role("button", name="Network", exact=True).click()
+        np.testing.assert_allclose(first_widths(other), widths, atol=0.006)
+        other.wait_for_timeout(300)
+        assert clock(other) == 30, "it shows that moment, and waits"
+    with opened_elsewhere(page, played, browser, tmp_path, link.replace("1.25%2C", "1.5%2C")) as other:
+        other.get_by_role("status").get_by_text("its edited weights are of other networks").wait_for()
+        wait_for_step(other, 0)
+
+
 def download(page, file):
     with page.expect_download() as waiting:
         control(page, f"take-{file}").click()

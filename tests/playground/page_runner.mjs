@@ -12,6 +12,7 @@ globalThis.Worker = class {
 };
 URL.createObjectURL = () => "";
 const { OwnSource } = await import(`${folder}/own_source.js`);
+const { commandsTo, writeExperiment } = await import(`${folder}/address.js`);
 const { loadKernels, useKernels } = await import(`${folder}/engine/kernels.js`);
 useKernels(await loadKernels());
 const { outcomesOf, Trainer } = await import(`${folder}/engine/trainer.js`);
@@ -19,14 +20,22 @@ const { drawnRows } = await import(`${folder}/own_data.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], later, map } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], later, map, write } = JSON.parse(line);
+  if (write) {
+    console.log(JSON.stringify(writeExperiment(write.settings, experiment.catalog, write.story)));
+    continue;
+  }
   if (split) {
     console.log(JSON.stringify([...drawnRows(split.labels, split.rows, split.count, split.seed)].sort((a, b) => a - b)));
     continue;
   }
-  globalThis.location.hash = hash ?? "";
   const source = new OwnSource(structuredClone(experiment), "");
   const answers = [];
+  const { catalog } = experiment;
+  const open = async () => {
+    for (const [name, table] of commandsTo(new URLSearchParams(hash), catalog)) await source.ask(name, table);
+  };
+  const trouble = hash === undefined ? "" : await open().then(() => "", async ({ message }) => source.ask("story", { name: "" }).then(() => message));
   for (const [name, table] of commands) {
     answers.push(await source.ask(name, table).then((answer) => ({ text: answer?.text ?? null }), (error) => ({ refused: error.message })));
   }
@@ -45,6 +54,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { setup } = source;
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");
+  const told = commands.filter(([name], index) => name === "story" && !answers[index].refused).at(-1)?.[1].name ?? "";
+  const address = writeExperiment(settings, catalog, told);
+  const way = commandsTo(new URLSearchParams(address), catalog);
   const seen = views.map((view) => {
     const began = performance.now();
     const first = trainer.frame(view);
@@ -67,5 +79,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   });
   source.mapWorker = { ask: async (name, question) => outcomesOf(question) };
   const outcomes = map && (await source.ask("map", map));
-  console.log(JSON.stringify({ map: outcomes, seen, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address: settings.address, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
+  console.log(JSON.stringify({ map: outcomes, seen, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address, way, story: told, trouble, settings, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
 }

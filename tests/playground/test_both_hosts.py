@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
+from deltarule.json_files import to_jsonable
 from deltarule.maths.network import views
 from deltarule.playground import page_bundle
 from deltarule.playground.custom_formulas import read_pair, with_formulas
@@ -616,12 +618,16 @@ def test_points_of_ones_own_have_no_recipe(page):
 POINTS = "x0,x1,class\n" + "\n".join(f"{x / 7:.4f},{y / 5:.4f},class {(x + y) % 2}" for x in range(7) for y in range(5))
 
 
+OF_FILES, DERIVED = ("data.name", "data.file", "data.target"), ("data.split", "optimizer.momentum", "run.engine")
+
+
 @pytest.mark.parametrize(
     "commands",
     [
         [change(optimizer__learning_rate=0.3, network__layers=["auto", 4, "auto"], run__seeds=3)],
         [("story", {"name": "06-encoder-code"})],
         [("story", {"name": "06-encoder-code"}), change(run__seeds=5)],
+        [change(criterion={"name": "accuracy", "part": "train", "at_least": 0.6})],
         [change(grid={"optimizer.learning_rate": [0.1, 0.2]}, run__seeds=2)],
         [change(optimizer__name={"name": "momentum", "momentum": 0.3})],
         [change(data__name="circles"), change(data__split__test=0.2)],
@@ -636,11 +642,21 @@ POINTS = "x0,x1,class\n" + "\n".join(f"{x / 7:.4f},{y / 5:.4f},class {(x + y) % 
 def test_address_brings_back_the_experiment(page, commands):
     there = page.ask({"commands": commands, "steps": 5})
     assert all("refused" not in answer for answer in there["answers"])
-    back = page.ask({"commands": [], "steps": 5, "hash": f"#{there['address']}"})
-    assert back["notes"] == []
-    assert {key: back[key] for key in ("theta", "solved", "address")} == {
-        key: there[key] for key in ("theta", "solved", "address")
-    }
+    back = page.ask({"commands": [], "steps": 5, "hash": there["address"]})
+    assert back["trouble"] == ""
+    assert [back[key] for key in ("theta", "solved")] == [there[key] for key in ("theta", "solved")]
+    same = ("values", "grid", "typed", "criterion", "csv")
+    assert [back["settings"][key] for key in same] == [there["settings"][key] for key in same]
+    with closing(Session(recipe_to_play(), tempfile.TemporaryDirectory())) as served:
+        for name, table in [*there["way"], change(run__engine="reference"), ("step", {"updates": 5})]:
+            served.command(name, table)
+        np.testing.assert_allclose(there["theta"], served.workbench.moment.state.theta, rtol=1e-6, atol=1e-9)
+        found = to_jsonable(served.settings())
+        told = there["settings"]["values"]
+        alike = {key: found["values"][key] for key in told if key not in (*OF_FILES, *DERIVED)}
+        assert alike == {key: told[key] for key in alike}
+        assert [found[key] for key in same[1:]] == [there["settings"][key] for key in same[1:]]
+        assert page.ask({"write": {"settings": found, "story": there["story"]}}) == there["address"]
 
 
 @pytest.mark.parametrize(
@@ -657,9 +673,8 @@ def test_address_brings_back_the_experiment(page, commands):
     ],
 )
 def test_wrong_address_ends_in_a_sentence_and_the_default(page, address):
-    usual, found = page.ask({"commands": [], "steps": 1}), page.ask({"commands": [], "steps": 1, "hash": f"#{address}"})
-    [note] = found["notes"]
-    assert note.startswith("The address cannot be used: ") and "undefined" not in note and "not a function" not in note
+    usual, found = page.ask({"commands": [], "steps": 1}), page.ask({"commands": [], "steps": 1, "hash": address})
+    assert found["trouble"] and "undefined" not in found["trouble"] and "not a function" not in found["trouble"]
     assert found["theta"] == usual["theta"]
 
 

@@ -11,7 +11,6 @@ from refusals import refuses
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.playground import picture, workbench
-from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
 from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
 from deltarule.training.train import train
@@ -23,7 +22,6 @@ def test_settings(session):
     settings = session.command("settings", {})
     shown = {one["key"]: one for one in session.command("catalog", {})["settings"]}
     assert set(shown) <= set(settings["values"]) and "adaptive" not in shown["optimizer.schedule"]["choices"]
-    assert parse_toml(settings["toml"]) == session.workbench.moment.recipe.configuration
 
 
 def test_own_rows_are_deleted_at_the_end(session):
@@ -186,9 +184,6 @@ def test_speed_changes_a_training_but_starts_none(session):
 
 @pytest.mark.slow
 def test_grids_of_too_many_members_are_refused_by_their_size(session):
-    toml = (
-        session.settings()["toml"]
-        + f"\n[grid]\n'optimizer.learning_rate' = {[0.001 + n * 1e-6 for n in range(300_000)]}\n"
-    )
+    grid = {"optimizer.learning_rate": [0.001 + n * 1e-6 for n in range(300_000)]}
     with refuses("300,000", "10,000"):
-        session.command("recipe", {"recipe": toml})
+        session.command("change", {"settings": {"grid": grid}})

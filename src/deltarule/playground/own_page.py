@@ -22,7 +22,7 @@ from deltarule.json_files import to_jsonable
 from deltarule.playground.explained import explained_formulas
 from deltarule.playground.page_bundle import bundle, layout, page_file
 from deltarule.playground.rules import KNOWN, rules
-from deltarule.playground.settings import catalog, list_stories, values_of
+from deltarule.playground.settings import catalog, described, list_stories
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.recipe_sections import changed_values
 from deltarule.studies.recipes import Recipe
@@ -30,6 +30,8 @@ from deltarule.studies.recipes import Recipe
 NOISY = ("spirals", "circles", "clusters", "checkerboard", "hills")
 FIXED = ("xor", "one_hot", "iris", "wine")
 """Data sets that every page has, beside those with noise."""
+METRICS = ("accuracy", "thresholded", "r_squared")
+"""Those of a criterion by which the page judges."""
 MAX_OWN_NUMBERS = 20_000
 """Numbers of a data set of another name, which the page stores as text of 11 characters each."""
 
@@ -65,9 +67,8 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
     }
     return {
         **_chosen(recipe, data),
-        "catalog": catalog(),
+        "catalog": {**catalog(), "recipes": recipes},
         "data": data,
-        "recipes": recipes,
         "rules": rules(),
         "explained": explained_formulas(),
     }
@@ -76,29 +77,29 @@ def _experiment(recipe: Recipe) -> dict[str, Any]:
 def _chosen(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The values and the grid of a recipe, whose points are added to the data."""
     criterion = recipe.configuration.study.criterion
-    solved_at, score = None, None  # as usual
-    if criterion is not None and criterion.name in ("accuracy", "thresholded", "r_squared"):
-        solved_at = criterion.bounds[0]
-        score = criterion.name if criterion.part == "train" else f"validation {criterion.name}"
+    is_known = criterion is not None and criterion.name in METRICS and criterion.at_most is None
     for section in ("data", "network", "loss", "optimizer", "run"):
         for key, value in changed_values(getattr(recipe.configuration, section)).items():
             if f"{section}.{key}" not in KNOWN:
                 raise BadInput(f"a page that trains by itself has no {section}.{key}; leave out {value!r}")
-    values = {**values_of(recipe), "data.name": _add_data(recipe, data)}
-    return {"values": values, "grid": recipe.configuration.grid, "solved_at": solved_at, "score": score}
+    told = described(recipe.configuration)
+    key = _add_data(recipe, data)
+    if recipe.configuration.data.file is not None:
+        told["values"]["data.name"] = {"name": key}
+    return {**told, "criterion": told["criterion"] if is_known else None}
 
 
-def _add_data(recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
-    """The name under which the page has the points of a recipe, with its noise."""
+def _add_data(recipe: Recipe, data: dict[str, Any]) -> str:
+    """The key under which the page has the points of a recipe."""
     section = recipe.configuration.data
     name, options = name_and_options(section.name if section.file is None else section.file)
     usual = inspect.signature(LOADERS[name]).parameters if name in data else {}
     if name in data and all(usual[key].default == value for key, value in options.items() if key != "noise"):
-        return {"name": name, **{key: value for key, value in options.items() if key == "noise"}}
+        return name
     whole = load(data_file(section, recipe.folder) or name, section.target, **options)
     key = name if name not in data else " ".join([name, *(f"{key} {value}" for key, value in options.items())])
     data[key] = _described(whole, key) | {"source": {"name": name, **options} if section.file is None else None}
-    return {"name": key}
+    return key
 
 
 def _noisy(name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ T points · K members
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from deltarule.data.dataset import Dataset
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.playground.settings import SOLVED_AT
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.recipe_sections import Criterion
 from deltarule.problem.state import State
@@ -139,10 +140,6 @@ class Past:
         return problem, state
 
 
-SOLVED_AT = {"accuracy": 0.95, "r_squared": 0.9}
-"""The score on the training rows from which a member counts as solved, unless the recipe has a criterion."""
-
-
 @dataclass(frozen=True, eq=False)
 class Present:
     """The current population and its state: immutable, so that drawing needs no lock.
@@ -151,6 +148,7 @@ class Present:
              those of the last point of the curves, which may be some updates ago.
     past     curves and snapshots of the same members; the only field that grows.
     version  changes with the settings.
+    edits    of weights: step, member, place in θ, value and whether it is locked, as the page's address has them.
     locked   places in θ that keep their numbers, in every member.
     """
 
@@ -162,6 +160,7 @@ class Present:
     past: Past
     version: int
     locked: tuple[int, ...] = ()
+    edits: tuple[tuple[Any, ...], ...] = ()
 
     def catch_up(self, moment: "Present", engine: Engine) -> "Present":
         """Train to the step of a moment, with the same points of the curves."""

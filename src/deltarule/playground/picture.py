@@ -58,6 +58,7 @@ def draw(
         if is_beside
         else [str(value) for values in moment.recipe.configuration.grid.values() for value in values],
         "locked": list(moment.locked),
+        "edits": [list(edit) for edit in moment.edits],
         "rate": float(problem.rates(np.array([member]), chosen.step)[0] * chosen.factor[0]),
         "changes": list(moment.past.changes),
         "diverged": [[one.member, one.step, one.layer, one.where] for one in workbench.divergences.values()],

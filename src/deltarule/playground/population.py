@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -50,13 +49,6 @@ def require_affordable(recipe: Recipe, dataset: Dataset | None = None) -> None:
             f"{count_of(members, 'network')} on {rows:,} rows need about {numbers:.0e} numbers, and the page takes "
             f"at most {MAX_NUMBERS:.0e}; choose fewer or smaller ones, or train with `deltarule train`"
         )
-
-
-def grid_of(toml: str) -> Any:
-    """The grid of a recipe that may be wrong elsewhere."""
-    with contextlib.suppress(ValueError, AttributeError):  # what is wrong is said when the recipe is read
-        return tomllib.loads(toml).get("grid", {})
-    return {}
 
 
 def require_few_members(grid: Any) -> None:

@@ -9,8 +9,8 @@ from deltarule.data.load import LOADERS
 from deltarule.data.synthetic import OPTION_RANGES
 from deltarule.maths.losses import LOSSES
 from deltarule.playground.custom_formulas import PRESETS
-from deltarule.playground.past import SOLVED_AT
 from deltarule.playground.session import Request
+from deltarule.playground.settings import SOLVED_AT
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS
 from deltarule.problem.create import NEEDED_PREDICTIONS

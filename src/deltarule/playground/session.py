@@ -17,7 +17,6 @@ from deltarule.playground import exports, picture
 from deltarule.playground.custom_formulas import explain_mistake, judge_pair, read_pair, require_kind
 from deltarule.playground.own_table import read_own_table
 from deltarule.playground.past import Present
-from deltarule.playground.population import grid_of, require_few_members
 from deltarule.playground.settings import catalog, list_stories, values_of
 from deltarule.playground.side_by_side import SideBySideEngine, first_parting, right_activation
 from deltarule.playground.workbench import Workbench
@@ -49,7 +48,6 @@ class Request(BaseModel):
     settings: dict[str, Any] = Field({}, description="a table")
     keep: bool = Field(False, description="true or false")
     name: str = Field("", description="the name of a story")
-    recipe: str = Field("", description="a recipe in TOML")
     csv: str = Field("", description="a table as CSV")
     target: str | None = Field(None, description="the name of a column")
     quantity: str = Field("", description="the name of a quantity")
@@ -73,6 +71,8 @@ class Session:
         self.workbench = Workbench(recipe)
         self._folder = folder
         self._notes = list(notes)
+        self._own = recipe, list(notes)
+        self._csv = ""  # the user's points, if the page has given them
         self._typed: dict[str, list[Any]] = {}
         """Formulas by kind: function, derivative, and true where the right derivative trains beside it."""
         workbench = self.workbench
@@ -89,7 +89,6 @@ class Session:
             "change": self._change,
             "story": self._tell,
             "edit": lambda request: workbench.edit(self._member(request), request.place, request.value, request.locked),
-            "recipe": lambda request: self._use_recipe(request.recipe),
             "own-data": self._use_own_data,
             "explain": self._explain,
             "formula": self._formula,
@@ -123,10 +122,10 @@ class Session:
         moment = self.workbench.moment
         notes = self._notes if moment.recipe.configuration.data.file is not None else []
         return {
-            "values": values_of(moment.recipe),
+            "values": values_of(moment.recipe.configuration),
             "grid": moment.recipe.configuration.grid,
-            "toml": exports.recipe_toml(moment.recipe.configuration),
             "notes": notes,
+            "csv": self._csv,
             "typed": self._typed,
             "step": moment.state.step,
             "version": moment.version,
@@ -160,31 +159,32 @@ class Session:
     # --- the commands -------------------------------------------------------------------------------------------------
 
     def _change(self, request: Request) -> None:
-        """Change settings; a "grid" restarts with members for each value of one key."""
+        """Change settings; a "grid" restarts with members for each value of one key, a "criterion" judges them."""
         settings = dict(request.settings)
+        criterion = settings.pop("criterion", None)
         grid = settings.pop("grid", None)
         if "optimizer.name" in settings:  # whose table has the momentum
             settings["optimizer.momentum"] = "none"
         if settings:
             self.workbench.change(settings, request.keep)
+            if self.workbench.moment.recipe.configuration.data.file is None:
+                self._csv = ""
+        if criterion is not None:
+            self.workbench.judge_by(criterion)
         if grid is not None:
             self.workbench.vary(grid)
 
     def _tell(self, request: Request) -> None:
-        """Play a story."""
+        """Play a story, or without a name the recipe of the beginning, without the formulas that were typed before."""
         stories = {story["name"]: story for story in list_stories()}
-        if request.name not in stories:
+        if request.name and request.name not in stories:
             raise BadInput(f"there is no story {request.name!r}; choose one of {', '.join(stories)}")
-        self._use_recipe(stories[request.name]["recipe"])
-        if formula := stories[request.name]["parts"][0].get("formula"):
+        own, notes = self._own
+        story = stories.get(request.name)
+        self.workbench.use_recipe(replace(own, configuration=parse_toml(story["recipe"])) if story else own)
+        self._typed, self._csv, self._notes = {}, "", list(notes)
+        if story and (formula := story["parts"][0].get("formula")):
             self._formula(_read_request(formula))
-
-    def _use_recipe(self, toml: str) -> None:
-        """Train another recipe, without the formulas that were typed before."""
-        require_few_members(grid_of(toml))
-        old = self.workbench.moment.recipe
-        self.workbench.use_recipe(Recipe(old.name, old.folder, parse_toml(toml)))
-        self._typed = {}
 
     def _use_own_data(self, request: Request) -> None:
         """Train on the rows of a pasted or opened table; the settings have notes on them."""
@@ -196,6 +196,7 @@ class Session:
             self.workbench.change({**table.settings, **request.settings}, request.keep)
         except BadInput as error:
             raise BadInput(str(error).replace(file.name, "your table")) from None
+        self._csv = request.csv
         self._notes = [note.replace(file.name, "your table") for note in table.notes]
 
     def _member(self, request: Request, moment: Present | None = None) -> int:

@@ -3,6 +3,7 @@
 import inspect
 import tomllib
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from deltarule.data.published import PUBLISHED
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS, parse_toml, resolve_configuration
+from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.settings import SETTINGS, SplitSection, settings_of
 from deltarule.studies.recipes import Recipe
 
@@ -39,6 +41,8 @@ DATA_OPTIONS = {
     "seed": "Which points are drawn: another seed gives others",
 }
 """The options of the synthetic data sets, with a phrase that explains each."""
+SOLVED_AT = {"accuracy": 0.95, "r_squared": 0.9}
+"""The score on the training rows from which a member counts as solved, unless the recipe has a criterion."""
 OFFERED = [name for name in LOADERS if name not in ("linear", "diabetes", *PUBLISHED)]
 
 _NAMED = [key for key in FORMULAS if key not in ("network.activation", "loss.penalty")]
@@ -89,15 +93,27 @@ def catalog() -> dict[str, Any]:
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "formulas": PRESETS,
+        "recipes": {story["name"]: described(parse_toml(story["recipe"])) for story in list_stories()},
+        "solved_at": SOLVED_AT,
         "stories": [{key: story[key] for key in ("name", "title", "text", "parts")} for story in list_stories()],
     }
 
 
-def values_of(recipe: Recipe) -> dict[str, Any]:
+def described(configuration: Configuration) -> dict[str, Any]:
+    """What an address is relative to: the values, the grid and the criterion of a recipe."""
+    criterion = configuration.study.criterion
+    return {
+        "values": values_of(configuration),
+        "grid": configuration.grid,
+        "criterion": None if criterion is None else asdict(criterion),
+    }
+
+
+def values_of(configuration: Configuration) -> dict[str, Any]:
     """The settings of a recipe by dotted key; formulas are tables with a name."""
-    resolved = resolve_configuration(recipe.configuration)
+    resolved = resolve_configuration(configuration)
     values = {f"{section}.{key}": value for section, keys in resolved.items() for key, value in keys.items()}
-    hidden = list(recipe.configuration.network.layers)[1:-1]
+    hidden = list(configuration.network.layers)[1:-1]
     activation = values["network.activation"]
     activations = activation if isinstance(activation, list) else [activation] * len(hidden)
     return {

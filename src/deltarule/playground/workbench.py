@@ -163,6 +163,15 @@ class Workbench:
         self.pause()
         self._begin(recipe, self.moment.dataset)
 
+    def judge_by(self, criterion: Any) -> None:
+        """Count members as solved that meet a criterion, which is given as in a recipe."""
+        with self._changed:
+            recipe = self.moment.recipe
+            table = asdict(recipe.configuration)
+            table["study"]["criterion"] = criterion
+            recipe = replace(recipe, configuration=parse(table))
+            self._continue_with(recipe, self.moment.dataset)
+
     def edit(self, member: int, place: int, value: float | None, locked: bool | None) -> None:
         """Set an entry of a member's θ, lock it in all members, or unlock it."""
         with self._changed:
@@ -176,7 +185,8 @@ class Workbench:
                 state = replace(state, theta=theta)
             others = tuple(one for one in moment.locked if one != place)
             locks = moment.locked if locked is None else (*others, place) if locked else others
-            self._go_on(replace(moment, state=state, locked=locks))
+            edits = (*moment.edits, (state.step, member, place, value, locked))
+            self._go_on(replace(moment, state=state, locked=locks, edits=edits))
 
     def use_recipe(self, recipe: Recipe) -> None:
         """Train another recipe from its start, once it is played, without typed formulas."""

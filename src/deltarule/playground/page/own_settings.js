@@ -19,34 +19,44 @@ export class OwnSettings {
    * @param {import("./rules.js").Rules} rules
    * @param {Record<string, OwnData>} points by name; drawn ones have the name ""
    */
-  constructor({ values, grid, solved_at: solvedAt, score }, rules, points) {
+  constructor({ values, grid, criterion }, rules, points) {
     this.values = /** @type {Record<string, any>} */ (structuredClone(values));
     this.grid = /** @type {Record<string, any[]>} */ (structuredClone(grid));
     this.rules = rules;
     this.points = points;
-    this.solvedAt = solvedAt;
-    this.score = score;
+    this.criterion = criterion; // null for the usual one
   }
 
   copy() {
-    return new OwnSettings({ values: this.values, grid: this.grid, solved_at: this.solvedAt, score: this.score }, this.rules, this.points);
+    return new OwnSettings(this, this.rules, this.points);
   }
 
   /** The points that are trained on. @returns {OwnData} */
   data() {
-    return this.points[this.values["data.name"]?.name ?? ""];
+    return /** @type {OwnData} */ (this.pointsOf(this.values["data.name"]));
+  }
+
+  /** The points of a data set, if the page has them. @param {Record<string, any> | null} source its name and options */
+  pointsOf(source) {
+    const plain = (/** @type {Record<string, any>} */ { name, ...options }, isNoisy = true) => {
+      const known = this.rules.table.sources[name] ?? {};
+      return JSON.stringify([name, ...Object.entries(options).filter(([option, value]) => value !== known[option]?.default && !(isNoisy && option === "noise")).sort()]);
+    };
+    if (source === null) return this.points[""];
+    return Object.entries(this.points).find(([key, one]) => (one.source ? plain(one.source, one.usual_noise !== null) === plain(source, one.usual_noise !== null) : key === source.name))?.[1];
   }
 
   // --- changes --------------------------------------------------------------------------------------------------------
 
   /** Change keys; a grid is checked with the others in place. @param {Record<string, any>} settings */
-  change({ grid = null, ...settings }) {
+  change({ grid = null, criterion = null, ...settings }) {
     const isMomentumLeft = !("optimizer.name" in settings) || "optimizer.momentum" in settings;
     const hasOtherData = Object.keys(settings).some((key) => key.startsWith("data."));
     for (const [key, value] of Object.entries(settings).sort(([a], [b]) => a.split(".").length - b.split(".").length)) this.set(key, value);
     if (!isMomentumLeft) this.set("optimizer.momentum", null);
     if (hasOtherData) this.fitToData(settings);
     if (Object.keys(settings).length) this.checkTogether();
+    if (criterion) this.criterion = this.rules.checkCriterion(criterion);
     if (grid) this.vary(grid);
   }
 
@@ -73,7 +83,7 @@ export class OwnSettings {
     const hidden = this.values["network.layers"].length;
     if (key === "data.name") {
       const source = typeof value === "string" ? { name: value } : value;
-      this.rules.checkSource(source, Object.keys(this.points));
+      this.rules.checkSource(source, Object.keys(this.points), Boolean(source && this.pointsOf(source)));
       this.values[key] = source;
     } else if (key === "network.layers") {
       const { features, classes } = this.data();
@@ -98,7 +108,7 @@ export class OwnSettings {
   /** Choose an output and a loss that fit other points, and the usual criterion. @param {Record<string, any>} settings that are set beside the data */
   fitToData(settings) {
     const { classes } = this.data();
-    [this.solvedAt, this.score] = [null, null];
+    this.criterion = null;
     const isOfShares = ["unit", "simplex"].includes(rangeOf(this.values["network.output"]));
     if (Boolean(classes.length) === isOfShares) return;
     const [output, loss] = classes.length ? ["softmax", "cross_entropy"] : ["identity", "squared_error"];
@@ -171,7 +181,7 @@ export class OwnSettings {
   /** Training and test rows, scaled. */
   rows() {
     const [{ values }] = this.variants();
-    const data = this.points[values["data.name"]?.name ?? ""];
+    const data = this.data();
     const split = { ...values["data.split"], test: values["data.split.test"] };
     return standardized(splitRows(data, values["data.name"]?.noise ?? data.usual_noise, split), data.features.length, values["data.scale"]);
   }
@@ -192,6 +202,7 @@ export class OwnSettings {
     const data = base.data();
     this.rules.checkTargets(values["loss.name"].name, data.classes.length ? [0, 1] : train.answers);
     const usual = data.classes.length ? "accuracy" : "r_squared";
+    const criterion = this.criterion ?? { name: usual, part: "train", at_least: this.rules.table.solved_at[usual], at_most: null };
     const output = values["network.output"];
     const isSingle = data.classes.length === 2 && output.name === "sigmoid";
     const outputs = isSingle ? 1 : Math.max(data.classes.length, 1);
@@ -204,8 +215,9 @@ export class OwnSettings {
     const isBeside = Boolean(typed.activation?.[2]);
     if (isBeside && Object.keys(this.grid).length) throw new Error(`the grid varies ${Object.keys(this.grid)[0]}; vary nothing while two derivatives train beside each other`);
     return {
-      score: this.score ?? usual,
-      solvedAt: this.solvedAt ?? this.rules.table.solved_at[usual],
+      criterion,
+      score: criterion.part === "train" ? criterion.name : `validation ${criterion.name}`,
+      solvedAt: criterion.at_least ?? 1,
       varied: isBeside ? ["right", "yours"] : (Object.values(this.grid)[0] ?? []).map((one) => String(nameOf(one))),
       test: test && { x: test.x, y: encode(test.answers) },
       problem: {
@@ -239,7 +251,7 @@ export class OwnSettings {
     const isOne = new Set(activations.map(asToml)).size < 2;
     const shown = /** @type {Record<string, any>} */ ({
       ...values,
-      "data.name": Object.keys(source).length > 1 || "noise" in values["data.name"] ? { ...source, ...("noise" in values["data.name"] ? { noise: values["data.name"].noise } : {}) } : source.name,
+      "data.name": Object.keys(values["data.name"]).length > 1 ? values["data.name"] : source.name,
       "data.split": { ...values["data.split"], test: values["data.split.test"] },
       "network.layers": ["auto", ...values["network.layers"], "auto"],
       "network.activation": isOne ? activations[0] ?? "tanh" : activations,

@@ -7,17 +7,16 @@ import { loadKernels } from "./engine/kernels.js";
 import { decodeNumbers } from "./own_data.js";
 import { MAX_MEMBERS, OwnSettings } from "./own_settings.js";
 import { readTable } from "./own_table.js";
+import { pairOf } from "./address.js";
 import { Rules, toml } from "./rules.js";
 import { Questions } from "./source.js";
 
 /**
  * @typedef {{name: string, features: string[], classes: string[], x: Float64Array, noise: Float64Array, usual_noise: number | null, answers: number[], csv?: string, source?: Record<string, any> | null}} OwnData
  *   x [N · D] and noise [N · D], or [N] on the targets
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, solved_at: number | null, score: string | null}} OwnRecipe the last two null where it has no criterion
- * @typedef {OwnRecipe & {hash: string, catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, recipes: Record<string, OwnRecipe>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
+ * @typedef {import("./settings_panel.js").Catalog["recipes"][""]} OwnRecipe
+ * @typedef {OwnRecipe & {hash: string, catalog: import("./settings_panel.js").Catalog, data: Record<string, any>, rules: import("./rules.js").RuleTable, explained: import("./engine/explained.js").Formulas}} Experiment as own_page.py makes it
  */
-
-const MAX_POINTS_IN_ADDRESS = 200;
 
 export class OwnSource {
   lacks = "The NumPy script and a range test of the learning rate need Python: in a copy of deltarule, pip install . and then deltarule play.";
@@ -33,14 +32,13 @@ export class OwnSource {
     this.settings = this.begun(experiment);
     this.typed = /** @type {Record<string, any[]>} */ ({}); // typed formulas by kind: function, derivative, whether the right one trains beside it
     this.notes = /** @type {string[]} */ ([]);
-    this.story = "";
     this.version = 0;
     this.rows = this.setup = /** @type {any} */ ({});
     this.worker = startWorker(workerText);
     this.mapWorker = /** @type {Questions | null} */ (null); // another one, so that the training goes on meanwhile
     this.workerText = workerText;
     if (!location.hash && experiment.hash) history.replaceState(null, "", `#${experiment.hash}`);
-    this.readAddress(location.hash.slice(1));
+    this.use(this.begun(experiment), {});
     this.worker.ask("begin", this.setup);
   }
 
@@ -50,21 +48,17 @@ export class OwnSource {
     this.rules.checkRequest(table);
     const commands = /** @type {Record<string, () => any>} */ ({
       catalog: () => this.experiment.catalog,
-      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, version: this.version, criterion: this.criterion(), typed: this.typed, address: this.address() }),
+      settings: () => ({ values: this.settings.values, grid: this.settings.grid, notes: this.notes, step: 0, version: this.version, criterion: this.setup.criterion, typed: this.typed, csv: this.settings.points[""]?.csv ?? "" }),
       data: () => this.describeData(),
       reset: () => this.worker.ask("begin", this.setup),
       change: () => this.change((settings) => settings.change(structuredClone(table.settings ?? {})), {
-        story: table.settings?.["data.name"] ? "" : this.story, begins: Object.keys(table.settings ?? {}).some((key) => key.startsWith("data.")), keeps: table.keep,
+        begins: Object.keys(table.settings ?? {}).some((key) => key.startsWith("data.")), keeps: table.keep,
       }),
       story: () => this.tell(table.name),
-      address: () => {
-        this.readAddress(table.hash);
-        return this.worker.ask("begin", this.setup);
-      },
       "own-data": () => this.change((settings) => {
         this.notes = useRows(settings, table.csv ?? "", table.target);
         settings.change(table.settings ?? {});
-      }, { story: "", begins: true, keeps: table.keep }),
+      }, { begins: true, keeps: table.keep }),
       formula: () => this.useFormula(table),
       edit: () => this.edit(table),
       map: () => this.map(table),
@@ -82,25 +76,19 @@ export class OwnSource {
     return new OwnSettings(recipe, this.rules, this.points);
   }
 
-  /** What a network that has solved its task meets. */
-  criterion() {
-    const { score, solvedAt } = this.setup;
-    return { name: score.replace("validation ", ""), part: score.startsWith("validation") ? "test" : "train", at_least: solvedAt, at_most: null };
-  }
-
-  /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, any[]>} typed @param {string} story */
-  use(settings, typed = this.typed, story = this.story) {
+  /** Train with settings from now on. @param {OwnSettings} settings @param {Record<string, any[]>} typed */
+  use(settings, typed) {
     const rows = settings.rows();
     const setup = { ...settings.setup(rows, typed), version: this.version + 1 };
-    Object.assign(this, { settings, typed, story, rows, setup, version: setup.version });
+    Object.assign(this, { settings, typed, rows, setup, version: setup.version });
   }
 
-  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, any[]>, story?: string, begins?: boolean, keeps?: boolean}} others */
-  async change(edit, { typed = this.typed, story = this.story, begins = false, keeps = false } = {}) {
+  /** Change settings, or refuse and leave all as it was. @param {(settings: OwnSettings) => void} edit @param {{typed?: Record<string, any[]>, begins?: boolean, keeps?: boolean}} others */
+  async change(edit, { typed = this.typed, begins = false, keeps = false } = {}) {
     const before = { ...this };
     const settings = this.settings.copy();
     edit(settings);
-    this.use(settings, typed, story);
+    this.use(settings, typed);
     try {
       const isAnew = [typed, before.typed].some(({ activation }) => activation?.[2]) && typed !== before.typed; // beside each other both begin anew
       await (isAnew ? this.worker.ask("begin", this.setup) : this.worker.ask("change", { setup: this.setup, begins, keeps }));
@@ -110,11 +98,12 @@ export class OwnSource {
     }
   }
 
-  /** Begin a story, without the formulas that were typed before. @param {string} name */
+  /** Begin a story, or without a name the page's own experiment, without the formulas that were typed before. @param {string} name */
   tell(name) {
-    const { recipes } = this.experiment;
-    if (!Object.hasOwn(recipes, name)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
-    this.use(this.begun(recipes[name]), this.typedBy(name), name);
+    const { recipes } = this.experiment.catalog;
+    this.notes = [];
+    if (name && !Object.hasOwn(recipes, name)) throw new Error(`there is no story '${name}'; choose one of ${Object.keys(recipes).join(", ")}`);
+    this.use(this.begun(name ? recipes[name] : this.experiment), this.typedBy(name));
     return this.worker.ask("begin", this.setup);
   }
 
@@ -165,53 +154,6 @@ export class OwnSource {
     return { name: "weights.json", text: JSON.stringify(weights, null, 1) };
   }
 
-  // --- the address ----------------------------------------------------------------------------------------------------
-
-  /** The story, and the settings that differ from its own; more than a few drawn points have no address. */
-  address() {
-    const { values, grid, points } = this.settings;
-    const base = this.experiment.recipes[this.story] ?? this.experiment;
-    const address = new URLSearchParams(this.story ? { story: this.story.slice(3) } : {});
-    if (!values["data.name"]) {
-      if (points[""].answers.length > MAX_POINTS_IN_ADDRESS) return "";
-      address.set("points", points[""].csv ?? "");
-    }
-    const given = (/** @type {string} */ key) => (key === "network.layers" ? ["auto", ...values[key], "auto"] : values[key]);
-    for (const key of Object.keys(values)) {
-      const isDerived = key === "optimizer.momentum" || (key === "data.split" && !values["data.name"]) || (key === "data.name" && !values[key]);
-      if (!isDerived && JSON.stringify(values[key]) !== JSON.stringify(base.values[key])) address.set(key, JSON.stringify(given(key)));
-    }
-    if (JSON.stringify(grid) !== JSON.stringify(base.grid)) address.set("grid", JSON.stringify(grid));
-    for (const kind of Object.keys({ ...this.typedBy(this.story), ...this.typed })) address.set(kind, JSON.stringify(this.typed[kind] ?? null));
-    return address.toString();
-  }
-
-  /** Begin with what the address says; where it cannot be used, with the page's own experiment and a sentence. @param {string} hash */
-  readAddress(hash) {
-    this.notes = [];
-    try {
-      const address = Object.fromEntries([...new URLSearchParams(hash)].filter(([key]) => !["text", "hide", "map"].includes(key))); // these are the workbench's
-      const { story, points, activation, loss, ...others } = address;
-      const name = Object.keys(this.experiment.recipes).find((one) => one.slice(3) === story);
-      if (story && !name) throw new Error(`there is no story '${story}'`);
-      const settings = this.begun(name ? this.experiment.recipes[name] : this.experiment);
-      if (points) this.notes = useRows(settings, points);
-      settings.change(Object.fromEntries(Object.entries(others).map(([key, text]) => [key, JSON.parse(text)])));
-      const typed = this.typedBy(name ?? "");
-      for (const [kind, text] of Object.entries({ activation, loss }).filter(([, one]) => one)) {
-        const [f, derivative, beside] = [JSON.parse(text) ?? []].flat();
-        delete typed[kind];
-        if (f === undefined) continue; // null: without the formula that the story types
-        typed[kind] = pairOf({ kind, function: String(f), derivative: String(derivative ?? ""), beside });
-        FORMULA_NAMES[kind].forEach((names, index) => readFormula(typed[kind][index], names));
-      }
-      this.use(settings, typed, name);
-    } catch (error) {
-      this.notes = [`The address cannot be used: ${/** @type {Error} */ (error).message}. The page begins with its own experiment.`];
-      this.use(this.begun(this.experiment), {}, "");
-    }
-  }
-
   // --- typed formulas -------------------------------------------------------------------------------------------------
 
   /** Use a typed formula, and say whether its derivative is right. @param {{kind: string, function: string | null, derivative?: string, beside?: boolean}} table */
@@ -236,11 +178,6 @@ function startWorker(text) {
   const questions = new Questions((message) => ready.then(() => worker.postMessage(message)));
   worker.onmessage = ({ data }) => questions.answer(data);
   return questions;
-}
-
-/** @param {{kind: string, function: string, derivative?: string, beside?: boolean}} formula @returns {any[]} */
-function pairOf({ kind, function: text, derivative = "", beside = false }) {
-  return [text, derivative, ...(beside && kind === "activation" ? [true] : [])];
 }
 
 /** Train on the rows of a table; returns notes on it. @param {OwnSettings} settings @param {string} csv @param {string | null} target */

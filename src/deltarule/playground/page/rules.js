@@ -107,8 +107,16 @@ export class Rules {
     }
   }
 
-  /** Options of a data set; the page draws no other points than those that it has. @param {Record<string, any> | null} source @param {string[]} drawn names of data sets that the page has */
-  checkSource(source, drawn) {
+  /** What a network that has solved its task meets: a share, or how much is explained. @param {any} given */
+  checkCriterion({ name, part = "train", at_least: least = 1, at_most: most = null }) {
+    if (!["accuracy", "thresholded", "r_squared"].includes(name) || most !== null) throw new Error(`this page has no criterion ${quoted(name)}${most === null ? "" : " with at_most"}, which needs Python: deltarule play has it`);
+    if (!["train", "test", "validation"].includes(part)) throw new Error(`study.criterion.part is ${toml(part)}; give "train", "validation" or "test"`);
+    if (!fits(this.table.finite, least)) throw new Error(`study.criterion.at_least is ${toml(least)}; give ${this.table.finite.words}`);
+    return { name, part, at_least: least, at_most: null };
+  }
+
+  /** Options of a data set; the page draws no other points than those that it has. @param {Record<string, any> | null} source @param {string[]} drawn names of data sets that the page has @param {boolean} isDrawn whether it has these very points */
+  checkSource(source, drawn, isDrawn) {
     if (source === null) throw new Error('data.name is "none" and data.file is "none"; give one of them, the name of a data set, or a CSV or npz file');
     const { sources } = this.table;
     const name = source.name;
@@ -122,7 +130,7 @@ export class Rules {
       const known = (sources[name] ?? {})[option];
       if (!known) throw new Error(`${name} has no option '${option}'; it has ${Object.keys(sources[name] ?? {}).join(", ") || "none"}`);
       if (known.range && !fits(known.range, value)) throw new Error(`${option} is ${quoted(value)}; give ${known.range.words}`);
-      if (option !== "noise" && value !== known.default) {
+      if (option !== "noise" && value !== known.default && !isDrawn) {
         throw new Error(`${option} is ${quoted(value)}, and this page has ${name} with ${option} ${known.default} alone; other points need Python: deltarule play ${name}`);
       }
     }

@@ -9,8 +9,9 @@ import { THUMBNAILS } from "./thumbnails.js";
 /**
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
- *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[]}} Catalog as settings.py makes it
- * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, version: number, criterion: import("./population.js").Criterion, typed: Record<string, any[]>, toml?: string, address?: string}} Settings
+ *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[],
+ *   recipes: Record<string, {values: Record<string, any>, grid: Record<string, any[]>, criterion: import("./population.js").Criterion | null}>, solved_at: Record<string, number>}} Catalog as settings.py makes it
+ * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, version: number, criterion: import("./population.js").Criterion, typed: Record<string, any[]>, csv: string}} Settings `csv` is the user's own points
  */
 
 /** What can vary in a population, beside the optimizer's own numbers, and its usual values. @type {Record<string, number[]>} */
@@ -55,7 +56,8 @@ export class SettingsPanel {
         this.group("Population", [...this.rows("Population"), ...this.gridControls()]),
         this.group("Break it", Object.keys(catalog.formulas).map((kind) => this.formulaControls(kind))),
         this.group("Take along", [element("div", { class: "row" }, ...FILES.map(([file, title]) =>
-          button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" && "python" })))]),
+          button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" && "python" })),
+          button("Copy link", () => this.workbench.address.copy(), { "data-key": "copy-link" }))]),
         this.workbench.source.lacks ?? "",
       ]),
     ));
@@ -76,7 +78,7 @@ export class SettingsPanel {
 
   /** Whether a teacher's address hides a group of settings, or a key. @param {string} name */
   isHidden(name) {
-    return this.workbench.lesson.hide.split(",").includes(name);
+    return this.workbench.address.lesson.hide.split(",").includes(name);
   }
 
   // --- data -----------------------------------------------------------------------------------------------------------

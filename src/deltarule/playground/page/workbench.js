@@ -1,6 +1,7 @@
 // @ts-check
 // The workbench: asks a source for frames and draws them; turns clicks and keys into commands.
 
+import { Address } from "./address.js";
 import { Curves, drawConfusion, drawHiddenSpace, drawHistograms, format } from "./charts.js";
 import { classColor } from "./colors.js";
 import { button, element, fillLegend } from "./elements.js";
@@ -42,7 +43,6 @@ export class Workbench {
     this.seen = /** @type {number[] | null} */ (null); // what the source said last of step, version and playing
     this.drawnView = /** @type {object | null} */ (null);
     this.catalog = this.settings = /** @type {any} */ (null);
-    this.lesson = { text: "", hide: "" }; // what a teacher adds to an address: a text, and groups and keys of settings that are not shown
     this.isStopped = this.saidTrouble = this.hasBegun = false;
     this.waiting = /** @type {AbortController | null} */ (null);
     this.asked = /** @type {(string | Node)[] | null} */ (null); // a question that waits for its answer
@@ -57,6 +57,7 @@ export class Workbench {
     this.explanation = new ExplanationPanel(this.find("explanation"), this);
     this.story = new StoryStrip(this.find("story"), this.find("stories"), this);
     this.panel = new SettingsPanel(this.find("settings"), this);
+    this.address = new Address(this);
     this.toggled = Promise.resolve();
     this.connect();
     this.start();
@@ -98,6 +99,7 @@ export class Workbench {
     this.find("speed").addEventListener("change", async () => {
       await this.toggled; // the speed that is chosen last counts
       await this.attempt(() => this.source.ask("speed", this.pace()));
+      this.address.show();
     });
     const actions = /** @type {Record<string, () => any>} */ ({
       play: () => this.toggle(),
@@ -158,8 +160,8 @@ export class Workbench {
       this.settings = await this.source.ask("settings");
       this.story.stories = this.catalog.stories;
       if (!this.source.hasAddress) return;
-      window.addEventListener("hashchange", () => this.attempt(() => this.readAddress(true)));
-      await this.readAddress(false);
+      window.addEventListener("hashchange", () => this.attempt(() => this.address.read(true)));
+      await this.address.read(false);
     });
     let [drawnAt, isLost] = [0, false];
     let next = this.askFrame();
@@ -210,47 +212,8 @@ export class Workbench {
     if (this.hasBegun) return;
     this.hasBegun = true;
     const { last_step: step, playing } = this.frame.header;
-    const isAsked = this.asked || this.story.shown || this.lesson.text || this.map.isShown;
+    const isAsked = this.asked || this.story.shown || this.address.lesson.text || this.map.isShown;
     if (this.source.hasAddress && !step && !playing && !isAsked && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.play();
-  }
-
-  /** Show the story and train the experiment of the address. @param {boolean} isChanged whether it is another one than that with which the page was opened */
-  async readAddress(isChanged) {
-    const hash = location.hash.slice(1);
-    const address = new URLSearchParams(hash);
-    const story = this.catalog.stories.find((/** @type {any} */ { name }) => name.slice(3) === address.get("story"))?.name ?? "";
-    this.lesson = { text: address.get("text") ?? "", hide: address.get("hide") ?? "" };
-    this.story.text = this.lesson.text;
-    if (address.has("map")) {
-      this.map.read(address.get("map") ?? "");
-      this.showTab("map");
-    }
-    const recipe = address.get("recipe");
-    const isOther = Boolean(recipe ? recipe !== this.settings.toml : story);
-    const step = this.source.lacks ? 0 : this.settings.step; // a page that trains by itself has begun with its address
-    const open = async () => {
-      if (this.source.lacks) {
-        if (isChanged) await this.change("address", () => ({ hash }));
-      } else {
-        if (isOther) await (recipe ? this.change("recipe", () => ({ recipe })) : this.change("story", () => ({ name: story })));
-        await this.readTyped(address);
-      }
-      this.story.show(story); // once its own networks train: it answers when they reach its point
-      this.showSettings();
-    };
-    if (isChanged || !isOther || !step) return open();
-    const text = `This address is of another experiment, and one is being trained, at update ${step.toLocaleString("en")}.`;
-    this.question(text, ["Keep training", "End it, and open the address"]).then((choice) => (choice ? open() : undefined));
-  }
-
-  /** Type the formulas of an address. @param {URLSearchParams} address */
-  async readTyped(address) {
-    for (const kind of ["activation", "loss"]) {
-      const text = address.get(kind);
-      if (!text || text === JSON.stringify(this.settings.typed[kind])) continue;
-      const [f, derivative, beside = false] = [JSON.parse(text) ?? [null, ""]].flat();
-      await this.change("formula", () => ({ kind, function: f, derivative, beside }));
-    }
   }
 
   /** End drawing: the cell of the notebook is gone. */
@@ -282,11 +245,7 @@ export class Workbench {
     const { features, axes } = this.data.header;
     this.panel.show(this.settings, this.catalog, features, axes);
     this.story.useTyped(this.settings.typed.activation ?? []);
-    const given = (/** @type {Record<string, string | undefined>} */ parts) => new URLSearchParams(Object.entries(parts).flatMap(([name, text]) => (text ? [[name, text]] : [])));
-    const typed = Object.entries(this.settings.typed).map(([kind, pair]) => [kind, JSON.stringify(pair)]);
-    const served = () => given(this.settings.values["data.file"] ? {} : { story: this.story.shown.slice(3), recipe: this.settings.toml, ...Object.fromEntries(typed) });
-    const address = [this.settings.address ?? served(), given({ ...this.lesson, map: this.map.address })].map(String).filter(Boolean).join("&");
-    if (this.source.hasAddress && !this.asked) history.replaceState(null, "", location.pathname + (address ? `#${address}` : ""));
+    this.address.show();
     this.redraw();
   }
 
@@ -354,6 +313,7 @@ export class Workbench {
   /** Change the view at once. @param {Partial<Workbench["view"]>} change */
   look(change) {
     this.view = { ...this.view, ...change };
+    if (change.member !== undefined) this.address.show();
     this.waiting?.abort();
   }
 
@@ -422,6 +382,7 @@ export class Workbench {
     const isSolved = header.step === header.last_step && arrays["solved members"].data.every((/** @type {number} */ one) => one === 1);
     if (header.playing && isSolved && this.find("stop").checked) this.toggle();
     this.showTexts(frame);
+    this.address.useEdits(header.edits);
     this.plane.unit = this.pointer.unit?.[0] <= header.layers.length ? this.picture.unitPlane(frame, ...this.pointer.unit) : null;
     this.plane.draw();
     this.population.show(frame);

@@ -10,7 +10,7 @@ import { firstNonfinite, Training } from "./training.js";
 /**
  * @typedef {import("./training.js").Problem} Problem
  * @typedef {import("./training.js").State} State
- * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, score: string, version: number, varied: string[], solvedAt: number}} Setup
+ * @typedef {{problem: Problem, test: {x: ArrayLike<number>, y: ArrayLike<number>} | null, score: string, criterion: import("../population.js").Criterion, version: number, varied: string[], solvedAt: number}} Setup
  * @typedef {{member: number, step: number | null, seen: number[] | null}} View
  */
 
@@ -45,6 +45,7 @@ export class Trainer {
     this.snapshots = [];
     this.changes = /** @type {number[]} */ ([]);
     this.diverged = /** @type {any[][]} */ ([]);
+    this.edits = /** @type {import("../address.js").Edit[]} */ ([]);
     /** @type {{key: string, step: number, all: Training, alone: Map<number, Training>} | null} */
     this.past = null; // of the view that was drawn last
     this.remember(true);
@@ -84,6 +85,7 @@ export class Trainer {
   edit({ member, place, value, locked, version }) {
     const shown = Math.min(Math.max(member, 0), this.training.states.length - 1);
     const { locked: before = [] } = this.setup.problem;
+    this.edits.push([this.training.step, shown, place, value, locked]);
     const others = before.filter((one) => one !== place);
     if (value !== null) this.training.states[shown].theta[place] = value;
     this.change({ ...this.setup, version, problem: { ...this.setup.problem, locked: locked ? [...others, place] : locked === false ? others : before } });
@@ -268,7 +270,7 @@ export class Trainer {
         step: training.step, last_step: this.training.step, epoch: training.step / training.stepsPerEpoch, version,
         playing: this.updatesLeft > 0, members: count, member, multiples: members, score: metricOf(score), varied, failure: "", engine: "this browser",
         values: Object.fromEntries(Object.entries(values).map(([name, [value]]) => [name, value])),
-        locked: problem.locked, rate: training.rate(training.problem.members[place]), changes: this.changes, diverged: this.diverged,
+        locked: problem.locked, edits: this.edits, rate: training.rate(training.problem.members[place]), changes: this.changes, diverged: this.diverged,
       },
       arrays: {
         theta: array(shown.theta), buffers: array(shown.buffers), gradient: array(training.gradient),
