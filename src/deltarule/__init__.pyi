@@ -23,6 +23,7 @@ from .estimators.tabular.regressor import TabularRegressor as TabularRegressor
 from .estimators.tabular.scores import TabularReport as TabularReport
 from .export.from_libraries import from_sklearn as from_sklearn
 from .export.from_libraries import from_torch as from_torch
+from .export.onnx_graph import register_onnx_converters as register_onnx_converters
 from .export.onnx_graph import to_onnx as to_onnx
 from .export.torch_modules import to_torch as to_torch
 from .playground.play import play as play

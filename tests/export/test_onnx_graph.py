@@ -9,15 +9,21 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
+import skl2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refusals import refuses
+from skl2onnx.common import data_types
 from sklearn import neural_network
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingRegressor
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from unproved import unproved
 
 from deltarule import (
@@ -30,6 +36,7 @@ from deltarule import (
     create_problem,
     register_activation,
     register_layer,
+    register_onnx_converters,
     to_onnx,
     train,
     unregister,
@@ -249,6 +256,116 @@ def test_pipelines_predict_the_same_in_onnx(kind: Any, tmp_path: Path) -> None:
     steps = make_pipeline(*before, kind(**SHORT)).fit(x, y)
     session = session_of(steps, tmp_path)
     agree(steps, session, x, {"X": x})
+
+
+def mixed_columns() -> pd.DataFrame:
+    """Columns of texts, of whole numbers and of numbers with gaps, and one that no step uses."""
+    table = pd.DataFrame(
+        {"age": X[:, 0], "unused": 0.0, "city": ["Bonn", "Köln", "Ulm"] * 20, "floor": [1, 2, 3, 4] * 15}
+    )
+    table["size"] = np.where(X[:, 1] > 0, "large", "small")
+    table["wage"] = 1000 + X[:, 2]
+    table.loc[::7, "age"] = np.nan
+    return table
+
+
+def steps_for_columns() -> ColumnTransformer:
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    codes = make_pipeline(OrdinalEncoder(), StandardScaler())
+    texts = OneHotEncoder(handle_unknown="ignore")
+    return ColumnTransformer(
+        [("n", numbers, ["age", "wage"]), ("t", texts, ["city"]), ("c", codes, ["size", "floor"])], sparse_threshold=0.0
+    )
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_columns_of_a_data_frame_are_inputs_of_a_pipeline(kind: Any, tmp_path: Path) -> None:
+    table = mixed_columns()
+    y = np.where(X[:, 0] > 0, "yes", "no") if kind is MLPClassifier else X[:, 0]
+    steps = make_pipeline(steps_for_columns(), kind(**SHORT)).fit(table, y)
+    session = session_of(steps, tmp_path)
+    types = {each.name: each.type for each in session.get_inputs()}
+    assert types == {
+        "age": "tensor(double)",
+        "city": "tensor(string)",
+        "floor": "tensor(int64)",
+        "size": "tensor(string)",
+        "wage": "tensor(double)",
+    }
+    agree(steps, session, table, {name: table[name].to_numpy()[:, None] for name in types})
+
+
+def test_the_remaining_columns_of_a_data_frame_are_inputs(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": X[:, 0], "name": ["a", "b"] * 30, "z": X[:, 1]})
+    first = ColumnTransformer([("t", OneHotEncoder(), [1])], remainder="passthrough", sparse_threshold=0.0)
+    steps = make_pipeline(first, MLPRegressor(**SHORT)).fit(table, X[:, 0])
+    session = session_of(steps, tmp_path)
+    agree(steps, session, table, {name: table[name].to_numpy()[:, None] for name in table})
+
+
+def test_steps_without_a_form_are_refused_with_the_reason(tmp_path: Path) -> None:
+    steps = make_pipeline(FunctionTransformer(np.abs), MLPRegressor(**SHORT)).fit(X, X[:, 0])
+    with pytest.raises(BadInput, match=r"skl2onnx cannot convert the steps .*to_onnx\(pipeline\[-1\], path\)"):
+        to_onnx(steps, tmp_path / "model.onnx")
+    table = pd.DataFrame({"x": np.where(X[:, 0] > 0, X[:, 0], np.nan), "empty": np.full(60, np.nan)})
+    columns = ColumnTransformer([("n", SimpleImputer(), ["x", "empty"])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        steps = make_pipeline(columns, MLPRegressor(**SHORT)).fit(table, X[:, 0])
+    with pytest.raises(BadInput, match="drops a column that was empty in training"):
+        to_onnx(steps, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def of_skl2onnx(model: Any, types: Any, **options: Any) -> Any:
+    register_onnx_converters()
+    return onnxruntime.InferenceSession(
+        skl2onnx.convert_sklearn(model, initial_types=types, **options).SerializeToString()
+    )
+
+
+@pytest.mark.parametrize(("floats", "dtype", "tolerance"), [("Double", "f8", 1e-12), ("Float", "f4", 1e-5)])
+@pytest.mark.parametrize("opset", [13, 17, 21])
+def test_skl2onnx_converts_networks_behind_columns(floats: str, dtype: str, tolerance: float, opset: int) -> None:
+    table = mixed_columns().drop(columns=["unused", "age"])
+    steps = make_pipeline(
+        ColumnTransformer([("n", StandardScaler(), ["wage"]), ("t", OneHotEncoder(), ["city", "size"])]),
+        MLPClassifier(**SHORT),
+    ).fit(table, np.digitize(X[:, 2], [-0.5, 0.5]))
+    numbers, texts = getattr(data_types, f"{floats}TensorType"), data_types.StringTensorType
+    types = [("wage", numbers([None, 1])), ("city", texts([None, 1])), ("size", texts([None, 1]))]
+    session = of_skl2onnx(steps, types, options={id(steps[-1]): {"zipmap": False}}, target_opset=opset)
+    feeds = {name: table[name].to_numpy()[:, None] for name, _ in types}
+    feeds["wage"] = feeds["wage"].astype(dtype)
+    label, p = session.run(None, feeds)
+    assert p.dtype == dtype and label.dtype == np.int64
+    np.testing.assert_allclose(p, steps.predict_proba(table), atol=100 * tolerance)
+    assert (label == steps.predict(table)).mean() > 0.98
+
+
+def test_skl2onnx_converts_regressors_classes_of_texts_and_ensembles_of_networks() -> None:
+    types = [("X", data_types.FloatTensorType([None, X.shape[1]]))]
+    x = X.astype(np.float32)
+    for y in (X[:, 0], X[:, :2]):
+        regressor = MLPRegressor(**SHORT).fit(X, y)
+        [numbers] = of_skl2onnx(regressor, types).run(None, {"X": x})
+        assert numbers.shape == (60, y.ndim)
+        np.testing.assert_allclose(numbers.reshape(y.shape), regressor.predict(x), atol=1e-5)
+    classifier = MLPClassifier(**SHORT).fit(X, np.where(X[:, 0] > 0, "yes", "no"))
+    label, by_class = of_skl2onnx(classifier, types).run(None, {"X": x})  # as dictionaries, skl2onnx's default
+    assert label.tolist() == classifier.predict(x).tolist()
+    assert by_class[0]["yes"] == pytest.approx(classifier.predict_proba(x)[0, 1], abs=1e-6)
+    both = VotingRegressor([("a", MLPRegressor(**SHORT)), ("b", MLPRegressor(**SHORT))]).fit(X, X[:, 0])
+    [numbers] = of_skl2onnx(both, types).run(None, {"X": x})
+    np.testing.assert_allclose(numbers.ravel(), both.predict(x), atol=1e-5)
+
+
+def test_several_labels_and_old_versions_are_refused_within_skl2onnx() -> None:
+    types = [("X", data_types.FloatTensorType([None, X.shape[1]]))]
+    with refuses("to_onnx"):
+        of_skl2onnx(MLPClassifier(**SHORT).fit(X, X > 0), types, options={"zipmap": False})
+    with refuses("target_opset", 11, 13):
+        of_skl2onnx(MLPRegressor(**SHORT).fit(X, X[:, 0]), types, target_opset=11)
 
 
 def test_levels_predict_the_same_and_words_are_refused(tmp_path: Path) -> None:

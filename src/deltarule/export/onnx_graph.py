@@ -17,6 +17,7 @@ from deltarule.estimators.mlp.fitted_network import weights_of_members
 from deltarule.estimators.mlp.regressor import MLPRegressor
 from deltarule.estimators.tabular.calibration import MIN_PROBABILITY, LogitCalibration
 from deltarule.estimators.tabular.tabular import BaseTabular
+from deltarule.export.onnx_pipelines import BEHIND, import_skl2onnx, put_behind
 from deltarule.export.onnx_program import Graph, Value, add_network
 from deltarule.files import write_whole
 from deltarule.maths.network import views
@@ -25,8 +26,8 @@ from deltarule.tables.column_encoder import NUMBER, TEXT, Column
 from deltarule.tables.number_forms import is_number
 from deltarule.training.run import Run
 
-BEHIND = "/X"
-"""What the input of a network is called behind other steps, of which one may be called X."""
+MIN_OPSET = 13
+"""The oldest version of ONNX that has the operations of a network."""
 
 
 def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
@@ -37,10 +38,12 @@ def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
     model : Run or estimator
         A run, as `train` returns it, whose graph has the input `X` [N, D], float64, and the output `outputs` [N, C];
         or a fitted estimator of deltarule, or a pipeline of scikit-learn that ends with an `MLPClassifier` or
-        `MLPRegressor` and takes an array. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
+        `MLPRegressor`. The graph of a `TabularClassifier` or `TabularRegressor` has an input [N, 1]
         with the name of each column that is used (for dates, of each part): float64 with NaN for a missing number, or
         texts with "" for a missing one, and categories as in `columns_`. The graph of an `MLPClassifier` or
-        `MLPRegressor`, and of a pipeline, has the one input `X` [N, D], float64.
+        `MLPRegressor`, and of a pipeline, has the one input `X` [N, D], float64. Where a pipeline begins with a
+        `ColumnTransformer` that was fitted to a data frame, it has an input [N, 1] for each column: texts, int64 or
+        float64, as the steps learned from it.
     path : str or Path
         The file to write.
     member : int, default=0
@@ -53,8 +56,8 @@ def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
     Raises
     ------
     BadInput
-        If onnx, or for a pipeline skl2onnx, is not installed, for another model, a custom activation or layer that
-        cannot be traced, and classes that are neither numbers nor texts.
+        If onnx, or for a pipeline skl2onnx, is not installed, for another model, steps that skl2onnx cannot convert, a
+        custom activation or layer that cannot be traced, and classes that are neither numbers nor texts.
 
     Notes
     -----
@@ -91,7 +94,7 @@ def to_onnx(model: Any, path: str | Path, member: int = 0) -> None:
         _add_outputs(model, graph.input(BEHIND if steps else "X", np.float64, model.n_features_in_))
     made = graph.model(type(model).__name__)
     if steps:
-        made = _behind(steps, made)
+        made = put_behind(steps, made)
     onnx.checker.check_model(made)
     write_whole(path, made.SerializeToString())
 
@@ -109,23 +112,82 @@ def _require_form(steps: Pipeline | None, model: Any) -> None:
         )
 
 
-def _behind(steps: Pipeline, network: Any) -> Any:
-    """The ONNX model of a pipeline: of its first steps, as skl2onnx converts them, and of a network behind them."""
-    from onnx import compose, helper
+def register_onnx_converters() -> None:
+    """Let skl2onnx convert `MLPClassifier` and `MLPRegressor`.
 
-    try:
-        import skl2onnx
-        from skl2onnx.common.data_types import DoubleTensorType
-    except ImportError as error:
-        raise not_installed("ONNX of a pipeline", "the package skl2onnx", "onnx", error) from None
-    opset = {domain.domain: domain.version for domain in network.opset_import}
-    first = skl2onnx.to_onnx(
-        steps, initial_types=[("X", DoubleTensorType([None, steps.n_features_in_]))], target_opset=opset
-    )
-    del first.opset_import[:]  # it names those that it needs
-    first.opset_import.extend(helper.make_opsetid(*each) for each in opset.items())
-    first.ir_version = network.ir_version
-    return compose.merge_models(first, network, [(first.graph.output[0].name, BEHIND)])
+    Afterwards `skl2onnx.convert_sklearn` and `skl2onnx.to_onnx` take models and pipelines that contain them. `to_onnx`
+    of deltarule needs no registration.
+
+    Returns
+    -------
+    None
+
+    Raises
+    ------
+    BadInput
+        If skl2onnx is not installed.
+
+    Notes
+    -----
+    Networks compute in float64; their outputs have the type of the inputs. The options `zipmap` and
+    `output_class_labels` work as for scikit-learn's classifiers. skl2onnx has no form for a classifier of several
+    labels.
+
+    Examples
+    --------
+    >>> from skl2onnx import convert_sklearn
+    >>> from skl2onnx.common.data_types import DoubleTensorType
+    >>> from deltarule import MLPRegressor, register_onnx_converters
+    >>> register_onnx_converters()
+    >>> model = MLPRegressor(solver="lbfgs", random_state=0).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> graph = convert_sklearn(model, initial_types=[("x", DoubleTensorType([None, 1]))], target_opset=17).graph
+    >>> [output.name for output in graph.output]
+    ['variable']
+    """
+    skl2onnx = import_skl2onnx()
+    options = {"zipmap": [True, False, "columns"], "output_class_labels": [True, False], "nocl": [False]}
+    for kind, own in ((MLPClassifier, options), (MLPRegressor, {})):
+        alias = f"Deltarule{kind.__name__}"
+        skl2onnx.update_registered_converter(kind, alias, _set_output_types, _convert, options=own, overwrite=True)
+
+
+def _set_output_types(operator: Any) -> None:
+    """Set the types of the outputs of an operator of skl2onnx."""
+    from skl2onnx.common.data_types import StringTensorType, guess_tensor_type
+
+    model = operator.raw_operator
+    rows = operator.inputs[0].get_first_dimension()
+    numbers = guess_tensor_type(operator.inputs[0].type)
+    if not isinstance(model, MLPClassifier):
+        operator.outputs[0].type = type(numbers)([rows, model.n_outputs_])
+        return
+    if model._labels:
+        raise BadInput("skl2onnx has no form for several labels; write the model with deltarule's to_onnx")
+    if _class_names(model.classes_).dtype.kind == "O":
+        operator.outputs[0].type = StringTensorType([rows])
+    operator.outputs[0].type.shape = [rows]
+    operator.outputs[1].type = type(numbers)([rows, len(model.classes_)])
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the graph of a network to a graph of skl2onnx, in which `operator` stands for it."""
+    from skl2onnx.common.data_types import DoubleTensorType, guess_tensor_type
+    from skl2onnx.helpers import add_onnx_graph
+
+    if container.main_opset < MIN_OPSET:
+        raise BadInput(f"target_opset is {container.main_opset}; give {MIN_OPSET} or more for a network of deltarule")
+    model = operator.raw_operator
+    is_double = isinstance(guess_tensor_type(operator.inputs[0].type), DoubleTensorType)
+    graph = Graph(np.float64 if is_double else np.float32, container.main_opset)
+    x = graph.input("X", np.float64, model.n_features_in_)
+    if isinstance(model, MLPClassifier):
+        _add_outputs(model, x)
+    else:
+        graph.output("prediction", _mean_outputs(model, x), np.float64, ["N", model.n_outputs_])
+    made = graph.model(type(model).__name__)
+    for number, node in enumerate(made.graph.node):
+        node.name = f"network {number}"  # skl2onnx requires a name
+    add_onnx_graph(scope, operator, container, made)
 
 
 def _encode_columns(graph: Graph, columns: Sequence[Column]) -> Value:
@@ -175,18 +237,23 @@ def _add_run(graph: Graph, run: Run, member: int) -> None:
 
 
 def _add_outputs(model: BaseMLP, x: Value, calibration: LogitCalibration | None = None) -> None:
-    network = model._fitted.architecture.network
-    value = add_network(network, weights_of_members(model), x)
-    mean = value.apply("ReduceMean", axes=[0], keepdims=0)
+    mean = _mean_outputs(model, x)
     if isinstance(model, MLPClassifier):
         _add_predicted_classes(model, mean, calibration)
         return
     assert isinstance(model, MLPRegressor)
-    if model.target_scale_ is not None:
-        mean = mean * model.target_scale_ + model.target_mean_
     single = model.n_outputs_ == 1
     numbers = mean.graph.apply("Squeeze", mean, [1]) if single else mean
     mean.graph.output("prediction", numbers, np.float64, ["N"] if single else ["N", model.n_outputs_])
+
+
+def _mean_outputs(model: BaseMLP, x: Value) -> Value:
+    """The mean of the members' outputs [N, C], of a regressor on the scale of its targets."""
+    value = add_network(model._fitted.architecture.network, weights_of_members(model), x)
+    mean = value.graph.reduce("ReduceMean", value, [0], keepdims=0)
+    if isinstance(model, MLPRegressor) and model.target_scale_ is not None:
+        mean = mean * model.target_scale_ + model.target_mean_
+    return mean
 
 
 def _add_predicted_classes(model: MLPClassifier, outputs: Value, calibration: LogitCalibration | None) -> None:

@@ -20,22 +20,32 @@ OPSET, OPSET_ML, IR_VERSION = 17, 2, 8
 
 
 class Graph:
-    """An ONNX graph under construction."""
+    """An ONNX graph under construction.
 
-    def __init__(self) -> None:
+    Inputs and outputs in float64 have the type `floats`, and it computes in float64.
+    """
+
+    def __init__(self, floats: DTypeLike = np.float64, opset: int = OPSET) -> None:
         from onnx import GraphProto, helper
 
-        self._proto, self._helper = GraphProto(), helper
+        self._opset = opset
+        self._proto, self._helper, self._floats = GraphProto(), helper, np.dtype(floats)
 
     def input(self, name: str, dtype: DTypeLike, columns: int) -> "Value":
-        self._proto.input.append(self._value_info(name, dtype, ["N", columns]))
-        return Value(self, name)
+        is_cast = dtype == np.float64 != self._floats
+        self._proto.input.append(self._value_info(name, self._floats if is_cast else dtype, ["N", columns]))
+        return Value(self, name).astype(dtype) if is_cast else Value(self, name)
 
     def apply(self, operation: str, *operands: Any, **attributes: Any) -> "Value":
         names = [one.name if isinstance(one, Value) else self._constant(one) for one in operands]
         result = f"/{operation} {len(self._proto.node)}"
         self._proto.node.append(self._helper.make_node(operation, names, [result], **attributes))
         return Value(self, result)
+
+    def reduce(self, operation: str, value: "Value", axes: Sequence[int], keepdims: int = 1) -> "Value":
+        if operation == "ReduceSum" or self._opset >= 18:  # before, axes of the others are an attribute
+            return self.apply(operation, value, np.array(axes), keepdims=keepdims)
+        return self.apply(operation, value, axes=list(axes), keepdims=keepdims)
 
     def _constant(self, value: Any) -> str:
         """Add an array, or a number, which is a float64, and return its name."""
@@ -52,12 +62,15 @@ class Graph:
     def output(self, name: str, value: "Value", dtype: DTypeLike, shape: Sequence[Any]) -> None:
         while name in [one.name for one in self._proto.input]:
             name = f"predicted {name}"
+        if dtype == np.float64 != self._floats:
+            value = value.astype(self._floats)
+            dtype = self._floats
         self._proto.node.append(self._helper.make_node("Identity", [value.name], [name]))
         self._proto.output.append(self._value_info(name, dtype, shape))
 
     def model(self, name: str) -> Any:
         self._proto.name, helper = name, self._helper
-        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
+        opsets = [helper.make_opsetid("", self._opset), helper.make_opsetid("ai.onnx.ml", OPSET_ML)]
         return helper.make_model(self._proto, opset_imports=opsets, ir_version=IR_VERSION, producer_name="deltarule")
 
     def element_type(self, dtype: DTypeLike) -> int:
@@ -145,9 +158,9 @@ def _add_operation(operation: Operation, graph: Graph, operands: Sequence[Any], 
         case "cast":
             return graph.apply("Cast", x, to=graph.element_type(operation.result.dtype))
         case "sum":
-            return graph.apply("ReduceSum", x, np.array(operation.detail))
+            return graph.reduce("ReduceSum", x, operation.detail)
         case "max":
-            return graph.apply("ReduceMax", x, axes=list(operation.detail))
+            return graph.reduce("ReduceMax", x, operation.detail)
         case "slice":
             start, stop = operation.detail
             return graph.apply("Slice", x, np.array([start]), np.array([stop]), np.array([-1]))
