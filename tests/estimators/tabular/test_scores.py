@@ -11,6 +11,7 @@ from deltarule.estimators.tabular import scores
 from deltarule.estimators.tabular.scores import (
     baseline_warnings,
     describe_wide_range,
+    log_loss,
     scores_of_classes,
     scores_of_numbers,
 )
@@ -146,3 +147,11 @@ def test_rows_of_one_group_count_once(is_classification: bool) -> None:
     np.testing.assert_allclose(interval(groups, groups), interval(each), atol=0.03)
     np.testing.assert_allclose(interval(each, each), interval(each), atol=0.03)
     assert np.diff(interval(groups))[0] < 0.4 * np.diff(interval(groups, groups))[0]
+
+
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 0.5, 2.0, 1.0])])
+def test_log_loss_is_that_of_scikit_learn(weights: Any) -> None:
+    probabilities = np.array([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.1, 0.1, 0.8]])
+    classes = np.array([1, 0, 2, 2])
+    expected = metrics.log_loss(classes, probabilities, sample_weight=weights)
+    assert log_loss(classes, probabilities, weights) == expected

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
 from deltarule.errors import BadInput
@@ -23,7 +23,7 @@ from deltarule.estimators.tabular.calibration import (
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
 from deltarule.estimators.tabular.parameters import TabularParameters
-from deltarule.estimators.tabular.scores import Scores, area_under_roc, scores_of_classes
+from deltarule.estimators.tabular.scores import Scores, area_under_roc, log_loss, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
 from deltarule.estimators.tabular.tabular import MAX_SINGLE_ROW_SHARE, BaseTabular
@@ -230,7 +230,7 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
     def _score_pair(self, model: Any, x: Floats, y: Any, weights: Floats | None) -> tuple[float, float]:
         """The score by `metric`, and the negative log loss as a smooth score."""
         classes, probabilities, weights = self._out_of_fold_probabilities(model, x, y, weights)
-        loss = float(log_loss(classes, probabilities, labels=np.arange(len(self.classes_)), sample_weight=weights))
+        loss = log_loss(classes, probabilities, weights)
         if self.metric == "log_loss":
             return -loss, -loss
         if self.metric == "auc":

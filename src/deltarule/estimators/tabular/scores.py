@@ -147,7 +147,6 @@ def _independent_rows(is_correct: Any, weights: Floats, groups: Integers | None)
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
     from scipy.special import entr
-    from sklearn.metrics import log_loss
 
     index_of = {name: index for index, name in enumerate(classes.tolist())}
     indices = np.array([index_of.get(name, -1) for name in y.tolist()])
@@ -156,15 +155,25 @@ def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weight
         return {}
     indices = indices[is_known]
     probabilities = probabilities[is_known]
-    weighted = {"sample_weight": None if weights is None else weights[is_known]}
-    counts = np.bincount(indices, weighted["sample_weight"])
+    weights = take(weights, is_known)
+    counts = np.bincount(indices, weights)
     have_area = len(classes) == 2 and 0 < indices.mean() < 1
     return {
-        "log_loss": float(log_loss(indices, probabilities, labels=np.arange(len(classes)), **weighted)),
+        "log_loss": log_loss(indices, probabilities, weights),
         "baseline_log_loss": float(entr(counts / counts.sum()).sum()),
-        "area_under_roc": area_under_roc(indices, probabilities, weighted["sample_weight"]) if have_area else None,
-        "confidence": float(np.average(probabilities.max(axis=1), weights=weighted["sample_weight"])),
+        "area_under_roc": area_under_roc(indices, probabilities, weights) if have_area else None,
+        "confidence": float(np.average(probabilities.max(axis=1), weights=weights)),
     }
+
+
+def log_loss(indices: Integers, probabilities: Floats, weights: Floats | None = None) -> float:
+    """The mean of −ln of the probability of the class, for class indices [N] and probabilities [N, C].
+
+    scikit-learn's function checks its arguments for longer than a small network is trained.
+    """
+    least = np.finfo(probabilities.dtype).eps
+    of_class = probabilities[np.arange(len(indices)), indices].clip(least, 1 - least)
+    return -float(np.average(np.log(of_class), weights=weights))
 
 
 def area_under_roc(indices: Integers, probabilities: Floats, weights: Floats | None = None) -> float:
