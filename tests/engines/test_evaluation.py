@@ -1,12 +1,15 @@
 """Evaluation programs agree with NumPy; a member has the same bits alone, among others and on any number of threads."""
 
 from dataclasses import replace
+from threading import current_thread
 
 import numpy as np
 import pytest
 
+from deltarule.engines.base import outputs_of
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.platforms import processor_count
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -100,6 +103,26 @@ def test_bits_of_a_member_depend_on_no_other_member_and_no_thread(dtype: str) ->
         part = alone.evaluate(problem, state.take(np.array(chosen)), None, ALL)
         assert all(np.array_equal(part[name], together[name][chosen]) for name in part)
         assert np.array_equal(alone.outputs(problem, state.take(np.array(chosen)), problem.x)[1], outputs[chosen])
+
+
+def test_threads_divide_the_rows_of_a_single_network_and_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, state = members_of(Network([60, 40, 3], "relu", "softmax"), "cross_entropy", members=1, row_count=10_000)
+    used: set[str] = set()
+
+    class Watched(ReferenceEngine):
+        def outputs(self, problem: Problem, state: State, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            used.add(current_thread().name.partition("_")[0])
+            return super().outputs(problem, state, x)
+
+    values, outputs = [], []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        values.append(Watched().evaluate(problem, state, None, ALL))
+        outputs.append(outputs_of(problem, Watched(), state, problem.x)[1])
+        assert used == ({"MainThread"} if threads == "1" or processor_count() == 1 else {"deltarule-rows"})
+        used.clear()
+    assert all(np.array_equal(values[0][name], values[1][name]) for name in values[0])
+    assert np.array_equal(*outputs)
 
 
 def test_nonfinite_members_are_nan_and_never_right() -> None:

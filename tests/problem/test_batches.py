@@ -181,6 +181,17 @@ def test_all_rows_of_a_member_are_in_their_given_order(rows: list[list[int]]) ->
         assert seen == [(*X[row], Y[row], row + 1.0, place) for place, row in enumerate(own)]
 
 
+def test_all_rows_of_the_data_are_not_copied() -> None:
+    x = np.arange(12.0).reshape(6, 2)
+    problem = create_problem(Network([2, 1]), x, x[:, :1], members=2)
+    assert np.shares_memory(all_rows(problem, np.arange(2)).x, problem.x)
+    columns = np.asfortranarray(x)
+    columns.setflags(write=False)  # is taken as it is, and sums in another order
+    of_columns = all_rows(create_problem(Network([2, 1]), columns, x[:, :1]), np.arange(1))
+    assert of_columns.x.flags.c_contiguous
+    assert np.array_equal(of_columns.x, x)
+
+
 @given(st.lists(st.integers(0, 2**63), min_size=1, max_size=3, unique=True), st.integers(0, 50), st.integers(1, 4))
 def test_orders_drawn_at_once_are_those_drawn_one_by_one(seeds: list[int], first: int, count: int) -> None:
     epochs = range(first, first + count)

@@ -5,6 +5,7 @@ K members · B rows that are evaluated together · C outputs
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -145,9 +146,20 @@ def split_rows(x: Floats) -> list[Floats]:
     return [x[..., start : start + MAX_ROWS_PER_PASS, :] for start in starts]
 
 
+def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
+    """Return logits and outputs of every member, z and a [K, B, C]; threads divide the rows of a single network."""
+    parts = split_rows(x)
+    if len(parts) == 1:
+        return engine.outputs(problem, state, x)
+    threads = platforms.available_processors() if problem.members == 1 else 1  # blocks of several have theirs
+    over_parts = platforms.thread_pool(threads, "rows").map if threads > 1 else map
+    of_parts = [*over_parts(partial(engine.outputs, problem, state), parts)]
+    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*of_parts, strict=True))
+    return logits, outputs
+
+
 def _values(engine: Engine, problem: Problem, state: State, rows: Batch, metrics: Metrics) -> dict[str, Floats]:
-    parts = [engine.outputs(problem, state, x) for x in split_rows(rows.x)]
-    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
+    logits, outputs = outputs_of(problem, engine, state, rows.x)
     values = {"objective": objective_of_logits(problem, state, logits, rows)}
     with np.errstate(all="ignore"):
         return values | {name: metric(outputs, rows.y, rows.w) for name, metric in metrics.items()}

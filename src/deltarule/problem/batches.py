@@ -101,8 +101,11 @@ def _positions(problem: Problem, members: Integers, epochs: range, columns: slic
 
 
 def all_rows(problem: Problem, members: Integers) -> Batch:
-    """All rows of members with equally many rows, in their own order, as one batch."""
-    return _gather(problem, members, np.arange(problem.row_count(members[0])))
+    """All rows of members with equally many rows, in their own order, as one batch; the data themselves if they can."""
+    positions = np.arange(problem.row_count(members[0]))
+    if problem.row_table is None and problem.x.flags.c_contiguous:
+        return Batch(problem.x, problem.y, weights_at(problem, members, positions), positions)
+    return _gather(problem, members, positions)
 
 
 def _gather(problem: Problem, members: Integers, positions: Integers) -> Batch:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deltarule.blas_threads import one_blas_thread
-from deltarule.engines.base import Engine, row_parts, split_rows
+from deltarule.engines.base import Engine, outputs_of, row_parts
 from deltarule.engines.reference import objective_and_gradient
 from deltarule.errors import BadInput, count_of
 from deltarule.maths.elementary import Fixed
@@ -246,15 +246,6 @@ def _read_only(value: Any) -> Any:
     elif isinstance(value, Mapping):
         return Fixed({name: _read_only(part) for name, part in value.items()})
     return value
-
-
-def outputs_of(problem: Problem, engine: Engine, state: State, x: Floats) -> tuple[Floats, Floats]:
-    """Return logits and outputs of every member, z and a [K, B, C]."""
-    parts = [engine.outputs(problem, state, rows) for rows in split_rows(x)]
-    if len(parts) == 1:
-        return parts[0]
-    logits, outputs = (np.concatenate(arrays, axis=-2) for arrays in zip(*parts, strict=True))
-    return logits, outputs
 
 
 def activations_of(network: Network, theta: Floats, buffers: Floats, x: Floats) -> dict[str, Floats]:

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deltarule.engines.base import Engine
+from deltarule.engines.base import Engine, outputs_of
 from deltarule.errors import count_of
 from deltarule.problem import validation
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.state import State
 from deltarule.training.continuation import Continuation, renumbered
 from deltarule.training.history import History
-from deltarule.training.moment import Moment, activations_of, outputs_of
+from deltarule.training.moment import Moment, activations_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame
