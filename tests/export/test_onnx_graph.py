@@ -14,6 +14,7 @@ import pytest
 import skl2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layers_of_any_form import LAYERS
 from refusals import refuses
 from skl2onnx.common import data_types
 from sklearn import neural_network
@@ -126,8 +127,9 @@ def test_an_own_layer_predicts_the_same_and_one_that_cannot_be_read_is_refused(t
     register_layer("own_powers", lambda x, W: x / (1 + (x @ W).sum(-1, keepdims=True) ** 2), arrays={"W": "D D"})
     register_layer(
         "own_shift",
-        lambda x, b: (x + np.roll(b, 1, -1), lambda dz: (dz, np.roll(dz.sum(-2, keepdims=True), -1, -1))),
+        lambda x, b: (x + np.sort(b, axis=-1), lambda dz: (dz, dz.sum(-2, keepdims=True))),
         arrays={"b": "1 D"},
+        derivative=False,
     )
     try:
         run = train(create_problem(Network([3, "own_powers", 2]), X[:9, :3], X[:9, :2]), max_steps=5)
@@ -143,6 +145,22 @@ def test_an_own_layer_predicts_the_same_and_one_that_cannot_be_read_is_refused(t
     finally:
         unregister("layer", "own_powers")
         unregister("layer", "own_shift")
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_of_any_form_predicts_the_same(name: str, tmp_path: Path) -> None:
+    function, options, place = LAYERS[name]
+    register_layer("of_any_form", function, **options)
+    try:
+        x = np.random.default_rng(0).normal(size=(9, 8))
+        problem = create_problem(Network([8, "tanh", {"name": "of_any_form", **place}, 3]), x, x[:, :3], members=2)
+        run = train(problem, max_steps=2, engine="reference")
+        to_onnx(run, tmp_path / "run.onnx", member=1)
+        session = onnxruntime.InferenceSession(tmp_path / "run.onnx")
+        np.testing.assert_allclose(session.run(["outputs"], {"X": x})[0], run.outputs(x)[1], rtol=1e-12, atol=1e-14)
+    finally:
+        unregister("layer", "of_any_form")
 
 
 def of_choices(z: Any) -> Any:

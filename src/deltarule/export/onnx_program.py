@@ -162,8 +162,9 @@ def _add_operation(operation: Operation, graph: Graph, operands: Sequence[Any], 
         case "max":
             return graph.reduce("ReduceMax", x, operation.detail)
         case "slice":
-            start, stop = operation.detail
-            return graph.apply("Slice", x, np.array([start]), np.array([stop]), np.array([-1]))
+            start, stop, step, axis = operation.detail
+            stop = stop if stop >= 0 else np.iinfo(np.int32).min  # beyond the first entry
+            return graph.apply("Slice", x, *(np.array([each]) for each in (start, stop, axis, step)))
         case "reshape":
             sizes = [members if axis == MEMBERS else int(axis) for axis in operation.result.axes]
             return graph.apply("Reshape", x, np.array(sizes))
@@ -172,9 +173,14 @@ def _add_operation(operation: Operation, graph: Graph, operands: Sequence[Any], 
             return graph.apply("Expand", x, np.array(sizes))
         case "transpose":
             axes = list(range(len(operation.result.axes)))
-            return graph.apply("Transpose", x, perm=[*axes[:-2], axes[-1], axes[-2]])
+            return graph.apply("Transpose", x, perm=list(operation.detail) or [*axes[:-2], axes[-1], axes[-2]])
         case "concatenate":
-            return graph.apply("Concat", *operands, axis=-1)
+            return graph.apply("Concat", *operands, axis=operation.detail[0] if operation.detail else -1)
+        case "pad":
+            axis, *ends = operation.detail
+            widths = np.zeros((2, len(operation.result.axes)), int)
+            widths[:, axis] = ends
+            return graph.apply("Pad", x, widths.ravel(), 0.0)
         case "not_equal":
             return graph.apply("Not", graph.apply("Equal", x, *others))
         case "square":

@@ -37,6 +37,6 @@ def penalty_term(
     def weighted(each: Array) -> Array:
         """Values times their share, exactly 0 for a strength of 0 even where they are ∞"""
         scaled = share * each
-        return np.where(strength == 0, np.zeros_like(scaled), scaled)
+        return np.where(strength == 0, scaled.dtype.type(0), scaled)
 
     return weighted(penalty.value(theta)).sum(-1), lambda: weighted(penalty.derivative(theta))

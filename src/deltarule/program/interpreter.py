@@ -20,15 +20,20 @@ def compute(operation: Operation, operands: list[Any], sizes: Mapping[Axis, int]
         case "sum" | "max":
             return getattr(operands[0], name)(axis=detail, keepdims=True)
         case "slice":
-            return operands[0][..., slice(*detail)]
+            start, stop, step, axis = detail
+            behind = [slice(None)] * (-1 - axis)
+            return operands[0][(..., slice(start, None if stop < 0 else stop, step), *behind)]
         case "reshape":
             return operands[0].reshape([sizes.get(axis, axis) for axis in operation.result.axes])
         case "transpose":
-            return operands[0].swapaxes(-1, -2)
+            return operands[0].transpose(detail) if detail else operands[0].swapaxes(-1, -2)
         case "broadcast":
             return np.broadcast_to(operands[0], [sizes.get(axis, axis) for axis in operation.result.axes])
         case "concatenate":
-            return np.concatenate(operands, axis=-1)
+            return np.concatenate(operands, axis=detail[0] if detail else -1)
+        case "pad":
+            axis, *widths = detail
+            return np.pad(operands[0], [widths if k == axis else (0, 0) for k in range(-operands[0].ndim, 0)])
         case "power" if not isinstance(operation.operands[1], Constant):
             return everywhere(np.power, *operands)  # whose bits, alone in NumPy, depend on how many numbers there are
     return (_FUNCTIONS[name] if name in _FUNCTIONS else getattr(np, name))(*operands)

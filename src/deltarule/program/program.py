@@ -16,7 +16,7 @@ DTYPES = tuple(map(np.dtype, ("bool", "int64", "float32", "float64")))
 """The types of a program's numbers."""
 
 REDUCTIONS = ("sum", "max")
-REARRANGEMENTS = ("slice", "reshape", "transpose", "broadcast", "concatenate")
+REARRANGEMENTS = ("slice", "reshape", "transpose", "broadcast", "concatenate", "pad")
 """Operations that compute nothing: their results are other views of their operands, or operands side by side."""
 
 
@@ -112,8 +112,9 @@ class Operation:
                     is computed: conversions are operations too. select(test, yes, no) is `yes` where test > 0.
     product         "matmul", of the last two axes
     reduction       "sum" or "max" over the axes `detail`, counted from the last (-1); they stay, with one entry
-    rearrangement   "slice" of the last axis, from `detail[0]` to `detail[1]`; "reshape"; "transpose" of the last two
-                    axes; "broadcast"; "concatenate" along the last axis
+    rearrangement   "slice" with the `detail` (start, stop, step, axis); "reshape"; "broadcast"; "transpose" to the
+                    order `detail`, or of the last two axes; "concatenate" along the axis `detail`, or the last; "pad"
+                    with zeros, with the `detail` (axis, before, after)
     """
 
     name: str

@@ -1,23 +1,22 @@
 """Record a formula: run it on numbers or arrays that note each operation.
 
 A recorded number computes nothing, and NumPy itself decides in which type each of its operations is computed. So a
-program has the bits of its formula. Recorded arrays have what the networks of `maths` use beside elementwise functions:
-products, sums, slices, reshapes, transposes and `concatenate`.
+program has the bits of its formula. Beside elementwise functions recorded arrays have products and the primitives of
+`array_methods`.
 """
 
-import math
 import re
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import EllipsisType
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 
+from deltarule.program.array_methods import COMPOSED, ArrayMethods, computed, known_size
 from deltarule.program.program import DTYPES, ONE, Axis, Constant, NotTraceable, Operand, Operation, Variable
 
 Axes = tuple[Axis, ...]
@@ -97,6 +96,8 @@ def location(stack: Sequence[traceback.FrameSummary]) -> str:
 class Traced(NDArrayOperatorsMixin):
     """A number of which a formula's operations are recorded."""
 
+    holds_traced = False
+
     def __init__(self, tape: Tape, variable: Variable) -> None:
         self.tape, self.variable = tape, variable
 
@@ -121,16 +122,20 @@ class Traced(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> "Traced":
         name = ufunc.__name__
+        if _holds_traced(inputs):
+            return NotImplemented
+        if name in COMPOSED and method == "__call__" and not options:
+            return COMPOSED[name](*inputs)
         if method != "__call__" or options or ufunc.nout != 1 or ufunc.signature:
             raise NotTraceable(f"it uses {name} {'with ' + ', '.join(options) if options else 'of whole arrays'}")
-        inputs = tuple(_size(number) if isinstance(number, Axis) else number for number in inputs)
+        inputs = tuple(known_size(number) if isinstance(number, Axis) else number for number in inputs)
         kinds = [type(number) if is_weak(number) else self.tape.operand(number).dtype for number in inputs]
         *input_dtypes, dtype = ufunc.resolve_dtypes((*kinds, None))  # NumPy's own promotion
         operands = [self.tape.converted(*pair) for pair in zip(inputs, input_dtypes, strict=True)]
         return self.tape.add(name, operands, dtype)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
-        if any(getattr(each, "holds_traced", False) for each in types):
+        if _holds_traced(types):
             return NotImplemented  # which NumPy asks of the others: a test between values of a derived backward pass
         if function is np.iscomplexobj:
             return False
@@ -138,9 +143,8 @@ class Traced(NDArrayOperatorsMixin):
             test, yes, no = arguments
             is_boolean = self.tape.operand(test).dtype == bool
             return self._choose("where", self.tape.operand(test if is_boolean else np.not_equal(test, 0)), yes, no)
-        if function is np.clip and len(arguments) == 3 and not options:
-            x, low, high = arguments
-            return np.minimum(np.maximum(x, low), high)
+        if function is np.clip:
+            return computed(function, arguments, options)
         raise NotTraceable(f"it uses {function.__name__}")
 
     def _choose(self, name: str, test: Operand, yes: Any, no: Any) -> "Traced":
@@ -165,85 +169,98 @@ class Traced(NDArrayOperatorsMixin):
         raise NotTraceable(f"it uses .{name}")
 
 
-class TracedArray(Traced):
+class TracedArray(ArrayMethods, Traced):
     """An array of which a network's operations are recorded."""
 
     @property
     def shape(self) -> Axes:
         return self.variable.axes
 
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
+    def _add(self, name: str, axes: Sequence[Axis], detail: tuple[int, ...] = ()) -> Traced:
+        return self.tape.add(name, [self.variable], self.dtype, tuple(axes), detail)
 
-    def __getitem__(self, key: Any) -> Traced:
-        match key:
-            case EllipsisType(), slice(step=None):
-                start, stop, _ = key[1].indices(_size(self.shape[-1]))
-                if start < stop:
-                    axes = (*self.shape[:-1], Axis("", stop - start))
-                    return self.tape.add("slice", [self.variable], self.dtype, axes, (start, stop))
-        raise NotTraceable(f"it uses an array at [{key}]")
+    def total(self, axes: tuple[int, ...]) -> Traced:
+        return self._add("sum", self._without(axes), axes)
 
-    def reshape(self, *sizes: Any) -> Traced:
+    def largest(self, axes: tuple[int, ...]) -> Traced:
+        return self._add("max", self._without(axes), axes)
+
+    def _without(self, chosen: tuple[int, ...]) -> list[Axis]:
+        return [ONE if k - self.ndim in chosen else axis for k, axis in enumerate(self.shape)]
+
+    def part(self, axis: int, start: int, stop: int, step: int) -> Traced:
+        axes = [*self.shape]
+        axes[axis] = Axis("", len(range(start, stop, step)))
+        return self._add("slice", axes, (start, stop, step, axis))
+
+    def reshaped(self, sizes: tuple[Any, ...]) -> Traced:
         axes = tuple(map(as_axis, sizes))
-        if any(int(axis) < 0 and not axis.name for axis in axes):
-            raise NotTraceable(f"it reshapes an array to {sizes}, of which a size is to be found")
-        return self.tape.add("reshape", [self.variable], self.dtype, axes)
+        if _between_open(self.shape) != _between_open(axes):
+            raise NotTraceable(f"it reshapes an array of {self.shape} to {axes}")
+        return self._add("reshape", axes)
 
-    def sum(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Traced:
-        return self._reduced("sum", axis, keepdims)
+    def transposed(self, order: tuple[int, ...]) -> Traced:
+        usual = (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+        return self._add("transpose", [self.shape[k] for k in order], () if order == usual else order)
 
-    def mean(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Any:
-        """Record NumPy's mean: a sum, divided by how many numbers it has."""
-        chosen = axis if isinstance(axis, tuple) else (axis,)
-        return self.sum(axis, keepdims) / math.prod(_size(self.shape[index]) for index in chosen)
+    def broadcast(self, shape: tuple[Any, ...]) -> Traced:
+        return self._add("broadcast", [*map(as_axis, shape)])
 
-    def max(self, axis: int | tuple[int, ...], keepdims: bool = False) -> Traced:
-        return self._reduced("max", axis, keepdims)
+    def joined(self, arrays: Sequence[Any], axis: int) -> Traced:
+        parts = [self.tape.operand(array) for array in arrays]
+        others = [[*part.axes] for part in parts]
+        for axes in others:
+            axes[axis] = ONE
+        whole = [*broadcast_axes([tuple(axes) for axes in others])]
+        dtype = np.result_type(*(part.dtype for part in parts))
+        operands: list[Operand] = []
+        for array, part in zip(arrays, parts, strict=True):
+            wanted = [*whole]
+            wanted[axis] = part.axes[axis]
+            operand = self.tape.converted(array, dtype)
+            if [*map(int, part.axes)] != [*map(int, wanted)]:  # alike for all members
+                operand = self.tape.add("broadcast", [operand], dtype, tuple(wanted)).variable
+            operands.append(operand)
+        whole[axis] = Axis("", sum(known_size(part.axes[axis]) for part in parts))
+        return self.tape.add("concatenate", operands, dtype, tuple(whole), () if axis == -1 else (axis,))
 
-    def _reduced(self, name: str, axis: int | tuple[int, ...], keepdims: bool) -> Traced:
-        chosen = axis if isinstance(axis, tuple) else (axis,)
-        if not all(-self.ndim <= index < 0 for index in chosen):
-            raise NotTraceable(f"it uses the {name} over {axis}, which is not counted from the last axis")
-        axes = tuple(ONE if index - self.ndim in chosen else axis for index, axis in enumerate(self.shape))
-        reduced = self.tape.add(name, [self.variable], self.dtype, axes, chosen)
-        if keepdims:
-            return reduced
-        rest = tuple(axis for index, axis in enumerate(axes) if index - self.ndim not in chosen)
-        return self.tape.add("reshape", [reduced.variable], self.dtype, rest)
+    def padded(self, axis: int, before: int, after: int) -> Traced:
+        axes = [*self.shape]
+        axes[axis] = Axis("", known_size(axes[axis]) + before + after)
+        return self._add("pad", axes, (axis, before, after))
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Traced:
-        if ufunc is not np.matmul or method != "__call__" or options:
+        if ufunc is not np.matmul or method != "__call__" or options or _holds_traced(inputs):
             return super().__array_ufunc__(ufunc, method, *inputs, **options)
         left, right = (self.tape.operand(array) for array in inputs)
+        if min(len(left.axes), len(right.axes)) < 2:
+            raise NotTraceable("it multiplies by a vector; give it two axes, as a matrix")
         if not same_axis(left.axes[-1], right.axes[-2]):
             raise NotTraceable(f"it multiplies arrays of [{left.axes}] and [{right.axes}]")
         axes = (*broadcast_axes([left.axes[:-2], right.axes[:-2]]), left.axes[-2], right.axes[-1])
-        return self.tape.add("matmul", [left, right], np.result_type(left.dtype, right.dtype), axes)
+        dtype = np.result_type(left.dtype, right.dtype)
+        return self.tape.add("matmul", [left, right], dtype, axes)
 
     def __array_function__(self, function: Any, types: Any, arguments: Sequence[Any], options: Any) -> Any:
-        if function in (np.sum, np.mean, np.max):
-            return getattr(self, function.__name__.removeprefix("a"))(*arguments[1:], **options)
-        match function, arguments, options:
-            case np.swapaxes, (_, -1, -2), {}:
-                axes = (*self.shape[:-2], self.shape[-1], self.shape[-2])
-                return self.tape.add("transpose", [self.variable], self.dtype, axes)
-            case np.broadcast_to, (_, shape), {}:
-                return self.tape.add("broadcast", [self.variable], self.dtype, tuple(map(as_axis, shape)))
-            case np.concatenate, (arrays,), {"axis": -1}:
-                parts = [self.tape.operand(array) for array in arrays]
-                axes = (*parts[0].axes[:-1], Axis("", sum(part.axes[-1] for part in parts)))
-                return self.tape.add("concatenate", parts, self.dtype, axes)
-            case np.zeros_like, (_,), {}:
-                return self.dtype.type(0)
-        return super().__array_function__(function, types, arguments, options)
+        if _holds_traced(types) or function in (np.where, np.iscomplexobj):
+            return super().__array_function__(function, types, arguments, options)
+        if function in (np.zeros_like, np.ones_like) and not options:
+            number = Constant(self.dtype.type(function is np.ones_like).item(), self.dtype)
+            return self.tape.add("broadcast", [number], self.dtype, self.shape)
+        return computed(function, arguments, options)
 
 
-def _size(axis: Axis) -> int:
-    if int(axis) < 0:
-        raise NotTraceable(f"it computes with the number of {axis.name}")
-    return int(axis)
+def _holds_traced(values: Sequence[Any]) -> bool:
+    """Whether values of a derived backward pass are among some, which then compute."""
+    return any(getattr(each, "holds_traced", False) for each in values)
+
+
+def _between_open(axes: Axes) -> list[Any]:
+    """Return the axes whose size is open, in order, and the number of entries before, between and behind them."""
+    parts: list[Any] = [1]
+    for axis in axes:
+        parts[-1:] = [parts[-1], axis, 1] if int(axis) < 0 else [parts[-1] * int(axis)]
+    return parts
 
 
 def as_axis(size: int) -> Axis:

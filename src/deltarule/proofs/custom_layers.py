@@ -7,6 +7,7 @@ for several sizes, scales and upstream gradients.
 """
 
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,8 @@ from deltarule.problem import registry
 from deltarule.problem.network import switch
 from deltarule.problem.problem import Floats
 from deltarule.program.derivative import with_derived_backward
+from deltarule.program.program import NotTraceable
+from deltarule.program.recorder import location
 from deltarule.proofs import formula_calls as calls
 from deltarule.user_functions import call_user_function
 
@@ -31,7 +34,7 @@ TOLERANCE = 1e-6
 """Of central differences, relative to the largest derivative of an array: their error is below 1e-9 where a layer is
 smooth, and a mistake of a thousandth is found."""
 _STEP = 2.0**-17
-_SIZES = ((2, 5, 3, 4), (2, 1, 1, 1), (3, 4, 6, 2), (2, 3, 8, 8), (2, 3, 12, 24))
+_SIZES = ((2, 5, 3, 4), (2, 1, 1, 1), (3, 4, 6, 2), (2, 2, 8, 8), (2, 2, 12, 12))
 """K, B, D and H of the cases: the first three that a layer can take, as not each divides its units into groups."""
 _SAME = 1e-9
 
@@ -275,6 +278,9 @@ def _called(function: Callable[..., Any], arguments: Sequence[Any], parameters: 
     try:
         with np.errstate(all="ignore"):
             return call_user_function(function, arguments, parameters, what)
+    except NotTraceable as reason:
+        where = location(traceback.extract_tb(reason.__traceback__))
+        raise BadInput(f"{what} has no derived backward pass: {reason}{where}; return one of your own") from None
     except BadInput as error:
         if not isinstance(error.__cause__, ValueError | IndexError):
             raise

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from deltarule.engines.compiled.places import Place, Places, pointer_of
-from deltarule.engines.compiled.plan import Plan, View
+from deltarule.engines.compiled.plan import Plan
 from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.views import View
 from deltarule.program.program import ROWS, Constant, Operand, Variable
 
 

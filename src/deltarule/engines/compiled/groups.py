@@ -1,23 +1,26 @@
 """Print groups of operations: products in tiles with what follows them, sums over units and over rows."""
 
 from collections.abc import Callable, Iterator, Sequence, Set
+from typing import Any
 
 import numpy as np
 
 from deltarule.engines.compiled.arrays import Arrays, Coordinates, Row
 from deltarule.engines.compiled.elementary import computed
+from deltarule.engines.compiled.general_loops import GeneralLoops
 from deltarule.engines.compiled.masks import keep_masks
 from deltarule.engines.compiled.places import parts_of
-from deltarule.engines.compiled.plan import Group, View
-from deltarule.engines.compiled.printed import NotPrintable, Tile
+from deltarule.engines.compiled.plan import Group
+from deltarule.engines.compiled.printed import Tile
 from deltarule.engines.compiled.values import KINDS, Index, Value
-from deltarule.program.program import ROWS, Operand, Operation
+from deltarule.engines.compiled.views import View, without_members
+from deltarule.program.program import ONE, Operand, Operation
 
 LONG, SUMS = 128, 16
 """From so many entries on, sixteen sums run side by side: one alone would wait for each addition."""
 
 
-class Groups:
+class Groups(GeneralLoops):
     """Prints groups; `checks` are sums that are not finite if an entry of the new state is not.
 
     state : the names of the arrays that become the new state.
@@ -36,7 +39,9 @@ class Groups:
         """Print a group, for so many rows of a tile, or for whole arrays (0)."""
         first = group.first
         self.text.comment(first)
-        if first.name == "concatenate":
+        if self.plan.is_general(first):
+            self.general(group, rows)
+        elif first.name == "concatenate":
             self._concatenate(first)
         elif first.name == "mask":
             keep_masks(self.arrays, first.result, rows, self.update())
@@ -51,28 +56,20 @@ class Groups:
             self._whole(group)
         self.arrays.registers = {}
 
-    def unit(self, j: Index, u: int) -> Index:
-        """Return the coordinate of the u-th value of a block that begins at unit j."""
-        return j + u
+    def unit(self, j: Any, u: int) -> Any:
+        """Return the coordinate of the u-th value of a block that begins at unit j, or at a row."""
+        return Row(j.number + u) if isinstance(j, Row) else j + u
 
     def _whole(self, group: Group) -> None:
         """Elementwise operations on whole arrays."""
-        axes = self.plan.views[group.first.result.name].axes
+        *leading, last = self.plan.views[group.first.result.name].axes or (ONE,)
         checked = {operation.result.name for operation in group.operations} & self.state
-        *sizes, last = [int(axis) for axis in axes] or [1]
-        long = [size for size in sizes if size > 1]
-        if group.first.kind == "product" or len(long) > (0 if checked else 1):
-            raise NotPrintable(f"{group.first.name} of whole arrays with {len(axes)} axes")
+        zeros = [self.text.value(0, KINDS[group.first.result.dtype.name])] * (self.tile.units if checked else 0)
 
-        def of_line(i: Index) -> Sequence[Value]:
-            leading = [i if size > 1 else Index() for size in sizes]
-            zeros = [self.text.value(0, KINDS[group.first.result.dtype.name])] * (self.tile.units if checked else 0)
-            return self.blocks(last, lambda j, many, *c: self._block(group, [leading], j, many, c, checked), zeros)
+        def of_line(at: Coordinates, *carried: Value) -> Sequence[Value]:
+            return self.blocks(int(last), lambda j, many, *c: self._block(group, [at], j, many, c, checked), carried)
 
-        if long:
-            self.text.loop(long[0], lambda i: of_line(i) and None)
-        else:
-            self.checks += of_line(Index())
+        self.checks += self.nest(leading, of_line, zeros)
 
     def blocks(
         self, count: int, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
@@ -88,8 +85,8 @@ class Groups:
     def _block(
         self,
         group: Group,
-        lines: Sequence[Sequence[Index | Row]],
-        j: Index,
+        lines: Sequence[Coordinates],
+        j: Any,
         many: int,
         carried: Sequence[Value] = (),
         checked: Set[str] = frozenset(),
@@ -99,7 +96,11 @@ class Groups:
         first = group.first
         checks = list(carried)
         arrays.registers = {}
-        sums = self._product(first, [line[0] for line in lines], j, many) if first.kind == "product" else {}
+        sums: dict[tuple[int, int], Value] = {}
+        if first.kind == "product" and self.plan.is_general(first):
+            sums = self._general_product(first, lines, j, many)
+        elif first.kind == "product":
+            sums = self._product(first, [line[0] for line in lines], j, many)
         width = len(self.plan.views[first.result.name].axes)
         for u in range(many):
             for r, line in enumerate(lines):
@@ -132,8 +133,6 @@ class Groups:
             of_units = [self.arrays.load(right, [q, self.unit(j, u)]).converted(kind) for u in range(many)]
             return [self.text.fma(of_rows[r], of_units[u], sums[i]) for i, (r, u) in enumerate(tile)]
 
-        if ROWS in right.axes:
-            raise NotPrintable("a product of two arrays of rows")
         sums = self.text.loop(int(left.axes[-1]), add, [zero] * len(tile))
         return dict(zip(tile, sums, strict=True))
 
@@ -141,12 +140,10 @@ class Groups:
         """Add the rows of a tile to what is summed over all rows."""
         if operation.kind == "product":
             self._add_products(operation, rows)
-        elif operation.name == "sum" and operation.detail == (-2,):
+        elif operation.detail == (-2,):
             self._add_units(operation, rows)
-        elif operation.name == "sum" and set(operation.detail) == {-1, -2}:
-            self._add_all(operation, rows)
         else:
-            raise NotPrintable(f"{operation.name} over rows")
+            self._add_all(operation, rows)
 
     def _add_products(self, operation: Operation, rows: int) -> None:
         """Units times units, summed over rows: the gradient of weights."""
@@ -227,13 +224,11 @@ class Groups:
     def _reduce(self, operation: Operation, rows: int) -> None:
         """Sum the units of each row of a tile, or an array without rows; or find the largest."""
         [operand], result = operation.operands, operation.result
-        view = self.plan.view(operand)
-        if view is None or operation.detail != (-1,) or any(size > 1 for size in view.sizes[:-1]):
-            raise NotPrintable(f"{operation.name} over axes {operation.detail}")
+        *leading, last = without_members(operand.axes)
         lines: list[list[Index | Row]] = [[Row(r)] for r in range(rows)]
-        lines = lines or [[Index()] * (len(view.axes) - 1)]
+        lines = lines or [[Index()] * len(leading)]
         reduce = self._summed if operation.name == "sum" else self._largest
-        for line, value in zip(lines, reduce(operand, lines, view.sizes[-1]), strict=True):
+        for line, value in zip(lines, reduce(operand, lines, int(last)), strict=True):
             self.arrays.store(value, result, [*line, Index()])
 
     def _concatenate(self, operation: Operation) -> None:

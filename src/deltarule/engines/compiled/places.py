@@ -8,9 +8,10 @@ and the new state replaces the old one as it is computed, where nothing reads th
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deltarule.engines.compiled.plan import Group, Plan, View, count_of_entries
+from deltarule.engines.compiled.plan import Group, Plan
 from deltarule.engines.compiled.printed import WIDEST, Form
 from deltarule.engines.compiled.values import BYTES, KINDS
+from deltarule.engines.compiled.views import View, count_of_entries
 from deltarule.program.program import MEMBERS, ROWS, Axis, Operand, Operation, Variable
 
 STEP_NUMBERS = ("updates", "counted")
@@ -125,7 +126,8 @@ class Places:
         """Return for each array that is computed where `concatenate` needs it: the whole, and its place in that."""
         joined: dict[str, tuple[str, int]] = {}
         for name, operation in self.plan.computed.items():
-            for start, part in parts_of(operation) if operation.name == "concatenate" else ():
+            is_line = operation.name == "concatenate" and not self.plan.is_general(operation)
+            for start, part in parts_of(operation) if is_line else ():
                 view = self.plan.view(part)
                 base = self.plan.computed.get(view.base) if view else None
                 if view is None or base is None or base.name == "concatenate" or view.base in joined:
@@ -158,9 +160,9 @@ class Places:
                     yield self.plan.views[operand.name]
 
 
-def parts_of(operation: Operation) -> Iterator[tuple[int, Operand]]:
+def parts_of(operation: Operation, axis: int = -1) -> Iterator[tuple[int, Operand]]:
     """Yield the parts of a `concatenate`, each with the entry at which it begins."""
     start = 0
     for part in operation.operands:
         yield start, part
-        start += int(part.axes[-1])
+        start += int(part.axes[axis])

@@ -8,54 +8,11 @@ it form a group: what is between them stays in registers.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from deltarule.engines.compiled.printed import NotPrintable
-from deltarule.program.program import MEMBERS, ROWS, Axis, Constant, Operand, Operation, Program, Variable
+from deltarule.engines.compiled.views import COPIED, View, count_of_entries, is_view, with_views
+from deltarule.program.program import ROWS, Constant, Operand, Operation, Program, Variable
 
 ALONE = ("mask", "turn")
 """Operations that printers add to a program, and that no others join: masks, and copies of transposed arrays."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How an array lies in another, its base: axes (all but members), steps along each, and the first entry."""
-
-    base: str
-    axes: tuple[Axis, ...]
-    steps: tuple[int, ...]
-    first: int = 0
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The sizes of the axes; that of the rows is -1."""
-        return tuple(map(int, self.axes))
-
-    @property
-    def is_all(self) -> bool:
-        """Whether this is the whole base, entry by entry."""
-        return self.first == 0 and self.is_whole
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether entries lie one after another."""
-        pairs = zip(self.axes, self.steps, steps_of(self.axes), strict=True)
-        return all(step == whole for axis, step, whole in pairs if int(axis) != 1)
-
-
-def steps_of(axes: tuple[Axis, ...]) -> tuple[int, ...]:
-    """Return the steps along the axes of an array that lies in one piece, rows outermost."""
-    steps, step = [], 1
-    for axis in reversed(axes):
-        steps.append(0 if int(axis) == 1 else step)
-        step *= max(1, int(axis))
-    return tuple(reversed(steps))
-
-
-def count_of_entries(axes: tuple[Axis, ...]) -> int:
-    """Return the number of entries, in each row where there are rows."""
-    count = 1
-    for axis in axes:
-        count *= max(1, int(axis))
-    return count
 
 
 @dataclass
@@ -86,9 +43,8 @@ class Plan:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
-        self.views = _views(program)
-        self.computed = {o.result.name: o for o in program.operations if not _is_view(o)}
+        self.program, self.views = with_views(program)
+        self.computed = {o.result.name: o for o in self.program.operations if not is_view(o)}
         self.users = self._users()
         levels = self._levels()
         results = {self.views[result.name].base for result in program.results if isinstance(result, Variable)}
@@ -213,59 +169,33 @@ class Plan:
         """Whether an operation sums over all rows."""
         return self._runs_over_rows(operation) and not _has_rows(operation.result)
 
+    def is_general(self, operation: Operation) -> bool:
+        """Whether no loop is written by hand for an operation: its arrays have more axes, or others, than usual.
+
+        Those written by hand compute lines [units] and lines of rows [rows, units], and sums of these.
+        """
+        axes = self.views[operation.result.name].axes
+        if operation.name in ALONE:
+            return False
+        if operation.name in COPIED:
+            return operation.name == "pad" or operation.detail != () or any(int(axis) != 1 for axis in axes[:-1])
+        read = [view for view in map(self.view, operation.operands) if view]
+        is_of_rows = len(axes) == 2 and axes[0] == ROWS
+        if operation.kind == "product":
+            left, right = read
+            is_usual = max(len(left.axes), len(right.axes)) == 2 and ROWS not in right.axes[1:]
+            return not is_usual or not (is_of_rows or self.sums_rows(operation))
+        if operation.kind == "reduction":
+            [view] = read
+            if self.sums_rows(operation):
+                is_usual = len(view.axes) == 2 and view.axes[0] == ROWS
+                return not is_usual or operation.name != "sum" or set(operation.detail) not in ({-2}, {-1, -2})
+            is_line = view.axes[:1] == (ROWS,) if ROWS in view.axes else all(int(axis) == 1 for axis in view.axes[:-1])
+            return operation.detail != (-1,) or not is_line or (ROWS in view.axes and len(view.axes) > 2)
+        if ROWS in axes:
+            return not is_of_rows
+        return sum(int(axis) > 1 for axis in axes[:-1]) > 1
+
 
 def _has_rows(variable: Operand) -> bool:
     return ROWS in variable.axes
-
-
-def _is_view(operation: Operation) -> bool:
-    return operation.kind == "rearrangement" and operation.name != "concatenate"
-
-
-def _views(program: Program) -> dict[str, View]:
-    """The view of memory behind each value of the program, by name."""
-    views: dict[str, View] = {}
-    for argument in program.arguments:
-        views[argument.name] = _in_one_piece(argument)
-    for operation in program.operations:
-        result = operation.result
-        if _is_view(operation):
-            operand = operation.operands[0]
-            if isinstance(operand, Constant):
-                raise NotPrintable(f"{operation.name} of a number")
-            views[result.name] = _rearranged(operation, views[operand.name])
-        elif operation.name == "concatenate" and any(int(axis) != 1 for axis in _without_members(result.axes)[:-1]):
-            raise NotPrintable("it concatenates arrays of several lines")
-        else:
-            views[result.name] = _in_one_piece(result)
-    return views
-
-
-def _without_members(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    return tuple(axis for axis in axes if axis != MEMBERS)
-
-
-def _in_one_piece(variable: Variable) -> View:
-    axes = _without_members(variable.axes)
-    if ROWS in axes[1:]:
-        raise NotPrintable("an array whose rows are not its first axis")
-    return View(variable.name, axes, steps_of(axes))
-
-
-def _rearranged(operation: Operation, view: View) -> View:
-    """The view that a slice, transpose or broadcast gives of another view."""
-    axes, steps, first = _without_members(operation.result.axes), view.steps, view.first
-    match operation.name:
-        case "slice":
-            first += operation.detail[0] * steps[-1]
-        case "transpose":
-            steps = (*steps[:-2], steps[-1], steps[-2])
-        case "broadcast":
-            steps = (*[0] * (len(axes) - len(view.axes)), *steps)
-        case _:
-            if not view.is_whole and any(int(axis) != 1 for axis in axes):
-                raise NotPrintable("a reshape of an array that does not lie in one piece")
-            steps = steps_of(axes)
-    # The only entry along an axis is repeated beside longer ones.
-    steps = tuple(0 if int(axis) == 1 else step for axis, step in zip(axes, steps, strict=True))
-    return View(view.base, axes, steps, first)

@@ -19,9 +19,10 @@ from deltarule.engines.compiled.arrays import Arrays
 from deltarule.engines.compiled.elementary import MOST_INLINED, definitions
 from deltarule.engines.compiled.groups import Groups
 from deltarule.engines.compiled.places import STEP_NUMBERS, Places, pointer_of
-from deltarule.engines.compiled.plan import Phase, Plan, count_of_entries
+from deltarule.engines.compiled.plan import Phase, Plan
 from deltarule.engines.compiled.printed import Form, Printed
 from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.views import count_of_entries
 from deltarule.program.program import ROWS, Constant, Operand, Operation, Program
 
 NUMBERS = ("steps", "first", "rows", "size", "epoch_steps", "epoch_rows")

@@ -15,7 +15,7 @@ from typing import Any
 
 from deltarule.engines.compiled.cache import keep, kept
 from deltarule.engines.compiled.machine_code import vector_registers
-from deltarule.engines.compiled.printed import Form, Printed, PrintedUnits, Tile
+from deltarule.engines.compiled.printed import Form, NotPrintable, Printed, PrintedUnits, Tile
 from deltarule.engines.update_program import evaluation_program, kept_while_unchanged, update_program
 from deltarule.problem.problem import Problem
 from deltarule.program.program import Program
@@ -57,7 +57,12 @@ def printed_update(printer: str, problem: Problem, own_rows: bool, lanes: int, t
         per_epoch = problem.schedule.per == "epoch"
         few = units and rows <= 2 * tile.rows
         form = Form(lanes, tile, problem.optimizer.slots, per_epoch, has_own_weights(problem), short, few)
-        texts[key] = _printed(printer, program, form)
+        try:
+            texts[key] = _printed(printer, program, form)
+        except NotPrintable as reason:
+            texts[key] = reason  # which is asked for again with each call
+    if isinstance(texts[key], NotPrintable):
+        raise texts[key]
     return texts[key]
 
 

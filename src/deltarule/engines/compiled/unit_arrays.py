@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from deltarule.engines.compiled.arrays import Arrays, Coordinates
 from deltarule.engines.compiled.places import Place, Places
-from deltarule.engines.compiled.plan import View, count_of_entries
 from deltarule.engines.compiled.printed import WIDEST, NotPrintable
 from deltarule.engines.compiled.values import BYTES, KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.views import View, count_of_entries
 from deltarule.program.program import ROWS, Axis, Constant, Operand, Variable
 
 LINE_BYTES = 64

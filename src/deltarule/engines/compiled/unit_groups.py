@@ -11,10 +11,11 @@ from deltarule.engines.compiled.arrays import Row
 from deltarule.engines.compiled.groups import SUMS, Groups
 from deltarule.engines.compiled.masks import philox
 from deltarule.engines.compiled.places import pointer_of
-from deltarule.engines.compiled.plan import Group, count_of_entries
+from deltarule.engines.compiled.plan import Group
 from deltarule.engines.compiled.printed import NotPrintable
 from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitText
 from deltarule.engines.compiled.values import KINDS, Index, Value
+from deltarule.engines.compiled.views import count_of_entries
 from deltarule.maths.random import DROPOUT
 from deltarule.program.program import ROWS, Operand, Operation, Variable
 
@@ -38,6 +39,8 @@ class UnitGroups(Groups):
 
     def group(self, group: Group, rows: int = 0) -> None:
         first = group.first
+        if self.plan.is_general(first):
+            raise NotPrintable(f"{first.name} of {first.result.type}")
         self.text.comment(first)
         if first.name == "mask":
             self._rows(lambda start, rows: self._draw(first.result, start, rows))
