@@ -130,7 +130,7 @@ READING: dict[str, tuple[Callable[..., Any], bool]] = {
     "a library's function": (lambda z: np.tanh(z) * 2, True),
     "a library's function by its name": (lambda z: erf(z) * tanh(z), True),
     "a Python function as a ufunc": (lambda z: HALVED(z), False),
-    "an array": (lambda z: TABLE.sum() * z, False),
+    "an array": (lambda z: TABLE.sum() * z, True),
     "a list": (lambda z: NUMBERS[0] * z, False),
     "a class": (lambda z: Settings.scale * z, False),
     "a module": (lambda z: MINE.K * z, False),
@@ -164,6 +164,16 @@ def test_what_a_formula_reads_is_known_where_nothing_changes_in_place(
     third: dict[int, tuple[Any, ...]] = {}
     assert reads_only_fixed((formula,), third) == is_fixed
     assert (first != third) == (case in ("a global", "a function's")) or not is_fixed
+
+
+def test_an_array_that_changes_in_place_is_another_one() -> None:
+    table = np.array([1.0, 2.0])
+    first: dict[int, tuple[Any, ...]] = {}
+    second: dict[int, tuple[Any, ...]] = {}
+    assert reads_only_fixed((lambda z: table.sum() * z,), first)
+    table[0] = 3.0
+    assert reads_only_fixed((lambda z: table.sum() * z,), second)
+    assert first[id(table)][1] != second[id(table)][1]
 
 
 def test_large_arrays_count_with_their_bytes():

@@ -132,7 +132,10 @@ def add_network(network: Network, arrays: Mapping[str, np.ndarray], x: Value) ->
         values: dict[Operand, Any] = {
             argument: x if argument.name == "x" else arrays[argument.name].astype(np.float64)
             for argument in program.arguments
+            if argument.name not in program.constants
         }
+        of_name = {argument.name: argument for argument in program.arguments}
+        values |= {of_name[name]: array for name, array in program.constants.items() if name in of_name}
         for operation in program.operations:
             operands = [
                 np.asarray(operand.value, operand.dtype) if isinstance(operand, Constant) else values[operand]

@@ -30,7 +30,8 @@ def formula_digest(value: Any) -> str:
 def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
     """Add to `read` what functions read, and return whether none of it can change but by another object in its place.
 
-    Not so for arrays, lists, and what has attributes: a module, a class or an object of the user's.
+    Arrays count by their content. Lists may change, and what has attributes: a module, a class or an object of the
+    user's.
     """
     if isinstance(value, tuple):
         return all(reads_only_fixed(item, read) for item in value)
@@ -45,6 +46,10 @@ def reads_only_fixed(value: Any, read: dict[int, tuple[Any, ...]]) -> bool:
         return not _imports(code) and reads_only_fixed(values, read)
     if isinstance(value, MethodType | np.vectorize):
         return False
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":  # which may change in place
+        content = hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
+        read[id(value)] = value, sys.intern(f"{value.dtype} {value.shape} {content}")
+        return True
     if hasattr(value, "__name__"):
         of_kind = type(value).__module__  # a ufunc's, which has no module of its own
         module = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) or of_kind

@@ -100,8 +100,7 @@ def record_outputs(layers: tuple[PlacedLayer, ...], output: Activation, dtype: D
     given = {name: tape.number(argument) for name, argument in arguments.items()}
     with traceable():
         outputs = output.forward(evaluated(layers, given, given["x"])[layers[-1].name])[0]
-    operations, result = tuple(tape.operations.values()), tape.operand(outputs)
-    return Program(tuple(arguments.values()), operations, (result,), ("outputs",)).cut(["outputs"])
+    return tape.program([*arguments.values()], [tape.operand(outputs)], ["outputs"]).cut(["outputs"])
 
 
 METRICS: dict[str, Callable[[Any, Any, Any], Any]] = {

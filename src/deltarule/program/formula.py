@@ -68,7 +68,7 @@ def _run(
     parameters: Mapping[str, Any],
 ) -> Program:
     arguments = [Variable(name, dtype) for name in (*positional, *named.values())]
-    tape = Tape(arguments)
+    tape = Tape(arguments, takes_arrays=False)
     numbers = [tape.number(argument) for argument in arguments]
     count = len(positional)
     with traceable():  # whatever a formula of the user's raises

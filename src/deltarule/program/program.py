@@ -4,11 +4,12 @@ An array has axes with names, not just sizes: eight rows and eight units are dif
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltarule.errors import DeltaruleError
 
@@ -140,13 +141,15 @@ class Operation:
 class Program:
     """The operations of a formula, or of a whole update, in order, and its results.
 
-    `names` are those of the results, if the formula returns them by name.
+    `names` are those of the results, if the formula returns them by name. `constants` are the values of arguments that
+    the formula makes or reads; their names say what they hold.
     """
 
     arguments: tuple[Variable, ...]
     operations: tuple[Operation, ...]
     results: tuple[Operand, ...]
     names: tuple[str, ...] = ()
+    constants: Mapping[str, NDArray[Any]] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         given = [f"given {argument} : {argument.type}" for argument in self.arguments if argument.axes]
@@ -172,6 +175,7 @@ class Program:
             tuple(operation for operation in self.operations if operation.result in needed),
             tuple(results.values()),
             tuple(results),
+            self.constants,
         )
 
     def renamed(self, names: dict[str, str]) -> "Program":
@@ -186,4 +190,4 @@ class Program:
                 yield replace(operation, operands=tuple(map(new, operation.operands)), result=new(operation.result))
 
         arguments, results = (tuple(map(new, variables)) for variables in (self.arguments, self.results))
-        return Program(arguments, tuple(operations()), results, self.names)
+        return Program(arguments, tuple(operations()), results, self.names, self.constants)

@@ -5,6 +5,7 @@ program has the bits of its formula. Beside elementwise functions recorded array
 `array_methods`.
 """
 
+import hashlib
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import DTypeLike
 
 from deltarule.program.array_methods import COMPOSED, ArrayMethods, computed, known_size
-from deltarule.program.program import DTYPES, ONE, Axis, Constant, NotTraceable, Operand, Operation, Variable
+from deltarule.program.program import DTYPES, ONE, Axis, Constant, NotTraceable, Operand, Operation, Program, Variable
 
 Axes = tuple[Axis, ...]
 
@@ -28,10 +29,15 @@ _MAX_SHOWN_CHARACTERS = 60
 
 
 class Tape:
-    """The operations so far, each once."""
+    """The operations so far, each once.
 
-    def __init__(self, arguments: Sequence[Variable]) -> None:
+    constants : arrays that the function makes or reads, by the names of arguments for them; None where it takes numbers
+        alone.
+    """
+
+    def __init__(self, arguments: Sequence[Variable], takes_arrays: bool = True) -> None:
         self.operations: dict[str, Operation] = {}
+        self.constants: dict[str, Any] | None = {} if takes_arrays else None
         self.prefix = "t"
         while any(re.fullmatch(rf"{self.prefix}\d+", argument.name) for argument in arguments):
             self.prefix += "_"  # so that no result has an argument's name
@@ -61,12 +67,28 @@ class Tape:
         if isinstance(number, Traced):
             return number.variable
         array = np.asarray(number)
-        if array.ndim or array.dtype not in DTYPES:
+        if (array.ndim and self.constants is None) or array.dtype not in DTYPES:
             raise NotTraceable(f"it uses {type(number).__name__} {str(number)[:40]}")
-        return Constant(array.item(), array.dtype)
+        return self._constant(array) if array.ndim else Constant(array.item(), array.dtype)
+
+    def _constant(self, array: Any) -> Variable:
+        """Return an argument for an array, whose name says what it holds."""
+        assert self.constants is not None
+        content = hashlib.sha256(f"{array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
+        name = f"constant_{content.hexdigest()[:16]}"
+        self.constants[name] = array
+        return Variable(name, array.dtype, tuple(Axis("", size) for size in array.shape))
+
+    def program(self, arguments: Sequence[Variable], results: Sequence[Operand], names: Sequence[str]) -> Program:
+        """Return the program of the operations so far."""
+        constants = self.constants or {}
+        given = (*arguments, *map(self._constant, [*constants.values()]))
+        return Program(given, tuple(self.operations.values()), tuple(results), tuple(names), constants)
 
     def converted(self, number: Any, dtype: np.dtype[Any]) -> Operand:
         """Return a number in a type, with a conversion if it has another."""
+        if isinstance(number, np.ndarray) and number.ndim:
+            number = number.astype(dtype)
         operand = None if is_weak(number) else self.operand(number)
         if operand is None or isinstance(operand, Constant):
             return Constant(dtype.type(operand.value if operand else number).item(), dtype)

@@ -136,8 +136,7 @@ class Recording:
         for label, operand in self.labels.items():
             if isinstance(operand, Variable) and operand.name not in self.arguments:
                 names.setdefault(operand.name, label)
-        operations, results = tuple(self.tape.operations.values()), tuple(self.labels.values())
-        return Program(tuple(self.arguments.values()), operations, results, tuple(self.labels)).renamed(names)
+        return self.tape.program([*self.arguments.values()], [*self.labels.values()], [*self.labels]).renamed(names)
 
 
 class _UpdateRecording(Recording):

@@ -57,8 +57,10 @@ class Arrays:
             return self.registers[key]
         place = self.places[base]
         if place.is_single:
-            return text.everywhere(text.load_single(place.pointer, entry + place.first, place.kind), place.kind)
-        value = text.load(place.pointer, entry + place.first, place.kind)
+            single = text.load_single(place.pointer, entry + place.first, place.kind)
+            value = text.everywhere(single, place.kind)
+        else:
+            value = text.load(place.pointer, entry + place.first, place.kind)
         return value if operand.dtype != bool else value.converted("i1")
 
     def single(self, operand: Operand, coordinates: Coordinates) -> Value:

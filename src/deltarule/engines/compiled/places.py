@@ -79,6 +79,9 @@ class Places:
             name, kind = argument.name, KINDS[argument.dtype.name]
             if name in STEP_NUMBERS:
                 continue
+            if name in self.plan.program.constants:
+                self._of[name] = Place(f"@{name}", "i32" if kind == "i1" else kind, is_single=True)
+                continue
             self.arguments.append(name)
             place = Place(pointer_of(name), kind, is_single=MEMBERS not in argument.axes)
             if ROWS in argument.axes and self.own_rows:

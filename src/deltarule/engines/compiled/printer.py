@@ -21,7 +21,7 @@ from deltarule.engines.compiled.groups import Groups
 from deltarule.engines.compiled.places import STEP_NUMBERS, Places, pointer_of
 from deltarule.engines.compiled.plan import Phase, Plan
 from deltarule.engines.compiled.printed import Form, Printed
-from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value
+from deltarule.engines.compiled.values import KINDS, FunctionText, Index, Value, literal
 from deltarule.engines.compiled.views import count_of_entries
 from deltarule.program.program import ROWS, Constant, Operand, Operation, Program
 
@@ -75,6 +75,18 @@ def with_masks(program: Program) -> Program:
     return replace(program, arguments=others, operations=(*drawn, *program.operations))
 
 
+def constants(program: Program) -> str:
+    """Return the definitions of a program's constant arrays."""
+    lines = []
+    for name in [argument.name for argument in program.arguments if argument.name in program.constants]:
+        array = program.constants[name]
+        kind = KINDS[array.dtype.name].replace("i1", "i32")
+        numbers = [literal(each, kind) for each in array.ravel().tolist()]
+        listed = ", ".join(f"{kind} {number}" for number in numbers)
+        lines.append(f"@{name} = internal constant [{array.size} x {kind}] [{listed}]\n")
+    return "".join(lines)
+
+
 class Printer:
     """Prints the program of an update whose lanes are members."""
 
@@ -113,7 +125,8 @@ class Printer:
         given += [f"ptr {self.alone}{pointer}" for pointer in (*map(pointer_of, arguments), *self.memory)]
         head = f'define void @{self.name}({", ".join(given)}) "prefer-vector-width"="512" "no-stack-arg-probe" {{'
         body = "\n".join([head, *text.lines, "  ret void", "}"])
-        functions = definitions(text.called, text.lanes, self.most_inlined) + self.more_definitions()
+        functions = constants(self.plan.program)
+        functions += definitions(text.called, text.lanes, self.most_inlined) + self.more_definitions()
         sizes = self.places.scratch_bytes, self.places.bytes_a_row, self.places.kept
         whole = f"{functions}\n{body}\n{self._loop_over_blocks(len(arguments) + len(self.memory))}"
         return Printed(whole, self.name, self.form.lanes, self.numbers, tuple(arguments), *sizes, self.each)

@@ -11,7 +11,7 @@ from functools import partial
 
 from deltarule.engines.compiled.places import pointer_of
 from deltarule.engines.compiled.plan import Group, Phase
-from deltarule.engines.compiled.printed import WIDEST, Form, PrintedUnits
+from deltarule.engines.compiled.printed import WIDEST, Form, NotPrintable, PrintedUnits
 from deltarule.engines.compiled.printer import NUMBERS, Printer, with_masks
 from deltarule.engines.compiled.unit_arrays import UnitArrays, UnitPlaces, UnitText
 from deltarule.engines.compiled.unit_groups import Body, UnitGroups
@@ -94,6 +94,8 @@ class _UnitPrinter(Printer):
 
     def __init__(self, program: Program, form: Form) -> None:
         super().__init__(program, form)
+        if any(argument.name in program.constants for argument in program.arguments):
+            raise NotPrintable("a constant array")
         self.groups.packs = not form.few_rows
         self.read: set[str] = set()
         self.written: set[str] = set()

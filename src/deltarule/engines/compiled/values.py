@@ -125,6 +125,14 @@ class Value:
         )
 
 
+def literal(number: Any, kind: str) -> str:
+    """Return a number as LLVM writes it."""
+    if kind in ("double", "float"):
+        rounded = np.float64(np.float32(number) if kind == "float" else number)
+        return f"0x{rounded.tobytes()[::-1].hex().upper()}"
+    return str(bool(number)).lower() if kind == "i1" else str(int(number))
+
+
 class FunctionText:
     """The lines of a function, in the order in which they are written.
 
@@ -174,12 +182,7 @@ class FunctionText:
         """Return a number in all lanes, or a value as it is."""
         if isinstance(number, Value):
             return number
-        if kind in ("double", "float"):
-            rounded = np.float64(np.float32(number) if kind == "float" else number)
-            literal = f"0x{rounded.tobytes()[::-1].hex().upper()}"
-        else:
-            literal = str(bool(number)).lower() if kind == "i1" else str(int(number))
-        return Value(self, f"splat ({kind} {literal})", kind)
+        return Value(self, f"splat ({kind} {literal(number, kind)})", kind)
 
     def call(self, name: str, *arguments: Value) -> Value:
         """Call one of the functions of `elementary`, or an intrinsic of LLVM ("llvm.fma")."""
