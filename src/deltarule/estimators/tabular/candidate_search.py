@@ -76,9 +76,8 @@ UPDATES, MIN_EPOCHS = 10_000, 10
 """The number of updates of a network, and its least number of epochs, which takes precedence."""
 MAX_SEARCH_MULTIPLICATIONS = 1e11
 """Multiplications of a search, for which a larger table is sampled: a few seconds."""
-REFERENCE_SECONDS, COMPILED_SECONDS = 6e-10, 1e-10
-"""About how long a multiplication takes with either engine, by which a limit of seconds is kept. Measured on 51 rows of
-6,830 columns, and on 5,000 rows of 20."""
+SECONDS_OF_MULTIPLICATION = 1e-10
+"""About how long a multiplication takes, by which a limit of seconds is kept. Measured on 5,000 rows of 20 columns."""
 MAX_MEMBERS, MIN_MEMBERS = 8, 2
 MAX_ENSEMBLE_MULTIPLICATIONS = 1.5e11
 """Multiplications for which an ensemble may have more than the least number of networks: a few seconds."""
@@ -86,8 +85,6 @@ LARGE_TABLE_ROWS = 20_000
 """Rows from which on deep networks are larger."""
 MIN_LONG_TRAINING_ROWS = 1000
 """Rows from which on deep networks are also tried with more than 50 epochs."""
-MIN_COMPILED_ROWS = 500
-"""For fewer rows, compiling a program would take longer than the whole fit with the reference engine."""
 MIN_CONTINUED_ROWS = 2000
 """Rows from which on the ensemble that was scored is trained on with all rows. For fewer it is trained anew, which
 costs little, and had 11 % fewer errors on the table mpg."""
@@ -205,8 +202,7 @@ def _train_candidates(
     seconds = np.zeros((len(candidates), len(splits)))
     for shape in plan_populations((each["hidden_layer_sizes"], each["max_iter"]) for each in candidates).values():
         shape_work = sum(work[number] for number in shape)
-        seconds_each = COMPILED_SECONDS if training_rows >= MIN_COMPILED_ROWS else REFERENCE_SECONDS
-        if fits and not budget.may_search(shape_work * seconds_each):
+        if fits and not budget.may_search(shape_work * SECONDS_OF_MULTIPLICATION):
             budget.was_short = True
             continue
         text = f"settings are compared, {len(fits) // len(splits)} of {len(candidates)}"
@@ -321,8 +317,7 @@ def network_settings(candidate: Mapping[str, Any], rows: int) -> dict[str, Any]:
     """The parameters of a candidate's network for so many rows."""
     if is_linear(candidate):
         return dict(candidate)
-    engine = "auto" if rows >= MIN_COMPILED_ROWS else "reference"
-    return {**candidate, **training_settings(rows, candidate["max_iter"]), "engine": engine}
+    return {**candidate, **training_settings(rows, candidate["max_iter"])}
 
 
 def training_settings(rows: int, max_epochs: int = 100) -> dict[str, Any]:
