@@ -61,15 +61,15 @@ def _read_store(content: bytes) -> None:
 @cache
 def _run_folder() -> dict[str, bytes]:
     """The files of a small run."""
-    from deltarule.cli.app import app
+    from deltarule.cli.app import command_line
 
     folder = scratch() / "good-run"
     recipe = write_scratch("run.toml", SWEPT.replace(b"max_steps = 3", b"max_steps = 4"))
     with Path(os.devnull).open("w", encoding="utf-8") as nothing:
         stdout, sys.stdout = sys.stdout, nothing
         try:
-            app(["run", str(recipe), "--out", str(folder), "--seeds", "2"], standalone_mode=False)
-            app(["lr-range", str(recipe), "--out", str(folder), "--steps", "20"], standalone_mode=False)
+            command_line()(["run", str(recipe), "--out", str(folder), "--seeds", "2"], standalone_mode=False)
+            command_line()(["lr-range", str(recipe), "--out", str(folder), "--steps", "20"], standalone_mode=False)
         finally:
             sys.stdout = stdout
     claim = {"study": "encoder", "data": "one_hot", "date": "2026-01-01", "seeds": 2, "engine": "reference"}

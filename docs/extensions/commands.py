@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
-from deltarule.cli.app import app
+from deltarule.cli.app import command_line
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 COMMANDS: dict[str, Any] = {
-    name: command for name, command in typer.main.get_command(app).commands.items() if not command.hidden
+    name: command for name, command in typer.main.get_command(command_line()).commands.items() if not command.hidden
 }
 OF_EVERY_COMMAND = ["--help", "--quiet"]
 OPTION = re.compile(r"(`[^`]+`)|(--[a-z][a-z-]*)")

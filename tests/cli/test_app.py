@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from deltarule.cli.app import GROUPS, app
+from deltarule.cli.app import COMMANDS, GROUPS, command_line
 from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
 from deltarule.studies import recipes
@@ -187,7 +187,18 @@ def test_shells_are_told_how_to_complete():
     assert done.stdout.split() == ["grade"]
 
 
-EVERY = typer.main.get_command(app).commands
+def test_a_command_imports_no_other_command_and_draws_nothing_unasked():
+    words = ["deltarule", "run", "encoder", "--set", "stopping.max_steps=1", "--quiet"]
+    script = f"import atexit, sys; sys.argv = {words}; atexit.register(lambda: print(*sys.modules)); "
+    script += "from deltarule.cli import program; program()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    modules = {*done.stdout.split()}
+    places = {place.partition(":")[0] for place in COMMANDS.values()}
+    assert modules & places == {"deltarule.cli.run"}
+    assert "deltarule.reports.figures" not in modules
+
+
+EVERY = typer.main.get_command(command_line()).commands
 
 
 @pytest.mark.parametrize(

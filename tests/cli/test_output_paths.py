@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -16,7 +17,7 @@ FILE_KINDS = {"FILE", "PAGE", "DIR", "MODEL"}
 PARAMETERS = [
     (command, name, hint, info)
     for command, function in COMMANDS.items()
-    for name, hint in get_type_hints(function, include_extras=True).items()
+    for name, hint in get_type_hints(resolve_name(function), include_extras=True).items()
     for info in marks(hint)
     if isinstance(info, OptionInfo | ArgumentInfo)
 ]

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 import deltarule
-from deltarule.cli.app import app
+from deltarule.cli.app import command_line
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
 from deltarule.grading import results, systems
@@ -32,7 +32,7 @@ def test_a_count_is_that_of_the_records(what: str) -> None:
 
 
 def test_commands_and_names_are_there() -> None:
-    group: Any = get_command(app)
+    group: Any = get_command(command_line())
     for name in re.findall(r"`(deltarule [^`]+|\w+)`", TEXT):
         _, _, command = name.partition("deltarule ")
         assert command in group.commands if command else name in deltarule.__all__ or name in LOADERS, name

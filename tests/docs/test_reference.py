@@ -19,7 +19,7 @@ import deltarule
 from deltarule.checking.catalog import Mistake
 from deltarule.checking.report import Check, CodeReport, Worst
 from deltarule.checking.scripts.report import ScriptReport
-from deltarule.cli.app import app, main
+from deltarule.cli.app import command_line, main
 from deltarule.doctor import Findings, Machine
 from deltarule.studies.claim_results import Provenance, StudyResults
 from deltarule.studies.reproduce_studies import Reproduction, StudyReproduced
@@ -88,7 +88,7 @@ def test_options_of_every_command_are_documented_once() -> None:
     assert every == ["--help", "-h", "--quiet"]
     assert all("--quiet" in param.opts for command in COMMANDS.values() for param in command.params[-1:])
     [of_program] = tables(CLI, "for the program itself")
-    app_options = [name for param in typer.main.get_command(app).params for name in param.opts]
+    app_options = [name for param in typer.main.get_command(command_line()).params for name in param.opts]
     assert sorted(of_program) == sorted(name for name in app_options if name not in every)
 
 

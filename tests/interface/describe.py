@@ -28,7 +28,7 @@ from deltarule import errors
 from deltarule.array_files import load_arrays
 from deltarule.checking.report import CodeReport
 from deltarule.checking.scripts.report import ScriptReport
-from deltarule.cli.app import app, main
+from deltarule.cli.app import command_line, main
 from deltarule.cli.train import TrainOutcome
 from deltarule.doctor import Findings
 from deltarule.files import write_whole
@@ -121,7 +121,7 @@ def _parameters(value: Callable[..., Any]) -> str:
 def commands() -> str:
     """Every command with its arguments and options, and what their statuses mean."""
     lines = []
-    for name, command in sorted(typer.main.get_command(app).commands.items()):  # type: ignore[attr-defined]
+    for name, command in sorted(typer.main.get_command(command_line()).commands.items()):  # type: ignore[attr-defined]
         lines.append(f"deltarule {name}")
         lines += [f"    {_option(one)}" for one in command.params if one.name != "help"]
     return "\n".join([*lines, "", *_statuses()]) + "\n"

@@ -5,14 +5,14 @@ import inspect
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
 import typer
 
 import deltarule
 from deltarule import platforms
-from deltarule.cli import check, grade, machine, models, run, studies, sweep, train
 from deltarule.cli.options import how_to_resume, option
 from deltarule.cli.output import IS_QUIET, Result, print_json, show, show_last_line
 from deltarule.cli.output_paths import check_outputs
@@ -85,14 +85,6 @@ def _explain_end(error: BaseException, arguments: Mapping[str, Any]) -> str:
     return ""
 
 
-app = typer.Typer(
-    help="Train, prove and see multi-layer perceptrons.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
-
-
 def _print_version(is_asked: bool) -> None:
     if is_asked:
         print(f"deltarule {deltarule.__version__}")
@@ -102,47 +94,59 @@ def _print_version(is_asked: bool) -> None:
 Version = Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)]
 
 
-@app.callback()
 def options_of_the_program(version: Version = False) -> None:
     """Train, prove and see multi-layer perceptrons."""
 
 
-GROUPS: dict[str, dict[str, Callable[..., Result | None]]] = {
+GROUPS: dict[str, dict[str, str]] = {
     "Learn and see: deltarule play": {
-        "play": machine.play,
-        "learn": machine.learn,
-        "explain": run.explain,
+        "play": "machine:play",
+        "learn": "machine:learn",
+        "explain": "run:explain",
     },
     "Check and grade: deltarule check train.py": {
-        "check": check.check,
-        "grade": grade.grade,
+        "check": "check:check",
+        "grade": "grade:grade",
     },
     "Tables: deltarule train table.csv --target price": {
-        "train": train.train,
-        "predict": models.predict,
-        "evaluate": models.evaluate,
-        "export": models.export,
+        "train": "train:train",
+        "predict": "models:predict",
+        "evaluate": "models:evaluate",
+        "export": "models:export",
     },
     "Studies and sweeps: deltarule run encoder": {
-        "list": studies.list_studies,
-        "show": studies.show_recipe,
-        "run": run.run,
-        "sweep": sweep.sweep,
-        "lr-range": run.lr_range,
-        "claims": studies.claims,
-        "reproduce": studies.reproduce,
-        "report": studies.report,
+        "list": "studies:list_studies",
+        "show": "studies:show_recipe",
+        "run": "run:run",
+        "sweep": "sweep:sweep",
+        "lr-range": "run:lr_range",
+        "claims": "studies:claims",
+        "reproduce": "studies:reproduce",
+        "report": "studies:report",
     },
     "Data and this computer: deltarule doctor": {
-        "data": machine.data,
-        "doctor": machine.doctor,
+        "data": "machine:data",
+        "doctor": "machine:doctor",
     },
 }
-"""The commands by what people come for, each group with an example."""
-COMMANDS = {name: command for group in GROUPS.values() for name, command in group.items()}
-for title, group in GROUPS.items():
-    for name, command in group.items():
-        app.command(name, rich_help_panel=title)(_runner(command))
+"""The commands by what people come for, each group with an example: the module and the function of each."""
+COMMANDS = {name: f"deltarule.cli.{place}" for group in GROUPS.values() for name, place in group.items()}
+
+
+def command_line(names: Collection[str] = COMMANDS.keys()) -> typer.Typer:
+    """Return the program with these commands; what defines the others is not imported."""
+    app = typer.Typer(
+        help="Train, prove and see multi-layer perceptrons.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(options_of_the_program)
+    for title, group in GROUPS.items():
+        for name in group:
+            if name in names:
+                app.command(name, rich_help_panel=title)(_runner(resolve_name(COMMANDS[name])))
+    return app
 
 
 def main() -> None:
@@ -154,7 +158,8 @@ def main() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         with platforms.termination_as_ctrl_c():
-            status = app(prog_name="deltarule", standalone_mode=False) or 0
+            asked = {*sys.argv[1:2]} & COMMANDS.keys()  # only the command's own options are made
+            status = command_line(asked or COMMANDS.keys())(prog_name="deltarule", standalone_mode=False) or 0
             # Typer's status for a Ctrl-C that arrives in its own code.
             if status == 130:
                 raise KeyboardInterrupt

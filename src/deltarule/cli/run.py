@@ -43,7 +43,6 @@ def run(
     from deltarule.json_files import to_jsonable, write_json
     from deltarule.reports.summaries import run_facts
     from deltarule.studies.recipes import dataset_of
-    from deltarule.studies.run_records import SUMMARY, write_records
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     options.check_resume(resume, out)
@@ -61,6 +60,8 @@ def run(
     with show_progress(recipe.name) as progress:
         done = run_population(population, engine=chosen_engine, folder=folder, resume=resume, progress=progress)
     if folder is not None:
+        from deltarule.studies.run_records import SUMMARY, write_records  # imports what draws
+
         write_records(folder, population, done)  # before the summary, whose failure must not lose the training
     report = None
     if why:
