@@ -5,6 +5,7 @@ import operator
 import random
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic, sleep
@@ -17,7 +18,7 @@ from deltarule.checking.user_code.running_code import is_users
 
 MAX_OBJECTS = 2000
 MAX_BYTES = 50_000_000
-"""Of the data that are restored after each edit; larger data would take longer to compare than to try an edit."""
+"""Of the data that are restored after each edit; larger data would take longer to copy than to try an edit."""
 _REFUSED_EVENTS = (
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.system", "os.truncate", "os.exec", "os.posix_spawn"),
     *("os.link", "os.symlink", "os.chmod", "os.chown", "os.kill", "os.putenv", "subprocess.Popen"),
@@ -119,10 +120,11 @@ class ProgramState:
         self._cells = [(cell, cell.cell_contents) for f in functions for cell in f.__closure__ or () if _is_full(cell)]
         self._seen: set[int] = set()
         self._bytes = 0
-        waiting = [*roots, *(content for _, content in self._cells)]
+        waiting = deque(roots)  # what is near comes first
         waiting += [value for _, saved in self._namespaces for value in saved.values()]
+        waiting += [content for _, content in self._cells]
         while waiting and len(self._seen) < MAX_OBJECTS:
-            waiting += self._remember(waiting.pop())
+            waiting += self._remember(waiting.popleft())
 
     def _remember(self, value: Any) -> list[Any]:
         """Save a value, and list what it holds."""
@@ -163,8 +165,7 @@ class ProgramState:
         for table, entries in self._dicts:
             _restore_dict(table, entries)
         for array, copy in self._arrays:
-            if not np.array_equal(array, copy, equal_nan=array.dtype.kind in "fc"):
-                array[...] = copy
+            array[...] = copy
 
 
 def _is_full(cell: Any) -> bool:

@@ -29,7 +29,7 @@ def accuse_by_answers(step: StepSlopes, verdict: StepVerdict) -> tuple[StepVerdi
     """
     run = step.run
     slopes = step.numbers.get(((verdict.loss_function, verdict.loss), verdict.which))
-    if slopes is None or run.is_simultaneous or run.is_float32 or not step.turn.fork or step.turn.span > 1:
+    if slopes is None or run.is_simultaneous or run.is_float32 or step.turn.span > 1:
         return verdict, set()
     numbers = {name: step.names.index(name) for name in verdict.right if name in step.names}
     texts = {name: _text_of_gradient(step, slopes, i) for name, i in numbers.items()}

@@ -250,11 +250,16 @@ def _multiples_of_slopes(
     """The vectors that are some multiple of the slopes: (array, remark, vector, factor)."""
     for i in live:
         values = slopes.values[i]
-        for remark, vector in vectors[i]:
-            factor = float(f"{(vector @ values) / (values @ values):.6g}")
-            if factor == 0 or not np.isfinite(factor) or not step.fits(vector, slopes, i, factor):
+        rows = np.array([vector for _, vector in vectors[i]]).reshape(-1, len(values))
+        factors = rows @ values / (values @ values)
+        rest = np.abs(rows - factors[:, np.newaxis] * values).max(axis=1) - 2 * np.abs(factors) * slopes.errors[i].max()
+        are_near = rest <= 2 * step.tolerance_of(i) * np.abs(rows).max(axis=1)
+        for index in np.flatnonzero(are_near).tolist():
+            remark, vector = vectors[i][index]
+            factor = float(f"{factors[index]:.6g}")
+            if factor == 0 or not np.isfinite(factor) or not (is_move or is_whole_ratio(abs(factor))):
                 continue
-            if is_move or is_whole_ratio(abs(factor)):
+            if step.fits(vector, slopes, i, factor):
                 yield i, remark, vector, factor
 
 

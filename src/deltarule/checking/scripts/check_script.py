@@ -36,7 +36,8 @@ def check_script(
     script : a Python file or a notebook.
     loss : the name of the variable that is the loss, if it is not found without.
     seconds : how long this may take.
-    fork : whether the process may be forked at the update; otherwise the script runs again and again.
+    fork : whether the process may be forked where a turn of the loop does not do the same when it is repeated in the
+        process; otherwise the script runs again and again.
     seconds_to_correct : how long corrections of a wrong script are tried.
     arguments : what the script finds in `sys.argv` after its name.
 

@@ -4,27 +4,24 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from gc import get_objects
-from types import FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from deltarule.checking.catalog import Correction
 from deltarule.checking.repair.correct import find_correction
-from deltarule.checking.repair.safety import ProgramState
 from deltarule.checking.repair.trials import measured
 from deltarule.checking.scripts.further_runs import UPHILL
-from deltarule.checking.scripts.loop_body import NAME, LoopBody
+from deltarule.checking.scripts.loop_body import NAME
 from deltarule.checking.scripts.numbers_met import NumbersMet
-from deltarule.checking.scripts.places import MovedArray, Storage, float_leaves
+from deltarule.checking.scripts.places import float_leaves
+from deltarule.checking.scripts.repeated_turn import RepeatedTurn
 from deltarule.checking.scripts.source import Read, expression_code
 from deltarule.checking.scripts.step_run import StepRun
 from deltarule.checking.scripts.tracing import Sources, StopRun
 from deltarule.checking.scripts.verdict import HELD, StepVerdict
 from deltarule.checking.user_code.callables import Code
-from deltarule.checking.user_code.random_numbers import RandomNumbers
 from deltarule.proofs.differences import Floats
 
 
@@ -89,34 +86,18 @@ class RepeatableStep:
     """A turn of a loop that can be gone through again and again, from the state in which the script was."""
 
     def __init__(self, run: StepRun, frame: FrameType, verdict: StepVerdict) -> None:
-        path = frame.f_code.co_filename
-        source = run.sources.get(path)
-        assert source is not None
         self.sources = run.sources
         self.verdict = verdict
-        self.body = LoopBody(path, source.lines, verdict.loop[2], frame)
+        self.turn = RepeatedTurn(run, frame, is_edited=True)
+        self.body = self.turn.body
         judged = {**verdict.right, **verdict.wrong}
         is_plain = {
             name: name in verdict.gradients if not verdict.is_move else not verdict.right.get(name) for name in judged
         }
-        self.parameters = [self._moved_to_body(p, frame) for p in run.parameters if is_plain.get(p.name)]
-        functions = [f for f in get_objects() if type(f) is FunctionType and run.sources.get(f.__code__.co_filename)]
-        self.roots: list[Any] = [self.body.function, *self.body.values.values()]
-        self.roots += [place.owner for p in run.parameters for place, _ in p.parts if place.kind != "variable"]
-        self._begin = dict(self.body.values)
-        self.state = ProgramState([self.body.function, *functions], self.roots)
-        self.numbers = RandomNumbers([self._begin, *self.roots])
+        self.parameters = [parameter for parameter in self.turn.parameters if is_plain.get(parameter.name)]
         key = verdict.loss_function, verdict.loss
         self.key = (NAME, key[1]) if key[0] == frame.f_code.co_name else key
         self.is_variable = key[0] == frame.f_code.co_name and verdict.loss in self.body.names
-
-    def _moved_to_body(self, parameter: MovedArray, frame: FrameType) -> MovedArray:
-        """The parameter with the variables of the frame as those of the body."""
-        parts = [
-            (Storage(place.text, "item", self.body.values, place.key) if place.owner is frame else place, path)
-            for place, path in parameter.parts
-        ]
-        return replace(parameter, parts=parts)
 
     def code(self) -> Code:
         """The loss of the step, and what it does to its arrays in place of a gradient."""
@@ -127,7 +108,7 @@ class RepeatableStep:
             loss=self.loss,
             gradient=self.gradient,
             has_own_forward_pass=True,
-            roots=tuple(self.roots),
+            roots=tuple(self.turn.roots),
         )
 
     def gradient(self, values: Sequence[Floats]) -> list[Floats]:
@@ -223,10 +204,7 @@ class RepeatableStep:
 
     def _restore(self, values: Sequence[Floats] = ()) -> None:
         """Bring everything back to the start of the step, perhaps with other parameters."""
-        self.state.restore()
-        self.numbers.restore()
-        self.body.values.clear()
-        self.body.values.update(self._begin)
+        self.turn.restore()
         for parameter, value in zip(self.parameters, values, strict=False):
             if not np.array_equal(value, parameter.start):
                 parameter.move(value - parameter.start)

@@ -54,7 +54,7 @@ def arrays_not_foretold(step: StepSlopes, verdict: StepVerdict) -> list[str]:
         for name in verdict.right.keys() & set(step.names):
             i, remark = step.names.index(name), verdict.right[name]
             own = deviation(step, number, verdict.is_move, i, factor, remark)
-            if own is not None and own > tolerance_of(step, i) and not remark.startswith("follows"):
+            if own is not None and own > tolerance_at_points(step, i) and not remark.startswith("follows"):
                 off.append(name)
         return off
 
@@ -68,12 +68,12 @@ def arrays_not_foretold(step: StepSlopes, verdict: StepVerdict) -> list[str]:
 
 
 def _is_foretold(points: Sequence[StepSlopes], candidate: LossCandidate, i: int, factor: float, remark: str) -> bool:
-    allowed = tolerance_of(points[0], i)
+    allowed = tolerance_at_points(points[0], i)
     deviations = [deviation(point, candidate.number, candidate.is_move, i, factor, remark) for point in points]
     return all(off is None or off <= allowed for off in deviations)
 
 
-def tolerance_of(step: StepSlopes, i: int) -> float:
+def tolerance_at_points(step: StepSlopes, i: int) -> float:
     return _TOLERANCE_IN_FLOAT32 if step.run.are_float32[i] else _TOLERANCE
 
 
@@ -115,13 +115,11 @@ def deviation(
     errors = 2 * abs(factor) * slopes.errors[i][columns]
     if not np.isfinite(foretold[columns]).all() or not np.isfinite(errors).all():
         return None
-    nearest = None
-    for seen in _vectors(point, is_move, i):
-        size = max(np.abs(seen).max(), np.abs(foretold[columns]).max())
-        if np.isfinite(size) and size > errors.max():
-            off = float((np.abs(seen - foretold)[columns] - errors).max() / size)
-            nearest = off if nearest is None else min(nearest, off)
-    return nearest
+    seen = np.array(_vectors(point, is_move, i)).reshape(-1, DIRECTIONS)
+    sizes = np.maximum(np.abs(seen).max(axis=1), np.abs(foretold[columns]).max())
+    off = (np.abs(seen - foretold)[:, columns] - errors).max(axis=1)
+    is_visible = np.isfinite(sizes) & (sizes > errors.max())
+    return float((off / sizes)[is_visible].min()) if is_visible.any() else None
 
 
 def _columns(point: StepSlopes, i: int) -> list[int]:

@@ -18,7 +18,7 @@ from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.source import Loop, Read, read_source
-from deltarule.checking.scripts.step_judge import judge_step, judge_together
+from deltarule.checking.scripts.step_judge import judge_step
 from deltarule.checking.scripts.tracing import LoopFinder, Sources, TracedRun
 from deltarule.checking.scripts.verdict import HELD, NOT_FOUND, StepVerdict
 
@@ -84,9 +84,9 @@ def _check_loops(
     repeated = sorted((loop for loop in often if often[loop] >= 2), key=lambda loop: -often[loop])
     best: list[StepVerdict] = []
     for loop in repeated or list(often)[:1]:
-        turns = [
-            LoopTurn(sources, deadline, loop, number, fork and can_fork()) for number in _fullest_turns(finder, loop)
-        ]
+        first, *others = _fullest_turns(finder, loop)
+        turn = LoopTurn(sources, deadline, loop, first, fork and can_fork())
+        turns = [turn, *(replace(turn, number=number) for number in others)]
         of_several = [replace(turns[0], number=number, span=span) for number, span in _steps_of_turns(finder, loop)]
         is_screened = [loop] != repeated[-1:]
         verdicts = _check_turns(of_several, loss, is_screened) if of_several else []
@@ -183,16 +183,11 @@ def check_step(
     is_screened: bool = False,
     known: StepVerdict | None = None,
 ) -> StepVerdict:
-    """Measure one step and judge it; without forks first with all arrays moved together.
+    """Measure one step and judge it.
 
     A verdict that is `known` from another turn has to foretell this one.
     """
-    measurement = measure(turn, are_together=not turn.fork, names=names, is_screened=is_screened)
-    if not turn.fork and measurement.run.record is not None and measurement.run.parameters:
-        verdict = judge_together(StepSlopes.together(measurement), loss)
-        if verdict is not None:
-            return verdict
-        measurement = measure(turn, names=names, is_screened=is_screened)
+    measurement = measure(turn, names=names, is_screened=is_screened)
     run = measurement.run
     if run.record is None or not run.parameters:
         reason = "no array that is updated was in reach" if run.record else "the step was not finished"
@@ -216,7 +211,7 @@ def _surprise(step: StepSlopes, known: StepVerdict, verdict: StepVerdict) -> Ste
     how they answer to gradients is compared, or the gradients are.
     """
     if known.is_loss_later or HELD in known.loss:
-        sides = step.turn.start(lambda run: None).met.sides if HELD in known.loss else None
+        sides = step.turn.unmoved().met.sides if HELD in known.loss else None
         measurement = measure(step.turn, sides, known.is_loss_later, names=known.right.keys())
         if measurement.run.record is None:
             return None

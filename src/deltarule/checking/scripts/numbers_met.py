@@ -68,9 +68,9 @@ class NumbersMet:
             self._note_returned(function, returned, frame.f_lineno)
         if before:
             grows = before in source.increments
-            for name in source.stores.get(before, ()):
+            for name in sorted(source.stores.get(before, ())):
                 self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before, grows)
-            for text in source.attributes.get(before, ()):  # one number, whichever function assigns it
+            for text in sorted(source.attributes.get(before, ())):  # one number, whichever function assigns it
                 self._note(("", text), value(text, frame), before, grows)
             for text in source.results.get(before, ()):
                 self._add_square(function, text, value(text, frame), before)

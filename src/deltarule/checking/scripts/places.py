@@ -142,6 +142,8 @@ class MovedArray:
     name: str
     parts: list[tuple[Storage, Path]]
     start: Floats
+    end: Floats | None = None
+    """Its values at the end of the step, once that is over."""
 
     @classmethod
     def at(cls, name: str, parts: list[tuple[Storage, Path]]) -> "MovedArray":
@@ -189,8 +191,8 @@ class MovedArray:
         return np.concatenate([value.reshape(-1) for value in values])
 
     def moved(self) -> Floats:
-        """How far it is from its start."""
-        now = self.current()
+        """How far it is from its start, or its end is."""
+        now = self.current() if self.end is None else self.end
         return now - self.start if now.shape == self.start.shape else np.zeros(self.start.shape)
 
     def move(self, step: Floats) -> None:

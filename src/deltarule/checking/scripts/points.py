@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from deltarule.checking.scripts.measurement import follow_plan
 from deltarule.checking.scripts.numbers_met import Sides
 from deltarule.checking.scripts.slopes import StepSlopes
 from deltarule.checking.scripts.step_record import StepRecord
@@ -53,9 +52,9 @@ def points_around(step: StepSlopes, arrays: Sequence[int]) -> list[StepSlopes]:
     starts = [parameter.start for parameter in step.run.parameters]
     away = deltas_away(step, arrays, generator)
     signs = {i: np.where(generator.random(starts[i].shape) < 0.5, -1.0, 1.0) for i in arrays}
-    points: list[StepSlopes] = []
 
-    def plan(run: StepRun) -> Generator[AtStep, StepRecord | None, None]:
+    def plan(run: StepRun) -> Generator[AtStep, StepRecord | None, list[StepSlopes]]:
+        points: list[StepSlopes] = []
         best = -1.0, 1.0
         for times in _TIMES:
             record = yield _Elsewhere({i: times * delta for i, delta in away.items()}, step.run.is_simultaneous)
@@ -69,9 +68,9 @@ def points_around(step: StepSlopes, arrays: Sequence[int]) -> list[StepSlopes]:
         both = [0, 1]
         for deltas, directions in ((near, both[:1]), (far, both[1:])):
             yield from _measured_at(step, deltas, directions if len(arrays) > 1 else both, points)
+        return points
 
-    follow_plan(step.turn, plan)
-    return points
+    return step.turn.follow(plan)[1]
 
 
 def deltas_away(step: StepSlopes, arrays: Sequence[int], generator: np.random.Generator) -> dict[int, Floats]:

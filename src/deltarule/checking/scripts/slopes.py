@@ -101,27 +101,9 @@ class StepSlopes:
                     step.measured.add((i, j))
         return step
 
-    @classmethod
-    def together(cls, measurement: Measurement) -> "StepSlopes":
-        """The slopes along directions that move all arrays, which are then one."""
-        run, records = measurement.run, measurement.records
-        assert run.record is not None
-        steps = np.array(run.steps)[:, np.newaxis]
-        descent = -(np.array(run.record.moves) * steps).sum(axis=0, keepdims=True)
-        size = sum(parameter.start.size for parameter in run.parameters)
-        nothing = np.zeros((1, DIRECTIONS))
-        jacobian = np.zeros((1, DIRECTIONS, 1, DIRECTIONS))
-        noise = np.zeros((1, DIRECTIONS, 1))
-        step = cls(measurement.turn, run, ["all arrays"], [""], [size], descent, nothing, jacobian, noise)
-        for j in range(DIRECTIONS):
-            up, down = records.get((None, j, 1.0)), records.get((None, j, -1.0))
-            if up is not None and down is not None:
-                step.note_slopes(0, j, up, down, run.record, 1.0)
-        return step
-
     def note_slopes(self, i: int, j: int, up: StepRecord, down: StepRecord, unmoved: StepRecord, h: float) -> None:
         """Note how numbers change along a direction of an array."""
-        for key in up.numbers.keys() & down.numbers.keys() & unmoved.numbers.keys():
+        for key in [key for key in unmoved.numbers if key in up.numbers and key in down.numbers]:
             triples = zip(up.numbers[key], down.numbers[key], unmoved.numbers[key], strict=True)
             for which, (a, b, middle) in enumerate(triples):
                 if (key, which) not in self.numbers:

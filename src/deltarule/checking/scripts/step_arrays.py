@@ -1,5 +1,6 @@
 """The arrays and numbers that a step may move: those that updates name, and those that turns hand on."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from types import FrameType
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ from deltarule.checking.scripts.places import (
     Storage,
     arrays_in_reach,
     as_number,
+    find_names,
     float_leaves,
     is_changeable,
     item_at,
@@ -34,7 +36,36 @@ def is_variable(place: Storage) -> bool:
     return place.kind == "variable"
 
 
-def new_leaves(place: Storage, seen: set[object]) -> Iterator[Leaf]:
+def find_arrays(
+    frame: FrameType,
+    places: Sequence[Storage],
+    updated: Sequence[Updated],
+    passing: Set[str],
+    value: Callable[[str, FrameType], Any],
+) -> list[MovedArray]:
+    """The arrays and numbers at some places, each once, with a name; `passing` are the variables of loops."""
+    seen: set[object] = set()
+    leaves = [leaf for place in places for leaf in _new_leaves(place, seen)]
+    leaves += _arrays_left_alone(frame, passing, updated, seen)
+    groups = _grouped(leaves)
+    names = find_names(groups, frame, value, passing)
+    pairs = zip(names, groups, strict=True)
+    return [MovedArray.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs]
+
+
+def drop_stale_places(places: dict[Any, Storage], frame: FrameType) -> None:
+    """Drop variables of frames that have ended, and objects that nobody else holds: those of the last turn."""
+    frames = [frame]
+    while frames[-1].f_back is not None:
+        frames.append(frames[-1].f_back)
+    for key in [key for key, place in places.items() if is_variable(place) and place.owner not in frames]:
+        del places[key]
+    for key in list(places):  # now that no frame of the past holds its objects
+        if not is_variable(places[key]) and sys.getrefcount(places[key].owner) < 3:
+            del places[key]
+
+
+def _new_leaves(place: Storage, seen: set[object]) -> Iterator[Leaf]:
     """The arrays and numbers at a place that were not seen at another one."""
     value = place.get()
     for path, _ in float_leaves(value):
@@ -59,7 +90,7 @@ def carried_places(
             yield Storage(text, "attribute", value(owner, frame), attribute, line=line)
 
 
-def arrays_left_alone(
+def _arrays_left_alone(
     frame: FrameType, passing: Set[str], updates: Sequence[Updated], seen: set[object]
 ) -> Iterator[Leaf]:
     """Arrays of which the turn before has updated a copy, or a new value under another name, and not them."""
@@ -82,7 +113,7 @@ def are_float32(parameters: list[MovedArray]) -> list[bool]:
     return own if is_mixed else [any(own)] * len(own)
 
 
-def grouped(leaves: list[Leaf]) -> list[list[Leaf]]:
+def _grouped(leaves: list[Leaf]) -> list[list[Leaf]]:
     """Put many numbers of one kind together, and the rows of a matrix that is a list of lists."""
     groups: dict[object, list[Leaf]] = {}
     for place, path, item in leaves:

@@ -50,21 +50,10 @@ def _those_that_foretell(step: StepSlopes, candidates: list[LossCandidate], is_g
     losses = [c for c in candidates if is_given or (c.is_loss and (c.agreeing or is_own_loss(c.number[0])))]
     arrays |= {i for loss in losses for i in loss.live}
     arrays -= step.states()
-    if not arrays or not step.turn.fork:  # without forks each point is a run of the script
+    if not arrays:
         return candidates
     step.points = points_around(step, sorted(arrays))
     return [foretelling(candidate, step, step.points) for candidate in candidates]
-
-
-def judge_together(step: StepSlopes, loss: str | None = None) -> StepVerdict | None:
-    """The verdict that all arrays are right if one loss explains the moves along directions that move all arrays."""
-    candidates = [c for c in find_candidates(step, loss) if c.is_plausible and c.agreeing]
-    if not candidates:
-        return None
-    best = max(candidates, key=lambda candidate: candidate.order)
-    verdict = _with_loss(step, _empty(step, loss), best)
-    right = {parameter.name: "" for parameter in step.run.parameters if np.abs(parameter.moved()).any()}
-    return replace(verdict, right=right, wrong={}, confidence=(2.0, 2.0 * len(right)))
 
 
 def _empty(step: StepSlopes, loss: str | None) -> StepVerdict:

@@ -1,7 +1,6 @@
 """Run a script up to one step, and through it: what it met there, and how far each array moved."""
 
 import ast
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,17 +9,16 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from deltarule.checking.scripts.numbers_met import Key, NumbersMet, Sides, sounds_like_loss
-from deltarule.checking.scripts.places import MovedArray, Storage, as_number, find_names, float_leaves, is_changeable
+from deltarule.checking.scripts.numbers_met import Key, NumbersMet, sounds_like_loss
+from deltarule.checking.scripts.places import MovedArray, Storage, as_number, float_leaves, is_changeable
 from deltarule.checking.scripts.source import Loop, Read, ScriptSource
 from deltarule.checking.scripts.step_arrays import (
     Updated,
     are_float32,
-    arrays_left_alone,
     carried_places,
-    grouped,
+    drop_stale_places,
+    find_arrays,
     is_variable,
-    new_leaves,
 )
 from deltarule.checking.scripts.step_record import FollowedTurn, ReadArray, StepRecord
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
@@ -62,14 +60,12 @@ class StepRun(TracedRun):
     loop: Loop
     turn: int
     at_step: AtStep
-    held: Sides | None = None
     parameters: list[MovedArray] = field(default_factory=list)
     read: dict[tuple[str, int, str], list[ReadArray]] = field(default_factory=dict)
     numbers_beside_updates: dict[tuple[str, int, str], list[float]] = field(default_factory=dict)
     rates_read: dict[float, int] = field(default_factory=dict)
     """The numbers that the updates of the step read or compute, with the first line of each."""
     record: StepRecord | None = None
-
     are_entries_wanted: bool = False
     are_reads_wanted: bool = False
     is_simultaneous: bool = False
@@ -77,7 +73,7 @@ class StepRun(TracedRun):
 
     def __post_init__(self) -> None:
         super().__init__(self.sources, self.deadline)
-        self.met = NumbersMet(self.held)
+        self.met = NumbersMet()
         self.is_in_step = False
         self.span = 1
         """How many turns the step has."""
@@ -99,7 +95,11 @@ class StepRun(TracedRun):
         """What the turn before the step updated: (text, value, its entries before, line)."""
         self._turns = 0
         self.in_body: Callable[[StepRun, FrameType], None] | None = None
-        """Called where the step enters the body of the loop, with its variables assigned."""
+        """Called where the step, and each turn after it, enters the body of the loop, with its variables assigned."""
+        self.turns_left = 0
+        """How many turns after the step the run goes on, only to enter their bodies."""
+        self._is_in_header = self.is_header_own = False
+        """Whether the header of the loop runs code of the script, as a generator does."""
         self.order: list[int] = []
         """The arrays in the order in which the step updates them."""
         self._taken_back: dict[int, Floats | float] = {}
@@ -124,11 +124,15 @@ class StepRun(TracedRun):
         return self._turns < self.turn - _TURNS_BEFORE
 
     def updates_at(self, frame: FrameType, source: ScriptSource, line: int) -> Iterator[Pending]:
-        if self.is_simultaneous or not self.is_again:
+        if self.record is None and (self.is_simultaneous or not self.is_again):
             yield from super().updates_at(frame, source, line)
 
     def before_update(self, frame: FrameType, line: int, source: ScriptSource) -> None:
-        if self.is_far or (self.is_again and not (self.are_entries_wanted or self.are_reads_wanted)):
+        if (
+            self.is_far
+            or self.record is not None
+            or (self.is_again and not (self.are_entries_wanted or self.are_reads_wanted))
+        ):
             return
         targets = frozenset(ast.unparse(target) for target in source.updates[line])
         for text in sorted(source.reads[line]) + sorted(source.products[line]):
@@ -168,7 +172,7 @@ class StepRun(TracedRun):
             key = self.value(ast.unparse(target.slice), frame)
             place = Storage(pending.text, "item", self.value(ast.unparse(target.value), frame), key)
         else:
-            place = Storage(pending.text, "variable", frame, pending.text)
+            place = self.place_of_variable(frame, pending.text)
         place = self._places.setdefault((place.kind, id(place.owner), place.key), place)
         source = self.sources.get(frame.f_code.co_filename)
         place.line = line
@@ -176,6 +180,9 @@ class StepRun(TracedRun):
             place.updates += 1
             self._note_order(place)
         place.is_increment |= source is not None and line in source.increments
+
+    def place_of_variable(self, frame: FrameType, name: str) -> Storage:
+        return Storage(name, "variable", frame, name)
 
     def _note_change(self, pending: Pending, value: Any) -> None:
         new = dict(float_leaves(value))
@@ -198,55 +205,68 @@ class StepRun(TracedRun):
                 parameter.move(-moved)
 
     def line_passed(self, frame: FrameType, event: str, argument: Any, before: int | None) -> None:
+        if self._is_in_header and (event == "line" or frame is not self._frame):
+            self._enter_body(frame)
         if self.is_in_step:
-            if self.in_body is not None and frame is self._frame and event == "line":
-                self.in_body(self, frame)
             source = self.sources.get(frame.f_code.co_filename)
             assert source is not None
             self.lines_run[source.path].add(frame.f_lineno)
             self.met.collect(frame, event, argument, before, source, self.value)
 
+    def _enter_body(self, frame: FrameType) -> None:
+        if frame is not self._frame:
+            self.is_header_own = True
+            return
+        self._is_in_header = False
+        source = self.sources.get(self.loop[0])
+        is_in_body = source is not None and self.loop[2] in source.loops.get(frame.f_lineno, ())
+        if is_in_body and self.in_body is not None:
+            self.in_body(self, frame)
+        elif self.record is not None:
+            raise StopRun
+
     def loop_turned(self, frame: FrameType, loop: Loop) -> None:
         if loop != self.loop:
             return
-        if self.is_in_step and self._turns < self.turn + self.span - 1:
-            self._turns += 1
+        if self._turns >= self.turn and frame is self._frame:
+            self._is_in_header = True
+            self.turn_over()
             return
-        if self.is_in_step:
-            self._finish()
         self._turns += 1
         if self._turns == max(1, self.turn - _TURNS_BEFORE) and self.turn > 1:
             self._places.clear()  # what was updated before the loop
-        self._drop_stale_places(frame)
-        if self._past:
-            self._begin_next()
-        elif self._turns >= self.turn:
+        drop_stale_places(self._places, frame)
+        if self._turns >= self.turn:
+            self._is_in_header = True
             self._begin(frame)
+
+    def turn_over(self) -> None:
+        """Finish the step, or go on with what follows it."""
+        self._turns += 1
+        if self.record is not None:
+            self.turns_left -= 1
+            if self.turns_left < 0:
+                raise StopRun
+        elif self._turns >= self.turn + self.span:
+            self._finish()
+            if self.record is None:
+                self._begin_next()
 
     def returned(self, frame: FrameType) -> None:
         if self.is_in_step and frame is self._frame:
-            self.more_turns = 0
+            self.more_turns = self.turns_left = 0
             self._finish()
-
-    def _drop_stale_places(self, frame: FrameType) -> None:
-        """Drop variables of frames that have ended, and objects that nobody else holds: those of the last turn."""
-        frames = [frame]
-        while frames[-1].f_back is not None:
-            frames.append(frames[-1].f_back)
-        for key in [
-            key for key, place in self._places.items() if place.kind == "variable" and place.owner not in frames
-        ]:
-            del self._places[key]
-        # Only now, because a frame holds the objects of its variables.
-        variables = {key: place for key, place in self._places.items() if place.kind == "variable"}
-        for key in [key for key, place in variables.items() if place.owner not in frames]:
-            del self._places[key], variables[key]
-        for key in list(self._places):  # now that no frame of the past holds its objects
-            if key not in variables and sys.getrefcount(self._places[key].owner) < 3:
-                del self._places[key]
+        if self.record is not None and frame is self._frame:
+            raise StopRun
 
     def _begin(self, frame: FrameType) -> None:
-        self.parameters = self._find_parameters(frame)
+        source = self.sources.get(frame.f_code.co_filename)
+        assert source is not None
+        passing = self.sources.script.loop_variables
+        places = sorted(self._places.values(), key=is_variable)
+        places += [p for p in carried_places(frame, source, self.loop[2], self.value) if p.text not in passing]
+        arrays = find_arrays(frame, places, self._updated, passing, self.value)
+        self.parameters = arrays[:_MAX_PARAMETERS]
         generator = np.random.default_rng(0)
         self.directions = [generator.normal(size=(DIRECTIONS, *parameter.start.shape)) for parameter in self.parameters]
         self.are_float32 = are_float32(self.parameters)
@@ -261,22 +281,15 @@ class StepRun(TracedRun):
         self.is_in_step = True
         self.at_step(self)
 
-    def _find_parameters(self, frame: FrameType) -> list[MovedArray]:
-        """The arrays at the places that were updated, or are handed on from turn to turn, each once, with names."""
-        source = self.sources.get(frame.f_code.co_filename)
-        assert source is not None
-        passing = self.sources.script.loop_variables
-        seen: set[object] = set()
-        leaves = [leaf for place in sorted(self._places.values(), key=is_variable) for leaf in new_leaves(place, seen)]
-        for place in carried_places(frame, source, self.loop[2], self.value):
-            leaves += new_leaves(place, seen) if place.text not in passing else ()
-        leaves += arrays_left_alone(frame, passing, self._updated, seen)
-        groups = grouped(leaves)
-        names = find_names(groups, frame, self.value, passing)
-        pairs = zip(names, groups, strict=True)
-        return [MovedArray.at(name, [(place, path) for place, path, _ in group]) for name, group in pairs][
-            :_MAX_PARAMETERS
-        ]
+    def go_on_from(self, other: "StepRun", parameters: list[MovedArray]) -> None:
+        """Be in the step of another run, with its arrays where they are now."""
+        self.parameters = parameters
+        self.directions, self.steps, self.span = other.directions, other.steps, other.span
+        self.are_float32, self.is_float32 = other.are_float32, other.is_float32
+        places = [place for parameter in parameters for place, _ in parameter.parts]
+        self._places = {(place.kind, id(place.owner), place.key): place for place in places}
+        self._turns = self.turn
+        self.is_again = self.is_in_step = True
 
     def moves(self) -> list[list[float]]:
         """How far each array has moved by itself, along its directions."""
@@ -284,7 +297,8 @@ class StepRun(TracedRun):
 
     def along(self, array: int, values: Floats) -> list[float]:
         """The components of values of an array's shape along its directions."""
-        return [float((values * direction).sum()) for direction in self.directions[array]]
+        directions = self.directions[array].reshape(DIRECTIONS, -1)
+        return [float(direction @ values.reshape(-1)) for direction in directions]
 
     def _moved_values(self, i: int) -> Floats:
         moved = self.parameters[i].moved()
@@ -311,16 +325,22 @@ class StepRun(TracedRun):
             self.record = replace(self.record, entries=entries, read=read)
         if self.are_reads_wanted:
             self.record = replace(self.record, reads=self.reads_along(), sides=self.met.sides)
-        raise StopRun
+        for parameter in self.parameters:
+            parameter.end = parameter.current()
+        self.is_in_step = False
+        if self.turns_left <= 0:
+            raise StopRun
 
     def reads_along(self) -> list[tuple[str, int, list[float]]]:
         """The arrays that updates read, each along the directions of those of its size that it does not update."""
-        return [
-            (array.text, i, self.along(i, array.values.reshape(parameter.start.shape)))
-            for array in self.read_in_order()
-            for i, parameter in enumerate(self.parameters)
-            if array.values.size == parameter.start.size and parameter.text not in array.targets
-        ]
+        reads = []
+        arrays = self.read_in_order()
+        for i, parameter in enumerate(self.parameters):
+            alike = [a for a in arrays if a.values.size == parameter.start.size and parameter.text not in a.targets]
+            rows = np.array([array.values.reshape(-1) for array in alike]).reshape(len(alike), parameter.start.size)
+            along = rows @ self.directions[i].reshape(DIRECTIONS, -1).T
+            reads += [(array.text, i, values.tolist()) for array, values in zip(alike, along, strict=True)]
+        return reads
 
     def read_in_order(self) -> list[ReadArray]:
         return [array for key in sorted(self.read) for array in self.read[key]]

@@ -207,7 +207,7 @@ def _forget_modules_beside(folder: Path) -> None:
     """Import the modules beside the script anew, so that each run finds them as the first did."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name != "__main__" and _is_beside(Path(file), folder):
+        if file and name != "__main__" and file.startswith(str(folder)) and _is_beside(Path(file), folder):
             del sys.modules[name]
 
 
