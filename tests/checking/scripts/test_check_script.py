@@ -678,6 +678,14 @@ for t in range(1, 60):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("fork", [True, False])
+def test_a_script_runs_a_few_times_only(tmp_path, fork):
+    count = "import os\nruns = os.environ['RUNS'] = os.environ.get('RUNS', '') + 'I'\nassert len(runs) < 6, runs\n"
+    text = count + ADAM.replace('"b": d.sum()}', '"b": d.sum(axis=0)}')
+    assert check_script(script(tmp_path, text), seconds=SECONDS, fork=fork).verdict == "right"
+
+
+@pytest.mark.slow
 def test_the_line_to_change_beside_an_optimizer(tmp_path):
     report = check_script(script(tmp_path, ADAM), seconds=SECONDS)
     assert report.wrong == {"p['b']": ""} and list(report.right) == ["p['W']"]

@@ -4,6 +4,7 @@ import ast
 import traceback
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -57,6 +58,14 @@ def search_loops(
         return
     verdicts: list[StepVerdict] = []
     with quiet_script():
+        if imports_pytorch(sources) and find_spec("torch") is not None:
+            from deltarule.checking.scripts.backward import check_backward  # which imports PyTorch
+
+            verdicts = check_backward(sources, deadline)
+    if verdicts:
+        yield ScriptFindings(tuple(verdicts))
+        return
+    with quiet_script():
         finder = LoopFinder(sources, deadline).start()
         problem = describe_failure(finder, script)
         if finder.updates:
@@ -75,6 +84,14 @@ def search_loops(
         correction = correct_step(sources, deadline, verdicts[0], seconds)
     if correction is not None:
         yield ScriptFindings(tuple(verdicts), correction=correction)
+
+
+def imports_pytorch(sources: Sources) -> bool:
+    """Whether a script says that it imports PyTorch."""
+    nodes = [node for node in ast.walk(sources.script.tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [alias.name for node in nodes for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return any(name.partition(".")[0] == "torch" for name in names)
 
 
 def _check_loops(

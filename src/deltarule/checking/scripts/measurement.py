@@ -103,7 +103,7 @@ class LoopTurn:
 
         unmoved = self.unmoved(held, is_simultaneous) if not self.fork or self.loop not in self.unrepeatable else None
         if unmoved is not None and (self._repeated is not None or not self.fork):
-            result = _follow(plan, unmoved, again)
+            result = follow_plan(plan, unmoved, again)
             self._drop_inexact_repeats()
             if self._repeated is not None or not self.fork:
                 return unmoved, result
@@ -112,10 +112,10 @@ class LoopTurn:
         def at_step(run: StepRun) -> None:
             _arrange(run, held, is_simultaneous)
             with suppress(_InChild):
-                results.append(_follow(plan, run, lambda prepare: _fork(run, arranged(prepare))))
+                results.append(follow_plan(plan, run, lambda prepare: _fork(run, arranged(prepare))))
 
         run = self._start(at_step)  # another one, as a script may go through a set in another order
-        return run, results[0] if results else _follow(plan, run, lambda prepare: None)
+        return run, results[0] if results else follow_plan(plan, run, lambda prepare: None)
 
     def _start(self, at_step: AtStep, in_body: Callable[[StepRun, FrameType], None] | None = None) -> StepRun:
         run = StepRun(self.sources, self.deadline, self.loop, self.number, at_step)
@@ -235,7 +235,7 @@ def _are_same(first: StepRecord, second: StepRecord) -> bool:
     return all(np.allclose(one, other, rtol=_ROUNDING, atol=0.0, equal_nan=True) for one, other in pairs)
 
 
-def _follow(plan: Plan[Result], run: StepRun, answer: Callable[[AtStep], StepRecord | None]) -> Result:
+def follow_plan(plan: Plan[Result], run: StepRun, answer: Callable[[AtStep], StepRecord | None]) -> Result:
     """What a plan makes of answers; there are none after the deadline."""
     preparations = plan(run)
     try:

@@ -69,9 +69,9 @@ class NumbersMet:
         if before:
             grows = before in source.increments
             for name in sorted(source.stores.get(before, ())):
-                self._note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before, grows)
+                self.note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before, grows)
             for text in sorted(source.attributes.get(before, ())):  # one number, whichever function assigns it
-                self._note(("", text), value(text, frame), before, grows)
+                self.note(("", text), value(text, frame), before, grows)
             for text in source.results.get(before, ()):
                 self._add_square(function, text, value(text, frame), before)
         if event != "line":
@@ -86,10 +86,10 @@ class NumbersMet:
 
     def _note_returned(self, function: str, returned: Any, line: int) -> None:
         if not isinstance(returned, tuple):
-            self._note((function, "return"), returned, line)
+            self.note((function, "return"), returned, line)
             return
         for index, part in enumerate(returned):
-            self._note((function, f"return[{index}]"), part, line)
+            self.note((function, f"return[{index}]"), part, line)
 
     def _note_difference(self, function: str, left: tuple[str, Any], right: tuple[str, Any], line: int) -> None:
         """Note the losses whose gradient a difference is: half a square, and two cross-entropies."""
@@ -128,7 +128,8 @@ class NumbersMet:
         if array is not None:
             self._add((function, f"½Σ({text})²"), float((array**2).sum() / 2), line)
 
-    def _note(self, key: Key, value: Any, line: int, grows: bool = False) -> None:
+    def note(self, key: Key, value: Any, line: int, grows: bool = False) -> None:
+        """Note what a line made, if it is a number and another one than the last."""
         if type(value) is int and value == 0 and not grows:
             self._set_to_zero.add(key)
         number = as_number(value)

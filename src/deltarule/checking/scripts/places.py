@@ -24,7 +24,7 @@ def as_floats(value: Any) -> Any:
     """An array, a number or a tensor of floats as an array that shares its memory, or None."""
     if isinstance(value, float | np.floating):
         return np.asarray(value)
-    if type(value).__module__ == "torch" and hasattr(value, "detach"):
+    if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
         try:
             value = value.detach().numpy()
         except (RuntimeError, TypeError):

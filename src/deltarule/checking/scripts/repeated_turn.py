@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from gc import get_objects
 from types import FrameType, FunctionType
@@ -27,7 +27,10 @@ class RepeatedTurn:
     parameters   the arrays of the step, with the variables of the frame as those of the body
     later        what the header of the loop assigns in the next turns
     roots        what the state was found from
+    kind         what follows the turn when it is repeated
     """
+
+    kind: "type[RunAgain]"
 
     def __init__(self, run: StepRun, frame: FrameType, is_edited: bool = False) -> None:
         path = frame.f_code.co_filename
@@ -44,6 +47,7 @@ class RepeatedTurn:
         self.roots += [place.owner for p in run.parameters for place, _ in p.parts if place.kind != "variable"]
         self._state = ProgramState([self.body.function, *functions], self.roots)
         self._numbers = RandomNumbers(self.roots)
+        self._tensors = _tensors_in_reach() if "torch" in sys.modules else []
         self.later: list[dict[str, Any]] = []
 
     def note_turn(self, frame: FrameType) -> None:
@@ -61,17 +65,20 @@ class RepeatedTurn:
         """Bring everything back to where the turn begins."""
         self._state.restore()
         self._numbers.restore()
+        for tensor, values, gradient in self._tensors:
+            tensor.detach().copy_(values)
+            tensor.grad = None if gradient is None else gradient.clone()
         self.body.begin()
 
     def again(self, prepare: AtStep) -> StepRun | None:
         """The turn after a preparation; None if it fails or takes too long."""
         self.restore()
         first = self.run
-        run = RunAgain(first.sources, first.deadline, first.loop, first.turn, lambda run: None)
+        run = self.kind(first.sources, first.deadline, first.loop, first.turn, lambda run: None)
         run.repeated = self
         run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_STEP)
         run.go_on_from(first, [replace(parameter) for parameter in self.parameters])
-        with self._in_script(), suppress(Exception, SystemExit, StopRun), np.errstate(all="ignore"):
+        with self._in_script(), suppress(Exception, SystemExit, StopRun), np.errstate(all="ignore"), run.watching():
             prepare(run)
             sys.settrace(run._enter)
             try:
@@ -95,10 +102,23 @@ class RepeatedTurn:
             sys.modules["__main__"] = main
 
 
+def _tensors_in_reach() -> list[tuple[Any, Any, Any]]:
+    """The tensors of the process that no operation has made, as parameters are: (tensor, values, gradient)."""
+    import torch
+
+    tensors = [item for item in get_objects() if issubclass(type(item), torch.Tensor)]
+    own = [item for item in tensors if item.grad_fn is None and item.device.type == "cpu" and item._base is None]
+    return [(item, item.detach().clone(), None if item.grad is None else item.grad.clone()) for item in own]
+
+
 class RunAgain(StepRun):
     """A turn that is repeated: variables of the frame are those of the body."""
 
     repeated: RepeatedTurn
+
+    def watching(self) -> AbstractContextManager[None]:
+        """What is changed while the turn runs."""
+        return nullcontext()
 
     def place_of_variable(self, frame: FrameType, name: str) -> Storage:
         body = self.repeated.body
@@ -107,3 +127,6 @@ class RunAgain(StepRun):
         if name in body.values.cells:
             return Storage(name, "item", body.values, name)
         return Storage(name, "variable", self.repeated.frame, name)
+
+
+RepeatedTurn.kind = RunAgain

@@ -27,6 +27,10 @@ Leaf: TypeAlias = tuple[Storage, Path, Any]
 Updated: TypeAlias = tuple[str, Any, Floats, int]
 """What an update changes: its text, its value and a copy of that before, and the line."""
 
+_STEP, _STEP_IN_FLOAT32, _STEP_OF_MIXED = 1e-6, 2e-3, 5e-5
+"""Length of a move beside an array's largest entry; the last for an array of float32 among others of float64."""
+_MIN_SCALE = 0.1
+"""An array of smaller entries is moved as one of this size."""
 _MAX_SINGLE_NUMBERS = 4
 _MAX_ROWS = 3
 """More numbers of one kind, or more rows of one list, are moved as one array."""
@@ -111,6 +115,16 @@ def are_float32(parameters: list[MovedArray]) -> list[bool]:
     shapes = {parameter.start.shape for parameter, is_float32 in zip(parameters, own, strict=True) if is_float32}
     is_mixed = any(parameter.start.size > 1 and parameter.start.shape not in shapes for parameter in parameters)
     return own if is_mixed else [any(own)] * len(own)
+
+
+def lengths_of_moves(arrays: Sequence[MovedArray], are_float32: Sequence[bool]) -> list[float]:
+    """How far each array is moved: little beside its size, farther where precision is single."""
+    length = _STEP_IN_FLOAT32 if are_float32 and all(are_float32) else _STEP
+    sizes = [float(np.abs(array.start).max()) for array in arrays]
+    return [
+        max(length * max(_MIN_SCALE, size), _STEP_OF_MIXED * size * is_float32)
+        for size, is_float32 in zip(sizes, are_float32, strict=True)
+    ]
 
 
 def _grouped(leaves: list[Leaf]) -> list[list[Leaf]]:

@@ -19,6 +19,7 @@ from deltarule.checking.scripts.step_arrays import (
     drop_stale_places,
     find_arrays,
     is_variable,
+    lengths_of_moves,
 )
 from deltarule.checking.scripts.step_record import FollowedTurn, ReadArray, StepRecord
 from deltarule.checking.scripts.tracing import Pending, Sources, StopRun, TracedRun
@@ -26,10 +27,6 @@ from deltarule.proofs.differences import Floats
 
 DIRECTIONS = 3
 """Random directions along which each array is moved."""
-_STEP, _STEP_IN_FLOAT32, _STEP_OF_MIXED = 1e-6, 2e-3, 5e-5
-"""Length of a move beside an array's largest entry; the last for an array of float32 among others of float64."""
-_MIN_SCALE = 0.1
-"""An array of smaller entries is moved as one of this size."""
 _MAX_PARAMETERS = 40
 _MAX_READ = 40
 _MAX_UPDATED = 40
@@ -260,26 +257,28 @@ class StepRun(TracedRun):
             raise StopRun
 
     def _begin(self, frame: FrameType) -> None:
+        self.parameters = self.find_parameters(frame)
+        self.choose_directions()
+        self._frame = frame
+        self.is_in_step = True
+        self.at_step(self)
+
+    def find_parameters(self, frame: FrameType) -> list[MovedArray]:
+        """The arrays at the places that were updated, or are handed on from turn to turn."""
         source = self.sources.get(frame.f_code.co_filename)
         assert source is not None
         passing = self.sources.script.loop_variables
         places = sorted(self._places.values(), key=is_variable)
         places += [p for p in carried_places(frame, source, self.loop[2], self.value) if p.text not in passing]
-        arrays = find_arrays(frame, places, self._updated, passing, self.value)
-        self.parameters = arrays[:_MAX_PARAMETERS]
+        return find_arrays(frame, places, self._updated, passing, self.value)[:_MAX_PARAMETERS]
+
+    def choose_directions(self) -> None:
+        """Choose along what, and how far, the arrays are moved."""
         generator = np.random.default_rng(0)
         self.directions = [generator.normal(size=(DIRECTIONS, *parameter.start.shape)) for parameter in self.parameters]
         self.are_float32 = are_float32(self.parameters)
         self.is_float32 = bool(self.are_float32) and all(self.are_float32)
-        sizes = [float(np.abs(parameter.start).max()) for parameter in self.parameters]
-        length = _STEP_IN_FLOAT32 if self.is_float32 else _STEP
-        self.steps = [
-            max(length * max(_MIN_SCALE, size), _STEP_OF_MIXED * size * is_float32)
-            for size, is_float32 in zip(sizes, self.are_float32, strict=True)
-        ]
-        self._frame = frame
-        self.is_in_step = True
-        self.at_step(self)
+        self.steps = lengths_of_moves(self.parameters, self.are_float32)
 
     def go_on_from(self, other: "StepRun", parameters: list[MovedArray]) -> None:
         """Be in the step of another run, with its arrays where they are now."""
