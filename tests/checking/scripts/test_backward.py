@@ -1,4 +1,4 @@
-"""PyTorch scripts: what `backward()` gives the parameters, against the loss itself."""
+"""Scripts of PyTorch: what `backward()` gives the parameters, against the loss itself; and scripts of JAX and Numba."""
 
 import pytest
 
@@ -124,3 +124,46 @@ def test_a_wrong_function_makes_wrong_what_is_behind_it(tmp_path):
 def test_gradients_that_are_never_cleared(tmp_path):
     text = ROWS.replace("row % 4 == 3", "True").replace("        optimizer.zero_grad()\n", "")
     assert check_text(tmp_path, text).wrong == {"b": NOT_CLEARED, "w": NOT_CLEARED}
+
+
+OF_JAX = """
+import jax
+import jax.numpy as jnp
+X = jax.random.normal(jax.random.PRNGKey(2), (20, 3))
+y = X @ jnp.array([1.0, -2.0, 0.5])
+@jax.jit
+def loss_of(w):
+    return jnp.mean((X @ w - y) ** 2)
+w, slope = jnp.zeros(3), jax.jit(jax.grad(loss_of))
+for step in range(20):
+    loss = loss_of(w)
+    w = w - 0.1 * slope(w)
+"""
+OF_NUMBA = """
+import numpy as np
+from numba import njit
+rng = np.random.default_rng(5)
+X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+@njit
+def fit(X, y, w, turns):
+    for turn in range(turns):
+        error = X @ w - y
+        loss = (error ** 2).mean()
+        w -= 0.1 * 2 * X.T @ error / len(y)
+    return w
+fit(X, y, np.zeros(3), 40)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("library", "text", "wrong"),
+    [
+        ("jax", OF_JAX, ("slope(w)\n", "slope(w) * jnp.arange(3.0)\n")),
+        ("numba", OF_NUMBA, ("X.T @ error", "X.T @ error ** 3")),
+    ],
+)
+def test_compiled_functions_are_followed(tmp_path, library, text, wrong):
+    pytest.importorskip(library)
+    assert list(check_text(tmp_path, text).right) == ["w"]
+    assert check_text(tmp_path, text.replace(*wrong)).verdict == "WRONG"

@@ -7,6 +7,7 @@ PyTorch is.
 
 import ast
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -48,7 +49,7 @@ def check_backward(sources: Sources, deadline: float) -> list[StepVerdict]:
     import torch
 
     torch.set_num_threads(1)
-    finder = BackwardFinder(sources, deadline)
+    finder = BackwardFinder(sources, (time.monotonic() + deadline) / 2)  # the rest is for a script without backward()
     if not finder.find() or finder.loop is None or not finder.has_optimizer:
         return []
     turn = max(finder.turns)

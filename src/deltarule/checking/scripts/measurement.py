@@ -156,8 +156,8 @@ class Measurement:
 
 
 def can_fork() -> bool:
-    """Whether this process can be copied: not on Windows, and not beside threads of the script."""
-    return hasattr(os, "fork") and threading.active_count() == 1
+    """Whether this process can be copied: not on Windows, and not beside threads of the script, or of JAX."""
+    return hasattr(os, "fork") and threading.active_count() == 1 and "jax" not in sys.modules
 
 
 def measure(

@@ -42,7 +42,7 @@ def script_process(script: Path, seconds: float, **settings: Any) -> Iterator[Wa
     Raises `RunFailed` where there is nothing within the seconds, or the process ends early.
     """
     environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
-    environment["MPLBACKEND"] = "Agg"
+    environment |= {"MPLBACKEND": "Agg", "NUMBA_DISABLE_JIT": "1", "JAX_DISABLE_JIT": "1"}  # compiled code has no lines
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         result = Path(folder, "findings.json")
         words = [sys.executable, "-m", "deltarule.checking.scripts.check_script", str(script.resolve()), str(result)]

@@ -21,7 +21,7 @@ _MAX_DEPTH, _MAX_OBJECTS, _MAX_ITEMS = 4, 4000, 100
 
 
 def as_floats(value: Any) -> Any:
-    """An array, a number or a tensor of floats as an array that shares its memory, or None."""
+    """An array, a number or a tensor of floats as an array that shares its memory if it can, or None."""
     if isinstance(value, float | np.floating):
         return np.asarray(value)
     if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
@@ -29,14 +29,21 @@ def as_floats(value: Any) -> Any:
             value = value.detach().numpy()
         except (RuntimeError, TypeError):
             return None
+    if _is_jax(value):
+        value = np.asarray(value)
     if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0:
         return value
     return None
 
 
+def _is_jax(value: Any) -> bool:
+    """Whether a value is an array of JAX, which cannot be changed in place; not one that JAX traces."""
+    return type(value).__module__.startswith("jaxlib") and hasattr(value, "__array__")
+
+
 def is_changeable(value: Any) -> bool:
     """Whether a value is an object that can be changed in place, as an array or a list."""
-    return not isinstance(value, float | int | np.generic | tuple)
+    return not isinstance(value, float | int | np.generic | tuple) and not _is_jax(value)
 
 
 def as_number(value: Any) -> float | None:
@@ -84,9 +91,11 @@ def shifted(value: Any, path: Path, step: Floats) -> Any:
             return tuple(new)
         value[:] = new
         return value
+    array = as_floats(value)
+    if _is_jax(value):
+        return value + step.reshape(array.shape).astype(array.dtype)
     if not is_changeable(value):
         return value + float(step.reshape(-1)[0])
-    array = as_floats(value)
     array += step.reshape(array.shape).astype(array.dtype)
     return value
 
