@@ -76,6 +76,24 @@ for row in range(60):
         optimizer.step()
         optimizer.zero_grad()
 """
+ACTOR = """
+import torch
+from torch import nn
+torch.manual_seed(4)
+body, policy, value = nn.Linear(3, 8), nn.Linear(8, 2), nn.Linear(8, 1)
+optimizer = torch.optim.Adam([*body.parameters(), *policy.parameters(), *value.parameters()])
+for step in range(20):
+    state, new, reward = torch.randn(6, 3), torch.randn(6, 3), torch.randn(6)
+    with torch.no_grad():
+        goal = reward + 0.9 * value(body(new).tanh())[:, 0]
+    hidden = body(state).tanh()
+    estimate = value(hidden)[:, 0]
+    chances = torch.distributions.Categorical(logits=policy(hidden))
+    loss = (goal - estimate).square().mean() - (chances.log_prob(chances.sample()) * (goal - estimate).detach()).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
 BY_HAND = """
 import torch
 torch.manual_seed(1)
@@ -104,6 +122,7 @@ def check_text(folder, text):
         (CLASSIFIER, {"self.net.first.weight", "self.net.norm.bias", "self.net.last.weight"}),
         (PLAYERS, {"maker.weight", "maker.bias", "judge.0.weight", "judge.2.bias"}),
         (ROWS, {"w", "b"}),
+        (ACTOR, {"body.weight", "policy.bias", "value.weight"}),
         (BY_HAND, {"w", "b"}),
     ],
 )

@@ -78,19 +78,23 @@ class RepeatedTurn:
         run.repeated = self
         run.deadline = min(run.deadline, time.monotonic() + SECONDS_OF_A_STEP)
         run.go_on_from(first, [replace(parameter) for parameter in self.parameters])
-        with self._in_script(), suppress(Exception, SystemExit, StopRun), np.errstate(all="ignore"), run.watching():
+        with self._in_script(), suppress(Exception, SystemExit, StopRun), np.errstate(all="ignore"):
             prepare(run)
-            sys.settrace(run._enter)
-            try:
-                self.body.run()
-                for variables in self.later:
-                    run.turn_over()
-                    self.body.assign(variables)
-                    self.body.run()
-                run.turn_over()
-            finally:
-                sys.settrace(None)
+            with run.watching():
+                self._go(run)
         return run if run.record is not None else None
+
+    def _go(self, run: StepRun) -> None:
+        sys.settrace(run._enter)
+        try:
+            self.body.run()
+            for variables in self.later:
+                run.turn_over()
+                self.body.assign(variables)
+                self.body.run()
+            run.turn_over()
+        finally:
+            sys.settrace(None)
 
     @contextmanager
     def _in_script(self) -> Iterator[None]:
