@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import tomllib
 from typing import Any
 
@@ -33,3 +35,9 @@ def test_a_long_value_is_shortened() -> None:
 
 def test_a_message_is_one_line() -> None:
     assert one_line("there is no loss 'a\nb\u2028é'") == r"there is no loss 'a\nb\u2028é'"
+
+
+def test_trainings_and_tables_do_not_load_what_checks_files():
+    script = "import sys, deltarule; deltarule.train; deltarule.TabularClassifier; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -4,26 +4,29 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin
-
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from deltarule.errors import BadInput
 from deltarule.problem.ranges import quoted
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic.fields import FieldInfo
 
 MAX_SHOWN_CHARACTERS = 80
 """A longer value is shortened in messages."""
 
 
-def explain_error(error: ValidationError, model: type[BaseModel]) -> str:
+def explain_error(error: "ValidationError", model: "type[BaseModel]") -> str:
     """Describe the first of pydantic's errors for a model in one sentence."""
     first, *others = error.errors(include_url=False)
     more = f" (and {len(others)} more)" if others else ""
     return _describe_error(first["loc"], first, model) + more
 
 
-def _describe_error(location: tuple[Any, ...], error: Any, root: type[BaseModel]) -> str:
+def _describe_error(location: tuple[Any, ...], error: Any, root: "type[BaseModel]") -> str:
+    from pydantic import BaseModel  # slow to import
+
     inside: type[BaseModel] = root
     model: type[BaseModel] | None = root
     allowed = "a table of keys"
@@ -51,15 +54,15 @@ def unknown_key(where: str, name: str, known: Iterable[str]) -> str:
     return f"there is no key '{where}'; {hint}"
 
 
-def allowed_values(field: FieldInfo) -> str:
+def allowed_values(field: "FieldInfo") -> str:
     """What a key allows, in words: as its field says, or its type."""
     if field.description:
         return field.description
     if get_origin(field.annotation) is Literal:
         return quoted(get_args(field.annotation))
     choices = get_args(field.annotation)
-    descriptions = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
-    words = next((note.description for note in descriptions if isinstance(note, FieldInfo) and note.description), "")
+    notes = (note for choice in choices for note in getattr(choice, "__metadata__", ()))
+    words = next(filter(None, (getattr(note, "description", None) for note in notes)), "")
     return f'{words}, or "none"' if words else "a table of keys"
 
 
