@@ -280,7 +280,7 @@ def test_the_naive_loss_is_reported() -> None:
 
 
 def test_formula_without_pytorch() -> None:
-    sine = unproved(Activation("sine", np.sin, lambda z, a: np.cos(z)))
+    sine = unproved(Activation("sine", lambda z: np.sin(np.array(z)), lambda z, a: np.cos(z)))
     report = check_problem(create_problem(Network([2, 3, 1], sine), *XOR))
     assert report.ok
     assert [check.method for check in report.checks] == [CENTRAL, COMPLEX]

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lanes import examples
+from layers_of_any_form import LAYERS
 from refusals import refuses
 from unproved import unproved
 
+from deltarule import register_layer, unregister
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine, objective_and_gradient
 from deltarule.maths.activations import ACTIVATIONS, Activation
@@ -233,6 +235,20 @@ def test_ones_own_formulas_run_on_tensors_where_they_can() -> None:
     assert difference(problem, initial_state(problem), 3) <= 1e-12
 
 
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_of_ones_own_are_recorded_and_differentiated_by_pytorch(name: str) -> None:
+    function, options, place = LAYERS[name]
+    register_layer("of_any_form", function, **options)
+    try:
+        x = np.random.default_rng(0).normal(size=(11, 8))
+        network = Network([8, {"name": "of_any_form", **place}, "tanh", 3])
+        problem = create_problem(network, x, x[:, :3], batch_size=4, seeds=range(2), learning_rate=0.01)
+        assert difference(problem, initial_state(problem), 3) <= 1e-12
+    finally:
+        unregister("layer", "of_any_form")
+
+
 def halves(z: Any) -> Any:
     """z less half of each whole 2 in it: PyTorch computes the floor, and has no derivative of it."""
     return z - z // 2.0 * 0.5
@@ -241,7 +257,7 @@ def halves(z: Any) -> Any:
 @pytest.mark.parametrize(
     ("options", "kind"),
     [
-        ({"hidden": unproved(Activation("own", np.sin, lambda z, a: np.cos(z)))}, "activation"),
+        ({"hidden": unproved(Activation("own", np.cbrt, lambda z, a: 1 / (3 * a * a)))}, "activation"),
         ({"hidden": unproved(Activation("own", halves, lambda z, a: 1 + 0 * z))}, "activation"),
         ({"loss": unproved(Loss("own", lambda p, y: halves(p - y), lambda p, y: 1 + 0 * p))}, "loss"),
         ({"penalty": unproved(Penalty("own", halves, lambda w: 1 + 0 * w))}, "penalty"),

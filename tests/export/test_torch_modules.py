@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from layer_chains import CHAINS, problem_with_layers
+from layers_of_any_form import LAYERS
 from refusals import refuses
 from sklearn.neural_network import MLPRegressor
 
@@ -53,13 +54,46 @@ def test_a_residual_makes_a_graph_that_torch_differentiates_and_copies():
     assert copy.deepcopy(module).code == module.code
 
 
-def test_a_layer_of_ones_own_has_no_module():
-    layer = deltarule.register_layer("own_twice", lambda x: 2 * x)
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_of_ones_own_becomes_operations_of_pytorch(name):
+    function, options, place = LAYERS[name]
+    deltarule.register_layer("of_any_form", function, **options)
     try:
-        with refuses("own_twice", "PyTorch"):
-            to_torch(deltarule.train(problem_with_layers([4, layer, 3]), max_steps=1))
+        x = np.random.default_rng(0).normal(size=(9, 8))
+        network = deltarule.Network([8, "tanh", {"name": "of_any_form", **place}, 3])
+        run = deltarule.train(deltarule.create_problem(network, x, x[:, :3]), max_steps=1, engine="reference")
+        module = to_torch(run)
+        np.testing.assert_allclose(module(torch.tensor(x)).detach().numpy(), run.outputs(x)[0], rtol=0, atol=1e-14)
+        module(torch.tensor(x[:2])).sum().backward()
+        assert all(each.grad.any() for each in module.parameters())
+        assert copy.deepcopy(module)(torch.tensor(x)).shape == (9, 3)
     finally:
-        deltarule.unregister("layer", "own_twice")
+        deltarule.unregister("layer", "of_any_form")
+
+
+def test_a_layer_of_ones_own_that_takes_an_earlier_value_becomes_a_module():
+    deltarule.register_layer(
+        "own_mix", lambda x, b, other: x * b + np.tanh(other), arrays={"b": "1 D"}, earlier=["other"]
+    )
+    try:
+        chain = [4, 6, "tanh", {"name": "own_mix", "other": "a1"}, 3]
+        run = deltarule.train(problem_with_layers(chain), max_steps=2, engine="reference")
+        x = run.problem.x
+        np.testing.assert_allclose(
+            to_torch(run)(torch.tensor(x)).detach().numpy(), run.outputs(x)[0], rtol=0, atol=1e-14
+        )
+    finally:
+        deltarule.unregister("layer", "own_mix")
+
+
+def test_a_layer_of_ones_own_that_cannot_be_recorded_is_refused():
+    deltarule.register_layer("own_sorted", lambda x: (np.sort(x, axis=-1), lambda dz: (dz,)), derivative=False)
+    try:
+        with refuses("own_sorted", "PyTorch", "np.sort"):
+            to_torch(deltarule.train(problem_with_layers([4, "own_sorted", 3]), max_steps=1, engine="reference"))
+    finally:
+        deltarule.unregister("layer", "own_sorted")
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [(np.float64, 1e-15), (np.float32, 1e-6)])

@@ -8,6 +8,7 @@ are those of every other engine, bit for bit.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from deltarule.engines.base import FLUSH_EVERY, Engine, Trace
 from deltarule.engines.reference import dropout_masks
+from deltarule.engines.torch_program import on_tensors
 from deltarule.errors import BadInput, is_out_of_memory, not_installed, one_line
 from deltarule.maths.activations import Activation
 from deltarule.maths.network import Entry
@@ -133,7 +135,7 @@ class AutogradEngine(Engine):
                 raise
             raise BadInput(
                 f"PyTorch cannot compute or differentiate your own {' and '.join(own)} ({type(error).__name__}: "
-                f"{one_line(str(error))}); write it with operators that PyTorch has, or use the reference engine"
+                f"{one_line(str(error))}); write it with operations that can be recorded, or use the reference engine"
             ) from None
         return J.detach(), g, {name: array.detach() for name, array in statistics.items()}
 
@@ -161,7 +163,7 @@ class AutogradEngine(Engine):
                 moments = [running[name] for name in placed.statistics]
                 value = self._formulas.EVALUATIONS[layer.name](value, *operands, *moments, **layer.parameters)
             elif all(name in given for name in taken):
-                formula = _witness(self._formulas.LAYERS, layer) or layer.function
+                formula = _witness(self._formulas.LAYERS, layer) or self._recorded(layer.function)
                 result = formula(value, *operands, *(given[name] for name in taken), **layer.parameters)
                 value, *of_batch = result if isinstance(result, tuple) else (result,)
                 statistics |= zip(placed.statistics, of_batch, strict=False)
@@ -169,7 +171,7 @@ class AutogradEngine(Engine):
         return value, statistics
 
     def _activation(self, activation: Activation, z: Tensor) -> Tensor:
-        formula = _witness(self._formulas.ACTIVATIONS, activation) or activation.function
+        formula = _witness(self._formulas.ACTIVATIONS, activation) or self._recorded(activation.function)
         return formula(z, **activation.parameters)
 
     def _objective(
@@ -192,7 +194,7 @@ class AutogradEngine(Engine):
             strength = strength / total[..., 0, 0]
         chosen = self._tensor(problem.penalized.astype(problem.dtype))
         (counted,) = self._torch.where(strength != 0)  # an infinite penalty of strength 0 adds nothing
-        formula = _witness(self._formulas.PENALTIES, problem.penalty) or problem.penalty.value
+        formula = _witness(self._formulas.PENALTIES, problem.penalty) or self._recorded(problem.penalty.value)
         values = (chosen * formula(theta[counted])).sum(-1)
         return J.index_add(0, counted, strength[counted] * values)
 
@@ -205,7 +207,11 @@ class AutogradEngine(Engine):
             return formulas.FROM_LOGITS[loss.name, output.name](logits, y, **loss.parameters)
         p = self._activation(output, logits)
         formula = (published_gradient and _witness(formulas.PUBLISHED, loss)) or _witness(formulas.LOSSES, loss)
-        return (formula or loss.value)(p, y, **loss.parameters)
+        return (formula or self._recorded(loss.value))(p, y, **loss.parameters)
+
+    def _recorded(self, function: Callable[..., Any]) -> Callable[..., Tensor]:
+        """Return a function of a user's on tensors."""
+        return partial(on_tensors, self._torch, function)
 
     def _update(self, problem: Problem, state: State, theta: Tensor, g: Tensor, slots: list[Tensor]) -> list[Tensor]:
         """Return [θ, *slots] after an update with the gradient g."""

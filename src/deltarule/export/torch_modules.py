@@ -4,24 +4,26 @@ W [D, H] weights, inputs × outputs; PyTorch keeps them as [H, D]
 """
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from deltarule.engines.torch_program import evaluated, recorded
 from deltarule.errors import BadInput, not_installed
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fitted_network import weights_of_members
 from deltarule.estimators.tabular.calibration import calibrate_arrays
 from deltarule.estimators.tabular.tabular import BaseTabular
 from deltarule.maths.activations import ACTIVATIONS, Activation
-from deltarule.maths.layers import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, LAYER_NORM_EPSILON
+from deltarule.maths.layers import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, LAYER_NORM_EPSILON, Layer
 from deltarule.maths.network import PlacedLayer, views, without_scaling
 from deltarule.problem import validation
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Floats
-from deltarule.problem.registry import is_built_in
+from deltarule.problem.registry import is_built_in, kind_of
+from deltarule.program.program import ROWS, Axis, NotTraceable
 from deltarule.training.run import Run
 
 if TYPE_CHECKING:
@@ -51,16 +53,16 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Module":
     torch.nn.Module
         The network in evaluation mode, in its own dtype, on the CPU. Modules are named z1, n1, a1, d1, ...; the last is
         the output activation, unless it is the identity, so the outputs are those of `run.outputs`. All modules are
-        PyTorch's, which differentiates them; a scaling layer is part of the Linear behind it, and tied weights are
-        copied. For an estimator for tables it is the network alone, whose inputs
-        `deltarule.tables.column_encoder.encode_columns` computes; with `scale_target` the last Linear gives targets in
-        their own unit, as `predict` does.
+        PyTorch's, which differentiates them; a layer or activation of one's own is made of its operations. A scaling
+        layer is part of the Linear behind it, and tied weights are copied. For an estimator for tables it is the
+        network alone, whose inputs `deltarule.tables.column_encoder.encode_columns` computes; with `scale_target` the
+        last Linear gives targets in their own unit, as `predict` does.
 
     Raises
     ------
     BadInput
         If PyTorch is not installed, for another model, a member that does not exist, an activation without a PyTorch
-        module, a `dropout` that does not fit the network, and a layer of one's own.
+        module, a `dropout` that does not fit the network, and a layer of one's own that cannot be recorded.
 
     Examples
     --------
@@ -102,7 +104,8 @@ def to_torch(trained: Any, member: int = 0) -> "torch.nn.Module":
             value = graph.call_function(operator.add, (value, values[placed.names["skip"]]))
         elif (module := _module(placed, arrays, rates)) is not None:
             modules.add_module(placed.name, module)
-            value = graph.call_module(placed.name, (value,))
+            earlier = tuple(values[placed.names[key]] for key in placed.layer.earlier)
+            value = graph.call_module(placed.name, (value, earlier) if earlier else (value,))
         values[placed.name] = value
     if network.output.name != "identity":
         modules.add_module(name := f"a{network.depth}", _activation_module(network.output))
@@ -162,16 +165,42 @@ def _module(placed: PlacedLayer, arrays: Mapping[str, Floats], rates: Mapping[in
         case "dropout":
             return torch.nn.Dropout(rates[placed.number]) if rates[placed.number] else None
         case _:
-            raise BadInput(f"PyTorch has no module for the layer '{placed.layer.name}'; export to ONNX instead")
+            dtype = dtype or _tensor(next(iter(arrays.values()))).dtype
+            return _recorded_module(placed.layer, [arrays[name] for name in taken], dtype, placed.inputs)
     module.load_state_dict(tensors, strict=False)  # without batch norm's count of batches
     return module
+
+
+def _recorded_module(formula: Layer | Activation, arrays: Sequence[Floats], dtype: Any, inputs: int) -> Any:
+    """A layer or activation of one's own, in operations of PyTorch; its arrays are called 0, 1, ..."""
+    import torch
+
+    earlier = formula.earlier if isinstance(formula, Layer) else ()
+    rows = ROWS, Axis("", inputs)
+    axes = [rows, *(tuple(Axis("", size) for size in array.shape) for array in arrays), *[rows] * len(earlier)]
+    kind = str(dtype).removeprefix("torch.")
+    try:
+        program = recorded(formula.function, [kind] * len(axes), axes, formula.parameters)
+    except NotTraceable as reason:
+        what = f"the {kind_of(formula)} '{formula.name}'"
+        raise BadInput(f"{what} is your own; PyTorch has no form for it: {reason}") from None
+
+    class Recorded(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.arrays = torch.nn.ParameterList([_tensor(array) for array in arrays])
+
+        def forward(self, x: Any, others: Any = ()) -> Any:
+            return evaluated(torch, program, [x, *self.arrays, *(others[k] for k in range(len(earlier)))])
+
+    return torch.fx.symbolic_trace(Recorded())
 
 
 def _activation_module(activation: Activation) -> "torch.nn.Module":
     import torch
 
     if not is_built_in(activation):
-        raise BadInput(f"the activation '{activation.name}' is your own; PyTorch has no module for it")
+        return _recorded_module(activation, [], torch.float64, 1)
     if not activation.module:
         known = [name for name, one in ACTIVATIONS.items() if one.module]
         raise BadInput(f"PyTorch has no module for the activation '{activation.name}'; it has: {', '.join(known)}")

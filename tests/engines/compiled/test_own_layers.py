@@ -21,6 +21,7 @@ from deltarule.problem.state import initial_state
 INPUTS, UNITS, BATCH, UPDATES = 4, 5, 7, 3
 B = -1
 """The number of rows, which a layer does not know."""
+ENGINE = CompiledEngine(threads=1, lanes_are="members")
 TOLERANCES = {"float32": 2e-4, "float64": 1e-10}
 
 ELEMENTWISE: list[Callable[[Any], Any]] = [np.tanh, np.exp, np.sin, np.square, np.negative, lambda a: a / 3]
@@ -193,11 +194,11 @@ def random_layer(seed: int) -> Callable[..., Any]:
 
 
 @contextmanager
-def problem_with(function: Callable[..., Any], members: int, dtype: str) -> Iterator[Problem]:
-    """A problem whose first two layers are of such a function."""
+def problem_with(function: Callable[..., Any], members: int, dtype: str, layers: int = 2) -> Iterator[Problem]:
+    """A problem whose first layers are of such a function."""
     register_layer("own_layer", function, arrays={"W": "D H", "b": "1 H"}, derivative=False)
     try:
-        own = [{"name": "own_layer", "units": units} for units in (UNITS, INPUTS)]
+        own = [{"name": "own_layer", "units": units} for units in (UNITS, INPUTS)[:layers]]
         x = np.random.default_rng(0).normal(size=(20, INPUTS))
         options: dict[str, Any] = {"batch_size": BATCH, "learning_rate": 0.1, "seeds": range(members), "dtype": dtype}
         yield create_problem(Network([INPUTS, *own, 3]), x, x[:, :3], **options)
@@ -252,8 +253,10 @@ def test_slices_are_those_of_numpy(more: Callable[..., Any]) -> None:
 def test_two_hundred_random_layers_are_trained_as_by_numpy() -> None:
     differences = {}
     for seed in range(100, 300):
-        with problem_with(random_layer(seed), (1, 3, 17, 65)[seed % 4], "float64") as problem:
-            differences[seed] = max(distances_from_numpy(problem))
+        with problem_with(random_layer(seed), (1, 3, 17, 65)[seed % 4], "float64", layers=1) as problem:
+            state = initial_state(problem)
+            trained, expected = (engine.advance(problem, state, 2)[0].theta for engine in (ENGINE, ReferenceEngine()))
+        differences[seed] = abs(trained - expected).max()
     assert [seed for seed, difference in differences.items() if not difference < TOLERANCES["float64"]] == []
 
 
