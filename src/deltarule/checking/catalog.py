@@ -1,9 +1,11 @@
 """The kinds of mistakes that the checker can name, and corrections of wrong code that were tried."""
 
+import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 
@@ -56,6 +58,15 @@ def join_names(names: Iterable[str], most: int = sys.maxsize) -> str:
     if len(names) > most:
         names = [*names[: most - 1], f"{len(names) - most + 1} others"]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def short_names(names: Iterable[str]) -> list[str]:
+    """Names, those in a row that differ by one number alone as the first and the last of them."""
+    short: list[str] = []
+    for _, group in groupby(names, key=lambda name: re.sub(r"\d+", "#", name)):
+        alike = list(group)
+        short += alike if len(alike) < 4 else [f"{alike[0]} … {alike[-1]}"]
+    return short
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,10 @@ for epoch in range(50):
 """
 
 
-def check_text(folder, text):
+def check_text(folder, text, seconds=0):
     path = folder / "train.py"
     path.write_text(START + text, encoding="utf-8")
-    return check_script(path, seconds_to_correct=0)
+    return check_script(path, seconds_to_correct=seconds)
 
 
 @pytest.mark.slow
@@ -230,8 +230,46 @@ def test_the_scripts_own_loss_is_meant(tmp_path):
     text = LOGISTIC.replace("-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))", "np.mean((p - t) ** 2)")
     report = check_text(tmp_path, text)
     assert report.verdict == "right for another loss" and not report.ok, str(report)
-    assert report.text().splitlines()[0] == "right for another loss  w and b"
-    assert "loss, which the script computes, is not the loss that is trained" in report.notes[0]
+    first = "right for another loss  w and b: right for binary cross-entropy(t, p), but line 9 computes loss"
+    assert report.text().splitlines()[0] == first
+
+
+@pytest.mark.slow
+def test_another_loss_has_the_update_for_the_loss_and_the_loss_for_the_update(tmp_path):
+    text = """
+X = rng.normal(size=(40, 2)); t = (X[:, 1] > 0).astype(float)
+w = np.zeros(2)
+for epoch in range(50):
+    p = 1 / (1 + np.exp(-X @ w))
+    J = 0.5 * np.sum((p - t) ** 2)
+    print("epoch %d, cost %.3f" % (epoch, J))
+    w -= 0.02 * X.T @ (p - t)
+"""
+    report = check_text(tmp_path, text, seconds=8)
+    assert report.verdict == "right for another loss" and 'line 8 computes J ("cost")' in report.text()
+    assert report.correction is not None
+    [update], [of_loss] = report.correction.changes, report.correction.others
+    assert update.line == 10 and all(factor in update.new for factor in ("p - t", "* p", "(1 - p)"))
+    assert of_loss.new == "J = -np.sum(t * np.log(p) + (1 - t) * np.log(1 - p))"
+    for change in (update, of_loss):
+        assert check_text(tmp_path, text.replace(change.old, change.new)).ok
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "printed",
+    [
+        'print("Cross-entropy:", np.mean((p - t) ** 2))',
+        'print(f"{epoch}: loss = {np.mean((p - t) ** 2):.4f}")',
+        'print("epoch {} | cost {:.3f}".format(epoch, np.mean((p - t) ** 2)))',
+        'print("Loss " + str(np.mean((p - t) ** 2)))',
+    ],
+)
+def test_what_is_printed_as_loss_is_the_scripts_own(tmp_path, printed):
+    text = LOGISTIC.replace("loss = -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))", printed)
+    assert check_text(tmp_path, text).verdict == "right for another loss"
+    right = text.replace("np.mean((p - t) ** 2)", "-np.mean(t * np.log(p) + (1 - t) * np.log(1 - p))")
+    assert check_text(tmp_path, right).verdict == "right"
 
 
 @pytest.mark.slow

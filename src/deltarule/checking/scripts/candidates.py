@@ -6,7 +6,7 @@ from typing import Self, TypeAlias
 
 import numpy as np
 
-from deltarule.checking.scripts.numbers_met import MADE, is_own_loss, sounds_like_loss
+from deltarule.checking.scripts.numbers_met import MADE, is_called, is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.slopes import Number, NumberSlopes, StepSlopes
 from deltarule.proofs.differences import Floats
 
@@ -123,7 +123,7 @@ def find_candidates(step: StepSlopes, loss: str | None = None) -> list[LossCandi
         candidate
         for is_move in ((True, False) if step.turn.span == 1 else (True,))
         for number, slopes in step.numbers.items()
-        if loss is None or number[0][1] == loss
+        if loss is None or is_called(number[0], loss)
         for candidate in _candidates_of(step, number, slopes, moves if is_move else None, read)
     ]
 

@@ -68,7 +68,7 @@ def _later_update(sources: Sources, verdict: StepVerdict) -> Correction | None:
     count = len(verdict.right) + len(verdict.wrong)
     all_of_them = "both" if count == 2 else f"all {count}"
     proof = (
-        f"update {updated} after {name} (line {line_of_use}), which needs the old {updated}, or keep a copy of it: "
+        f"update {updated} after {name} (line {line_of_use}), which needs the old values, or keep a copy of them: "
         f"with that {all_of_them} arrays are right"
     )
     return Correction(source.path, line, source.text_of(line), proof=proof, kind="updated_weights")

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from deltarule.checking.catalog import join_names, short_names
 from deltarule.checking.repair.roles import is_named_after
 from deltarule.checking.scripts.answers import accuse_by_answers
 from deltarule.checking.scripts.candidates import explained_arrays, is_reward
@@ -243,10 +244,10 @@ def _updated_before(run: StepRun, i: int, arrays: list[int]) -> list[int]:
 def _remark_on_updates_before(step: StepSlopes, i: int, before: list[int]) -> tuple[tuple[int, str, int, str], str]:
     """Which arrays are updated in which line before another one is in its own; and the same as a remark."""
     parameters = step.run.parameters
-    updated = " and ".join(step.names[k] for k in before)
+    updated = join_names(short_names(step.names[k] for k in before), 4)
     lines = sorted({parameters[k].line for k in before})
     where = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(map(str, lines))}"
-    verb = "are" if " and " in updated else "is"
+    verb = "are" if len(before) > 1 else "is"
     line = parameters[i].line
     remark = f"(line {line}) is computed with {updated}, which {verb} updated before ({where})"
     return (lines[0], updated, line, step.names[i]), remark

@@ -112,7 +112,7 @@ def _text_with_function(lines: list[str], loop: ast.For | ast.While) -> str:
     if first == line:
         raise ValueError("a loop in one line")
     new = [line.rstrip("\n") for line in lines]
-    new[line - 1] = f"{' ' * loop.col_offset}def {NAME}():"
+    new[line - 1] = f"{new[line - 1][: loop.col_offset]}def {NAME}():"
     for number in range(line + 1, first):
         new[number - 1] = ""
     if loop.orelse:

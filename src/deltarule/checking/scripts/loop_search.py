@@ -14,6 +14,7 @@ from deltarule.checking.scripts.candidates import is_own_loss
 from deltarule.checking.scripts.foretell import arrays_not_foretold
 from deltarule.checking.scripts.further_runs import look_again
 from deltarule.checking.scripts.measurement import LoopTurn, can_fork, measure
+from deltarule.checking.scripts.numbers_met import is_called
 from deltarule.checking.scripts.own_losses import other_loss
 from deltarule.checking.scripts.quiet import quiet_script
 from deltarule.checking.scripts.report import ScriptFindings
@@ -75,13 +76,19 @@ def search_loops(
         yield ScriptFindings(problem=reason, is_failure=bool(problem))
         return
     yield ScriptFindings(tuple(verdicts))
-    if not verdicts[0].wrong and verdicts[0].used_before is None:
+    first = verdicts[0]
+    if seconds_to_correct <= 0 or not (first.wrong or first.own_loss or first.used_before is not None):
         return
-    from deltarule.checking.scripts.correction import correct_step  # imports as much again as all before
+    from deltarule.checking.scripts.corrected_file import accepted_correction  # imports as much again as all before
+
+    can_fork_now = fork and can_fork()
+
+    def check_again(corrected: Sources, loss: str | None) -> StepVerdict:
+        return check_step(LoopTurn(corrected, deadline, first.loop, first.turn, can_fork_now, first.span), loss)
 
     with quiet_script():
         seconds = min(seconds_to_correct, deadline - monotonic())
-        correction = correct_step(sources, deadline, verdicts[0], seconds)
+        correction = accepted_correction(sources, deadline, first, seconds, check_again)
     if correction is not None:
         yield ScriptFindings(tuple(verdicts), correction=correction)
 
@@ -244,8 +251,8 @@ def _surprise(step: StepSlopes, known: StepVerdict, verdict: StepVerdict) -> Ste
     names = tuple(known.right)
     known = replace(known, turn=verdict.turn, right={})
     if known.own_loss:  # which they do not follow either
-        lines = [line for (_, name), line in step.run.met.lines.items() if name == known.own_loss]
-        known = replace(known, loss=known.own_loss, loss_line=max(lines, default=None), is_loss_made=False, own_loss="")
+        line = known.own_loss_place[1] or None
+        known = replace(known, loss=known.own_loss, loss_line=line, is_loss_made=False, own_loss="")
         return replace(known, factor=None, wrong=dict.fromkeys(names, ""), confidence=(1.0, 0.0))
     return replace(known, kind="not foretold", doubtful=names, confidence=(0.0, 0.0))
 
@@ -255,7 +262,7 @@ def _with_later_loss(step: StepSlopes, verdict: StepVerdict, loss: str | None) -
 
     If all updates wait for the end of the step, such a loss is that of the arrays as they were.
     """
-    if not any(is_own_loss(key) and loss in (None, key[1]) for key in step.run.after_updates):
+    if not any(is_own_loss(key) and (loss is None or is_called(key, loss)) for key in step.run.after_updates):
         return None
     measurement = measure(step.turn, is_simultaneous=True)
     if measurement.run.record is None:
@@ -268,8 +275,9 @@ def _with_later_loss(step: StepSlopes, verdict: StepVerdict, loss: str | None) -
     if is_own and says_more:
         return again
     right = [step.names.index(name) for name in verdict.right]
-    own = other_loss(later, verdict.loss, right, [n for n in later.numbers if n[0] in step.run.after_updates])
-    return replace(verdict, own_loss=own) if verdict.kind == "loss" and verdict.is_loss_made and own else None
+    own, place = other_loss(later, verdict.loss, right, [n for n in later.numbers if n[0] in step.run.after_updates])
+    is_other = verdict.kind == "loss" and verdict.is_loss_made and own
+    return replace(verdict, own_loss=own, own_loss_place=place) if is_other else None
 
 
 def _with_constants(step: StepSlopes, verdict: StepVerdict) -> StepVerdict | None:

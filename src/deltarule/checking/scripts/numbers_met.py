@@ -69,9 +69,10 @@ class NumbersMet:
         if before:
             grows = before in source.increments
             for name in sorted(source.stores.get(before, ())):
-                self.note((function, name), frame.f_locals.get(name, frame.f_globals.get(name)), before, grows)
+                held = frame.f_locals.get(name, frame.f_globals.get(name))
+                self.note((function, _labelled(name, source)), held, before, grows)
             for text in sorted(source.attributes.get(before, ())):  # one number, whichever function assigns it
-                self.note(("", text), value(text, frame), before, grows)
+                self.note(("", _labelled(text, source)), value(text, frame), before, grows)
             for text in source.results.get(before, ()):
                 self._add_square(function, text, value(text, frame), before)
         if event != "line":
@@ -79,6 +80,9 @@ class NumbersMet:
         line = frame.f_lineno
         for left, right in source.differences.get(line, ()):
             self._note_difference(function, (left, value(left, frame)), (right, value(right, frame)), line)
+        for label, text in source.prints.get(line, ()):
+            if sounds_like_loss(label):
+                self.note((function, f'"{label}"'), value(text, frame), line)
         for text in source.one_hot.get(line, ()):
             array = as_floats(value(text, frame))
             if array is not None and np.min(array) > 0:
@@ -146,6 +150,17 @@ class NumbersMet:
         self._counts[key] = self._counts.get(key, 0) + is_new
         self.values[key] = number if self._counts[key] == 1 else first, number, total + number - last * (not is_new)
         self.lines[key] = line
+
+
+def _labelled(name: str, source: ScriptSource) -> str:
+    """A variable's name, with the label that says that it is the loss where the name does not."""
+    label = source.labels.get(name, "")
+    return f'{name} ("{label}")' if sounds_like_loss(label) and not sounds_like_loss(name) else name
+
+
+def is_called(key: Key, name: str) -> bool:
+    """Whether a number has the name that a user gives it."""
+    return name in (key[1], key[1].partition(' ("')[0])
 
 
 def _number_inside(key: Key, value: Any) -> tuple[Key, float | None]:

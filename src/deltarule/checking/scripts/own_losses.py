@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from deltarule.checking.scripts.foretell import is_collinear
 from deltarule.checking.scripts.numbers_met import MADE, Key
 from deltarule.checking.scripts.slopes import Number, StepSlopes
 
+OwnLoss: TypeAlias = tuple[str, tuple[str, int, int]]
+"""A loss that the script computes: its name, and the function, the line, and which of its values it is."""
+NO_LOSS: OwnLoss = ("", ("", 0, 0))
 _OF_OTHER_DATA = ("val", "test", "dev", "eval", "hold")
 """Parts of the names of losses of data that are not trained on."""
 
@@ -27,8 +31,8 @@ def draws_random_numbers(step: StepSlopes) -> bool:
     return any(re.search(r"(rand\w*|binomial|bernoulli|uniform|choice|normal)\(", text) for text in texts)
 
 
-def other_loss(step: StepSlopes, followed: str, arrays: Iterable[int], numbers: Iterable[Number]) -> str:
-    """The script's own loss, where moves follow another one; "" if they follow a multiple of it at each point.
+def other_loss(step: StepSlopes, followed: str, arrays: Iterable[int], numbers: Iterable[Number]) -> OwnLoss:
+    """The script's own loss and its place, where moves follow another one; none if they follow a multiple of it.
 
     Parameters
     ----------
@@ -46,9 +50,12 @@ def other_loss(step: StepSlopes, followed: str, arrays: Iterable[int], numbers: 
         and (is_named_loss(number[0]) or _is_squared_error(step, number))
     ]
     if not own or not step.points or any(is_collinear([step, *step.points], number, arrays) for number in own):
-        return ""
+        return NO_LOSS
     own = [number for number in own if not _is_of_other_data(step, number, followed)]
-    return own[0][0][1] if own else ""
+    if not own:
+        return NO_LOSS
+    (function, name), which = own[0]
+    return name, (function, step.run.met.lines.get((function, name), 0), which)
 
 
 def arrays_without_gradient(step: StepSlopes, number: Number, arrays: Iterable[int]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deltarule.checking.catalog import KINDS, Correction, join_names
+from deltarule.checking.catalog import KINDS, Correction, join_names, short_names
 from deltarule.checking.hints import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, limit_correction
 from deltarule.checking.notes import NOTES, Note
 from deltarule.checking.report_layout import WIDTH, report_as_html, wrapped_rows
@@ -15,8 +15,10 @@ from deltarule.checking.scripts.verdict import HELD, StepVerdict
 from deltarule.errors import RunFailed
 
 RIGHT, RIGHT_UP_TO_A_FACTOR, RIGHT_FOR_ANOTHER_LOSS = "right", "right up to a factor", "right for another loss"
-MAX_LISTED = 12
+MAX_LISTED = 6
 """Arrays that a sentence lists one by one."""
+MAX_REMARKS = 3
+"""Remarks on arrays, each with all arrays of which it is said."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +96,22 @@ class ScriptReport:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         """Yield (label, text) of all that is reported."""
-        if self.correction:
+        if self.correction and self.verdict != RIGHT_FOR_ANOTHER_LOSS:
             yield from self._lines_of_correction(self.correction)
         else:
             yield self.verdict, self._headline()
-        remarks = {**self.wrong, **self.right}
-        for name, remark in remarks.items():
-            if remark and not remark.startswith("gradient "):
-                yield "", f"{name} {remark}"
+        if self.correction and self.verdict == RIGHT_FOR_ANOTHER_LOSS:
+            yield from self._lines_of_both_corrections(self.correction)
+        yield from (("", remark) for remark in _joined_remarks({**self.wrong, **self.right}))
         if self.wrong and (self.right or self.correction):
-            right = f"; {' '.join(self.right)} right" if self.right else ""
-            yield "checked", f"{' '.join(self.wrong)} wrong{right}"
+            right = f"; {join_names(short_names(self.right), MAX_LISTED)} right" if self.right else ""
+            yield "checked", f"{join_names(short_names(self.wrong), MAX_LISTED)} wrong{right}"
         if self.doubtful and (self.right or self.wrong):
-            yield "not judged", join_names(self.doubtful, MAX_LISTED)
+            yield "not judged", join_names(short_names(self.doubtful), MAX_LISTED)
         parts = "; ".join(filter(None, (self.loop, self.loss, self.rate, self.reach)))
         if parts:
             yield "found", parts
-        yield from (("note", note) for note in self.notes)
+        yield from (("note", note) for note in self.notes if getattr(note, "code", "") != "own_loss")
         if self.question:
             yield "say", self.question
 
@@ -122,13 +123,19 @@ class ScriptReport:
         if correction.kind:
             yield "mistake", KINDS[correction.kind].meaning
 
+    def _lines_of_both_corrections(self, correction: Correction) -> Iterator[tuple[str, str]]:
+        """The update for the script's own loss, and the loss for its update."""
+        for change in (*correction.changes, *correction.others):
+            yield f"line {change.line}", change.old
+            yield "try" if change is correction.changes[0] else "or try", change.new
+
     def _headline(self) -> str:
         if self.wrong:
             verb = "is" if len(self.wrong) == 1 else "are"
-            return f"{join_names(self.wrong, MAX_LISTED)} {verb} not updated along the gradient"
-        if self.right:
-            return join_names(self.right, MAX_LISTED)
-        return join_names(self.doubtful, MAX_LISTED) or self.script
+            return f"{join_names(short_names(self.wrong), MAX_LISTED)} {verb} not updated along the gradient"
+        names = join_names(short_names(self.right or self.doubtful), MAX_LISTED) or self.script
+        other = next((note for note in self.notes if getattr(note, "code", "") == "own_loss"), "")
+        return f"{names}: {other}" if other else names
 
     def text(self, width: int = WIDTH) -> str:
         """The report as lines of at most `width` characters."""
@@ -139,6 +146,18 @@ class ScriptReport:
 
     def _repr_html_(self) -> str:
         return report_as_html(Path(self.script).name, self.verdict, self._lines(), self.correction)
+
+
+def _joined_remarks(remarks: dict[str, str]) -> Iterator[str]:
+    """Sentences about arrays: what is said of several, but for its numbers, is said of the first of them."""
+    alike: dict[str, list[str]] = {}
+    for name, remark in remarks.items():
+        if remark and not remark.startswith("gradient "):
+            alike.setdefault(re.sub(r"with .*, which (is|are)|\d[\d.e-]*|lines?", "#", remark), []).append(name)
+    for first, *others in list(alike.values())[:MAX_REMARKS]:
+        verb = "does" if len(others) == 1 else "do"
+        so = f"; so {verb} {join_names(short_names(others), MAX_LISTED)}" if others else ""
+        yield f"{first} {remarks[first]}{so}"
 
 
 def make_report(script: Path, findings: ScriptFindings) -> ScriptReport:
@@ -246,7 +265,9 @@ def _notes(verdict: StepVerdict) -> Iterator[str]:
     if HELD in verdict.loss:
         yield Note("constant_side", side=verdict.loss.partition(HELD)[2])
     if verdict.own_loss:
-        yield Note("own_loss", loss=verdict.own_loss)
+        _, line, _ = verdict.own_loss_place
+        verb = "prints" if verdict.own_loss.startswith('"') else "computes"
+        yield Note("own_loss", followed=verdict.loss, loss=verdict.own_loss, line=line, verb=verb)
     if f"step {verdict.kind}" in NOTES:
         yield Note(f"step {verdict.kind}", loss=verdict.loss, reason=verdict.reason)
 
@@ -257,5 +278,5 @@ def _question(verdict: StepVerdict) -> str:
     names = verdict.candidates
     if not names:
         return "no number that the script computes depends on what it updates; compute the loss in the loop"
-    losses, arrays = join_names(names, MAX_LISTED), join_names(verdict.doubtful, MAX_LISTED)
+    losses, arrays = join_names(names, MAX_LISTED), join_names(short_names(verdict.doubtful), MAX_LISTED)
     return f"{losses} {'depend' if len(names) > 1 else 'depends'} on {arrays}: which is the loss? --loss {names[0]}"

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from deltarule.checking.scripts.carried import carried_names
 from deltarule.checking.scripts.harmless import is_harmless, nodes_of, pure_functions, single_targets
+from deltarule.checking.scripts.printed import printed_values
 
 Loop: TypeAlias = tuple[str, str, int]
 """A loop: the file, the function, and the line of its header."""
@@ -41,6 +42,8 @@ class ScriptSource:
     results      targets of statements whose value is a difference that cannot be evaluated again
     one_hot      targets of P[i, y] -= 1
     pure         functions that may be called once more
+    prints       the labels and expressions of numbers that a statement prints
+    labels       the label with which the script prints a variable
     """
 
     def __init__(self, path: str, text: str) -> None:
@@ -62,6 +65,8 @@ class ScriptSource:
         copies = _copied_results(scopes)
         copied = {name.id for copy in copies for name in nodes_of(copy, ast.Name) if isinstance(name.ctx, ast.Load)}
         self.pure = pure_functions(self.tree)
+        self.prints: dict[int, list[tuple[str, str]]] = defaultdict(list)
+        self.labels: dict[str, str] = {}
         self.targets = _target_texts(self.tree) | {ast.unparse(t) for copied in copies.values() for t in copied}
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
@@ -78,6 +83,8 @@ class ScriptSource:
                 targets = _updated_targets(node) or copies.get(node, [])
                 self._note_update(node, node.value, targets, made)
                 self._note_differences(node, node.value, targets, copied)
+        for statement in nodes_of(self.tree, ast.Expr):
+            self._note_printed(statement)
         for loop in nodes_of(self.tree, ast.For | ast.While):
             for line in range(loop.body[0].lineno, _lines_of(loop.body[-1])[-1] + 1):
                 self.loops[line].add(loop.lineno)
@@ -130,6 +137,13 @@ class ScriptSource:
                     self.results[statement.lineno].append(ast.unparse(target))
             case ast.AugAssign(target=ast.Subscript() as target, op=ast.Sub(), value=ast.Constant(value=1)):
                 self.one_hot[statement.lineno].append(ast.unparse(target))
+
+    def _note_printed(self, statement: ast.Expr) -> None:
+        for label, value in printed_values(statement):
+            if isinstance(value, ast.Name | ast.Attribute):
+                self.labels.setdefault(ast.unparse(value), label)
+            elif not isinstance(value, ast.Constant) and is_harmless(value, self.pure):
+                self.prints[statement.lineno].append((label, ast.unparse(value)))
 
     def _may_be_error(self, sides: tuple[ast.expr, ast.expr]) -> bool:
         """Whether a difference is none of an update's own terms, as momentum * velocity - rate * gradient."""

@@ -13,6 +13,8 @@ from deltarule.checking.scripts.candidates import (
 from deltarule.checking.scripts.foretell import foretelling
 from deltarule.checking.scripts.numbers_met import is_own_loss, sounds_like_loss
 from deltarule.checking.scripts.own_losses import (
+    NO_LOSS,
+    OwnLoss,
     arrays_without_gradient,
     draws_random_numbers,
     is_named_loss,
@@ -141,12 +143,14 @@ class _Judge:
         wrong = self._remarks_on_wrong(best)
         self.right = {i: remark for i, remark in self.right.items() if i not in wrong}
         balance = self.step.weight(self.right) - self.step.weight(wrong)
+        own_loss, own_loss_place = self._other_loss_of_script(best)
         return replace(
             _with_loss(self.step, self.empty, best),
             right=self._by_name(self.right),
             wrong=self._by_name(wrong),
             doubtful=self._not_judged(wrong),
-            own_loss=self._other_loss_of_script(best),
+            own_loss=own_loss,
+            own_loss_place=own_loss_place,
             confidence=(1.0 if wrong else 2.0, balance),
         )
 
@@ -249,10 +253,10 @@ class _Judge:
                 return self._accusing_verdict(candidate, dict.fromkeys(real, "has the wrong sign: the moves go uphill"))
         return None
 
-    def _other_loss_of_script(self, best: LossCandidate) -> str:
+    def _other_loss_of_script(self, best: LossCandidate) -> OwnLoss:
         """The script's own loss, if the moves are the gradient of another one."""
         if not best.is_made or not self.right:
-            return ""
+            return NO_LOSS
         own = [number for number in self.step.numbers if number[0] not in self.step.run.after_updates]
         return other_loss(self.step, best.name, self.right, own)
 
@@ -344,4 +348,5 @@ def _with_loss(step: StepSlopes, empty: StepVerdict, candidate: LossCandidate) -
         rate=candidate.rate,
         rate_line=next((line for line, rates in beside if candidate.rate in rates), None),
         is_move=candidate.is_move,
+        named_rates=tuple(sorted(step.constant_rates - {1.0})),
     )

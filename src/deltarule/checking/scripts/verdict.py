@@ -25,6 +25,9 @@ class StepVerdict:
     gradients   for each array what an optimizer reads as its gradient
     used_before the line in which an array is updated, its name, and the line and name of that which needs the old one
     lines_run   by file the lines that ran in the step
+    own_loss    the loss that the script computes itself, where the moves follow another one, and `own_loss_place` its
+                function, line, and which of its values it is
+    named_rates numbers beside the updates
     candidates  numbers that depend on the arrays, for a question
     confidence  the larger, the more is proved
     """
@@ -49,6 +52,8 @@ class StepVerdict:
     gradients: dict[str, Read] = field(default_factory=dict)
     used_before: tuple[int, str, int, str] | None = None
     own_loss: str = ""
+    own_loss_place: tuple[str, int, int] = ("", 0, 0)
+    named_rates: tuple[float, ...] = ()
     candidates: tuple[str, ...] = ()
     reason: str = ""
     is_loss_given: bool = False
