@@ -89,7 +89,7 @@ def _line_with_changes(file: SourceFile, line: int, pairs: list[tuple[Change, An
         try:
             if ast.dump(ast.parse("".join(lines))) == wanted:
                 return _lambda_alone(
-                    file, pairs, LineChange(line, _without_comment(original), _without_comment(text.decode()))
+                    file, pairs, LineChange(line, without_comment(original), without_comment(text.decode()))
                 )
         except SyntaxError:
             continue
@@ -124,7 +124,7 @@ def _with_quotes_of(line: str, text: str) -> str:
     return text
 
 
-def _without_comment(line: str) -> str:
+def without_comment(line: str) -> str:
     """A line without the comment at its end."""
     with suppress(tokenize.TokenError, IndentationError, SyntaxError):
         for token in tokenize.generate_tokens(StringIO(line.strip()).readline):

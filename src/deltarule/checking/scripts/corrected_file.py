@@ -1,11 +1,13 @@
 """Corrections with which the corrected file, checked anew, is right; others of one turn of a loop are none."""
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from deltarule.checking.catalog import Correction, LineChange
+from deltarule.checking.repair.wording import without_comment
 from deltarule.checking.scripts.correction import correct_step
 from deltarule.checking.scripts.loss_correction import loss_changes
 from deltarule.checking.scripts.source import ScriptSource
@@ -27,6 +29,14 @@ def accepted_correction(
             return correction.file != sources.script.path
         return is_right_again(check(corrected, loss), verdict)
 
+    if verdict.mixed_shapes is not None:
+        flat = _flat_column(sources.script, verdict.loop[2], *verdict.mixed_shapes)
+        corrected = corrected_sources(sources, flat)
+        again = check(corrected, None) if corrected is not None else verdict
+        if corrected is not None and again.wrong:  # a mistake that the square table has hidden
+            second = correct_step(corrected, deadline, again, seconds)
+            flat = replace(flat, changes=(*flat.changes, *second.changes)) if second else flat
+        return flat if is_right(flat, None) else replace(flat, changes=())
     if not verdict.own_loss:
         correction = correct_step(sources, deadline, verdict, seconds)
         loss = verdict.loss if verdict.is_loss_given else None
@@ -43,6 +53,24 @@ def accepted_correction(
         if is_right(of_loss, None):
             return replace(update, others=(change,)) if update else of_loss
     return update
+
+
+def _flat_column(source: ScriptSource, header: int, line: int, column: str, row: str) -> Correction:
+    """The correction that a column is flattened wherever the loop uses it."""
+    loop = next(
+        node for node in ast.walk(source.tree) if isinstance(node, ast.For | ast.While) and node.lineno == header
+    )
+    lines = range(loop.body[0].lineno, (loop.end_lineno or line) + 1)
+    pattern = re.compile(rf"(?<![\w.]){re.escape(column)}(?![\w(\[]|\.(ravel|T\b|reshape)|\s*=[^=])")
+    changes = [
+        LineChange(number, old, new)
+        for number in lines
+        if (new := pattern.sub(lambda match: f"{match[0]}.ravel()", old := without_comment(source.text_of(number))))
+        != old
+    ]
+    changes.sort(key=lambda change: change.line != line)
+    proof = f"{column} is a column, and {row} has one axis: their difference is a square table, not one error for each sample"
+    return Correction(source.path, line, without_comment(source.text_of(line)), tuple(changes), proof=proof)
 
 
 def following_own_loss(verdict: StepVerdict, share: float) -> StepVerdict:

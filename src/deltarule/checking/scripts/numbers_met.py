@@ -51,6 +51,8 @@ class NumbersMet:
         self._counts: dict[Key, int] = {}
         self._set_to_zero: set[Key] = set()
         self.sides: Sides = {}
+        self.mixed: dict[int, tuple[str, str]] = {}
+        """By line a difference of n numbers in a column and n in a row, which is n × n: the column, and the row."""
         self.held = held or {}
 
     def collect(
@@ -104,6 +106,9 @@ class NumbersMet:
             return
         if difference.size > _MAX_ENTRIES_OF_A_DIFFERENCE or np.isnan(difference).any():
             return
+        if a.size == y.size > 1 and difference.size == a.size**2:
+            column, row = (left, right) if np.ndim(a) > 1 and a.shape[-1] == 1 else (right, left)
+            self.mixed.setdefault(line, (column[0], row[0]))
         name = f"{left[0]} − {right[0]}"
         self._add_square(function, name, difference, line)
         if difference.size <= _MAX_ENTRIES_HELD:

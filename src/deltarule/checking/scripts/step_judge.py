@@ -61,7 +61,8 @@ def _those_that_foretell(step: StepSlopes, candidates: list[LossCandidate], is_g
 def _empty(step: StepSlopes, loss: str | None) -> StepVerdict:
     lines = {path: sorted(lines) for path, lines in step.run.lines_run.items()}
     verdict = StepVerdict("nothing found", step.run.loop, step.run.turn, span=step.turn.span, lines_run=lines)
-    return replace(verdict, is_loss_given=loss is not None)
+    mixed = next(((line, *names) for line, names in step.run.met.mixed.items()), None)
+    return replace(verdict, is_loss_given=loss is not None, mixed_shapes=mixed)
 
 
 def _own_loss_for(best: LossCandidate | None, candidates: Iterable[LossCandidate]) -> LossCandidate | None:

@@ -28,6 +28,7 @@ class StepVerdict:
     own_loss    the loss that the script computes itself, where the moves follow another one, and `own_loss_place` its
                 function, line, and which of its values it is
     named_rates numbers beside the updates
+    mixed_shapes a line, and the column and the row in it whose difference is a table
     candidates  numbers that depend on the arrays, for a question
     confidence  the larger, the more is proved
     """
@@ -54,6 +55,7 @@ class StepVerdict:
     own_loss: str = ""
     own_loss_place: tuple[str, int, int] = ("", 0, 0)
     named_rates: tuple[float, ...] = ()
+    mixed_shapes: tuple[int, str, str] | None = None
     candidates: tuple[str, ...] = ()
     reason: str = ""
     is_loss_given: bool = False
