@@ -133,7 +133,7 @@ def test_the_loss_that_is_printed_and_not_trained(tmp_path):
     text = text.replace("error = X @ w - y", "error = X @ w - y[:, None]")
     report = check_script(script(tmp_path, text))
     assert report.verdict == "right for another loss" and not report.ok
-    assert "but line 8 computes loss" in report.notes[0]
+    assert "but line 9 computes loss" in report.notes[0]
 
 
 SQUARES = """

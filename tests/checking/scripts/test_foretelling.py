@@ -333,3 +333,23 @@ for epoch in range(5):
 """
     report = check_text(tmp_path, text)
     assert report.verdict == "not proved" and "squared errors" in report.notes[0]
+
+
+@pytest.mark.slow
+def test_a_column_minus_a_row_is_named_and_flattened(tmp_path):
+    text = """
+X = rng.normal(size=(20, 3)); y = X[:, :1] + 1.0
+w, b = np.zeros(3), 0.0
+for epoch in range(40):
+	p = X @ w + b
+	loss = 0.5 * np.mean((p - y) ** 2)
+	e = p - y
+	w = w - 0.1 * np.array([np.mean(g) for g in X.T @ e])
+	b = b - 0.1 * np.mean(e)
+"""
+    correction = check_text(tmp_path, text, seconds=8).correction
+    assert correction is not None and "y is a column, and p has one axis" in correction.proof
+    assert "e = p - y.ravel()" in [change.new for change in correction.changes]
+    for change in correction.changes:
+        text = text.replace(change.old, change.new)
+    assert check_text(tmp_path, text).verdict == "right"

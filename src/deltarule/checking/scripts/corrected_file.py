@@ -29,7 +29,7 @@ def accepted_correction(
             return correction.file != sources.script.path
         return is_right_again(check(corrected, loss), verdict)
 
-    if verdict.mixed_shapes is not None:
+    if verdict.mixed_shapes is not None and not verdict.own_loss:
         flat = _flat_column(sources.script, verdict.loop[2], *verdict.mixed_shapes)
         corrected = corrected_sources(sources, flat)
         again = check(corrected, None) if corrected is not None else verdict
@@ -69,7 +69,8 @@ def _flat_column(source: ScriptSource, header: int, line: int, column: str, row:
         != old
     ]
     changes.sort(key=lambda change: change.line != line)
-    proof = f"{column} is a column, and {row} has one axis: their difference is a square table, not one error for each sample"
+    reason = "their difference is a square table, not one error for each sample"
+    proof = f"{column} is a column, and {row} has one axis: {reason}"
     return Correction(source.path, line, without_comment(source.text_of(line)), tuple(changes), proof=proof)
 
 
