@@ -27,6 +27,7 @@ from deltarule.estimators.mlp.fitted_network import (
 )
 from deltarule.estimators.tabular.calibration import LogitCalibration, calibrate_arrays
 from deltarule.estimators.tabular.intervals import Intervals
+from deltarule.estimators.tabular.prediction_sets import SetScores
 from deltarule.estimators.tabular.predictor import TablePredictor
 from deltarule.estimators.tabular.scores import TabularReport
 from deltarule.tables.column_encoder import KINDS, Column
@@ -72,6 +73,7 @@ ATTRIBUTES: dict[str, TypeAdapter[Any]] = {
     "intervals_": TypeAdapter(Intervals),
     "known_rows_": TypeAdapter(tuple[int, ...]),
     "calibration_": TypeAdapter(tuple[float, list[float]]),
+    "set_scores_": TypeAdapter(SetScores),
 }
 """The attributes of a fitted estimator that a file holds, with their types in JSON."""
 

@@ -23,6 +23,7 @@ from deltarule.estimators.tabular.calibration import (
 from deltarule.estimators.tabular.candidate_search import Choice
 from deltarule.estimators.tabular.evaluation import Inspection, inspect_classes, permutation_importances, sample_rows
 from deltarule.estimators.tabular.parameters import TabularParameters
+from deltarule.estimators.tabular.prediction_sets import fit_sets
 from deltarule.estimators.tabular.scores import Scores, area_under_roc, log_loss, scores_of_classes
 from deltarule.estimators.tabular.splits import take
 from deltarule.estimators.tabular.table_network import TableNetworkClassifier
@@ -73,6 +74,8 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
         The fitted networks, whose probabilities are not calibrated.
     calibration_ : LogitCalibration
         The scale and the biases [C] of calibrated logits.
+    set_scores_ : SetScores
+        The scores of rows that were not trained on, by which `predict_sets` chooses.
     classes_ : ndarray
         The class labels, [C].
 
@@ -123,6 +126,26 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
             Probabilities of the classes in the order of `classes_`.
         """
         return self._frame_and_predictions(X)[1]
+
+    def predict_sets(self, X: Any, coverage: float = 0.9) -> Any:
+        """Predict a set of classes for each row, which holds the true class of the promised share of rows.
+
+        Parameters
+        ----------
+        X : as for `predict`
+        coverage : float, default=0.9
+            The share, between 0 and 1. It is promised for new rows like those of the fit, for certain and for uncertain
+            ones, whose sets are larger. No set is empty, so that more of the certain rows may have their class in it.
+
+        Returns
+        -------
+        ndarray of bool, [N, C]
+            Whether a class is in the set, in the order of `classes_`.
+        """
+        probabilities = self._frame_and_predictions(X)[1]
+        if not hasattr(self, "set_scores_"):
+            raise BadInput("the file of this model is of an older version and lacks what sets need; train it again")
+        return self.set_scores_.sets(probabilities, coverage)
 
     def evaluate(self, X: Any, y: Any) -> Scores:
         """Score predictions for rows that were not used in training.
@@ -241,23 +264,33 @@ class TabularClassifier(ProbabilityMixin, BaseTabular, ClassifierParameters):
     def _assess(
         self, ensemble: Any, choice: Choice, x: Floats, y: Any, weights: Floats | None, groups: Integers | None
     ) -> tuple[Scores, Any]:
-        """Set `calibration_`, then score the calibrated ensemble on the rows set aside."""
+        """Set `calibration_` and `set_scores_`, then score the calibrated ensemble on the rows set aside."""
         probabilities = ensemble.predict_proba(x)
+        is_known = np.isin(y, ensemble.classes_)
         columns = np.searchsorted(self.classes_, ensemble.classes_)  # without classes whose only rows are set aside
         if len(y) < MIN_CALIBRATION_ROWS:
             folds = [self._out_of_fold_probabilities(*fold) for fold in choice.out_of_fold]
             known_y, known_probabilities, own_weights = zip(*folds, strict=True)
             joined = None if weights is None else np.concatenate(own_weights)
-            self.calibration_ = fit_calibration(np.concatenate(known_y), np.concatenate(known_probabilities), joined)
+            out_of_fold = np.concatenate(known_y), np.concatenate(known_probabilities)
+            self.calibration_ = fit_calibration(*out_of_fold, joined)
             own = LogitCalibration(self.calibration_.scale, self.calibration_.biases[columns])
             probabilities = apply_calibration(probabilities, own)
+            calibrated = cross_calibrate(*out_of_fold, joined)
+            parts = [(out_of_fold[0], calibrated, joined)]
         else:
-            is_known = np.isin(y, ensemble.classes_)
             biases = np.zeros(len(self.classes_))
             known = np.searchsorted(ensemble.classes_, y[is_known]), probabilities[is_known], take(weights, is_known)
             scale, biases[columns] = fit_calibration(*known)
             self.calibration_ = LogitCalibration(scale, biases)
             probabilities[is_known] = cross_calibrate(*known)
+            parts = []
+        of_all = np.zeros((int(is_known.sum()), len(self.classes_)))
+        of_all[:, columns] = probabilities[is_known]
+        parts.append((np.searchsorted(self.classes_, y[is_known]), of_all, take(weights, is_known)))
+        indices, of_parts, set_weights = zip(*parts, strict=True)
+        joined = None if weights is None else np.concatenate(set_weights)
+        self.set_scores_ = fit_sets(np.concatenate(indices), np.concatenate(of_parts), joined)
         scores = scores_of_classes(y, probabilities, ensemble.classes_, self.usual_, weights, groups)
         return scores, ensemble.classes_[probabilities.argmax(axis=1)]
 

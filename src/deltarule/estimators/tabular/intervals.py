@@ -79,10 +79,10 @@ def fit_intervals(
             sizes.append(max(size, least_size))
     fitted = Intervals((), tuple(known), tuple(sizes), floor)
     scaled = errors / fitted._sizes_at(predictions)
-    return Intervals(tuple(_quantiles(scaled, weights).tolist()), fitted.predictions, fitted.sizes, floor)
+    return Intervals(tuple(equally_weighted(scaled, weights).tolist()), fitted.predictions, fitted.sizes, floor)
 
 
-def _quantiles(values: Floats, weights: Floats) -> Floats:
+def equally_weighted(values: Floats, weights: Floats) -> Floats:
     """Sorted values of equal weight in place of weighted values.
 
     There are as many as the weighted values are worth (Kish 1965), at most `MAX_ERRORS`.
