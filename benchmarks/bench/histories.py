@@ -18,6 +18,8 @@ from deltarule.cli import main
 from deltarule.cli.options import chosen_recipe
 from deltarule.engines.compiled.engine import CompiledEngine
 from deltarule.engines.reference import ReferenceEngine
+from deltarule.problem.create import create_problem
+from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
 from deltarule.stats.metrics import find
@@ -92,6 +94,14 @@ def _comparisons(quick: bool) -> list[tuple[str, float | None, Callable[[], tupl
             1.5,
             lambda: _training(encoder("", many, dtype="float32").problem, 60, history_every=60),
         ),
+        *(
+            (
+                f"one network {'-'.join(map(str, sizes))}, three epochs: the default history / none",
+                1.25,
+                lambda sizes=sizes: _one_network(sizes, 500 if quick else 20_000),  # type: ignore[misc]
+            )
+            for sizes in ((784, 100, 10), (784, 256, 128, 10))
+        ),
         (f"outputs of {members:,} encoders for 1,000 rows, float64 / by NumPy", 0.3, lambda: _outputs(members)),
         (
             f"{images_members} of 784-100-10, an epoch of {batches} updates: with accuracy on 10,000 rows / without",
@@ -108,6 +118,13 @@ def _training(problem: Problem, updates: int, **options: Any) -> tuple[Function,
         lambda: engine.advance(problem, state, updates),
         lambda: train(problem, engine=engine, max_steps=updates, **options),
     )
+
+
+def _one_network(sizes: tuple[int, ...], rows: int) -> tuple[Function, Function]:
+    generator = np.random.default_rng(1)
+    x, y = generator.random((rows, sizes[0])), np.eye(sizes[-1])[generator.integers(0, sizes[-1], rows)]
+    problem = create_problem(Network(sizes, "relu", "softmax"), x, y, loss="cross_entropy", batch_size=100)
+    return lambda: train(problem, max_epochs=3, history_every=0), lambda: train(problem, max_epochs=3)
 
 
 def _command(members: int, dtype: str) -> tuple[Function, Function]:
