@@ -123,6 +123,7 @@ def check_text(folder, text):
         (PLAYERS, {"maker.weight", "maker.bias", "judge.0.weight", "judge.2.bias"}),
         (ROWS, {"w", "b"}),
         (ACTOR, {"body.weight", "policy.bias", "value.weight"}),
+        (ACTOR.replace(".detach()", ".data"), {"body.weight", "policy.bias", "value.weight"}),
         (BY_HAND, {"w", "b"}),
     ],
 )

@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_TAKING_OUT = ("detach", "item")
-
 
 @contextmanager
 def detached_values_held(values: list[Any], is_moved: bool, move: Callable[[float], None]) -> Iterator[None]:
@@ -14,7 +12,7 @@ def detached_values_held(values: list[Any], is_moved: bool, move: Callable[[floa
 
     Parameters
     ----------
-    values : the results of `detach()` and `item()` in their order: noted if nothing is moved, else given again.
+    values : the results of `detach()`, `data` and `item()` in their order: noted if nothing is moved, else given again.
     is_moved : whether something is moved.
     move : moves it back (-1), and there again (1): for blocks of `no_grad()`.
     """
@@ -22,7 +20,8 @@ def detached_values_held(values: list[Any], is_moved: bool, move: Callable[[floa
 
     tensors: Any = torch.Tensor
     blocks: Any = torch.no_grad
-    plain: dict[str, Any] = {name: getattr(tensors, name) for name in _TAKING_OUT}
+    of_data = tensors.data
+    plain: dict[str, Any] = {"detach": tensors.detach, "item": tensors.item, "data": of_data.__get__}
     enter, leave = blocks.__enter__, blocks.__exit__
     if not is_moved:
         values.clear()
@@ -35,10 +34,10 @@ def detached_values_held(values: list[Any], is_moved: bool, move: Callable[[floa
             if self.grad_fn is None or is_ours:
                 return value
             if not is_moved:
-                values.append(value.clone() if name == "detach" else value)
+                values.append(value if name == "item" else value.clone())
                 return value
             held = next(noted, value)
-            return held.clone() if name == "detach" else held
+            return held if name == "item" else held.clone()
 
         return take
 
@@ -53,12 +52,12 @@ def detached_values_held(values: list[Any], is_moved: bool, move: Callable[[floa
         if self.is_moved_back:
             move(1.0)
 
-    for name in _TAKING_OUT:
-        setattr(tensors, name, taking_out(name))
+    tensors.detach, tensors.item = taking_out("detach"), taking_out("item")
+    tensors.data = property(taking_out("data"), of_data.__set__)
     blocks.__enter__, blocks.__exit__ = enter_unmoved, leave_moved
     try:
         yield
     finally:
-        for name in _TAKING_OUT:
-            setattr(tensors, name, plain[name])
+        tensors.detach, tensors.item = plain["detach"], plain["item"]
+        del tensors.data
         blocks.__enter__, blocks.__exit__ = enter, leave
