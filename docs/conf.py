@@ -25,6 +25,7 @@ extensions = [
     "mistakes",
     "names",
     "notebooks",
+    "recorded",
     "search_terms",
     "settings",
     "studies",

@@ -227,7 +227,19 @@ def _way_back(slope: Callable[..., Array], values: Sequence[Any], result: Array)
     return lambda g: slope(g, result, *values)
 
 
-_FLAT = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceil", "isfinite")
+_FLAT = (
+    "less",
+    "less_equal",
+    "greater",
+    "greater_equal",
+    "equal",
+    "not_equal",
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "isfinite",
+)
 """Operations that are constant between their steps: their derivative is 0."""
 
 _SLOPES: dict[str, tuple[Callable[..., Array], ...]] = {
