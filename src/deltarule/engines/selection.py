@@ -1,12 +1,11 @@
-"""Choose an engine by name or by the shortest expected time.
+"""Choose an engine by name, or by how long a training would take in NumPy.
 
-K members · B rows of a batch · D inputs · P parameters
+K members · B rows of a batch · H units · P parameters
 
-The expected time is that of the updates, and of compiling. With these few rounded prices trainings take 1.003 times as
-long on average as with the right choice, and at most 1.7 times, in 1,008 measured cases (`benchmarks/costs.py`).
+A compiled program is faster for every network, and has paid for its compilation once NumPy would have taken about as
+long. With these few rounded constants trainings take 1.014 times as long on average as with the right choice,
+and at most 4.5 times, in 1,760 measured cases (`benchmarks/costs.py`).
 """
-
-import numpy as np
 
 from deltarule.engines.base import Engine
 from deltarule.engines.reference import ReferenceEngine
@@ -15,11 +14,10 @@ from deltarule.problem.problem import Problem
 
 NAMES = ("auto", "reference", "compiled", "cuda", "autograd")
 
-PRICES = {"reference": (60e-6, 11e-9, 12e-9, 0.0), "compiled": (0.33e-6, 0.6e-9, 0.43e-9, 0.05e-9)}
-"""Seconds of an update: for each layer, each member's parameter, and each unit and parameter of a member's rows."""
-
-SECONDS_TO_COMPILE = (0.15, 0.3)
-"""The seconds of compiling an update and an evaluation, for each layer and for each program."""
+SECONDS_A_LAYER, SECONDS_A_DROPOUT, SECONDS_A_PARAMETER, SECONDS_A_UNIT = 75e-6, 200e-6, 12e-9, 20e-9
+"""The seconds of an update in NumPy, for each layer, each dropout, each member's parameter, and each unit of each
+member's rows."""
+SECONDS_TO_COMPILE, SECONDS_TO_COMPILE_A_LAYER = 0.15, 0.05
 TRAININGS_OF_A_PROGRAM, FITS_OF_A_PROGRAM = 3, 10
 """How many trainings, and how many fits of an estimator, are assumed to share a program: it is kept for others of this
 shape, in any process, and cross-validation and searches fit again and again."""
@@ -60,14 +58,13 @@ def engine(name: str, device: str | None = None) -> Engine:
 def engine_for(
     engine_or_name: Engine | str, problem: Problem, steps: int, trainings: int = TRAININGS_OF_A_PROGRAM
 ) -> Engine:
-    """Return the engine for `steps` updates: as given, by name, or by the expected time of so many such trainings."""
+    """Return the engine for `steps` updates: as given, by name, or by what takes so many trainings least time."""
     if not isinstance(engine_or_name, str):
         return engine_or_name
     if engine_or_name != "auto":
         return engine(engine_or_name)
     # Whether it was compiled before does not count: the choice, and with it the last digits, is the same every day.
-    seconds = expected_seconds("compiled", problem, steps) + startup_seconds(problem, trainings)
-    if seconds >= expected_seconds("reference", problem, steps):
+    if reference_seconds(problem, steps) <= seconds_to_compile(problem) / trainings:
         return ReferenceEngine()
     from deltarule.engines.compiled.engine import reason_against, warn_once
 
@@ -82,15 +79,15 @@ def engine_for(
     return compiled
 
 
-def expected_seconds(name: str, problem: Problem, steps: int) -> float:
-    """Estimate the seconds of `steps` updates with an engine, without compilation."""
-    rows = float(problem.batch_sizes.sum())
-    units = sum(problem.network.sizes)
-    parameters = problem.network.parameters
-    amounts = problem.network.depth, problem.members * parameters, rows * units, rows * parameters
-    return float(steps * np.dot(amounts, PRICES[name]))
+def reference_seconds(problem: Problem, steps: int) -> float:
+    """Estimate the seconds of `steps` updates in NumPy."""
+    network = problem.network
+    layers = network.depth * SECONDS_A_LAYER + len(network.dropouts) * problem.drops * SECONDS_A_DROPOUT
+    parameters = problem.members * network.parameters * SECONDS_A_PARAMETER
+    units = float(problem.batch_sizes.sum()) * sum(network.sizes[1:]) * SECONDS_A_UNIT
+    return steps * (layers + parameters + units)
 
 
-def startup_seconds(problem: Problem, trainings: int = TRAININGS_OF_A_PROGRAM) -> float:
-    """Return the seconds of compiling that each of some trainings counts."""
-    return float(np.polyval(SECONDS_TO_COMPILE, problem.network.depth)) / trainings
+def seconds_to_compile(problem: Problem) -> float:
+    """Estimate the seconds in which the program of a problem's updates is printed and compiled."""
+    return SECONDS_TO_COMPILE + problem.network.depth * SECONDS_TO_COMPILE_A_LAYER

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from deltarule import platforms
 from deltarule.engines.base import Engine
-from deltarule.engines.selection import FITS_OF_A_PROGRAM, engine_for, expected_seconds
+from deltarule.engines.selection import FITS_OF_A_PROGRAM, engine_for, reference_seconds
 from deltarule.errors import BadInput
 from deltarule.estimators.mlp.base import BaseMLP
 from deltarule.estimators.mlp.fit import Fit
@@ -31,6 +31,8 @@ from deltarule.training.run import Run
 
 MAX_PART_SECONDS = 10.0
 """Approximate training time of a part of a population: its seconds are shared among its fits alone."""
+COMPILED_SPEEDUP = 6
+"""How many times as long NumPy takes for an update, in the middle of 160 measured shapes."""
 MIN_FITS_WITH_SHARED_ROWS = 32
 """From this number on, fits to the same rows form separate parts, because an update of the reference engine is faster
 if all members see the same rows. The compiled engine groups members by their rows itself."""
@@ -190,7 +192,8 @@ def _select_engine(fits: Sequence[Fit]) -> tuple[Engine, float]:
     population = first.problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
     steps = first.rules.max_epochs * first.problem.steps_per_epoch(0)
     engine = engine_for(first.model.engine, population, steps, FITS_OF_A_PROGRAM)
-    return engine, expected_seconds(engine.name, population, steps) / len(fits)
+    seconds = reference_seconds(population, steps) / (1 if engine.name == "reference" else COMPILED_SPEEDUP)
+    return engine, seconds / len(fits)
 
 
 def _divide(indices: list[int], digests: list[str], seconds_each: float) -> Iterator[list[int]]:
