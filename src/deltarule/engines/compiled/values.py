@@ -220,14 +220,20 @@ class FunctionText:
         self._written = before
 
     def loop(
-        self, count: int | str, body: Callable[..., Sequence[Value] | None], carried: Sequence[Value] = ()
+        self,
+        count: int | str,
+        body: Callable[..., Sequence[Value] | None],
+        carried: Sequence[Value] = (),
+        unrolled: int = 1,
     ) -> Sequence[Value]:
         """Write a loop: body(index, *carried) returns the carried values of the next turn; return the last ones.
 
-        `count` is a number, or the name of one, which may be 0.
+        `count` is a number, or the name of one, which may be 0. Up to `unrolled` turns are written one after another.
         """
-        if count == 1:
-            return body(Index(), *carried) or ()
+        if isinstance(count, int) and count <= unrolled:
+            for turn in range(count):
+                carried = body(Index(turn), *carried) or ()
+            return carried
         number = self.fresh()
         before = self.block
         head, inside, after = f"head{number}", f"loop{number}", f"after{number}"
