@@ -21,7 +21,7 @@ WINDOWS = os.name == "nt"
 RETRY_SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 """Seconds between attempts to replace a file that another program has open."""
 
-LOCK_POLL_SECONDS = 0.2
+LOCK_POLL_SECONDS = 0.05
 
 CACHE_VARIABLE = "WIN_PD_OVERRIDE_LOCAL_APPDATA" if WINDOWS else "XDG_CACHE_HOME"
 """The environment variable that moves the user's cache folder, as platformdirs reads it."""

@@ -45,6 +45,52 @@ def test_a_second_process_prints_and_compiles_nothing_but_what_is_damaged(tmp_pa
     assert trained(tmp_path, "compiles") == expected
 
 
+SLOWLY = """
+import time
+from deltarule.engines.compiled import machine_code, texts
+
+def slowly(function):
+    def called(*given):
+        time.sleep(1)
+        print("made", file=sys.stderr)
+        return function(*given)
+    return called
+
+import sys
+texts.resolve_name = lambda name, found=texts.resolve_name: slowly(found(name))
+machine_code.compile_text = slowly(machine_code.compile_text)
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_at_a_time_one_prints_and_compiles(tmp_path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SLOWLY + TRAINING, tmp_path, "compiles"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    (first, made), (second, made_too) = (process.communicate() for process in processes)
+    assert first == second != ""
+    assert (made + made_too).count("made") == 2
+
+
+def test_what_was_used_longest_ago_is_removed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    for age, name in enumerate(["deltarule_1.ll", "deltarule_2.o", "deltarule_3.o", "another"]):
+        cache.once(name, lambda: b"x" * 1000)
+        os.utime(tmp_path / name, (10**9 - age, 10**9 - age))
+    cache.remove_unused(4000)
+    assert len(list(tmp_path.glob("deltarule_*"))) == 3
+    assert cache.once("deltarule_3.o", lambda: b"") == b"x" * 1000  # used now
+    cache.remove_unused(3000)
+    assert [path.name for path in tmp_path.glob("deltarule_*")] == ["deltarule_3.o"]
+    assert (tmp_path / "another").exists()
+
+
 FULL = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))

@@ -64,7 +64,7 @@ def test_what_has_no_form_with_units_is_printed_with_members(monkeypatch) -> Non
         raise NotPrintable("it has no such form")
 
     monkeypatch.setattr(unit_printer, "print_units", refuse)
-    monkeypatch.setattr(texts, "kept", lambda file: None)
+    monkeypatch.setattr(texts, "once", lambda file, make: make())
     rng = np.random.default_rng(4)
     problem = create_problem(Network([3, 2, 1]), rng.normal(size=(5, 3)), rng.random((5, 1)), batch_size=5)
     assert_same_bits(problem, 3)

@@ -13,7 +13,7 @@ from functools import cache
 from threading import Lock
 from typing import Any
 
-from deltarule.engines.compiled.cache import keep, kept
+from deltarule.engines.compiled.cache import once
 
 OPTIMIZATION = 2
 
@@ -87,11 +87,7 @@ def _compiled(text: str, name: str, arguments: int, features: str | None) -> Com
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten() if features is None else features
     text = f"{text}{_flushed(text, name)}"
     key = hashlib.sha256(repr((text, llvmlite.__version__, processor, OPTIMIZATION)).encode()).hexdigest()[:32]
-    file = f"deltarule_{key}.o"
-    machine_code = kept(file)
-    if machine_code is None:
-        machine_code = compile_text(text, features)
-        keep(file, machine_code)
+    machine_code = once(f"deltarule_{key}.o", lambda: compile_text(text, features))
     return Compiled(machine_code, f"flushed_{name}", arguments)
 
 

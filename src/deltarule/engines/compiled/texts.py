@@ -13,7 +13,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from deltarule.engines.compiled.cache import keep, kept
+from deltarule.engines.compiled.cache import once
 from deltarule.engines.compiled.machine_code import vector_registers
 from deltarule.engines.compiled.printed import Form, NotPrintable, Printed, PrintedUnits, Tile
 from deltarule.engines.update_program import evaluation_program, kept_while_unchanged, update_program
@@ -99,16 +99,16 @@ def _printed(printer: str, program: Program, form: Form) -> Printed:
     if key not in _of_programs:
         of_all = (*key, platform.machine(), _printers_digest())
         file = f"deltarule_{hashlib.sha256(repr(of_all).encode()).hexdigest()[:32]}.ll"
-        content = kept(file)
-        if content is None:
-            _of_programs[key] = resolve_name(printer)(program, form)
-            keep(file, zlib.compress(json.dumps(asdict(_of_programs[key])).encode(), 1))
-        else:
-            stored = json.loads(zlib.decompress(content))
-            kind = PrintedUnits if "own_bytes" in stored else Printed
-            tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
-            _of_programs[key] = kind(**stored | tuples)
+        content = once(file, lambda: _stored(resolve_name(printer)(program, form)))
+        stored = json.loads(zlib.decompress(content))
+        kind = PrintedUnits if "own_bytes" in stored else Printed
+        tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
+        _of_programs[key] = kind(**stored | tuples)
     return _of_programs[key]
+
+
+def _stored(printed: Printed) -> bytes:
+    return zlib.compress(json.dumps(asdict(printed)).encode(), 1)
 
 
 @cache
