@@ -64,7 +64,8 @@ def test_networks_larger_than_all_that_were_measured_are_compiled(dtype: str, ba
 
 def test_auto_goes_without_an_llvmlite_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-    assert engine_for("auto", network([1, 1], members=99), 10**9).name == "reference"
+    chosen = engine_for("auto", network([1, 1], members=99), 10**9)
+    assert chosen.name == "reference" and "llvmlite" in chosen.notes(network([1, 1]))[0]
     with refuses("compiled", "llvmlite", "reference"):
         engine("compiled")
     assert "llvmlite" in str(examine().engines["compiled"])

@@ -36,7 +36,7 @@ class Pass(NamedTuple):
 class ReferenceEngine(Engine):
     """Trains a network or a population in NumPy, with the formulas of `maths`.
 
-    reason : why there is no compiled program, if one would have been preferred.
+    reason : why no compiled program trains this, if one would have been preferred.
     """
 
     name = "reference"
@@ -64,7 +64,7 @@ class ReferenceEngine(Engine):
     def notes(self, problem: Problem) -> tuple[str, ...]:
         if not self.reason:
             return ()
-        return (f"the compiled engine has no program for {self.reason}: the reference engine trains this",)
+        return (f"{self.reason}: the reference engine trains this",)
 
     def outputs(self, problem: Problem, state: State, x: Floats) -> tuple[Floats, Floats]:
         network = problem.network

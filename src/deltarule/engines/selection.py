@@ -71,7 +71,7 @@ def engine_for(
     try:
         compiled = engine("compiled")
     except BadInput:
-        return ReferenceEngine()
+        return ReferenceEngine("llvmlite, which the compiled engine needs, cannot be loaded")
     if reason := reason_against(problem):
         reference = ReferenceEngine(reason)
         warn_once(reference.notes(problem)[0])

@@ -251,7 +251,7 @@ def reason_against(problem: Problem) -> str:
 
 
 def _words(reason: Exception) -> str:
-    return f"this problem ({reason})"
+    return f"the compiled engine has no program for this problem ({reason})"
 
 
 @cache
