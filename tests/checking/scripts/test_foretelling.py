@@ -353,3 +353,21 @@ for epoch in range(40):
     for change in correction.changes:
         text = text.replace(change.old, change.new)
     assert check_text(tmp_path, text).verdict == "right"
+
+
+@pytest.mark.slow
+def test_moves_that_go_uphill_are_turned(tmp_path):
+    text = """
+X = rng.normal(size=(20, 3)); y = X @ [1.0, -1.0, 0.5]
+w, b = np.zeros(3), 0.1
+for epoch in range(8):
+    e = X @ w + b - y
+    loss = 0.5 * np.sum(e ** 2)
+    w += 0.001 * X.T @ e
+    b += 0.001 * e.sum()
+"""
+    report = check_text(tmp_path, text, seconds=8)
+    assert set(report.wrong) == {"w", "b"} and report.correction is not None
+    for change in report.correction.changes:
+        text = text.replace(change.old, change.new)
+    assert check_text(tmp_path, text).verdict == "right", text

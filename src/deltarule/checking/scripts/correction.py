@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -31,6 +32,8 @@ def correct_step(sources: Sources, deadline: float, verdict: StepVerdict, second
         return None  # what is repeated is one turn
     if verdict.used_before is not None:
         return _later_update(sources, verdict)
+    if verdict.is_move and verdict.factor is not None:
+        verdict = replace(verdict, factor=abs(verdict.factor))  # its gradient is wrong where all go uphill
     if seconds <= 0 or not verdict.wrong or verdict.factor is None or HELD in verdict.loss or verdict.is_loss_later:
         return None
     if any(UPHILL in remark for remark in verdict.wrong.values()):
