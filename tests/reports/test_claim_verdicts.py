@@ -17,6 +17,7 @@ from deltarule.reports.claim_verdicts import (
     describe_verdict,
     judged_claims,
 )
+from deltarule.stats.intervals import exact_share_interval
 from deltarule.studies import verdicts
 from deltarule.studies.claims import Evidence
 from deltarule.studies.verdicts import ControlResult, Verdict, combine_verdicts, judge_reading
@@ -53,6 +54,15 @@ def test_share_and_condition_are_described():
     )
     reading = {"of": 100, "conditions": {"stops": 93}, "parts": {"stops": "agrees"}}
     assert describe_condition(reading, "stops") == "93 % (supported)"
+
+
+def test_a_condition_has_an_interval_of_the_readings_confidence():
+    """Clopper and Pearson at 95 % for 93 of 100: 86 to 97; at 99 %: 84 to 98 (tables of the binomial law)."""
+    for confidence, text in [(0.95, "86 to 97"), (0.99, "84 to 98")]:
+        for count in (0, 50, 100):
+            interval = exact_share_interval(count, 100, confidence)
+            reading = {"of": 100, "count": count, "interval": interval, "conditions": {"stops": 93}}
+            assert describe_condition(reading, "stops") == f"93 % ({text})"
 
 
 def test_supported_claims_are_counted_first():

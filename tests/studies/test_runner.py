@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.json_files import to_jsonable
-from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, with_settings
+from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, with_experiment, with_settings
 from deltarule.studies.runner import outcome_of, population_of, train_population
 
 OWN_TABLE = """
@@ -42,6 +42,15 @@ def test_criterion_on_a_table_of_numbers_is_recorded(tmp_path):
     population = population_of(recipe, dataset_of(recipe))
     solved = outcome_of(recipe, population.dataset, train_population(population)).solved
     assert solved is not None and solved.count == 1 and 0 < solved.steps_median < 200
+
+
+@pytest.mark.parametrize(("experiment", "is_said"), [(None, True), ("rate-1", False)])
+def test_a_report_is_compared_with_the_run_of_its_own_settings(experiment, is_said):
+    recipe = load_recipe("encoder") if experiment is None else with_experiment(load_recipe("encoder"), experiment)
+    few = with_settings(recipe, {"run.seeds": 1, "stopping.max_steps": 20})
+    population = population_of(few, dataset_of(few))
+    notes = outcome_of(few, population.dataset, train_population(population)).notes
+    assert any("0.000081 (claim encoder-2)" in note for note in notes) == is_said
 
 
 @pytest.mark.slow

@@ -91,6 +91,7 @@ class StudySection(Section):
     record: tuple[str, ...] = setting(_RECORD, (), "Other metrics to record, such as the report's own cost.")
     seeds: int = setting(number(COUNT), 100, "Seeds over which `deltarule claims` judges the study.")
     first_seed: int = setting(number(WHOLE), 0, "The first of these seeds.")
+    compare: str = setting(text(), "", "What `deltarule run` says at the end: the report's figure, and its claim.")
 
 
 def _to_dotted(table: Any, prefix: str = "") -> Any:

@@ -8,6 +8,7 @@ from deltarule.errors import count_of
 from deltarule.json_files import to_jsonable
 from deltarule.reports.formatting import percent
 from deltarule.reports.table import Pairs
+from deltarule.stats.intervals import confidence_of, exact_share_interval
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -99,10 +100,20 @@ def describe_figures(reading: Mapping[str, Any]) -> str:
 
 
 def describe_condition(reading: Mapping[str, Any], name: str) -> str:
-    """The share of seeds for one condition of a criterion, and its verdict."""
-    share = percent(reading["conditions"][name] / reading["of"], 0, "f")
+    """The share of seeds for one condition of a criterion, its interval and its verdict.
+
+    The interval has the confidence of the reading's.
+    """
+    count, of = reading["conditions"][name], reading["of"]
+    share = percent(count / of, 0, "f")
+    said = []
+    if reading.get("interval") is not None:
+        low, high = exact_share_interval(count, of, confidence_of(reading["interval"], reading["count"], of))
+        said.append(f"{100 * low:.0f} to {100 * high:.0f}")
     verdict = reading.get("parts", {}).get(name)
-    return share if verdict is None else f"{share} ({VERDICTS[verdict][0].partition(' (')[0]})"
+    if verdict is not None:
+        said.append(VERDICTS[verdict][0].partition(" (")[0])
+    return f"{share} ({', '.join(said)})" if said else share
 
 
 def describe_readings(claim: Mapping[str, Any]) -> str:

@@ -124,7 +124,7 @@ class Pairs:
         longest = max((cell_len(name) for name, _ in self.rows), default=0)
         if options.no_wrap:
             for name, text in self.rows:
-                yield Text(name.ljust(longest + GAP) + text)
+                yield Text(name.ljust(longest + GAP) + text.replace("\n", "\n" + " " * (longest + GAP)))
             return
         grid = RichTable.grid(padding=(0, GAP, 0, 0))
         grid.add_column(overflow="fold", style="bold")

@@ -4,6 +4,7 @@ The confidence is between 0 and 1. Values are one row of numbers.
 """
 
 import reprlib
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -56,6 +57,19 @@ def exact_share_interval(count: int, trials: int, confidence: float = 0.95) -> I
     risk = (1 - confidence) / 2
     low = float(betaincinv(count, trials - count + 1, risk)) if count else 0.0
     return Interval(low, float(betaincinv(count + 1, trials - count, 1 - risk)) if count < trials else 1.0)
+
+
+def confidence_of(interval: Sequence[float], count: int, trials: int) -> float:
+    """The confidence with which `exact_share_interval` gives an interval.
+
+    >>> round(confidence_of(exact_share_interval(5, 6, 0.968), 5, 6), 3)
+    0.968
+    """
+    from scipy.special import betainc  # imported on use: `import deltarule` stays light
+
+    low, high = interval
+    risk = betainc(count, trials - count + 1, low) if count else betainc(1, trials, high) - 1
+    return 1 - 2 * abs(float(risk))
 
 
 def median_interval(values: Any, confidence: float = 0.95) -> Interval:

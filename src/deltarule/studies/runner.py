@@ -170,11 +170,17 @@ def outcome_of(
         reasons={reason: run.reasons.count(reason) for reason in dict.fromkeys(run.reasons)},
         diverged=[vars(divergence) for divergence in run.diverged],
         interrupted=run.interrupted,
-        notes=run.notes,
+        notes=(*run.notes, *_comparison(recipe)),
         out=None if out is None else str(out),
         why=why,
         digest=_theta_hash(run.state.theta),
     )
+
+
+def _comparison(recipe: Recipe) -> list[str]:
+    """What the report of a study has for the run of its own settings."""
+    compare = recipe.configuration.study.compare
+    return [compare] if compare and recipe.experiment is None else []
 
 
 def _theta_hash(theta: Floats) -> str:
