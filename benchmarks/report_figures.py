@@ -1,4 +1,4 @@
-"""Which command draws the counterpart of each figure and table of the five reports, and in how many seconds.
+"""Which command draws the counterpart of each figure and table of the five reports, and in how many processor seconds.
 
 `report_figures.csv` lists them: the report, its figure, what it shows, the command, and the captions of the
 counterparts in the report.html that the command writes ("printed": the command prints it). Each command is run here,
@@ -12,12 +12,12 @@ With names of studies only their commands are run, and nothing is written.
 
 import csv
 import datetime
+import os
 import re
 import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 FILE = Path(__file__).with_suffix(".csv")
@@ -27,8 +27,9 @@ HEAD = """\
 
 For each figure and table of the five reports the command that draws its counterpart. `--out my-figures` writes it into
 `my-figures/report.html`, as a figure of the name that stands here, with its numbers as a table; what is *printed*
-stands in the terminal. `python benchmarks/report_figures.py` runs each command that has a number of seconds,
-finds the counterpart, and writes this page. Measured on {date}, on two processors beside other work.
+stands in the terminal. `python benchmarks/report_figures.py` runs each command that has a number of
+seconds, finds the counterpart, and writes this page. Seconds are those of processors, measured on {date} beside other
+work.
 
 Some drawings are no results. The computational graph and the chain of derivatives of the boundary and mnist reports are
 [the chain rule](../derivations/chain-rule.md); the model that the cifar report prints is
@@ -37,12 +38,12 @@ Some drawings are no results. The computational graph and the chain of derivativ
 
 
 def seconds_of(command: str, counterparts: list[str]) -> float:
-    """Run a command, and check that it draws or prints the counterparts."""
+    """Run a command, check that it draws or prints the counterparts, and return the seconds of its processors."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
+        before = sum(os.times()[2:4])
         arguments = [sys.executable, "-m", "deltarule", *shlex.split(command), "--out", folder]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True)
-        seconds = time.perf_counter() - started
+        seconds = sum(os.times()[2:4]) - before
         page = (Path(folder) / "report.html").read_text(encoding="utf-8")
         captions = re.findall(r"<figcaption[^>]*>([^.<]*)", page)
         for name in counterparts:
