@@ -198,6 +198,24 @@ def test_the_file_that_defines_the_functions_is_the_submission(tmp_path: Path) -
     assert {name: (one.points, one.message) for name, one in results.items()} == dict.fromkeys(FOLDERS, (7, ""))
 
 
+def test_a_student_reads_that_an_own_file_is_replaced(tmp_path: Path) -> None:
+    helpers = "def scale(z):\n    return z\n"
+    write_files(tmp_path / "assignment", {"helpers.py": helpers})
+    code = edited("x @ W + b", "scale(x @ W + b)", "from helpers import scale\n" + NEEDED)
+    files = {
+        "other": {"hw.py": code, "helpers.py": "def scale(z):\n    return 2 * z\n"},
+        "same": {"hw.py": code, "helpers.py": helpers.replace("\n", "\r\n")},
+        "none": {"hw.py": code},
+    }
+    results = by_student(grade_files(tmp_path, files, f'files = ["helpers.py"]\n{ASSIGNMENT}'))
+    said = "graded with the assignment's helpers.py, not with yours"
+    assert {name: (one.points, one.message) for name, one in results.items()} == {
+        "other": (7, said),
+        "same": (7, ""),
+        "none": (7, ""),
+    }
+
+
 def test_a_missing_name_is_answered_with_what_is_there(tmp_path: Path) -> None:
     result = grade_one(
         tmp_path, NEEDED.replace("def linear_backward", "def init():\n    pass\n\n\ndef back_propagation")

@@ -135,15 +135,19 @@ def _prepare(assignment: Assignment, submission: Submission, folder: Path) -> Jo
     if unusual := unusual_parts(submission.cells):
         notes.append(f"has what homework seldom needs: {', '.join(map(one_line, unusual[:8]))}")
     digest, problems = copy_files(submission, folder / "submission", tuple(assignment.forbid))
+    replaced = []
     for target, path in assignment.shared.items():
         copy = (folder / "submission" / submission.file).parent / target
         with contextlib.suppress(OSError):  # where a student's file has the name of the folder
+            if copy.is_file() and copy.read_bytes().splitlines() != path.read_bytes().splitlines():
+                replaced.append(one_line(target))
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
     about = {field.name: getattr(submission, field.name) for field in fields(HandedIn)}
     about["notes"] = (*notes, *problems)
     checks = tuple(missing_result(check, "not run") for check in assignment.checks)
-    result = SubmissionResult(**about, is_gradable=False, message=submission.problem, checks=checks)
+    message = f"graded with the assignment's {', '.join(replaced)}, not with yours" if replaced else ""
+    result = SubmissionResult(**about, is_gradable=False, message=submission.problem or message, checks=checks)
     result = replace(result, digest=digest, solution=assignment.digest)
     return replace(submission, files={}, salt=digest), folder, result
 
@@ -183,6 +187,7 @@ def _grade_submission(
         shutil.rmtree(folder, ignore_errors=True)
     is_gradable = not problem or any(array.verdict != "missing" for check in checks for array in check.arrays)
     message = f"while it was loaded: {problem}" if problem else ""
+    message = "; ".join(filter(None, [result.message, message]))
     result = replace(result, is_gradable=is_gradable, message=message, checks=checks)
     shapes = statement_shapes(submission.cells)
     return replace(result, fingerprint=fingerprint(submission.cells), statements=shapes)
