@@ -71,6 +71,30 @@ def test_what_is_graded_before_ctrl_c_is_kept_and_the_next_grading_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals")
+def test_what_is_graded_when_the_grader_is_killed_is_kept(tmp_path: Path, words: list[str]) -> None:
+    """Nothing can be done at the end of a process that is killed: the first result is saved at once."""
+    grading = start(tmp_path, words)
+    wait_until_graded(tmp_path, ("2", "3"))
+    limit = time.monotonic() + 60
+    while not (tmp_path / "out" / "record.json").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    grading.kill()
+    grading.communicate(timeout=60)
+    wait_for_end("worker.py")
+    saved = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert len(saved["submissions"]) in (1, 2) and len(saved["unfinished"]) == 4 - len(saved["submissions"])
+    for name in ("cem", "dee"):
+        (tmp_path / "subs" / f"{name}.py").write_text(NEEDED)
+    grading = start(tmp_path, words)
+    _, errors = grading.communicate(timeout=60)
+    assert grading.returncode == 0 and "of the interrupted grading need not be graded again" in errors
+    record = json.loads((tmp_path / "out" / "record.json").read_text())
+    assert record["unfinished"] is None and [one["points"] for one in record["submissions"]] == [7, 6, 7, 7]
+
+
+@pytest.mark.slow
 def test_a_changed_solution_or_submission_is_graded_again_after_an_interruption(deltarule, tmp_path: Path) -> None:
     words = (tmp_path / "subs", "--with", write_assignment(tmp_path), "--out", tmp_path / "out")
     write_files(tmp_path / "subs", {"ada.py": NEEDED, "bob.py": NEEDED})

@@ -1,7 +1,8 @@
 """`deltarule grade`: grade the submissions of an assignment."""
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from deltarule import platforms
 from deltarule.cli.grade_output import MAX_COMMON, change_lines, foreseen_lines, grade_lines
 from deltarule.cli.options import Json, argument, grouped, option
-from deltarule.cli.output import Result, remark, show, show_elapsed_time
+from deltarule.cli.output import Result, remark, show, show_shares
 from deltarule.cli.output_paths import Output
 from deltarule.errors import BadInput, count_of, one_line
 from deltarule.files import make_folder
@@ -55,6 +56,10 @@ Zip = Annotated[
     option("--gradescope-zip", "Write an autograder for Gradescope, and end.", "FILE"),
     Output("autograder"),
 ]
+
+
+SAVE_SECONDS = 10.0
+"""How often the results of a class are saved while others are still graded."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def _grade(
 ) -> Result:
     from deltarule.grading.entries import opened_class
     from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, match_marks, write_marks
-    from deltarule.grading.record import known_results, merge_earlier, note_other_solutions
+    from deltarule.grading.record import RECORD, known_results, merge_earlier, note_other_solutions
     from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.grading.roster import apply_overrides, apply_roster
     from deltarule.json_files import write_json
@@ -184,7 +189,12 @@ def _grade(
         _check_gradescope(chosen.gradescope, chosen.submissions, submissions)
         known = {} if is_part else known_results(earlier, assignment.digest)
         is_single = chosen.gradescope is not None
-        record = _grade_submissions(assignment, submissions, chosen.sandbox, is_single, known)
+
+        def save(record: "GradeRecord") -> None:
+            if folder is not None:  # as after Ctrl-C: the same command grades the others
+                write_json(folder / RECORD, to_json(merge_earlier(record, earlier, is_part=is_part)))
+
+        record = _grade_submissions(assignment, submissions, chosen.sandbox, is_single, known, save)
     is_interrupted = bool(record.unfinished)
     record = merge_earlier(record, earlier, is_part=is_part)
     if is_interrupted and (folder is None or not record.submissions):
@@ -237,8 +247,12 @@ def _grade_submissions(
     sandbox: Any,
     is_single: bool,
     known: dict[str, "SubmissionResult"],
+    save: Callable[["GradeRecord"], None],
 ) -> "GradeRecord":
-    """Grade submissions, and say of a class's data which mistakes they would not show."""
+    """Grade submissions, and say of a class's data which mistakes they would not show.
+
+    What is graded is saved every `SAVE_SECONDS`.
+    """
     from deltarule.grading.grade import grade as grade_submissions
     from deltarule.grading.weak_data import weak_data
 
@@ -246,8 +260,20 @@ def _grade_submissions(
     remark(f"{text}." for text in weak[:MAX_COMMON])
     if known:
         remark([f"{count_of(len(known), 'submission')} of the interrupted grading need not be graded again."])
-    with show_elapsed_time(f"{count_of(len(submissions), 'submission')} graded"):
-        record = grade_submissions(assignment, submissions, sandbox=sandbox, is_single=is_single, known=known)
+    saved = -SAVE_SECONDS
+    with show_shares("grading") as show_share:
+
+        def observe(record: "GradeRecord") -> None:
+            nonlocal saved
+            if time.monotonic() - saved >= SAVE_SECONDS:
+                save(record)
+                saved = time.monotonic()
+            if show_share is not None:
+                graded = len(submissions) - len(record.unfinished or ())
+                show_share(f"{graded:,} of {count_of(len(submissions), 'submission')}", graded / len(submissions))
+
+        options = {"sandbox": sandbox, "is_single": is_single, "known": known, "observe": observe}
+        record = grade_submissions(assignment, submissions, **options)
     return replace(record, weak=weak)
 
 

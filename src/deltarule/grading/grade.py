@@ -12,7 +12,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
 from pathlib import Path
@@ -30,7 +31,15 @@ from deltarule.grading.follow_on import call_check, follow_arrays, follow_functi
 from deltarule.grading.numeric import numeric_kinds
 from deltarule.grading.pool import run_in_pool
 from deltarule.grading.process import Failed, RunningCode, Worker, clean_text
-from deltarule.grading.record import CheckResult, GradedArray, GradeRecord, HandedIn, Owner, SubmissionResult
+from deltarule.grading.record import (
+    CheckResult,
+    GradedArray,
+    GradeRecord,
+    HandedIn,
+    Owner,
+    SubmissionResult,
+    with_partners,
+)
 from deltarule.grading.sandbox import HELD, LIMITS, Sandbox, has_sandbox
 from deltarule.grading.source import (
     defined_functions,
@@ -65,13 +74,14 @@ def grade(
     sandbox: Sandbox = "auto",
     is_single: bool = False,
     known: Mapping[str, SubmissionResult] = MappingProxyType({}),
+    observe: Callable[[GradeRecord], None] = lambda record: None,
 ) -> GradeRecord:
     """Grade submissions in separate processes.
 
     "auto" isolates the code where the system can, and raises `RunFailed` on Linux, or for a single submission beside
     its results, where it cannot; "required" does so everywhere; "off" limits time and memory alone. `known` are
     results that an interrupted grading has reached, by the digests of their submissions. After Ctrl-C the record has
-    those that are graded, and names the others.
+    those that are graded, and names the others; so do the records that `observe` gets as results come.
     """
     isolation = has_sandbox(sandbox, is_required=is_single)
     held = {"": LIMITS, "landlock": HELD}.get(isolation, f"no network, no files but its own ({isolation})")
@@ -80,17 +90,17 @@ def grade(
     with tempfile.TemporaryDirectory(prefix="deltarule-grade-", ignore_cleanup_errors=True) as folder:
         folders = (Path(folder) / str(number) for number in range(len(submissions)))
         jobs = [_prepare(assignment, *pair) for pair in zip(submissions, folders, strict=True)]
-        results, unfinished = _grade_jobs(assignment, isolation, submissions, jobs, known)
-    groups = {submission.student: submission for submission in submissions}
-    for result in list(results):  # of a group each has a result
-        for other in groups[result.student].others:
-            who = {name: getattr(other, name) for name in ("student", "delivered", "id", "email")}
-            notes = (*result.notes, f"handed in with {result.student}")
-            results.append(replace(result.of_partner(), **who, notes=notes))
-    results.sort(key=lambda result: result.student)
-    left = tuple(sorted(map(one_line, _shared_files(isolation) - before)))
-    about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
-    return GradeRecord(*about, tuple(results), held, left, solution=assignment.digest, unfinished=unfinished)
+        about = assignment.title, assignment.hint, assignment.visibility, assignment.max_points
+
+        def record(results: Sequence[SubmissionResult], unfinished: tuple[Owner, ...] | None) -> GradeRecord:
+            complete = with_partners(results, {submission.student: submission.others for submission in submissions})
+            return GradeRecord(*about, complete, held, solution=assignment.digest, unfinished=unfinished)
+
+        graded = _grade_jobs(
+            assignment, isolation, submissions, jobs, known, lambda *reached: observe(record(*reached))
+        )
+        ended = record(*graded)
+    return replace(ended, left=tuple(sorted(map(one_line, _shared_files(isolation) - before))))
 
 
 def _grade_jobs(
@@ -99,23 +109,41 @@ def _grade_jobs(
     submissions: Sequence[Submission],
     jobs: Sequence[Job],
     known: Mapping[str, SubmissionResult],
+    see: Callable[[list[SubmissionResult], tuple[Owner, ...]], None],
 ) -> tuple[list[SubmissionResult], tuple[Owner, ...] | None]:
-    """The results, and the owners of submissions that Ctrl-C has left without one; None where it was not pressed."""
+    """The results, and the owners of submissions that Ctrl-C has left without one; None where it was not pressed.
+
+    Whenever there are more results, `see` gets those and the owners of the others.
+    """
     common = assignment.paths[0], assignment.hidden, isolation
     results, unfinished = [], []
+    new = list[tuple[Submission, Job]]()
+    for submission, job in zip(submissions, jobs, strict=True):
+        if job[2].digest in known:
+            about = {field.name: getattr(job[2], field.name) for field in fields(HandedIn)}
+            results.append(replace(known[job[2].digest], **about))
+        else:
+            new.append((submission, job))
+    seen = 0
     with interrupts() as is_stopped:
-        run = functools.partial(run_in_pool, _grade_submission, is_interrupted=is_stopped)
-        futures = iter(run([(*common, True, *job) for job in jobs if job[2].digest not in known]))
-        for submission, job in zip(submissions, jobs, strict=True):
-            if job[2].digest in known:
-                about = {field.name: getattr(job[2], field.name) for field in fields(HandedIn)}
-                results.append(replace(known[job[2].digest], **about))
-                continue
-            future = next(futures)
+
+        def goes_on(futures: Sequence[Future[SubmissionResult]]) -> bool:
+            nonlocal seen
+            is_graded = [future.done() and future.exception() is None for future in futures]
+            if seen < sum(is_graded) < len(new):
+                seen = sum(is_graded)
+                reached = [future.result() for future, graded in zip(futures, is_graded, strict=True) if graded]
+                others = (pair[0].owner for pair, graded in zip(new, is_graded, strict=True) if not graded)
+                see([*results, *reached], tuple(others))
+            return not is_stopped()
+
+        futures = run_in_pool(_grade_submission, [(*common, True, *job) for _, job in new], goes_on)
+        for (submission, job), future in zip(new, futures, strict=True):
             for is_diagnosed in (True, False):  # the solution may end its process beside a student's arrays
                 if isinstance(future.exception(), BrokenProcessPool) and not is_stopped():
                     copy = Path(f"{job[1]}-{is_diagnosed}")  # a run changes and removes its own
-                    [future] = run([(*common, is_diagnosed, *_prepare(assignment, submission, copy))])
+                    again = (*common, is_diagnosed, *_prepare(assignment, submission, copy))
+                    [future] = run_in_pool(_grade_submission, [again], lambda _: not is_stopped())
             if not isinstance(future.exception(), BrokenProcessPool):
                 results.append(future.result())
             elif is_stopped():

@@ -17,11 +17,15 @@ POLL_SECONDS = 0.1
 
 
 def run_in_pool(
-    function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], is_interrupted: Callable[[], bool]
+    function: Callable[..., Result],
+    jobs: Sequence[tuple[Any, ...]],
+    goes_on: Callable[[Sequence[Future[Result]]], bool],
 ) -> list[Future[Result]]:
     """Call a function with each job's arguments in two processes.
 
-    After an interruption, and where a process has ended itself, the exception of what has no result is
+    goes_on : looks at all results ten times a second, and says whether others are waited for
+
+    Where they are not, and where a process has ended itself, the exception of what has no result is
     `BrokenProcessPool`.
     """
     context = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
@@ -32,7 +36,7 @@ def run_in_pool(
     with ends, stop, ProcessPoolExecutor(min(2, len(jobs) or 1), context, _begin, (ends,)) as processes:
         try:
             futures += [processes.submit(function, *job) for job in jobs]
-            while wait(futures, POLL_SECONDS).not_done and not is_interrupted():
+            while wait(futures, POLL_SECONDS).not_done and goes_on(futures):
                 pass
         finally:
             if not all(future.done() for future in futures):

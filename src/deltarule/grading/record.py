@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
@@ -184,6 +184,19 @@ class GradeRecord:
         """What no sandbox prevented, for the teacher; "" where there was one."""
         left = f" New in shared folders: {', '.join(self.left)}." if self.left else ""
         return f"No sandbox: submissions {OPEN}.{left}" if self.sandbox == LIMITS else ""
+
+
+def with_partners(
+    results: Sequence[SubmissionResult], partners: Mapping[str, Sequence[HandedIn]]
+) -> tuple[SubmissionResult, ...]:
+    """The results in order, of a group one for each of its members, by the name of who handed in."""
+    complete = list(results)
+    for result in results:
+        for other in partners[result.student]:
+            who = {name: getattr(other, name) for name in ("student", "delivered", "id", "email")}
+            notes = (*result.notes, f"handed in with {result.student}")
+            complete.append(replace(result.of_partner(), **who, notes=notes))
+    return tuple(sorted(complete, key=lambda result: result.student))
 
 
 def format_points(points: float) -> str:
