@@ -1,7 +1,7 @@
 """Start, ask and end the worker process of a submission, and describe its exceptions.
 
-The text of an exception may be a submission's own. It is shown if it is one of Python's or NumPy's, listed in
-`messages.txt`, and not raised by the submission. Of its parts only numbers and names of the student's own line are
+The text of an exception may be a submission's own. It is shown if it is one of Python's, NumPy's or PyTorch's, listed
+in `messages.txt`, and not raised by the submission. Of its parts only numbers and names of the student's own line are
 shown, and the lengths of the call's own arrays: so no value of a call reaches a page.
 """
 
@@ -31,6 +31,7 @@ from deltarule.grading.submissions import Submission
 _SLOTS = {"n": r"(-?\d+)", "shape": r"(\(?\d[\d, ()]*\)?|\(\))", "name": r"([^\W\d][\w.]*)", "any": r"([^()]*)"}
 _TYPES = {*vars(builtins), "numpy", "numpy.ndarray", "ndarray", "NoneType", "function", "module", "method"}
 _TYPES |= {"LinAlgError", "AxisError", "UFuncTypeError", "TimeLimit", "float64", "numpy.float64"}
+_TYPES |= {"Tensor", "torch.Tensor", "double", "Double", "Float", "Half", "Long", "Int", "Byte", "Bool"}
 
 
 def _line_pattern(line: str) -> re.Pattern[str]:
@@ -297,7 +298,7 @@ def _public_numbers(line: str, values: Mapping[str, Any]) -> set[str]:
 
 
 def public_text(text: str, names: Container[str] = (), numbers: Container[str] | None = None) -> str:
-    """A text of Python or NumPy with these names and numbers alone; `HIDDEN` for others.
+    """A text of Python, NumPy or PyTorch with these names and numbers alone; `HIDDEN` for others.
 
     Before there are values of a call, all short `numbers` are shown.
     """
