@@ -85,10 +85,16 @@ def test_check_problem_proves_a_custom_relu() -> None:
 
 
 @pytest.mark.needs("torch")
-def test_exports_refuse_a_custom_relu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pytorch_computes_a_custom_relu() -> None:
+    import torch
+
     run = train(problem(), max_steps=2)
-    with refuses("relu"):
-        to_torch(run)
+    given = torch.tensor(X, dtype=torch.float64)
+    np.testing.assert_allclose(to_torch(run)(given).detach().numpy(), run.outputs(X)[0], rtol=1e-12)
+
+
+@pytest.mark.needs("torch")
+def test_scripts_refuse_a_custom_relu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with refuses("relu"):
         training_script(problem(), steps=2, losses={})
     monkeypatch.setitem(registry._TABLES["activation"], "relu", RELU)

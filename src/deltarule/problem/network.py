@@ -294,7 +294,7 @@ def _check_fit(one: PlacedLayer, what: str, shapes: Mapping[str, tuple[int, ...]
             raise BadInput(
                 f"{what} has {one.inputs} inputs, for which {one.names[key]} has the wrong shape; name another"
             )
-    if registry.is_built_in(one.formula):
+    if isinstance(one.formula, Activation) or registry.is_built_in(one.formula):
         return
     zeros = [np.zeros((1, *shape)) for shape in ((1, one.inputs), *arrays, *[(1, one.inputs)] * len(layer.earlier))]
     with np.errstate(all="ignore"):
