@@ -10,7 +10,6 @@ import pytest
 from pydantic import TypeAdapter
 from refusals import refuses
 
-from deltarule.doctor import examine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.json_files import read_json, to_jsonable
 from deltarule.reports.claim_verdicts import describe_readings, describe_shares, describe_verdict
@@ -139,7 +138,6 @@ def test_claims_of_a_file_are_read_anew(tmp_path):
         assert [own.id for own in claims_of_file(file)] == [id]
 
 
-HAS_AVX512 = examine().machine.avx512
 SMALL = [study for study in STUDIES if study not in ("mnist", "cifar")]
 
 
@@ -169,13 +167,7 @@ def test_every_command_prints_its_page(study, deltarule):
 
 
 def describe(claim):
-    """What a page shows of a claim; its verdict alone where the figures are those of other processors.
-
-    The trainings on XOR at rate 10 are chaotic, and the reference engine computes by NumPy, which rounds exp otherwise
-    on processors without AVX-512.
-    """
-    if claim["id"].startswith("boundary-xor") and not HAS_AVX512:
-        return claim["verdict"]
+    """What a page shows of a claim."""
     return describe_verdict(claim), describe_readings(claim), describe_shares(claim)
 
 
