@@ -48,6 +48,23 @@ def test_networks_are_scored_on_later_rows(times: list[int], seed: int) -> None:
         assert numbers[before].max() < numbers[after].min()
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 30)), min_size=20, max_size=60), st.integers(0, 9))
+def test_networks_are_scored_on_later_rows_of_other_groups(rows: list[tuple[int, int]], seed: int) -> None:
+    # Groups 10 to 13 have ended before all others begin.
+    groups, times = np.array([(10, -4), (11, -3), (12, -2), (13, -1), *rows]).T
+    division = RowDivision(np.zeros(len(times), np.int64), groups, times.astype(float))
+    for train, test in [division.hold_out(seed), *division.folds(3, np.random.default_rng(seed))]:
+        assert times[train].max() < times[test].min() and not {*groups[train]} & {*groups[test]}
+        left_out = np.setdiff1d(np.flatnonzero(times < times[test].min()), train)
+        assert {*groups[left_out]} <= {*groups[test]}
+
+
+def test_groups_that_all_have_late_rows_are_refused() -> None:
+    times = np.arange(30.0)
+    with pytest.raises(BadInput, match="of 3 groups too few have all their rows before the last fifth"):
+        RowDivision(np.zeros(30, np.int64), np.arange(30) % 3, times).hold_out(0)
+
+
 @pytest.mark.parametrize("times", [["2024-02-01", "2023-12-31", "2024-01-15"], [3.5, 1, 2]])
 def test_times_are_dates_or_numbers(times: Any) -> None:
     assert np.argsort(time_numbers(times, 3)).tolist() == [1, 2, 0]

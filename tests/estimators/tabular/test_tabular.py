@@ -387,10 +387,18 @@ def test_patients_are_recognized_unless_their_rows_are_kept_together() -> None:
     assert alone.report_.scores.score > 0.85 and together.report_.scores.score < 0.75
 
 
-def test_rows_are_divided_in_one_way() -> None:
-    model = TabularRegressor(random_state=0)
-    with refuses("groups", "time"):
-        model.fit(TABLE, PRICE, groups=np.arange(N), time=np.arange(N))
+def test_later_rows_of_known_patients_are_no_later_rows_of_others() -> None:
+    """40 patients with random labels come and go: a later row is recognized by its patient, a new patient is not."""
+    random = np.random.default_rng(0)
+    patient = np.repeat(np.arange(40), 8)
+    day = patient + random.integers(0, 25, size=320)
+    x = random.normal(size=(40, 4))[patient] + random.normal(scale=0.05, size=(320, 4))
+    y = np.where(random.random(40) < 0.5, "ill", "well")[patient]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the copies, and of a score below the baseline
+        later = TabularClassifier(random_state=0, preset="fast").fit(x, y, time=day)
+        others = TabularClassifier(random_state=0, preset="fast").fit(x, y, groups=patient, time=day)
+    assert later.report_.scores.score > 0.75 > others.report_.scores.score
 
 
 @pytest.mark.slow

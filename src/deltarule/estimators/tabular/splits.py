@@ -23,7 +23,7 @@ class RowDivision:
 
     strata  [N], whose shares each part should have, from 0: classes, or the same for all
     groups  [N] or None, from 0: rows of a group stay together
-    times   [N] or None: a part is later than the rows that its networks are trained on
+    times   [N] or None: a part is later than the rows that its networks are trained on, and with groups of other groups
     weights [N] or None: how much each row counts in training and in scores
     """
 
@@ -41,8 +41,13 @@ class RowDivision:
 
         count = max(2, round(HELD_OUT_SHARE * len(self.strata)))
         if self.times is not None:
-            is_held_out = self.times >= np.sort(self.times)[-count]
-            return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+            train, held_out = self._before_and_in(np.sort(self.times)[-count], np.inf)
+            if self.groups is not None and not (len(train) and self.take(train).folds(2, np.random.default_rng(seed))):
+                raise BadInput(
+                    f"of {len(np.unique(self.groups))} groups too few have all their rows before the last fifth of the "
+                    "times to train on; give groups or time alone"
+                )
+            return train, held_out
         if self.groups is not None:
             return self.folds(round(1 / HELD_OUT_SHARE), np.random.default_rng(seed))[0]
         train, held_out = train_test_split(
@@ -61,11 +66,17 @@ class RowDivision:
         if self.times is not None:
             edges = np.unique(np.quantile(self.times, np.arange(1, count + 2) / (count + 1), method="lower"))
             edges[-1] = np.inf
-            parts = [(self.times < low, (self.times >= low) & (self.times < high)) for low, high in pairwise(edges)]
-            return [
-                (np.flatnonzero(train), np.flatnonzero(test)) for train, test in parts if train.any() and test.any()
-            ]
+            parts = [self._before_and_in(low, high) for low, high in pairwise(edges)]
+            return [(train, test) for train, test in parts if len(train) and len(test)]
         return stratified_folds(self.strata, count, random, self.groups)
+
+    def _before_and_in(self, low: float, high: float) -> tuple[Integers, Integers]:
+        """The indices of the rows to train on before the time `low`, and of those from then until before `high`."""
+        assert self.times is not None
+        is_before, is_in = self.times < low, (self.times >= low) & (self.times < high)
+        if self.groups is not None:
+            is_before &= ~np.isin(self.groups, self.groups[is_in])
+        return np.flatnonzero(is_before), np.flatnonzero(is_in)
 
 
 def take(values: Any, rows: Any) -> Any:

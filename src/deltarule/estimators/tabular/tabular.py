@@ -124,7 +124,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
         groups : array-like, [N], optional
             What each row belongs to, such as a patient: networks are scored on groups that they were not trained on.
         time : array-like, [N], optional
-            Numbers or dates: networks are scored on rows later than those that they were trained on.
+            Numbers or dates: networks are scored on rows later than those that they were trained on. With `groups` the
+            earlier rows of the later rows' groups are left out of that training.
 
         Returns
         -------
@@ -133,7 +134,8 @@ class BaseTabular(SavedEstimator, TabularParameters):
         Raises
         ------
         BadInput
-            For tables and targets that cannot be learned from, both groups and time, or fewer than three of them.
+            For tables and targets that cannot be learned from, fewer than three groups or times, or groups that all
+            have late rows.
         """
         with restore_on_error(self):
             self._fit(self._prepare(X, y, groups, time, sample_weight))
@@ -151,8 +153,6 @@ class BaseTabular(SavedEstimator, TabularParameters):
             frame = select_rows(frame, counting)
             sample_weight = sample_weight[counting]
             y, groups, time = (None if each is None else safe_indexing(each, counting) for each in (y, groups, time))
-        if groups is not None and time is not None:
-            raise BadInput("groups and time are both given; give one of them, by which rows are divided")
         rows = count_rows(frame)
         groups = None if groups is None else group_indices(groups, rows)
         times = None if time is None else time_numbers(time, rows, self.dates)
