@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from deltarule.recipes import load_recipe, with_settings
 from deltarule.reports.table import table
 from deltarule.studies.claims import Claim, Evidence, all_conditions, claims_of_study, is_about
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges.encoder import FINAL_COST, encoder_5, share_right, train
-from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.verdicts import judge_claim, judge_share
 

@@ -20,11 +20,11 @@ import torch
 from deltarule.engines.autograd import AutogradEngine
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.state import initial_state
+from deltarule.recipes import load_recipe, populations_of_settings, with_settings
 from deltarule.studies.claim_results import judge_study
 from deltarule.studies.claims import claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import cifar
-from deltarule.studies.recipes import load_recipe, populations_of_settings, with_settings
 from deltarule.sweeps.sweep import merge_sweeps
 
 STUDY = "cifar"

@@ -11,11 +11,11 @@ import sys
 from contextlib import closing
 
 from deltarule.errors import BadInput
+from deltarule.recipes import load_recipe
 from deltarule.stats.intervals import exact_share_interval
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import STUDIES, claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import HOLDS, Verdict, judge_claim, looks_up_to
 
 CLEAR = HOLDS | {"disagrees", "some seeds"}

@@ -36,7 +36,7 @@ from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import Recipe, with_settings
+from deltarule.recipes import Recipe, with_settings
 
 ROUNDS = 3
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deltarule.files import write_whole
+from deltarule.recipes import load_recipe
 from deltarule.studies.claim_results import (
     DESCRIBED,
     PUBLISHED,
@@ -20,7 +21,6 @@ from deltarule.studies.claim_results import (
     results_in,
 )
 from deltarule.studies.claims import Claim, claims_of_study
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import Verdict
 
 GIT = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]

@@ -22,8 +22,8 @@ from deltarule.problem.create import create_problem
 from deltarule.problem.network import Network
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
+from deltarule.recipes import dataset_of
 from deltarule.stats.metrics import find
-from deltarule.studies.recipes import dataset_of
 from deltarule.studies.runner import population_of
 from deltarule.training.run import Run
 from deltarule.training.train import train

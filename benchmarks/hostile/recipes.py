@@ -43,13 +43,13 @@ why = "It is not said."
 
 
 def _recipes() -> list[bytes]:
-    from deltarule.studies.recipes import STUDIES
+    from deltarule.recipes import STUDIES
 
     return [RECIPE, *(file.read_bytes() for file in sorted(STUDIES.glob("*/recipe.toml")))]
 
 
 def _read_recipe(content: bytes) -> None:
-    from deltarule.studies.recipes import explain_recipe, load_recipe
+    from deltarule.recipes import explain_recipe, load_recipe
 
     explain_recipe(load_recipe(write_scratch("r.toml", content)))
 
@@ -77,7 +77,7 @@ SETTINGS = (b"optimizer.learning_rate=5", b"network.layers=[64, 8, 10]", b'data.
 
 
 def _read_setting(content: bytes) -> None:
-    from deltarule.studies.recipes import load_recipe, parse_setting, with_settings
+    from deltarule.recipes import load_recipe, parse_setting, with_settings
 
     try:
         text = content.decode("utf-8", "surrogateescape")

@@ -25,7 +25,7 @@ max_steps = 3
 
 @cache
 def _stores() -> list[bytes]:
-    from deltarule.studies.recipes import load_recipe
+    from deltarule.recipes import load_recipe
     from deltarule.studies.sweep_study import sweep
 
     folder = scratch() / "good-store"

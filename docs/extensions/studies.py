@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from deltarule.errors import count_of
 from deltarule.json_files import to_jsonable
+from deltarule.recipes import load_recipe
 from deltarule.reports.claim_verdicts import (
     VERDICTS,
     describe_condition,
@@ -27,7 +28,6 @@ from deltarule.reports.claim_verdicts import (
 from deltarule.reports.formatting import percent
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import STUDIES
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import DECIDED, Verdict, surviving_verdicts
 
 JUDGED = Path(__file__).parents[1] / "studies" / "results" / "encoder-conventions-judged.csv"

@@ -23,7 +23,7 @@ from deltarule.playground.population import population_of
 from deltarule.playground.server import PlayServer
 from deltarule.playground.session import Session
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import dataset_of, with_settings
+from deltarule.recipes import dataset_of, with_settings
 
 PATIENCE = 120_000
 """Milliseconds for what takes a fraction of a second: other work may have the processors."""

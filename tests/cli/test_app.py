@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from deltarule import recipes
 from deltarule.cli.app import COMMANDS, GROUPS, command_line
 from deltarule.errors import INTERRUPTED, RunFailed
 from deltarule.files import write_whole
-from deltarule.studies import recipes
 
 
 def failing(monkeypatch, error):
@@ -99,7 +99,7 @@ def test_signal_at_start_or_end_is_reported_once(signalled, name):
     # Some versions of Typer import it while they read the words; with the others the command does.
     assert signalled(number, "pydantic", "list") in [(1, "", before), (1, "", within)]
     told = "deltarule: interrupted; nothing is kept without --out; start again\n"
-    assert signalled(number, "deltarule.studies.recipes", "run", "encoder") == (1, "", told)
+    assert signalled(number, "deltarule.recipes", "run", "encoder") == (1, "", told)
     status, out, err = signalled(number, "", "list")
     assert (status, err) == (0, "") and "encoder" in out
 

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from deltarule.json_files import read_json
+from deltarule.recipes import load_recipe
 from deltarule.studies import reproduce_studies
 from deltarule.studies.claims import claims_of_study
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.runner import CHECKPOINT
 
 RECIPE = """

@@ -16,8 +16,8 @@ from deltarule import check_problem
 from deltarule.array_files import load_arrays
 from deltarule.errors import RunFailed
 from deltarule.json_files import read_json
+from deltarule.recipes import dataset_of, load_recipe, problem_of, training_of
 from deltarule.studies import runner
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of
 from deltarule.training.train import train
 
 RECIPE = """

@@ -14,9 +14,9 @@ import pytest
 from examples import files_of, hide, lacking, write_files_of
 from rich.console import Console
 
+from deltarule.recipes import load_recipe
 from deltarule.reports.claim_verdicts import judged_claims
 from deltarule.studies.claim_results import published_results
-from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -6,9 +6,9 @@ import pytest
 from scripts import module_at
 
 from deltarule.json_files import to_jsonable
+from deltarule.recipes import bundled_studies, load_recipe
 from deltarule.studies.claim_results import published_results
 from deltarule.studies.claims import claims_of_study
-from deltarule.studies.recipes import bundled_studies, load_recipe
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]
 PAGES = Path(__file__).parents[2] / "docs" / "studies"

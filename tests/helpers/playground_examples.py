@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from deltarule.problem.configuration import parse
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 
 
 def recipe_of(**sections: dict[str, object]) -> Recipe:

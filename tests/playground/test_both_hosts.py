@@ -29,7 +29,7 @@ from deltarule.playground.settings import list_stories
 from deltarule.problem import registry
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import Recipe, dataset_of, with_settings
+from deltarule.recipes import Recipe, dataset_of, with_settings
 
 pytestmark = needs_node
 NEEDS_PYTHON = "deltarule play"

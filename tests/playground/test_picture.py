@@ -18,7 +18,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
 from deltarule.problem.network import Network
-from deltarule.studies.recipes import with_settings
+from deltarule.recipes import with_settings
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from playground_examples import decode
 import deltarule
 from deltarule.errors import BadInput
 from deltarule.playground.play import answer, open_session, recipe_to_play
-from deltarule.studies.recipes import dataset_of, problem_of
+from deltarule.recipes import dataset_of, problem_of
 
 
 @pytest.mark.parametrize("what", [None, "encoder", "boundary-xor", "iris", "diabetes", "one_hot", "momentum"])

@@ -12,7 +12,7 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.errors import BadInput
 from deltarule.playground import picture, workbench
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
+from deltarule.recipes import dataset_of, load_recipe, problem_of
 from deltarule.training.train import train
 
 POINTS = "x,y,class\n" + "\n".join(f"{n % 7},{n % 5},{'a' if n % 3 else 'b'}" for n in range(30))

@@ -11,7 +11,7 @@ from deltarule.playground.session import Session
 from deltarule.playground.settings import list_stories
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.batches import batch
-from deltarule.studies.recipes import with_settings
+from deltarule.recipes import with_settings
 
 
 def played(story, updates, engine="auto", **changes):

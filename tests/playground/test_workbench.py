@@ -14,7 +14,7 @@ from deltarule.playground.play import recipe_to_play
 from deltarule.playground.training_pace import TrainingPace
 from deltarule.playground.workbench import Workbench
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import with_settings
+from deltarule.recipes import with_settings
 from deltarule.training.train import train
 
 

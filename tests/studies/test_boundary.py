@@ -18,10 +18,10 @@ from deltarule.engines.reference import ReferenceEngine
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State, initial_state
+from deltarule.recipes import dataset_of, load_recipe, populations_of_settings, problem_of, with_experiment
 from deltarule.studies.claims import all_conditions, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import boundary_trainings as trainings
-from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, problem_of, with_experiment
 from deltarule.training.history import History
 from deltarule.training.run import Run
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.problem.configuration import with_changes
+from deltarule.recipes import load_recipe
 from deltarule.studies.claims import all_conditions, claims_of_study
 from deltarule.studies.judges import cifar_trainings as cifar
-from deltarule.studies.recipes import load_recipe
 
 RECIPE = load_recipe("cifar")
 CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}

@@ -12,6 +12,7 @@ from refusals import refuses
 
 from deltarule.engines.reference import ReferenceEngine
 from deltarule.json_files import read_json, to_jsonable
+from deltarule.recipes import load_recipe, with_settings
 from deltarule.reports.claim_verdicts import describe_readings, describe_shares, describe_verdict
 from deltarule.studies.claim_results import (
     RECORD_SECONDS,
@@ -23,7 +24,6 @@ from deltarule.studies.claim_results import (
 )
 from deltarule.studies.claims import STUDIES, Control, Evidence, claim, claims_of_file, claims_of_study
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import load_recipe, with_settings
 
 ENCODER = with_settings(load_recipe("encoder"), {"stopping.max_steps": 20})
 DESCRIBED = {"says": "it falls", "report": "down", "criterion": "it falls", "needed": 0.9}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from deltarule.recipes import bundled_studies, load_recipe
 from deltarule.studies import claim_results
 from deltarule.studies.claim_results import PUBLISHED, outdated_claims, published_results, published_text
 from deltarule.studies.claims import RULES, claims_of_study
-from deltarule.studies.recipes import bundled_studies, load_recipe
 from deltarule.studies.verdicts import CONFIDENCE, combine_verdicts, judge_share, looks_up_to, verdict_by_rule
 
 STUDIES = [name for name, _, _ in bundled_studies() if claims_of_study(load_recipe(name))]

@@ -9,10 +9,10 @@ from scripts import benchmark
 
 from deltarule.engines.reference import ReferenceEngine, whole_objective
 from deltarule.problem.state import initial_state
+from deltarule.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.claims import all_conditions, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import encoder as claims
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, with_settings
 from deltarule.training.history import History
 from deltarule.training.run import Run
 

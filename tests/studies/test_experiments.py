@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from refusals import refuses
 
+from deltarule.recipes import load_recipe, with_settings
 from deltarule.studies.claims import Evidence, claim
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import load_recipe, with_settings
 from deltarule.studies.verdicts import judge_claim
 from deltarule.sweeps.result import load_sweep
 

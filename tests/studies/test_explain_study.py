@@ -3,8 +3,8 @@ import pytest
 from refusals import refuses
 
 from deltarule.maths.network import views
+from deltarule.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.explain_study import explain_study
-from deltarule.studies.recipes import Population, dataset_of, load_recipe, problem_of, with_settings
 from deltarule.studies.runner import train_population
 
 RECIPE = """

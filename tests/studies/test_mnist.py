@@ -7,10 +7,10 @@ import pytest
 from tables_by_hand import Table, Tables, rows
 
 from deltarule.maths.network import views
+from deltarule.recipes import load_recipe, with_settings
 from deltarule.studies.claims import all_conditions, claims_of_study
 from deltarule.studies.experiments import Experiments
 from deltarule.studies.judges import mnist
-from deltarule.studies.recipes import load_recipe, with_settings
 
 RECIPE = load_recipe("mnist")
 CLAIMS = {claim.id: claim for claim in claims_of_study(RECIPE)}

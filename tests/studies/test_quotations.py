@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from deltarule.recipes import load_recipe
 from deltarule.reports.claim_verdicts import VERDICTS
 from deltarule.studies.claims import STUDIES, claims_of_study
-from deltarule.studies.recipes import load_recipe
 
 ROOT = Path(__file__).parents[2]
 REPORTS = Path(os.environ.get("DELTARULE_REPORTS", ROOT.parent / "shared" / "reports"))

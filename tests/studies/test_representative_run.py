@@ -3,7 +3,7 @@ import pytest
 
 from deltarule.maths.network import evaluated, views
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.representative_run import portrait_of, read_portrait, write_portrait
 from deltarule.training.train import train
 

@@ -5,10 +5,10 @@ from refusals import refuses
 
 from deltarule.array_files import load_arrays
 from deltarule.json_files import read_json, to_jsonable, write_json
+from deltarule.recipes import load_recipe
 from deltarule.reports.claim_verdicts import VERDICTS
 from deltarule.studies import reproduce_studies
 from deltarule.studies.claims import claims_of_study
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.reproduce_studies import reproduce
 
 RECIPE = """

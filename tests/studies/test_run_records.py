@@ -5,8 +5,8 @@ from refusals import refuses
 from deltarule.errors import RunFailed
 from deltarule.files import make_folder
 from deltarule.json_files import write_json
+from deltarule.recipes import dataset_of, load_recipe, with_settings
 from deltarule.studies import run_records
-from deltarule.studies.recipes import dataset_of, load_recipe, with_settings
 from deltarule.studies.run_records import SUMMARY, load_run, write_records
 from deltarule.studies.runner import outcome_of, population_of, run_population
 from deltarule.training.checkpoint import problem_digest

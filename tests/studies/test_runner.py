@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deltarule.json_files import to_jsonable
-from deltarule.studies.recipes import dataset_of, load_recipe, populations_of_settings, with_experiment, with_settings
+from deltarule.recipes import dataset_of, load_recipe, populations_of_settings, with_experiment, with_settings
 from deltarule.studies.runner import outcome_of, population_of, train_population
 
 OWN_TABLE = """

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from deltarule.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.claim_results import judge_study
 from deltarule.studies.claims import Evidence, claim
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_experiment, with_settings
 from deltarule.studies.runner import holding_since
 from deltarule.studies.variants import FILE, comparisons, read_variants, variant_of, write_variants
 from deltarule.training.train import train

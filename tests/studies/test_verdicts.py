@@ -6,9 +6,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
+from deltarule.recipes import load_recipe
 from deltarule.studies.claims import RULES, Control, Evidence, claim, is_about, is_as_far_out, until_refuted
 from deltarule.studies.experiments import Experiments
-from deltarule.studies.recipes import load_recipe
 from deltarule.studies.verdicts import (
     Reading,
     Verdict,

@@ -5,7 +5,7 @@ import pytest
 from refusals import refuses
 
 from deltarule import load_sweep, sweep
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
+from deltarule.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.sweeps.store_connection import FILE
 from deltarule.sweeps.sweep import merge_sweeps
 from deltarule.training.train import train

@@ -18,7 +18,7 @@ from deltarule import register_activation, sweep
 from deltarule.errors import BadInput, RunFailed
 from deltarule.json_files import read_json
 from deltarule.problem import registry
-from deltarule.studies.recipes import load_recipe
+from deltarule.recipes import load_recipe
 from deltarule.sweeps import grid
 from deltarule.sweeps.executors import MAX_TRIES, pool, run_all
 from deltarule.sweeps.store_connection import FILE

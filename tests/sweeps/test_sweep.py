@@ -22,8 +22,8 @@ from deltarule.json_files import to_jsonable
 from deltarule.maths.activations import Activation
 from deltarule.problem import registry
 from deltarule.problem.create import create_problem
+from deltarule.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.stats import metrics
-from deltarule.studies.recipes import dataset_of, load_recipe, problem_of, training_of, with_settings
 from deltarule.studies.sweep_study import sweep_outcome
 from deltarule.sweeps import grid
 from deltarule.sweeps import plan as plans

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from deltarule.errors import MAX_MESSAGE_CHARACTERS, BadInput, RunFailed
+from deltarule.recipes import dataset_of, load_recipe
 from deltarule.reports.graph import computational_graph
 from deltarule.reports.trace_page import explanation_page
 from deltarule.studies.explain_study import explain_study
-from deltarule.studies.recipes import dataset_of, load_recipe
 from deltarule.studies.report.page import NAME
 
 TAG = "<img src=x onerror=alert(1)>"

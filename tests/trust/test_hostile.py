@@ -25,7 +25,7 @@ from deltarule.data.table_file import read_table
 from deltarule.errors import BadInput
 from deltarule.estimators.model_file import load_model
 from deltarule.json_files import read_json
-from deltarule.studies.recipes import load_recipe
+from deltarule.recipes import load_recipe
 from deltarule.sweeps.result import load_sweep
 from deltarule.sweeps.store import Store
 from deltarule.sweeps.store_connection import FILE

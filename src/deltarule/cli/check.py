@@ -143,7 +143,7 @@ def _check_study(
     study: str, experiments: list[str] | None, settings: list[str] | None, seed: int | None, data: Path | None
 ) -> "CodeReport":
     from deltarule.checking.problem_gradient import check_problem
-    from deltarule.studies.recipes import dataset_of, problem_of
+    from deltarule.recipes import dataset_of, problem_of
 
     recipe = chosen_recipe(study, experiments, settings, seed)
     problem = problem_of(recipe, dataset_of(recipe, data), seeds=None if seed is None else [seed])

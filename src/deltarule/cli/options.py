@@ -14,7 +14,7 @@ from deltarule.errors import BadInput
 
 if TYPE_CHECKING:
     from deltarule.engines.base import Engine
-    from deltarule.studies.recipes import Recipe
+    from deltarule.recipes import Recipe
     from deltarule.tables.reader import TextFormat
 
 
@@ -136,7 +136,7 @@ def chosen_recipe(
     seed: int | None = None,
     seeds: int | None = None,
 ) -> "Recipe":
-    from deltarule.studies.recipes import load_recipe, parse_setting, with_experiment, with_settings
+    from deltarule.recipes import load_recipe, parse_setting, with_experiment, with_settings
 
     if seed is not None and seeds is not None:
         raise BadInput("--seed and --seeds are both given; name one member's seed, or how many members")

@@ -13,7 +13,7 @@ from deltarule.files import make_folder, write_whole
 from deltarule.reports.table import Pairs
 
 if TYPE_CHECKING:
-    from deltarule.studies.recipes import Population
+    from deltarule.recipes import Population
     from deltarule.studies.runner import Outcome
     from deltarule.training.run import Run
 
@@ -41,8 +41,8 @@ def run(
     """
     from deltarule.data.pipeline import name_and_options
     from deltarule.json_files import to_jsonable, write_json
+    from deltarule.recipes import dataset_of
     from deltarule.reports.summaries import run_facts
-    from deltarule.studies.recipes import dataset_of
     from deltarule.studies.runner import outcome_of, population_of, run_population
 
     options.check_resume(resume, out)
@@ -160,7 +160,7 @@ def lr_range(
     import numpy as np
 
     from deltarule.json_files import write_json
-    from deltarule.studies.recipes import dataset_of, problem_of
+    from deltarule.recipes import dataset_of, problem_of
     from deltarule.training.range_test import range_test
 
     recipe = chosen.recipe()
@@ -232,8 +232,8 @@ def explain(
     json: options.Json = False,
 ) -> Result:
     """Print every number of one update, each with its formula."""
+    from deltarule.recipes import dataset_of
     from deltarule.studies.explain_study import explain_study
-    from deltarule.studies.recipes import dataset_of
     from deltarule.tracing.explanation import explanation_record
 
     recipe = options.chosen_recipe(study, experiment, set)

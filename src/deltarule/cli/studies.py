@@ -13,9 +13,9 @@ from deltarule.errors import BadInput, RunFailed, count_of
 from deltarule.files import make_folder, write_whole
 
 if TYPE_CHECKING:
+    from deltarule.recipes import Recipe
     from deltarule.studies.claim_results import StudyResults
     from deltarule.studies.claims import Claim
-    from deltarule.studies.recipes import Recipe
     from deltarule.studies.reproduce_studies import StudyReproduced
 
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def list_studies(json: options.Json = False) -> Result:
     """List the bundled studies with their numbers of experiments and claims."""
+    from deltarule.recipes import bundled_studies, load_recipe
     from deltarule.studies.claims import claims_of_study
-    from deltarule.studies.recipes import bundled_studies, load_recipe
 
     studies: list[dict[str, Any]] = []
     for name, title, summary in bundled_studies():
@@ -53,7 +53,7 @@ def show_recipe(
     json: options.Json = False,
 ) -> Result:
     """Print a study's recipe, its experiments and its assumptions."""
-    from deltarule.studies.recipes import explain_recipe
+    from deltarule.recipes import explain_recipe
 
     record = explain_recipe(options.chosen_recipe(study, experiment, set))
     return Result(record, _recipe_lines(record))

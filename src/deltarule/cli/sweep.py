@@ -59,7 +59,7 @@ def sweep(
 
     With --table, print the table of an earlier sweep; with --merge, collect those of several.
     """
-    from deltarule.studies.recipes import parse_setting
+    from deltarule.recipes import parse_setting
     from deltarule.studies.sweep_study import sweep as run_sweep
     from deltarule.sweeps.sweep import merge_sweeps
 

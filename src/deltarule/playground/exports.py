@@ -11,7 +11,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import Configuration, changed_values
 from deltarule.problem.settings import SETTABLE
 from deltarule.problem.state import State
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 
 
 def export(kind: str, recipe: Recipe, dataset: Dataset, problem: Problem, state: State) -> tuple[str, str]:

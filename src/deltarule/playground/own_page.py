@@ -25,7 +25,7 @@ from deltarule.playground.rules import KNOWN, rules
 from deltarule.playground.settings import catalog, described, list_stories
 from deltarule.problem.configuration import parse_toml
 from deltarule.problem.recipe_sections import changed_values
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 
 NOISY = ("spirals", "circles", "clusters", "checkerboard", "hills")
 FIXED = ("xor", "one_hot", "iris", "wine")

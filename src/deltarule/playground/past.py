@@ -20,7 +20,7 @@ from deltarule.playground.settings import SOLVED_AT
 from deltarule.problem.problem import Floats, Integers, Problem
 from deltarule.problem.recipe_sections import Criterion
 from deltarule.problem.state import State
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 from deltarule.training.history import Recorded, evaluate
 from deltarule.training.populations import metrics_of
 

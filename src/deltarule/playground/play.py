@@ -15,7 +15,7 @@ from deltarule.playground.population import without_study
 from deltarule.playground.session import Session
 from deltarule.playground.settings import fitting_settings, list_stories
 from deltarule.problem.configuration import parse_toml
-from deltarule.studies.recipes import Recipe, bundled_folders, dataset_of, load_recipe, with_settings
+from deltarule.recipes import Recipe, bundled_folders, dataset_of, load_recipe, with_settings
 
 TABLE_ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".parquet", ".npz")
 

@@ -14,7 +14,7 @@ from deltarule.problem.problem import Problem
 from deltarule.problem.recipe_sections import StudySection
 from deltarule.problem.settings import is_size
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import Recipe, expand_grid, populations_of_settings
+from deltarule.recipes import Recipe, expand_grid, populations_of_settings
 from deltarule.training.populations import seeds_of
 
 MAX_NUMBERS = 10**8

@@ -24,7 +24,7 @@ from deltarule.problem.configuration import parse_toml
 from deltarule.problem.error_messages import explain_error
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 from deltarule.training.history import History
 from deltarule.training.run import Run
 

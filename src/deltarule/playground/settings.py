@@ -16,7 +16,7 @@ from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS, parse_toml, resolve_configuration
 from deltarule.problem.recipe_sections import Configuration
 from deltarule.problem.settings import SETTINGS, SplitSection, settings_of
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 
 SHOWN = {
     "main": (

@@ -17,7 +17,7 @@ from deltarule.playground.past import Present
 from deltarule.problem.batches import all_rows
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import populations_of_settings, with_settings
+from deltarule.recipes import populations_of_settings, with_settings
 from deltarule.symptoms.observations import loss_bounds
 from deltarule.training.populations import seeds_of
 

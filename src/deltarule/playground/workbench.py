@@ -38,7 +38,7 @@ from deltarule.playground.training_pace import CHUNK_SECONDS, TrainingPace
 from deltarule.problem.configuration import parse
 from deltarule.problem.problem import Integers, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import Recipe, dataset_of, with_settings
+from deltarule.recipes import Recipe, dataset_of, with_settings
 from deltarule.training.run import Divergence
 
 MAX_NOTED_DIVERGENCES = 8

@@ -18,9 +18,9 @@ from deltarule.doctor import processor_name
 from deltarule.errors import BadInput
 from deltarule.json_files import read_json, write_json
 from deltarule.platforms import processor_count
+from deltarule.recipes import Recipe
 from deltarule.studies.claims import Claim, claims_of_study
 from deltarule.studies.experiments import TRAININGS, Experiments
-from deltarule.studies.recipes import Recipe
 from deltarule.studies.verdicts import Verdict, combine_verdicts, judge_claim, looks_up_to, min_seeds
 from deltarule.sweeps.store_connection import FILE as STORE
 

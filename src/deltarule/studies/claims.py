@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from deltarule.errors import BadInput
-from deltarule.studies.recipes import Recipe
+from deltarule.recipes import Recipe
 from deltarule.user_functions import call_user_function
 
 if TYPE_CHECKING:

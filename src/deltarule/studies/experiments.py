@@ -20,7 +20,7 @@ from deltarule.errors import BadInput
 from deltarule.files import make_folder
 from deltarule.problem.problem import Floats, Problem
 from deltarule.problem.state import State, initial_state
-from deltarule.studies.recipes import (
+from deltarule.recipes import (
     Population,
     Recipe,
     dataset_of,
@@ -67,7 +67,7 @@ class Experiments:
     Attributes: `variants`, a summary of each variant that was trained; `used`, the seconds of each training that was
     asked for, whether it was trained now or before.
 
-    >>> from deltarule.studies.recipes import load_recipe
+    >>> from deltarule.recipes import load_recipe
     >>> few = Experiments(load_recipe("digits"), seeds=2)
     >>> slow, quick = few.each([{"optimizer.learning_rate": rate, "stopping.max_epochs": 2} for rate in (1e-5, 1e-3)])
     >>> bool((slow.objective > quick.objective).all())

@@ -10,7 +10,7 @@ from deltarule.engines.reference import ReferenceEngine, first_nonfinite
 from deltarule.errors import BadInput, count_of
 from deltarule.problem.problem import Problem
 from deltarule.problem.state import State
-from deltarule.studies.recipes import Recipe, problem_of, training_of
+from deltarule.recipes import Recipe, problem_of, training_of
 from deltarule.tracing.explain import explain_update
 from deltarule.tracing.explanation import Explanation
 from deltarule.training.options import StopRules, history_intervals

@@ -50,7 +50,7 @@ class Portrait:
 def portrait_of(dataset: Dataset, run: Run) -> Portrait:
     """Record a run's first member in detail.
 
-    >>> from deltarule.studies.recipes import dataset_of, load_recipe, problem_of
+    >>> from deltarule.recipes import dataset_of, load_recipe, problem_of
     >>> from deltarule.training.train import train
     >>> recipe = load_recipe("encoder")
     >>> dataset = dataset_of(recipe)

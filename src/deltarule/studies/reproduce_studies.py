@@ -12,10 +12,10 @@ from deltarule.engines.selection import engine as engine_of_name
 from deltarule.errors import BadInput, count_of
 from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
+from deltarule.recipes import Recipe, load_recipe, with_settings
 from deltarule.studies.claim_results import StudyResults, judge_study, results_in
 from deltarule.studies.claims import STUDIES, Claim, claims_of_study
 from deltarule.studies.experiments import Experiments, ProgressCallback
-from deltarule.studies.recipes import Recipe, load_recipe, with_settings
 from deltarule.studies.report.page import write_report
 from deltarule.studies.run_records import SUMMARY, write_records
 from deltarule.studies.runner import outcome_of, population_of, run_population

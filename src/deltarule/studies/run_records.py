@@ -14,8 +14,8 @@ from deltarule.files import make_folder
 from deltarule.json_files import read_json, write_json
 from deltarule.problem.configuration import parse
 from deltarule.problem.settings import SETTABLE
+from deltarule.recipes import Population, Recipe, dataset_of, explain_recipe
 from deltarule.reports.figures import Curves
-from deltarule.studies.recipes import Population, Recipe, dataset_of, explain_recipe
 from deltarule.studies.representative_run import portrait_of, write_portrait
 from deltarule.studies.runner import CHECKPOINT, population_of, run_population
 from deltarule.training.run import Run

@@ -15,9 +15,9 @@ from deltarule.data.dataset import Dataset, Rows
 from deltarule.engines.base import Engine
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.recipe_sections import Criterion
+from deltarule.recipes import Population, Recipe, problem_of, training_of
 from deltarule.stats import metrics
 from deltarule.stats.intervals import share_interval
-from deltarule.studies.recipes import Population, Recipe, problem_of, training_of
 from deltarule.training.populations import metrics_of
 from deltarule.training.run import Run
 from deltarule.training.train import Progress, train

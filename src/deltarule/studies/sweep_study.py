@@ -7,7 +7,7 @@ from typing import Any
 
 from deltarule.problem.configuration import check_beside_grid, parse
 from deltarule.problem.recipe_sections import Configuration
-from deltarule.studies.recipes import Recipe, load_recipe, with_settings
+from deltarule.recipes import Recipe, load_recipe, with_settings
 from deltarule.sweeps.executors import pool
 from deltarule.sweeps.grid import as_python, settings_to_json
 from deltarule.sweeps.plan import Additions, Source

@@ -16,8 +16,8 @@ from deltarule.errors import BadInput
 from deltarule.json_files import read_json
 from deltarule.problem.problem import Floats, Integers
 from deltarule.problem.recipe_sections import Criterion
+from deltarule.recipes import Recipe, explain_recipe
 from deltarule.stats.effects import format_value, last_key
-from deltarule.studies.recipes import Recipe, explain_recipe
 from deltarule.studies.runner import first_holding_steps
 from deltarule.training.history import History
 from deltarule.training.run import Run

@@ -119,7 +119,7 @@ class Verdict:
     Examples
     --------
     >>> from deltarule.studies.claim_results import published_results
-    >>> from deltarule.studies.recipes import load_recipe
+    >>> from deltarule.recipes import load_recipe
     >>> verdict = published_results(load_recipe("encoder")).claims[0]
     >>> verdict.id, 0 < verdict.needed <= 1
     ('encoder-1', True)

@@ -10,12 +10,7 @@ import pytest
 
 from deltarule.array_files import load_arrays
 from deltarule.json_files import write_json
-from deltarule.reports.notebook import sweep_html
-from deltarule.reports.report import report_page
-from deltarule.reports.svg_embed import figure_html
-from deltarule.stats.effects import effects, mean_unless_diverged
-from deltarule.stats.ranking import ranking
-from deltarule.studies.recipes import (
+from deltarule.recipes import (
     Population,
     dataset_of,
     load_recipe,
@@ -24,6 +19,11 @@ from deltarule.studies.recipes import (
     with_experiment,
     with_settings,
 )
+from deltarule.reports.notebook import sweep_html
+from deltarule.reports.report import report_page
+from deltarule.reports.svg_embed import figure_html
+from deltarule.stats.effects import effects, mean_unless_diverged
+from deltarule.stats.ranking import ranking
 from deltarule.studies.report.page import report_of, write_report
 from deltarule.studies.report.record_blocks import _effect_table, _ranking_table, study_arguments
 from deltarule.studies.run_records import SUMMARY, write_records

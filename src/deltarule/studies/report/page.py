@@ -6,8 +6,8 @@ from pathlib import Path
 from deltarule.errors import BadInput, count_of
 from deltarule.files import write_whole
 from deltarule.json_files import read_json
+from deltarule.recipes import bundled_folders, load_recipe
 from deltarule.reports.report import Report, ReportBlock, ReportSection, report_page
-from deltarule.studies.recipes import bundled_folders, load_recipe
 from deltarule.studies.report.record_blocks import StudyBlock, claims_block, sweep_block, variants_block
 from deltarule.studies.report.run_block import run_block
 from deltarule.studies.runner import CHECKPOINT

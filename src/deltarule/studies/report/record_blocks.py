@@ -12,6 +12,7 @@ import numpy as np
 from deltarule.errors import count_of
 from deltarule.json_files import read_json
 from deltarule.problem.error_messages import as_toml
+from deltarule.recipes import bundled_folders, load_recipe
 from deltarule.reports import comparison_figures, figures, sweep_figures
 from deltarule.reports.chart import Chart
 from deltarule.reports.formatting import format_score, percent
@@ -19,7 +20,6 @@ from deltarule.reports.report import ReportBlock
 from deltarule.reports.table import Table, table
 from deltarule.stats.effects import Effects, effects, format_value, last_key, mean_unless_diverged
 from deltarule.stats.ranking import Ranking, ranking
-from deltarule.studies.recipes import bundled_folders, load_recipe
 from deltarule.studies.variants import Variant, comparisons
 from deltarule.studies.verdicts import CONFIDENCE
 from deltarule.sweeps.result import load_sweep

@@ -28,7 +28,7 @@ from deltarule.training import populations
 from deltarule.training.options import StopRules
 from deltarule.training.populations import configuration_key, plan_populations, problem_of_seeds, seeds_of
 
-STUDIES = Path(__file__).parent
+STUDIES = Path(__file__).parent / "studies"
 
 
 @dataclass(frozen=True)

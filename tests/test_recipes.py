@@ -22,7 +22,7 @@ from deltarule.problem.error_messages import as_toml
 from deltarule.problem.recipe_sections import Configuration, Criterion, StudySection
 from deltarule.problem.settings import SplitSection, settings_of
 from deltarule.problem.state import initial_state
-from deltarule.studies.recipes import (
+from deltarule.recipes import (
     Recipe,
     bundled_studies,
     dataset_of,
@@ -420,7 +420,7 @@ def test_explained_recipe_round_trip(study: str) -> None:
 
 # --- the reference page ----------------------------------------------------------------------------------------------
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "reference" / "recipes.md").read_text(encoding="utf-8")
 
 
