@@ -13,6 +13,7 @@ globalThis.Worker = class {
 URL.createObjectURL = () => "";
 const { OwnSource } = await import(`${folder}/own_source.js`);
 const { commandsTo, writeExperiment } = await import(`${folder}/address.js`);
+const { fittingChoices } = await import(`${folder}/own_settings.js`);
 const { loadKernels, useKernels } = await import(`${folder}/engine/kernels.js`);
 useKernels(await loadKernels());
 const { outcomesOf, Trainer } = await import(`${folder}/engine/trainer.js`);
@@ -20,7 +21,7 @@ const { drawnRows } = await import(`${folder}/own_data.js`);
 const shown = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : ArrayBuffer.isView(value) ? [...value] : value);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], later, map, write } = JSON.parse(line);
+  const { commands, steps, hash, split, questions = [], files = [], partings = [], views = [], later, map, write, offers } = JSON.parse(line);
   if (write) {
     console.log(JSON.stringify(writeExperiment(write.settings, experiment.catalog, write.story)));
     continue;
@@ -51,6 +52,19 @@ for await (const line of createInterface({ input: process.stdin })) {
     trainer = trainer.change(source.setup);
     train();
   }
+  const offered = {};
+  for (const key of offers ?? []) {
+    const { choices } = catalog.settings.find((one) => one.key === key);
+    const { header } = await source.ask("data");
+    const isAllowed = (name) => {
+      try {
+        return Boolean(source.settings.with(key, { name }).setup(source.rows, {}));
+      } catch {
+        return false;
+      }
+    };
+    offered[key] = [fittingChoices(key, choices, source.settings.values, header.range, catalog.targets), choices.filter(isAllowed)];
+  }
   const { setup } = source;
   const solved = trainer.points.at(-1).values[setup.score].map((value) => value >= setup.solvedAt);
   const settings = await source.ask("settings");
@@ -79,5 +93,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   });
   source.mapWorker = { ask: async (name, question) => outcomesOf(question) };
   const outcomes = map && (await source.ask("map", map));
-  console.log(JSON.stringify({ map: outcomes, seen, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address, way, story: told, trouble, settings, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
+  console.log(JSON.stringify({ map: outcomes, offered, seen, answers, theta: trainer.training.states.map(({ theta }) => theta), solved, diverged: trainer.diverged, address, way, story: told, trouble, settings, notes: settings.notes, explained, taken, why, partings: partings.map((member) => trainer.parting({ member }).step) }, shown));
 }

@@ -683,6 +683,23 @@ def test_many_drawn_points_have_no_address(page):
     assert page.ask({"commands": [("own-data", {"csv": many})], "steps": 1})["address"] == ""
 
 
+@pytest.mark.parametrize(
+    ("commands", "outputs", "loss"),
+    [
+        ([], {"softmax"}, "cross_entropy"),
+        ([change(loss__name="squared_error")], {"softmax", "relu", "sigmoid", "identity"}, "cross_entropy"),
+        ([change(data__name="hills")], {"identity", "exponential"}, "huber"),
+        ([change(data__name="hills"), change(network__output="exponential")], {"tanh"}, "absolute_error"),
+        ([change(network__output="sigmoid", loss__name="binary_cross_entropy")], {"sigmoid"}, "binary_cross_entropy"),
+    ],
+)
+def test_outputs_and_losses_that_are_offered_are_those_that_are_not_refused(page, commands, outputs, loss):
+    found = page.ask({"commands": commands, "steps": 0, "offers": ["network.output", "loss.name"]})["offered"]
+    for offered, allowed in found.values():
+        assert offered == allowed
+    assert outputs <= set(found["network.output"][0]) and loss in found["loss.name"][0]
+
+
 def test_rules_are_of_all_keys():
     described = rules()
     assert set(described["on_page"]) <= set(described["keys"])

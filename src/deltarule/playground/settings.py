@@ -11,6 +11,7 @@ from typing import Any
 from deltarule.data.dataset import Dataset
 from deltarule.data.load import LOADERS
 from deltarule.data.published import PUBLISHED
+from deltarule.maths.losses import LOSSES
 from deltarule.playground.custom_formulas import PRESETS
 from deltarule.problem import registry
 from deltarule.problem.configuration import FORMULAS, parse_toml, resolve_configuration
@@ -51,19 +52,20 @@ _NAMED = [key for key in FORMULAS if key not in ("network.activation", "loss.pen
 
 @cache
 def list_stories() -> tuple[dict[str, Any], ...]:
-    """List all stories: `name`, `title`, `text`, `recipe` (TOML), and `parts`, which parts.toml explains."""
+    """List all stories: `name`, `title`, `text`, `recipe` (TOML), its `configuration`, `parts` (see parts.toml)."""
     stories = []
     gallery = Path(__file__).with_name("gallery")
     parts = tomllib.loads((gallery / "parts.toml").read_text(encoding="utf-8"))
     for file in sorted(gallery.glob("[0-9]*.toml")):
         text = file.read_text(encoding="utf-8")
-        study = parse_toml(text, file.name).study
+        configuration = parse_toml(text, file.name)
         stories.append(
             {
                 "name": file.name.removesuffix(".toml"),
-                "title": study.title,
-                "text": study.summary,
+                "title": configuration.study.title,
+                "text": configuration.study.summary,
                 "recipe": text,
+                "configuration": configuration,
                 "parts": parts[file.stem.partition("-")[2]],
             }
         )
@@ -93,8 +95,9 @@ def catalog() -> dict[str, Any]:
             "data.name": {name: _data_options(name) for name in OFFERED},
         },
         "formulas": PRESETS,
-        "recipes": {story["name"]: described(parse_toml(story["recipe"])) for story in list_stories()},
+        "recipes": {story["name"]: described(story["configuration"]) for story in list_stories()},
         "solved_at": SOLVED_AT,
+        "targets": {name: loss.targets for name, loss in LOSSES.items()},
         "stories": [{key: story[key] for key in ("name", "title", "text", "parts")} for story in list_stories()],
     }
 

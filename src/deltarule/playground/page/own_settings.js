@@ -308,6 +308,16 @@ function isMeaningful(output, loss) {
   return TIGHTER_RANGES.indexOf(rangeOf(output)) <= TIGHTER_RANGES.indexOf(LOSSES[loss].domain);
 }
 
+/**
+ * The outputs or losses that fit the other settings: the others are refused.
+ * @param {string} key @param {string[]} choices @param {Record<string, any>} values @param {number[]} range of the targets @param {Record<string, string>} targets which each loss takes
+ */
+export function fittingChoices(key, choices, { "network.output": output, "loss.name": loss }, [least, most], targets) {
+  if (key === "network.output") return choices.filter((name) => isMeaningful({ name }, loss.name));
+  const takes = (/** @type {string} */ name) => targets[name] === "real" || (least >= 0 && (targets[name] !== "unit" || most <= 1));
+  return key === "loss.name" ? choices.filter((name) => isMeaningful(output, name) && takes(name)) : choices;
+}
+
 /** @param {number} count @param {string} noun */
 function countOf(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -3,6 +3,7 @@
 
 import { circle, classColor, isDark, prepare } from "./colors.js";
 import { button, element, readNumber, refill, rove, select } from "./elements.js";
+import { fittingChoices } from "./own_settings.js";
 import { nameOf } from "./rules.js";
 import { THUMBNAILS } from "./thumbnails.js";
 
@@ -10,7 +11,7 @@ import { THUMBNAILS } from "./thumbnails.js";
  * @typedef {{key: string, group: string, title: string, help: string, choices: string[] | null}} Setting
  * @typedef {{settings: Setting[], parameters: Record<string, Record<string, Record<string, [number, string]>>>, 
  *   formulas: Record<string, Record<string, string[]>>, stories: import("./story.js").Story[],
- *   recipes: Record<string, {values: Record<string, any>, grid: Record<string, any[]>, criterion: import("./population.js").Criterion | null}>, solved_at: Record<string, number>}} Catalog as settings.py makes it
+ *   recipes: Record<string, {values: Record<string, any>, grid: Record<string, any[]>, criterion: import("./population.js").Criterion | null}>, solved_at: Record<string, number>, targets: Record<string, string>}} Catalog as settings.py makes it
  * @typedef {{values: Record<string, any>, grid: Record<string, any[]>, notes: string[], step: number, version: number, criterion: import("./population.js").Criterion, typed: Record<string, any[]>, csv: string}} Settings `csv` is the user's own points
  */
 
@@ -23,6 +24,7 @@ const USUAL_GRIDS = {
   "optimizer.name.momentum": [0, 0.5, 0.9, 0.99],
 };
 const FILES = [["recipe", "Recipe"], ["script", "NumPy script"], ["weights", "Weights"], ["network.svg", "Network (SVG)"], ["network.png", "Network (PNG)"]];
+const OF_HIDDEN_LAYERS = ["network.activation", "network.dropout", "network.batch_norm"];
 const THUMBNAIL_SIDE = 48;
 
 export class SettingsPanel {
@@ -55,12 +57,18 @@ export class SettingsPanel {
         this.group("Training", this.rows("Training")),
         this.group("Population", [...this.rows("Population"), ...this.gridControls()]),
         this.group("Break it", Object.keys(catalog.formulas).map((kind) => this.formulaControls(kind))),
-        this.group("Take along", [element("div", { class: "row" }, ...FILES.map(([file, title]) =>
+        this.group("Take along", [element("div", { class: "row" }, ...this.files().map(([file, title]) =>
           button(title, () => this.workbench.save(file), { "data-key": `take-${file}`, class: file === "script" && "python" })),
           button("Copy link", () => this.workbench.address.copy(), { "data-key": "copy-link" }))]),
         this.workbench.source.lacks ?? "",
       ]),
     ));
+  }
+
+  /** What can be taken along: a recipe names its data, which drawn and pasted points are not in a page that has no files. */
+  files() {
+    const isOwn = this.workbench.source.lacks && !this.settings.values["data.name"];
+    return FILES.filter(([file]) => !(isOwn && file === "recipe"));
   }
 
   /** @param {object} settings */
@@ -162,6 +170,7 @@ export class SettingsPanel {
   controls({ key, title, help, choices }) {
     const { values } = this.settings;
     const value = values[key];
+    if (OF_HIDDEN_LAYERS.includes(key) && !values["network.layers"].length) return [];
     const change = (/** @type {any} */ chosen) => this.change({ [key]: chosen });
     if (key === "network.layers") {
       const layer = (/** @type {any} */ units, /** @type {number} */ index, /** @type {import("./workbench.js").HiddenLayer[]} */ layers) => ({ units, activation: (layers[index] ?? layers.at(-1))?.activation ?? { name: "tanh" } });
@@ -180,7 +189,10 @@ export class SettingsPanel {
     if (key === "loss.strength" && !values["loss.penalty"]) return [];
     if (choices) {
       const name = nameOf(value) ?? "your own";
-      const select = this.select(title, key, choices.includes(name) ? choices : [name, ...choices], name, (chosen) => change(key in this.catalog.parameters ? { name: chosen } : chosen), help);
+      const fitting = fittingChoices(key, choices, values, this.workbench.rows.header.range, this.catalog.targets);
+      const offered = fitting.includes(name) ? fitting : [name, ...fitting];
+      const others = fitting.length < choices.length ? ` Others need another ${key === "loss.name" ? "output, or other targets" : "loss"}.` : "";
+      const select = this.select(title, key, offered, name, (chosen) => change(key in this.catalog.parameters ? { name: chosen } : chosen), help + others);
       return [select, ...this.parameters(key, (parameter) => parameter !== "noise")];
     }
     if (typeof value === "boolean") {
@@ -202,9 +214,11 @@ export class SettingsPanel {
 
   gridControls() {
     const [varied] = Object.keys(this.settings.grid);
+    if (this.settings.typed.activation?.[2]) return []; // nothing varies while two derivatives train beside each other
     const optimizer = this.settings.values["optimizer.name"];
+    const hasHidden = this.settings.values["network.layers"].length > 0;
     const own = Object.keys(optimizer).filter((name) => name !== "name").map((name) => `optimizer.name.${name}`);
-    const keys = [...new Set(["", ...Object.keys(USUAL_GRIDS).slice(0, 4), ...own, ...(varied ? [varied] : [])])];
+    const keys = [...new Set(["", ...Object.keys(USUAL_GRIDS).slice(0, 4).filter((key) => hasHidden || key !== "network.dropout"), ...own, ...(varied ? [varied] : [])])];
     const vary = (/** @type {string} */ key, /** @type {(number | string)[]} */ values) => this.change(this.varied(key, values));
     const controls = [this.select("Vary", "vary", keys, varied ?? "", (key) => vary(key, USUAL_GRIDS[key] ?? usualValues(optimizer[key.split(".")[2]])))];
     if (varied) controls.push(this.field("Values", "grid", this.settings.grid[varied].join(", "), (text) => vary(varied, readNumbers(text))));
@@ -242,7 +256,7 @@ export class SettingsPanel {
     return element("div", {}, ...inputs.map((input, index) => this.row(titles[index], `${kind}-${index ? "derivative" : "function"}`, input)),
       element("div", { class: "row" },
         button("Train with it", () => use(inputs.map((input) => input.value)), { "data-key": `use-${kind}`, "aria-label": `Train with this ${kind}` }),
-        ...(kind === "activation" ? [button("Beside the right one", () => use(inputs.map((input) => input.value), true), { "data-key": "use-beside" })] : []),
+        ...(kind === "activation" && !Object.keys(this.settings.grid).length ? [button("Beside the right one", () => use(inputs.map((input) => input.value), true), { "data-key": "use-beside" })] : []),
         button(`Back to ${name.replaceAll("_", " ")}`, () => use(null), { "data-key": `restore-${kind}` })),
       verdict);
   }
