@@ -539,9 +539,9 @@ def test_a_lesson_is_short_and_in_order(name):
     text = (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     assert (
-        len(headings) == 7
-        and headings[0] == "Guess first"
-        and headings[3:] == ["Your turn", "Fill in Python", "Break it", "What a framework does"]
+        headings[:-7] == (["What a network is for"] if name == "slope" else [])
+        and headings[-7] == "Guess first"
+        and headings[-4:] == ["Your turn", "Fill in Python", "Break it", "What a framework does"]
     )
     page = (SITE / file_name(name)).with_suffix(".md").read_text(encoding="utf-8")  # it includes the text
     assert len(re.findall(r"[^\W\d_]{2,}", re.sub(r"<[^>]+>", " ", text + page))) <= 900
