@@ -534,6 +534,16 @@ def test_a_screen_reader_finds_names_landmarks_and_what_changes(pages, name):
     assert "=" in told and page.locator("[data-part=breaks] .num[role=slider]").first.get_attribute("aria-valuetext")
 
 
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_opening_an_exercise_leaves_the_lesson_and_its_answers(open_lesson, suffix):
+    """A browser shows a file of a folder in place of saving it."""
+    page = open_lesson("slope", "#3")
+    page.get_by_role("textbox").first.fill("12")
+    page.get_by_role("link", name=file_name("slope").replace(".html", suffix)).click()
+    page.wait_for_timeout(500)
+    assert page.url.endswith("1-slope.html#3") and page.get_by_role("textbox").first.input_value() == "12"
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_a_lesson_is_short_and_in_order(name):
     text = (FOLDER / "lessons" / f"{name}.md").read_text(encoding="utf-8")
