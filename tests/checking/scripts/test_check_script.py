@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from refusals import refuses
 from deltarule import check
 from deltarule.checking.scripts.check_script import NoTraining, check_script
 from deltarule.checking.scripts.further_runs import UPHILL
+from deltarule.checking.scripts.report import MAX_LINES
 from deltarule.errors import BadInput, RunFailed
 
 PROGRAMS = sorted(Path(__file__).parent.joinpath("programs").glob("*.py"))
@@ -23,6 +25,7 @@ SECONDS = 120
 def test_right_programs_are_right(program):
     report = check_script(program, seconds=SECONDS)
     assert report.ok and not report.wrong, str(report)
+    assert is_short(report)
 
 
 @pytest.mark.slow
@@ -39,6 +42,12 @@ def test_wrong_programs_are_not_accepted(tmp_path, program, right, wrong, arrays
         assert report.verdict != "right", str(report)
     else:
         assert report.verdict == "WRONG" and arrays <= report.wrong.keys(), str(report)
+    assert is_short(report)
+
+
+def is_short(report):
+    """Whether a report has at most ten lines in a terminal of 80 characters."""
+    return len(report.text(80).splitlines()) <= MAX_LINES
 
 
 def script(folder, text):
@@ -364,6 +373,19 @@ def test_a_penalty_of_the_wrong_array(tmp_path):
     text = PENALTIES.replace("(A ** 2).sum() + (B ** 2).sum()", "(A ** 2).sum() + (A ** 2).sum()")
     report = check_script(script(tmp_path, text), seconds_to_correct=0)
     assert report.wrong == {"A": "(line 14) lacks the penalty of the loss, 0.1 times the array"}
+
+
+@pytest.mark.slow
+def test_a_long_report_leaves_out_what_is_less_important(tmp_path):
+    text = PENALTIES.replace("(A ** 2).sum() + (B ** 2).sum()", "(A ** 2).sum() + (A ** 2).sum()")
+    report = check_script(script(tmp_path, text), seconds=SECONDS)
+    assert is_short(report) and report.reach
+    long = replace(
+        report, wrong={f"{name}{'A' * 40}": f"{name} {'moves ' * 40}" for name in "pqr"}, notes=("note " * 90,)
+    )
+    lines = long.text(80).splitlines()
+    assert len(lines) <= MAX_LINES and lines[0] == report.text(80).splitlines()[0]
+    assert any(line.startswith("try") for line in lines) and any(line.startswith("found") for line in lines)
 
 
 BIASES_OF_FLOAT32 = """

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from deltarule.checking.catalog import KINDS, Correction, join_names, short_names
 from deltarule.checking.hints import HINT_OF_ARRAYS, HINT_OF_KIND, HINT_OF_LINE, MAX_HINT, limit_correction
@@ -19,6 +20,8 @@ MAX_LISTED = 6
 """Arrays that a sentence lists one by one."""
 MAX_REMARKS = 3
 """Remarks on arrays, each with all arrays of which it is said."""
+MAX_LINES = 10
+"""Lines of a report as text; what does not fit is in the report's fields."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,25 @@ class ScriptReport:
         return f"{names}: {other}" if other else names
 
     def text(self, width: int = WIDTH) -> str:
-        """The report as lines of at most `width` characters."""
-        return "\n".join(wrapped_rows(list(self._lines()), width, "", self.correction))
+        """The report as lines of at most `width` characters, without what is less important than ten lines."""
+        headline = tuple(note for note in self.notes if getattr(note, "code", "") == "own_loss")
+        left_out: tuple[dict[str, Any], ...] = (
+            {"reach": ""},
+            {"rate": ""},
+            {"right": dict.fromkeys(self.right, "")},
+            {"notes": headline},
+            {"wrong": dict.fromkeys(self.wrong, "")},
+        )
+        report = self
+        lines = report._wrapped(width)
+        for fields in left_out:
+            if len(lines) > MAX_LINES:
+                report = replace(report, **fields)
+                lines = report._wrapped(width)
+        return "\n".join(lines)
+
+    def _wrapped(self, width: int) -> list[str]:
+        return "\n".join(wrapped_rows(list(self._lines()), width, "", self.correction)).splitlines()
 
     def __str__(self) -> str:
         return self.text()
