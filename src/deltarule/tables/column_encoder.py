@@ -150,6 +150,7 @@ def _with_frequent(column: Column, counts: Counter[str], limit: int, min_count: 
 
 
 def _fit_number(column: Column, frame: Frame, pieces: int) -> Column:
+    """Learn scaling, fill value, range and knots from the present cells, divided by the largest against overflow."""
     values, form = numbers_and_form(column, frame)
     column = dataclasses.replace(column, form=form)
     present = present_values(values)

@@ -111,6 +111,7 @@ def _check_declared(types: Mapping[str, ColumnType], frame: Frame) -> None:
 
 
 def _infer_column(name: str, cells: np.ndarray, types: Mapping[str, ColumnType]) -> Column:
+    """Prefer the declared type to the inferred one and refuse a column of numbers that holds a cell that is none."""
     if name in types:
         column = _declared_column(name, types[name], cells)
     else:
@@ -130,6 +131,7 @@ def levels_of(kind: ColumnType) -> tuple[str, ...]:
 
 
 def _declared_column(name: str, kind: ColumnType, cells: np.ndarray) -> Column:
+    """Refuse cells that the declared levels lack."""
     levels = levels_of(kind)
     if not levels:
         return Column(name, *_type(str(kind), "declared"))
@@ -186,6 +188,7 @@ def reason(code: str, texts: Sequence[str]) -> str:
 
 
 def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
+    """Give the kind, the reason and its code; empty, constant and identifying columns are unused."""
     present = present_values(column)
     if not len(present):
         return _type(UNUSED, "empty")
@@ -205,6 +208,7 @@ def _infer_type(name: str, column: np.ndarray) -> tuple[str, str, str]:
 
 
 def _infer_text_type(texts: list[str], distinct: int, rows: int) -> tuple[str, str, str]:
+    """Choose between date, category and unused by the number of distinct texts and what they look like."""
     code = text_code(texts)
     is_identifier = distinct == rows >= MIN_IDENTIFIER_ROWS
     if code == "date":
@@ -245,6 +249,7 @@ def text_code(texts: list[str]) -> str:
 
 
 def _is_identifier(name: str, present: np.ndarray, distinct: int, rows: int) -> bool:
+    """Take distinct whole numbers for codes by name, size or a span below the row count, but for years and orders."""
     # An identifier may be missing, or occur twice, in 5 % of the rows.
     if distinct < max(0.95 * rows, MIN_IDENTIFIER_ROWS) or (present != np.floor(present)).any():
         return False

@@ -157,6 +157,7 @@ def parse_dates(texts: Iterable[str], order: str = MONTH_FIRST) -> dict[str, dat
 
 
 def _parse(text: str, order: str) -> datetime | None:
+    """Read seconds or milliseconds since 1970, or a written date; None where the text is neither."""
     if (unit := bool(SECONDS.fullmatch(text)) + 1000 * bool(MILLISECONDS.fullmatch(text))) > 0:
         date = EPOCH + timedelta(seconds=int(text) / unit)
         return date if date.year in EPOCH_YEARS else None

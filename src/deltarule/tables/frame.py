@@ -54,6 +54,7 @@ def frame_of(X: Any) -> Frame:
 
 
 def _columns_of(X: Any) -> Iterable[tuple[Any, Any]]:
+    """Accept pandas, mappings, whatever Narwhals reads, and two-dimensional arrays, whose columns become x0, x1, ..."""
     import narwhals as nw
     import pandas as pd
 
@@ -118,6 +119,7 @@ def mark_missing(frame: Frame, codes: Mapping[str, Iterable[str]]) -> Frame:
 
 
 def _convert_column(name: str, values: Any) -> np.ndarray:
+    """Turn numbers and durations into float64, and everything else into stripped texts with "" where missing."""
     import pandas as pd
 
     series = values if isinstance(values, pd.Series) else pd.Series(values)

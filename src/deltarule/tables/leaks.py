@@ -160,6 +160,7 @@ def _rare_classes_first(rows: Any, y: Any) -> Any:
 
 
 def _codes(column: Column, frame: Frame, is_classification: bool) -> Any:
+    """Number a column's categories or distinct values, with one code for all missing cells."""
     values = frame[column.origin]
     x = encode_columns([column], frame)
     if column.kind == CATEGORY:

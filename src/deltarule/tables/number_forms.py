@@ -185,6 +185,7 @@ def _parse_plain(texts: Sequence[str], decimal: str) -> Floats | None:
 
 @cache
 def _pattern(decimal: str, thousands: str) -> re.Pattern[str]:
+    """Match a whole cell: sign, currency, grouped digits, fraction, exponent, magnitude and unit."""
     marks, point = re.escape(thousands or THOUSANDS_MARKS.replace(decimal, "")), re.escape(decimal)
     grouped = rf"[1-9]\d{{0,2}}(?P<mark>[{marks}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"  # 12,34,567 in India
     number = rf"(?P<whole>{grouped}|\d+|(?={point}\d))(?:{point}(?P<fraction>\d*))?(?P<exponent>[eE][-+]?\d+)?"

@@ -157,6 +157,7 @@ def _read_lines(path: Path, text_format: TextFormat, has_header: bool) -> list[L
 
 
 def _read_parquet(path: Path) -> Frame:
+    """Report a damaged file, whatever PyArrow raises, as bad input."""
     import pandas as pd
 
     check_is_file(path, TABLE_FILE)

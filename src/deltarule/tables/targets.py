@@ -82,6 +82,7 @@ def _are_counted_classes(counts: Counter[Any]) -> bool:
 
 
 def _infer_text_target(values: Any, task: str, name: str) -> Target:
+    """Take texts as classes, but refuse texts like numbers with too many values unless the task is declared."""
     texts = values.tolist()
     code = text_code(texts)
     if code not in LIKE_NUMBERS:

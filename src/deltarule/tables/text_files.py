@@ -49,6 +49,7 @@ class Line(NamedTuple):
 
 
 def read_content(path: Path) -> bytes:
+    """Read standard input for "-" and unpack gz, bz2, xz and zip archives of one file."""
     if str(path) == "-":
         return sys.stdin.buffer.read()
     try:
@@ -75,6 +76,7 @@ def refuse_other_formats(path: Path, content: bytes) -> None:
 
 
 def decode_text(path: Path, content: bytes, encoding: str | None) -> str:
+    """Use the given encoding, else the byte order mark's, else UTF-8, else a guess with a warning."""
     marked = next((name for mark, name in ENCODINGS_BY_MARK.items() if content.startswith(mark)), "utf-8")
     try:
         return content.decode(encoding or marked)
