@@ -86,6 +86,7 @@ def _local_pool(workers: int) -> Iterator[Pool]:
     executor = start()
 
     def submit(function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        """Start a new executor and submit once more if the workers have died."""
         nonlocal executor
         try:
             return executor.submit(function, *arguments)
@@ -126,6 +127,7 @@ def _initialize_worker(parent_pid: int) -> None:
 
 @contextmanager
 def _dask_pool(address: str) -> Iterator[Pool]:
+    """Connect within 30 seconds and count the cluster's workers, at least one."""
     try:
         from distributed import Client
     except (ImportError, OSError) as error:

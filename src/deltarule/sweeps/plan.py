@@ -212,6 +212,7 @@ def fold_of(dataset: Dataset, train_rows: Integers, held_out_rows: Integers) -> 
 
 @lru_cache(maxsize=2)
 def _prepare_data(data: str, source: Source, fold: int | None) -> Data:
+    """Split, scale and project the data; take one fold's rows where it is named, else keep all folds."""
     section = read_section(DataSection, json.loads(data))
     if not source.folds:
         return Data(scale_and_project(load_and_split(section, source.folder, source.data_dir), section), ())
