@@ -71,6 +71,7 @@ def _part_size(share: float | int, dataset: Dataset) -> int:
 def _draw_rows(
     dataset: Dataset, indices: np.ndarray, count: int, part: str, seed: int, stratify: bool
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Return the remaining and the drawn indices, sorted; refuse to stratify classes that are too small."""
     from sklearn.model_selection import train_test_split
 
     labels = dataset.train.labels[indices] if stratify and dataset.train.labels is not None else None

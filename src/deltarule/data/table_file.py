@@ -48,6 +48,7 @@ def read_table(path: str | Path, target: str | None = None, task: str = "auto") 
 
 
 def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
+    """Return the inputs, the target, and their names; refuse anything but complete columns of numbers."""
     if target is None:
         raise BadInput(f"{path}: no target is named; choose one of its columns: {list_names(list(read_frame(path)))}")
     frame, y, notes = read_with_target(path, target)
@@ -62,6 +63,7 @@ def _read_columns(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _read_npz(path: Path, target: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], str]:
+    """Take the inputs from array x or X and the target from the named array, or y or Y."""
     try:
         with path.open("rb") as file:
             arrays = dict(np.load(file, allow_pickle=False))
