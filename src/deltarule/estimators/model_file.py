@@ -203,6 +203,7 @@ def _decode_attributes(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _decode_predictor(kind: str, metadata: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> TablePredictor:
+    """Check that columns, arrays and classes fit the stored network before they make a predictor."""
     if "model_" not in metadata:
         raise BadInput(f"it holds an {kind}, which takes no tables; make one with deltarule train")
     own, of_network = _decode_attributes(metadata), _decode_attributes(metadata["model_"])

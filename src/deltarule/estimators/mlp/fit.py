@@ -83,6 +83,7 @@ class TrainableNetwork(SavedEstimator, NetworkParameters):
         return fitted_network.create(self._parameters, network, loss, rows, generator, rows_seen)
 
     def _initial_state(self, problem: Problem, is_new_fit: bool) -> State:
+        """Continue from the fitted weights or draw new ones, with output biases at the prior if so chosen."""
         if not is_new_fit:
             return fitted_state(self, problem)
         state = initial_state(problem)
@@ -280,6 +281,7 @@ class Fit:
         return np.array([row for step, row in steps if row is not None and 0 < step <= last])
 
     def _warnings_of(self, run: Run, epochs: Integers, best_scores: Floats | None) -> list[Warning]:
+        """Raise if a diverged or interrupted run leaves no result to keep; else collect what to warn about."""
         model = self.model
         messages = list[Warning]()
         is_diverged = np.array([reason == "diverged" for reason in run.reasons])

@@ -50,6 +50,7 @@ class Architecture:
 
     @cached_property
     def network(self) -> Network:
+        """Resolve scikit-learn's names of activations and choose Glorot's bound, which differs for logistic layers."""
         hidden = [registry.activation(_resolve_alias(activation)) for activation in self.activations]
         logistic = bool(hidden) and all(activation.name == "sigmoid" for activation in hidden)
         return Network(
@@ -286,6 +287,7 @@ def create(
     generator: np.random.RandomState,
     rows_seen: int,
 ) -> Problem:
+    """Draw the members' seeds and translate scikit-learn's parameters into those of a problem."""
     count = len(rows.x)
     size = count if parameters["solver"] == "lbfgs" else _batch_rows(parameters, network, count)
     drawn = generator.randint(0, 2**31 - 1, size=2 * parameters["n_members"]).tolist()

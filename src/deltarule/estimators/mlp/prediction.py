@@ -78,6 +78,7 @@ def outputs_of(
     size = block_size(network, W1, rows)
 
     def outputs_of_block(start: int) -> Floats:
+        """Double the last row if it is alone, so that its sums over members equal those in a larger block."""
         with np.errstate(all="ignore"):  # the setting is per thread
             block = x[start : start + size]
             if check_rows_finite and not is_finite(block):

@@ -187,6 +187,7 @@ def _store(fit: Fit, run: Run) -> Exception | None:
 
 
 def _select_engine(fits: Sequence[Fit]) -> tuple[Engine, float]:
+    """Estimate the cost of all fits as one population; return the engine and the seconds per fit."""
     first = fits[0]
     members = sum(fit.problem.members for fit in fits)
     population = first.problem.take(np.zeros(members, np.int64))  # copies of the first: cost depends on the shape alone
@@ -244,6 +245,7 @@ def _train_together(fits: Sequence[Fit], digests: Sequence[str], engine: Engine)
 
 
 def _joined_validations(fits: Sequence[Fit]) -> Validation | None:
+    """Concatenate the validation rows along the axis of members, repeated for each fit's members."""
     first = fits[0].validation
     if first is None:
         return None

@@ -172,6 +172,7 @@ def choose_candidate(
     best = best_candidate(primary, tie_breaking, tolerance)
 
     def choice_of(index: int) -> Choice:
+        """Leave out the folds whose fit failed."""
         own = [(fits[index, fold], x[test], y[test], take(weights, test)) for fold, (_, test) in enumerate(splits)]
         return Choice(
             candidates[index],

@@ -221,6 +221,7 @@ def permutation_importances(
 
 
 def _class_scores(names: list[str], y: Any, predictions: Any) -> tuple[ClassScores, ...]:
+    """Compute recall and precision per class, also of classes that only the evaluated rows hold."""
     true, predicted, correct = (Counter(values.tolist()) for values in (y, predictions, y[y == predictions]))
     scores = []
     for name in [*names, *sorted(true.keys() - {*names})]:

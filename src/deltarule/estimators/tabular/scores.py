@@ -146,6 +146,7 @@ def _independent_rows(is_correct: Any, weights: Floats, groups: Integers | None)
 
 
 def _scores_of_probabilities(y: Any, probabilities: Floats, classes: Any, weights: Floats | None) -> dict[str, Any]:
+    """Score the rows of known classes alone; the baseline predicts the frequencies of these rows."""
     from scipy.special import entr
 
     index_of = {name: index for index, name in enumerate(classes.tolist())}

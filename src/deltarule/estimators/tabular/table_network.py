@@ -63,6 +63,7 @@ class TableNetwork(BaseMLP):
         return FIRST_LAYER_FACTOR * math.sqrt(hidden / inputs) if self._is_deep else 1.0
 
     def _create_problem(self, rows: TrainingRows, generator: np.random.RandomState, rows_seen: int) -> Problem:
+        """Use float32 for hidden layers where the inputs allow it, and smooth the labels of deep classifiers."""
         is_float32 = len(self._fitted.architecture.sizes) > 2 and np.abs(rows.x).max() < MAX_FLOAT32_INPUT
         dtype = np.float32 if is_float32 else np.float64
         weights = None if rows.w is None else rows.w.astype(dtype)

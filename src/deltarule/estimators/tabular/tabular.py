@@ -332,6 +332,7 @@ class BaseTabular(SavedEstimator, TabularParameters):
             warn_user(f"{known}; the score is too good for others")
 
     def _columns_by_name(self, X: Any) -> Frame:
+        """Match columns by name where both sides have names, else by position with a warning."""
         had_names = hasattr(self, "feature_names_in_")
         named = has_names(X)
         names = list(dict.fromkeys(column.origin for column in self.columns_))
