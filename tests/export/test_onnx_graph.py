@@ -147,6 +147,11 @@ def test_an_own_layer_predicts_the_same_and_one_that_cannot_be_read_is_refused(t
         unregister("layer", "own_shift")
 
 
+FUSES_NOTHING = onnxruntime.SessionOptions()
+FUSES_NOTHING.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+"""ONNX Runtime 1.19 to 1.26 fuse x @ y.T of float64 into an operation that they have for float32 alone."""
+
+
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_of_any_form_predicts_the_same(name: str, tmp_path: Path) -> None:
@@ -157,7 +162,7 @@ def test_a_layer_of_any_form_predicts_the_same(name: str, tmp_path: Path) -> Non
         problem = create_problem(Network([8, "tanh", {"name": "of_any_form", **place}, 3]), x, x[:, :3], members=2)
         run = train(problem, max_steps=2, engine="reference")
         to_onnx(run, tmp_path / "run.onnx", member=1)
-        session = onnxruntime.InferenceSession(tmp_path / "run.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "run.onnx", FUSES_NOTHING)
         np.testing.assert_allclose(session.run(["outputs"], {"X": x})[0], run.outputs(x)[1], rtol=1e-12, atol=1e-14)
     finally:
         unregister("layer", "of_any_form")

@@ -174,11 +174,11 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     from skl2onnx.common.data_types import DoubleTensorType, guess_tensor_type
     from skl2onnx.helpers import add_onnx_graph
 
-    if container.main_opset < MIN_OPSET:
-        raise BadInput(f"target_opset is {container.main_opset}; give {MIN_OPSET} or more for a network of deltarule")
+    if container.target_opset < MIN_OPSET:
+        raise BadInput(f"target_opset is {container.target_opset}; give {MIN_OPSET} or more for a network of deltarule")
     model = operator.raw_operator
     is_double = isinstance(guess_tensor_type(operator.inputs[0].type), DoubleTensorType)
-    graph = Graph(np.float64 if is_double else np.float32, container.main_opset)
+    graph = Graph(np.float64 if is_double else np.float32, container.target_opset)
     x = graph.input("X", np.float64, model.n_features_in_)
     if isinstance(model, MLPClassifier):
         _add_outputs(model, x)
