@@ -149,3 +149,72 @@ def test_a_wrong_function_costs_no_points_of_those_that_call_it(tmp_path: Path) 
     assert {result.student: result.points for result in results} == expected
     [no_mean] = [result for result in results if result.student == "no mean"]
     assert no_mean.checks[1].message == "w is right with your own gradient"
+
+
+TRAINER = """
+title = "A trainer"
+[[checks]]
+part = "backward"
+setup = "net = Trainer(w, 0.1)"
+call = "net.gradient(x, y)"
+returns = ["g"]
+[[checks]]
+part = "update"
+setup = "net = Trainer(w, 0.1)"
+call = "net.step(x, y)"
+returns = { w = "net.params['w']", count = "net.count" }
+points = 1
+[[checks]]
+part = "update"
+setup = "net = Trainer(w, 0.1)"
+call = "net.fit(x, y)"
+returns = { losses = "result", w = "net.params['w']" }
+points = [1, 2]
+"""
+TRAINER_CLASS = """
+class Trainer:
+    def __init__(self, w, rate):
+        self.params = {"w": w.copy()}
+        self.rate = rate
+        self.count = 0
+
+    def gradient(self, x, y):
+        return x.T @ (x @ self.params["w"] - y) / len(y)
+
+    def step(self, x, y):
+        self.params["w"] -= self.rate * self.gradient(x, y)
+        self.count += 1
+
+    def fit(self, x, y):
+        losses = []
+        for i in range(0, len(x), 2):
+            self.step(x[i : i + 2], y[i : i + 2])
+            losses.append(self.count * np.mean((x @ self.params["w"] - y) ** 2))
+        return np.array(losses)
+"""
+TRAINER_SOLUTION = EPOCH_SOLUTION[: EPOCH_SOLUTION.index("def gradient")] + TRAINER_CLASS
+TRAINERS = {
+    "right": ("/ len(y)", "/ len(y)", 6),
+    "no mean": (" / len(y)", "", 5),
+    "a wrong step": ("-= self.rate", "-= 2 * self.rate", 5),
+    "its own mistake in fit too": ("self.count * np.mean", "np.mean", 5),
+    "a wrong count": ("self.count += 1", "self.count += 2", 4),  # nothing follows from what does not change
+    "other names": ('self.params["w"] - y) / len(y)', 'self.params["w"] - y)', 5),
+    "zeros": ('return x.T @ (x @ self.params["w"] - y) / len(y)', "return 0 * x[0]", 1),
+}
+
+
+@pytest.mark.slow
+def test_a_wrong_method_costs_no_points_of_those_that_call_it(tmp_path: Path) -> None:
+    (tmp_path / "students").mkdir()
+    for name, (right, wrong, _) in TRAINERS.items():
+        source = "import numpy as np\n" + edited(right, wrong, TRAINER_CLASS)
+        source = source.replace("self.rate", "self.learning_rate") if name == "other names" else source
+        (tmp_path / "students" / f"{name}.py").write_text(source)
+    assignment = read_assignment(write_assignment(tmp_path / "assignment", TRAINER, TRAINER_SOLUTION))
+    results = grade(assignment, find_submissions(tmp_path / "students")).submissions
+    expected = {name: points for name, (_, _, points) in TRAINERS.items()}
+    assert {result.student: result.points for result in results} == expected
+    [no_mean] = [result for result in results if result.student == "no mean"]
+    for array in no_mean.checks[2].arrays:
+        assert array.message == f"{array.name} is right with your own Trainer.gradient, Trainer.step"

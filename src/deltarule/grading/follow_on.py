@@ -2,8 +2,8 @@
 
 With `follow_on` it follows from the student's own other arrays of a call (`solution.py`).
 
-Where a call is wrong because it calls another function of the student's that is wrong, the solution runs again with
-that function in place of its own.
+Where a call is wrong because it calls another function or method of the student's that is wrong, the solution runs
+again with that one in place of its own (`student_calls.py`).
 
 Nothing follows from what is no computation: a constant, a copy of an argument, what other values do not change.
 """
@@ -11,7 +11,7 @@ Nothing follows from what is no computation: a constant, a copy of an argument, 
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,12 +22,11 @@ from deltarule.grading.process import Failed, RunningCode, Worker
 from deltarule.grading.record import CheckResult, GradedArray, wrong_arrays
 from deltarule.grading.solution_rerun import follow_on_arrays, run_solution
 from deltarule.grading.source import returned_expressions
+from deltarule.grading.student_calls import student_code
 from deltarule.platforms import interrupt_after
 from deltarule.problem.problem import Floats
 
 MAX_SECONDS_OF_REPEATED_CALLS = 1.0
-MAX_CALLS = 2000
-"""Calls of a student's function while the solution runs with it."""
 
 
 def call_check(
@@ -165,41 +164,16 @@ def follow_functions(
             computed[i] = computed_arrays(check, running, shared)
     new = list(results)
     for i in (i for i in computed if computed[i]):
-        others = {name for j in computed if j != i and computed[j] for name in checks[j].functions}
-        others &= names.keys() - set(checks[i].functions)
-        if not others:
+        others = [checks[j] for j in computed if j != i and computed[j]]
+        proxies, called = student_code(checks[i], others, names, running)
+        if not proxies:
             continue
-        proxies = {name: _call_in_process(name, running) for name in others}
         try:
             expected = solution_arrays(checks[i], run_solution(names, proxies))
         except Exception:  # of a stranger's functions in the solution; without it the verdicts stand
             continue
-        why = f"with your own {', '.join(sorted(others))}"
+        why = f"with your own {', '.join(called)}"
         arrays = _credit_computed(checks[i], expected, outputs[i], results[i].arrays, computed[i], why)
         if arrays != results[i].arrays:
             new[i] = results[i].with_arrays(arrays)
     return tuple(new)
-
-
-def _call_in_process(name: str, running: Worker) -> Callable[..., Any]:
-    """A student's function, called in its own process."""
-    end = time.monotonic() + running.assignment.time_limit_seconds
-    calls = iter(range(MAX_CALLS))
-
-    def call(*arguments: Any, **named: Any) -> Any:
-        labels = [f"__{i}" for i in range(len(arguments))]
-        if next(calls, None) is None or time.monotonic() > end:
-            raise Failed(f"{name} is called too often")
-        words = ", ".join([*labels, "**__named"])
-        size = 100 * sum(np.asarray(value).nbytes for value in arguments if isinstance(value, np.ndarray)) + 10_000
-        values = dict(zip(labels, arguments, strict=True)) | {"__named": named}
-        request = {"setup": "", "call": f"{name}({words})", "returns": labels, "values": values, "max_bytes": size}
-        result = running.call(request)
-        if not isinstance(result, dict) or result.keys() != set(labels):
-            return result
-        for label, argument in zip(labels, arguments, strict=True):  # it changed its arguments in place
-            if isinstance(argument, np.ndarray):
-                argument[...] = result[label]
-        return None
-
-    return call
