@@ -24,6 +24,8 @@ LINES = [
     ("dz = da * (z <= 0)", "dz = da * (z > 0)", "mask_inverted"),
     ("dW = x.T @ d + lam * W", "dW = x.T @ d + 2 * lam * W", "penalty_factor"),
     ("dW = x.T @ d", "dW = x.T @ d + lam * W", "penalty_missing"),
+    ("U += 0.1 * (e * q - 0.2 * q)", "U += 0.1 * (e * q - 0.2 * p)", "penalty_other_weights"),
+    ("U += 0.1 * (e * p - 0.2 * p)", "U += 0.1 * (e * q - 0.2 * p)", "wrong_input"),
     ("dx = i * g", "dx = i * (g - g.mean(0) - h * (g * h).mean(0))", "batch_norm_constants"),
     ("ds = p * g", "ds = p * (g - (p * g).sum(1, keepdims=True))", "softmax_elementwise"),
     ("d = s / 2", "d = s / 2 + r / 3", "path_missing"),

@@ -31,7 +31,10 @@ def by_factors(old: ast.expr, new: ast.expr, above: list[ast.AST], facts: Facts)
     if set(changed) == {"-1"}:
         return by_sign(old, above)
     if gone and added:
-        return _by_exchanged_factors(gone, added, above, facts)
+        kind = _by_exchanged_factors(gone, added, above, facts)
+        beside = [ast.unparse(node) for _, node in factors_of(_term_around(old, above))]
+        has_numbers_alone = len(beside) > 1 and facts.are_numbers(*(text for text in beside if text not in changed))
+        return "penalty_other_weights" if kind == "wrong_input" and has_numbers_alone else kind
     if added:
         return _by_new_factors(added, old, facts)
     return _by_gone_factors(gone, facts) if gone else ""
