@@ -60,6 +60,19 @@ def test_a_roster_gives_names_and_gradebooks(deltarule, submissions, tmp_path):
         assert "Bert Brown     4.5" in out and "your override: ill" in out
 
 
+def test_what_is_not_one_students_heads_the_output(deltarule, submissions, tmp_path):
+    (submissions / "bert.py").rename(submissions / "brownbert_LATE_7_99_hw1-2.py")
+    (submissions / "Carla Cruz.py").write_text(NEEDED)
+    (tmp_path / "roster.csv").write_text(ROSTER)
+    words = ("grade", submissions, "--with", tmp_path / "assignment.toml", "--roster", tmp_path / "roster.csv")
+    _, _, err = deltarule(*words)
+    said, headings, *rows = [line for line in err.splitlines() if "─" not in line][-3:]
+    assert said.startswith("1 of 3 submissions are not one student's alone:") and headings.split()[0] == "delivered"
+    assert [row.split()[0] for row in rows] == ["anna.py"]
+    (submissions / "anna.py").unlink()
+    assert "not one student" not in deltarule(*words)[2]
+
+
 def test_one_student_graded_again_keeps_the_book(deltarule, submissions, tmp_path):
     out = tmp_path / "out"
     words = ("--with", tmp_path / "assignment.toml", "--out", out)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from deltarule import platforms
-from deltarule.cli.grade_output import MAX_COMMON, change_lines, foreseen_lines, grade_lines
+from deltarule.cli.grade_output import MAX_COMMON, change_lines, foreseen_lines, grade_lines, unmatched_lines
 from deltarule.cli.options import Json, argument, grouped, option
 from deltarule.cli.output import Result, remark, show, show_shares
 from deltarule.cli.output_paths import Output
@@ -173,6 +173,7 @@ def _lock(folder: Path) -> AbstractContextManager[None]:
 def _grade(
     assignment: "Assignment", people: list["Person"], chosen: Chosen, folder: Path | None, since: Path | None
 ) -> Result:
+    from deltarule.grading.dry_run import foresee
     from deltarule.grading.entries import opened_class
     from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, match_marks, write_marks
     from deltarule.grading.record import RECORD, known_results, merge_earlier, note_other_solutions
@@ -185,6 +186,8 @@ def _grade(
     with opened_class(chosen.submissions, chosen.single) as opened:
         is_part = bool(chosen.only) or chosen.single or opened.is_file()
         submissions = chosen.find(opened, assignment)
+        if people and not is_part:
+            remark(unmatched_lines(foresee(assignment, submissions, people, teacher)[1]))
         earlier = _read_earlier(folder, assignment, submissions, bool(people))
         _check_gradescope(chosen.gradescope, chosen.submissions, submissions)
         known = {} if is_part else known_results(earlier, assignment.digest)

@@ -1,5 +1,6 @@
 """What `deltarule grade` prints of a class."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,14 +76,27 @@ def change_lines(before: Any, record: "GradeRecord") -> list[str]:
     return ["", f"Changed since then: {len(changed)} of {len(record.submissions)}", *map(one_line, changed)]
 
 
+def unmatched_lines(rows: Sequence["ForeseenSubmission"]) -> Shown:
+    """The submissions that are nobody's in the roster, or of a student with several; nothing if there are none."""
+    counts = Counter(row.student for row in rows)
+    unmatched = [row for row in rows if not row.by or counts[row.student] > 1]
+    if unmatched:
+        yield f"{len(unmatched)} of {count_of(len(rows), 'submission')} are not one student's alone:"
+        yield _foreseen_table(unmatched)
+
+
+def _foreseen_table(rows: Sequence["ForeseenSubmission"]) -> Any:
+    columns = [TableColumn(name, is_text=True) for name in ("delivered", "student", "by", "came", "file", "remarks")]
+    return table(columns, [tuple(map(one_line, vars(row).values())) for row in rows])
+
+
 def foreseen_lines(record: "GradeRecord", rows: Sequence["ForeseenSubmission"], facts: Iterator[str]) -> Shown:
     """What a grading would take from its files."""
     from deltarule.grading.record import format_points
 
     points = format_points(record.max_points)
     yield f"{record.title}: {count_of(len(rows), 'submission')}, {points} points; nothing is run or written"
-    columns = [TableColumn(name, is_text=True) for name in ("delivered", "student", "by", "came", "file", "remarks")]
-    yield table(columns, [tuple(map(one_line, vars(row).values())) for row in rows])
+    yield _foreseen_table(rows)
     yield from map(one_line, facts)
     yield from (f"For you to decide: {one_line(text)}" for text in record.uncertain)
     if record.absent:
