@@ -60,6 +60,23 @@ def test_a_roster_gives_names_and_gradebooks(deltarule, submissions, tmp_path):
         assert "Bert Brown     4.5" in out and "your override: ill" in out
 
 
+@pytest.mark.parametrize("out", ["new", None])
+def test_a_regrade_into_another_folder_has_the_marks_and_overrides(deltarule, submissions, tmp_path, out):
+    path = tmp_path / "assignment.toml"
+    path.write_text(path.read_text() + '[[manual]]\nname = "Plot"\npoints = 2\n')
+    words = ("grade", submissions, "--with", path)
+    deltarule(*words, "--out", tmp_path / "old")
+    (tmp_path / "old" / "manual.csv").write_text("student,Plot\nanna,1.5\n")
+    (tmp_path / "old" / "overrides.csv").write_text("student,points,reason\nbert,0.5,ill\n")
+    folder = ("--out", tmp_path / out) if out else ()
+    record = json.loads(deltarule(*words, "--since", tmp_path / "old", *folder, "--json")[1])
+    points = {one["student"]: one["points"] for one in record["submissions"]}
+    assert points["bert"] == 0.5 and points["anna"] % 1 == 0.5
+    if out:
+        assert "anna,1.5" in (tmp_path / "new" / "manual.csv").read_text()
+        assert "bert,0.5,ill" in (tmp_path / "new" / "overrides.csv").read_text()
+
+
 def test_what_is_not_one_students_heads_the_output(deltarule, submissions, tmp_path):
     (submissions / "bert.py").rename(submissions / "brownbert_LATE_7_99_hw1-2.py")
     (submissions / "Carla Cruz.py").write_text(NEEDED)

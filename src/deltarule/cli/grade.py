@@ -175,14 +175,18 @@ def _grade(
 ) -> Result:
     from deltarule.grading.dry_run import foresee
     from deltarule.grading.entries import opened_class
-    from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, match_marks, write_marks
+    from deltarule.grading.marks import MARKS, TeachersPoints, apply_marks, match_marks, take_along, write_marks
     from deltarule.grading.record import RECORD, known_results, merge_earlier, note_other_solutions
     from deltarule.grading.results import gradescope_results, to_json, write_results
     from deltarule.grading.roster import apply_overrides, apply_roster
     from deltarule.json_files import write_json
 
     before = _book_before(since, folder, chosen.only)
-    teacher = TeachersPoints.read(folder, assignment.manual)  # what is wrong there is said before anything is graded
+    if since is not None and folder is not None:
+        take_along(since, folder)
+    teacher = TeachersPoints.read(
+        folder or since, assignment.manual
+    )  # what is wrong there is said before anything is graded
     with opened_class(chosen.submissions, chosen.single) as opened:
         is_part = bool(chosen.only) or chosen.single or opened.is_file()
         submissions = chosen.find(opened, assignment)
@@ -204,7 +208,7 @@ def _grade(
         raise KeyboardInterrupt
     problems: list[str] = []
     with _kept(problems):  # what the teacher has written since
-        teacher = TeachersPoints.read(folder, assignment.manual)
+        teacher = TeachersPoints.read(folder or since, assignment.manual)
     named = apply_roster(record, people, assignment.late_percent) if people else record
     marks, strangers = match_marks(teacher.marks, named.submissions, record.submissions)
     if not is_single:  # with Gradescope, questions are marked on its own pages

@@ -41,6 +41,13 @@ class TeachersPoints:
         return cls(read_overrides(folder / OVERRIDES), read_marks(folder / MARKS, questions))
 
 
+def take_along(before: Path, folder: Path) -> None:
+    """Copy what the teacher has written from another grading's folder, where this one has no such file yet."""
+    for name in (MARKS, OVERRIDES):
+        if (before / name).exists() and not (folder / name).exists():
+            write_whole(folder / name, (before / name).read_bytes())
+
+
 def _column(question: "ManualSection", criterion: str) -> str:
     return f"{question.name}: {criterion}" if question.rubric else question.name
 
